@@ -109,4 +109,6 @@ def _samples(exercise: Exercise) -> Samples:
     batch = Batch(condition, np.ones_like(condition, bool), response, np.ones_like(response, bool))
     trajectory = Trajectory((), "I have not slept for two days.", "What is it that keeps you awake?")
     nothing = np.zeros(len(condition), np.float32)
-    return Samples(batch, np.stack([nothing, nothing], 1), nothing, (trajectory,) * len(condition))
+    return Samples(
+        batch, np.stack([nothing, nothing], 1), nothing, (trajectory,) * len(condition), ("",) * len(condition)
+    )

@@ -107,7 +107,7 @@ class GAILAgent:
         sampling = Sampling(config.data.response_tokens)
         per_token = config.judge.discriminator == "token"
         self._reference = Reference(self.policies[bot.reference], sampling, per_token)
-        self._judge = make_judge(config, bot.sizes, bot.reader, bot.emotions)
+        self._judge = make_judge(config, bot.sizes, bot.reader, bot.emotions, reference=self.policies[bot.reference])
         assign(self._judge.variables, bot.discriminator)
 
     @classmethod

@@ -19,6 +19,7 @@ from gail_tf.imitation.discriminator import Discriminator, DiscriminatorTraining
 from gail_tf.imitation.encoders import Encoder, FrozenEncoder, TrainableEncoder
 from gail_tf.imitation.judge import Judge
 from gail_tf.imitation.networks import Networks
+from gail_tf.imitation.offline import OfflineOptimiser
 from gail_tf.imitation.policy_optimiser import PolicyOptimiser
 from gail_tf.imitation.ppo import PPO
 from gail_tf.imitation.trpo import TRPO
@@ -166,21 +167,37 @@ def make_policy(
     return Policy(network, config.model.trainable, config.seed, tokenizer.end)
 
 
-def make_encoder(config: GAILConfig, sizes: LanguageModelConfig, reader: TextReader | None = None) -> Encoder:
+def make_encoder(
+    config: GAILConfig,
+    sizes: LanguageModelConfig,
+    reader: TextReader | None = None,
+    reference: LanguagePolicy | None = None,
+) -> Encoder:
     """Make the encoder with which D reads responses.
 
     Args:
         config: The settings.
         sizes: The sizes of the language model of the reference, which is the policy after maximum likelihood.
         reader: The RoBERTa of D for `--discriminator-encoder roberta`; otherwise None.
+        reference: The reference, whose weights `--discriminator-encoder adapters` shares; otherwise it may be None.
 
     Returns:
         A `TextEncoder` if a reader is given, else a `TrainableEncoder` or a `FrozenEncoder`, as
         `--discriminator-encoder` says.
+
+    Raises:
+        ValueError: The settings require adapters on the reference's network, but there is no such network.
     """
     if reader is not None:
         return TextEncoder(reader)
-    return (TrainableEncoder if config.judge.discriminator_encoder == "trainable" else FrozenEncoder)(sizes, config)
+    kind, model = config.judge.discriminator_encoder, config.model
+    if kind == "adapters":
+        if not isinstance(reference, Policy):
+            raise ValueError("without the reference's language model, D has no network to which adapters can be added")
+        return TrainableEncoder(reference.network.sharing(Adapters(model.lora_rank, model.lora_alpha)), config)
+    if kind == "trainable":
+        return TrainableEncoder(make_network(sizes, config.seed, precision=config.run.precision), config)
+    return FrozenEncoder(sizes, config)
 
 
 def make_judge(
@@ -189,6 +206,7 @@ def make_judge(
     reader: TextReader | None = None,
     emotions: EmotionClassifier | None = None,
     learns: bool = False,
+    reference: LanguagePolicy | None = None,
 ) -> Judge:
     """Make the judge that the settings require.
 
@@ -198,6 +216,7 @@ def make_judge(
         reader: The RoBERTa of D for `--discriminator-encoder roberta`; otherwise None.
         emotions: RL-Seq2Seq's classifier of emotions. It is required if `sizes` is None.
         learns: Whether the discriminator will be trained, for which it needs an optimizer.
+        reference: The reference, which is the policy after maximum likelihood; see `make_encoder`.
 
     Returns:
         A `Discriminator`, a `DiscriminatorTraining` if it learns, or the `EmotionJudge` of RL-Seq2Seq.
@@ -207,7 +226,7 @@ def make_judge(
     """
     if sizes is None:
         return EmotionJudge(_classifier(emotions))
-    return (DiscriminatorTraining if learns else Discriminator)(make_encoder(config, sizes, reader), config)
+    return (DiscriminatorTraining if learns else Discriminator)(make_encoder(config, sizes, reader, reference), config)
 
 
 def make_networks(
@@ -238,8 +257,10 @@ def make_networks(
     drawing = config.rollout
     sampling = Sampling(config.data.response_tokens, drawing.top_p, drawing.temperature, drawing.counting)
     reference = _twin(config, tokenizer, network, emotions)
-    judge = make_judge(config, None if network is None else network.config, reader, emotions, learns=True)
-    networks = Networks(policy, sampling, reference, judge, _make_optimiser(policy, config, sampling))
+    sizes = None if network is None else network.config
+    judge = make_judge(config, sizes, reader, emotions, learns=True, reference=reference)
+    optimiser = _make_optimiser(policy, config, sampling, tokenizer.end)
+    networks = Networks(policy, sampling, reference, judge, optimiser)
     if not from_scratch:
         return networks
     if network is None:
@@ -249,8 +270,12 @@ def make_networks(
     return networks._replace(pretrained=Policy(whole, "full", end=tokenizer.end))
 
 
-def _make_optimiser(policy: LanguagePolicy, config: GAILConfig, sampling: Sampling) -> PolicyOptimiser:
-    """Make TRPO for `--algorithm trpo`, whose policy is a head on a language model, or PPO for other algorithms."""
+def _make_optimiser(
+    policy: LanguagePolicy, config: GAILConfig, sampling: Sampling, end: int
+) -> PolicyOptimiser | OfflineOptimiser:
+    """Make TRPO for `--algorithm trpo`, whose policy is a head on a language model, offline learning, or PPO."""
+    if config.offline:
+        return OfflineOptimiser(policy, config, sampling, end)
     if config.algorithm == "trpo" and isinstance(policy, Policy):
         return TRPO(policy, config, sampling)
     return PPO(policy, config, sampling)

@@ -22,6 +22,7 @@ from keras_gca.errors import UserError
 from keras_gca.settings import Settings, group, naming, option
 
 # The settings in which each algorithm differs from EmpathyGAIL (`gail`). Settings that the user gives override these.
+WITHOUT_D: dict[str, Any] = {"human_ratio": 0.0, "discriminator_steps": 0, "discriminator_passes": 0}
 ALGORITHMS: dict[str, dict[str, Any]] = {
     "gail": {},
     # Maximum likelihood alone. This algorithm ends where the other algorithms begin to imitate.
@@ -39,12 +40,17 @@ ALGORITHMS: dict[str, dict[str, Any]] = {
     # Fung et al. 2018: no discriminator and no demonstrations; see baselines/rl_seq2seq.py.
     "rl_seq2seq": {
         "reward_form": "probability",
-        "human_ratio": 0.0,
         "sentiment": "off",
-        "discriminator_steps": 0,
-        "discriminator_passes": 0,
+        **WITHOUT_D,
     },
+    # Controls and rivals of imitation, which learn from the experts' responses alone (imitation/offline.py).
+    "extra_likelihood": WITHOUT_D,
+    "iqlearn": {"discount": 1.0, **WITHOUT_D},  # responses are finite, so the discount may be 1
+    # D chooses among the responses of the policy after maximum likelihood, which does not learn any more.
+    "selection": {"updates": 0},
 }
+OFFLINE = ("extra_likelihood", "iqlearn")  # the algorithms whose updates draw no responses
+WITHOUT_UPDATES = ("mle", "selection")  # the algorithms without updates
 
 
 PRETRAINED = "smollm2-135m"  # the network of the preset `pretrained`, one of the known models
@@ -159,7 +165,10 @@ class GAILConfig(Settings):
         "gail", "gail: EmpathyGAIL. The others are baselines. mle: GPT-2 with maximum likelihood training alone; "
         "textgail: TextGAIL (Wu et al. 2021), whose discriminator is a RoBERTa that compares two responses; trpo: the "
         "natural-gradient step of the original GAIL replaces PPO, with --trainable head; rl_seq2seq: RL-Seq2Seq (Fung "
-        "et al. 2018), an LSTM encoder-decoder that is rewarded for agreement with the prompt's emotion",
+        "et al. 2018), an LSTM encoder-decoder that is rewarded for agreement with the prompt's emotion; "
+        "extra_likelihood: as many further steps of maximum likelihood as PPO would take; iqlearn: as many steps of "
+        "IQ-Learn (Wulfmeier et al. 2024) on the experts' responses; selection: maximum likelihood, then a D that "
+        "chooses among its responses",
         choices=tuple(ALGORITHMS),
     )  # fmt: skip
     data: DataSettings = group(DataSettings, "expert trajectories (Sections 4.1 and 4.2)")
@@ -218,18 +227,31 @@ class GAILConfig(Settings):
                 f"--trainable: {self.model.trainable} needs a GPT-2, but --algorithm rl_seq2seq has LSTMs; "
                 "full is expected"
             )
-        if self.algorithm == "rl_seq2seq" and (self.judge.discriminator_steps or self.judge.discriminator_passes):
+        without_d = self.offline or self.algorithm == "rl_seq2seq"
+        if without_d and (self.judge.discriminator_steps or self.judge.discriminator_passes):
             raise UserError(
-                "--algorithm rl_seq2seq has no discriminator; 0 is expected for --discriminator-steps and "
+                f"--algorithm {self.algorithm} has no discriminator; 0 is expected for --discriminator-steps and "
                 "--discriminator-passes"
             )
-        if self.algorithm == "trpo" and self.ppo.value_baseline == "on":
-            raise UserError("--value-baseline: only PPO has a value baseline; with --algorithm trpo, off is expected")
+        if (self.algorithm == "trpo" or self.offline) and self.ppo.value_baseline == "on":
+            raise UserError(
+                f"--value-baseline: only PPO has a value baseline; with --algorithm {self.algorithm}, off is expected"
+            )
+        if self.algorithm == "selection" and (self.rollout.updates or self.judge.discriminator == "token"):
+            raise UserError(
+                "--algorithm selection: D chooses among whole responses of a policy that does not learn any more; 0 is "
+                "expected for --updates, and binary or contrastive for --discriminator"
+            )
         if self.judge.discriminator_encoder == "roberta" and self.judge.instance_noise:
             raise UserError("--instance-noise: the noise is added to features, but a RoBERTa reads text; 0 is expected")
         if self.judge.discriminator == "token" and self.judge.discriminator_encoder == "roberta":
             raise UserError(
                 "--discriminator token: RoBERTa reads whole responses; another --discriminator-encoder is needed"
+            )
+        if self.reward.reference_kl == "adaptive" and not self.reward.reference_kl_coefficient:
+            raise UserError(
+                "--reference-kl adaptive: the weight is doubled or halved, so --reference-kl-coefficient above 0 is "
+                "expected"
             )
         if self.token_rewards and self.reward.length_drift_strength:
             raise UserError(
@@ -247,6 +269,11 @@ class GAILConfig(Settings):
                 f"--rollouts: {rollouts} does not fit; a multiple of --sample-batch-size ({sampled}) and of "
                 f"--minibatch-size ({learned}) is expected"
             )
+
+    @property
+    def offline(self) -> bool:
+        """Whether updates learn from the experts' responses alone, without responses of the policy and without D."""
+        return self.algorithm in OFFLINE
 
     @property
     def steps_in_a_buffer(self) -> int:

@@ -6,9 +6,9 @@ import sys
 from pathlib import Path
 
 from gail_tf.base_models import known_models
-from gail_tf.config import GAILConfig
+from gail_tf.config import PRETRAINED, GAILConfig
 from gail_tf.data.source import Source
-from gail_tf.evaluation.variants import EXPERIMENTS, SCALES
+from gail_tf.evaluation.variants import COMPARABLE, EXPERIMENTS, SCALES
 from glove.cost import TimeLimit
 from glove.text_files import counted
 from keras_gca.data.conversations import FORMATS
@@ -23,6 +23,8 @@ Train the systems that an experiment compares, over several seeds, and write its
 
   python -m gail_tf.experiments table2 --data train.csv dialogues_train.txt
                                            train a small GPT-2 from scratch on 8,000 trajectories, for two CPU cores
+  python -m gail_tf.experiments table2 --scale pretrained --data ... --tweets ...
+                                           train adapters on {PRETRAINED}, for two CPU cores
   python -m gail_tf.experiments table2 --scale paper --gpt2 gpt2 --roberta roberta-base --data ... --tweets ...
                                            use Table 1's settings, for a GPU or TPU
   python -m gail_tf.experiments all --scale tiny
@@ -33,11 +35,14 @@ EPILOG = """\
 An experiment trains several variants, for example one with and one without human demonstrations. The trainings are
 stored in DIR/VARIANT/seed_N, where DIR is the folder of --runs. A finished training is used again, and an interrupted
 one is resumed. The settings of python -m gail_tf.train are options here, too (see its --help). They apply to all
-trainings, but they do not change the settings that define a variant.
+trainings, but they do not change the settings that define a variant. The rollouts of all variants but gail_filtered
+and rl_seq2seq are not filtered: --temperature 1 --top-p 1.
 
 The experiment table2 writes the same files as python -m gail_tf.evaluate, to DIR/table2. Each other experiment writes
 four files to DIR: EXPERIMENT.md and EXPERIMENT.json with the metrics, EXPERIMENT.png with a plot of them, and
-EXPERIMENT_curves.png with the learning curves of imitation. notebooks/04_results.ipynb plots all finished experiments.
+EXPERIMENT_curves.png with the learning curves of imitation. With --scale pretrained each training is measured when it
+ends, and DIR/EXPERIMENT_systems has a JSON file of its metrics. notebooks/04_results.ipynb plots all finished
+experiments.
 """
 
 
@@ -47,22 +52,29 @@ def main(arguments: list[str] | None = None) -> int:
     settings = command_line.settings(options, GAILConfig)
     if "seed" in settings:
         raise UserError("--seed: an experiment trains with several seeds; --seeds is expected")
-    if (options.scale == "paper") != (options.model is not None):
+    if options.scale == "pretrained" and options.model is None:
+        options.model = PRETRAINED
+    if (options.scale in ("paper", "pretrained")) != (options.model is not None):
         raise UserError(
-            "--scale paper needs --model, and no other scale accepts it: the others train a GPT-2 from scratch"
+            "--scale paper needs --model, and only the scale pretrained accepts it, too: the others train a GPT-2 from "
+            "scratch"
         )
+    if options.variants is not None and options.experiment == "all":
+        raise UserError("--variants: all experiments cannot have the same variants; name one experiment")
     if options.output is not None:
         refuse_missing(options.output.absolute().parent)
     names = ("data", "tweets", "general", "model", "roberta", "glove", "format", "skip_bad_lines")
-    source = Source(**{name: getattr(options, name) for name in names})
+    source = Source(agreed=options.yes, **{name: getattr(options, name) for name in names})
     command_line.set_up_tensorflow()
     from gail_tf.base_models.locate import locate
     from gail_tf.evaluation.experiments import Setup, not_started, run_experiment
     from keras_gca.evaluation import provenance
 
-    if options.encoder is not None:
-        locate(options.encoder, options.yes)  # asks before it fetches, and before anything is trained
-    setup = Setup(options.runs, options.seeds, options.scale, settings, source, options.encoder, options.grid)
+    for model in (options.encoder, options.model):
+        if model is not None:
+            locate(model, options.yes)  # asks before it fetches, and before anything is trained
+    further = options.encoder, options.grid, options.variants
+    setup = Setup(options.runs, options.seeds, options.scale, settings, source, *further)
     chosen = list(EXPERIMENTS) if options.experiment == "all" else [options.experiment]
     if trainings := not_started(chosen, setup):
         reporting.say(f"{counted(len(trainings), 'training')} to start; a long one begins with an estimate of its cost")
@@ -122,7 +134,8 @@ def make_parser() -> argparse.ArgumentParser:
         "--model",
         "--gpt2",
         metavar="MODEL",
-        help="the pretrained network of --scale paper: a folder or a name on the Hub",
+        help="the pretrained network of --scale paper: a folder or a name on the Hub; "
+        f"--scale pretrained has {PRETRAINED} if this option is not given",
     )
     parser.add_argument(
         "--roberta",
@@ -137,7 +150,15 @@ def make_parser() -> argparse.ArgumentParser:
         metavar="MODEL",
         help=f"measure MAUVE, relevance and similarity with this encoder: {known_models.ENCODER}, or a folder",
     )
-    parser.add_argument("--yes", action="store_true", help="fetch the encoder without asking")
+    parser.add_argument("--yes", action="store_true", help="fetch the encoder and the network without asking")
+    parser.add_argument(
+        "--variants",
+        choices=COMPARABLE,
+        nargs="+",
+        metavar="VARIANT",
+        help="compare these variants, in this order, in place of those of the experiment; the names are those of the "
+        f"folders: {', '.join(COMPARABLE)}",
+    )
     parser.add_argument(
         "--grid",
         action="store_true",

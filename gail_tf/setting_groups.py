@@ -11,8 +11,9 @@ from keras_gca.settings import COLDEST, HOTTEST, option
 
 TRAINABLE = ("full", "lora", "head")
 COUNTING = ("plain", "filtered")
+REWARD_CONTROLS = ("none", "permuted", "zero")
 DISCRIMINATORS = ("binary", "contrastive", "token")
-ENCODERS = ("frozen", "trainable", "roberta")
+ENCODERS = ("frozen", "adapters", "trainable", "roberta")
 LAYOUTS = ("auto", "end_of_text", "plain", "chatml", "llama3", "smollm2", "qwen2", "qwen2.5")
 
 
@@ -78,8 +79,10 @@ class ModelSettings:
         "full", "weights that are trained. full: all of GPT-2; lora: low-rank adapters; head: the paper's two layers "
         "of 100 tanh units on a frozen GPT-2", choices=TRAINABLE,
     )  # fmt: skip
-    lora_rank: int = option(8, "rank of the adapters of --trainable lora", low=1, high=4096)
-    lora_alpha: float = option(16.0, "alpha of --trainable lora: the adapters are scaled by alpha / rank", low=1e-3)
+    lora_rank: int = option(
+        8, "rank of the adapters of --trainable lora and of --discriminator-encoder adapters", low=1, high=4096
+    )
+    lora_alpha: float = option(16.0, "alpha of the adapters, which are scaled by alpha / rank", low=1e-3)
     dropout: float = option(0.1, "dropout rate in maximum likelihood training; PPO uses none", low=0, high=0.9)
 
 
@@ -93,6 +96,10 @@ class LikelihoodSettings:
     pretraining_learning_rate: float = option(3e-4, "learning rate of AdamW in pretraining", low=1e-9, high=1)
     mle_epochs: int = option(3, "epochs of maximum likelihood training on the expert responses", low=0)
     mle_learning_rate: float = option(5e-5, "learning rate of AdamW in maximum likelihood training", low=1e-9, high=1)
+    td_weight: float = option(
+        0.1, "weight of the squared temporal-difference errors of --algorithm iqlearn; with 0 it is maximum likelihood",
+        low=0,
+    )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -146,6 +153,9 @@ class RolloutSettings:
         high=1,
     )
     temperature: float = option(0.9, "temperature at which tokens are drawn", low=COLDEST, high=HOTTEST)
+    selection_candidates: int = option(
+        8, "number of responses to a prompt among which D chooses, for --algorithm selection", low=2
+    )
     counting: str = option(
         "plain", "which probabilities the ratio of PPO compares. plain: the probabilities of GPT-2 itself; filtered: "
         "the probabilities with which tokens are drawn, at --temperature and within the nucleus",
@@ -171,6 +181,24 @@ class RewardSettings:
     human_reward: float = option(2.0, "reward of a human demonstration (TextGAIL)", low=-100, high=100)
     length_drift_strength: float = option(
         0.0, "strength of the reward that counters a drift of the mean response length; 0 for none", low=0
+    )
+    reward_control: str = option(
+        "none", "a control experiment that takes D's information out of the rewards. permuted: D's rewards are "
+        "permuted among the policy's responses in a buffer; zero: D's rewards are 0; none: D's rewards as they are. "
+        "Human demonstrations keep their reward",
+        choices=REWARD_CONTROLS,
+    )  # fmt: skip
+    reference_kl_coefficient: float = option(
+        0.0, "initial weight of the KL to the reference in the reward: the weight times the log-ratio of policy and "
+        "reference is subtracted from D's reward; 0 for none", low=0,
+    )  # fmt: skip
+    reference_kl: str = option(
+        "fixed", "weight of the KL to the reference. fixed: it is constant; adaptive: it is doubled or halved to keep "
+        "the KL near --reference-kl-target",
+        choices=("fixed", "adaptive"),
+    )  # fmt: skip
+    reference_kl_target: float = option(
+        0.05, "KL to the reference at which --reference-kl adaptive aims, in nats per generated token", low=1e-9
     )
 
 
@@ -204,7 +232,12 @@ class PPOSettings:
         "the unit that is one action in the ratio of PPO. response: a whole response; token: a token",
         choices=("response", "token"),
     )
-    discount: float = option(0.95, "discount per token, for --level token with --discriminator token", low=0, high=1)
+    discount: float = option(
+        0.95,
+        "discount per token, for --level token with --discriminator token, and for --algorithm iqlearn",
+        low=0,
+        high=1,
+    )
     gae_lambda: float = option(
         0.95,
         "lambda of generalised advantage estimation, for --level token with --discriminator token and "
@@ -243,8 +276,10 @@ class JudgeSettings:
         choices=DISCRIMINATORS,
     )  # fmt: skip
     discriminator_encoder: str = option(
-        "frozen", "network that computes D's features. frozen: the reference policy; trainable: a separate GPT-2, "
-        "which starts as the reference and learns with D; roberta: the RoBERTa of --roberta, or one from scratch",
+        "frozen", "network that computes D's features. frozen: the reference policy; adapters: the reference's frozen "
+        "network with low-rank adapters of D's own, which start as the reference and learn with D; trainable: a full "
+        "copy of the network, which starts as the reference and learns with D; roberta: the RoBERTa of --roberta, or "
+        "one from scratch",
         choices=ENCODERS,
     )  # fmt: skip
     discriminator_passes: int = option(1, "number of passes of D over the rollouts of an update", low=0)

@@ -48,14 +48,18 @@ class Samples:
         batch: The encoded conditions and responses.
         sentiments: The compound score of the prompt, and the mean compound score of the history, (n, 2) float32. The
             score of an empty history is 0.
-        response_sentiments: The compound scores of the responses, (n,) float32.
-        trajectories: The trajectories themselves.
+        response_sentiments: The compound scores of the texts of the responses, (n,) float32.
+        trajectories: The trajectories themselves, whose responses are not cut.
+        response_texts: The texts of the encoded responses. They are cut at the limit of tokens, and decoded as the
+            policy's responses are. Otherwise the discriminator could recognise experts by what the limit keeps from the
+            policy.
     """
 
     batch: Batch
     sentiments: np.ndarray
     response_sentiments: np.ndarray
     trajectories: tuple[Trajectory, ...]
+    response_texts: tuple[str, ...]
 
     @classmethod
     def encode(
@@ -88,8 +92,9 @@ class Samples:
             row[:] = compounds[-1], np.mean(compounds[:-1]) if trajectory.history else 0.0
         responses = [trajectory.response for trajectory in trajectories]
         batch = encode_batch(tokenizer, contexts, responses, condition_tokens, response_tokens, multiple=1)
-        answered = np.array([sentiment(text).compound for text in responses], np.float32)
-        return cls(batch, scores, answered, tuple(trajectories))
+        texts = [tokenizer.decode(row[mask]) for row, mask in zip(batch.response, batch.response_mask, strict=True)]
+        answered = np.array([sentiment(text).compound for text in texts], np.float32)
+        return cls(batch, scores, answered, tuple(trajectories), tuple(texts))
 
     def __len__(self) -> int:
         return len(self.trajectories)

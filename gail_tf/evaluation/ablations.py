@@ -9,6 +9,7 @@ from matplotlib.ticker import MaxNLocator
 from gail_tf.evaluation import metrics
 from gail_tf.evaluation.independent import MAUVE, RELEVANCE
 from gail_tf.evaluation.measure import evaluate
+from gail_tf.evaluation.report import chooser
 from gail_tf.evaluation.results_file import Options
 from gail_tf.evaluation.systems import HUMAN
 from gail_tf.imitation import curves
@@ -39,13 +40,15 @@ Measurements = dict[str, list[dict[str, float]]]
 def measure(runs: Mapping[str, Sequence[GAILRun]], how: Options, limit: TimeLimit | None = None) -> Measurements | None:
     """Measure the last policy of each run, and the human responses, on all turns together.
 
+    In a run of `--algorithm selection` the choices among responses are measured, which have names of their own.
+
     Args:
         runs: The runs of each variant; all variants have the same seeds in the same order.
         how: How responses are drawn and measured.
         limit: A limit of the time, after which no further run is measured, or None for no limit.
 
     Returns:
-        The metrics, or None if the time is over before all runs are measured.
+        The metrics by variant, or None if the time is over before all runs are measured.
 
     Raises:
         UserError: A run is not finished.
@@ -55,12 +58,14 @@ def measure(runs: Mapping[str, Sequence[GAILRun]], how: Options, limit: TimeLimi
         for run in of_variant:
             if limit is not None and limit.is_over:
                 return None
-            evaluation = evaluate(run, how, lambda names: names[-1:])
-            (policy,) = evaluation.policies.values()
-            for system, of_parts in ((variant, policy.figures), (HUMAN, evaluation.human)):
+            evaluation = evaluate(run, how, chooser(None))
+            several = len(evaluation.policies) > 1
+            measured = {name if several else variant: policy.figures for name, policy in evaluation.policies.items()}
+            for system, of_parts in (measured | {HUMAN: evaluation.human}).items():
                 values = {title: estimate.value for title, estimate in of_parts[metrics.ALL].items()}
                 measurements.setdefault(system, []).append(values)
-    return {variant: measurements[variant] for variant in (*runs, HUMAN)}
+    measurements[HUMAN] = measurements.pop(HUMAN)  # the last one in tables
+    return measurements
 
 
 def histories(runs: Mapping[str, Sequence[GAILRun]]) -> dict[str, list[curves.History]]:
@@ -103,7 +108,7 @@ def paint(measurements: Measurements) -> Figure:
     figure = Figure(figsize=(13, 2.2 + 0.4 * len(variants)), layout="constrained")
     grid = figure.subplots(1, len(PICTURED), sharey=True)
     for axes, title in zip(grid, PICTURED, strict=True):
-        values = [[run[title] for run in measurements[variant]] for variant in variants]
+        values = [[run.get(title, math.nan) for run in measurements[variant]] for variant in variants]
         for of_seed in zip(*values, strict=True):
             axes.plot(of_seed, range(len(variants)), "o-", color="0.75", markersize=4, linewidth=0.8, zorder=1)
         for place, of_variant in enumerate(values):

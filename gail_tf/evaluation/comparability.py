@@ -1,36 +1,46 @@
 """Checks whether runs can be compared in one table, and finds the system of Table 2 to which each run belongs."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from gail_tf.config import GAILConfig
+from gail_tf.evaluation.selection import SELECTIONS
 from gail_tf.imitation.phases import MAXIMUM_LIKELIHOOD
 from gail_tf.training.run_folder import GAILRun
 from keras_gca.errors import UserError
 
 
-def system_of(config: GAILConfig, policy: str) -> str:
-    """Return the system of Table 2 to which a policy belongs.
+def system_of(run: GAILRun, config: GAILConfig, policy: str) -> str:
+    """Return the system of Table 2 to which a policy of a run belongs.
 
     A policy after imitation belongs to the system of its algorithm. A policy after maximum likelihood belongs to a
-    system of its own, whatever the algorithm of its run is.
+    system of its own, whatever the algorithm of its run is. So does each choice of `--algorithm selection`.
+    The systems of TextGAIL are told apart by the network with which D reads, because TextGAIL's own is pretrained.
     """
+    if policy in SELECTIONS:
+        return policy
     if policy != MAXIMUM_LIKELIHOOD:
-        return config.algorithm
+        if config.algorithm != "textgail" or run.source().get("roberta") is not None:
+            return config.algorithm
+        encoder = config.judge.discriminator_encoder
+        return f"textgail_{'random' if encoder == 'roberta' else encoder}"
     return "seq2seq_mle" if config.algorithm == "rl_seq2seq" else "mle"
 
 
-def refuse_incomparable(runs: Sequence[GAILRun]) -> None:
+def refuse_incomparable(runs: Sequence[GAILRun], named: Mapping[Path, str] | None = None) -> None:
     """Check that runs can be compared in one table.
 
     Args:
         runs: The runs.
+        named: The system of the runs in these folders, which is given where the algorithm does not determine it.
 
     Raises:
         UserError: A run stopped before maximum likelihood ended, runs have different data, or runs of one algorithm
             have the same seed or differ in another setting.
     """
     configs = [run.config() for run in runs]
+    systems = [(named or {}).get(run.path, config.algorithm) for run, config in zip(runs, configs, strict=True)]
     for place, (run, config) in enumerate(zip(runs, configs, strict=True)):
         done, epochs = phases_of(run).count(MAXIMUM_LIKELIHOOD), config.likelihood.mle_epochs
         if done < epochs:
@@ -38,9 +48,9 @@ def refuse_incomparable(runs: Sequence[GAILRun]) -> None:
                 f"{run.path}: the training stopped before maximum likelihood ended ({done} of {epochs} epochs); resume "
                 f"it by python -m gail_tf.train --resume {run.path}"
             )
-        for other, of_other in zip(runs[:place], configs, strict=False):
+        for other, of_other, system in zip(runs[:place], configs, systems, strict=False):
             _refuse_other_data(other, of_other, run, config)
-            if of_other.algorithm == config.algorithm:
+            if system == systems[place]:
                 _refuse_other_settings(other, of_other, run, config)
 
 
@@ -75,6 +85,26 @@ def _refuse_other_settings(first: GAILRun, of_first: GAILConfig, other: GAILRun,
             f"{other.path}: this run has the same algorithm and seed ({of_first.seed}) as {first.path}; runs of one "
             "algorithm are averaged over different seeds"
         )
+
+
+def refuse_other_condition(path: Path, wanted: Mapping[str, Any]) -> None:
+    """Refuse a training that is already there and was made under another condition, for example with filtered rollouts.
+
+    Args:
+        path: Its run folder.
+        wanted: The settings of the condition, and the values that they should have.
+
+    Raises:
+        UserError: A setting of the training differs.
+    """
+    there = GAILRun.open(path).config().to_values()
+    for name, value in wanted.items():
+        if there[name] != value:
+            option = name.replace("_", "-")
+            raise UserError(
+                f"{path}: this training has --{option} {there[name]}, but the experiment compares trainings with "
+                f"--{option} {value}; another folder is expected for --runs"
+            )
 
 
 def phases_of(run: GAILRun) -> list[str]:

@@ -16,11 +16,22 @@ from gail_tf.agent import GAILAgent
 from gail_tf.config import ALGORITHMS, FROM_SCRATCH, GAILConfig
 from gail_tf.data.source import Source
 from gail_tf.evaluation import ablations, learning_curves
+from gail_tf.evaluation.comparability import refuse_other_condition
 from gail_tf.evaluation.quality_diversity import How, measure_policies
-from gail_tf.evaluation.report import evaluate_runs
+from gail_tf.evaluation.report import evaluate_run, evaluate_runs
 from gail_tf.evaluation.results_file import Options
+from gail_tf.evaluation.selection import SELECTIONS
 from gail_tf.evaluation.tables import table_of_tests
-from gail_tf.evaluation.variants import EXPERIMENTS, PRETRAINED, SCALES, VARIANTS
+from gail_tf.evaluation.variants import (
+    ANSWERING,
+    EXPERIMENTS,
+    FILTERED,
+    PRETRAINED,
+    UNFILTERED,
+    VARIANTS,
+    settings_of,
+    variants_of,
+)  # fmt: skip
 from gail_tf.imitation.phases import IMITATION, MAXIMUM_LIKELIHOOD
 from gail_tf.training import pipeline
 from gail_tf.training.run_folder import GAILRun
@@ -45,11 +56,12 @@ class Setup:
     Args:
         runs: The folder of the trainings.
         seeds: The seeds. Each variant is trained once with each seed.
-        scale: One of SCALES, which determines the size of the trainings.
+        scale: One of variants.SCALES, which determines the size of the trainings.
         settings: Settings that override those of the scale. They do not override the settings that define a variant.
         source: The files and pretrained networks. `model` is given if the scale is "paper", and only then.
         encoder: The independent encoder, for `Options`.
         grid: Whether the policies are also compared over a grid of temperatures and nuclei.
+        variants: The variants to compare in place of those of an experiment, or None.
     """
 
     runs: Path
@@ -59,6 +71,17 @@ class Setup:
     source: Source
     encoder: str | None = None
     grid: bool = False
+    variants: Sequence[str] | None = None
+
+    def compared(self, experiment: str) -> Sequence[str]:
+        """Return the variants that an experiment compares."""
+        return variants_of(experiment, self.scale, self.variants)
+
+    @property
+    def how(self) -> Options:
+        """How the responses of an evaluation are drawn and measured."""
+        drawn = ANSWERING.get(self.scale, FILTERED)
+        return Options(drawn["temperature"], drawn["top_p"], glove=self.glove, encoder=self.encoder)
 
     def folder(self, variant: str, seed: int) -> Path:
         """Return the run folder of a training."""
@@ -79,7 +102,7 @@ def not_started(names: Sequence[str], setup: Setup) -> list[tuple[str, int]]:
     """
     needed: set[str] = set()
     for name in names:
-        for variant in EXPERIMENTS[name].variants:
+        for variant in setup.compared(name):
             start: str | None = variant
             while start is not None:  # the variant from which another one starts is trained before
                 needed.add(start)
@@ -107,19 +130,22 @@ def run_experiment(
     """
     limit = limit or TimeLimit()
     for seed in setup.seeds:
-        for variant in EXPERIMENTS[name].variants:
+        for variant in setup.compared(name):
             if not _train(variant, seed, setup, strategy, limit):
                 print(f"next: the same command resumes {setup.folder(variant, seed)}")
                 return None
+            if setup.scale == "pretrained" and not limit.is_over:
+                _write_system(name, variant, seed, setup)
     print(f"\n{EXPERIMENTS[name].question}\n")
     runs = {
-        variant: [GAILRun.open(setup.folder(variant, seed)) for seed in setup.seeds]
-        for variant in EXPERIMENTS[name].variants
+        variant: [GAILRun.open(setup.folder(variant, seed)) for seed in setup.seeds] for variant in setup.compared(name)
     }
-    how = Options(glove=setup.glove, encoder=setup.encoder)
+    how = setup.how
     if name == "table2":
         paths = [run.path for of_variant in runs.values() for run in of_variant]
-        evaluated = evaluate_runs(paths, how, beside_paper=True, output=setup.runs / name, limit=limit)
+        # The algorithm of a run does not tell, for example, whether its rewards were permuted.
+        named = {run.path: variant for variant in runs if variant not in ALGORITHMS for run in runs[variant]}
+        evaluated = evaluate_runs(paths, how, beside_paper=True, output=setup.runs / name, limit=limit, named=named)
         outcome = None if evaluated is None else evaluated[0]
     else:
         outcome = _compare(name, setup, runs, how, limit)
@@ -210,6 +236,10 @@ def _train(name: str, seed: int, setup: Setup, strategy: tf.distribute.Strategy 
     if variant.start is not None and not _train(variant.start, seed, setup, strategy, limit):
         return False
     exists = (path / CHECKPOINT).exists()
+    if exists:
+        settings = settings_of(name, setup.scale, setup.settings, setup.source.roberta is not None)
+        drawn = () if settings.get("algorithm") == "mle" else UNFILTERED
+        refuse_other_condition(path, {key: settings[key] for key in (*drawn, *variant.settings)})
     if exists and GAILRun.open(path).is_finished():
         return True
     if limit.is_over:
@@ -224,9 +254,7 @@ def _train(name: str, seed: int, setup: Setup, strategy: tf.distribute.Strategy 
 def _settings(name: str, seed: int, setup: Setup) -> tuple[GAILConfig, Source]:
     """Return the settings and files of a variant's training."""
     variant, source = VARIANTS[name], dataclasses.replace(setup.source, model=None, roberta=None, glove=None)
-    settings = SCALES[setup.scale] | setup.settings
-    # The settings that define an algorithm or a variant override those of all trainings.
-    settings |= ALGORITHMS[variant.settings.get("algorithm", "gail")] | variant.settings | {"seed": seed}
+    settings = settings_of(name, setup.scale, setup.settings, setup.source.roberta is not None) | {"seed": seed}
     if settings.get("discriminator_encoder") == "roberta":
         source = dataclasses.replace(source, roberta=setup.source.roberta)
     if settings.get("algorithm") == "rl_seq2seq":
@@ -254,6 +282,21 @@ def _exported(name: str, seed: int, setup: Setup) -> Path:
 
 
 # Measuring
+
+
+def _write_system(name: str, variant: str, seed: int, setup: Setup) -> None:
+    """Measure a training as soon as it has ended, and write its metrics to DIR/EXPERIMENT_systems.
+
+    Thus an experiment that takes hours leaves results even if it is stopped.
+    """
+    run = GAILRun.open(setup.folder(variant, seed))
+    values = {"variant": variant, "seed": seed, "settings": run.config().to_values()}
+    values |= evaluate_run(run.path, setup.how, policy=None)
+    folder = setup.runs / f"{name}_systems"
+    folder.mkdir(parents=True, exist_ok=True)
+    file = folder / f"{variant}_seed_{seed}.json"
+    write_text(file, json.dumps(values, indent=2, allow_nan=False) + "\n")
+    reporting.say(f"wrote {file}")
 
 
 def _compare(
@@ -296,11 +339,12 @@ def _with_grid(
     Returns:
         The outcome with the grid, or None if the time is over before all points are measured.
     """
-    results = measure_policies(
-        {variant.replace("_", " "): [(run, None) for run in of_variant] for variant, of_variant in runs.items()},
-        How(encoder=setup.encoder),
-        limit,
-    )
+    by_system: dict[str, list[tuple[GAILRun, str | None]]] = {}
+    for variant, of_variant in runs.items():
+        chosen = VARIANTS[variant].settings.get("algorithm") == "selection"
+        for policy in SELECTIONS if chosen else (None,):
+            by_system[(policy or variant).replace("_", " ")] = [(run, policy) for run in of_variant]
+    results = measure_policies(by_system, How(encoder=setup.encoder), limit)
     if results is None:
         print(CONTINUES)
         return None

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from gail_tf.evaluation import metrics
 from gail_tf.evaluation.systems import Measured, Systems, interval_of, kind_of_bars, name, parts_of, summary
-from gail_tf.evaluation.tables import PAPER
+from gail_tf.evaluation.tables import PAPER, in_paper
 from keras_gca.evaluation.axes import plain_logarithm
 
 # Figures
@@ -25,10 +25,10 @@ def figure_5(by_system: Systems, beside_paper: bool = False) -> Figure:
         panel.set_yscale("log")
     if beside_paper:
         for line, system in zip(list(axes[0].containers), by_system, strict=True):
-            if system in PAPER["perplexity"]:
-                values, deviations = zip(*PAPER["perplexity"][system], strict=True)
+            if in_paper(system) in PAPER["perplexity"]:
+                values, deviations = zip(*PAPER["perplexity"][in_paper(system)], strict=True)
                 style = {"color": line[0].get_color(), "linestyle": ":", "marker": "x", "alpha": 0.7, "capsize": 3}
-                label = f"{name(system)}, in the paper"
+                label = f"{name(in_paper(system))}, in the paper"
                 axes[0].errorbar(range(len(values)), values, deviations, label=label, **style)
     return _finished(figure, by_system)
 

@@ -25,10 +25,11 @@ from gail_tf.evaluation.independent import MAUVE, IndependentMeasures
 from gail_tf.evaluation.mauve import mauve
 from gail_tf.evaluation.metrics import Likelihoods
 from gail_tf.evaluation.results_file import Figures, Options, PolicyEvaluation, Stored, read, write
+from gail_tf.evaluation.selection import SELECTIONS, Selector, speakers_of
 from gail_tf.evaluation.sentence_encoder import SentenceEncoder
 from gail_tf.evaluation.text_reader import TextReader
 from gail_tf.imitation.maximum_likelihood import Perplexity
-from gail_tf.imitation.phases import IMITATION
+from gail_tf.imitation.phases import IMITATION, MAXIMUM_LIKELIHOOD
 from gail_tf.imitation.rollouts import respond
 from gail_tf.policies.base import LanguagePolicy
 from gail_tf.policies.sampling import Sampling
@@ -86,11 +87,11 @@ def evaluate(
     """
     data, config, stored, agent, encoder = read_files(run, options, choose)
     if agent is not None:
-        policies = stored.policies
-        names = [name for name in choose(agent.generators) if name not in policies]
+        policies, speakers = stored.policies, speakers_of(agent)
+        names = [name for name in choose(speakers) if name not in policies]
         measuring = _Measuring(run, config, agent, data, options, batch_size, encoder)
         reporting.say_cost(measuring.cost(names))
-        stored = Stored(list(agent.generators), policies | measuring.policies(names), measuring.human())
+        stored = Stored(list(speakers), policies | measuring.policies(names), measuring.human())
         write(run, options, stored)
     chosen = {name: stored.policies[name] for name in choose(stored.generators)}
     return RunEvaluation(run, config, data.test, options, phases_of(run).count(IMITATION), chosen, stored.human)
@@ -133,14 +134,15 @@ def read_files(run: GAILRun, options: Options, choose: Callable[[Sequence[str]],
     if stored is not None and all(name in stored.policies for name in choose(stored.generators)):
         return Files(data, config, stored, None, None)
     agent = GAILAgent.load(run.path)
-    choose(agent.generators)
+    speakers = speakers_of(agent)
+    choose(speakers)
     if options.glove is not None:
         texts = [*(trajectory.response for trajectory in data.test), *(trajectory.prompt for trajectory in data.train)]
         refuse_missing(options.glove)
         words = {word for text in texts for word in metrics.words(text)}
         glove.read_vectors(options.glove, words, bad=BadLines(error=UserError))
     encoder = None if options.encoder is None else SentenceEncoder.read(locate(options.encoder))
-    return Files(data, config, stored or Stored(list(agent.generators), {}, {}), agent, encoder)
+    return Files(data, config, stored or Stored(list(speakers), {}, {}), agent, encoder)
 
 
 class _Measuring:
@@ -162,6 +164,7 @@ class _Measuring:
         self._samples = Samples.encode(
             agent.tokenizer, data.test, *limits, config.data.sentiment == "on", agent.emotions
         )
+        self._selector = Selector(agent, self._samples, batch_size)
         self._rows = metrics.spread(len(data.test), options.max_responses)
         self._answered = [data.test[row] for row in self._rows]
         known = known_responses(data.test, data.train)
@@ -179,7 +182,10 @@ class _Measuring:
             self._independent = IndependentMeasures(encoder, self._answered, further)
 
     def cost(self, names: Sequence[str]) -> cost.Estimate:
-        policies = {name: self._agent.policies[name] for name in names}
+        policies = {name: self._agent.policies[name] for name in names if name not in SELECTIONS}
+        if len(policies) < len(names):  # each candidate is drawn by the policy, and read by D instead of by MAUVE
+            candidates = range(self._agent.config.rollout.selection_candidates)
+            policies |= {f"candidate {i}": self._agent.policies[MAXIMUM_LIKELIHOOD] for i in candidates}
         return estimate.of_evaluation(self._agent.config, policies, self._samples.batch, self._rows, self._size)
 
     def policies(self, names: Sequence[str]) -> dict[str, PolicyEvaluation]:
@@ -232,7 +238,9 @@ class _Measuring:
         figures: Figures = {}
         for part, numbers in self._parts.items():
             of_part = Likelihoods(*(array[numbers] for array in likelihoods))
-            figures[part] = metrics.likelihood_figures(of_part, self._conversations[numbers])
+            figures[part] = {}
+            if name not in SELECTIONS:  # the probability of a chosen response is not known
+                figures[part] |= metrics.likelihood_figures(of_part, self._conversations[numbers])
             at = self._places(part)
             if len(at):
                 said, scored = [responses[i] for i in at], {title: column[at] for title, column in scores.items()}
@@ -262,12 +270,15 @@ class _Measuring:
 
     def _likelihoods(self, name: str) -> Likelihoods:
         with self._progress(len(self._test), name, "perplexity") as bar:
-            measure = Perplexity(self._agent.policies[name])
+            measure = Perplexity(self._agent.policies[MAXIMUM_LIKELIHOOD if name in SELECTIONS else name])
             nll = measure.losses(self._samples.batch, self._size, bar.update)
         return Likelihoods(nll, *measured_units(self._agent.tokenizer, self._samples.batch))
 
     def _respond(self, name: str) -> list[str]:
         with self._progress(len(self._rows), name, "responses") as bar:
+            if name in SELECTIONS:
+                drawn = self._rows, self._options.seed, self._sampling, bar.update
+                return self._selector.respond(name, *drawn)
             return respond_to(
                 self._agent.policies[name],
                 self._agent.tokenizer,

@@ -23,8 +23,10 @@ from gail_tf.evaluation import estimate, mauve, metrics
 from gail_tf.evaluation.comparability import refuse_incomparable, system_of
 from gail_tf.evaluation.measure import MAUVE_TEXTS, respond_to
 from gail_tf.evaluation.outside_model import OutsideModel, refuse_own_model
+from gail_tf.evaluation.selection import SELECTIONS, Selector, speakers_of
 from gail_tf.evaluation.sentence_encoder import SentenceEncoder
 from gail_tf.evaluation.systems import name
+from gail_tf.imitation.phases import MAXIMUM_LIKELIHOOD
 from gail_tf.policies.sampling import Sampling
 from gail_tf.training.run_folder import GAILRun
 from glove.cost import Estimate, TimeLimit
@@ -84,8 +86,8 @@ def measure_runs(paths: Sequence[str | Path], how: How = DEFAULT, limit: TimeLim
     refuse_incomparable(runs)
     by_system: dict[str, list[tuple[GAILRun, str]]] = {}
     for run in runs:
-        for policy in GAILAgent.load(run.path).generators:
-            of_system = by_system.setdefault(name(system_of(run.config(), policy)), [])
+        for policy in speakers_of(GAILAgent.load(run.path)):
+            of_system = by_system.setdefault(name(system_of(run, run.config(), policy)), [])
             if run.config().seed not in (other.config().seed for other, _ in of_system):
                 of_system.append((run, policy))
     return measure_policies(by_system, how, limit)
@@ -121,7 +123,7 @@ def measure_policies(
         for run, policy in of_system:
             if run.path not in opened:
                 opened[run.path] = _open(run, partial(load, run.path), how, outside, encoder)
-            name_of_policy = policy or load(run.path).generators[-1]
+            name_of_policy = policy or speakers_of(load(run.path))[-1]
             validation, test, cost = opened[run.path]
             speaker = Speaker(name_of_policy, run.config().seed, validation, test, partial(cost, name_of_policy))
             systems.setdefault(system, []).append(speaker)
@@ -174,6 +176,8 @@ def _cost(
     agent = load()
     limits = config.data.condition_tokens, config.data.response_tokens, config.data.sentiment == "on"
     of_validation, of_test = (Samples.encode(agent.tokenizer, asked, *limits).batch for asked in (validation, test))
+    if policy in SELECTIONS:
+        policy, points = MAXIMUM_LIKELIHOOD, points * config.rollout.selection_candidates
     return estimate.of_grid(config, agent.policies[policy], of_validation, of_test, points, how.batch_size)
 
 
@@ -212,10 +216,12 @@ def part_of(
     def sample(policy: str, setting: Setting) -> list[str]:
         def make() -> list[str]:
             agent = load()
-            batch = Samples.encode(agent.tokenizer, asked, *limits).batch
+            samples = Samples.encode(agent.tokenizer, asked, *limits)
             sampling = Sampling(config.data.response_tokens, top_p=setting.top_p, temperature=setting.temperature)
+            if policy in SELECTIONS:
+                return Selector(agent, samples, how.batch_size).respond(policy, np.arange(count), how.seed, sampling)
             speaker = agent.policies[policy], agent.tokenizer
-            return respond_to(*speaker, batch, np.arange(count), how.seed, sampling, how.batch_size)
+            return respond_to(*speaker, samples.batch, np.arange(count), how.seed, sampling, how.batch_size)
 
         return store.get(*place(policy, setting), make, are_texts(count))
 

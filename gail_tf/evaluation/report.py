@@ -14,6 +14,7 @@ from gail_tf.evaluation.comparability import refuse_incomparable
 from gail_tf.evaluation.figures import figure_5, figure_6
 from gail_tf.evaluation.measure import RunEvaluation, evaluate, read_files
 from gail_tf.evaluation.results_file import FILE, Options
+from gail_tf.evaluation.selection import SELECTIONS
 from gail_tf.evaluation.systems import (
     Systems,
     finer_parts_of,
@@ -29,6 +30,7 @@ from gail_tf.evaluation.tables import (
     IN_PAPER,
     PAPER,
     TABLE_2,
+    in_paper,
     table_2,
     table_3,
     table_of_parts,
@@ -71,7 +73,7 @@ def evaluate_run(
     Raises:
         UserError: The run is not finished, does not have the policy, or a file of word vectors cannot be read.
     """
-    measured = evaluate(GAILRun.open(run), options or Options(), _chooser(policy), batch_size)
+    measured = evaluate(GAILRun.open(run), options or Options(), chooser(policy), batch_size)
     policies = {name: _plain(evaluation.figures) for name, evaluation in measured.policies.items()}
     return {"policies": policies, "human": _plain(measured.human)}
 
@@ -85,6 +87,7 @@ def evaluate_runs(
     batch_size: int = 32,
     examples: int = 8,
     limit: TimeLimit | None = None,
+    named: Mapping[Path, str] | None = None,
 ) -> tuple[Outcome, list[Path]] | None:
     """Measure trained runs on their test conversations, write all tables and plots, and print the tables.
 
@@ -97,6 +100,7 @@ def evaluate_runs(
         batch_size: The number of trajectories that are read at a time.
         examples: The number of examples in Table 3.
         limit: A limit of the time, after which no further run is measured, or None for no limit.
+        named: The system of the runs in these folders, which is given where the algorithm does not determine it.
 
     Returns:
         All results and tables, and the paths of the files that were written, or None if the time is over before all
@@ -108,9 +112,9 @@ def evaluate_runs(
     if output is not None and output.exists() and not output.is_dir():
         raise UserError(f"{output}: a file; --output names a folder")
     runs = [GAILRun.open(path, "evaluate") for path in paths]
-    refuse_incomparable(runs)
+    refuse_incomparable(runs, named)
 
-    choose = _chooser(policy)
+    choose = chooser(policy)
     if len(runs) > 1:  # all runs are checked before the first is measured; their data are not kept, to save memory
         for run in runs:
             read_files(run, options, choose)
@@ -121,7 +125,7 @@ def evaluate_runs(
             print(f"next: the same command continues with {run.path}")
             return None
         measured.append(evaluate(run, options, choose, batch_size))
-    by_system, remarks = systems(measured)
+    by_system, remarks = systems(measured, named)
     folder = output or (runs[0].path / "evaluation" if len(runs) == 1 else Path("runs") / "evaluation")
     tests = paired_tests(by_system)
     written = write(by_system, tests, folder, beside_paper, examples)
@@ -137,12 +141,17 @@ def evaluate_runs(
     return outcome, [*kept, *written]
 
 
-def _chooser(policy: str | None) -> Callable[[Sequence[str]], Sequence[str]]:
-    """Return the function that chooses the policies to measure by name; see `evaluate`."""
+def chooser(policy: str | None) -> Callable[[Sequence[str]], Sequence[str]]:
+    """Return the function that chooses the policies to measure by name; see `evaluate`.
+
+    Args:
+        policy: The name of a policy, ALL for all policies, or None for the last policy. In a run of `--algorithm
+            selection`, None means all choices among responses.
+    """
 
     def choose(names: Sequence[str]) -> Sequence[str]:
         if policy is None:
-            return names[-1:]
+            return [name for name in names if name in SELECTIONS] or names[-1:]
         if policy == ALL:
             return names
         if policy not in names:
@@ -211,7 +220,7 @@ def _lines(by_system: Systems, only: Sequence[str], beside_paper: bool) -> Itera
                     low, high = interval_of(measured, part, figure, value) or (None, None)
                     yield figure, system, part, value.mean, value.deviation, low, high, value.runs
         for figure, title in IN_PAPER.items() if beside_paper else ():
-            for part, said in zip(metrics.TURNS, PAPER[figure].get(system, ()), strict=False):
+            for part, said in zip(metrics.TURNS, PAPER[figure].get(in_paper(system), ()), strict=False):
                 yield title, system, part, *said, "", "", ""
 
 

@@ -5,7 +5,7 @@ A system is, for example, TextGAIL. It has one run for each seed.
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,6 +15,7 @@ from gail_tf.evaluation import metrics
 from gail_tf.evaluation.comparability import system_of
 from gail_tf.evaluation.measure import RunEvaluation
 from gail_tf.evaluation.results_file import OWN_VECTORS, PolicyEvaluation
+from gail_tf.evaluation.selection import SELECTIONS
 from gail_tf.imitation import curves
 from gail_tf.imitation.phases import IMITATION
 from keras_gca.evaluation.paired_tests import Comparison, PairedTest, compare_seeds, with_correction
@@ -24,11 +25,24 @@ from keras_gca.evaluation.statistics import Summary, summarise
 # The names of systems in Table 2.
 NAMES = {
     "mle": "GPT-2 + MLE",
+    "start_of_imitation": "likelihood, the start of all others",
     "seq2seq_mle": "Seq2Seq + MLE",
     "rl_seq2seq": "RL-Seq2Seq",
     "textgail": "TextGAIL",
+    "textgail_random": "TextGAIL, D a RoBERTa with random weights",
+    "textgail_frozen": "TextGAIL, D on the frozen reference",
+    "textgail_adapters": "TextGAIL, D a copy of the policy's network with adapters",
+    "textgail_trainable": "TextGAIL, D a copy of the policy's network",
     "trpo": "GAIL with TRPO",
     "gail": "EmpathyGAIL",
+    "gail_filtered": "EmpathyGAIL, filtered rollouts",
+    "gail_permuted": "EmpathyGAIL, rewards permuted",
+    "gail_zero": "EmpathyGAIL, rewards 0",
+    "extra_likelihood": "extra likelihood",
+    "iqlearn": "IQ-Learn",
+    "selection_at_random": "selection at random",
+    "selection_by_likelihood": "selection of the likeliest",
+    "selection_by_odds": "selection by D's odds",
 }
 
 HUMAN = "human"
@@ -41,6 +55,11 @@ class Measured(NamedTuple):
     policy: PolicyEvaluation
 
     @property
+    def name(self) -> str:
+        """The name of the policy in its run."""
+        return next(name for name, policy in self.run.policies.items() if policy is self.policy)
+
+    @property
     def imitates(self) -> bool:
         """Whether the policy is the one after imitation, not the one after maximum likelihood."""
         return self.run.policies.get(IMITATION) is self.policy
@@ -49,13 +68,14 @@ class Measured(NamedTuple):
 Systems = dict[str, list[Measured]]  # the policies of each system, by the system's key in NAMES; one for each seed
 
 
-def systems(evaluations: Sequence[RunEvaluation]) -> tuple[Systems, list[str]]:
+def systems(evaluations: Sequence[RunEvaluation], named: Mapping[Path, str] | None = None) -> tuple[Systems, list[str]]:
     """Group the policies of several runs by the systems that Table 2 compares.
 
     Several runs with the same seed may have a policy after maximum likelihood. Only the policy of the first run counts.
 
     Args:
         evaluations: The results of the runs.
+        named: The system of the runs in these folders, which is given where the algorithm does not determine it.
 
     Returns:
         The systems in Table 2's order, and remarks about policies that are left out or were not trained to the end.
@@ -67,7 +87,7 @@ def systems(evaluations: Sequence[RunEvaluation]) -> tuple[Systems, list[str]]:
         if IMITATION in evaluation.policies and evaluation.updates < updates:
             remarks.append(f"{evaluation.run.path}: imitation stopped after {evaluation.updates} of {updates} updates")
         for name, policy in evaluation.policies.items():
-            system = system_of(evaluation.config, name)
+            system = (named or {}).get(evaluation.run.path) or system_of(evaluation.run, evaluation.config, name)
             same = [other.run for other in by_system.get(system, []) if other.run.config.seed == evaluation.config.seed]
             if same:
                 remarks.append(
@@ -110,7 +130,9 @@ def _compared(a: Measured, b: Measured, seed: int) -> dict[str, Comparison]:
     rows = parts[metrics.ALL] if metrics.ALL in parts else parts[metrics.TWEETS]
     conversations = np.array([trajectory.conversation for trajectory in a.run.test])
     first, second = (metrics.Likelihoods(*(array[rows] for array in x.policy.likelihoods)) for x in (a, b))
-    tests = {"nats a word": metrics.compare_likelihoods(first, second, conversations[rows], seed)}
+    tests: dict[str, Comparison | None] = {}
+    if not {a.name, b.name} & set(SELECTIONS):  # the probability of a chosen response is not known
+        tests["nats a word"] = metrics.compare_likelihoods(first, second, conversations[rows], seed)
     answered = np.isin(a.policy.rows, rows)
     of = conversations[a.policy.rows[answered]]
     for figure, scores in a.policy.scores.items():
@@ -166,7 +188,7 @@ def notes(by_system: Systems) -> list[str]:
 
 def name(system: str) -> str:
     """Return the name of a system in Table 2."""
-    return NAMES.get(system, system)
+    return NAMES.get(system, system.replace("_", " "))
 
 
 def parts_of(by_system: Systems) -> list[str]:

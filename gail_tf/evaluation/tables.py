@@ -31,6 +31,11 @@ IN_PAPER = {"perplexity": "perplexity, in the paper", "BLEU": "BLEU error, in th
 TABLE_2 = ("perplexity", "perplexity per word", "BLEU")
 
 
+def in_paper(system: str) -> str:
+    """Return the system of the paper's Table 2 that a system corresponds to; TextGAIL's D differs between systems."""
+    return "textgail" if system.startswith("textgail_") else system
+
+
 def table_2(by_system: Systems, beside_paper: bool = False) -> Table:
     """Make Table 2. It also has rows with perplexity per word, and columns for all turns together and for tweets."""
     parts = parts_of(by_system)
@@ -38,10 +43,10 @@ def table_2(by_system: Systems, beside_paper: bool = False) -> Table:
     for figure in TABLE_2:
         for system, measured in by_system.items():
             rows.append((figure, name(system), *(cell_of(measured, part, figure) for part in parts)))
-            if beside_paper and system in PAPER.get(figure, {}):
-                said = dict(zip(metrics.TURNS, PAPER[figure][system], strict=True))
+            if beside_paper and in_paper(system) in PAPER.get(figure, {}):
+                said = dict(zip(metrics.TURNS, PAPER[figure][in_paper(system)], strict=True))
                 cells = (f"{said[part][0]:.2f} ± {said[part][1]:.2f}" if part in said else "" for part in parts)
-                rows.append((IN_PAPER[figure], name(system), *cells))
+                rows.append((IN_PAPER[figure], name(in_paper(system)), *cells))
     return Table(
         2, f"Perplexity and BLEU on the test conversations{kind_of_bars(by_system)}.", ("", "model", *parts), rows, 2
     )

@@ -3,7 +3,10 @@
 The command's `--help` shows this list. Therefore the module does not import TensorFlow or other slow libraries.
 """
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
+
+from gail_tf import config
 
 
 class Variant(NamedTuple):
@@ -19,16 +22,40 @@ class Variant(NamedTuple):
     settings: dict[str, Any]
 
 
-PRETRAINED, MLE, MLE_PLAIN = "pretrained", "mle", "mle_without_sentiment"
+PRETRAINED, MLE, MLE_PLAIN, START = "pretrained", "mle", "mle_without_sentiment", "start_of_imitation"
+
+# How rollouts are drawn. If D compares responses from a colder policy and its nucleus with the experts' whole
+# distribution, the policy earns rewards by making itself hotter, until its filtered responses look like the experts'.
+# Therefore the condition of all comparisons is that rollouts are not filtered.
+UNFILTERED: dict[str, Any] = {"temperature": 1.0, "top_p": 1.0}
+FILTERED: dict[str, Any] = {"temperature": 0.9, "top_p": 0.9}  # as in the paper and in TextGAIL
 
 VARIANTS: dict[str, Variant] = {
     PRETRAINED: Variant(None, {"algorithm": "mle", "mle_epochs": 0}),
     MLE: Variant(PRETRAINED, {"algorithm": "mle"}),
     MLE_PLAIN: Variant(PRETRAINED, {"algorithm": "mle", "sentiment": "off"}),
-    "rl_seq2seq": Variant(None, {"algorithm": "rl_seq2seq"}),
+    # The policy of MLE as other variants start from it, after its adapters were merged into rounded weights. Nothing is
+    # learned: a variant that starts from another one has no epochs of maximum likelihood.
+    START: Variant(MLE, {"algorithm": "mle"}),
+    "rl_seq2seq": Variant(None, {"algorithm": "rl_seq2seq", **FILTERED}),  # it has no D that could see the filter
     "textgail": Variant(MLE_PLAIN, {"algorithm": "textgail"}),
     "trpo": Variant(MLE, {"algorithm": "trpo"}),
     "gail": Variant(MLE, {}),
+    # Controls: imitation without a part of what its claim needs, and rivals that use the experts' responses alone.
+    "extra_likelihood": Variant(MLE, {"algorithm": "extra_likelihood"}),
+    "iqlearn": Variant(MLE, {"algorithm": "iqlearn"}),
+    "selection": Variant(MLE, {"algorithm": "selection"}),
+    "gail_filtered": Variant(MLE, FILTERED),
+    "gail_permuted": Variant(MLE, {"reward_control": "permuted"}),
+    "gail_zero": Variant(MLE, {"reward_control": "zero"}),
+    # What could make imitation work.
+    "reference_kl_weak": Variant(MLE, {"reference_kl_coefficient": 0.1}),
+    "reference_kl_strong": Variant(MLE, {"reference_kl_coefficient": 1.0}),
+    "reference_kl_adaptive": Variant(MLE, {"reference_kl_coefficient": 0.1, "reference_kl": "adaptive"}),
+    "d_with_adapters": Variant(MLE, {"discriminator_encoder": "adapters"}),
+    "d_trainable": Variant(MLE, {"discriminator_encoder": "trainable"}),
+    "label_smoothing": Variant(MLE, {"label_smoothing": 0.1}),
+    "instance_noise": Variant(MLE, {"instance_noise": 0.3}),
     "contrastive": Variant(MLE, {"discriminator": "contrastive", "reward_form": "probability"}),
     "clip_alone": Variant(MLE, {"objective": "clip"}),
     "kl_alone": Variant(MLE, {"objective": "kl"}),
@@ -38,6 +65,9 @@ VARIANTS: dict[str, Variant] = {
     "head": Variant(MLE, {"trainable": "head"}),
     "token_rewards": Variant(MLE, {"discriminator": "token", "level": "token"}),
 }
+
+
+COMPARABLE = tuple(name for name in VARIANTS if name != PRETRAINED)  # the other variants start from this one
 
 
 class Experiment(NamedTuple):
@@ -50,6 +80,26 @@ class Experiment(NamedTuple):
 EXPERIMENTS = {
     "table2": Experiment(
         "Table 2: the paper's four models, and TRPO in place of PPO", (MLE, "rl_seq2seq", "textgail", "trpo", "gail")
+    ),
+    "controls": Experiment(
+        "does imitation learn from D, or from the filter of its rollouts and from further steps?",
+        (MLE, "extra_likelihood", "gail", "gail_filtered", "gail_permuted", "gail_zero"),
+    ),
+    "imitation": Experiment(
+        "what helps imitation: a KL to the reference, a D that learns to read, smoothing, noise, or no imitation?",
+        (
+            MLE,
+            "gail",
+            "reference_kl_weak",
+            "reference_kl_strong",
+            "reference_kl_adaptive",
+            "d_with_adapters",
+            "d_trainable",
+            "label_smoothing",
+            "instance_noise",
+            "iqlearn",
+            "selection",
+        ),
     ),
     "discriminator": Experiment(
         "should D judge single responses, compare two responses, or judge each token?",
@@ -67,6 +117,12 @@ EXPERIMENTS = {
     ),
 }
 
+# The systems of the experiment table2 at the scale "pretrained", in the order in which they are trained.
+TABLE_2_PRETRAINED = (
+    START, "extra_likelihood", "gail", "iqlearn", "selection", "textgail", "rl_seq2seq", "gail_filtered",
+    "gail_permuted", "gail_zero",
+)  # fmt: skip
+
 # Settings of the trainings at each scale; the user's settings override them.
 SCALES: dict[str, dict[str, Any]] = {
     "tiny": {"preset": "tiny"},
@@ -79,6 +135,52 @@ SCALES: dict[str, dict[str, Any]] = {
         "mle_epochs": 3,
         "warmup_steps": 100,
     },
+    # Adapters on config.PRETRAINED, on 2,500 training trajectories (70 % of all), for two CPU cores.
+    "pretrained": {
+        "preset": "pretrained",
+        "max_trajectories": 3571,
+        "mle_epochs": 2,
+        "updates": 30,
+        "rollouts": 64,
+        "discriminator_steps": 50,
+    },
     # Table 1, with a pretrained GPT-2 and RoBERTa, for a GPU or TPU.
     "paper": {"preset": "paper"},
 }
+
+# How the responses of an evaluation are drawn at a scale, if they are not drawn as in the paper.
+ANSWERING = {"pretrained": UNFILTERED}
+
+
+def variants_of(experiment: str, scale: str, chosen: Sequence[str] | None = None) -> Sequence[str]:
+    """Return the variants that an experiment compares.
+
+    Args:
+        experiment: A key of EXPERIMENTS.
+        scale: A key of SCALES.
+        chosen: The variants that the user has chosen in place of the experiment's own, or None.
+    """
+    if chosen is not None:
+        return chosen
+    return TABLE_2_PRETRAINED if (experiment, scale) == ("table2", "pretrained") else EXPERIMENTS[experiment].variants
+
+
+def settings_of(name: str, scale: str, given: dict[str, Any], with_roberta: bool) -> dict[str, Any]:
+    """Return the settings of a variant's training.
+
+    Args:
+        name: A key of VARIANTS.
+        scale: A key of SCALES.
+        given: The settings that the user has given. They override those of the scale, but not those that define an
+            algorithm or a variant.
+        with_roberta: Whether there is a pretrained RoBERTa for TextGAIL.
+    """
+    own = VARIANTS[name].settings
+    algorithm = own.get("algorithm", "gail")
+    of_scale = SCALES[scale]
+    if scale == "pretrained" and algorithm == "rl_seq2seq":  # a pretrained network has nothing to do with its LSTMs
+        of_scale = SCALES["small"] | {"max_trajectories": of_scale["max_trajectories"]}
+    settings = of_scale | UNFILTERED | given | config.ALGORITHMS[algorithm] | own
+    if scale == "pretrained" and settings.get("discriminator_encoder") == "roberta" and not with_roberta:
+        settings["discriminator_encoder"] = "adapters"  # TextGAIL's D is pretrained, too
+    return settings

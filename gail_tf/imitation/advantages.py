@@ -3,12 +3,14 @@
 D is the discriminator. Shapes: B responses in the buffer, of at most R tokens.
 """
 
+from typing import Any
+
 import numpy as np
 
 from gail_tf.config import GAILConfig
 from gail_tf.data.batches import take
 from gail_tf.imitation import ppo_losses, rewards
-from gail_tf.imitation.policy_optimiser import PolicyOptimiser
+from gail_tf.imitation.policy_optimiser import Metrics, Optimiser
 from gail_tf.imitation.rollouts import Rollouts
 
 
@@ -23,23 +25,27 @@ class AdvantageEstimator:
 
     Attributes:
         statistics: The running mean and variance of the rewards, which a checkpoint stores.
+        reference_kl_coefficient: The weight of the KL to the reference in the reward. With `--reference-kl adaptive` it
+            changes after each update.
     """
 
-    def __init__(self, config: GAILConfig, optimiser: PolicyOptimiser):
+    def __init__(self, config: GAILConfig, optimiser: Optimiser):
         self.config, self._optimiser = config, optimiser
         self.statistics = rewards.RewardStatistics.initial()
+        self.reference_kl_coefficient = config.reward.reference_kl_coefficient
 
-    def estimate(self, rollouts: Rollouts, logits: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def estimate(self, rollouts: Rollouts, logits: np.ndarray, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
         """Estimate advantages, and the targets of the value baseline.
 
         Args:
             rollouts: The buffer.
             logits: D's expert logits of the responses, (B,) float32, or (B, R) from a token discriminator.
+            seed: The seed of the permutation of `--reward-control permuted`.
 
         Returns:
             The advantages and the targets, both float32. They are (B,), or (B, R) if tokens have rewards of their own.
         """
-        normalised = self._rewards(rollouts, logits)
+        normalised = self._rewards(rollouts, logits, seed)
         config, size, width = self.config, self.config.ppo.minibatch_size, rollouts.batch.response.shape[1]
         values = np.concatenate(
             [
@@ -55,23 +61,63 @@ class AdvantageEstimator:
         advantages, targets = ppo_losses.generalised_advantages(normalised, values, mask, config.ppo.discount, lambda_)
         return advantages.numpy(), targets.numpy()
 
-    def _rewards(self, rollouts: Rollouts, logits: np.ndarray) -> np.ndarray:
+    def end_of_update(self, kl_per_token: float) -> Metrics:
+        """Adapt the weight of the KL to the reference, and return it by its name in the log, if it is not always 0.
+
+        Args:
+            kl_per_token: The KL to the reference in this update, in nats per generated token.
+        """
+        settings = self.config.reward
+        if not settings.reference_kl_coefficient:
+            return {}
+        if settings.reference_kl == "adaptive":
+            adapted = ppo_losses.adapt_kl_coefficient(
+                self.reference_kl_coefficient, kl_per_token, settings.reference_kl_target
+            )
+            self.reference_kl_coefficient = float(adapted)
+        return {"reference_kl_coefficient": self.reference_kl_coefficient}
+
+    def facts(self) -> dict[str, Any]:
+        """The weight of the KL to the reference, which a checkpoint stores if the weight adapts, as values for JSON."""
+        adaptive = self.config.reward.reference_kl == "adaptive"
+        return {"reference_kl_coefficient": self.reference_kl_coefficient} if adaptive else {}
+
+    def restore(self, facts: dict[str, Any]) -> None:
+        """Restore the values that the method `facts` returned.
+
+        Raises:
+            KeyError: The weight is missing.
+        """
+        if self.config.reward.reference_kl == "adaptive":
+            self.reference_kl_coefficient = facts["reference_kl_coefficient"]
+
+    def _rewards(self, rollouts: Rollouts, logits: np.ndarray, seed: int) -> np.ndarray:
         """Compute normalised rewards of responses, (B,), or of their tokens, (B, R), and update the statistics.
 
-        A human demonstration gets the constant reward `--human-reward`; so does each of its tokens.
+        A human demonstration gets the constant reward `--human-reward`; so does each of its tokens. The control of
+        `--reward-control` changes D's rewards alone, not what is added to them.
         """
         config, mask = self.config, rollouts.batch.response_mask
         generated, lengths = rollouts.generated, rollouts.batch.response_lengths
         raw = rewards.reward(logits, config.reward.reward_form).numpy()
         if config.token_rewards:
-            normalised, self.statistics = rewards.normalise(raw, self.statistics, mask & generated[:, None])
+            own = mask & generated[:, None]
+            raw = self._with_reference_kl(rewards.controlled(raw, own, config.reward.reward_control, seed), rollouts)
+            normalised, self.statistics = rewards.normalise(raw, self.statistics, own)
             human = mask & rollouts.human[:, None]
             return rewards.with_demonstrations(normalised, human, config.reward.human_reward).numpy()
         if config.judge.discriminator == "token":
             raw = rewards.response_reward(raw, mask, per="token").numpy()
+        raw = self._with_reference_kl(rewards.controlled(raw, generated, config.reward.reward_control, seed), rollouts)
         if config.reward.length_drift_strength:
             raw[generated] = rewards.counter_length_drift(
                 raw[generated], lengths[generated], rollouts.expert_length, config.reward.length_drift_strength
             )
         normalised, self.statistics = rewards.normalise(raw, self.statistics, generated)
         return rewards.with_demonstrations(normalised, rollouts.human, config.reward.human_reward).numpy()
+
+    def _with_reference_kl(self, raw: np.ndarray, rollouts: Rollouts) -> np.ndarray:
+        if not self.config.reward.reference_kl_coefficient:
+            return raw
+        tokens = rollouts.log_probs, rollouts.reference, rollouts.batch.response_mask
+        return rewards.with_reference_kl(raw, *tokens, self.reference_kl_coefficient)

@@ -15,7 +15,7 @@ History = Sequence[dict[str, Any]]  # the log of a run: a row for each epoch and
 PANELS = (
     ("perplexity, held out", "lower is better", ("val_perplexity",)),
     ("reward", "higher is better for the policy", ("reward_generated", "reward_expert", "val_reward_generated")),
-    ("discriminator: recognised", "1: all, 0.5: it guesses", ("accuracy_generated", "accuracy_expert")),
+    ("discriminator: recognised", "1: all, 0.5: it guesses", ("accuracy_generated", "accuracy_expert", "val_auc")),
     ("KL to the reference, nats a token", "low: close to the start of imitation", ("kl_per_token",)),
     ("KL of an update, nats a response", "high: large steps", ("kl",)),
     ("clip fraction", "0 to 0.3 is usual", ("clip_fraction",)),
@@ -34,6 +34,7 @@ LABELS = {
     "val_reward_generated": "the policy's, held-out prompts",
     "accuracy_generated": "the policy's responses",
     "accuracy_expert": "the experts' responses",
+    "val_auc": "AUC, held out",
     "kl_per_token": "policy against reference",
     "kl": "policy before against after",
     "clip_fraction": "share of clipped responses",

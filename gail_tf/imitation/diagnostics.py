@@ -100,12 +100,37 @@ def learned(row: Metrics) -> Metrics:
     return {name: value for name, value in row.items() if not name.startswith("val_")}
 
 
-def held_out(judged: Metrics, perplexity: float) -> Metrics:
+def auc(rollouts: Rollouts, judgement: Judgement, config: GAILConfig) -> float:
+    """The probability that the discriminator ranks an expert's response above one of the policy's.
+
+    A contrastive discriminator is asked only about the two responses to one prompt. A discriminator of tokens ranks
+    responses by the mean of their logits.
+
+    Args:
+        rollouts: A buffer without human demonstrations.
+        judgement: The discriminator's logits of the responses in the buffer and of the experts' responses.
+        config: The settings.
+
+    Returns:
+        The probability; see `discriminator_losses.auc`.
+    """
+    if config.judge.discriminator == "contrastive":
+        # The expert's logit is the difference between the expert's score and the score of the policy's response.
+        return float(np.mean((np.sign(judgement.expert) + 1) / 2))
+    expert, generated = judgement.expert, judgement.given
+    if config.judge.discriminator == "token":
+        sides = (expert, rollouts.expert.batch.response_mask), (generated, rollouts.batch.response_mask)
+        expert, generated = (np.sum(logits * mask, 1) / mask.sum(1) for logits, mask in sides)
+    return discriminator_losses.auc(expert, generated)
+
+
+def held_out(judged: Metrics, perplexity: float, auc: float) -> Metrics:
     """The columns that a validation adds to the log.
 
     Args:
         judged: The result of `of_judgement` for responses to held-out prompts.
         perplexity: The held-out perplexity.
+        auc: The result of `auc` for the same responses. It is left out if the judge does not discriminate.
 
     Returns:
         The metrics, with the prefix `val_`.
@@ -114,4 +139,5 @@ def held_out(judged: Metrics, perplexity: float) -> Metrics:
     return {
         "val_perplexity": perplexity,
         **{f"val_{name}": judged[name] for name in names if name in judged},
+        **({"val_auc": auc} if "accuracy_expert" in judged else {}),
     }

@@ -6,7 +6,11 @@ experts. The D of Eq. 6 is high for responses of the policy: D = sigmoid(-expert
 Shapes: B samples (responses), T tokens, F features.
 """
 
+import math
+
+import numpy as np
 import tensorflow as tf
+from scipy.stats import rankdata
 
 from keras_gca.engine import random, replicas
 from keras_gca.engine.masked import masked_mean
@@ -110,6 +114,25 @@ def entropy(logits: tf.Tensor, mask: tf.Tensor | None = None) -> tf.Tensor:
     """
     logits = tf.cast(logits, tf.float32)
     return _mean(tf.math.softplus(logits) - logits * tf.sigmoid(logits), mask)
+
+
+def auc(expert: np.ndarray, generated: np.ndarray) -> float:
+    """The probability that a sample of the experts has a higher logit than a generated one; a tie counts half.
+
+    It is the area under the ROC curve: 0.5 if D only guesses, and 1 if some threshold separates both kinds of samples.
+    Unlike the accuracy it does not depend on where D draws the line.
+
+    Args:
+        expert: (n,), the logits of the experts' samples.
+        generated: (m,), the logits of the generated samples.
+
+    Returns:
+        The probability over all pairs; NaN if there are no pairs.
+    """
+    if not len(expert) or not len(generated):
+        return math.nan
+    ranks = rankdata(np.concatenate([expert, generated]))[: len(expert)]
+    return float((ranks.sum() - len(expert) * (len(expert) + 1) / 2) / (len(expert) * len(generated)))
 
 
 def _mean(values: tf.Tensor, mask: tf.Tensor | None) -> tf.Tensor:

@@ -1,7 +1,8 @@
 """Encoders, which are the networks of the discriminator D. They read responses and compute expert logits.
 
     FrozenEncoder       the paper's network, which reads features that the frozen reference has computed
-    TrainableEncoder    the same network, which reads the features of its own language model; both learn
+    TrainableEncoder    the same network, which reads the features of its own language model; both learn. The language
+                        model learns as a whole, or only by low-rank adapters
     TextEncoder         the RoBERTa of TextGAIL, which reads the text (baselines/textgail.py)
 
 An expert logit is the logit of the probability that a response is an expert's. Shapes: B responses, R tokens, F the
@@ -20,7 +21,7 @@ from gail_tf.data.samples import SENTIMENTS
 from gail_tf.imitation.discriminator_losses import with_instance_noise
 from gail_tf.imitation.judged_responses import JudgedResponses
 from gail_tf.imitation.reference import read_responses
-from gail_tf.models.architectures import make_network
+from gail_tf.models.language_model import LanguageModel
 from gail_tf.models.language_model_config import LanguageModelConfig
 from gail_tf.models.tanh_network import TanhNetwork
 from gail_tf.policies.base import LanguagePolicy
@@ -164,19 +165,21 @@ class TrainableEncoder(FrozenEncoder):
     """The paper's network, which reads the features of its own language model. This model starts as the reference.
 
     Args:
-        sizes: The sizes of the reference's language model.
+        language_model: The language model. If it has adapters, only the adapters learn. The other weights must then be
+            those of the reference, which never change in imitation.
         config: The settings.
     """
 
     reads_at_once = False
 
-    def __init__(self, sizes: LanguageModelConfig, config: GAILConfig):
-        super().__init__(sizes, config)
-        self.language_model = make_network(sizes, config.seed, precision=config.run.precision)
+    def __init__(self, language_model: LanguageModel, config: GAILConfig):
+        super().__init__(language_model.config, config)
+        self.language_model = language_model
 
     @property
     def variables(self) -> list[keras.Variable]:
-        return [*super().variables, *self.language_model.weights.values()]
+        read = self.language_model
+        return [*super().variables, *(read.weights.values() if read.adapters is None else read.adapter_weights)]
 
     def seen(self, responses: JudgedResponses) -> Arrays:
         return tuple(responses.batch)
@@ -190,4 +193,8 @@ class TrainableEncoder(FrozenEncoder):
     def begin_as(self, policy: LanguagePolicy) -> None:
         if not isinstance(policy, Policy):
             raise TypeError(f"the encoder is a language model and cannot copy the weights of a {type(policy).__name__}")
-        assign(list(self.language_model.weights.values()), list(policy.network.merged().values()))
+        if self.language_model.adapters is None:
+            assign(list(self.language_model.weights.values()), list(policy.network.merged().values()))
+        elif policy.network.adapters is not None:
+            assign(self.language_model.adapter_weights, policy.network.adapter_weights)
+        # Otherwise the adapters are new and change nothing yet, so the encoder is the reference already.

@@ -12,8 +12,11 @@ training takes.
 import time
 from collections.abc import Iterator
 
+from gail_tf.data.batches import take
 from gail_tf.imitation import diagnostics, phases
+from gail_tf.imitation.offline import OfflineOptimiser
 from gail_tf.imitation.phases import Stage
+from gail_tf.imitation.policy_optimiser import PolicyOptimiser
 from gail_tf.imitation.rollouts import Rollouts, draw_rows
 from gail_tf.imitation.state import GAILState
 from keras_gca.engine.staged_training import Event
@@ -30,7 +33,11 @@ class GAILTraining(GAILState):
             case phases.DISCRIMINATOR:
                 yield from self.pretrain_discriminator(stage)
             case phases.IMITATION:
-                yield from self.update(stage)
+                optimiser = self.optimiser
+                if isinstance(optimiser, OfflineOptimiser):
+                    yield from self.update_offline(stage, optimiser)
+                else:
+                    yield from self.update(stage, optimiser)
 
     def maximum_likelihood(self, stage: Stage) -> Iterator[Event]:
         """Run an epoch of maximum likelihood, on running text in the phase of pretraining, else on expert responses."""
@@ -49,13 +56,23 @@ class GAILTraining(GAILState):
         row |= self.judge.learn(rollouts, self._seeds()[3], steps=steps)
         yield self._end(stage, 2, row, row)
 
-    def update(self, stage: Stage) -> Iterator[Event]:
+    def update_offline(self, stage: Stage, optimiser: OfflineOptimiser) -> Iterator[Event]:
+        """Learn the experts' responses to the prompts of an update; no responses are drawn, and there is no D."""
+        rows = draw_rows(len(self.training), *self._place_of_buffer(), self.config.seed)
+        log = []
+        for metrics in optimiser.learn(take(self.training.batch, rows), self._seeds()[2]):
+            log.append(metrics)
+            yield Event(stage, len(log), optimiser.steps + 1, metrics, resumable=False)
+        row = diagnostics.of_steps(log)
+        yield self._end(stage, optimiser.steps + 1, row, row | self.held_out.measure(stage))
+
+    def update(self, stage: Stage, optimiser: PolicyOptimiser) -> Iterator[Event]:
         """Run one iteration of Algorithm 1's loop: sample responses, score them by D, improve the policy, train D.
 
         The paper trains D before the policy. docs/fidelity.md says why the policy is trained first here.
         """
         began = time.monotonic()
-        steps = self.optimiser.steps + 2
+        steps = optimiser.steps + 2
         _, _, minibatches, noise = self._seeds()
         ratio = phases.human_ratio(stage.number - 1, stage.of, self.config.rollout.human_ratio)
 
@@ -64,12 +81,13 @@ class GAILTraining(GAILState):
         judged = diagnostics.of_judgement(rollouts, judgement, self.config, self.judge.discriminates)
         yield Event(stage, 1, steps, judged, resumable=False)
 
-        advantages, targets = self.advantages.estimate(rollouts, judgement.given)
+        advantages, targets = self.advantages.estimate(rollouts, judgement.given, noise)
         policy_log = []
-        for metrics in self.optimiser.improve(rollouts, advantages, targets, minibatches):
+        for metrics in optimiser.improve(rollouts, advantages, targets, minibatches):
             policy_log.append(metrics)
             yield Event(stage, 1 + len(policy_log), steps, judged, resumable=False)
-        adapted = {"human_ratio": ratio} | self.optimiser.end_of_update(policy_log)
+        adapted = {"human_ratio": ratio} | optimiser.end_of_update(policy_log)
+        adapted |= self.advantages.end_of_update(judged["kl_per_token"])
         passes = self.config.judge.discriminator_passes
         judge_log = [self.judge.learn(rollouts, noise, number) for number in range(passes)]
 
@@ -85,6 +103,11 @@ class GAILTraining(GAILState):
         Returns:
             The buffer.
         """
-        size, seeds = self.config.rollout.rollouts, self._seeds()
-        rows = draw_rows(len(self.training), size, self.buffers * size, self.config.seed)
+        seeds = self._seeds()
+        rows = draw_rows(len(self.training), *self._place_of_buffer(), self.config.seed)
         return self.collector.collect(rows, (seeds[0], seeds[1]), self.config.rollout.sample_batch_size, human_ratio)
+
+    def _place_of_buffer(self) -> tuple[int, int]:
+        """Return the number of prompts of a buffer, and the position of the current buffer in `draw_rows`."""
+        size = self.config.rollout.rollouts
+        return size, self.buffers * size

@@ -34,7 +34,7 @@ class MaximumLikelihood(AdamWLearner):
         super().__init__(policy.trainable_variables, learning_rate, **settings)
         self.policy, self.perplexity = policy, Perplexity(policy)
 
-    def loss(self, batch: Batch, rows: tf.Tensor, seed: tf.Tensor) -> tuple[tf.Tensor, tuple[tf.Tensor, tf.Tensor]]:
+    def loss(self, batch: Batch, rows: tf.Tensor, seed: tf.Tensor) -> tuple[tf.Tensor, tuple[tf.Tensor, ...]]:
         """The mean over the responses' tokens of -log p(token | condition, previous tokens).
 
         Args:

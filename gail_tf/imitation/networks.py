@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 from gail_tf.imitation.judge import Judge
+from gail_tf.imitation.offline import OfflineOptimiser
 from gail_tf.imitation.policy_optimiser import PolicyOptimiser
 from gail_tf.policies.base import LanguagePolicy
 from gail_tf.policies.sampling import Sampling
@@ -17,7 +18,7 @@ class Networks(NamedTuple):
         reference: A second policy of the same form. When imitation begins, it gets the policy's weights, and is then
             frozen. Policy and reference share the weights that do not learn.
         judge: The discriminator, or RL-Seq2Seq's emotion classifier.
-        optimiser: PPO or TRPO, which improves the policy.
+        optimiser: PPO, TRPO or offline learning, which improves the policy.
         pretrained: The policy that is pretrained on running text. It shares the weights of the network of `policy`. In
             pretraining all of these weights are trained, even if they are frozen later because only adapters or a head
             learn. It is None if the network is pretrained already.
@@ -27,5 +28,5 @@ class Networks(NamedTuple):
     sampling: Sampling
     reference: LanguagePolicy
     judge: Judge
-    optimiser: PolicyOptimiser
+    optimiser: PolicyOptimiser | OfflineOptimiser
     pretrained: LanguagePolicy | None = None

@@ -46,10 +46,11 @@ def schedule(config: GAILConfig, from_scratch: bool) -> list[Stage]:
         The stages in order.
     """
     updates = config.rollout.updates
+    judged = updates or config.algorithm == "selection"
     counts = {
         PRETRAINING: config.likelihood.pretraining_epochs if from_scratch else 0,
         MAXIMUM_LIKELIHOOD: config.likelihood.mle_epochs,
-        DISCRIMINATOR: math.ceil(config.judge.discriminator_steps / steps_on_a_buffer(config)) if updates else 0,
+        DISCRIMINATOR: math.ceil(config.judge.discriminator_steps / steps_on_a_buffer(config)) if judged else 0,
         IMITATION: updates,
     }
     return [Stage(phase, number, count) for phase, count in counts.items() for number in range(1, count + 1)]

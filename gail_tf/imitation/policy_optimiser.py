@@ -1,4 +1,4 @@
-"""The base class of PPO (`ppo.py`) and TRPO (`trpo.py`), which improve a policy on a buffer of responses.
+"""The base classes of PPO (`ppo.py`), TRPO (`trpo.py`) and offline learning (`offline.py`), which improve a policy.
 
 Shapes: B responses of at most R tokens; E is the width of the policy's features. An action is a whole response or one
 token (`--level`).
@@ -20,8 +20,8 @@ from gail_tf.policies.sampling import Sampling
 Metrics = dict[str, float]
 
 
-class PolicyOptimiser(abc.ABC):
-    """Base class of the two algorithms that improve the policy in an update of Algorithm 1.
+class Optimiser:
+    """Base class of everything that improves the policy in an update.
 
     Args:
         policy: The policy to improve.
@@ -29,7 +29,7 @@ class PolicyOptimiser(abc.ABC):
         sampling: How the policy's responses are drawn.
 
     Attributes:
-        steps: The largest number of steps that `improve` takes, for the progress bar.
+        steps: The largest number of steps in an update, for the progress bar.
         total_steps: The number of steps of all updates together, over which the learning rate falls; see
             `GAILConfig.total_steps`.
     """
@@ -39,24 +39,6 @@ class PolicyOptimiser(abc.ABC):
 
     def __init__(self, policy: LanguagePolicy, config: GAILConfig, sampling: Sampling):
         self.policy, self.config, self._sampling = policy, config, sampling
-
-    @abc.abstractmethod
-    def improve(self, rollouts: Rollouts, advantages: np.ndarray, targets: np.ndarray, seed: int) -> Iterator[Metrics]:
-        """Improve the policy on a buffer.
-
-        Args:
-            rollouts: The buffer of B responses.
-            advantages: The advantages of responses, (B,) float32, or of tokens, (B, R): how much better each action was
-                than the value baseline predicted.
-            targets: The targets of the value baseline, of the same shape.
-            seed: The seed that determines the minibatches.
-
-        Yields:
-            The metrics of each step.
-
-        Raises:
-            DivergedError: The gradient is not finite.
-        """
 
     def end_of_update(self, metrics: Sequence[Metrics]) -> Metrics:
         """Adapt coefficients, for example the weight of the KL penalty, to the metrics of an update.
@@ -103,4 +85,26 @@ class PolicyOptimiser(abc.ABC):
 
         Raises:
             KeyError: A coefficient is missing.
+        """
+
+
+class PolicyOptimiser(Optimiser, abc.ABC):
+    """Base class of the two algorithms that improve the policy on a buffer of responses, as Algorithm 1 does."""
+
+    @abc.abstractmethod
+    def improve(self, rollouts: Rollouts, advantages: np.ndarray, targets: np.ndarray, seed: int) -> Iterator[Metrics]:
+        """Improve the policy on a buffer.
+
+        Args:
+            rollouts: The buffer of B responses.
+            advantages: The advantages of responses, (B,) float32, or of tokens, (B, R): how much better each action was
+                than the value baseline predicted.
+            targets: The targets of the value baseline, of the same shape.
+            seed: The seed that determines the minibatches.
+
+        Yields:
+            The metrics of each step.
+
+        Raises:
+            DivergedError: The gradient is not finite.
         """

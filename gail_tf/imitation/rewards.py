@@ -13,8 +13,10 @@ the right. A human demonstration is an expert's response that takes the place of
 from collections.abc import Callable
 from typing import NamedTuple
 
+import numpy as np
 import tensorflow as tf
 
+from gail_tf.setting_groups import REWARD_CONTROLS
 from keras_gca.engine.masked import masked, masked_mean, masked_sum
 from keras_gca.errors import UserError
 
@@ -64,6 +66,56 @@ def relative_logit(generated_scores: tf.Tensor, human_scores: tf.Tensor) -> tf.T
         generated_scores - human_scores, (B,) float32.
     """
     return tf.cast(generated_scores, tf.float32) - tf.cast(human_scores, tf.float32)
+
+
+def controlled(rewards: np.ndarray, counted: np.ndarray, control: str, seed: int) -> np.ndarray:
+    """Take the information of the discriminator out of its rewards, for a control experiment.
+
+    Args:
+        rewards: The rewards of responses, (B,) float32, or of their tokens, (B, T).
+        counted: bool of the same shape, true at the responses of the policy, or at their tokens.
+        control: "permuted" permutes the rewards that count, so that they keep their distribution, but not their
+            places. "zero" sets them to 0. "none" leaves them as they are.
+        seed: The seed of the permutation.
+
+    Returns:
+        The rewards, float32, of the same shape.
+
+    Raises:
+        UserError: The control is unknown.
+    """
+    if control not in REWARD_CONTROLS:
+        raise UserError(f"--reward-control: {control!r} is not one of {', '.join(REWARD_CONTROLS)}")
+    changed = rewards.copy()
+    if control == "permuted":
+        changed[counted] = np.random.default_rng(seed).permutation(rewards[counted])
+    elif control == "zero":
+        changed[counted] = 0.0
+    return changed
+
+
+def with_reference_kl(
+    rewards: np.ndarray, log_probs: np.ndarray, reference: np.ndarray, mask: np.ndarray, coefficient: float
+) -> np.ndarray:
+    """Subtract the KL to the reference from the rewards (Ziegler et al. 2019, Eq. 2).
+
+        reward - coefficient (log p - log q)
+
+    Here p is the policy that drew the response, and q the reference. The mean of the log-ratio over responses of the
+    policy is the KL to the reference. The log-ratio of a response is the sum over its tokens.
+
+    Args:
+        rewards: The rewards of responses, (B,) float32, or of their tokens, (B, T).
+        log_probs: (B, T) float32, log p of each token.
+        reference: (B, T) float32, log q of each token.
+        mask: (B, T) bool, which tokens count.
+        coefficient: The weight of the KL.
+
+    Returns:
+        The rewards, float32, of the same shape.
+    """
+    ratios = np.where(mask, log_probs - reference, np.float32(0))
+    return rewards - np.float32(coefficient) * (ratios.sum(1) if rewards.ndim == 1 else ratios)
 
 
 # Running normalisation

@@ -200,7 +200,7 @@ class Collector:
             buffer,
             expert_features,
             _sentiments(asked, self.samples.response_sentiments[rows]),
-            list(zip(spoken, (trajectory.response for trajectory in experts), strict=True)),
+            list(zip(spoken, (self.samples.response_texts[row] for row in rows), strict=True)),
         )
         given = JudgedResponses(
             answered,

@@ -124,7 +124,7 @@ class GAILState(StagedTraining):
         arrays = {f"statistics/{name}": np.array(value) for name, value in statistics.items()}
         for name, variables in self._variables().items():
             arrays |= pack(name, [variable.numpy() for variable in variables])
-        return facts | self.likelihood.facts() | self.optimiser.facts(), arrays
+        return facts | self.likelihood.facts() | self.optimiser.facts() | self.advantages.facts(), arrays
 
     def restore(self, facts: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
         """Restore the state that a training with the same config and data has stored.
@@ -140,6 +140,7 @@ class GAILState(StagedTraining):
         self._position, step, self.history = validated_position(facts, len(self.stages))
         self.likelihood.restore(self.phase, step, facts, bool(unpack("likelihood_optimizer", arrays)))
         self.optimiser.restore(facts)
+        self.advantages.restore(facts)
         for name, variables in self._variables().items():
             assign(variables, unpack(name, arrays))
         self.advantages.statistics = RewardStatistics(arrays["statistics/mean"], arrays["statistics/variance"])

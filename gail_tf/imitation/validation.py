@@ -28,7 +28,7 @@ class Validation:
         self.perplexity = Perplexity(collector.policy)
 
     def measure(self, stage: Stage) -> dict[str, float]:
-        """Measure if a validation is due after this update.
+        """Measure if a validation is due after this update. Without a judge only the perplexity is measured.
 
         It is due after every `--validation-frequency` updates and after the last one.
 
@@ -42,8 +42,12 @@ class Validation:
         if stage.number % config.run.validation_frequency and stage.number != stage.of:
             return {}
         count = len(batch.condition)
+        perplexity = self.perplexity(batch)
+        if config.offline:
+            return {"val_perplexity": perplexity}
         rows = np.linspace(0, count - 1, min(VALIDATION_RESPONSES, count)).astype(int)  # evenly spread over the corpus
         rollouts = self.collector.collect(rows, (config.seed, 0), config.rollout.sample_batch_size)
         judgement = self.judge.judge(rollouts.given, rollouts.expert)
         judged = diagnostics.of_judgement(rollouts, judgement, config, self.judge.discriminates)
-        return diagnostics.held_out(judged, self.perplexity(batch))
+        auc = diagnostics.auc(rollouts, judgement, config)
+        return diagnostics.held_out(judged, perplexity, auc)

@@ -115,14 +115,15 @@ def estimate(
     )
     per_buffer, updates = config.rollout.rollouts, left[phases.IMITATION]
     validations = -(-updates // config.run.validation_frequency)
+    of_update = config.ppo.ppo_epochs * learn + (0 if config.offline else draw + 2 * read)
     operations = {
         phases.MAXIMUM_LIKELIHOOD: left[phases.MAXIMUM_LIKELIHOOD] * (costs.learn(experts) + costs.read(held_out)),
         phases.DISCRIMINATOR: left[phases.DISCRIMINATOR] * per_buffer * (draw + 2 * read),
-        phases.IMITATION: updates * per_buffer * (draw + 2 * read + config.ppo.ppo_epochs * learn)
-        + validations * costs.read(held_out),
+        phases.IMITATION: updates * per_buffer * of_update + validations * costs.read(held_out),
     }
     if general is not None:
         of_epoch = costs.learn(general) + costs.read(held_out)
         operations = {phases.PRETRAINING: left[phases.PRETRAINING] * of_epoch} | operations
+    draws = not config.offline and (config.rollout.updates or config.algorithm == "selection")
     learned = max(config.optimizer.batch_size, config.ppo.minibatch_size)
-    return costs.estimate(operations, learned, per_buffer if config.rollout.updates else 0, rate)
+    return costs.estimate(operations, learned, per_buffer if draws else 0, rate)

@@ -46,7 +46,7 @@ def answer(
     samples = Samples.encode(tokenizer, prompts, *limits)
     rows, seed = np.arange(len(prompts)), (config.seed, 1)
     learned = any(row["phase"] in (DISCRIMINATOR, IMITATION) for row in training.history)
-    if training.judge.discriminates and learned:
+    if training.judge.discriminates and learned and not config.offline:
         collector = Collector(training.policy, training.reference, tokenizer, samples, training.sampling)
         rollouts = collector.collect(rows, seed, len(rows))
         judgement = training.judge.judge(rollouts.given, rollouts.expert)

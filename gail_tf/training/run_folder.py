@@ -21,7 +21,7 @@ from typing import Any, Self
 
 from gail_tf.baselines.emotion import EmotionClassifier
 from gail_tf.baselines.textgail import TextReader
-from gail_tf.config import GAILConfig
+from gail_tf.config import WITHOUT_UPDATES, GAILConfig
 from gail_tf.data.dataset import PARTS, Data
 from gail_tf.data.samples import CONTROL_TOKENS
 from gail_tf.data.tokenizer import Tokenizer
@@ -172,12 +172,13 @@ class GAILRun(RunFolder[GAILConfig]):
     def refuse_totals(self, before: GAILConfig, facts: dict[str, Any], changes: Mapping[str, Any]) -> None:
         """Refuse totals that the run has already reached; see `RunFolder.refuse_totals`.
 
-        A run of `--algorithm mle` is refused, too. It has no updates, and with updates it would be another algorithm.
+        A run of `--algorithm mle` or `selection` is refused, too. It has no updates, and with updates it would be
+        another algorithm.
         """
-        if before.algorithm == "mle" and not before.rollout.updates:
+        if before.algorithm in WITHOUT_UPDATES and not before.rollout.updates:
             raise UserError(
-                f"--updates: {self.path} is a run of --algorithm mle, which has no updates; train a new run with "
-                "another --algorithm"
+                f"--updates: {self.path} is a run of --algorithm {before.algorithm}, which has no updates; train a new "
+                "run with another --algorithm"
             )
         done = sum(row["phase"] == IMITATION for row in facts["history"])
         for name, number in changes.items():

@@ -10,7 +10,7 @@ from gail_tf.baselines.emotion import EmotionClassifier
 from gail_tf.baselines.textgail import TextReader
 from gail_tf.bot import Bot
 from gail_tf.build import make_networks
-from gail_tf.config import GAILConfig
+from gail_tf.config import WITHOUT_UPDATES, GAILConfig
 from gail_tf.data.batches import take
 from gail_tf.data.dataset import Data
 from gail_tf.data.samples import Samples, running_text
@@ -142,9 +142,9 @@ class GAILSession(Session):
         return f"{stage.phase.replace('_', ' '):18} {stage.number}/{stage.of}"
 
     def done(self) -> dict[str, int]:
-        """The number of updates that are done. The result is empty for `--algorithm mle`, which has no updates."""
+        """The number of updates that are done. The result is empty for an algorithm that has no updates."""
         config = self.training.config
-        if config.algorithm == "mle" and not config.rollout.updates:
+        if config.algorithm in WITHOUT_UPDATES and not config.rollout.updates:
             return {}
         return {"updates": sum(row["phase"] == IMITATION for row in self.training.history)}
 
@@ -228,7 +228,7 @@ class GAILSession(Session):
             measured = [row["val_perplexity"] for row in rows if "val_perplexity" in row]
             if measured:
                 print(f"  after {phase.replace('_', ' '):19} {measured[-1]:8.2f}")
-        if phases[IMITATION]:
+        if phases[IMITATION] and not training.config.offline:
             first, last = phases[IMITATION][0], phases[IMITATION][-1]
             print(f"reward by the {self._judge_name}, of the policy's responses (of the experts')")
             for name, row in (("first update", first), ("last update", last)):

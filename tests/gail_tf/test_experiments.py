@@ -10,7 +10,7 @@ import pytest
 from gail_tf import config
 from gail_tf import experiments as command
 from gail_tf.data.source import Source
-from gail_tf.evaluation import experiments
+from gail_tf.evaluation import experiments, variants
 from glove.cost import TimeLimit
 from keras_gca.engine import command_line
 from keras_gca.errors import UserError
@@ -51,7 +51,7 @@ def test_the_results_of_all_experiments_are_one_file(tmp_path, monkeypatch, caps
     values = read_experiment(tmp_path / "e.json")
     assert values["command"] == f"python -m gail_tf.experiments {' '.join(arguments)}"
     assert values["results"]["sentiment"] == {"of": "sentiment"}
-    assert table_with_command(values, 1).startswith("About discriminator.")
+    assert table_with_command(values, 1).startswith("About controls.")
     monkeypatch.setattr(experiments, "run_experiment", lambda name, setup, limit: None)  # interrupted
     assert run(capsys, "all", "--scale", "tiny")[0] == 130
     assert run(capsys, "all", "--scale", "tiny", "--experiment", str(tmp_path / "none" / "e.json"))[0] == 2
@@ -83,7 +83,8 @@ def test_table_2_and_what_it_trains(small_experiments):
     folder, _, printed = small_experiments
     shared = ["pretrained", "mle", "rl seq2seq", "mle without sentiment", "textgail", "trpo", "gail"]
     assert trained(printed["table2"], 3) == trained(printed["table2"], 4) == shared
-    for model in ("GPT-2 + MLE", "RL-Seq2Seq", "TextGAIL", "GAIL with TRPO", "EmpathyGAIL"):
+    textgail = "TextGAIL, D a RoBERTa with random weights"  # a row says what it is
+    for model in ("GPT-2 + MLE", "RL-Seq2Seq", textgail, "GAIL with TRPO", "EmpathyGAIL"):
         assert re.search(rf"^\| perplexity +\| {re.escape(model)} +\|", printed["table2"], re.MULTILINE), model
     assert {"tables.md", "tables.tex", "table2.csv", "figure5.png", "figure6.png", "table3.md", "curves.png"} <= {
         file.name for file in (folder / "table2").iterdir()
@@ -126,7 +127,7 @@ def test_what_is_finished_and_what_is_lacking(small_experiments, tmp_path):
     ]  # fmt: skip
     assert {tuple(each.path.name for each in runs) for runs in found.values()} == {("seed_3", "seed_4")}
     lacking = experiments.lacking(found)
-    assert list(lacking) == ["discriminator", "objective", "demonstrations", "trainable"]
+    assert list(lacking) == ["controls", "imitation", "discriminator", "objective", "demonstrations", "trainable"]
     assert lacking["trainable"] == ["lora", "head"]
     without = found | {"no_sentiment": found["no_sentiment"][1:]}
     compared = experiments.compared("sentiment", without)
@@ -150,17 +151,47 @@ def test_every_variant_is_a_possible_training():
         assert variant.start is None or variant.start in experiments.VARIANTS
         assert name not in ("gail", "mle") or made.algorithm == name
     compared = {name for each in experiments.EXPERIMENTS.values() for name in each.variants}
-    assert compared == set(experiments.VARIANTS) - {experiments.PRETRAINED}
-    for scale in experiments.SCALES.values():
-        settings = dict(scale)
-        config.GAILConfig.preset(settings.pop("preset"), **settings)
+    assert compared | set(variants.TABLE_2_PRETRAINED) == set(experiments.VARIANTS) - {experiments.PRETRAINED}
+    for scale in variants.SCALES:
+        for name in experiments.VARIANTS:
+            settings = variants.settings_of(name, scale, {}, with_roberta=False)
+            config.GAILConfig.preset(settings.pop("preset"), **settings)
+
+
+def test_rollouts_are_not_filtered_except_where_the_filter_is_asked_for():
+    drawn = {}
+    for name in experiments.VARIANTS:
+        made = variants.settings_of(name, "small", {}, with_roberta=False)
+        drawn[name] = made["temperature"], made["top_p"]
+    assert {name for name, of in drawn.items() if of != (1.0, 1.0)} == {"gail_filtered", "rl_seq2seq"}
+    assert drawn["gail_filtered"] == (0.9, 0.9)
+    assert variants.settings_of("gail", "small", {"top_p": 0.5}, False)["top_p"] == 0.5
+    assert variants.settings_of("gail_filtered", "small", {"top_p": 0.5}, False)["top_p"] == 0.9
+
+
+def test_the_pretrained_scale():
+    """The LSTMs of RL-Seq2Seq have the settings of the small scale, and TextGAIL's D is pretrained, too."""
+    lstms, textgail, other = (
+        variants.settings_of(name, "pretrained", {}, with_roberta)
+        for name, with_roberta in (("rl_seq2seq", False), ("textgail", False), ("textgail", True))
+    )
+    assert (lstms["preset"], lstms["max_trajectories"], lstms.get("trainable")) == ("default", 3571, None)
+    assert (textgail["discriminator_encoder"], other["discriminator_encoder"]) == ("adapters", "roberta")
+    assert variants.variants_of("table2", "pretrained") == variants.TABLE_2_PRETRAINED
+    assert variants.variants_of("table2", "small") == experiments.EXPERIMENTS["table2"].variants
+    assert variants.variants_of("table2", "pretrained", ["mle", "gail"]) == ["mle", "gail"]
+    settings = variants.settings_of("gail", "pretrained", {}, with_roberta=False)
+    made = config.GAILConfig.preset(settings.pop("preset"), **settings)
+    assert (made.rollout.updates, made.rollout.rollouts, made.judge.discriminator_steps) == (30, 64, 50)
+    assert (made.likelihood.mle_epochs, made.model.trainable) == (2, "lora")
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (["table2", "--seed", "1"], r"--seed: an experiment trains with several seeds; --seeds is expected"),
-        (["table2", "--scale", "paper"], r"--scale paper needs --model, and no other scale accepts it"),
+        (["table2", "--scale", "paper"], r"--scale paper needs --model, and only the scale pretrained accepts it"),
+        (["all", "--variants", "mle"], r"--variants: all experiments cannot have the same variants"),
         (["table2", "--gpt2", "x"], r"--scale paper needs --model"),
     ],
 )

@@ -8,7 +8,7 @@ import shutil
 import numpy as np
 import pytest
 
-from gail_tf import chat, evaluate, export, train
+from gail_tf import chat, evaluate, experiments, export, train
 from gail_tf.agent import GAILAgent
 from gail_tf.data.layouts import CHATML
 from gail_tf.data.tokenizer import Tokenizer
@@ -123,3 +123,45 @@ def test_a_llama_trains_resumes_chats_and_is_exported(folder, tmp_path, capsys, 
     status, out, err = call(capsys, chat.main, "chat", run)
     assert status == 2
     assert re.fullmatch(rf"chat: {re.escape(str(own))}: this is not the network of the bot; .*\n", err)
+
+
+@pytest.mark.slow
+def test_the_systems_of_table_2_at_the_pretrained_scale(folder, tmp_path, capsys):
+    """Each system is trained from the model, measured when it ends, and has a row that says what it is."""
+    variants = ["start_of_imitation", "extra_likelihood", "gail", "iqlearn", "selection", "textgail", "gail_permuted"]
+    runs = tmp_path / "experiments"
+    arguments = [
+        "table2", "--scale", "pretrained", "--model", folder, "--runs", runs, "--seeds", "3", "--variants", *variants,
+        "--max-trajectories", "60", "--condition-tokens", "40", "--response-tokens", "8", "--n-positions", "64",
+        "--mle-epochs", "1", "--updates", "1", "--rollouts", "8", "--sample-batch-size", "8", "--warmup-steps", "0",
+        "--discriminator-steps", "1", "--selection-candidates", "2", "--experiment", tmp_path / "table2.json",
+    ]  # fmt: skip
+    status, out, err = call(capsys, experiments.main, "experiments", *arguments)
+    assert status == 0, err
+    trained = re.findall(r"^== (.*), seed 3$", out, re.MULTILINE)
+    assert trained == [
+        "mle", "start of imitation", "extra likelihood", "gail", "iqlearn", "selection", "mle without sentiment",
+        "textgail", "gail permuted",
+    ]  # fmt: skip
+    files = [runs / "table2_systems" / f"{variant}_seed_3.json" for variant in variants]
+    places = [out.index(f"wrote {file}") for file in files]
+    assert places == sorted(places)  # each as it ends
+    assert places[0] < out.index("== extra likelihood, seed 3")
+    of_selection = json.loads(files[4].read_text())
+    assert list(of_selection["policies"]) == ["selection_at_random", "selection_by_likelihood", "selection_by_odds"]
+    assert "perplexity" not in of_selection["policies"]["selection_by_odds"]["all turns"]
+    assert json.loads(files[2].read_text())["policies"]["imitation"]["all turns"]["perplexity"]["value"] > 1
+    start = "likelihood, the start of all others"
+    for row in (start, "extra likelihood", "EmpathyGAIL", "IQ-Learn", "EmpathyGAIL, rewards permuted"):
+        assert re.search(rf"^\| perplexity +\| {row} +\|", out, re.MULTILINE), row
+    assert "TextGAIL, D a copy of the policy's network with adapters" in out
+    assert "selection by D's odds" in out
+    assert GAILRun.open(runs / "start_of_imitation" / "seed_3").read_log() == []  # nothing is learned
+    config = GAILRun.open(runs / "gail" / "seed_3").config()
+    assert (config.rollout.temperature, config.rollout.top_p, config.model.trainable) == (1.0, 1.0, "lora")
+    status, out, err = call(capsys, experiments.main, "experiments", *arguments)
+    assert status == 0, err
+    assert "== " not in out  # nothing is trained again
+    status, _, err = call(capsys, experiments.main, "experiments", *arguments, "--temperature", "0.5")
+    assert status == 2
+    assert re.search(r"--temperature 1.0, but the experiment compares trainings with --temperature 0.5; another", err)

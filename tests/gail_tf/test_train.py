@@ -92,6 +92,7 @@ def test_metrics_md_names_every_column(small_run):
         columns = set(next(csv.reader(stream)))
     columns |= {"perplexity", "explained_variance"}  # columns of pretraining, and of --value-baseline on
     columns |= {"improvement", "step_fraction"}  # columns of --algorithm trpo
+    columns |= {"reference_kl_coefficient", "td_error"}  # of --reference-kl-coefficient, and of --algorithm iqlearn
     page = (PROJECT / "docs" / "metrics.md").read_text(encoding="utf-8")
     explained = set(re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE))
     assert explained == columns

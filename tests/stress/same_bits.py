@@ -53,6 +53,12 @@ VARIANTS = {
         "token": "--discriminator token --level token --value-baseline on",
         "trainable_encoder": "--discriminator-encoder trainable --discriminator contrastive",
         "noise": "--instance-noise 0.1 --label-smoothing 0.1 --entropy-bonus 0.01 --value-baseline on",
+        "permuted": "--reward-control permuted",
+        "reference_kl": "--reference-kl adaptive --reference-kl-coefficient 0.1 --reward-control zero",
+        "adapters_of_d": "--discriminator-encoder adapters",
+        "extra_likelihood": "--algorithm extra_likelihood",
+        "iqlearn": "--algorithm iqlearn",
+        "selection": "--algorithm selection",
         "clip": "--objective clip --ppo-epochs 2 --old-log-probs recomputed --reward-form logit",
     },
 }

@@ -60,6 +60,7 @@ def asked(clock, monkeypatch):
     monkeypatch.setattr(pipeline, "resume", lambda path, strategy, minutes: train(path, minutes))
     monkeypatch.setattr(GAILRun, "is_finished", lambda run: run.path in finished)
     monkeypatch.setattr(experiments, "_exported", lambda *_: "a folder")
+    monkeypatch.setattr(experiments, "refuse_other_condition", lambda *_: None)  # these trainings have no settings
     return calls
 
 

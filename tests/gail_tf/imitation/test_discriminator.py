@@ -196,3 +196,33 @@ def test_a_roberta_reads_the_exchanges_and_learns_to_prefer_the_experts():
             assert figures["loss"] == pytest.approx(np.log(2), abs=0.1)
     assert figures["loss"] < 0.4
     assert all(not np.array_equal(v, old) for v, old in zip(made.variables, before, strict=True) if v.name != "bias")
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("trainable", ["full", "lora"])
+def test_adapters_of_d_start_as_the_reference_and_nothing_else_learns(trainable):
+    """D's logits are at first those of a D that reads the reference's features; a step then moves D's weights alone."""
+    changes = {"trainable": trainable, "dropout": 0.0, "mle_epochs": 0, "discriminator_learning_rate": 1e-2}
+    training = small_runs.training(small_runs.config(discriminator_encoder="adapters", **changes))
+    frozen = small_runs.training(small_runs.config(**changes)).judge
+    policy, judge, draw = training.policy, training.judge, np.random.default_rng(4)
+    if trainable == "lora":
+        for variable in policy.network.adapter_weights:  # as maximum likelihood would leave them
+            variable.assign(draw.normal(0, 0.1, variable.shape))
+    training._fix_reference()
+    head = judge.encoder.network.trainable_variables
+    for variable, other in zip(head, frozen.variables, strict=True):
+        variable.assign(draw.normal(0, 0.3, variable.shape))
+        other.assign(variable)
+    rollouts = training.collect(0.0)
+    found, expected = (each.expert_logits(rollouts.given) for each in (judge, frozen))
+    np.testing.assert_allclose(found, expected, atol=1e-4)
+
+    others = [*policy.variables, *training.reference.policy.variables]
+    kept, learned = ([variable.numpy() for variable in each] for each in (others, judge.variables))
+    for number in range(2):  # at first B is 0, so that A has no gradient
+        judge.step(rollouts.expert.rows(np.arange(8)), rollouts.given.rows(np.arange(8)), np.ones(8, bool), (0, number))
+    assert len(judge.variables) == len(head) + 2 * len(policy.network.products)
+    assert all(np.array_equal(variable, old) for variable, old in zip(others, kept, strict=True))
+    moved = [not np.array_equal(variable, old) for variable, old in zip(judge.variables, learned, strict=True)]
+    assert all(moved[len(head) :])

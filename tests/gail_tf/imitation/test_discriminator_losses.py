@@ -157,3 +157,10 @@ def test_a_trained_discriminator_finds_equation_6s_optimum():
     best = occupancy.optimal_discriminator(policy, expert)
     np.testing.assert_allclose(tf.sigmoid(-network(replies)), best, atol=0.01)
     assert -float(loss) == pytest.approx(occupancy.log_loss(best, policy, expert), abs=1e-3)
+
+
+def test_the_auc_by_hand():
+    """The expert's logit is higher in four of the six pairs, equal in one, and lower in one."""
+    assert discriminator_losses.auc(np.array([2.0, 0.5]), np.array([1.0, 0.5, -1.0])) == pytest.approx(4.5 / 6)
+    assert discriminator_losses.auc(np.array([3.0, 2.0]), np.array([1.0])) == 1
+    assert np.isnan(discriminator_losses.auc(np.array([]), np.array([1.0])))

@@ -18,6 +18,7 @@ VARIANTS = {
     | {"trainable": "lora", "dropout": 0.0, "discriminator_encoder": "trainable", "instance_noise": 0.1},
     "head": LEARNING | {"trainable": "head", "dropout": 0.0, "sentiment": "off", "kl_penalty": "fixed", "kl_stop": 0.0},
     "token": LEARNING | {"discriminator": "token", "level": "token", "value_baseline": "on", "dropout": 0.0},
+    "adapters": LEARNING | {"discriminator_encoder": "adapters", "dropout": 0.0},
     "trpo": LEARNING
     | {"algorithm": "trpo", "discriminator": "contrastive", "reward_form": "probability", "dropout": 0.0},
 }
@@ -131,7 +132,7 @@ def test_each_phase_moves_its_own_networks_and_no_other(walked, variant):
     for place, now in walked[variant].after.items():
         if before is not None:
             expected = set(moves[place[0]])
-            if variant in ("full", "token"):
+            if variant in ("full", "token", "adapters"):
                 expected |= {"gpt2"} & {"gpt2" for name in expected if name == "policy"}
             if variant == "lora" and place[0] == MAXIMUM_LIKELIHOOD:
                 expected |= {"discriminator"}  # its encoder starts as the reference

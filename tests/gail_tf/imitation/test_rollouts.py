@@ -46,6 +46,11 @@ def tokens_of(batch, i):
     return batch.condition[i][batch.condition_mask[i]], batch.response[i][batch.response_mask[i]]
 
 
+def decoded(batch, i):
+    """The text of the tokens of a response."""
+    return tokenizer().decode(tokens_of(batch, i)[1])
+
+
 def log_probs_in_numpy(policy, before, after):
     logits = gpt2_in_numpy(policy.network.weights, policy.network.config, np.concatenate([before, after]))
     logits = logits[len(before) - 1 : -1]
@@ -176,7 +181,20 @@ def test_the_exchanges_are_what_was_said_as_text(rollouts):
     for i, row in enumerate(rollouts.rows):
         asked = (*trajectories[row].history, trajectories[row].prompt)
         assert rollouts.given.exchanges[i] == (asked, rollouts.texts[i])
-        assert rollouts.expert.exchanges[i] == (asked, trajectories[row].response)
+        assert rollouts.expert.exchanges[i] == (asked, decoded(rollouts.expert.batch, i))
+
+
+def test_both_kinds_of_responses_are_cut_at_the_same_limit(rollouts):
+    """A human response that is longer than 8 tokens is cut, as a response of the policy is."""
+    trajectories, cut = small_runs.trajectories()[0], 0
+    for i, row in enumerate(rollouts.rows):
+        (_, text), whole = rollouts.expert.exchanges[i], trajectories[row].response
+        if rollouts.expert.batch.response[i][7] == tokenizer().end:
+            continue
+        assert whole.startswith(text)
+        assert len(text) < len(whole)
+        cut += 1
+    assert cut
 
 
 def test_sentiments_are_those_of_what_was_said(collector, rollouts):
@@ -185,9 +203,8 @@ def test_sentiments_are_those_of_what_was_said(collector, rollouts):
         asked = [compound(text) for text in trajectories[row].history]
         asked = [compound(trajectories[row].prompt), np.mean(asked) if asked else 0]
         np.testing.assert_allclose(rollouts.given.sentiments[i], [*asked, compound(texts[i])], rtol=1e-5)
-        np.testing.assert_allclose(
-            rollouts.expert.sentiments[i], [*asked, compound(trajectories[row].response)], rtol=1e-5
-        )
+        human = compound(decoded(rollouts.expert.batch, i))
+        np.testing.assert_allclose(rollouts.expert.sentiments[i], [*asked, human], rtol=1e-5)
 
 
 def test_kept_features_of_experts_are_the_fresh_ones_until_the_reference_changes(policy, reference, rollouts):

@@ -25,7 +25,7 @@ def samples(count):
         np.zeros((count, 30), np.int32), np.ones((count, 30), bool), np.zeros((count, 20), np.int32),
         np.ones((count, 20), bool),
     )  # fmt: skip
-    return Samples(batch, np.zeros((count, 2), np.float32), np.zeros(count, np.float32), ())
+    return Samples(batch, np.zeros((count, 2), np.float32), np.zeros(count, np.float32), (), ())
 
 
 def of(**changes):

@@ -1,0 +1,125 @@
+"""Selection in place of learning: the discriminator D chooses among responses of the policy after maximum likelihood.
+
+If D is right, its odds that an expert wrote a response are the ratio of the experts' probability of the response to the
+policy's. A response that is taken from N responses in proportion to D's odds then comes nearer to the experts'
+distribution the larger N is (sampling-importance resampling, Rubin 1987), and no weight of the policy changes. The
+choice at random is a response of the policy as it is, and the choice of the likeliest response shows what less
+diversity alone achieves.
+"""
+
+from collections.abc import Callable
+from functools import lru_cache
+
+import numpy as np
+
+from gail_tf.agent import GAILAgent
+from gail_tf.data.batches import take
+from gail_tf.data.samples import Samples
+from gail_tf.imitation.phases import MAXIMUM_LIKELIHOOD
+from gail_tf.policies.sampling import Sampling
+
+BY_ODDS, AT_RANDOM, BY_LIKELIHOOD = "selection_by_odds", "selection_at_random", "selection_by_likelihood"
+SELECTIONS = (AT_RANDOM, BY_LIKELIHOOD, BY_ODDS)  # the names that the choices have among the policies of a bot
+
+
+def speakers_of(agent: GAILAgent) -> tuple[str, ...]:
+    """Return the names of an agent's policies and, for `--algorithm selection`, of the choices among responses."""
+    return (*agent.generators, *(SELECTIONS if agent.config.algorithm == "selection" else ()))
+
+
+class Selector:
+    """Draws candidate responses of an agent's policy after maximum likelihood, and chooses among them.
+
+    Args:
+        agent: The agent, whose D chooses.
+        samples: The encoded trajectories whose prompts are answered.
+        size: The number of responses that are drawn and judged at a time.
+    """
+
+    def __init__(self, agent: GAILAgent, samples: Samples, size: int):
+        self._agent, self._samples = agent, samples
+        self._count = agent.config.rollout.selection_candidates
+        self._prompts = max(size // self._count, 1)
+        self._candidates = lru_cache(maxsize=1)(self._draw)  # all choices are among the same candidates
+
+    def respond(
+        self,
+        name: str,
+        rows: np.ndarray,
+        seed: int,
+        sampling: Sampling,
+        report: Callable[[int], object] = lambda _: None,
+    ) -> list[str]:
+        """Choose a response to each of some trajectories.
+
+        Args:
+            name: One of SELECTIONS.
+            rows: The indices of the m trajectories to answer, (m,) int64.
+            seed: The seed of the candidates and of the choices.
+            sampling: How the candidates are drawn.
+            report: A function that is called after each choice, with the number of choices.
+
+        Returns:
+            m texts in the order of `rows`. Each run of white space in a text is one space.
+        """
+        texts, logits, likelihoods = self._candidates(tuple(rows.tolist()), seed, sampling)
+        chosen = []
+        for row, said, judged, likely in zip(rows, texts, logits, likelihoods, strict=True):
+            draw = np.random.default_rng([seed, int(row)])
+            chosen.append(" ".join(said[choice(name, judged, likely, draw)].split()))
+            report(1)
+        return chosen
+
+    def _draw(
+        self, rows: tuple[int, ...], seed: int, sampling: Sampling
+    ) -> tuple[list[list[str]], np.ndarray, np.ndarray]:
+        """Draw N candidates for each of m trajectories.
+
+        Returns:
+            The texts, m lists of N; D's expert logits, (m, N); and the log-likelihoods, (m, N).
+        """
+        agent, batch, count = self._agent, self._samples.batch, self._count
+        numbers = np.array(rows)
+        order = np.argsort(batch.condition_lengths[numbers], kind="stable")
+        texts: list[list[str]] = [[] for _ in rows]
+        logits, likelihoods = np.zeros((len(rows), count)), np.zeros((len(rows), count))
+        for start in range(0, len(rows), self._prompts):
+            places = order[start : start + self._prompts]
+            part = numbers[places]
+            asked = take(batch, part)
+            drawn = agent.policies[MAXIMUM_LIKELIHOOD].sample(
+                asked.condition,
+                asked.condition_mask,
+                (seed, 0),
+                sampling,
+                (part[:, None] * count + np.arange(count)).ravel().astype(np.int32),
+                count,
+            )
+            tokens, mask, log_probs = (array.numpy() for array in drawn)
+            said = [agent.tokenizer.decode(row[seen]).strip() for row, seen in zip(tokens, mask, strict=True)]
+            asked_of = [self._samples.trajectories[row] for row in part]
+            read = [(*one.history, one.prompt) for one in asked_of]
+            logits[places] = agent.expert_logits(asked, tokens, mask, read, said).reshape(-1, count)
+            likelihoods[places] = log_probs.sum(1).reshape(-1, count)
+            for number, place in enumerate(places):
+                texts[place] = said[number * count : (number + 1) * count]
+        return texts, logits, likelihoods
+
+
+def choice(name: str, logits: np.ndarray, likelihoods: np.ndarray, draw: np.random.Generator) -> int:
+    """Choose one of N candidates.
+
+    Args:
+        name: One of SELECTIONS. BY_ODDS takes a candidate with a probability in proportion to D's odds, which are
+            exp(logit). AT_RANDOM takes each candidate with the same probability. BY_LIKELIHOOD takes the likeliest one.
+        logits: (N,), D's expert logits.
+        likelihoods: (N,), the log-likelihoods of the candidates under the policy.
+        draw: The source of random numbers.
+
+    Returns:
+        The number of the candidate.
+    """
+    if name == BY_LIKELIHOOD:
+        return int(np.argmax(likelihoods))
+    scores = logits if name == BY_ODDS else np.zeros(len(logits))
+    return int(np.argmax(scores + draw.gumbel(size=len(scores))))

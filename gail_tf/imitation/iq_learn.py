@@ -1,0 +1,93 @@
+"""IQ-Learn on the experts' responses alone: maximum likelihood with a temporal-difference regulariser.
+
+Wulfmeier et al. 2024, "Imitating Language via Scalable Inverse Reinforcement Learning", apply the inverse soft
+Q-learning of Garg et al. 2021 to language models. A state s is a condition with the tokens so far, an action a is the
+next token, and s' is the state after it. The logits of the policy are the soft Q-values of s:
+
+    V(s) = log sum_a exp Q(s, a),    log pi(a | s) = Q(s, a) - V(s),    the reward r(s, a) = Q(s, a) - gamma V(s')
+
+With the chi-squared divergence IQ-Learn maximises E[r - lambda r^2] - (1 - gamma) E[V(s0)] over the experts' data.
+The last term equals E[V(s) - gamma V(s')] by a telescoping sum. What remains is minimised here:
+
+    loss = E[-log pi(a | s) + lambda (log pi(a | s) + V(s) - gamma V(s'))^2]
+
+V is 0 after the token that ends a response. Shapes: B responses of at most R tokens.
+"""
+
+from typing import Any
+
+import tensorflow as tf
+
+from gail_tf.data.batches import Batch
+from gail_tf.imitation.maximum_likelihood import MaximumLikelihood
+from gail_tf.policies.base import LanguagePolicy
+from keras_gca.engine import replicas
+from keras_gca.engine.random import sample_seeds
+
+
+class IQLearn(MaximumLikelihood):
+    """Trains a policy on given responses by the loss above. With a weight of 0 it is maximum likelihood.
+
+    Args:
+        policy: The policy to train.
+        learning_rate: The peak learning rate.
+        end: The token that ends a response.
+        td_weight: lambda, the weight of the squared temporal-difference errors.
+        discount: gamma.
+        **settings: The other arguments of `AdamWLearner`.
+    """
+
+    def __init__(
+        self, policy: LanguagePolicy, learning_rate: float, end: int, td_weight: float, discount: float, **settings: Any
+    ):
+        super().__init__(policy, learning_rate, **settings)
+        self._end, self._td_weight, self._discount = end, td_weight, discount
+
+    def loss(self, batch: Batch, rows: tf.Tensor, seed: tf.Tensor) -> tuple[tf.Tensor, tuple[tf.Tensor, ...]]:
+        """The mean over the responses' tokens of the negative log-likelihood and of the weighted squared error.
+
+        Args:
+            batch: Conditions and responses.
+            rows: (B,) int32, the numbers of the rows in the batch, which determine the dropout of each row.
+            seed: (2,) int32, the seed of dropout.
+
+        Returns:
+            The mean. Then the sum of the tokens' negative log-likelihoods, the number of tokens, and the sum of the
+            tokens' squared errors.
+        """
+        response, mask = batch[2:]
+        features = self.policy.features(*batch, seeds=sample_seeds(seed, rows))
+        logits = self.policy.logits(tf.boolean_mask(features, mask))
+        losses = tf.nn.sparse_softmax_cross_entropy_with_logits(tf.boolean_mask(response, mask), logits)
+        shape = tf.shape(mask, out_type=tf.int64)
+        log_probs, values = (
+            tf.scatter_nd(tf.where(mask), of_tokens, shape) for of_tokens in (-losses, tf.reduce_logsumexp(logits, 1))
+        )
+        errors = tf.square(
+            tf.boolean_mask(td_errors(log_probs, values, response, mask, self._end, self._discount), mask)
+        )
+        sums = tf.reduce_sum(losses), tf.size(losses), tf.reduce_sum(errors)
+        return replicas.mean(losses + self._td_weight * errors), sums
+
+
+def td_errors(
+    log_probs: tf.Tensor, values: tf.Tensor, response: tf.Tensor, mask: tf.Tensor, end: int, discount: float
+) -> tf.Tensor:
+    """The temporal-difference error of each token, which is its reward: log pi(a | s) + V(s) - gamma V(s').
+
+    Args:
+        log_probs: (B, R) float32, log pi of each token.
+        values: (B, R) float32, V of the state before each token.
+        response: (B, R) int32, the tokens.
+        mask: (B, R) bool, true at tokens, false at padding.
+        end: The token that ends a response. After it V is 0.
+        discount: gamma.
+
+    Returns:
+        (B, R) float32. It is 0 at padding. It is also 0 at the last token of a response that the limit of tokens has
+        cut, because V of the state after this token is unknown.
+    """
+    followed = tf.pad(mask[:, 1:], [[0, 0], [0, 1]])
+    following = tf.where(followed, tf.pad(values[:, 1:], [[0, 0], [0, 1]]), 0.0)
+    known = mask & (followed | (response == end))
+    return tf.where(known, log_probs + values - discount * following, 0.0)
