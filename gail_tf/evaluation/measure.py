@@ -14,7 +14,6 @@ from gail_tf.baselines.emotion import EmotionClassifier
 from gail_tf.config import GAILConfig
 from gail_tf.data.batches import Batch
 from gail_tf.data.dataset import Data
-from gail_tf.data.samples import Samples
 from gail_tf.data.tokenizer import Tokenizer
 from gail_tf.data.trajectories import Trajectory
 from gail_tf.evaluation import estimate, metrics
@@ -158,10 +157,7 @@ class _Measuring:
     ):
         self._run, self._agent, self._test, self._options = run, agent, data.test, options
         self._sampling, self._size = options.sampling(config.data.response_tokens), batch_size
-        limits = config.data.condition_tokens, config.data.response_tokens
-        self._samples = Samples.encode(
-            agent.tokenizer, data.test, *limits, config.data.sentiment == "on", agent.emotions
-        )
+        self._batch = agent.encode(data.test)
         self._rows = metrics.spread(len(data.test), options.max_responses)
         self._answered = [data.test[row] for row in self._rows]
         known = known_responses(data.test, data.train)
@@ -180,7 +176,7 @@ class _Measuring:
 
     def cost(self, names: Sequence[str]) -> cost.Estimate:
         policies = {name: self._agent.policies[name] for name in names}
-        return estimate.of_evaluation(self._agent.config, policies, self._samples.batch, self._rows, self._size)
+        return estimate.of_evaluation(self._agent.config, policies, self._batch, self._rows, self._size)
 
     def policies(self, names: Sequence[str]) -> dict[str, PolicyEvaluation]:
         likelihoods = {name: self._likelihoods(name) for name in names}
@@ -263,15 +259,15 @@ class _Measuring:
     def _likelihoods(self, name: str) -> Likelihoods:
         with self._progress(len(self._test), name, "perplexity") as bar:
             measure = Perplexity(self._agent.policies[name])
-            nll = measure.losses(self._samples.batch, self._size, bar.update)
-        return Likelihoods(nll, *measured_units(self._agent.tokenizer, self._samples.batch))
+            nll = measure.losses(self._batch, self._size, bar.update)
+        return Likelihoods(nll, *measured_units(self._agent.tokenizer, self._batch))
 
     def _respond(self, name: str) -> list[str]:
         with self._progress(len(self._rows), name, "responses") as bar:
             return respond_to(
                 self._agent.policies[name],
                 self._agent.tokenizer,
-                self._samples.batch,
+                self._batch,
                 self._rows,
                 self._options.seed,
                 self._sampling,

@@ -20,6 +20,7 @@ class Variant(NamedTuple):
 
 
 PRETRAINED, MLE, MLE_PLAIN = "pretrained", "mle", "mle_without_sentiment"
+MLE_HISTORY, MLE_PROFILES = "mle_with_sentiment_history", "mle_with_profiles"
 
 VARIANTS: dict[str, Variant] = {
     PRETRAINED: Variant(None, {"algorithm": "mle", "mle_epochs": 0}),
@@ -37,6 +38,10 @@ VARIANTS: dict[str, Variant] = {
     "lora": Variant(MLE, {"trainable": "lora"}),
     "head": Variant(MLE, {"trainable": "head"}),
     "token_rewards": Variant(MLE, {"discriminator": "token", "level": "token"}),
+    MLE_HISTORY: Variant(PRETRAINED, {"algorithm": "mle", "sentiment_history": "on"}),
+    "sentiment_history": Variant(MLE_HISTORY, {"sentiment_history": "on"}),
+    MLE_PROFILES: Variant(PRETRAINED, {"algorithm": "mle", "listener_profile": "on"}),
+    "profiles": Variant(MLE_PROFILES, {"listener_profile": "on"}),
 }
 
 
@@ -64,6 +69,13 @@ EXPERIMENTS = {
     "sentiment": Experiment("does the sentiment of each turn help?", (MLE, MLE_PLAIN, "gail", "no_sentiment")),
     "trainable": Experiment(
         "should all of GPT-2 be trained, low-rank adapters, or a head?", (MLE, "gail", "lora", "head", "trpo")
+    ),
+    "history": Experiment(
+        "does the course of the user's sentiment over the turns help?", (MLE, MLE_HISTORY, "gail", "sentiment_history")
+    ),
+    "profiles": Experiment(
+        "do responses do what the user's profile asks for, and what does that cost?",
+        (MLE, MLE_PROFILES, "gail", "profiles"),
     ),
 }
 

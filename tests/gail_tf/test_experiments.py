@@ -126,7 +126,7 @@ def test_what_is_finished_and_what_is_lacking(small_experiments, tmp_path):
     ]  # fmt: skip
     assert {tuple(each.path.name for each in runs) for runs in found.values()} == {("seed_3", "seed_4")}
     lacking = experiments.lacking(found)
-    assert list(lacking) == ["discriminator", "objective", "demonstrations", "trainable"]
+    assert list(lacking) == ["discriminator", "objective", "demonstrations", "trainable", "history", "profiles"]
     assert lacking["trainable"] == ["lora", "head"]
     without = found | {"no_sentiment": found["no_sentiment"][1:]}
     compared = experiments.compared("sentiment", without)
