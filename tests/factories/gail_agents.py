@@ -14,9 +14,9 @@ from gail_tf.training.run_folder import GAILRun
 from tests.factories import small_runs
 
 
-def write_run(path):
-    """Write a run folder with a bot, as a training leaves it."""
-    settings = small_runs.config()
+def write_run(path, **changes):
+    """Write a run folder with a bot, as a training with these settings leaves it."""
+    settings = small_runs.config(**changes)
     agent = of_gpt2(settings)
     train, validation = small_runs.trajectories()
     data = Data(tuple(train), tuple(validation[:2]), tuple(validation[2:]))

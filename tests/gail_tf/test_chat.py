@@ -108,9 +108,8 @@ def test_a_response_without_its_end_was_cut(ended, bot):
 @pytest.fixture(scope="module")
 def listener(tmp_path_factory):
     """The run folder of a bot that was trained with profiles."""
-    folder = tmp_path_factory.mktemp("listener")
-    settings = small_runs.config(listener_profile="on", sentiment_history="on")
-    gail_agents.of_gpt2(settings).save(folder / "bot.h5")
+    folder = tmp_path_factory.mktemp("listener") / "run"
+    gail_agents.write_run(folder, listener_profile="on", sentiment_history="on")
     return folder
 
 

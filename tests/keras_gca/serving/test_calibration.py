@@ -9,7 +9,7 @@ import pytest
 
 from keras_gca.errors import UserError
 from keras_gca.serving.calibration import AnswersFile, Calibration, ask, checked, described, note_on_answers
-from keras_gca.serving.protocol import Decodings
+from keras_gca.serving.protocol import Answer, Decodings
 from keras_gca.serving.shared_batches import SharedBatches
 from keras_gca.serving.web import ChatPage, create_app
 from tests.factories.chats import CRISIS, NOTE, QUESTIONS, Noting, full_page_of, until, visiting
@@ -120,8 +120,11 @@ def test_harmless_answers_have_no_note(answers):
 # The page
 
 
+ANSWER = Answer("bot", "Fine.", 0.5, 0.5, 0.5, 0.5, (("Fine.", 0.5),), (0.5,))
+
+
 class Kept:
-    """A page with a calibration, whose decodings are pairs of a decoding and the wishes."""
+    """A page with a calibration. Its decodings are pairs of a decoding and the wishes, and its model has one answer."""
 
     def __init__(self, agent, file):
         self.agent = Noting(agent)
@@ -134,10 +137,8 @@ class Kept:
         self.client = create_app(self.batches, "bot", chat_page=page).test_client()
 
     def _answers_to_all(self, histories, utterances, decoding, seeds):
-        from keras_gca.agent import Decoding
-
         self.given.append(decoding)
-        return self.agent.agent.answers_to_all(histories, utterances, Decoding(), seeds)
+        return [[ANSWER] for _ in histories]
 
 
 @pytest.fixture
@@ -228,6 +229,7 @@ def test_a_page_without_a_calibration_has_no_form(agent):
 @pytest.mark.thorough
 def test_a_user_fills_in_the_form(agent, file, browser, serve):
     noting = Noting(agent)
+    noting.answers_to_all = lambda histories, *others: [[ANSWER] for _ in histories]
     calibration = Calibration(QUESTIONS, lambda decoding, wishes: decoding, file)
     with visiting(browser, serve(full_page_of(noting, calibration=calibration))) as page:
         page.click("#calibration > summary")
