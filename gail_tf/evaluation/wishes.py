@@ -98,8 +98,8 @@ def paired_tests(measured: Wishes) -> list[PairedTest]:
         pair = f"{title} {WITHOUT}", f"{title} {WITH}"
         for wish in runs[0] if len(runs) > 1 else ():
             if wish != PERPLEXITY:
-                of_kinds = [[run[wish][kind] for run in runs] for kind in (WITHOUT, WITH)]
-                rows.append((pair, None, wish, compare_seeds(*of_kinds)))
+                without, given = ([run[wish][kind] for run in runs] for kind in (WITHOUT, WITH))
+                rows.append((pair, None, wish, compare_seeds(without, given)))
     return with_correction(rows)
 
 
