@@ -10,8 +10,10 @@ from scipy.special import log_expit, log_softmax
 from gail_tf.bot import Bot
 from gail_tf.build import adapters_of, make_judge, make_policy, read_base
 from gail_tf.data.batches import Batch, encode_batch
-from gail_tf.data.samples import context
+from gail_tf.data.listening import Profile
+from gail_tf.data.samples import Samples, context, scores_of
 from gail_tf.data.sentiment import sentiment
+from gail_tf.data.trajectories import Trajectory
 from gail_tf.imitation.judged_responses import JudgedResponses
 from gail_tf.imitation.reference import Reference
 from gail_tf.models.architectures import make_network
@@ -39,6 +41,7 @@ class Replying:
         top_p: The nucleus: tokens are drawn from the smallest set of likeliest tokens whose total probability reaches
             this value.
         candidates: The number of responses that each policy gives.
+        profile: What the user wishes of responses, for a bot that was trained with `--listener-profile on`; or None.
 
     Raises:
         UserError: A value is out of range.
@@ -46,12 +49,13 @@ class Replying:
     Examples:
         >>> from gail_tf import Replying
         >>> Replying(candidates=4)
-        Replying(temperature=0.9, top_p=0.9, candidates=4)
+        Replying(temperature=0.9, top_p=0.9, candidates=4, profile=None)
     """
 
     temperature: float = 0.9
     top_p: float = 0.9
     candidates: int = 1
+    profile: Profile | None = None
 
     def __post_init__(self) -> None:
         check_sampling(self.temperature, self.top_p, greedy=True)
@@ -232,15 +236,18 @@ class GAILAgent:
             For each conversation its ranked responses.
 
         Raises:
-            UserError: One of the histories is empty, or its last utterance is blank.
+            UserError: One of the histories is empty, its last utterance is blank, or there are wishes, but the bot was
+                trained without profiles.
         """
+        if decoding.profile is not None:
+            self.refuse_wishes()
         longest = context_utterances or 0  # the slice [-0:] is the whole list
         read = [history[-longest:] for history in as_histories(histories)]
         with_sentiment = self.config.data.sentiment == "on"
         prompts = [utterances[-1] for utterances in read]
         emotions = self.emotions.classify(prompts) if self.emotions is not None else [None] * len(read)
         contexts = [
-            context(utterances[:-1], utterances[-1], with_sentiment, emotion)
+            context(utterances[:-1], utterances[-1], with_sentiment, emotion, self._with_history, decoding.profile)
             for utterances, emotion in zip(read, emotions, strict=True)
         ]
         batch = encode_batch(self.tokenizer, contexts, None, self.config.data.condition_tokens, multiple=16)
@@ -266,6 +273,22 @@ class GAILAgent:
             sorted(answers[start : start + responses], key=lambda answer: (-answer.score, -answer.probability))
             for start in range(0, len(answers), responses)
         ]
+
+    def encode(self, trajectories: Sequence[Trajectory], profiles: Sequence[Profile] | None = None) -> Batch:
+        """Return the conditions and the experts' responses of `samples`, whose arguments are the same."""
+        return self.samples(trajectories, profiles).batch
+
+    def samples(self, trajectories: Sequence[Trajectory], profiles: Sequence[Profile] | None = None) -> Samples:
+        """Encode trajectories as in the evaluation of a run.
+
+        Args:
+            trajectories: The trajectories.
+            profiles: For each trajectory the wishes that the policy reads, or None for no wishes.
+        """
+        data = self.config.data
+        limits = data.condition_tokens, data.response_tokens, data.sentiment == "on"
+        more = self.emotions, self._with_history, profiles
+        return Samples.encode(self.tokenizer, trajectories, *limits, *more)
 
     def _judged(
         self, batch: Batch, tokens: np.ndarray, masks: np.ndarray, read: list[list[str]], texts: list[str]
@@ -310,8 +333,7 @@ class GAILAgent:
         )
         judged = Batch(condition, condition_mask, tokens, masks)
         features = self._reference.features(judged, size=len(texts))
-        compounds = [[sentiment(text).compound for text in utterances] for utterances in read]
-        asked = [[prompt, float(np.mean(before)) if before else 0.0] for *before, prompt in compounds]
+        asked = [scores_of(before, prompt, self._with_history) for *before, prompt in read]
         exchanges = [(read[i // count], text) for i, text in enumerate(texts)]
         sentiments = np.array(
             [[*asked[i // count], sentiment(text).compound] for i, text in enumerate(texts)], np.float32
@@ -344,6 +366,23 @@ class GAILAgent:
         network = "two LSTMs" if sizes is None else f"{sizes.title} of {counted(sizes.depth, 'block')}"
         read = "token is" if self.longest == 1 else f"{self.longest} tokens are"
         return f"{network}, by {names}; the last {read} read"
+
+    @property
+    def takes_wishes(self) -> bool:
+        """Whether the bot was trained with profiles, so that `Replying.profile` may be given."""
+        return self.config.data.listener_profile == "on"
+
+    def refuse_wishes(self) -> None:
+        """Raise UserError if the bot was trained without profiles."""
+        if not self.takes_wishes:
+            raise UserError(
+                "this bot was trained without profiles of listeners; one of python -m gail_tf.train --listener-profile "
+                "on is expected"
+            )
+
+    @property
+    def _with_history(self) -> bool:
+        return self.config.data.sentiment_history == "on"
 
     @property
     def longest(self) -> int:

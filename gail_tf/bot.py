@@ -13,7 +13,7 @@ from gail_tf.baselines.emotion import EmotionClassifier
 from gail_tf.baselines.textgail import TextReader
 from gail_tf.config import GAILConfig
 from gail_tf.data.layouts import TOKENIZER_CONFIG
-from gail_tf.data.samples import CONTROL_TOKENS
+from gail_tf.data.samples import control_tokens
 from gail_tf.data.tokenizer import TOKENIZER, Tokenizer
 from gail_tf.models.architectures import config_of
 from gail_tf.models.hugging_face import CONFIG, read_config
@@ -71,7 +71,7 @@ class Bot:
         try:
             config = GAILConfig.from_values(facts["config"])
             with _folder_of(facts["tokenizer"]) as folder:
-                tokenizer = Tokenizer.read(folder, CONTROL_TOKENS)
+                tokenizer = Tokenizer.read(folder, control_tokens(config.data))
             reader = None
             if facts.get("roberta"):
                 with _folder_of(facts["roberta"]) as folder:

@@ -13,7 +13,7 @@ from gail_tf.baselines.emotion import EmotionClassifier
 from gail_tf.baselines.rl_seq2seq import EmotionJudge
 from gail_tf.baselines.textgail import TextEncoder, TextReader
 from gail_tf.config import GAILConfig
-from gail_tf.data.samples import CONTROL_TOKENS
+from gail_tf.data.samples import CONTROL_TOKENS, control_tokens
 from gail_tf.data.tokenizer import Tokenizer
 from gail_tf.imitation.discriminator import Discriminator, DiscriminatorTraining
 from gail_tf.imitation.encoders import Encoder, FrozenEncoder, TrainableEncoder
@@ -81,7 +81,7 @@ def read_pretrained(config: GAILConfig, folder: Path, tokenizer: Tokenizer, rows
         UserError: The tokenizer is not the network's, the network reads too few tokens, or a file cannot be used.
     """
     sizes, needed = read_config(folder / CONFIG, config_of), config.data.condition_tokens + config.data.response_tokens
-    if len(tokenizer) > sizes.vocab_size + len(CONTROL_TOKENS):  # only control tokens are added
+    if len(tokenizer) > sizes.vocab_size + len(control_tokens(config.data)):  # only control tokens are added
         raise UserError(f"{folder}: the tokenizer has {len(tokenizer)} tokens, but the weights have {sizes.vocab_size}")
     if needed > sizes.positions:
         raise UserError(

@@ -4,14 +4,19 @@ import argparse
 import dataclasses
 import functools
 import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gail_tf.data.calibration import FILE, profile_of_answers, questions
 from keras_gca.engine import command_line
+from keras_gca.errors import UserError
 from keras_gca.serving import chat_command, terminal
+from keras_gca.serving.calibration import Answers, AnswersFile, Calibration, Question, ask, described, line_of_user
 from keras_gca.serving.protocol import Decodings
 
 if TYPE_CHECKING:
+    from gail_tf.agent import Replying
     from keras_gca.serving.protocol import Answer
 
 DESCRIPTION = """\
@@ -22,7 +27,11 @@ far, and the discriminator chooses. /help lists the commands; Ctrl-D, Ctrl-C or 
   python -m gail_tf.chat --shipped             the shipped bot: adapters of the pretrained network SmolLM2-135M
   python -m gail_tf.chat RUN --candidates 4    draw four responses from each policy; the discriminator chooses
   python -m gail_tf.chat RUN --web             chat in the browser
+  python -m gail_tf.chat RUN --calibrate       first say what helps you, in seven questions
   python -m gail_tf.chat RUN --say "Hello!" --json    one reply for a script, as a line of JSON
+
+The answers to --calibrate are kept in a file on this computer (--profile). Later chats follow them, until the file is
+deleted by --delete-profile. The bot must have been trained with --listener-profile on.
 
 This is a research program. A message that speaks of self-harm or danger is answered with a note, before any model runs.
 """
@@ -35,7 +44,16 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the command; return the exit status."""
     options = make_parser().parse_args(arguments)
     chat_command.check(options)
+    if options.calibrate and options.say:
+        raise UserError("--calibrate asks questions; leave out --say")
     path, notice = chat_command.bot_of("gail_tf", options, SHIPPED)
+    folder = path if path.is_dir() else Path()
+    asked = questions()
+    file = AnswersFile(options.profile or folder / FILE, asked)
+    if options.delete_profile:
+        file.delete()
+        print(f"deleted: {file.path}")
+        return 0
     listening = chat_command.listen(options, path)
     with command_line.quiet_imports(f"TensorFlow, and then {path}"):
         from gail_tf.agent import GAILAgent, Replying
@@ -43,6 +61,20 @@ def main(arguments: list[str] | None = None) -> int:
     replying = Replying(options.temperature, options.top_p, options.candidates)
     agent = GAILAgent.load(path, options.agreed)
     agent.notes_crises, agent.crisis_lines = not options.no_crisis_note, options.crisis_line
+    if options.calibrate or options.profile is not None:
+        agent.refuse_wishes()
+    if options.calibrate and listening is None:
+        print(f"{notice}\n")
+        notice = ""
+        calibrate(file, asked, agent.crisis_note)
+    own: AnswersFile | None = file if agent.takes_wishes else None
+    if listening is not None:
+        from keras_gca.serving.access import is_loopback
+
+        # Others who can reach the page must not read, use or replace the profile of this computer's user.
+        own = own if is_loopback(options.host) else None
+    answers = {} if own is None else own.read()
+    replying = with_answers(replying, answers)
     if listening is not None:
         drawing = f"drawing words at temperature {replying.temperature:g}"
         decodings = Decodings(
@@ -51,13 +83,40 @@ def main(arguments: list[str] | None = None) -> int:
             replying.temperature > 0,
             lambda temperature: dataclasses.replace(replying, temperature=temperature),
         )
-        return chat_command.serve(agent, decodings, options, path, options.history, listening, notice, EXAMPLES)
+        calibration = Calibration(asked, with_answers, own, options.calibrate) if agent.takes_wishes else None
+        return chat_command.serve(
+            agent, decodings, options, path, options.history, listening, notice, EXAMPLES, calibration
+        )
+
+    if answers:
+        notice = f"{notice}\nYour profile applies: {described(answers)} ({file.path})".lstrip()
 
     def reply(history: list[str], turn: int) -> "list[Answer]":
         return agent.answers(history, options.history, replying, options.seed + turn)
 
-    folder = path if path.is_dir() else Path()
     return terminal.talk(agent, reply, options, path, folder, notice, functools.partial(reply, list(EXAMPLES[:1]), 0))
+
+
+def calibrate(file: AnswersFile, asked: Sequence[Question], crisis_note: Callable[[str], str | None]) -> None:
+    """Ask the user the questions of the calibration in the terminal, and keep the answers in a file.
+
+    Args:
+        file: The file. It stays as it is if the user ends the questions, or if an answer speaks of a crisis.
+        asked: The questions.
+        crisis_note: See `GAILAgent.crisis_note`.
+    """
+    answers = ask(asked, crisis_note, line_of_user)
+    if answers is not None:
+        file.write(answers)
+        print(
+            f"\nkept in {file.path}, which only you can read; --delete-profile deletes it\nnothing leaves this computer"
+        )
+    print()
+
+
+def with_answers(replying: "Replying", answers: Answers) -> "Replying":
+    """Return the settings of replies with the wishes of these answers in place of any others."""
+    return dataclasses.replace(replying, profile=profile_of_answers(answers))
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -91,6 +150,18 @@ def make_parser() -> argparse.ArgumentParser:
         metavar="X",
         help="draw from the likeliest tokens that together have this probability [0.9]",
     )
+    parser.add_argument(
+        "--calibrate",
+        action="store_true",
+        help="first ask what helps you; with --web, the form is open",
+    )
+    parser.add_argument(
+        "--profile",
+        type=Path,
+        metavar="FILE",
+        help=f"the file with the answers to --calibrate (default: {FILE} in the run folder)",
+    )
+    parser.add_argument("--delete-profile", action="store_true", help="delete this file and end")
     return parser
 
 

@@ -258,6 +258,8 @@ class GAILConfig(Settings):
                 "--length-drift-strength: only rewards of whole responses can counter the drift; "
                 "--level response is expected"
             )
+        if self.data.sentiment_history == "on" and self.data.sentiment == "off":
+            raise UserError("--sentiment-history: with --sentiment off there is no history of it; off is expected")
         if self.data.condition_tokens + self.data.response_tokens > self.model.n_positions:
             raise UserError(
                 f"--n-positions: {self.model.n_positions} is too small; --condition-tokens and --response-tokens "

@@ -42,6 +42,19 @@ class DataSettings:
         "discriminator reads it as a number",
         choices=("on", "off"),
     )
+    sentiment_history: str = option(
+        "off",
+        "on: from the second turn on, the policy also reads the course of the user's sentiment over the turns, as "
+        "control tokens, and the discriminator reads it as numbers; this needs --sentiment on",
+        choices=("on", "off"),
+    )
+    listener_profile: str = option(
+        "off",
+        "on: the policy learns responses together with their profiles (whether a response asks back, reflects the "
+        "feeling, shares, advises or consoles, its length and intensity), so that the users of a chat can say what "
+        "helps them (chat --calibrate)",
+        choices=("on", "off"),
+    )
     layout: str = option(
         "auto",
         "the tokens around each utterance. auto: as in the pretrained model's chat template, without its system "

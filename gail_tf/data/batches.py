@@ -46,10 +46,17 @@ class Batch(NamedTuple):
 
 
 class Utterance(NamedTuple):
-    """The text of an utterance, and the control token before it, if it has one."""
+    """The text of an utterance, and the control tokens before it.
+
+    Attributes:
+        text: The text.
+        control: The control token before the text, for example that of its sentiment, or None.
+        further: Further control tokens between `control` and the text.
+    """
 
     text: str
     control: str | None = None
+    further: tuple[str, ...] = ()
 
 
 def encode_batch(
@@ -128,7 +135,7 @@ def in_frames(tokenizer: Tokenizer, conversations: Sequence[Sequence[Utterance]]
             role = ROLES[(len(utterances) - 1 - place + shift) % 2]
             # Without a control token, the end of the frame and the utterance are encoded as one text. So the tokens are
             # the same as if a chat template had written the conversation.
-            if utterance.control is None:
+            if not _control(tokenizer, utterance):
                 frames.append(opened[role])
                 texts.append(before[role][-1] + layout.written(utterance.text) + ending)
             else:
@@ -138,9 +145,15 @@ def in_frames(tokenizer: Tokenizer, conversations: Sequence[Sequence[Utterance]]
     return [[next(rows) for _ in utterances] for utterances in conversations]
 
 
-def check_limit(tokenizer: Tokenizer, limit: int) -> None:
-    """Raise UserError if `limit` tokens do not suffice for a frame, a control token and one token of text."""
-    _cut(tokenizer, Utterance(""), _room(tokenizer, limit) - 2)
+def check_limit(tokenizer: Tokenizer, limit: int, controls: int = 1) -> None:
+    """Raise UserError if `limit` tokens do not suffice for a frame, its control tokens and one token of text.
+
+    Args:
+        tokenizer: The tokenizer.
+        limit: The maximum number of tokens of a condition.
+        controls: The largest number of control tokens of an utterance.
+    """
+    _cut(tokenizer, Utterance(""), _room(tokenizer, limit) - controls - 1)
 
 
 def _apart(tokenizer: Tokenizer, role: str) -> list[int]:
@@ -159,7 +172,7 @@ def _ending(tokenizer: Tokenizer) -> tuple[str, list[int]]:
 
 
 def _control(tokenizer: Tokenizer, utterance: Utterance) -> list[int]:
-    return [] if utterance.control is None else [tokenizer.special(utterance.control)]
+    return [tokenizer.special(token) for token in (utterance.control, *utterance.further) if token is not None]
 
 
 def _conditions(tokenizer: Tokenizer, contexts: Sequence[Sequence[Utterance]], limit: int) -> list[list[int]]:

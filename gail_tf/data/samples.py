@@ -9,14 +9,17 @@ from typing import Protocol, Self
 
 import numpy as np
 
+from gail_tf.data import sentiment_history
 from gail_tf.data.batches import Batch, Utterance, encode_batch, in_frames
 from gail_tf.data.layouts import ROLES
+from gail_tf.data.listening import PROFILE_TOKENS, VALUES, Profile
 from gail_tf.data.sentiment import NAMES, sentiment
 from gail_tf.data.tokenizer import Tokenizer
 from gail_tf.data.trajectories import Trajectory
+from gail_tf.setting_groups import DataSettings
 
-# The number of sentiments that the discriminator reads, which are VADER's compound scores: the score of the prompt, the
-# mean score of the history, and the score of the response.
+# The number of sentiments that the discriminator reads without --sentiment-history on. They are VADER's compound
+# scores: the score of the prompt, the mean score of the history, and the score of the response.
 SENTIMENTS = 3
 
 
@@ -31,6 +34,24 @@ def emotion_token(label: str) -> str:
 
 
 CONTROL_TOKENS = tuple(control_token(name) for name in NAMES)  # the control tokens of the three sentiments
+HISTORY_TOKENS = tuple(map(control_token, (*sentiment_history.TRENDS, *sentiment_history.LEVELS)))
+
+
+def control_tokens(settings: DataSettings) -> tuple[str, ...]:
+    """Return the control tokens that a tokenizer needs for these settings, except those of emotions."""
+    of_history = HISTORY_TOKENS if settings.sentiment_history == "on" else ()
+    return (*CONTROL_TOKENS, *of_history, *(PROFILE_TOKENS if settings.listener_profile == "on" else ()))
+
+
+def controls_of_prompt(settings: DataSettings) -> int:
+    """Return the largest number of control tokens of a prompt."""
+    of_history = 2 if settings.sentiment_history == "on" else 0
+    return 1 + of_history + (len(VALUES) if settings.listener_profile == "on" else 0)
+
+
+def number_of_scores(with_history: bool) -> int:
+    """Return the number of sentiments of history and prompt, as `scores_of` computes them."""
+    return SENTIMENTS - 1 + (sentiment_history.SIZE if with_history else 0)
 
 
 class PromptClassifier(Protocol):
@@ -47,7 +68,8 @@ class Samples:
     Attributes:
         batch: The encoded conditions and responses.
         sentiments: The compound score of the prompt, and the mean compound score of the history, (n, 2) float32. The
-            score of an empty history is 0.
+            score of an empty history is 0. With the history of sentiments, the numbers of `sentiment_history.Course`
+            follow, (n, 6) float32.
         response_sentiments: The compound scores of the texts of the responses, (n,) float32.
         trajectories: The trajectories themselves, whose responses are not cut.
         response_texts: The texts of the encoded responses. They are cut at the limit of tokens, and decoded as the
@@ -70,6 +92,8 @@ class Samples:
         response_tokens: int,
         with_sentiment: bool,
         emotions: PromptClassifier | None = None,
+        with_history: bool = False,
+        profiles: Sequence[Profile] | None = None,
     ) -> Self:
         """Encode trajectories.
 
@@ -82,14 +106,20 @@ class Samples:
                 sentiment.
             emotions: A classifier, or None. If given, the prompt is preceded by the control token of its emotion, and
                 not by that of its sentiment.
+            with_history: Whether the prompt is also preceded by the control tokens of the user's course of sentiment.
+            profiles: For each trajectory, the profile of its response whose control tokens also precede the prompt. If
+                None, there are no such tokens: a profile tells what the response is like before it is predicted, so
+                that no loss may be measured with it.
         """
-        contexts, scores = [], np.zeros((len(trajectories), 2), np.float32)
+        width = number_of_scores(with_history)
+        contexts, scores = [], np.zeros((len(trajectories), width), np.float32)
         of_prompts = [trajectory.prompt for trajectory in trajectories]
         classes = emotions.classify(of_prompts) if emotions is not None else [None] * len(of_prompts)
-        for row, trajectory, emotion in zip(scores, trajectories, classes, strict=True):
-            contexts.append(context(trajectory.history, trajectory.prompt, with_sentiment, emotion))
-            compounds = [sentiment(text).compound for text in (*trajectory.history, trajectory.prompt)]
-            row[:] = compounds[-1], np.mean(compounds[:-1]) if trajectory.history else 0.0
+        wishes = [None] * len(of_prompts) if profiles is None else profiles
+        for row, trajectory, emotion, profile in zip(scores, trajectories, classes, wishes, strict=True):
+            said = trajectory.history, trajectory.prompt
+            contexts.append(context(*said, with_sentiment, emotion, with_history, profile))
+            row[:] = scores_of(*said, with_history)
         responses = [trajectory.response for trajectory in trajectories]
         batch = encode_batch(tokenizer, contexts, responses, condition_tokens, response_tokens, multiple=1)
         texts = [tokenizer.decode(row[mask]) for row, mask in zip(batch.response, batch.response_mask, strict=True)]
@@ -131,7 +161,27 @@ def running_text(tokenizer: Tokenizer, conversations: Sequence[Sequence[str]], l
     return Batch(condition, np.ones_like(condition, bool), response, mask)
 
 
-def context(history: Sequence[str], prompt: str, with_sentiment: bool, emotion: str | None = None) -> list[Utterance]:
+def scores_of(history: Sequence[str], prompt: str, with_history: bool = False) -> list[float]:
+    """Compute the sentiments of history and prompt as numbers, in the order of `Samples.sentiments`.
+
+    Args:
+        history: The utterances before the prompt.
+        prompt: The utterance to answer.
+        with_history: Whether the course of the user's sentiment is included.
+    """
+    compounds = [sentiment(text).compound for text in (*history, prompt)]
+    scores = [compounds[-1], float(np.mean(compounds[:-1])) if history else 0.0]
+    return [*scores, *(sentiment_history.course(history, prompt) if with_history else ())]
+
+
+def context(
+    history: Sequence[str],
+    prompt: str,
+    with_sentiment: bool,
+    emotion: str | None = None,
+    with_history: bool = False,
+    profile: Profile | None = None,
+) -> list[Utterance]:
     """Return history and prompt as utterances with their control tokens.
 
     Args:
@@ -140,9 +190,13 @@ def context(history: Sequence[str], prompt: str, with_sentiment: bool, emotion: 
         with_sentiment: Whether each utterance gets the control token of its sentiment.
         emotion: The prompt's emotion, or None. If given, the prompt gets the control token of this emotion, and not
             that of its sentiment.
+        with_history: Whether the prompt also gets the control tokens of the user's course of sentiment.
+        profile: What the response does or should do, whose control tokens the prompt also gets, or None.
     """
     texts = (*history, prompt)
     utterances = [Utterance(text, control_token(sentiment(text).name) if with_sentiment else None) for text in texts]
     if emotion is not None:
         utterances[-1] = Utterance(prompt, emotion_token(emotion))
+    of_history = map(control_token, sentiment_history.words_of(history, prompt) if with_history else ())
+    utterances[-1] = utterances[-1]._replace(further=(*of_history, *(() if profile is None else profile.tokens)))
     return utterances

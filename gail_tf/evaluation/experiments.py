@@ -15,7 +15,7 @@ import tensorflow as tf
 from gail_tf.agent import GAILAgent
 from gail_tf.config import ALGORITHMS, FROM_SCRATCH, GAILConfig
 from gail_tf.data.source import Source
-from gail_tf.evaluation import ablations, learning_curves
+from gail_tf.evaluation import ablations, learning_curves, wishes
 from gail_tf.evaluation.comparability import refuse_other_condition
 from gail_tf.evaluation.quality_diversity import How, measure_policies
 from gail_tf.evaluation.report import evaluate_run, evaluate_runs
@@ -311,8 +311,17 @@ def _compare(
     if measurements is None:
         print(CONTINUES)
         return None
+    of_wishes = wishes.measure(runs, how, limit)
+    if of_wishes is None:
+        print(CONTINUES)
+        return None
     tests = ablations.paired_tests(measurements)
     tables = [ablations.table(measurements, EXPERIMENTS[name].question)] + ([table_of_tests(tests)] if tests else [])
+    results: dict[str, Any] = {"metrics": measurements, "tests": as_json(tests)}
+    if of_wishes:
+        tests = wishes.paired_tests(of_wishes)
+        tables += [wishes.table(of_wishes)] + ([table_of_tests(tests)] if tests else [])
+        results["wishes"] = {"shares": of_wishes, "tests": as_json(tests)}
     print("\n\n".join(table.to_text() for table in tables))
     texts = {
         f"{name}.md": "\n".join(table.to_markdown() for table in tables),
@@ -328,7 +337,7 @@ def _compare(
         figure.savefig(setup.runs / file, dpi=130)
     print(f"\nwrote {setup.runs}: {', '.join((*texts, *figures))}")
     seeds = {"responses": how.seed, "runs": list(setup.seeds)}
-    return Outcome(seeds, {"metrics": measurements, "tests": as_json(tests)}, tables)
+    return Outcome(seeds, results, tables)
 
 
 def _with_grid(

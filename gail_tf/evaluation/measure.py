@@ -14,7 +14,6 @@ from gail_tf.baselines.emotion import EmotionClassifier
 from gail_tf.config import GAILConfig
 from gail_tf.data.batches import Batch
 from gail_tf.data.dataset import Data
-from gail_tf.data.samples import Samples
 from gail_tf.data.tokenizer import Tokenizer
 from gail_tf.data.trajectories import Trajectory
 from gail_tf.evaluation import estimate, metrics
@@ -160,10 +159,7 @@ class _Measuring:
     ):
         self._run, self._agent, self._test, self._options = run, agent, data.test, options
         self._sampling, self._size = options.sampling(config.data.response_tokens), batch_size
-        limits = config.data.condition_tokens, config.data.response_tokens
-        self._samples = Samples.encode(
-            agent.tokenizer, data.test, *limits, config.data.sentiment == "on", agent.emotions
-        )
+        self._samples = agent.samples(data.test)
         self._selector = Selector(agent, self._samples, batch_size)
         self._rows = metrics.spread(len(data.test), options.max_responses)
         self._answered = [data.test[row] for row in self._rows]
@@ -282,7 +278,7 @@ class _Measuring:
             return respond_to(
                 self._agent.policies[name],
                 self._agent.tokenizer,
-                self._samples.batch,
+                self._batch,
                 self._rows,
                 self._options.seed,
                 self._sampling,

@@ -17,7 +17,6 @@ from gail_tf.agent import GAILAgent
 from gail_tf.base_models.locate import locate
 from gail_tf.config import GAILConfig
 from gail_tf.data.dataset import Data
-from gail_tf.data.samples import Samples
 from gail_tf.data.trajectories import Trajectory
 from gail_tf.evaluation import estimate, mauve, metrics
 from gail_tf.evaluation.comparability import refuse_incomparable, system_of
@@ -174,8 +173,7 @@ def _cost(
 ) -> Estimate:
     """Estimate the cost of a policy's responses, as `Speaker.estimate` does."""
     agent = load()
-    limits = config.data.condition_tokens, config.data.response_tokens, config.data.sentiment == "on"
-    of_validation, of_test = (Samples.encode(agent.tokenizer, asked, *limits).batch for asked in (validation, test))
+    of_validation, of_test = (agent.encode(asked) for asked in (validation, test))
     if policy in SELECTIONS:
         policy, points = MAXIMUM_LIKELIHOOD, points * config.rollout.selection_candidates
     return estimate.of_grid(config, agent.policies[policy], of_validation, of_test, points, how.batch_size)
@@ -205,7 +203,6 @@ def part_of(
     """
     trajectories = {"validation": data.validation, "test": data.test}[title]
     asked = _asked(trajectories, how)
-    limits = config.data.condition_tokens, config.data.response_tokens, config.data.sentiment == "on"
     count = len(asked)
 
     def place(policy: str, setting: Setting) -> tuple[str, dict[str, Any]]:
@@ -216,7 +213,7 @@ def part_of(
     def sample(policy: str, setting: Setting) -> list[str]:
         def make() -> list[str]:
             agent = load()
-            samples = Samples.encode(agent.tokenizer, asked, *limits)
+            samples = agent.samples(asked)
             sampling = Sampling(config.data.response_tokens, top_p=setting.top_p, temperature=setting.temperature)
             if policy in SELECTIONS:
                 return Selector(agent, samples, how.batch_size).respond(policy, np.arange(count), how.seed, sampling)

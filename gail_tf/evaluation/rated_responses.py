@@ -11,7 +11,6 @@ from gail_tf.agent import GAILAgent
 from gail_tf.base_models.locate import locate
 from gail_tf.data.batches import Batch, take
 from gail_tf.data.dataset import Data
-from gail_tf.data.samples import Samples
 from gail_tf.data.trajectories import Trajectory
 from gail_tf.evaluation.independent import RELEVANCE, Encoder, above_shuffled
 from gail_tf.evaluation.sentence_encoder import SentenceEncoder
@@ -71,10 +70,8 @@ def measures(agent: GAILAgent, rated: Sequence[Rated], size: int = 32) -> dict[s
     10 of the first paper. For each policy there are two measures: the log-likelihood of the response, and the
     log-likelihood divided by the number of tokens.
     """
-    config = agent.config
     trajectories = [Trajectory(one.context[:-1], one.context[-1], one.response) for one in rated]
-    limits = config.data.condition_tokens, config.data.response_tokens, config.data.sentiment == "on"
-    batch = Samples.encode(agent.tokenizer, trajectories, *limits, agent.emotions).batch
+    batch = agent.encode(trajectories)
     logits = np.concatenate([_logits(agent, batch, rated, start, size) for start in range(0, len(rated), size)])
     if logits.ndim == 2:
         log_l = np.where(batch.response_mask, log_expit(logits.astype(np.float64)), np.nan)

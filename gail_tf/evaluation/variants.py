@@ -29,6 +29,7 @@ PRETRAINED, MLE, MLE_PLAIN, START = "pretrained", "mle", "mle_without_sentiment"
 # Therefore the condition of all comparisons is that rollouts are not filtered.
 UNFILTERED: dict[str, Any] = {"temperature": 1.0, "top_p": 1.0}
 FILTERED: dict[str, Any] = {"temperature": 0.9, "top_p": 0.9}  # as in the paper and in TextGAIL
+MLE_HISTORY, MLE_PROFILES = "mle_with_sentiment_history", "mle_with_profiles"
 
 VARIANTS: dict[str, Variant] = {
     PRETRAINED: Variant(None, {"algorithm": "mle", "mle_epochs": 0}),
@@ -64,6 +65,10 @@ VARIANTS: dict[str, Variant] = {
     "lora": Variant(MLE, {"trainable": "lora"}),
     "head": Variant(MLE, {"trainable": "head"}),
     "token_rewards": Variant(MLE, {"discriminator": "token", "level": "token"}),
+    MLE_HISTORY: Variant(PRETRAINED, {"algorithm": "mle", "sentiment_history": "on"}),
+    "sentiment_history": Variant(MLE_HISTORY, {"sentiment_history": "on"}),
+    MLE_PROFILES: Variant(PRETRAINED, {"algorithm": "mle", "listener_profile": "on"}),
+    "profiles": Variant(MLE_PROFILES, {"listener_profile": "on"}),
 }
 
 
@@ -114,6 +119,13 @@ EXPERIMENTS = {
     "sentiment": Experiment("does the sentiment of each turn help?", (MLE, MLE_PLAIN, "gail", "no_sentiment")),
     "trainable": Experiment(
         "should all of GPT-2 be trained, low-rank adapters, or a head?", (MLE, "gail", "lora", "head", "trpo")
+    ),
+    "history": Experiment(
+        "does the course of the user's sentiment over the turns help?", (MLE, MLE_HISTORY, "gail", "sentiment_history")
+    ),
+    "profiles": Experiment(
+        "do responses do what the user's profile asks for, and what does that cost?",
+        (MLE, MLE_PROFILES, "gail", "profiles"),
     ),
 }
 

@@ -17,7 +17,7 @@ import numpy as np
 import tensorflow as tf
 
 from gail_tf.config import GAILConfig
-from gail_tf.data.samples import SENTIMENTS
+from gail_tf.data.samples import number_of_scores
 from gail_tf.imitation.discriminator_losses import with_instance_noise
 from gail_tf.imitation.judged_responses import JudgedResponses
 from gail_tf.imitation.reference import read_responses
@@ -132,7 +132,8 @@ class FrozenEncoder(Encoder):
         self._with_sentiment = config.data.sentiment == "on" and not self.per_token
         self._noise = config.judge.instance_noise
         size = sizes.width if self.per_token else 2 * sizes.width
-        self.network = DiscriminatorNetwork(size, SENTIMENTS if self._with_sentiment else 0, config.seed)
+        sentiments = number_of_scores(config.data.sentiment_history == "on") + 1  # and that of the response
+        self.network = DiscriminatorNetwork(size, sentiments if self._with_sentiment else 0, config.seed)
 
     @property
     def variables(self) -> list[keras.Variable]:

@@ -20,7 +20,8 @@ class JudgedResponses(NamedTuple):
         batch: The conditions (history and prompt) and the responses, as tokens.
         features: (B, F) float32, the features of the responses that the frozen reference policy has computed; (B, R, F)
             for a discriminator of tokens.
-        sentiments: (B, SENTIMENTS) float32, the sentiment scores of the prompt, the history and the response.
+        sentiments: (B, S) float32, the sentiment scores of the prompt and the history, with the history of sentiments
+            also the course of the user's sentiment, and the score of the response (`samples.scores_of`).
         exchanges: For each response a pair of texts: the utterances of history and prompt, and the response.
     """
 

@@ -224,7 +224,7 @@ class Collector:
 
 
 def _sentiments(asked: np.ndarray, answered: np.ndarray) -> np.ndarray:
-    """Join the sentiments of histories and prompts, (B, 2), with those of responses, (B,), to (B, SENTIMENTS)."""
+    """Join the sentiments of histories and prompts, (B, S - 1), with those of responses, (B,), to (B, S)."""
     return np.concatenate([asked, answered[:, None]], axis=1)
 
 

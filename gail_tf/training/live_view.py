@@ -43,7 +43,7 @@ def answer(
     config, tokenizer = training.config, training.tokenizer
     prompts = [*(Trajectory((), question, NO_RESPONSE) for question in questions), *trajectories]
     limits = config.data.condition_tokens, config.data.response_tokens, config.data.sentiment == "on", emotions
-    samples = Samples.encode(tokenizer, prompts, *limits)
+    samples = Samples.encode(tokenizer, prompts, *limits, config.data.sentiment_history == "on")
     rows, seed = np.arange(len(prompts)), (config.seed, 1)
     learned = any(row["phase"] in (DISCRIMINATOR, IMITATION) for row in training.history)
     if training.judge.discriminates and learned and not config.offline:

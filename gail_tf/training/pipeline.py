@@ -21,7 +21,7 @@ from gail_tf.config import GAILConfig
 from gail_tf.data.batches import check_limit
 from gail_tf.data.dataset import Data
 from gail_tf.data.layouts import END_OF_TEXT, KNOWN
-from gail_tf.data.samples import CONTROL_TOKENS, emotion_token
+from gail_tf.data.samples import control_tokens, controls_of_prompt, emotion_token
 from gail_tf.data.source import Source
 from gail_tf.data.tokenizer import Tokenizer
 from gail_tf.data.trajectories import Trajectory, split
@@ -81,7 +81,7 @@ def train_agent(
         print(bad.summary())
     with devices.training_on(strategy, path) as own:
         tokenizer, network = _language_model(source, config, data, emotions)
-        check_limit(tokenizer, config.data.condition_tokens)
+        check_limit(tokenizer, config.data.condition_tokens, controls_of_prompt(config.data))
         reader = _reader(source, config, data)
         names = source.names() | ({"skipped_lines": bad.counts} if bad.counts else {})
         sizes, base = (None, None) if network is None else (network.config, network.base)
@@ -220,20 +220,21 @@ def _language_model(
     RL-Seq2Seq gets no network, because its policy consists of LSTMs.
     """
     network: LanguageModel
+    controls = control_tokens(config.data)
     if source.model is None:
         text = [utterance for utterances in data.training_text for utterance in utterances]
         of_emotions = map(emotion_token, emotions.labels if emotions is not None else ())
         layout = KNOWN.get(config.data.layout, END_OF_TEXT)
-        tokenizer = Tokenizer.fit(text, config.model.vocabulary_size, (*CONTROL_TOKENS, *of_emotions), layout)
+        tokenizer = Tokenizer.fit(text, config.model.vocabulary_size, (*controls, *of_emotions), layout)
         if emotions is not None:
             return tokenizer, None
         network, kind = make_gpt2(config, tokenizer), "from scratch"
     else:
         folder = locate(source.model, source.agreed)
-        tokenizer = Tokenizer.read(folder, CONTROL_TOKENS, config.data.layout)
+        tokenizer = Tokenizer.read(folder, controls, config.data.layout)
         network, kind = read_pretrained(config, folder, tokenizer), f"of {source.model}"
         if config.model.trainable != "full":
-            own = network.config.vocab_size - sum(tokenizer.special(name) >= tokenizer.known for name in CONTROL_TOKENS)
+            own = network.config.vocab_size - sum(tokenizer.special(name) >= tokenizer.known for name in controls)
             network.base = Base(_named(source.model), identity(folder)[1], own)
     weights = numbers_of(network.weights.values())
     blocks = counted(network.config.depth, "block")

@@ -23,7 +23,7 @@ from gail_tf.baselines.emotion import EmotionClassifier
 from gail_tf.baselines.textgail import TextReader
 from gail_tf.config import WITHOUT_UPDATES, GAILConfig
 from gail_tf.data.dataset import PARTS, Data
-from gail_tf.data.samples import CONTROL_TOKENS
+from gail_tf.data.samples import control_tokens
 from gail_tf.data.tokenizer import Tokenizer
 from gail_tf.data.trajectories import Trajectory
 from gail_tf.imitation.phases import IMITATION, schedule
@@ -131,7 +131,7 @@ class GAILRun(RunFolder[GAILConfig]):
         Raises:
             UserError: Its files are missing or damaged.
         """
-        return Tokenizer.read(self.path / "tokenizer", CONTROL_TOKENS)
+        return Tokenizer.read(self.path / "tokenizer", control_tokens(self.config().data))
 
     def reader(self) -> TextReader | None:
         """The discriminator's RoBERTa with random weights, or None if the discriminator has another encoder.

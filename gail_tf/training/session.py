@@ -13,6 +13,7 @@ from gail_tf.build import make_networks
 from gail_tf.config import WITHOUT_UPDATES, GAILConfig
 from gail_tf.data.batches import take
 from gail_tf.data.dataset import Data
+from gail_tf.data.listening import training_profiles
 from gail_tf.data.samples import Samples, running_text
 from gail_tf.data.tokenizer import Tokenizer
 from gail_tf.data.trajectories import Trajectory
@@ -99,7 +100,11 @@ class GAILSession(Session):
             The session, before its first stage.
         """
         limits = config.data.condition_tokens, config.data.response_tokens, config.data.sentiment == "on", emotions
-        training, validation = (Samples.encode(tokenizer, part, *limits) for part in (data.train, data.validation))
+        with_history, profiles = config.data.sentiment_history == "on", None
+        if config.data.listener_profile == "on":
+            profiles = training_profiles([trajectory.response for trajectory in data.train], config.seed)
+        training = Samples.encode(tokenizer, data.train, *limits, with_history, profiles)
+        validation = Samples.encode(tokenizer, data.validation, *limits, with_history)
         general = None
         if data.general:
             length = config.data.condition_tokens + config.data.response_tokens - 1

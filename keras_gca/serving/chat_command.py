@@ -8,6 +8,7 @@ from pathlib import Path
 from keras_gca.engine import command_line
 from keras_gca.errors import UserError
 from keras_gca.safety.crisis import FIRST_USE_NOTICE
+from keras_gca.serving.calibration import Calibration
 from keras_gca.serving.protocol import MESSAGES_PER_MINUTE, Chatting, Decodings
 from keras_gca.storage.ownership import MARKS
 
@@ -148,6 +149,7 @@ def serve(
     listening: socket.socket,
     notice: str = "",
     examples: Sequence[str] = (),
+    calibration: Calibration | None = None,
 ) -> int:
     """Serve a chat for the browser until the user stops it.
 
@@ -160,6 +162,7 @@ def serve(
         listening: The socket that `listen` returned.
         notice: A text that is shown above the chat.
         examples: Messages that the empty page offers.
+        calibration: Questions about what the user wishes of replies, or None for a page without them.
 
     Returns:
         The exit status.
@@ -174,7 +177,7 @@ def serve(
     if options.transcript is not None:
         options.transcript.parent.mkdir(parents=True, exist_ok=True)
     batches = SharedBatches(agent, decodings.usual, utterances)
-    chat_page = ChatPage(options.seed, options.verbose, examples, decodings, options.transcript)
+    chat_page = ChatPage(options.seed, options.verbose, examples, decodings, options.transcript, calibration)
     token = make_token(options.host)
     app = create_app(batches, f"A chat with {path.name}", notice, options.messages_per_minute, chat_page, token)
     add_completions(app, batches, path.name, options.messages_per_minute)

@@ -17,6 +17,8 @@ from werkzeug.exceptions import ServiceUnavailable
 
 from keras_gca.serving import streaming
 from keras_gca.serving.access import require_token
+from keras_gca.serving.calibration import Calibration, note_on_answers
+from keras_gca.serving.calibration_page import add_calibration, answers_of, kept_answers
 from keras_gca.serving.exchange import NO_WORDS, Exchange, respond
 from keras_gca.serving.local_server import PEOPLE_AT_AN_ADDRESS, Limit, protect
 from keras_gca.serving.protocol import MESSAGES_PER_MINUTE, Answer, Decodings
@@ -44,6 +46,8 @@ class ChatPage:
         decodings: The decodings between which visitors may choose, or None if they may not choose.
         transcript: A file to which the conversations of all visitors are appended, or None for no transcript. If there
             is a transcript, the page says so.
+        calibration: Questions about what a visitor wishes of replies, which the page shows as a form; None for no form.
+            It needs `decodings`.
     """
 
     seed: int = 0
@@ -51,6 +55,7 @@ class ChatPage:
     examples: Sequence[str] = ()
     decodings: Decodings | None = None
     transcript: Path | None = None
+    calibration: Calibration | None = None
 
 
 @dataclass(frozen=True)
@@ -63,6 +68,7 @@ class _Asked:
     temperature: float | None
     generator: str
     stream: bool
+    wishes: Any
 
 
 def create_app(
@@ -79,9 +85,10 @@ def create_app(
         /answers  a POST of {"history": [utterance, ...]} returns every generator's answer, the one to show first, or
                   the note that is shown in place of an answer to the last utterance. Optional: "turn", the number of
                   the message; "attempt", how often it has been answered already; "temperature", one of TEMPERATURES;
-                  "generator", the generator whose answer is shown in place of the discriminator's choice; "stream",
-                  whether the reply is sent word by word. The response then consists of server-sent events:
-                  {"word": part} for each part of the reply, and {"whole": the result without "stream"} at the end.
+                  "generator", the generator whose answer is shown in place of the discriminator's choice; "wishes", the
+                  answers to the questions of the calibration, {name: value}; "stream", whether the reply is sent word
+                  by word. The response then consists of server-sent events: {"word": part} for each part of the reply,
+                  and {"whole": the result without "stream"} at the end.
 
     Args:
         batches: The batches of the agent that answers.
@@ -93,10 +100,13 @@ def create_app(
         token: The token that every request needs (`access.make_token`); None requires none.
     """
     agent, decodings = batches.agent, chat_page.decodings
+    calibration = None if decodings is None else chat_page.calibration
     app = Flask(__name__)
     app.config.update(SECRET_KEY=secrets.token_bytes(32), SESSION_COOKIE_SAMESITE="Strict")
     protect(app, largest_request=LONGEST_HISTORY * LONGEST_UTTERANCE * 8)
     require_token(app, token)
+    if calibration is not None:
+        add_calibration(app, agent, calibration)
     of_visitors = Limit("messages", messages_per_minute)
     of_addresses = Limit("messages from your address", PEOPLE_AT_AN_ADDRESS * messages_per_minute)
     new_at_addresses = Limit("new visitors from your address", VISITORS_PER_MINUTE)
@@ -119,6 +129,8 @@ def create_app(
             temperatures=TEMPERATURES,
             another=ANOTHER,
             page=chat_page,
+            calibration=calibration,
+            kept={} if calibration is None else kept_answers(calibration),
         )
 
     def ask(asked: _Asked) -> list[Answer]:
@@ -127,6 +139,9 @@ def create_app(
         if temperature is None and asked.attempt and decodings is not None and not decodings.is_random:
             temperature = ANOTHER
         decoding = None if temperature is None or decodings is None else decodings.at_temperature(temperature)
+        if calibration is not None and decodings is not None:
+            usual = decodings.usual if decoding is None else decoding
+            decoding = calibration.apply(usual, answers_of(asked.wishes, calibration))
         seed = chat_page.seed + asked.turn + asked.attempt * TURNS
         try:
             answers = batches.answers(asked.history, seed, decoding)
@@ -140,7 +155,11 @@ def create_app(
         of_visitors.count(session.get("visitor", request.remote_addr))
         of_addresses.count(request.remote_addr)
         asked = _asked(agent.generators, decodings is not None)
-        exchange = respond(agent, asked.history, lambda _: ask(asked))
+        note = note_on_answers(asked.wishes, agent.crisis_note)
+        if note is None:
+            exchange = respond(agent, asked.history, lambda _: ask(asked))
+        else:
+            exchange = Exchange(asked.history[-1], note)
         if exchange.note is None and not exchange.answers:
             abort(400, NO_WORDS)
         if chat_page.transcript is not None:
@@ -186,4 +205,4 @@ def _asked(generators: Sequence[str], may_choose: bool) -> _Asked:
     if type(stream) is not bool:
         abort(400, "The value of stream is true or false.")
     said = ["".join(c if c.isprintable() else " " for c in utterance) for utterance in history]
-    return _Asked(said, turn, attempt, temperature, generator, stream)
+    return _Asked(said, turn, attempt, temperature, generator, stream, content.get("wishes", {}))

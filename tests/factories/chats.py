@@ -2,15 +2,21 @@
 
 import contextlib
 import threading
+from pathlib import Path
 
 from keras_gca.agent import Decoding
 from keras_gca.serving import streaming
+from keras_gca.serving.calibration import AnswersFile, Calibration, Question
 from keras_gca.serving.protocol import Decodings
 from keras_gca.serving.shared_batches import SharedBatches
 from keras_gca.serving.web import ChatPage, create_app
 
 CRISIS = "I want to die"
 NOTE = "Please call a crisis line.\nThe line of this town: 123"
+QUESTIONS = (
+    Question("ask", "Should I ask?", {"yes": "yes, ask me", "no": "no questions"}),
+    Question("length", "How long?", {"short": "short", "medium": "medium", "long": "long"}),
+)
 DECODINGS = Decodings(Decoding(beam=2), "a beam search of width 2", False, lambda temperature: Decoding(temperature))
 
 
@@ -63,6 +69,8 @@ def page_of(agent, **options):
 
 def full_page_of(agent, notice="A notice.", **choices):
     """Make a page that has every element that a page can have."""
+    file = AnswersFile(Path("profile.json"), QUESTIONS)  # it is written only if a test keeps answers
+    choices = {"calibration": Calibration(QUESTIONS, lambda decoding, wishes: decoding, file)} | choices
     chat_page = ChatPage(examples=("Hello, Tom!", "How are you?"), decodings=DECODINGS, **choices)
     return create_app(SharedBatches(agent, DECODINGS.usual), "bot", notice, chat_page=chat_page)
 

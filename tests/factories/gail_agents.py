@@ -8,15 +8,15 @@ from gail_tf.bot import Bot
 from gail_tf.build import make_judge, make_policy
 from gail_tf.data.dataset import Data
 from gail_tf.data.layouts import END_OF_TEXT
-from gail_tf.data.samples import CONTROL_TOKENS, emotion_token
+from gail_tf.data.samples import CONTROL_TOKENS, control_tokens, emotion_token
 from gail_tf.data.tokenizer import Tokenizer
 from gail_tf.training.run_folder import GAILRun
 from tests.factories import small_runs
 
 
-def write_run(path):
-    """Write a run folder with a bot, as a training leaves it."""
-    settings = small_runs.config()
+def write_run(path, **changes):
+    """Write a run folder with a bot, as a training with these settings leaves it."""
+    settings = small_runs.config(**changes)
     agent = of_gpt2(settings)
     train, validation = small_runs.trajectories()
     data = Data(tuple(train), tuple(validation[:2]), tuple(validation[2:]))
@@ -27,7 +27,7 @@ def write_run(path):
 
 def of_gpt2(settings, layout=END_OF_TEXT):
     """Make an agent with two GPT-2s and a discriminator, all with random weights."""
-    tokenizer, gpt2 = small_runs.tokenizer(layout), small_runs.gpt2(settings, layout)
+    tokenizer, gpt2 = small_runs.tokenizer(layout, control_tokens(settings.data)), small_runs.gpt2(settings, layout)
     draw = np.random.default_rng(5)
     variables = make_judge(settings, gpt2.config).variables
     judge = [draw.normal(0, 0.3, variable.shape).astype(np.float32) for variable in variables]

@@ -7,7 +7,7 @@ import numpy as np
 from gail_tf.build import make_gpt2, make_networks
 from gail_tf.config import GAILConfig
 from gail_tf.data.layouts import END_OF_TEXT, Layout
-from gail_tf.data.samples import CONTROL_TOKENS, Samples, running_text
+from gail_tf.data.samples import CONTROL_TOKENS, Samples, control_tokens, running_text
 from gail_tf.data.tokenizer import Tokenizer
 from gail_tf.data.trajectories import read_trajectories, split
 from gail_tf.imitation.gail import GAILTraining
@@ -46,9 +46,9 @@ def trajectories():
 
 
 @cache
-def tokenizer(layout: Layout = END_OF_TEXT) -> Tokenizer:
+def tokenizer(layout: Layout = END_OF_TEXT, controls: tuple[str, ...] = CONTROL_TOKENS) -> Tokenizer:
     texts = [text for each in trajectories()[0] for text in (*each.history, each.prompt, each.response)]
-    return Tokenizer.fit(texts, 300, CONTROL_TOKENS, layout)
+    return Tokenizer.fit(texts, 300, controls, layout)
 
 
 @cache
@@ -60,13 +60,14 @@ def samples(part: int = 0, with_sentiment: bool = True) -> Samples:
 
 def gpt2(settings: GAILConfig, layout: Layout = END_OF_TEXT):
     """Make a GPT-2 whose weights give long and short responses, all of them different."""
-    made = make_gpt2(settings, tokenizer(layout))
+    known = tokenizer(layout, control_tokens(settings.data))
+    made = make_gpt2(settings, known)
     draw = np.random.default_rng(3)
     for name, variable in made.weights.items():
         centre = 1.0 if (".ln" in name and name.endswith("weight")) or name == "ln_f.weight" else 0.0
         variable.assign(draw.normal(centre, 0.3, variable.shape))
     embeddings = made.weights["wte.weight"].numpy()
-    embeddings[tokenizer(layout).end] += 1.0 * made.weights["ln_f.bias"].numpy()
+    embeddings[known.end] += 1.0 * made.weights["ln_f.bias"].numpy()
     made.weights["wte.weight"].assign(embeddings)
     return made
 

@@ -7,6 +7,7 @@ import pytest
 
 from gail_tf import chat
 from gail_tf.agent import GAILAgent, Replying
+from gail_tf.data.listening import Profile
 from keras_gca.safety.crisis import FIRST_USE_NOTICE, NOTE
 from keras_gca.serving.shared_batches import SharedBatches
 from keras_gca.serving.web import create_app
@@ -99,3 +100,99 @@ def test_a_response_without_its_end_was_cut(ended, bot):
     tokens = np.array([5, 6, agent.tokenizer.end if ended else 7])
     logs = np.log(np.array([0.5, 0.5, 0.5], np.float32))
     assert agent._answer("imitation", "text", tokens, np.ones(3, bool), logs, logs).ended == ended
+
+
+# Calibration
+
+
+@pytest.fixture(scope="module")
+def listener(tmp_path_factory):
+    """The run folder of a bot that was trained with profiles."""
+    folder = tmp_path_factory.mktemp("listener") / "run"
+    gail_agents.write_run(folder, listener_profile="on", sentiment_history="on")
+    return folder
+
+
+@pytest.fixture
+def wished(monkeypatch):
+    """The profiles with which models were asked."""
+    profiles = []
+    answers_to_all = GAILAgent.answers_to_all
+
+    def keep(self, histories, utterances, decoding, seeds):
+        profiles.append(decoding.profile)
+        return answers_to_all(self, histories, utterances, decoding, seeds)
+
+    monkeypatch.setattr(GAILAgent, "answers_to_all", keep)
+    return profiles
+
+
+def typing(monkeypatch, *lines):
+    rest = iter(lines)
+
+    def next_line(prompt):
+        line = next(rest, None)
+        if line is None:
+            raise EOFError
+        return line
+
+    monkeypatch.setattr("builtins.input", next_line)
+
+
+def test_a_profile_is_asked_for_kept_applied_and_deleted(listener, wished, capsys, monkeypatch):
+    file = listener / "listener_profile.json"
+    typing(monkeypatch, "yes", "", "", "no advice", "", "1", "", "I lost my job.", "/quit")
+    assert chat.main([str(listener), "--calibrate", "--no-transcript"]) == 0
+    out = capsys.readouterr().out
+    assert out.startswith(FIRST_USE_NOTICE)
+    assert f"Your profile applies: ask yes, advise no, length short ({file})" in out
+    assert file.stat().st_mode & 0o777 == 0o600
+    expected = Profile(ask="yes", advise="no", length="short")
+    assert wished == [expected]
+    assert chat.main([str(listener), "--say", "Hello"]) == 0
+    assert wished == [expected, expected]
+    capsys.readouterr()
+    assert chat.main([str(listener), "--delete-profile"]) == 0
+    assert capsys.readouterr().out == f"deleted: {file}\n"
+    assert not file.exists()
+    assert chat.main([str(listener), "--say", "Hello"]) == 0
+    assert wished[-1] is None
+
+
+def test_an_answer_to_a_question_gets_the_note_and_nothing_is_kept(listener, read, capsys, monkeypatch):
+    typing(monkeypatch, "yes", CRISIS, "Hello.", "/quit")
+    assert chat.main([str(listener), "--calibrate", "--no-transcript", "--crisis-line", LINE]) == 0
+    out = capsys.readouterr().out
+    assert out.count(f"note> {NOTE}\n{LINE}\n") == 1
+    assert out.index("note> ") < out.index("bot> ")
+    assert read == [["Hello."]]
+    assert not (listener / "listener_profile.json").exists()
+
+
+def test_what_cannot_be_calibrated_is_said_in_one_line(bot, listener, said, tmp_path):
+    assert "this bot was trained without profiles of listeners" in said(chat.main, "chat", bot, "--calibrate")
+    assert "leave out --say" in said(chat.main, "chat", listener, "--calibrate", "--say", "Hello")
+    message = said(chat.main, "chat", listener, "--delete-profile")
+    assert message == f"chat: {listener / 'listener_profile.json'}: there is no profile to delete\n"
+    (tmp_path / "p.json").write_text('{"format": "calibration 1", "answers": {"ask": "maybe"}}')
+    message = said(chat.main, "chat", listener, "--profile", tmp_path / "p.json", "--say", "Hello")
+    assert message == f"chat: {tmp_path / 'p.json'}: ask: 'maybe' is not one of yes, no\n"
+
+
+def test_a_page_that_others_reach_does_not_use_the_profile_of_this_computers_user(listener, monkeypatch):
+    served = []
+
+    def serve(agent, decodings, options, path, utterances, listening, notice, examples, calibration):
+        served.append((decodings.usual.profile, calibration.file))
+        listening.close()
+        return 0
+
+    monkeypatch.setattr("keras_gca.serving.chat_command.serve", serve)
+    file = listener / "listener_profile.json"
+    file.write_text('{"format": "calibration 1", "answers": {"ask": "no"}}')
+    for host in ("127.0.0.1", "0.0.0.0"):
+        assert chat.main([str(listener), "--web", "--port", "0", "--host", host]) == 0
+    file.unlink()
+    assert served[0][0] == Profile(ask="no")
+    assert served[0][1].path == file
+    assert served[1] == (None, None)

@@ -91,6 +91,11 @@ def test_every_remedy_is_a_setting():
             {"discriminator": "token", "level": "token", "length_drift_strength": 1.0},
             r"--length-drift-strength: only rewards of whole responses",
         ),
+        (
+            {"sentiment": "off", "sentiment_history": "on"},
+            r"--sentiment-history: with --sentiment off there is no history of it; off is expected",
+        ),
+        ({"listener_profile": "yes"}, r"--listener-profile: 'yes' is not one of on, off"),
         ({"kl_stop": -0.1}, r"--kl-stop: -0.1 is out of range; at least 0"),
     ],
 )

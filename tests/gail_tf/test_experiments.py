@@ -78,6 +78,25 @@ def test_the_last_policies_of_variants_are_compared_over_a_grid(tmp_path, monkey
     assert (tmp_path / "sentiment_grid" / "quality_diversity.md").exists()
 
 
+def test_the_wishes_of_trainings_with_profiles_are_measured_beside_the_other_metrics(tmp_path, monkeypatch, capsys):
+    metrics = {"perplexity": 20.0, "BLEU": 1.0, "distinct-2": 0.2, "words": 9.0}
+    measurements = {name: [metrics] for name in ("mle", "mle_with_profiles", "human")}
+    shares = {"mle_with_profiles": [{"ask yes": {"without a wish": 0.25, "with the wish": 0.75, "human": 0.5}}]}
+    monkeypatch.setattr(experiments.ablations, "measure", lambda runs, how, limit: measurements)
+    monkeypatch.setattr(experiments.ablations, "histories", lambda runs: {})
+    found = [shares, {}, None]
+    monkeypatch.setattr(experiments.wishes, "measure", lambda runs, how, limit: found.pop(0))
+    setup, how = experiments.Setup(tmp_path, (3,), "tiny", {}, Source()), experiments.Options()
+    outcome = experiments._compare("profiles", setup, {}, how, TimeLimit())
+    assert outcome.results["wishes"] == {"shares": shares, "tests": []}
+    assert "ask yes" in capsys.readouterr().out
+    written = (tmp_path / "profiles.md").read_text()
+    assert re.search(r"^\| mle with profiles \| ask yes +\| +0.25 \| +0.75 \| +0.5 \|$", written, re.MULTILINE)
+    outcome = experiments._compare("profiles", setup, {}, how, TimeLimit())
+    assert set(outcome.results) == {"metrics", "tests"}
+    assert experiments._compare("profiles", setup, {}, how, TimeLimit()) is None  # the time is over
+
+
 @pytest.mark.thorough
 def test_table_2_and_what_it_trains(small_experiments):
     folder, _, printed = small_experiments
@@ -127,7 +146,9 @@ def test_what_is_finished_and_what_is_lacking(small_experiments, tmp_path):
     ]  # fmt: skip
     assert {tuple(each.path.name for each in runs) for runs in found.values()} == {("seed_3", "seed_4")}
     lacking = experiments.lacking(found)
-    assert list(lacking) == ["controls", "imitation", "discriminator", "objective", "demonstrations", "trainable"]
+    assert list(lacking) == [
+        "controls", "imitation", "discriminator", "objective", "demonstrations", "trainable", "history", "profiles"
+    ]  # fmt: skip
     assert lacking["trainable"] == ["lora", "head"]
     without = found | {"no_sentiment": found["no_sentiment"][1:]}
     compared = experiments.compared("sentiment", without)

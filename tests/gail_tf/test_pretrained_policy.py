@@ -9,9 +9,11 @@ import numpy as np
 import pytest
 
 from gail_tf import chat, evaluate, experiments, export, train
-from gail_tf.agent import GAILAgent
+from gail_tf.agent import GAILAgent, Replying
 from gail_tf.data.layouts import CHATML
+from gail_tf.data.listening import Profile
 from gail_tf.data.tokenizer import Tokenizer
+from gail_tf.data.trajectories import Trajectory
 from gail_tf.models import hugging_face
 from gail_tf.models.llama import Llama
 from gail_tf.models.llama_config import LlamaConfig
@@ -165,3 +167,27 @@ def test_the_systems_of_table_2_at_the_pretrained_scale(folder, tmp_path, capsys
     status, _, err = call(capsys, experiments.main, "experiments", *arguments, "--temperature", "0.5")
     assert status == 2
     assert re.search(r"--temperature 1.0, but the experiment compares trainings with --temperature 0.5; another", err)
+
+
+@pytest.mark.thorough
+def test_adapters_learn_profiles_whose_tokens_start_as_their_words(folder, tmp_path, capsys):
+    run = tmp_path / "run"
+    changes = ["--trainable", "lora", "--updates", "1", "--condition-tokens", "54", "--response-tokens", "8"]
+    changes += ["--listener-profile", "on", "--sentiment-history", "on"]
+    status, _, err = call(capsys, train.main, "train", *settings(*changes), "--model", folder, "--run", run)
+    assert status == 0, err
+    status, _, err = call(capsys, train.main, "train", "--resume", run, "--updates", 2)
+    assert status == 0, err
+    agent = GAILAgent.load(run)
+    tokens, network = agent.tokenizer, agent.policies["imitation"].network
+    embeddings = network.weights["embed_tokens.weight"].numpy()
+    for token, words in (("<|ask yes|>", " ask yes"), ("<|length long|>", " length long"), ("<|rising|>", " rising")):
+        expected = embeddings[tokens.encode(words)].mean(0)
+        np.testing.assert_allclose(embeddings[tokens.special(token)], expected, rtol=1e-5)
+    batch = agent.encode([Trajectory((), "My dog died.", "I am so sorry.")], [Profile(ask="no", length="short")])
+    found = batch.condition[0].tolist()
+    assert [i for i in found if i >= tokens.known] == []  # the run's own tokenizer knows all control tokens
+    assert [tokens.special(token) in found for token in ("<|ask no|>", "<|length short|>", "<|ask yes|>")] == [
+        True, True, False
+    ]  # fmt: skip
+    assert agent.answers(TALK, decoding=Replying(profile=Profile(ask="no")))

@@ -3,6 +3,7 @@
 //
 // A turn is a message and what came in reply: {line, attempt, answers, remarks, unknown} or {line, note}. While its
 // reply is awaited it has isPending, and partial with the words that have come so far. After a failure it has problem.
+import { selects, wishes } from "./calibration.js";
 import { drawTurn, drawWords, replyOf } from "./turns.js";
 
 const $ = (id) => document.getElementById(id);
@@ -11,7 +12,8 @@ const LONGEST_HISTORY = Number(document.body.dataset.longestHistory);
 const KEPT = `chat ${document.title}`;
 const STOPPED = "The reply was stopped.";
 const [talk, form, text, hint, said] = ["talk", "line", "text", "hint", "said"].map($);
-const choices = ["verbose", "generator", "decoding", "temperature"].map($).filter(Boolean);
+const choices = [...["verbose", "generator", "decoding", "temperature"].map($).filter(Boolean), ...selects];
+const panels = document.querySelectorAll("header details");
 
 let turns = [];
 const elements = new Map();
@@ -116,6 +118,7 @@ async function* eventsOf(response, lost) {
 // Return the answers to a turn. `hear` is called with each word of the reply when it arrives.
 async function answersTo(turn, attempt, signal, hear) {
   const content = { history: historyOf(turn), turn: turns.indexOf(turn), attempt, generator: $("generator")?.value ?? "", stream: true };
+  if (selects.length) content.wishes = wishes();
   if ($("decoding")?.value) content.temperature = Number($("temperature").value);
   const response = await fetch("answers", {
     method: "POST",
@@ -264,14 +267,15 @@ text.addEventListener("keydown", (event) => {
 });
 document.addEventListener("keydown", (event) => {
   if (event.key !== "Escape") return;
-  if ($("settings").open) {
-    $("settings").open = false;
-    $("settings").querySelector("summary").focus();
+  const opened = [...panels].find((each) => each.open);
+  if (opened) {
+    opened.open = false;
+    opened.querySelector("summary").focus();
   } else if (awaited) awaited.controller.abort();
   else if (edited) endEdit();
 });
 document.addEventListener("click", (event) => {
-  if (!$("settings").contains(event.target)) $("settings").open = false;
+  panels.forEach((each) => { if (!each.contains(event.target)) each.open = false; });
 });
 $("stop").addEventListener("click", () => awaited?.controller.abort());
 $("again").addEventListener("click", () => {

@@ -1,11 +1,14 @@
 import numpy as np
 import pytest
 
-from gail_tf.data.batches import Batch, take
-from gail_tf.data.samples import Samples, running_text
+from gail_tf.data.batches import Batch, check_limit, encode_batch, take
+from gail_tf.data.layouts import END_OF_TEXT
+from gail_tf.data.listening import PROFILE_TOKENS, Profile, profile_of
+from gail_tf.data.samples import Samples, context, control_tokens, controls_of_prompt, running_text
 from gail_tf.data.trajectories import Trajectory
 from keras_gca.engine.batching import plan
-from tests.factories.small_runs import tokenizer
+from keras_gca.errors import UserError
+from tests.factories.small_runs import config, tokenizer
 from tests.oracles.vader import compound
 
 TRAJECTORIES = (
@@ -43,6 +46,54 @@ def test_trajectories_with_sentiment():
 def test_trajectories_without_sentiment():
     batch = Samples.encode(tokenizer(), TRAJECTORIES, 90, 20, with_sentiment=False).batch
     assert batch.condition[0][batch.condition_mask[0]].tolist() == ids("I love my new job!", "<|endoftext|>")
+
+
+@pytest.fixture(scope="module")
+def wide():
+    """Settings with both options, and a tokenizer with their control tokens."""
+    settings = config(sentiment_history="on", listener_profile="on").data
+    return settings, tokenizer(END_OF_TEXT, control_tokens(settings))
+
+
+def test_the_history_of_sentiments_and_profiles_precede_the_prompt(wide):
+    _, known = wide
+    profiles = [Profile(ask="yes"), Profile(length="short", ask="no")]
+    samples = Samples.encode(known, TRAJECTORIES, 90, 20, True, with_history=True, profiles=profiles)
+    first, second = (row[mask].tolist() for row, mask in zip(samples.batch[0], samples.batch[1], strict=True))
+    end = known.end
+    assert first == [*map(known.special, ("<|positive|>", "<|ask yes|>")), *known.encode("I love my new job!"), end]
+    of_prompt = "<|positive|>", "<|rising|>", "<|high|>", "<|ask no|>", "<|length short|>"
+    prompt = [*map(known.special, of_prompt), *known.encode("Thanks."), end]
+    assert second[-len(prompt) :] == prompt
+    assert second[0] == known.special("<|negative|>")  # the older utterances have no further tokens
+    assert sum(token in map(known.special, of_prompt[1:]) for token in second) == 4
+    scores = [compound(text) for text in ("I lost my dog.", "Thanks.")]
+    change = (scores[1] - scores[0]) / 2
+    expected = [np.mean(scores), change, change, abs(change)]
+    np.testing.assert_allclose(samples.sentiments[1, 2:], expected, rtol=1e-5)
+    np.testing.assert_allclose(samples.sentiments[0, 2:], [compound("I love my new job!"), 0, 0, 0], rtol=1e-6)
+
+
+def test_without_profiles_nothing_says_what_the_response_is_like(wide):
+    _, known = wide
+    batch = Samples.encode(known, TRAJECTORIES, 90, 20, True, with_history=True).batch
+    assert not np.isin(batch.condition, [known.special(token) for token in PROFILE_TOKENS]).any()
+
+
+def test_a_prompt_that_is_too_long_keeps_its_control_tokens(wide):
+    settings, known = wide
+    everything = profile_of("How are you?")
+    most = controls_of_prompt(settings)
+    assert most == 10
+    history = ("I lost my dog.", "Oh no.")
+    utterances = context(history, "Thanks a lot for that.", True, None, True, everything)
+    for limit in (most + 2, most + 3):  # the control tokens, some text, and END
+        found = encode_batch(known, [utterances], None, limit, multiple=1).condition[0].tolist()
+        assert len(found) == limit
+        assert found[3:most] == [known.special(token) for token in everything.tokens]
+    check_limit(known, most + 2, most)
+    with pytest.raises(UserError, match="; 1 more are needed"):
+        check_limit(known, most + 1, most)
 
 
 def test_running_text_by_hand():

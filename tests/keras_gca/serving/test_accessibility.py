@@ -52,12 +52,17 @@ def settings(page, agent):
     page.select_option("#decoding", "random")
 
 
+def calibration(page, agent):
+    page.click("#calibration > summary")
+    page.select_option("#wish-ask", "no")
+
+
 def edit(page, agent):
     converse(page, "Hello")
     page.press("#text", "ArrowUp")
 
 
-STATES = [empty, pending, streaming, stopped, crisis, details, error, settings, edit]
+STATES = [empty, pending, streaming, stopped, crisis, details, error, settings, calibration, edit]
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

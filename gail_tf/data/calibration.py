@@ -1,0 +1,31 @@
+"""The questions by which a chat learns what its user wishes of responses, one for each property of a profile."""
+
+from gail_tf.data.listening import VALUES, Profile
+from keras_gca.serving.calibration import Answers, Question
+
+FILE = "listener_profile.json"  # in the run folder, unless the user names another file
+
+_TEXTS = {
+    "ask": ("When you tell me something, should I ask you about it?", ("yes, ask me", "no questions")),
+    "reflect": (
+        "Should I say how I think that you feel?",
+        ("yes, put my feeling into words", "no, leave my feelings to me"),
+    ),
+    "share": ("Should I tell you of something similar? (A bot makes that up.)", ("yes, share", "no, stay with me")),
+    "advise": ("Should I suggest what you could do?", ("yes, give advice", "no advice")),
+    "console": ("Should I console or encourage you?", ("yes, console me", "no, just listen")),
+    "length": ("How long should my replies be?", ("short", "medium", "long")),
+    "intensity": ("How much feeling should my words have?", ("calm words", "strong words")),
+}
+
+
+def questions() -> tuple[Question, ...]:
+    """Return the seven questions, in the order of the properties."""
+    return tuple(
+        Question(name, text, dict(zip(VALUES[name], words, strict=True))) for name, (text, words) in _TEXTS.items()
+    )
+
+
+def profile_of_answers(answers: Answers) -> Profile | None:
+    """Return the profile that a user wishes, or None if no question was answered."""
+    return Profile(**answers) if answers else None

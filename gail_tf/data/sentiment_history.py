@@ -1,0 +1,69 @@
+"""The course of a user's sentiment over a conversation, which the policy and the discriminator D can read.
+
+The paper's abstract speaks of a "sentiment analysis history-based reinforcement learning approach", but the paper does
+not define the history. Here it is the sentiment of the user's turns alone (`data/sentiment.py`), from the first turn to
+the prompt. Turns count even if they are too old to be among the tokens of the condition.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from gail_tf.data.sentiment import THRESHOLD, sentiment
+
+LEVELS = ("low", "even", "high")  # of the mean, in the order of the sentiments' names
+TRENDS = ("falling", "steady", "rising")
+STEEP = 0.1  # the least change of the compound score per turn that counts as falling or rising
+
+
+class Course(NamedTuple):
+    """The course of the compound scores c_1 ... c_n of a user's n turns. All numbers are from -1 to 1.
+
+    Attributes:
+        mean: The mean of the scores.
+        change: (c_n - c_(n-1)) / 2, or 0 for a single turn.
+        slope: Half the slope of the least-squares line through the points (i, c_i), or 0 for a single turn.
+        spread: Half the difference between the largest score and the smallest one.
+    """
+
+    mean: float
+    change: float
+    slope: float
+    spread: float
+
+
+SIZE = len(Course._fields)
+
+
+def course(history: Sequence[str], prompt: str) -> Course:
+    """Compute the course of the user's sentiment.
+
+    Args:
+        history: The utterances before the prompt, oldest first.
+        prompt: The user's last turn. Roles alternate, so every second utterance before it is the user's, too.
+    """
+    scores = _scores(history, prompt)
+    if len(scores) == 1:
+        return Course(float(scores[0]), 0.0, 0.0, 0.0)
+    places = np.arange(len(scores)) - (len(scores) - 1) / 2
+    slope = places @ scores / (places @ places)
+    numbers = scores.mean(), (scores[-1] - scores[-2]) / 2, slope / 2, (scores.max() - scores.min()) / 2
+    return Course(*map(float, numbers))
+
+
+def words_of(history: Sequence[str], prompt: str) -> tuple[str, ...]:
+    """Describe the course in words: a member of TRENDS, then a member of LEVELS.
+
+    The result is empty for a single turn, because the sentiment of the prompt already says everything about it.
+    """
+    if len(history) < 2:
+        return ()
+    found = course(history, prompt)
+    steep, away = 2 * found.slope / STEEP, found.mean / THRESHOLD
+    return TRENDS[(steep >= 1) - (steep <= -1) + 1], LEVELS[(away >= 1) - (away <= -1) + 1]
+
+
+def _scores(history: Sequence[str], prompt: str) -> np.ndarray:
+    utterances = (*history, prompt)
+    return np.array([sentiment(text).compound for text in utterances[::-2][::-1]])

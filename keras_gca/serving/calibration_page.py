@@ -1,0 +1,74 @@
+"""The calibration of a chat in the page: it keeps or deletes the answers of the form that `chat.html` shows."""
+
+import contextlib
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+from flask import Flask, abort, request
+
+from keras_gca.errors import UserError
+from keras_gca.serving.calibration import Answers, Calibration, checked, described, note_on_answers
+from keras_gca.serving.protocol import Chatting
+
+
+def add_calibration(app: Flask, agent: Chatting, calibration: Calibration) -> None:
+    """Add two addresses to an application that `protect` and `require_token` have prepared, if a file keeps answers.
+
+        /profile         a POST of {"answers": {name: value}} keeps the answers in the file
+        /profile/delete  a POST deletes the file
+
+    Args:
+        app: The application.
+        agent: The agent, which checks every text for a crisis before anything else.
+        calibration: The questions and the file. Without a file there are no such addresses.
+    """
+    file = calibration.file
+    if file is None:
+        return
+    writing = threading.Lock()
+
+    @app.post("/profile")
+    def keep_profile() -> dict[str, Any]:
+        sent = _answers_sent()
+        note = note_on_answers(sent, agent.crisis_note)
+        if note is not None:
+            return {"note": note}
+        answers = answers_of(sent, calibration)
+        with writing, _refusing():
+            file.write(answers)
+        return {"said": f"Kept in {file.path}: {described(answers)}."}
+
+    @app.post("/profile/delete")
+    def delete_profile() -> dict[str, Any]:
+        with writing, _refusing():
+            file.delete()
+        return {"said": f"{file.path} is deleted."}
+
+
+def answers_of(sent: Any, calibration: Calibration) -> Answers:
+    """Return the answers that a page has sent; refuse impossible ones with status 400."""
+    with _refusing():
+        return checked(sent, calibration.questions)
+
+
+def kept_answers(calibration: Calibration) -> Answers:
+    """Return the answers in the file, with which the form begins; refuse a damaged file with status 400."""
+    with _refusing():
+        return {} if calibration.file is None else calibration.file.read()
+
+
+def _answers_sent() -> Any:
+    try:
+        content = request.get_json(silent=True)
+    except RecursionError:  # lists nested too deeply
+        return None
+    return content.get("answers") if isinstance(content, dict) else None
+
+
+@contextlib.contextmanager
+def _refusing() -> Iterator[None]:
+    try:
+        yield
+    except UserError as error:
+        abort(400, str(error))
