@@ -23,6 +23,8 @@ Measured = tuple[list[Table], Any]  # tables, and metrics for JSON
 def after_changes(folders: Folders, limit: TimeLimit) -> Measured | None:
     """Compare variants after changes of the subject; see `subject_changes`.
 
+    Distances at which any of the runs has no answer are left out.
+
     Args:
         folders: The run folders.
         limit: The time limit, after which no evaluation begins.
@@ -33,6 +35,9 @@ def after_changes(folders: Folders, limit: TimeLimit) -> Measured | None:
     runs = _stored_or_measured(folders, limit, subject_changes.STUDIED, subject_changes.evaluate_subject_changes)
     if runs is None:
         return None
+    every = [run for of_variant in runs.values() for run in of_variant]
+    common = [distance for distance in subject_changes.DISTANCES if all(run["pairs"].get(distance) for run in every)]
+    runs = {variant: [_at(common, run) for run in of_variant] for variant, of_variant in runs.items()}
     values: dict[str, dict[str, list[float]]] = {}
     for variant, of_variant in runs.items():
         for generator, by_kind in of_variant[0]["perplexity"].items():
@@ -42,9 +47,22 @@ def after_changes(folders: Folders, limit: TimeLimit) -> Measured | None:
                 ]
                 for kind, by_distance in by_kind.items()
                 for distance in by_distance
-                if all(distance in run["perplexity"][generator][kind] for run in of_variant)
             }
     return _compared(runs, values, subject_changes.table)
+
+
+def _at(distances: Sequence[str], figures: dict[str, Any]) -> dict[str, Any]:
+    """Return the metrics of a run at some distances only."""
+    return figures | {
+        "pairs": {distance: figures["pairs"][distance] for distance in distances},
+        "perplexity": {
+            generator: {
+                kind: {distance: by_distance[distance] for distance in distances}
+                for kind, by_distance in by_kind.items()
+            }
+            for generator, by_kind in figures["perplexity"].items()
+        },
+    }
 
 
 def of_personas(folders: Folders, limit: TimeLimit) -> Measured | None:
