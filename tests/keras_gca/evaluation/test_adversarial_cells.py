@@ -249,7 +249,7 @@ def test_a_study_of_nothing_learned(setup):
         run_cells([FIRST], nothing)
 
 
-@pytest.mark.thorough
+@pytest.mark.slow
 def test_a_cell_from_the_training_to_its_table(tmp_path, capsys):
     cell, runs = "utterances_sampled_hidden_log", tmp_path / "runs"
     arguments = (
