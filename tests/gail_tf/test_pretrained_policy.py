@@ -127,7 +127,7 @@ def test_a_llama_trains_resumes_chats_and_is_exported(folder, tmp_path, capsys, 
     assert re.fullmatch(rf"chat: {re.escape(str(own))}: this is not the network of the bot; .*\n", err)
 
 
-@pytest.mark.thorough
+@pytest.mark.slow
 def test_adapters_learn_profiles_whose_tokens_start_as_their_words(folder, tmp_path, capsys):
     run = tmp_path / "run"
     changes = ["--trainable", "lora", "--updates", "1", "--condition-tokens", "54", "--response-tokens", "8"]
