@@ -9,6 +9,7 @@ from gail_tf import chat
 from gail_tf.agent import GAILAgent, Replying
 from gail_tf.data.listening import Profile
 from keras_gca.safety.crisis import FIRST_USE_NOTICE, NOTE
+from keras_gca.serving.protocol import Answer
 from keras_gca.serving.shared_batches import SharedBatches
 from keras_gca.serving.web import create_app
 from tests.factories import gail_agents, small_runs
@@ -113,18 +114,23 @@ def listener(tmp_path_factory):
     return folder
 
 
+@pytest.fixture(scope="module")
+def listening_agent(listener):
+    return GAILAgent.load(listener)
+
+
 @pytest.fixture
-def wished(monkeypatch):
-    """The profiles with which models were asked."""
-    profiles = []
-    answers_to_all = GAILAgent.answers_to_all
+def asked(listening_agent, monkeypatch):
+    """The conversations with which the models were asked, and the profiles. The models have one answer."""
+    pairs = []
 
-    def keep(self, histories, utterances, decoding, seeds):
-        profiles.append(decoding.profile)
-        return answers_to_all(self, histories, utterances, decoding, seeds)
+    def answer(self, histories, utterances, decoding, seeds):
+        pairs.extend((history, decoding.profile) for history in histories)
+        return [[Answer("imitation", "Fine.", 0.5, 0.5, 0.5, 0.5, (("Fine.", 0.5),), (0.5,))] for _ in histories]
 
-    monkeypatch.setattr(GAILAgent, "answers_to_all", keep)
-    return profiles
+    monkeypatch.setattr(GAILAgent, "load", lambda path, agreed=False: listening_agent)
+    monkeypatch.setattr(GAILAgent, "answers_to_all", answer)
+    return pairs
 
 
 def typing(monkeypatch, *lines):
@@ -139,7 +145,7 @@ def typing(monkeypatch, *lines):
     monkeypatch.setattr("builtins.input", next_line)
 
 
-def test_a_profile_is_asked_for_kept_applied_and_deleted(listener, wished, capsys, monkeypatch):
+def test_a_profile_is_asked_for_kept_applied_and_deleted(listener, asked, capsys, monkeypatch):
     file = listener / "listener_profile.json"
     typing(monkeypatch, "yes", "", "", "no advice", "", "1", "", "I lost my job.", "/quit")
     assert chat.main([str(listener), "--calibrate", "--no-transcript"]) == 0
@@ -148,24 +154,24 @@ def test_a_profile_is_asked_for_kept_applied_and_deleted(listener, wished, capsy
     assert f"Your profile applies: ask yes, advise no, length short ({file})" in out
     assert file.stat().st_mode & 0o777 == 0o600
     expected = Profile(ask="yes", advise="no", length="short")
-    assert wished == [expected]
+    assert asked == [(["I lost my job."], expected)]
     assert chat.main([str(listener), "--say", "Hello"]) == 0
-    assert wished == [expected, expected]
+    assert asked[1] == (["Hello"], expected)
     capsys.readouterr()
     assert chat.main([str(listener), "--delete-profile"]) == 0
     assert capsys.readouterr().out == f"deleted: {file}\n"
     assert not file.exists()
     assert chat.main([str(listener), "--say", "Hello"]) == 0
-    assert wished[-1] is None
+    assert asked[2] == (["Hello"], None)
 
 
-def test_an_answer_to_a_question_gets_the_note_and_nothing_is_kept(listener, read, capsys, monkeypatch):
+def test_an_answer_to_a_question_gets_the_note_and_nothing_is_kept(listener, asked, capsys, monkeypatch):
     typing(monkeypatch, "yes", CRISIS, "Hello.", "/quit")
     assert chat.main([str(listener), "--calibrate", "--no-transcript", "--crisis-line", LINE]) == 0
     out = capsys.readouterr().out
     assert out.count(f"note> {NOTE}\n{LINE}\n") == 1
     assert out.index("note> ") < out.index("bot> ")
-    assert read == [["Hello."]]
+    assert asked == [(["Hello."], None)]
     assert not (listener / "listener_profile.json").exists()
 
 
@@ -179,7 +185,7 @@ def test_what_cannot_be_calibrated_is_said_in_one_line(bot, listener, said, tmp_
     assert message == f"chat: {tmp_path / 'p.json'}: ask: 'maybe' is not one of yes, no\n"
 
 
-def test_a_page_that_others_reach_does_not_use_the_profile_of_this_computers_user(listener, monkeypatch):
+def test_a_page_that_others_reach_does_not_use_the_profile_of_this_computers_user(listener, asked, monkeypatch):
     served = []
 
     def serve(agent, decodings, options, path, utterances, listening, notice, examples, calibration):

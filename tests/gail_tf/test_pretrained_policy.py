@@ -170,6 +170,9 @@ def test_the_systems_of_table_2_at_the_pretrained_scale(folder, tmp_path, capsys
 
 
 @pytest.mark.thorough
+
+
+@pytest.mark.slow
 def test_adapters_learn_profiles_whose_tokens_start_as_their_words(folder, tmp_path, capsys):
     run = tmp_path / "run"
     changes = ["--trainable", "lora", "--updates", "1", "--condition-tokens", "54", "--response-tokens", "8"]
