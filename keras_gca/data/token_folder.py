@@ -17,7 +17,7 @@ import json
 import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeGuard
 
 import numpy as np
 
@@ -80,7 +80,7 @@ class Shard:
     roles: np.ndarray
 
 
-def is_token_folder(path: str | os.PathLike | None) -> bool:
+def is_token_folder(path: str | os.PathLike | None) -> TypeGuard[str | os.PathLike]:
     """Return whether a path is a folder of token files, or one whose preparation has not finished."""
     return path is not None and ((Path(path) / INDEX).is_file() or (Path(path) / WORK).is_dir())
 

@@ -73,7 +73,7 @@ def train_agent(
         bad = BadLines(source.skip_bad_lines, UserError, SKIP_HINT)
         with (strategy or tf.distribute.get_strategy()).scope():
             config, dataset = prepared(source.data, config)
-        names["vocabulary"] = dataset.training.folder.source["vocabulary"]
+        names["vocabulary"] = f"that of {source.data}"
         words = None
     else:
         conversations, bad = read or source.read(config.splits)

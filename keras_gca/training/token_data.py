@@ -1,5 +1,6 @@
 """Opens token files as the data of a training, and finds them again for a run that was trained on them."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from keras_gca.engine import devices
 from keras_gca.errors import UserError
 
 
-def prepared(path: Path, config: Config) -> tuple[Config, Dataset]:
+def prepared(path: str | os.PathLike, config: Config) -> tuple[Config, Dataset]:
     """Open a folder of token files for a new training, and check the files that this process reads.
 
     Args:
