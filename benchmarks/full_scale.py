@@ -1,4 +1,4 @@
-"""Calculates what a training with the paper's Table 1 at full scale costs: operations, and hours at given rates."""
+"""Calculates what a training run with the paper's Table 1 at full scale costs: operations, and hours at given rates."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -50,7 +50,7 @@ class OurUpdate:
     """Runs the updates of a `GAILTraining`, from the first one on. Each call makes one update.
 
     The measured time includes the computation of all metrics. Each update reads expert responses that no earlier update
-    has read. This is also the case in a training on the paper's corpus, because it is large enough.
+    has read. This is also the case in a training run on the paper's corpus, because it is large enough.
     """
 
     def __init__(self, exercise: Exercise, trainable: str = "full", precision: str = "float32"):

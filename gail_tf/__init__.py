@@ -15,8 +15,8 @@ Talking to a trained model:
 
 Settings and data:
 
-    GAILConfig            every setting of a training; presets `paper`, `default` and `tiny`
-    Source                the files and pretrained networks that a training reads
+    GAILConfig            every setting of a training run; presets `paper`, `default` and `tiny`
+    Source                the files and pretrained networks that a training run reads
     Tokenizer             the byte-level BPE: GPT-2's own, or one fitted to the training text
     Trajectory            an expert's response with the history and the prompt that it answers
     read_trajectories     reads expert trajectories from conversations and tweets
@@ -24,12 +24,12 @@ Settings and data:
 Training (Algorithm 1) and evaluation:
 
     GAILRun               a run folder: settings, data, checkpoint, log
-    GAILSession           a training together with its run folder
+    GAILSession           a training run together with its run folder
     GAILTraining          maximum likelihood training and then Algorithm 1, as a sequence of stages
     evaluate_run          measures the policies of one run on its test conversations
     evaluate_runs         compares several runs: Table 2, Figures 5 and 6, and Table 3
     make_networks         makes the networks that a config asks for
-    resume                continues an interrupted training, or trains a run further
+    resume                continues an interrupted training run, or trains a run further
     train_agent           trains an agent on a corpus, and writes a run folder with a bot to chat with
 
 Policies and networks:

@@ -29,7 +29,7 @@ FORMER = "gail_tf bot 2"  # this format has the key "gpt2" in place of "model", 
 
 @dataclass
 class Bot:
-    """The results of a training that a chat needs. D is the discriminator.
+    """The results of a training run that a chat needs. D is the discriminator.
 
     Attributes:
         config: The settings of the training.

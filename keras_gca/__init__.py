@@ -16,9 +16,9 @@ Talking to a trained model:
 
 Settings and data:
 
-    Config                         every setting of a training; presets `paper`, `author`, `default` and `tiny`
+    Config                         every setting of a training run; presets `paper`, `author`, `default` and `tiny`
     Conversation                   the utterances of one conversation
-    Source                         the files that a training reads
+    Source                         the files that a training run reads
     UserError                      an error that the user can fix, in one line
     Vocabulary                     the words that a model knows, and their indices
     read_conversations             the conversations of a corpus in any of its formats
@@ -26,10 +26,10 @@ Settings and data:
 Training (Algorithm 2) and evaluation:
 
     GCARun                         a run folder: settings, data, checkpoint, log
-    GCASession                     a training and its run folder
+    GCASession                     a training run and its run folder
     evaluate_run                   the metrics of one run on its held-out conversations
     evaluate_runs                  the metrics of several runs: mean, standard deviation and confidence interval
-    resume                         continues an interrupted training, or trains a finished run further
+    resume                         continues an interrupted training run, or trains a finished run further
     start_from                     trains from line 4 on, with the data and the generator of another run
     train_agent                    trains an agent on a corpus, and writes a bot to chat with
 

@@ -9,8 +9,8 @@ PURPOSE = "Generative conversational agents with end-to-end adversarial training
 
 COMMANDS = {
     "train": "train an agent on a corpus by Algorithm 2, and write a bot to chat with",
-    "watch": "watch a training of either paper in the browser: curves, samples, replies",
-    "prepare": "prepare a corpus of any size as token files, which a training reads from the disk",
+    "watch": "watch a training run of either paper in the browser: curves, samples, replies",
+    "prepare": "prepare a corpus of any size as token files, which a training run reads from the disk",
     "inspect": "show how a corpus is read, without training on it",
     "chat": "chat with a trained agent, in the terminal or in the browser",
     "evaluate": "measure trained agents on held-out conversations: perplexity, replies, Table 1",

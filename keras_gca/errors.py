@@ -25,7 +25,7 @@ class UserError(ValueError):
 
 
 class DivergedError(UserError):
-    """A loss or a weight of a training is no longer a finite number."""
+    """A loss or a weight of a training run is no longer a finite number."""
 
 
 def refuse_nan(value: float, what: str, rate: str) -> None:

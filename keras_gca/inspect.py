@@ -11,7 +11,7 @@ from keras_gca.errors import UserError
 
 DESCRIPTION = """\
 Show how a corpus is read: its format and encoding, the first exchanges, the numbers and lengths of conversations and
-utterances, the speakers, and the lines that cannot be used. Both papers' trainings read the file in the same way.
+utterances, the speakers, and the lines that cannot be used. Both papers' training runs read the file in the same way.
 
   python -m keras_gca.inspect FILE                  show what FILE is taken for
   python -m keras_gca.inspect FILE --format text    show FILE as plain text, whatever it looks like

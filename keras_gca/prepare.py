@@ -1,4 +1,4 @@
-"""`python -m keras_gca.prepare`: prepare a corpus of any size as token files, which a training reads from the disk."""
+"""`python -m keras_gca.prepare`: prepare a corpus of any size as token files, which training reads from the disk."""
 
 import os
 import sys
@@ -22,7 +22,7 @@ is repeated.
 
 EPILOG = """\
 A corpus that fits into memory does not need this command: python -m keras_gca.train --data FILE trains to the same
-weights. The settings above are fixed by this command; all other settings are chosen when a training begins.
+weights. The settings above are fixed by this command; all other settings are chosen when a training run begins.
 docs/formats.md describes the formats of corpora and of token files.
 """
 

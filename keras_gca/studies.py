@@ -1,6 +1,6 @@
 """`python -m keras_gca.studies` trains variants of the first paper's method over several seeds, and compares them.
 
-A study compares variants of one training. The variant `default` is the training with unchanged settings. Runs that
+A study compares variants of one training run. The variant `default` is the training with unchanged settings. Runs that
 exist in the folder are used again. Therefore several studies can share a run, and an interrupted study continues where
 it stopped. The study `adversarial` compares settings of adversarial training instead, all of which start from one
 stored generator (`evaluation/adversarial_cells.py`).
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from keras_gca.evaluation.provenance import Outcome
 
 DESCRIPTION = f"""\
-Compare variants of a training over several seeds, and print mean and standard deviation:
+Compare variants of a training run over several seeds, and print mean and standard deviation:
 
 {chr(10).join(f"  {name:14} {study.question}" for name, study in STUDIES.items())}
   {"all":14} all of these
@@ -93,11 +93,11 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--runs", type=Path, default=Path("runs/studies"), metavar="DIR", help="the folder of the runs [runs/studies]"
     )
-    parser.add_argument("--preset", choices=PRESETS, help="the preset of all trainings [default]")
+    parser.add_argument("--preset", choices=PRESETS, help="the preset of all training runs [default]")
     parser.add_argument("--data", type=Path, metavar="FILE", help="a corpus to use instead of the embedded one")
     parser.add_argument("--format", choices=FORMATS, help="the format of the corpus (default: detected)")
     parser.add_argument(
-        "--glove", type=Path, metavar="FILE", help="word vectors for the trainings and for the similarities of replies"
+        "--glove", type=Path, metavar="FILE", help="word vectors for training and for the similarities of replies"
     )
     command_line.add_minutes(parser, "stop after this time, as after Ctrl-C; the same command then continues")
     parser.add_argument(

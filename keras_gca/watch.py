@@ -1,4 +1,4 @@
-"""`python -m keras_gca.watch RUN`: look at a training of either paper in the browser while it runs."""
+"""`python -m keras_gca.watch RUN`: look at a training run of either paper in the browser while it runs."""
 
 import argparse
 import sys
@@ -8,7 +8,7 @@ from keras_gca.engine import command_line
 from keras_gca.serving import watch_command
 
 DESCRIPTION = """\
-Show a training of either paper on a local web page, while it runs or afterwards: curves, the discriminator's view of
+Show a run of either paper on a local web page, while it trains or afterwards: curves, the discriminator's view of
 held-out samples, and the replies to your own questions after each epoch. The training itself may have been started
 without --watch; it answers the questions from its next epoch on.
 """

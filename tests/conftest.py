@@ -28,7 +28,7 @@ def tensorflow():
     command_line.set_up_tensorflow()
 
 
-# Files that run in one process, because they use the same small trainings, or because they import PyTorch, which takes
+# Files that run in one process, because they use the same small runs, or because they import PyTorch, which takes
 # seconds.
 TOGETHER = {
     "experiments": ("gail_tf/test_experiments.py", "test_notebooks.py"),
@@ -109,7 +109,7 @@ class Experiments(NamedTuple):
     """Experiments of the second paper at toy sizes.
 
     Attributes:
-        folder: The folder of the trainings.
+        folder: The folder of the training runs.
         arguments: The arguments of the command, except the experiment.
         printed: What each experiment printed.
     """

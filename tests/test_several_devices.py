@@ -1,4 +1,4 @@
-"""Trainings of both papers on several devices and in several processes learn the same as on one device."""
+"""Training runs of both papers on several devices and in several processes learn the same as on one device."""
 
 import json
 import os
@@ -16,7 +16,7 @@ from benchmarks.several_devices import free_ports
 from keras_gca.storage.arrays import read_arrays
 from tests.places import PROJECT
 
-# Each of these trainings has another kind of noise: dropout, z, or D's instance noise.
+# Each of these training runs has another kind of noise: dropout, z, or D's instance noise.
 GCA = ["keras_gca.train", "--preset", "tiny", "--dropout", "0.2", "--hidden-dropout", "0.3", "--machine-pairs", "32"]
 GAIL = [
     "gail_tf.train", "--preset", "tiny", "--max-trajectories", "60", "--pretraining-epochs", "1", "--mle-epochs", "1",
@@ -27,7 +27,7 @@ GAIL_FULL = [*GAIL, "--instance-noise", "0.2", "--value-baseline", "on"]
 
 
 def start(arguments: list[str], number: int = 0, ports: list[int] | None = None) -> subprocess.Popen:
-    """Start a training in a process of its own. If ports are given, it is one of several workers."""
+    """Start a training run in a process of its own. If ports are given, it is one of several workers."""
     environment = os.environ | {"PYTHONPATH": str(PROJECT), "PYTHONUNBUFFERED": "1"}
     if ports:
         workers = [f"127.0.0.1:{port}" for port in ports]
@@ -87,7 +87,7 @@ def largest(arrays: dict[str, np.ndarray], group: str) -> float:
 
 @pytest.fixture(scope="module")
 def alone(tmp_path_factory):
-    """A function: alone(arguments) returns the run of a training on one device."""
+    """A function: alone(arguments) returns the run of a training run on one device."""
     found = {}
 
     def find(arguments: list[str]) -> Path:

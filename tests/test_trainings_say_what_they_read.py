@@ -24,7 +24,7 @@ COMMANDS = {
 
 
 class BegunError(Exception):
-    """Ends a training when it has described its data and would begin."""
+    """Ends a training run when it has described its data and would begin."""
 
 
 @pytest.fixture

@@ -176,7 +176,7 @@ def training_profiles(responses: Sequence[str], seed: int) -> list[Profile]:
     """Compute the profiles with which a policy is trained, in which some properties of each response are left out.
 
     A user may have any number of wishes. Therefore the number of properties that are kept is drawn uniformly, from none
-    to all, and then the properties themselves. They are drawn once for a whole training.
+    to all, and then the properties themselves. They are drawn once for a whole training run.
 
     Args:
         responses: The expert responses.

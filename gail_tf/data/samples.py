@@ -1,4 +1,4 @@
-"""Encodes expert trajectories as arrays, once for a whole training.
+"""Encodes expert trajectories as arrays, once for a whole training run.
 
 A trajectory is a prompt with its history, which is the utterances before it, and an expert's response.
 """

@@ -1,4 +1,4 @@
-"""`Source` names the files and pretrained networks that a training reads.
+"""`Source` names the files and pretrained networks that a training run reads.
 
 This module does not import TensorFlow or other slow libraries.
 """
@@ -15,7 +15,7 @@ from keras_gca.errors import UserError, refuse_missing
 
 @dataclass(frozen=True)
 class Source:
-    """The files and pretrained networks that a training of the second paper reads.
+    """The files and pretrained networks that a training run of the second paper reads.
 
     Args:
         data: Files of conversations. If empty, the embedded conversations are used.
@@ -63,7 +63,7 @@ class Source:
         refuse_missing(*self.data, *self.tweets, *self.general, self.glove)
 
     def refuse_misfits(self, config: GAILConfig) -> None:
-        """Raise an error if a file or network is named that a training with these settings would not use.
+        """Raise an error if a file or network is named that a training run with these settings would not use.
 
         Raises:
             UserError: `model`, `roberta` or `glove` is given, and the settings do not use it.

@@ -88,7 +88,7 @@ def _refuse_other_settings(first: GAILRun, of_first: GAILConfig, other: GAILRun,
 
 
 def refuse_other_condition(path: Path, wanted: Mapping[str, Any]) -> None:
-    """Refuse a training that is already there and was made under another condition, for example with filtered rollouts.
+    """Refuse a stored training run that was made under another condition, for example with filtered rollouts.
 
     Args:
         path: Its run folder.
@@ -102,7 +102,7 @@ def refuse_other_condition(path: Path, wanted: Mapping[str, Any]) -> None:
         if there[name] != value:
             option = name.replace("_", "-")
             raise UserError(
-                f"{path}: this training has --{option} {there[name]}, but the experiment compares trainings with "
+                f"{path}: this run has --{option} {there[name]}, but the experiment compares runs with "
                 f"--{option} {value}; another folder is expected for --runs"
             )
 

@@ -1,6 +1,6 @@
 """Trains the systems of Table 2 and of the ablations over several seeds, and compares them.
 
-Finished trainings in the folder are used again. An interrupted experiment is resumed where it stopped.
+Finished training runs in the folder are used again. An interrupted experiment is resumed where it stopped.
 """
 
 import dataclasses
@@ -45,18 +45,18 @@ from keras_gca.evaluation.tables import Table
 from keras_gca.storage.atomic import write_text
 from keras_gca.storage.run_folder import CHECKPOINT
 
-# What is printed if the time is over before all trainings are measured
+# What is printed if the time is over before all training runs are measured
 CONTINUES = "the time is over; next: the same command continues to measure the trainings"
 
 
 @dataclass(frozen=True)
 class Setup:
-    """The folder, the seeds and the settings that all trainings of an experiment have in common.
+    """The folder, the seeds and the settings that all training runs of an experiment have in common.
 
     Args:
-        runs: The folder of the trainings.
+        runs: The folder of the training runs.
         seeds: The seeds. Each variant is trained once with each seed.
-        scale: One of variants.SCALES, which determines the size of the trainings.
+        scale: One of variants.SCALES, which determines the size of the training runs.
         settings: Settings that override those of the scale. They do not override the settings that define a variant.
         source: The files and pretrained networks. `model` is given if the scale is "paper", and only then.
         encoder: The independent encoder, for `Options`.
@@ -84,7 +84,7 @@ class Setup:
         return Options(drawn["temperature"], drawn["top_p"], glove=self.glove, encoder=self.encoder)
 
     def folder(self, variant: str, seed: int) -> Path:
-        """Return the run folder of a training."""
+        """Return the run folder of a training run."""
         return self.runs / variant / f"seed_{seed}"
 
     @property
@@ -94,11 +94,11 @@ class Setup:
 
 
 def not_started(names: Sequence[str], setup: Setup) -> list[tuple[str, int]]:
-    """Return the trainings that experiments need and that have not been started, as pairs of variant and seed.
+    """Return the training runs that experiments need and that have not been started, as pairs of variant and seed.
 
     Args:
         names: Names of EXPERIMENTS.
-        setup: The folder, the seeds and the settings of the trainings.
+        setup: The folder, the seeds and the settings of the training runs.
     """
     needed: set[str] = set()
     for name in names:
@@ -120,9 +120,9 @@ def run_experiment(
 
     Args:
         name: One of EXPERIMENTS.
-        setup: The folder, the seeds and the settings of the trainings.
-        strategy: The distribution strategy of the trainings, or None for one device.
-        limit: A limit of the time, at which trainings stop as after Ctrl-C, and after which no run is measured, or None
+        setup: The folder, the seeds and the settings of the training runs.
+        strategy: The distribution strategy of the training runs, or None for one device.
+        limit: A limit of the time, at which training stops as after Ctrl-C, and after which no run is measured, or None
             for no limit.
 
     Returns:
@@ -152,20 +152,20 @@ def run_experiment(
     return outcome if outcome is None or not setup.grid else _with_grid(name, setup, runs, outcome, limit)
 
 
-# Finished trainings
+# Finished training runs
 
 
 def finished(folder: Path) -> dict[str, list[GAILRun]]:
-    """Find the finished trainings in a folder of experiments.
+    """Find the finished training runs in a folder of experiments.
 
     Args:
         folder: The folder.
 
     Returns:
-        For each variant that has finished trainings, its runs, sorted by seed.
+        For each variant that has finished training runs, its runs, sorted by seed.
 
     Raises:
-        UserError: No variant other than the pretrained one has a finished training.
+        UserError: No variant other than the pretrained one has a finished training run.
     """
     finished_runs = {}
     for variant in VARIANTS:
@@ -182,7 +182,7 @@ def finished(folder: Path) -> dict[str, list[GAILRun]]:
 
 
 def lacking(finished_runs: dict[str, list[GAILRun]]) -> dict[str, list[str]]:
-    """Return, for each incomplete experiment, the variants that have no finished training.
+    """Return, for each incomplete experiment, the variants that have no finished training run.
 
     Args:
         finished_runs: The result of `finished`.
@@ -285,7 +285,7 @@ def _exported(name: str, seed: int, setup: Setup) -> Path:
 
 
 def _write_system(name: str, variant: str, seed: int, setup: Setup) -> None:
-    """Measure a training as soon as it has ended, and write its metrics to DIR/EXPERIMENT_systems.
+    """Measure a training run as soon as it has ended, and write its metrics to DIR/EXPERIMENT_systems.
 
     Thus an experiment that takes hours leaves results even if it is stopped.
     """

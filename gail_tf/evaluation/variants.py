@@ -135,7 +135,7 @@ TABLE_2_PRETRAINED = (
     "gail_permuted", "gail_zero",
 )  # fmt: skip
 
-# Settings of the trainings at each scale; the user's settings override them.
+# Settings of the training runs at each scale; the user's settings override them.
 SCALES: dict[str, dict[str, Any]] = {
     "tiny": {"preset": "tiny"},
     # A small GPT-2 from scratch, for two CPU cores.

@@ -88,7 +88,7 @@ def paint(history: History) -> Figure:
         if axes.lines:
             axes.legend(fontsize=8)
     for axes in grid[-1]:
-        axes.set_xlabel("epoch or update of the whole training")
+        axes.set_xlabel("epoch or update of the whole training run")
         axes.set_xlim(0.5, max(len(phases), 1) + 0.5)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     bands = zip([0, *borders], [*borders, len(phases)], strict=True)

@@ -5,8 +5,8 @@ responses that are collected together (`rollouts.py`); the policy and D learn fr
 
 A training is a list of stages (`phases.schedule`). `GAILTraining` runs the stages in order and yields an event after
 each step. A checkpoint can be written after every event that is marked as resumable (`state.py`). All randomness comes
-from the run's seed and the stage's number. A resumed training therefore takes exactly the steps that an uninterrupted
-training takes.
+from the run's seed and the stage's number. A resumed run therefore takes exactly the steps that an uninterrupted run
+takes.
 """
 
 import time

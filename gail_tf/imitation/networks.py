@@ -1,4 +1,4 @@
-"""The networks that take part in one training. `gail_tf/build.py` makes them from the settings."""
+"""The networks that take part in one training run. `gail_tf/build.py` makes them from the settings."""
 
 from typing import NamedTuple
 

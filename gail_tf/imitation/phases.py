@@ -1,4 +1,4 @@
-"""Lists the stages of a training, and computes how many human demonstrations an update gets (Table 1).
+"""Lists the stages of a training run, and computes how many human demonstrations an update gets (Table 1).
 
 A human demonstration is an expert's response that takes the place of a response of the policy in a buffer. D is the
 discriminator.
@@ -17,7 +17,7 @@ IMITATION = "imitation"
 
 @dataclass(frozen=True)
 class Stage:
-    """One stage of a training: an epoch of maximum likelihood, the pretraining of D on one buffer, or an update.
+    """One stage of a training run: an epoch of maximum likelihood, the pretraining of D on one buffer, or an update.
 
     Attributes:
         phase: The name of the phase.

@@ -215,7 +215,7 @@ class Collector:
         if not self._keep_experts:
             return self.reference.read_with_experts(given, expert, size)
         if self._kept is None:
-            # The features of all responses are computed at once. A resumed training computes them again, and must do
+            # The features of all responses are computed at once. A resumed run computes them again, and must do
             # so in the same batches, because in other batches the last bits may differ.
             width = expert.response.shape[1]
             everything = take(self.samples.batch, np.arange(len(self.samples)), response_width=width)

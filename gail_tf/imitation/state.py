@@ -25,7 +25,7 @@ from keras_gca.engine.variables import assign
 
 @dataclass
 class GAILState(StagedTraining):
-    """Base class of `GAILTraining`: it sets up the parts of a training, stores them and restores them.
+    """Base class of `GAILTraining`: it sets up the parts of a training run, stores them and restores them.
 
     The steps of the algorithm are in `GAILTraining` (`gail.py`).
 
@@ -127,7 +127,7 @@ class GAILState(StagedTraining):
         return facts | self.likelihood.facts() | self.optimiser.facts() | self.advantages.facts(), arrays
 
     def restore(self, facts: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
-        """Restore the state that a training with the same config and data has stored.
+        """Restore the state that a training run with the same config and data has stored.
 
         Args:
             facts: The values for JSON that `state` returned.
@@ -135,7 +135,7 @@ class GAILState(StagedTraining):
 
         Raises:
             KeyError: A value or an array is missing.
-            ValueError: The state is that of a training with another config or other data.
+            ValueError: The state is that of a training run with another config or other data.
         """
         self._position, step, self.history = validated_position(facts, len(self.stages))
         self.likelihood.restore(self.phase, step, facts, bool(unpack("likelihood_optimizer", arrays)))

@@ -53,7 +53,7 @@ class ValueBaseline(TanhNetwork):
 
     It maps `LanguagePolicy.features` of B responses of R tokens, (B, R, E) float32, to the value before each token,
     (B, R) float32. The value before the first token is the value of the whole response. The gradient stops at the
-    features, so that training the values does not change the policy.
+    features, so that training run the values does not change the policy.
 
     Args:
         features: E, the width of the features.

@@ -1,7 +1,7 @@
-"""Estimates how long a training or an evaluation takes on this machine, and how much memory it needs, before it starts.
+"""Estimates, before it starts, how long a training run or an evaluation takes on this machine, and how much memory.
 
 The time is the number of floating-point operations of the large matrix products, divided by the rate at which this
-machine computes such a product, and by the share of this rate that trainings have reached (`EFFICIENCY`). P is the
+machine computes such a product, and by the share of this rate that training runs have reached (`EFFICIENCY`). P is the
 number of weights in the matrices of the network's blocks, V the number of tokens in the vocabulary, and E the width of
 the hidden states. In a pass over a sequence, a token costs 2 P operations, and 2 V E more if its next token is
 predicted. If all weights are trained, the gradient costs twice as much as the pass. If the weights of the network are

@@ -148,7 +148,7 @@ def resume(
     return session
 
 
-# Reading the data and networks that a training starts from
+# Reading the data and networks that a training run starts from
 
 
 def _some(trajectories: Sequence[Trajectory], count: int | None, seed: int) -> list[Trajectory]:

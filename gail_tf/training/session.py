@@ -1,4 +1,4 @@
-"""`GAILSession` runs a training of the second paper (Algorithm 1), writes its run folder, and prints the results."""
+"""`GAILSession` trains the second paper's networks (Algorithm 1), writes the run folder, and prints the results."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

@@ -1,4 +1,4 @@
-"""`Source` names the files that a training reads. Importing this module is fast."""
+"""`Source` names the files that a training run reads. Importing this module is fast."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +11,7 @@ from keras_gca.errors import UserError, refuse_missing
 
 @dataclass(frozen=True)
 class Source:
-    """The files that a training of the first paper reads.
+    """The files that a training run of the first paper reads.
 
     Args:
         data: The file or folder of a corpus, or None for the embedded corpus.

@@ -8,7 +8,7 @@ vocabulary.json   the vocabulary
                   part to which it belongs as an answer
 
 All numbers are little-endian. A pair is an utterance that is not the first one of its conversation, and the context is
-made of the utterances before it. Therefore the length of contexts and answers is chosen when a training begins.
+made of the utterances before it. Therefore the length of contexts and answers is chosen when a training run begins.
 """
 
 import functools
@@ -213,7 +213,7 @@ class TokenFolder:
             raise UserError(f"{self.path / WORDS}: the file is damaged ({error})") from None
 
     def settings_of(self, config: Config) -> Config:
-        """Return the settings of a training on this folder: those in PREPARED are the folder's own.
+        """Return the settings of a training run on this folder: those in PREPARED are the folder's own.
 
         Raises:
             UserError: The user has given another value of such a setting, or --max-pairs.

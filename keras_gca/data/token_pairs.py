@@ -25,7 +25,7 @@ SAMPLE = 20_000  # the most held-out pairs that are measured, and the pairs from
 
 @dataclass(frozen=True)
 class Lane:
-    """The part of the shards that one process of a training reads.
+    """The part of the shards that one process of a training run reads.
 
     Attributes:
         index: The number of the process, from 0.

@@ -1,4 +1,4 @@
-"""Chooses the words of a training: by their frequency in the training text, as the settings say."""
+"""Chooses the words of a training run: by their frequency in the training text, as the settings say."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -36,7 +36,7 @@ def given_words(path: Path, config: Config, bad: BadLines) -> list[str]:
 
 
 def chosen_vocabulary(build: Callable[[int], Vocabulary], config: Config, given: bool) -> Vocabulary:
-    """Build the vocabulary of a training.
+    """Build the vocabulary of a training run.
 
     If every word is rarer than `minimum_count`, and the user has not set this option, all words are taken
     (`all_too_rare`).

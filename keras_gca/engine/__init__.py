@@ -1,1 +1,1 @@
-"""Runs trainings of either paper: batches, graphs, replicas, optimizers, random numbers, the loop."""
+"""Runs training runs of either paper: batches, graphs, replicas, optimizers, random numbers, the loop."""

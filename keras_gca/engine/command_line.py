@@ -137,7 +137,7 @@ def add_config(parser: argparse.ArgumentParser) -> None:
 
 
 def chosen_settings(options: argparse.Namespace, kind: type[Kind]) -> Kind:
-    """Return the settings of a training: those of --config or --preset, with the changes that the other options make.
+    """Return the settings of a run: those of --config or --preset, with the changes that the other options make.
 
     Raises:
         UserError: Both --config and --preset are given, the file is damaged or of another package, or a setting is
@@ -187,7 +187,7 @@ def refuse_settings_of_resume(
 
 
 def add_run(parser: argparse.ArgumentParser, totals: Sequence[str]) -> None:
-    """Add the options --run, --resume and --minutes of a training.
+    """Add the options --run, --resume and --minutes of a training run.
 
     Args:
         parser: The parser of the command.
@@ -236,7 +236,7 @@ def bad_lines(options: argparse.Namespace) -> BadLines:
 
 
 def add_devices(parser: argparse.ArgumentParser) -> None:
-    """Add --strategy and --replicas, which choose the devices of a training."""
+    """Add --strategy and --replicas, which choose the devices of a training run."""
     group = parser.add_argument_group("devices (docs/performance.md)")
     group.add_argument(
         "--strategy",

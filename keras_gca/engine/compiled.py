@@ -14,7 +14,7 @@ class Compiled:
     """A function of batches, compiled as one graph for batches of all sizes and widths.
 
     Making a graph takes seconds. On CPUs, one graph for all widths is as fast as a graph for each width. The graph does
-    not depend on the first batch, so that a resumed training computes the same bits. XLA requires static shapes.
+    not depend on the first batch, so that a resumed training run computes the same bits. XLA requires static shapes.
     Therefore with jit_compile each shape has its own graph.
 
     The function takes arrays in any structure. It may also take plain values; each combination of them has its own

@@ -1,4 +1,4 @@
-"""Chooses the devices and processes of a training by TensorFlow's strategies (`tf.distribute`).
+"""Chooses the devices and processes of a training run by TensorFlow's strategies (`tf.distribute`).
 
 `replicas.py` has the operations that replicas need inside a step.
 """
@@ -100,7 +100,7 @@ def training_on(strategy: tf.distribute.Strategy | None, path: Path) -> Iterator
         The folder to which this process writes the run.
 
     Raises:
-        UserError: Another process of the training has ended, or another training uses the folder.
+        UserError: Another process of the training has ended, or another training run uses the folder.
     """
     strategy = strategy or tf.distribute.get_strategy()
     with strategy.scope(), _run_folder(path) as own, _reporting_loss(path):

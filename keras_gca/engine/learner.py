@@ -185,7 +185,7 @@ class AdamWLearner(Learner):
 
 
 def check_warm_up(warmup_steps: int, total_steps: int | None) -> None:
-    """Raise UserError if a warm-up does not end before a training of `total_steps` (None if the length is unknown)."""
+    """Raise UserError if a warm-up does not end before a run of `total_steps` (None if the length is unknown)."""
     if total_steps is not None and warmup_steps >= total_steps:
         raise UserError(
             f"--warmup-steps: {warmup_steps} is too many for a phase of {total_steps} steps; fewer warm-up steps are "

@@ -1,4 +1,4 @@
-"""The schedule of the learning rate over a training."""
+"""The schedule of the learning rate over a training run."""
 
 import tensorflow as tf
 

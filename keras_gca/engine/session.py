@@ -1,4 +1,4 @@
-"""Runs a training of either paper from its first step to the files that it writes.
+"""Runs a training run of either paper from its first step to the files that it writes.
 
 A session belongs to a run folder. It walks through the training (`training_loop.walk`). At the end, or after an
 interruption, it writes the trained networks and prints which commands to run next.
@@ -32,7 +32,7 @@ DROPPED = "dropped"
 
 
 class Session(abc.ABC):
-    """Base class of both papers' sessions: a training and its run folder.
+    """Base class of both papers' sessions: a training run and its run folder.
 
     Args:
         run: The run folder.
@@ -69,7 +69,7 @@ class Session(abc.ABC):
 
     @abc.abstractmethod
     def further(self) -> str:
-        """Return a sentence that says what a restored training with new totals will do."""
+        """Return a sentence that says what a restored training run with new totals will do."""
 
     @abc.abstractmethod
     def done(self) -> dict[str, int]:
@@ -77,7 +77,7 @@ class Session(abc.ABC):
 
     @abc.abstractmethod
     def summarise(self) -> None:
-        """Print the metrics of a training that has ended."""
+        """Print the metrics of a training run that has ended."""
 
     @abc.abstractmethod
     def show_replies(self) -> None:
@@ -85,7 +85,7 @@ class Session(abc.ABC):
 
     @abc.abstractmethod
     def conclude(self) -> None:
-        """Print which files a training that has ended has written, and what to run next."""
+        """Print which files a training run that has ended has written, and what to run next."""
 
     def __repr__(self) -> str:
         training = self.training

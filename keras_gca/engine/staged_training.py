@@ -1,4 +1,4 @@
-"""Base class of both papers' trainings: a list of stages that can be interrupted, stored and resumed.
+"""Base class of both papers' training runs: a list of stages that can be interrupted, stored and resumed.
 
 A stage is an epoch or an update, and becomes a row of the log. Its attribute `phase` names the part of the algorithm.
 Its attribute `number_in_phase` has the columns of the log that distinguish it from other stages of its phase.
@@ -13,7 +13,7 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Event:
-    """Describes a step that a training has just made.
+    """Describes a step that a training run has just made.
 
     Attributes:
         stage: The current stage.
@@ -51,7 +51,7 @@ class TrainingSettings(Protocol):
 
 
 class StagedTraining:
-    """Base class of trainings: `for event in training: ...` makes a step before each event.
+    """Base class of training runs: `for event in training: ...` makes a step before each event.
 
     After an event that is `resumable`, the training may be stored (`state`, `restore`). The loop may also be left, and
     a later loop then continues the training.
@@ -109,13 +109,13 @@ class StagedTraining:
         raise NotImplementedError
 
     def restore(self, facts: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
-        """Restore the stored state of a training with the same config and data."""
+        """Restore the stored state of a training run with the same config and data."""
         raise NotImplementedError
 
     def restore_with_totals(
         self, facts: dict[str, Any], arrays: dict[str, np.ndarray], before: Any, given: Collection[str]
     ) -> None:
-        """Restore the stored state of a training that had other totals (numbers of epochs or updates).
+        """Restore the stored state of a training run that had other totals (numbers of epochs or updates).
 
         This training must not have made a step yet.
 
@@ -140,7 +140,7 @@ def validated_position(facts: dict[str, Any], stages: int) -> tuple[int, int, li
 
     Raises:
         KeyError: A fact is missing.
-        ValueError: A fact is impossible for a training with this number of stages.
+        ValueError: A fact is impossible for a training run with this number of stages.
     """
     position, step, history = facts["position"], facts["step"], facts["history"]
     if type(position) is not int or type(step) is not int or not 0 <= position <= stages or step < 0:

@@ -1,4 +1,4 @@
-"""Walks through a training of either paper: progress bar, checkpoints, log, TensorBoard and Ctrl-C."""
+"""Walks through a training run of either paper: progress bar, checkpoints, log, TensorBoard and Ctrl-C."""
 
 import contextlib
 import signal

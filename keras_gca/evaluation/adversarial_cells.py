@@ -69,9 +69,9 @@ def run_cells(
 
     Args:
         cells: Names of CELLS.
-        setup: The parts that all trainings share.
-        strategy: The strategy of the trainings; see `pipeline.train_agent`.
-        limit: The time limit, at which trainings stop as if Ctrl-C had been pressed, and after which no cell is
+        setup: The parts that all training runs share.
+        strategy: The strategy of the training runs; see `pipeline.train_agent`.
+        limit: The time limit, at which training runs stop as if Ctrl-C had been pressed, and after which no cell is
             measured, or None for no limit.
 
     Returns:

@@ -122,7 +122,7 @@ def _is_score(value: Any) -> bool:
 
 
 def unseen(rated: Sequence[Rated], conversations: Iterable[Sequence[str]]) -> list[Rated]:
-    """Leave out the responses to contexts that occur in the data of a training.
+    """Leave out the responses to contexts that occur in the data of a training run.
 
     A context occurs in a conversation if its utterances follow each other there. Case, spaces and punctuation are
     ignored.

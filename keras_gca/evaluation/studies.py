@@ -34,9 +34,9 @@ def run_study(
 
     Args:
         name: One of STUDIES.
-        setup: The parts that all trainings share.
-        strategy: The strategy of the trainings; see `pipeline.train_agent`.
-        limit: The time limit, at which trainings stop as if Ctrl-C had been pressed, and after which no evaluation
+        setup: The parts that all training runs share.
+        strategy: The strategy of the training runs; see `pipeline.train_agent`.
+        limit: The time limit, at which training runs stop as if Ctrl-C had been pressed, and after which no evaluation
             begins, or None for no limit.
 
     Returns:

@@ -27,13 +27,13 @@ from keras_gca.training.schedule import schedule
 
 @dataclass(frozen=True)
 class Setup:
-    """The parts that all trainings of a study share.
+    """The parts that all training runs of a study share.
 
     Args:
         runs: The folder of the runs.
         seeds: The seeds. Each variant is trained once with each seed.
-        preset: The preset of all trainings.
-        settings: Settings of all trainings; those that define a variant take precedence.
+        preset: The preset of all training runs.
+        settings: Settings of all training runs; those that define a variant take precedence.
         source: The data. Its word vectors are also used for the similarities of replies.
         settings_of_grid: The points of a grid of temperatures and nuclei, over which the generators of the variants are
             compared, too, or None for no such comparison.
@@ -50,12 +50,12 @@ class Setup:
     teacher_forced: Path | None = None
 
     def folder(self, variant: str, seed: int) -> Path:
-        """Return the run folder of a training."""
+        """Return the run folder of a training run."""
         runs = self.teacher_forced if variant == TEACHER_FORCED and self.teacher_forced else self.runs
         return runs / variant / f"seed_{seed}"
 
     def config(self, variant: str, seed: int) -> Config:
-        """Return the settings of a training.
+        """Return the settings of a training run.
 
         Raises:
             UserError: A setting is impossible.
@@ -80,14 +80,14 @@ def first_of(variant: str) -> str | None:
 
 
 def cost(variants: Iterable[str], setup: Setup) -> Estimate:
-    """Estimate the cost of the trainings that studies lack.
+    """Estimate the cost of the training runs that studies lack.
 
-    Lengths of contexts and the vocabulary are those of the first training. Trainings that were interrupted, and the
+    Lengths of contexts and the vocabulary are those of the first training. Training runs that were interrupted, and the
     evaluations, which print estimates of their own, are not counted.
 
     Args:
         variants: The variants that are compared.
-        setup: The parts that all trainings share.
+        setup: The parts that all training runs share.
 
     Returns:
         The seconds of each variant, over all seeds.
@@ -118,8 +118,8 @@ def train(variant: str, seed: int, setup: Setup, strategy: tf.distribute.Strateg
     Args:
         variant: The variant.
         seed: The seed.
-        setup: The parts that all trainings share.
-        strategy: The strategy of the trainings; see `pipeline.train_agent`.
+        setup: The parts that all training runs share.
+        strategy: The strategy of the training runs; see `pipeline.train_agent`.
         limit: The time limit, at which the training stops as if Ctrl-C had been pressed.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Defines the variants of a training, and the ways to rerank, that the first paper's evaluations compare.
+"""Defines the variants of a training run, and the ways to rerank, that the first paper's evaluations compare.
 
 Importing this module is fast: it does not import TensorFlow.
 """
@@ -12,7 +12,7 @@ from keras_gca.errors import UserError
 
 # Studies
 
-# Variants of one training: the settings in which each variant differs from the default training.
+# Variants of one training run: the settings in which each variant differs from the default training.
 VARIANTS: dict[str, dict[str, Any]] = {
     "default": {},
     "canonical": {"generator": "canonical"},

@@ -32,7 +32,7 @@ from keras_gca.models.networks import GenerativeConversationalAgent
 from keras_gca.models.prefix_layer import Paddings, PrefixLayer, last_states
 from keras_gca.models.rows import Rows, moved_right
 
-SITES = ("E_c", "E_a", "e_c", "e_a", "y_h")  # the places where a training may apply dropout
+SITES = ("E_c", "E_a", "e_c", "e_a", "y_h")  # the places where a training run may apply dropout
 Dropout = Callable[[str, tf.Tensor], tf.Tensor]  # (one of SITES, values) -> values after dropout
 
 

@@ -1,4 +1,4 @@
-"""The live view of a training as a web page: curves, the discriminator's view of samples, and replies to questions.
+"""The live view of a training run as a web page: curves, the discriminator's view of samples, and replies to questions.
 
 The page reads only files of the run folder, so it costs the training next to nothing, and shows runs of both papers.
 It is served on the loopback address alone.

@@ -1,4 +1,4 @@
-"""The options of the live view, which the trainings of both papers and `python -m keras_gca.watch` share."""
+"""The options of the live view, which the training runs of both papers and `python -m keras_gca.watch` share."""
 
 import argparse
 import functools
@@ -15,7 +15,7 @@ PORT = 8001  # the chat's page uses 8000
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Add --watch and the options of `add_page_options` to a training."""
+    """Add --watch and the options of `add_page_options` to a training run."""
     group = parser.add_argument_group("live view")
     group.add_argument(
         "--watch",
@@ -44,7 +44,7 @@ def add_page_options(parser: argparse._ActionsContainer) -> None:
 
 
 def watching(options: argparse.Namespace) -> "Watching | None":
-    """Take the port of the live view, so that a training does not begin without its page.
+    """Take the port of the live view, so that a training run does not begin without its page.
 
     Args:
         options: The parsed options of `add_options`.
@@ -62,7 +62,7 @@ def watching(options: argparse.Namespace) -> "Watching | None":
         return None
     if options.strategy == "multi_worker":
         raise UserError(
-            "--watch: not for a training of several processes; python -m keras_gca.watch RUN shows its curves"
+            "--watch: not for a training run of several processes; python -m keras_gca.watch RUN shows its curves"
         )
     with command_line.needs_extra("web"):
         from keras_gca.serving import live_page

@@ -1,4 +1,4 @@
-"""The files by which a training and its live view exchange questions and replies: the folder `live` of a run.
+"""The files by which a training run and its live view exchange questions and replies: the folder `live` of a run.
 
 questions.json   the user's questions; a training answers them only if this file exists
 0001.json ...    the replies after a stage; the number is that of the stage's row in the log

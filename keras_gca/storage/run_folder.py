@@ -1,7 +1,7 @@
 """Reads and writes what the run folders of both papers have in common: settings, checkpoint, log, samples, and a lock.
 
 Each file is written under a temporary name and moved into place when it is complete, so that an interruption never
-leaves a partial file. Files in HDF5 begin with a checksum of the rest. `lock` prevents two trainings in one folder.
+leaves a partial file. Files in HDF5 begin with a checksum of the rest. `lock` prevents two training runs in one folder.
 """
 
 import contextlib
@@ -32,10 +32,10 @@ SettingsT = TypeVar("SettingsT", bound=Settings)
 
 @contextlib.contextmanager
 def lock(path: Path) -> Iterator[None]:
-    """Keep other trainings out of a run folder until the block or the process ends.
+    """Keep other training runs out of a run folder until the block or the process ends.
 
     The folder is created if it does not exist, and removed again if nothing was written to it. Partial checkpoints of a
-    killed training are removed.
+    killed training run are removed.
 
     Args:
         path: The folder.
@@ -62,7 +62,7 @@ def lock(path: Path) -> Iterator[None]:
 
 
 def refuse_reached(name: str, total: int, done: int) -> None:
-    """Check that a training has not reached a new total yet.
+    """Check that a training run has not reached a new total yet.
 
     Args:
         name: The name of the setting.
@@ -188,7 +188,7 @@ class RunFolder(Generic[SettingsT]):
             raise UserError(f"{self.path / CHECKPOINT}: the file is not a checkpoint of this run ({error})") from None
 
     def with_new_totals(self, facts: dict[str, Any], changes: Mapping[str, Any]) -> SettingsT:
-        """Return the settings with which a training continues from a checkpoint.
+        """Return the settings with which a training run continues from a checkpoint.
 
         Args:
             facts: The facts of the checkpoint.

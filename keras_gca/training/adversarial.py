@@ -2,7 +2,7 @@
 
 The algorithm is a list of stages (`schedule`). A stage is one epoch of one line. `AdversarialTraining` runs the stages
 one after the other, and can be stored and restored after any step (`state`). All randomness comes from the run's seed
-and the stage's number, so a resumed training makes exactly the steps of an uninterrupted one.
+and the stage's number, so a resumed training run makes exactly the steps of an uninterrupted one.
 
 G is the generator, and D the discriminator. H is the set of human pairs, and M the set of pairs that G generates.
 """

@@ -27,7 +27,7 @@ def estimate(
     stages: Sequence[Stage] | None = None,
     rate: float | None = None,
 ) -> Estimate:
-    """Estimate the cost of a training; `--patience` may end line 3 earlier.
+    """Estimate the cost of a training run; `--patience` may end line 3 earlier.
 
     Args:
         config: The settings.

@@ -1,4 +1,4 @@
-"""Base class of the trainings of Algorithm 2: each trains some blocks of Figure 2 by Adam."""
+"""Base class of the training runs of Algorithm 2: each trains some blocks of Figure 2 by Adam."""
 
 import contextlib
 from collections.abc import Iterator, Sequence
@@ -84,7 +84,7 @@ class BlockLearner(Learner):
 
 
 class WeightAverage:
-    """The exponential moving average of weights over the steps of a training, corrected for its start at zero.
+    """The exponential moving average of weights over the steps of a training run, corrected for its start at zero.
 
     After t steps with the weights w_1 ... w_t and the momentum m the average is
 

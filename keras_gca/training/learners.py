@@ -11,7 +11,7 @@ from keras_gca.training.teacher_forcing import TeacherForcing
 
 
 class Learners(dict[str, BlockLearner]):
-    """The learner of each phase of a training; it is made when it is first requested.
+    """The learner of each phase of a training run; it is made when it is first requested.
 
     Args:
         config: The settings, with the learning rates.

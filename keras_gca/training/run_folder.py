@@ -2,7 +2,7 @@
 
 config.json                     every setting of the run, and the source of its data
 vocabulary.json  pairs.h5       the training, held-out and test pairs, so that a resumed run does not need the corpus;
-                                a training on token files stores where these files are in place of its training pairs
+                                a run on token files stores where these files are in place of its training pairs
 checkpoint.h5                   everything that `--resume` needs
 checkpoint.previous.h5          the previous checkpoint, in case the latest one is damaged
 log.csv          tensorboard/   one row and one point for each epoch

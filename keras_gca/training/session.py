@@ -72,7 +72,7 @@ class GCASession(Session):
         return {"generator": gca.generator.count_params(), "discriminator": gca.discriminator.count_params()}
 
     def _describe(self) -> None:
-        """Print the sizes of the networks with -v, and an estimate of a long training."""
+        """Print the sizes of the networks with -v, and an estimate of a long training run."""
         super()._describe()
         training = self.training
         left = training.stages[len(training.history) :]

@@ -1,4 +1,4 @@
-"""The state of a training by Algorithm 2, which can be stored and restored after any step.
+"""The state of a training run by Algorithm 2, which can be stored and restored after any step.
 
 G is the generator, and D the discriminator. WHITE names the layer of the word vectors, which both share, and `yellow`
 the other layers of G. M is the set of machine-generated pairs. Line 3 trains G by teacher forcing, and lines 4 to 12
@@ -189,7 +189,7 @@ class AdversarialState(StagedTraining):
         return facts, arrays
 
     def restore(self, facts: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
-        """Return to a stored state of a training with the same config, sizes and pairs.
+        """Return to a stored state of a training run with the same config, sizes and pairs.
 
         Args:
             facts: The facts that `state` returned.
@@ -221,7 +221,7 @@ class AdversarialState(StagedTraining):
     def restore_with_totals(
         self, facts: dict[str, Any], arrays: dict[str, np.ndarray], before: Config, given: Collection[str]
     ) -> None:
-        """Restore the stored state of a training that had other totals (numbers of epochs or iterations).
+        """Restore the stored state of a training run that had other totals (numbers of epochs or iterations).
 
         This training must not have made a step yet. If line 3 has ended in the stored training and its total is given,
         line 3 continues: G gets the weights that line 3 ended with, and D keeps its initial weights. M, Adam's moments

@@ -1,4 +1,4 @@
-"""Opens token files as the data of a training, and finds them again for a run that was trained on them."""
+"""Opens token files as the data of a training run, and finds them again for a run that was trained on them."""
 
 import os
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Runs commands as a user does, in new processes or in this one, and defines small trainings of both papers."""
+"""Runs commands as a user does, in new processes or in this one, and defines small training runs of both papers."""
 
 import contextlib
 import io
@@ -10,7 +10,7 @@ from keras_gca import train
 from keras_gca.engine import command_line
 from tests.places import PROJECT
 
-# Options of keras_gca.train for a whole training that takes seconds.
+# Options of keras_gca.train for a whole training run that takes seconds.
 SMALL_GCA = [
     "--preset", "tiny", "--max-pairs", "40", "--vocabulary-size", "60", "--teacher-forcing-epochs", "1",
     "--machine-pairs", "8", "--discriminator-epochs", "1", "--seed", "5",
@@ -20,7 +20,7 @@ CORPUS = PROJECT / "gail_tf" / "data" / "corpus"
 # The longer conversations of the embedded corpus: even a few of them have one, two and three turns.
 LONGER = ["--data", str(CORPUS / "conversations.csv"), "--tweets", str(CORPUS / "uplifting.txt")]
 
-# Options of gail_tf.train for a whole training that takes seconds.
+# Options of gail_tf.train for a whole training run that takes seconds.
 SMALL_GAIL = [
     "--preset", "tiny", "--max-trajectories", "40", "--pretraining-epochs", "0", "--mle-epochs", "1", "--updates", "3",
     "--rollouts", "8", "--discriminator-steps", "1", "--response-tokens", "8", "--trainable", "head", "--dropout", "0",

@@ -15,7 +15,7 @@ from tests.factories import small_runs
 
 
 def write_run(path, **changes):
-    """Write a run folder with a bot, as a training with these settings leaves it."""
+    """Write a run folder with a bot, as a training run with these settings leaves it."""
     settings = small_runs.config(**changes)
     agent = of_gpt2(settings)
     train, validation = small_runs.trajectories()

@@ -13,7 +13,7 @@ from keras_gca.models.networks import FORBIDDEN, GenerativeConversationalAgent, 
 from keras_gca.training.run_folder import GCARun
 
 VOCABULARY, LENGTH = 30, 12
-# Settings of a training with `random_pairs`, besides the preset `tiny`.
+# Settings of a training run with `random_pairs`, besides the preset `tiny`.
 SMALL = {
     "sentence_length": LENGTH,
     "word_embedding_size": 6,
@@ -101,7 +101,7 @@ def make_original_agent() -> Agent:
 
 
 def write_run(path) -> None:
-    """Write a run folder with the bot of `make_agent`, as a training leaves it."""
+    """Write a run folder with the bot of `make_agent`, as a training run leaves it."""
     agent = make_agent()
     pairs = random_pairs(4, vocabulary=len(agent.vocabulary), length=agent.longest)
     run = GCARun.create(path, agent.config, Dataset(agent.vocabulary, pairs, pairs, [], True), {})

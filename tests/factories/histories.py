@@ -1,4 +1,4 @@
-"""Makes the history of a training, as its log contains it, and reads the lines of a plot of this history."""
+"""Makes the history of a training run, as its log contains it, and reads the lines of a plot of this history."""
 
 HISTORY = [
     {"phase": "maximum_likelihood", "number": 1, "loss": 3.0, "val_perplexity": 30.0},

@@ -1,4 +1,4 @@
-"""Makes data, settings and trainings that are small enough for tests of a whole training: 16 units, 16 rollouts."""
+"""Makes data, settings and runs that are small enough for tests of a whole training run: 16 units, 16 rollouts."""
 
 from functools import cache
 

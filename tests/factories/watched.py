@@ -7,7 +7,7 @@ QUESTIONS = ["How are you?", "What's new?", "<b>Bold?</b>"]
 
 
 def write_log(folder, stages=6):
-    """Write the log of a training whose first half is line 3, and whose second half is line 6."""
+    """Write the log of a training run whose first half is line 3, and whose second half is line 6."""
     rows = [
         {"phase": "teacher_forcing", "epoch": i, "perplexity": 900.0 / i, "val_perplexity": 1000.0 / i}
         if i <= stages // 2

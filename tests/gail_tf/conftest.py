@@ -46,7 +46,7 @@ def torch_folder(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def small_run(tmp_path_factory):
-    """A small complete training by the command: its run folder, which no test may change, and its printed output.
+    """A small complete training run by the command: its run folder, which no test may change, and its printed output.
 
     It learns from the longer conversations of the embedded corpus, so that each part has one, two and three turns.
     """

@@ -1,4 +1,4 @@
-"""The experiments of the second paper at toy sizes: which trainings run, where they start, and which files result."""
+"""The experiments of the second paper at toy sizes: what is trained, where it starts, and which files result."""
 
 import json
 import re

@@ -176,7 +176,7 @@ def test_tokens_with_ids_beyond_all(tmp_path):
 
 @pytest.fixture
 def run(tmp_path, monkeypatch):
-    """A run that has just begun. Its checkpoint is a valid file, but does not contain the state of a training."""
+    """A run that has just begun. Its checkpoint is a valid file, but does not contain the state of a training run."""
     monkeypatch.chdir(tmp_path)
     training, validation = small_runs.trajectories()
     data = Data(tuple(training), tuple(validation[:2]), tuple(validation[2:]))

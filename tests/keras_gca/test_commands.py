@@ -31,7 +31,7 @@ TINY = ["--preset", "tiny", "--max-pairs", "120", "--vocabulary-size", "150"]
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
-    """Run a tiny whole training. Give its run and what it printed."""
+    """Run a tiny whole training run. Give its run and what it printed."""
     folder = tmp_path_factory.mktemp("trained")
     status, out, err = run("train", *TINY, "--run", "run", folder=folder)
     assert status == 0, err
@@ -204,7 +204,7 @@ def test_studies_train_what_is_missing_and_compare_it(tmp_path):
         assert re.search(rf"\| {row} \| \d+\.\d\d ± \d+\.\d\d \|", table)
     figures = json.loads((tmp_path / "studies" / "discriminator.json").read_text())
     both = [figures[name]["perplexity"]["teacher_forcing"] for name in ("default", "hidden_discriminator")]
-    assert both[0] == both[1]  # both trainings share line 3
+    assert both[0] == both[1]  # both training runs share line 3
     status, out, err = run("studies", "mmi", *arguments[:-5], "--seeds", "0", "--runs", "studies", folder=tmp_path)
     assert status == 0, err
     assert "== default" not in out  # this variant has been trained already

@@ -224,7 +224,7 @@ def test_a_network_larger_than_the_machine_is_refused(capsys, tmp_path, monkeypa
 
 @pytest.fixture
 def run(tmp_path, monkeypatch):
-    """A run that has just begun. Its checkpoint does not hold the state of a training."""
+    """A run that has just begun. Its checkpoint does not hold the state of a training run."""
     monkeypatch.chdir(tmp_path)
     words = [f"word{i}" for i in range(VOCABULARY - 4)]
     dataset = Dataset(Vocabulary(words, [1] * len(words)), random_pairs(30, 1), random_pairs(10, 2), [], True)

@@ -1,4 +1,4 @@
-"""Trainings that take minutes: `pytest -m slow`. Real corpora and word vectors are used if they are present."""
+"""Training runs that take minutes: `pytest -m slow`. Real corpora and word vectors are used if they are present."""
 
 import json
 import re

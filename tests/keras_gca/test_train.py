@@ -17,7 +17,7 @@ from tests.factories.commands import SMALL_GCA, train_here
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
-    """Run a tiny whole training with -q. Give its run and what it printed."""
+    """Run a tiny whole training run with -q. Give its run and what it printed."""
     path = tmp_path_factory.mktemp("trained") / "run"
     status, out, err = train_here(*SMALL_GCA, "--run", path, "-q")
     assert status == 0, err

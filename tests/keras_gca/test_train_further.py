@@ -16,12 +16,12 @@ from keras_gca.training.session import GCASession
 from tests.factories.commands import SMALL_GCA, train_here
 from tests.factories.event_files import summaries
 
-pytestmark = pytest.mark.thorough  # whole trainings, which take a minute
+pytestmark = pytest.mark.thorough  # whole training runs, which take a minute
 
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
-    """Run a tiny whole training with one epoch of line 3 and one adversarial iteration."""
+    """Run a tiny whole training run with one epoch of line 3 and one adversarial iteration."""
     path = tmp_path_factory.mktemp("trained") / "run"
     status, _, err = train_here(*SMALL_GCA, "--run", path, "-q")
     assert status == 0, err

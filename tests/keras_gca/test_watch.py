@@ -1,4 +1,4 @@
-"""Options of the live view, and a whole training that somebody watches."""
+"""Options of the live view, and a whole training run that somebody watches."""
 
 import re
 

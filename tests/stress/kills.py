@@ -1,7 +1,7 @@
-"""`python -m tests.stress.kills`: kills trainings, makes their files fail, and checks that nothing is lost.
+"""`python -m tests.stress.kills`: kills training runs, makes their files fail, and checks that nothing is lost.
 
 For each kind of training, a small training runs undisturbed, with a checkpoint after every step. This is the reference.
-Then other trainings are killed (SIGKILL) at random instants, and while they write a file: before, after or inside of a
+Then other runs are killed (SIGKILL) at random instants, and while they write a file: before, after or inside of a
 call. They meet full and failing disks, and damaged checkpoints. A second process is started in their folder. They
 are resumed again and again until they end. After each of these events the run folder must be readable. In the end,
 every file must equal the reference's file to the bit, except for wall-clock times.
@@ -42,7 +42,7 @@ from tests.stress import victim
 from tests.stress.victim import AFTER, BEFORE, FAULTS, HALF, LIMIT, LINK, WRITE, Call, Strike
 
 TIMEOUT = 600.0  # the seconds that a process may take, far more than any needs
-# The environment of trainings. They print only errors. Killed trainings leave semaphores, which Python removes.
+# The environment of training runs. They print only errors. Killed training runs leave semaphores, which Python removes.
 QUIET = {
     "TQDM_DISABLE": "1",
     "TF_CPP_MIN_LOG_LEVEL": "3",
@@ -51,7 +51,7 @@ QUIET = {
 WALL_CLOCK = ("tokens_per_second",)  # columns of log.csv
 BEGINS = re.compile(
     r"^run folder: |^.*: (epochs|epochs and updates) done: \d+$", re.MULTILINE
-)  # the lines that a training prints when it begins
+)  # the lines that a training run prints when it begins
 PRELOADED = (
     "tests.stress.victim", "glove", "keras_gca.training.pipeline", "gail_tf.training.pipeline",
 )  # fmt: skip
@@ -69,7 +69,7 @@ class Kind(NamedTuple):
     arguments: tuple[str, ...]
 
 
-# Few shapes, because most of the time of such a training goes into compiling.
+# Few shapes, because most of the time of such a training run goes into compiling.
 _GCA = (
     "--preset", "tiny", "--max-pairs", "120", "--vocabulary-size", "150", "--sentence-length", "8", "--dropout", "0.1",
 )  # fmt: skip
@@ -128,7 +128,7 @@ def main(arguments: list[str] | None = None) -> int:
         shutil.rmtree(work)
         raise
     problems = [f"{each.name}: {problem}" for each in campaigns for problem in each.problems]
-    print(Table(None, "What trainings have gone through", HEADER, [each.row() for each in campaigns]).to_markdown())
+    print(Table(None, "What training runs have gone through", HEADER, [each.row() for each in campaigns]).to_markdown())
     for problem in problems:
         print(problem, file=sys.stderr)
     if options.output:
@@ -142,7 +142,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def fight(name: str, work: Path, plan: Plan, seed: int) -> "Campaign":
-    """Carry out a plan for trainings of a kind, in subfolders of `work`."""
+    """Carry out a plan for training runs of a kind, in subfolders of `work`."""
     campaign = Campaign(name, work, plan, seed)
     total = plan.instants + plan.writes + plan.faults
     with tqdm(total=total, desc=name, disable=False, dynamic_ncols=True) as bar:
@@ -151,7 +151,7 @@ def fight(name: str, work: Path, plan: Plan, seed: int) -> "Campaign":
 
 
 class Campaign:
-    """The events of trainings of one kind, and their results."""
+    """The events of training runs of one kind, and their results."""
 
     def __init__(self, name: str, work: Path, plan: Plan, seed: int):
         self.name, self._kind, self._plan = name, KINDS[name], plan
@@ -178,7 +178,7 @@ class Campaign:
         self._files = contents(self._reference)
         calls = process.calls
         first = calls.index(Call("replace", CHECKPOINT))
-        self._calls = {False: Counter(calls), True: Counter(calls[first + 1 :])}  # the calls of a resumed training
+        self._calls = {False: Counter(calls), True: Counter(calls[first + 1 :])}  # the calls of a resumed training run
         self._created = {call.file for call in calls[:first]} - {call.file for call in calls[first + 1 :]}
 
     def _beginning(self, folder: Path) -> list[str]:
@@ -201,7 +201,7 @@ class Campaign:
             self._processes.stop()
 
     def _attempt(self, training: Callable[[Path], None]) -> None:
-        """Run one training from beginning to end in a folder of its own.
+        """Run one training run from beginning to end in a folder of its own.
 
         The folder is kept only if something is wrong.
         """
@@ -216,7 +216,7 @@ class Campaign:
             self.problems.append(f"{folder}: {error}")
 
     def _train(self, folder: Path) -> None:
-        """Attack a training again and again, until it has ended in spite of this."""
+        """Attack a training run again and again, until it has ended in spite of this."""
         damaged = None  # the contents of checkpoint.h5 as long as it is damaged
         while True:
             resumed = (folder / CHECKPOINT).exists()
@@ -459,7 +459,7 @@ def equal(found: Any, expected: Any) -> bool:
 
 
 class Processes:
-    """Starts trainings, one after the other or at the same time. All are forked from a process with TensorFlow."""
+    """Starts training runs, one after the other or at the same time. All are forked from a process with TensorFlow."""
 
     def __init__(self, module: str, work: Path):
         self._module, self._work = module, work
@@ -494,7 +494,7 @@ class Process:
 
     @property
     def trains(self) -> bool:
-        """Whether the process has printed that it begins or resumes a training."""
+        """Whether the process has printed that it begins or resumes a training run."""
         return BEGINS.search(self._printed.out.read_text(encoding="utf-8")) is not None
 
     @property
@@ -532,7 +532,7 @@ class Process:
 
 def _parser() -> command_line.Parser:
     parser = command_line.Parser(prog="python -m tests.stress.kills", description=__doc__)
-    parser.add_argument("--kinds", nargs="+", choices=KINDS, default=list(KINDS), help="kinds of trainings [all]")
+    parser.add_argument("--kinds", nargs="+", choices=KINDS, default=list(KINDS), help="kinds of training runs [all]")
     parser.add_argument(
         "--kills",
         type=command_line.at_least_one,

@@ -1,9 +1,9 @@
-"""`python -m tests.stress.same_bits`: checks whether a change of the code changes what trainings learn, to the bit.
+"""`python -m tests.stress.same_bits`: checks whether a change of the code changes what training runs learn, to the bit.
 
-    python -m tests.stress.same_bits record before.json --checkout ../old     trainings of another checkout
+    python -m tests.stress.same_bits record before.json --checkout ../old     training runs of another checkout
     python -m tests.stress.same_bits compare before.json                      the same of this one, and what differs
 
-Each variant is a training with `--preset tiny --seed 0`. Its fingerprint is the SHA-256 of the arrays in `bot.h5` and
+Each variant is a run with `--preset tiny --seed 0`. Its fingerprint is the SHA-256 of the arrays in `bot.h5` and
 of the metrics in the log. Fingerprints can be compared on one machine only. Two variants run at the same time.
 """
 

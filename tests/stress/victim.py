@@ -174,7 +174,7 @@ def _limited(path: Path) -> Iterator[None]:
 
 
 class Printed(NamedTuple):
-    """The files to which a training's output and the calls of its file layer are written."""
+    """The files to which a training run's output and the calls of its file layer are written."""
 
     out: Path
     err: Path

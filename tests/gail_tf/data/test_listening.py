@@ -1,4 +1,4 @@
-"""The rules that compute a response's profile, compared with hand-made labels, and the profiles of a training."""
+"""The rules that compute a response's profile, compared with hand-made labels, and the profiles of a training run."""
 
 from collections import Counter
 

@@ -55,6 +55,6 @@ def test_a_training_under_another_condition_is_refused(monkeypatch):
     run = a_run("a", temperature=0.9)
     monkeypatch.setattr(GAILRun, "open", lambda path: run)
     comparability.refuse_other_condition(Path("a"), {"temperature": 0.9, "top_p": 0.9})
-    message = r"^a: this training has --temperature 0.9, but the experiment compares trainings with --temperature 1.0; "
+    message = r"^a: this run has --temperature 0.9, but the experiment compares runs with --temperature 1.0; "
     with pytest.raises(UserError, match=message):
         comparability.refuse_other_condition(Path("a"), {"top_p": 0.9, "temperature": 1.0})

@@ -1,4 +1,4 @@
-"""A limit of time holds for the trainings and the measurements of experiments. The tests set the clock."""
+"""A limit of time holds for the training runs and the measurements of experiments. The tests set the clock."""
 
 import dataclasses
 from types import SimpleNamespace
@@ -43,7 +43,7 @@ def _pair(monkeypatch):
 
 @pytest.fixture
 def asked(clock, monkeypatch):
-    """Replace trainings: each takes 10 minutes, or less if it is limited. The list has their names and limits."""
+    """Replace training runs: each takes 10 minutes, or less if it is limited. The list has their names and limits."""
     calls, finished = [], set()
 
     def train(path, minutes):
@@ -60,7 +60,7 @@ def asked(clock, monkeypatch):
     monkeypatch.setattr(pipeline, "resume", lambda path, strategy, minutes: train(path, minutes))
     monkeypatch.setattr(GAILRun, "is_finished", lambda run: run.path in finished)
     monkeypatch.setattr(experiments, "_exported", lambda *_: "a folder")
-    monkeypatch.setattr(experiments, "refuse_other_condition", lambda *_: None)  # these trainings have no settings
+    monkeypatch.setattr(experiments, "refuse_other_condition", lambda *_: None)  # these training runs have no settings
     return calls
 
 
@@ -77,7 +77,7 @@ def test_trainings_get_the_time_that_is_left(setup, asked, clock, monkeypatch, c
     asked.clear()
     assert run(40) is None
     assert asked == [("gail 3", 40), ("pretrained 4", 30), ("mle 4", 20), ("gail 4", 10)]
-    assert capsys.readouterr().out.endswith("the same command continues to measure the trainings\n")
+    assert capsys.readouterr().out.endswith("the same command continues to measure the training runs\n")
     monkeypatch.setattr(ablations, "measure", lambda runs, how, limit: None if limit.is_over else 1 / 0)
     with pytest.raises(ZeroDivisionError):
         run(None)
@@ -120,8 +120,8 @@ def test_a_grid_is_measured_within_the_limit(setup, asked, clock, monkeypatch, c
     monkeypatch.setattr(experiments, "_compare", lambda *_: outcome)
     monkeypatch.setattr(experiments, "measure_policies", lambda systems, how, limit: None if limit.is_over else 1 / 0)
     with_grid = dataclasses.replace(setup, grid=True)
-    assert experiments.run_experiment("pair", with_grid, limit=TimeLimit(60, clock)) is None  # six trainings
-    assert capsys.readouterr().out.endswith("the same command continues to measure the trainings\n")
+    assert experiments.run_experiment("pair", with_grid, limit=TimeLimit(60, clock)) is None  # six training runs
+    assert capsys.readouterr().out.endswith("the same command continues to measure the training runs\n")
     assert experiments.run_experiment("pair", setup, limit=TimeLimit(60, clock)) is outcome
 
 

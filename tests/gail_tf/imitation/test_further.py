@@ -6,7 +6,7 @@ import pytest
 from gail_tf.imitation.phases import IMITATION
 from tests.factories import small_runs
 
-pytestmark = pytest.mark.thorough  # whole trainings, which take a minute
+pytestmark = pytest.mark.thorough  # whole training runs, which take a minute
 
 # There is no maximum likelihood. An update has two minibatches, and so two steps of PPO.
 PLAIN = {
@@ -30,7 +30,7 @@ def to_the_end(training):
 
 
 def further(stored, **changes):
-    """Make a training with a new total of updates, and restore a stored training into it."""
+    """Make a training run with a new total of updates, and restore a stored training into it."""
     facts, arrays = stored.state()
     made = make(**changes)
     made.restore_with_totals(facts, arrays, stored.config, ("updates",))

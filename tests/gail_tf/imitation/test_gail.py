@@ -22,7 +22,7 @@ VARIANTS = {
     "trpo": LEARNING
     | {"algorithm": "trpo", "discriminator": "contrastive", "reward_form": "probability", "dropout": 0.0},
 }
-# The points at which trainings are stored: inside an epoch, between the buffers of D's pretraining, between updates.
+# The points at which training is stored: inside an epoch, between the buffers of D's pretraining, between updates.
 MARKS = [(PRETRAINING, 1, 2), (MAXIMUM_LIKELIHOOD, 1, 1), (DISCRIMINATOR, 1, 2), (IMITATION, 1, 4)]
 TRPO_MARKS = [*MARKS[:-1], (IMITATION, 1, 3)]  # TRPO makes one step in an update, PPO makes two
 
@@ -51,7 +51,7 @@ def equal(one, other):
 
 
 class Walked:
-    """A whole training: its events, its weights after each stage, its states at MARKS and its last state."""
+    """A whole training run: its events, its weights after each stage, its states at MARKS and its last state."""
 
     def __init__(self, variant, folder):
         self.training = training = make(variant)
@@ -70,7 +70,7 @@ class Walked:
 
 
 class WhenAsked(dict):
-    """The whole trainings of all variants. A training runs when a test first uses it."""
+    """The whole training runs of all variants. A training runs when a test first uses it."""
 
     def __init__(self, folder):
         super().__init__()
@@ -183,7 +183,7 @@ def test_a_training_restored_in_the_middle_of_an_epoch_ends_with_the_same_bits(w
 @pytest.mark.parametrize("phase", [DISCRIMINATOR, IMITATION])
 @every_variant
 def test_a_training_restored_between_buffers_and_updates_ends_with_the_same_bits(walked, variant, phase):
-    """The stored state is restored into a training that has ended.
+    """The stored state is restored into a training run that has ended.
 
     If the stored state lacked a value, the value from the end of the training would remain.
     """

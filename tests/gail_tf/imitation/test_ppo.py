@@ -18,7 +18,7 @@ BATCH = take(small_runs.samples().batch, np.array([1, 6, 9, 12]), response_width
 
 
 def training(**changes) -> PPO:
-    """Make a training without a warm-up, so that one step moves all weights that learn.
+    """Make a training run without a warm-up, so that one step moves all weights that learn.
 
     Low-rank adapters and heads start away from zero.
     """

@@ -1,4 +1,4 @@
-"""The warm-up of a preset is shortened in trainings that have fewer steps."""
+"""The warm-up of a preset is shortened in training runs that have fewer steps."""
 
 import json
 import math

@@ -1,4 +1,4 @@
-"""The estimate before a long training, against operations counted by hand for SmolLM2-135M."""
+"""The estimate before a long training run, against operations counted by hand for SmolLM2-135M."""
 
 import numpy as np
 import pytest

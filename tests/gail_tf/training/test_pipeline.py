@@ -1,4 +1,4 @@
-"""The training command reads the layout of conversations before a training begins."""
+"""The training command reads the layout of conversations before a training run begins."""
 
 import json
 import re

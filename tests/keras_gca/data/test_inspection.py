@@ -1,4 +1,4 @@
-"""`python -m keras_gca.inspect` shows how a corpus is read, without a training."""
+"""`python -m keras_gca.inspect` shows how a corpus is read, without a training run."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Sums over replicas. `tests/test_several_devices.py` tests whole trainings on several devices."""
+"""Sums over replicas. `tests/test_several_devices.py` tests whole training runs on several devices."""
 
 import subprocess
 import sys

@@ -70,7 +70,7 @@ def test_the_cells_are_all_combinations():
 
 @pytest.fixture
 def trained(monkeypatch):
-    """Replace trainings and measurements, and record them."""
+    """Replace training runs and measurements, and record them."""
     asked = SimpleNamespace(trained=[], measured=[], configs={}, ends=True)
 
     def session(path, config, what):

@@ -31,7 +31,7 @@ def setup(tmp_path):
 
 @pytest.fixture
 def trained(monkeypatch):
-    """Replace trainings: record those that a study starts, and write their files. `ends` says whether they finish."""
+    """Replace training: record the runs that a study starts, and write their files. `ends` says whether they finish."""
     asked = SimpleNamespace(calls=[], minutes=[], ends=True)
 
     def session(path, *what, minutes):

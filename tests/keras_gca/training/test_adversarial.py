@@ -97,7 +97,7 @@ def test_bfloat16_products_give_nearly_the_same_losses_and_gradients(gca, pairs)
 
 
 class Walked:
-    """A whole training: its events, and for each stage the layers that it moved and those that were trainable."""
+    """A whole training run: its events, and for each stage the layers that it moved and those that were trainable."""
 
     def __init__(self, config):
         self.training = walk = training(config)
@@ -493,7 +493,7 @@ def test_a_training_may_start_where_line_3_of_another_ended():
 
 
 def weights_at_the_end(config, stop_at=None, seed=0):
-    """Return the weights of a whole training.
+    """Return the weights of a whole training run.
 
     After `stop_at` events the training is stored, and a new object continues it.
     """

@@ -10,7 +10,7 @@ from keras_gca.training.adversarial import AdversarialTraining
 from keras_gca.training.schedule import SELF_CONVERSATION, TEACHER_FORCING
 from tests.factories.gca import SMALL, VOCABULARY, random_pairs
 
-# A short training that has everything that a restart could get wrong.
+# A short training run that has everything that a restart could get wrong.
 SHORT = SMALL | {"machine_pairs": 12, "discriminator_epochs": 1, "learning_rate_decay": 0.5, "average_epochs": 0.5}
 
 
@@ -26,7 +26,7 @@ def to_the_end(training):
 
 
 def further(stored, **totals):
-    """Make a training with new totals, and restore a stored training into it."""
+    """Make a training run with new totals, and restore a stored training into it."""
     facts, arrays = stored.state()
     given = {
         name: getattr(stored.config, name) for name in ("teacher_forcing_epochs", "adversarial_epochs", "patience")

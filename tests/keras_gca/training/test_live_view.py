@@ -1,4 +1,4 @@
-"""Answering a user who watches a training does not change the training, and D judges as the agent's D does."""
+"""Answering a user who watches a training run does not change the training, and D judges as the agent's D does."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""A training on token files learns what a training in memory learns, and finds its files again when it is resumed."""
+"""A run on token files learns what a run in memory learns, and finds its files again when it is resumed."""
 
 import shutil
 
