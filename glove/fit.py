@@ -10,6 +10,7 @@ Section 4.2.
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -21,7 +22,27 @@ BATCH = 2048
 # gradients, sorted gradients, sums, squares and accumulators of both sides are such rows; sorting costs the rest.
 ROWS_OF_AN_ENTRY = 75
 
-Entries = tuple[np.ndarray, np.ndarray, np.ndarray]  # the rows, columns and counts that `cooccurrences` returns
+
+class Entries(NamedTuple):
+    """The non-zero entries of the matrix X of co-occurrences, sorted by row, then by column.
+
+    Attributes:
+        rows: The rows i, (n,) int32.
+        columns: The columns j, (n,) int32.
+        counts: The counts X_ij, (n,) float64.
+    """
+
+    rows: np.ndarray
+    columns: np.ndarray
+    counts: np.ndarray
+
+    @classmethod
+    def of_keys(cls, keys: np.ndarray, counts: np.ndarray, vocabulary_size: int) -> "Entries":
+        """Add up counts of equal keys i * vocabulary_size + j, (m,) int64."""
+        unique, inverse = np.unique(keys, return_inverse=True)
+        totals = np.bincount(inverse, weights=counts, minlength=len(unique))
+        rows, columns = unique // vocabulary_size, unique % vocabulary_size
+        return cls(rows.astype(np.int32), columns.astype(np.int32), totals)
 
 
 def estimate(
@@ -64,8 +85,7 @@ def cooccurrences(documents: Iterable[Sequence[int]], vocabulary_size: int, wind
         window: The largest distance at which two words count as occurring together.
 
     Returns:
-        Three arrays of the same length for the non-zero entries of X: their rows i (int32), their columns j (int32) and
-        their counts (float64). They are sorted by row, then by column.
+        The non-zero entries of X.
     """
     arrays = [np.asarray(document, np.int64) for document in documents]
     indices = np.concatenate([np.empty(0, np.int64), *arrays])
@@ -92,9 +112,7 @@ def joined_cooccurrences(indices: np.ndarray, owner: np.ndarray, vocabulary_size
         left, right = left[valid], right[valid]
         keys += [left * vocabulary_size + right, right * vocabulary_size + left]
         weights += [np.full(2 * len(left), 1.0 / distance)]
-    unique, inverse = np.unique(np.concatenate(keys), return_inverse=True)
-    counts = np.bincount(inverse, weights=np.concatenate(weights), minlength=len(unique))
-    return (unique // vocabulary_size).astype(np.int32), (unique % vocabulary_size).astype(np.int32), counts
+    return Entries.of_keys(np.concatenate(keys), np.concatenate(weights), vocabulary_size)
 
 
 def added(parts: Iterable[Entries], vocabulary_size: int) -> Entries:
@@ -125,9 +143,7 @@ def added(parts: Iterable[Entries], vocabulary_size: int) -> Entries:
 
 def _sum(one: Entries, other: Entries, vocabulary_size: int) -> Entries:
     rows, columns, counts = (np.concatenate(arrays) for arrays in zip(one, other, strict=True))
-    unique, inverse = np.unique(rows.astype(np.int64) * vocabulary_size + columns, return_inverse=True)
-    total = np.bincount(inverse, weights=counts, minlength=len(unique))
-    return (unique // vocabulary_size).astype(np.int32), (unique % vocabulary_size).astype(np.int32), total
+    return Entries.of_keys(rows.astype(np.int64) * vocabulary_size + columns, counts, vocabulary_size)
 
 
 def fit(

@@ -74,7 +74,7 @@ _HOMES = {
     "GenerativeConversationalAgent": "models.networks",
     "GeneratorTraining": "training.generator",
     "ReinforceTraining": "training.reinforce",
-    "Sizes": "models.networks",
+    "Sizes": "models.sizes",
     "Source": "data.source",
     "TeacherForcing": "training.teacher_forcing",
     "UserError": "errors",

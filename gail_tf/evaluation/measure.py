@@ -278,7 +278,7 @@ class _Measuring:
             return respond_to(
                 self._agent.policies[name],
                 self._agent.tokenizer,
-                self._batch,
+                self._samples.batch,
                 self._rows,
                 self._options.seed,
                 self._sampling,

@@ -77,7 +77,7 @@ def prepare(conversations: Sequence[Conversation], config: Config, words: Sequen
     if config.max_pairs is not None:
         chosen = _some(tokenised, config.max_pairs, config.seed)
         tokenised = [tokenised[number][:length] for number, length in chosen]
-        parts, speakers = ([every[number] for number, _ in chosen] for every in (parts, speakers))
+        parts, speakers = [parts[number] for number, _ in chosen], [speakers[number] for number, _ in chosen]
     lengths = [len(conversation) - 1 for conversation in tokenised]
     owner = np.repeat(np.arange(len(tokenised)), lengths)
     refuse_too_few(len(owner))

@@ -12,7 +12,9 @@ nats a token. The best cells are chosen by their gain in validation conversation
 what is claimed.
 """
 
+import functools
 import json
+import operator
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -279,12 +281,13 @@ def tables(results: Sequence[Mapping[str, Any]]) -> list[Table]:
     for cell in best_cells(results):
         runs = cells[cell]
 
-        def cell_of(read: Callable[[Mapping[str, Any]], float], form: str, runs: Sequence = runs) -> str:
-            return format(summarise([read(run) for run in runs]), form)
+        def cell_of(*keys: str, form: str, runs: Sequence = runs) -> str:
+            """Write the mean of the value that these keys, one inside the other, have in the results of the runs."""
+            return format(summarise([functools.reduce(operator.getitem, keys, run) for run in runs]), form)
 
-        of_terms = [cell_of(lambda run, term=term: run["terms"][DISCRIMINATOR][f"{term}_auc"], ".3f") for term in TERMS]
+        of_terms = [cell_of("terms", DISCRIMINATOR, f"{term}_auc", form=".3f") for term in TERMS]
         pairs = [
-            cell_of(lambda run, name=name, system=system: run["test"][name][system], form)
+            cell_of("test", name, system, form=form)
             for name, form in (("distinct-2", ".3f"), ("word perplexity", ".1f"))
             for system in SYSTEMS
         ]
@@ -292,11 +295,11 @@ def tables(results: Sequence[Mapping[str, Any]]) -> list[Table]:
             [
                 *cell.split("_"),
                 *of_terms,
-                cell_of(lambda run: run["terms"][GENERATOR]["token_gap"], "+.3f"),
-                cell_of(lambda run: run["validation"]["gain"]["difference"], "+.4f"),
-                cell_of(lambda run: run["test"]["gain"]["difference"], "+.4f"),
-                cell_of(lambda run: run["test"]["first"], ".1%"),
-                cell_of(lambda run: run["decoding"]["teacher_forcing"], ".2f"),
+                cell_of("terms", GENERATOR, "token_gap", form="+.3f"),
+                cell_of("validation", "gain", "difference", form="+.4f"),
+                cell_of("test", "gain", "difference", form="+.4f"),
+                cell_of("test", "first", form=".1%"),
+                cell_of("decoding", "teacher_forcing", form=".2f"),
                 *pairs,
             ]
         )
@@ -338,7 +341,7 @@ def tests(cells: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[PairedTest]:
             rows.append((systems, runs[0]["seed"], GAIN, Comparison(**runs[0]["test"]["gain"])))
         else:
             values = [[run["test"]["log S"][system] for run in runs] for system in SYSTEMS]
-            rows.append((systems, None, GAIN, compare_seeds(*values)))
+            rows.append((systems, None, GAIN, compare_seeds(values[0], values[1])))
     return with_correction(rows)
 
 

@@ -221,7 +221,7 @@ def best_bonuses(
         vocabulary = agent.vocabulary
         return [detokenise(vocabulary.decode(row[1:]), vocabulary.surfaces) for row in answers]
 
-    human, best = texts(pairs.answers), {}
+    human, best = texts(pairs.answers), dict[str, float]()
     for weight in weights:
         scores: dict[str, dict[float, float]] = {}
         for bonus in LENGTH_BONUSES:

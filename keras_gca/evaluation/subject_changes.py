@@ -99,8 +99,8 @@ def measure(agent: Agent, dataset: Dataset, seed: int = 0) -> dict[str, Any]:
         successive = [pair for new in conversations for pair in itertools.pairwise(new)]
         elsewhere = [first for first, _ in successive], [second for _, second in successive]
         figures["detector"] = {
-            where: float(np.mean(agent.detector.probabilities(*both, length) > THRESHOLD))
-            for where, both in (("joints", at_joints), ("elsewhere", elsewhere))
+            where: float(np.mean(agent.detector.probabilities(first, second, length) > THRESHOLD))
+            for where, (first, second) in (("joints", at_joints), ("elsewhere", elsewhere))
         }
     return figures
 

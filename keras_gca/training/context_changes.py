@@ -117,7 +117,8 @@ def train_detector(pairs: Pairs, held_out: Pairs, embedding: np.ndarray, seed: i
     measured = Successions.of(held_out, len(embedding))
     joined = measured.joined(np.arange(len(held_out)), np.random.default_rng(seed))
     successions, random = Successions.of(pairs, len(embedding)), np.random.default_rng(seed)
-    detector = ChangeDetector(*embedding.shape, seed)
+    words, size = embedding.shape
+    detector = ChangeDetector(words, size, seed)
     assign(detector.variables[:1], [embedding])
     learner, half = ChangeLearner(detector), min(BATCH // 2, len(pairs))
     changes = np.repeat(np.array([0, 1], np.float32), half)
@@ -171,16 +172,21 @@ def with_dynamic_contexts(dataset: Dataset, config: Config, embedding: np.ndarra
 
     Raises:
         UserError: The training part or the held-out part has only one conversation.
+        TypeError: The training part is not in memory.
     """
-    detector = train_detector(dataset.training, dataset.validation, embedding, config.seed)
-    hit, false = rates(detector, dataset.validation, config.seed)
-    shortened = {
-        name: detector.shorten(pairs, config)
-        for name in ("training", "validation", "test")
-        if (pairs := getattr(dataset, name)) is not None
-    }
+    training, validation, test = dataset.training, dataset.validation, dataset.test
+    if not isinstance(training, Pairs):
+        raise TypeError("token files do not say where utterances end; pairs in memory are expected")
+    detector = train_detector(training, validation, embedding, config.seed)
+    hit, false = rates(detector, validation, config.seed)
     reporting.say(
         f"context changes: seen at {hit:.0%} of held-out utterances that were joined with another conversation, and at "
         f"{false:.0%} of those that continue their own"
     )
-    return dataclasses.replace(dataset, detector=detector.weights, **shortened)
+    return dataclasses.replace(
+        dataset,
+        detector=detector.weights,
+        training=detector.shorten(training, config),
+        validation=detector.shorten(validation, config),
+        test=None if test is None else detector.shorten(test, config),
+    )
