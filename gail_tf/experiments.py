@@ -77,7 +77,9 @@ def main(arguments: list[str] | None = None) -> int:
     setup = Setup(options.runs, options.seeds, options.scale, settings, source, *further)
     chosen = list(EXPERIMENTS) if options.experiment == "all" else [options.experiment]
     if trainings := not_started(chosen, setup):
-        reporting.say(f"{counted(len(trainings), 'training')} to start; a long one begins with an estimate of its cost")
+        reporting.say(
+            f"{counted(len(trainings), 'training run')} to start; a long one begins with an estimate of its cost"
+        )
     run = functools.partial(run_experiment, setup=setup, limit=TimeLimit(options.minutes))
     command = provenance.command_of("gail_tf.experiments", sys.argv[1:] if arguments is None else arguments)
     return provenance.run_all(chosen, run, options.output, command)

@@ -46,7 +46,7 @@ from keras_gca.storage.atomic import write_text
 from keras_gca.storage.run_folder import CHECKPOINT
 
 # What is printed if the time is over before all training runs are measured
-CONTINUES = "the time is over; next: the same command continues to measure the trainings"
+CONTINUES = "the time is over; next: the same command continues to measure the training runs"
 
 
 @dataclass(frozen=True)

@@ -67,12 +67,17 @@ def is_archive(path: Path) -> bool:
 
 
 def _is_zip(path: Path) -> bool:
-    """Return whether a file begins as a ZIP archive does.
+    """Return whether a file begins and ends as a ZIP archive does.
 
-    `zipfile.is_zipfile` looks at a file's end, where a text can have the same bytes, and it raises BadZipFile for some.
+    `zipfile.is_zipfile` looks only at a file's end, where a text can have the same bytes.
     """
     with path.open("rb") as stream:
-        return stream.read(4) in ZIP_BEGINNINGS
+        if stream.read(4) not in ZIP_BEGINNINGS:
+            return False
+    try:
+        return zipfile.is_zipfile(path)
+    except zipfile.BadZipFile:  # the end says that the archive has several files
+        return True
 
 
 @contextmanager

@@ -210,7 +210,7 @@ def read_chunk(path: Path) -> Chunk:
         UserError: The file is damaged.
     """
     try:
-        with np.load(path, allow_pickle=False) as stored:
+        with np.load(path) as stored:
             arrays = {name: stored[name] for name in stored.files}
         for name in ("forms", "words"):
             text = arrays[name].tobytes().decode("utf-8")

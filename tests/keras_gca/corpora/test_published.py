@@ -25,6 +25,7 @@ CORNELL = {
     "movie_lines.txt": "".join(SEPARATOR.join((f"L{i}", "u0", "m0", "A", text)) + "\n" for i, text in enumerate("ABC")),
     "movie_conversations.txt": SEPARATOR.join(("u0", "u1", "m0", "['L0', 'L1', 'L2']")) + "\n",
 }
+SEVERAL_FILES = "PK\6\7\1" + 15 * "\0" + "PK\5\6" + 18 * "\0"  # the end of an archive of several files
 
 
 def zipped(files: dict[str, str | bytes]) -> bytes:
@@ -126,7 +127,7 @@ def test_archives_that_are_not_what_they_say(tmp_path, monkeypatch):
             "the archive is damaged",
         ),
         "g.zip": (zipped({f"x{i}": "" for i in range(50)}), "the archive has more than 40 members"),
-        "h.zip": (b"PK\7\x08" + good, "the archive is damaged, or cannot be read"),
+        "h.zip": (b"PK\3\4" + SEVERAL_FILES.encode(), "the archive is damaged, or cannot be read"),
     }
     monkeypatch.setattr(published, "MOST_MEMBERS", 40)
     for name, (content, message) in cases.items():
@@ -137,7 +138,7 @@ def test_archives_that_are_not_what_they_say(tmp_path, monkeypatch):
         assert str(caught.value).startswith(f"{path}: "), name
 
 
-@pytest.mark.parametrize("end", ["PK\5\6" + 18 * "\0", "PK\6\7\1" + 15 * "\0" + "PK\5\6" + 18 * "\0"])
+@pytest.mark.parametrize("end", ["PK\5\6" + 18 * "\0", SEVERAL_FILES])
 def test_a_text_that_ends_like_an_archive_is_a_text(tmp_path, end):
     path = tmp_path / "a.txt"
     path.write_text(f"Hi.\nYes {end}\n")
