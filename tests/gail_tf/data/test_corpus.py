@@ -105,7 +105,7 @@ def distinct_2(texts, keep):
 def test_distinct_2_is_at_least_0_5_with_and_without_punctuation(texts, of_listening):
     assert distinct_2(texts, lambda token: True) >= 0.5
     assert distinct_2(texts, lambda token: any(map(str.isalnum, token))) >= 0.5
-    assert distinct_2(of_listening, lambda token: True) >= 0.29  # of five times as many words, in simple responses
+    assert distinct_2(of_listening, lambda token: True) >= 0.3  # of three times as many words, in simple responses
 
 
 def test_speakers_and_listeners_open_in_different_ways(conversations, listening):
