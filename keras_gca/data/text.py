@@ -82,7 +82,8 @@ def normalise(texts: tf.Tensor, style: str = "split", lower: bool = True) -> tf.
         texts = tf.strings.regex_replace(texts, pattern, replacement)
     if lower:
         texts = tf.strings.lower(texts, encoding="utf-8")
-    return tf.strings.strip(tf.strings.regex_replace(texts, r"\s+", " "))
+    # WhitespaceTokenizer would cut a no-break space, and every other space of two or three bytes, in the middle.
+    return tf.strings.strip(tf.strings.regex_replace(texts, r"[\s\pZ]+", " "))
 
 
 def tokens_of(texts: tf.Tensor, style: str = "split", lower: bool = True) -> tf.RaggedTensor:

@@ -36,6 +36,7 @@ def test_tokens(text, tokens):
         ("I won't. She'd say it's can't!", "i will not . she had say it is can not !"),
         ("I'm here; you’re there: we've — no...", "i am here ; you are there : we have — no"),
         ("A: Isn’t he? B: He wouldn't.", "is not he ? he would not ."),
+        ("It's\u00a0fine,\u2009or\u3000not\u2028so.", "it is fine , or not so ."),
     ],
 )
 def test_the_authors_own_normalisation(text, tokens):
