@@ -98,10 +98,11 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def calibrate(file: AnswersFile, asked: Sequence[Question], crisis_note: Callable[[str], str | None]) -> None:
-    """Ask the user the questions of the calibration in the terminal, and keep the answers in a file.
+    """Ask the user the calibration questions in the terminal, and store the answers in a file.
 
     Args:
-        file: The file. It stays as it is if the user ends the questions, or if an answer speaks of a crisis.
+        file: The file. It is left unchanged if the user stops before the last question, or if an answer speaks of a
+            crisis.
         asked: The questions.
         crisis_note: See `GAILAgent.crisis_note`.
     """

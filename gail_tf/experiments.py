@@ -164,7 +164,7 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--grid",
         action="store_true",
-        help="also compare the policies at their best points of a grid of temperatures and nuclei",
+        help="also compare the policies at their best points of a grid of temperatures and top-p values",
     )
     reporting.add_experiment(parser, "output")
     command_line.add_minutes(parser, "stop after this time, as after Ctrl-C; the same command then continues")

@@ -14,7 +14,7 @@ from keras_gca.errors import refuse_missing
 from keras_gca.evaluation.decoding_grid import CONTINUES, add_options, grid
 
 DESCRIPTION = """\
-Draw responses at every point of a grid of temperatures and nuclei (top-p) from each policy of the runs, and compare
+Draw responses at every point of a grid of temperatures and top-p values from each policy of the runs, and compare
 quality (perplexity under a 5-gram model of the experts' training responses, or under --quality-model; lower is better),
 diversity (distinct-2) and, with --encoder, MAUVE. The best point of each system is chosen on the validation
 conversations and measured on the test conversations, with intervals and paired tests. It is the point of the highest

@@ -13,7 +13,7 @@ from keras_gca.errors import refuse_missing
 from keras_gca.evaluation.decoding_grid import CONTINUES, add_options, grid
 
 DESCRIPTION = """\
-Sample replies to held-out contexts at every point of a grid of temperatures and nuclei (top-p), with each generator of
+Sample replies to held-out contexts at every point of a grid of temperatures and top-p values, with each generator of
 the runs, and compare quality (perplexity under a 5-gram model of the human answers; lower is better) and diversity
 (distinct-2). The best point of each generator, the one nearest to the human replies, is chosen in one half of the
 held-out conversations and measured in the other half, with intervals and paired tests. Several runs (seeds) are

@@ -103,7 +103,7 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--grid",
         action="store_true",
-        help="also compare all generators at their best points of a grid of temperatures and nuclei",
+        help="also compare all generators at their best points of a grid of temperatures and top-p values",
     )
     parser.add_argument(
         "--cells",

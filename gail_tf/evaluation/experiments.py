@@ -60,7 +60,7 @@ class Setup:
         settings: Settings that override those of the scale. They do not override the settings that define a variant.
         source: The files and pretrained networks. `model` is given if the scale is "paper", and only then.
         encoder: The independent encoder, for `Options`.
-        grid: Whether the policies are also compared over a grid of temperatures and nuclei.
+        grid: Whether the policies are also compared over a grid of temperatures and top-p values.
         variants: The variants to compare in place of those of an experiment, or None.
     """
 

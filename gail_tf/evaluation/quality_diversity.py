@@ -1,4 +1,4 @@
-"""Measures policies over a grid of temperatures and nuclei; see `keras_gca.evaluation.quality_diversity`.
+"""Measures policies over a grid of temperatures and top-p values; see `keras_gca.evaluation.quality_diversity`.
 
 Quality is the perplexity of the responses under a 5-gram model of the experts' responses, or under a pretrained
 language model that no run was trained from. With an independent encoder, the best points are those with the highest

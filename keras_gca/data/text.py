@@ -117,14 +117,14 @@ def _in_turn(texts: tf.Tensor, split: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
 
 
 def tokens_in_turn(texts: Sequence[str], style: str = "split") -> tuple[list[bytes], np.ndarray]:
-    """Tokenise many utterances in their original case, without a list for each.
+    """Tokenise many utterances in their original case. No list of tokens is built for a single utterance.
 
     Args:
         texts: The utterances.
         style: See `normalise`.
 
     Returns:
-        The tokens of all utterances, one after the other, UTF-8, and the number of tokens of each utterance, (n,)
+        The tokens of all utterances in their order, encoded as UTF-8, and the number of tokens in each utterance, (n,)
         int64.
     """
     tokens, lengths = _in_turn(tf.constant(list(texts), tf.string), tf.constant(style == "split"))

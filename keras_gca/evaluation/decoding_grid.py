@@ -1,4 +1,4 @@
-"""The grid of temperatures and nuclei at which systems are compared, and its options. Importing this module is fast.
+"""The grid of temperatures and top-p values at which systems are compared. Importing this module is fast.
 
 A system that is compared at one temperature alone may look better only because it is less diverse there. Therefore
 every system is sampled at every point of the same grid, and the best points are compared.
@@ -34,7 +34,7 @@ class Setting(NamedTuple):
 
 
 def grid(temperatures: Sequence[float] = TEMPERATURES, top_ps: Sequence[float] = TOP_PS) -> list[Setting]:
-    """Combine temperatures and nuclei, both from the lowest to the highest.
+    """Combine temperatures and top-p values, both from the lowest to the highest.
 
     Raises:
         UserError: A value is out of range.
@@ -61,7 +61,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the options that both papers' commands have."""
     for name, default, meaning in (
         ("--temperatures", TEMPERATURES, "the temperatures of the grid"),
-        ("--top-ps", TOP_PS, "the nuclei of the grid; 1 takes all tokens"),
+        ("--top-ps", TOP_PS, "the top-p values of the grid; 1 takes all tokens"),
     ):
         parser.add_argument(
             name,

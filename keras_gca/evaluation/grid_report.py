@@ -1,4 +1,4 @@
-"""Writes the results of a grid of temperatures and nuclei as tables, a plot and values for JSON."""
+"""Writes the results of a grid of temperatures and top-p values as tables, a plot and values for JSON."""
 
 import json
 import math

@@ -1,4 +1,4 @@
-"""Measures the first paper's generators over a grid of temperatures and nuclei; see `quality_diversity`."""
+"""Measures the first paper's generators over a grid of temperatures and top-p values; see `quality_diversity`."""
 
 from collections.abc import Sequence
 from functools import partial

@@ -35,8 +35,8 @@ class Setup:
         preset: The preset of all training runs.
         settings: Settings of all training runs; those that define a variant take precedence.
         source: The data. Its word vectors are also used for the similarities of replies.
-        settings_of_grid: The points of a grid of temperatures and nuclei, over which the generators of the variants are
-            compared, too, or None for no such comparison.
+        settings_of_grid: The points of a grid of temperatures and top-p values. The generators of the variants are
+            also compared over this grid. None means that there is no such comparison.
         teacher_forced: The folder of other runs, from whose teacher-forced generators the cells of the study
             `adversarial` start, or None for `runs`.
     """

@@ -45,7 +45,7 @@ def read_source(path: str | os.PathLike) -> dict[str, Any]:
     source = _part(path, "source")
     kinds = (str, list, dict, type(None))
     if not isinstance(source, dict) or not all(isinstance(value, kinds) for value in source.values()):
-        raise UserError(f"{path}: the file is damaged; the source of the run is not an object of names and texts")
+        raise UserError(f"{path}: the file is damaged; the source of the run is not an object whose values are strings")
     if not all(isinstance(name, str) for value in source.values() if isinstance(value, list) for name in value):
         raise UserError(
             f"{path}: the file is damaged; a list in the source of the run contains something other than texts"
