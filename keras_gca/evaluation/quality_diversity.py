@@ -1,4 +1,4 @@
-"""Measures systems over a grid of temperatures and top-p values, and compares their best points of quality and diversity.
+"""Measures quality and diversity of systems over a grid of temperatures and top-p values, and compares best points.
 
 Results at one temperature prove nothing, because a system may seem better only because it is less diverse there. Caccia
 et al. 2020 ("Language GANs Falling Short") therefore compare whole curves. Here quality is the perplexity of sampled
