@@ -61,7 +61,7 @@ def answer(
     else:
         tokens, masks, _ = respond(training.policy, samples.batch, rows, seed, training.sampling, len(rows))
         replies = [Judged(tokenizer.decode(row[mask]).strip()) for row, mask in zip(tokens, masks, strict=True)]
-        experts = [Judged(prompt.response) for prompt in prompts]
+        experts = [Judged(text.strip()) for text in samples.response_texts]  # cut, as D will read them
     first = len(questions)
     if config.judge.discriminator == "contrastive":
         replies[:first] = [Judged(reply.text) for reply in replies[:first]]

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scipy.special import expit
 
+from gail_tf.data.samples import Samples
 from gail_tf.training.live_view import answer
 from tests.factories import small_runs
 
@@ -17,13 +18,15 @@ ASKED = ["I lost my job.", "My cat had kittens!"]
 def test_a_watched_training_learns_the_same_bits(changes):
     settings = small_runs.config(**changes)
     watched, alone = small_runs.training(settings), small_runs.training(settings)
-    held_out = small_runs.trajectories()[1][:3]
+    held_out, data = small_runs.trajectories()[1][:3], settings.data
+    encoded = Samples.encode(watched.tokenizer, held_out, data.condition_tokens, data.response_tokens, True)
+    read_by_d = [text.strip() for text in encoded.response_texts]  # cut at the limit of tokens
     judged = []
     for event in watched:
         if event.row is not None:
             asked, samples = answer(watched, held_out, None, ASKED)
             assert [exchange.context for exchange in asked] == ASKED
-            assert [exchange.human.text for exchange in samples] == [expert.response.strip() for expert in held_out]
+            assert [exchange.human.text for exchange in samples] == read_by_d
             judged.append((event.stage.phase, asked[0].reply.score, samples[0].human.score))
     contrastive = changes.get("discriminator") == "contrastive"
     for phase, of_question, of_sample in judged:
