@@ -144,6 +144,7 @@ def with_factors(path, factors, **changes):
     return write(path, values, tensors)
 
 
+@pytest.mark.thorough
 def test_the_scaling_of_llama_3_is_recovered(tmp_path):
     import torch
     from transformers import LlamaConfig

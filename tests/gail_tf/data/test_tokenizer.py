@@ -85,6 +85,7 @@ def test_either_form_of_the_files_suffices(fitted, texts, tmp_path, removed):
     assert [again.special(token) for token in (END, *CONTROLS)] == [fitted.special(t) for t in (END, *CONTROLS)]
 
 
+@pytest.mark.thorough
 def test_fitting_again_gives_the_same(fitted, texts):
     again = Tokenizer.fit(texts, 600, CONTROLS)
     assert again.encode_all(texts) == fitted.encode_all(texts)

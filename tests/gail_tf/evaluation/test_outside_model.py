@@ -71,6 +71,7 @@ def test_the_company_of_other_responses_changes_nothing(folder):
     assert alone[0][0] != pytest.approx(alone[1][0], rel=1e-4)  # the conversation is read
 
 
+@pytest.mark.thorough
 def test_a_model_does_not_measure_runs_that_were_trained_from_it(folder, tmp_path):
     gail_agents.write_run(tmp_path / "run")
     run = GAILRun.open(tmp_path / "run")

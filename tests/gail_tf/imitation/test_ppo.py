@@ -89,7 +89,9 @@ def test_a_steps_figures_and_gradient_are_the_objectives(changes, options):
 
 
 @pytest.mark.usefixtures("eagerly")
-@pytest.mark.parametrize("trainable", ["full", "lora", "head"])
+@pytest.mark.parametrize(
+    "trainable", ["full", *(pytest.param(other, marks=pytest.mark.thorough) for other in ("lora", "head"))]
+)
 def test_at_first_the_ratio_is_1_and_only_what_learns_moves(trainable):
     learner = training(trainable=trainable)
     policy = learner.policy

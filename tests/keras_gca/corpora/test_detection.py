@@ -213,6 +213,7 @@ def test_the_user_can_insist_on_plain_text(tmp_path, name):
     assert [text for each in read_corpus(path, "text").conversations for text in each.utterances] == said
 
 
+@pytest.mark.thorough
 def test_conversations_without_marks_and_capitals_stay_plain_text():
     for file in sorted((PROJECT / "keras_gca" / "data" / "corpus").glob("*.txt")):
         text = file.read_text(encoding="utf-8")

@@ -6,6 +6,8 @@ import itertools
 import re
 from pathlib import Path
 
+import pytest
+
 import keras_gca.data
 from keras_gca.data.conversations import read_conversations
 from keras_gca.data.text import detokenise, tokenise
@@ -67,6 +69,7 @@ def test_conversations_open_in_different_ways():
     assert max(openings.values()) <= 0.25 * openings.total()
 
 
+@pytest.mark.thorough
 def test_the_text_is_clean_and_survives_the_tokeniser():
     everything = [*THEMES, *FIRST, *SPEAKERS]
     for utterance in utterances(everything):
@@ -121,6 +124,7 @@ def test_speakers_are_described_and_have_20_conversations_each():
         assert any(re.search(rf"\b{row['name']}\b", line) for c in conversations for line in c[1::2]), row
 
 
+@pytest.mark.thorough
 def test_no_judged_message_is_similar_to_a_line_of_the_corpus():
     """The similarity is the Jaccard index of the trigrams of words, with marks for both ends."""
 

@@ -60,6 +60,7 @@ def test_permuted_labels_come_out_as_chance():
     assert 0.02 < share < 0.085
 
 
+@pytest.mark.thorough
 def test_an_effect_of_the_detectable_size_is_found_in_four_of_five_cases():
     draw = np.random.default_rng(0)
     size = detectable(1 / 12**0.5, 12)

@@ -22,6 +22,7 @@ def of(context, response="fine."):
 SOME = [of(("hello", "how are you?")), of(("hello there", "are you fine?"), "how are you, tom?")]
 
 
+@pytest.mark.thorough
 def test_measures_are_equations_9_and_10_and_the_likelihood(agent):
     found = measures(agent, SOME)
     for i, one in enumerate(SOME):
