@@ -91,6 +91,7 @@ def test_a_bot_keeps_the_layout_of_its_conversations(tmp_path):
     assert_same_answers(*answers)
 
 
+@pytest.mark.thorough
 def test_a_bot_of_an_older_version_has_the_layout_of_that_version(tmp_path):
     """A bot of an older version has only one file of its tokenizer, tokenizer.json, and its settings have no layout."""
     agent = of_gpt2(small_runs.config())

@@ -38,6 +38,7 @@ def policy(request, fitted):
     return Policy(gpt2, request.param)
 
 
+@pytest.mark.thorough
 def test_pytorch_gives_the_same_logits_and_tokens(policy, fitted, tmp_path):
     export(policy, fitted, tmp_path / "out")
     batch = encode_batch(fitted, CONTEXTS)

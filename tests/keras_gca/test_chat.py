@@ -113,6 +113,7 @@ def test_help_lists_every_command_and_unknown_ones_are_explained(chatting):
     assert replies(out) == []
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("options", [[], ["--context", "author"]])
 def test_reset_and_undo_take_what_was_said_out_of_the_context(chatting, options):
     """The toy bot has equal probabilities in every chat, so that a reply depends on the context alone."""

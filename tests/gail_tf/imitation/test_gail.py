@@ -120,6 +120,7 @@ def test_demonstrations_fall_from_table_1s_share_to_none(walked):
     assert ["val_perplexity" in row for row in rows] == [False, True, True]  # after every second update, and at the end
 
 
+@pytest.mark.thorough
 @every_variant
 def test_each_phase_moves_its_own_networks_and_no_other(walked, variant):
     before = None

@@ -66,6 +66,7 @@ def test_advantages_of_responses_hold_for_each_of_their_tokens():
     assert first == pytest.approx(second, rel=1e-5)
 
 
+@pytest.mark.thorough
 def test_without_advantage_nothing_moves():
     training = make()
     before = [variable.numpy() for variable in training.policy.variables]

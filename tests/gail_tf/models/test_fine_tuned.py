@@ -186,6 +186,7 @@ def test_trained_rows_keep_their_tokens_and_spare_rows_have_none(folder, capsys,
     assert (f"{spare} spare rows" in out) == bool(spare)
 
 
+@pytest.mark.thorough
 def test_spare_rows_have_no_probability(folder):
     """Spare rows are never drawn and do not count in likelihoods, however large their logits in PyTorch are."""
     known = size_of(folder)

@@ -101,6 +101,7 @@ def test_adapters_change_nothing_at_first_and_are_merged_when_written(folders, t
     np.testing.assert_allclose(changed[mask], torch_logits(tmp_path, tokens, mask)[mask], atol=2e-4)
 
 
+@pytest.mark.thorough
 def test_a_network_that_shares_weights_has_adapters_of_its_own(folders):
     network, (tokens, mask) = read(folders("llama"), adapters=Adapters(rank=2)), LEFT
     other = network.sharing(Adapters(rank=2))
@@ -130,6 +131,7 @@ def test_dropout_depends_on_the_seeds_alone(folders):
     np.testing.assert_array_equal(network.hidden(tokens, mask), read(folders("llama")).hidden(tokens, mask))
 
 
+@pytest.mark.thorough
 def test_bfloat16_stays_near_float32(folders):
     tokens, mask = LEFT
     exact = logits(read(folders("llama")), tokens, mask)[mask]

@@ -187,6 +187,7 @@ def test_no_backward_pass_through_frozen_blocks(any_policy):
         assert {name for name in reached if not name.startswith("ln_f")} == {n for n in weights if n.startswith("h.1.")}
 
 
+@pytest.mark.thorough
 def test_gradients_are_those_of_finite_differences(any_policy):
     variable = any_policy.trainable_variables[2]
     direction = np.random.default_rng(3).normal(size=variable.shape).astype(np.float32)

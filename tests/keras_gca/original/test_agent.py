@@ -106,6 +106,7 @@ def test_every_token_that_the_author_decoded_is_the_likeliest(golden, reference,
     assert len(rows.targets) == 50 * 49
 
 
+@pytest.mark.thorough
 def test_the_discriminators_scores_equal_the_authors(golden, reference):
     size = len(golden.vocabulary)
     scored = 0

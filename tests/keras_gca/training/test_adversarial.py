@@ -459,6 +459,7 @@ def test_other_ways_move_the_same_blocks(changes):
     assert 0 <= walk.history[-2]["val_judged_human"] <= 1
 
 
+@pytest.mark.thorough
 def test_reinforce_draws_its_answers_to_human_contexts():
     walk = training(small(algorithm="reinforce", adversarial_epochs=1))
     for event in walk:

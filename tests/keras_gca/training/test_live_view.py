@@ -45,6 +45,7 @@ def test_a_watched_training_learns_the_same_bits(algorithm, vocabulary):
         np.testing.assert_array_equal(arrays[name], array)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("algorithm", ["backpropagation", "reinforce"])
 def test_replies_and_ds_view_are_the_agents(algorithm, vocabulary):
     made = training(algorithm=algorithm)
