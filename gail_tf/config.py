@@ -259,7 +259,7 @@ class GAILConfig(Settings):
                 "--level response is expected"
             )
         if self.data.sentiment_history == "on" and self.data.sentiment == "off":
-            raise UserError("--sentiment-history: with --sentiment off there is no history of it; off is expected")
+            raise UserError("--sentiment-history on has no effect with --sentiment off; --sentiment on is expected")
         if self.data.condition_tokens + self.data.response_tokens > self.model.n_positions:
             raise UserError(
                 f"--n-positions: {self.model.n_positions} is too small; --condition-tokens and --response-tokens "

@@ -93,7 +93,7 @@ def test_every_remedy_is_a_setting():
         ),
         (
             {"sentiment": "off", "sentiment_history": "on"},
-            r"--sentiment-history: with --sentiment off there is no history of it; off is expected",
+            r"--sentiment-history on has no effect with --sentiment off; --sentiment on is expected",
         ),
         ({"listener_profile": "yes"}, r"--listener-profile: 'yes' is not one of on, off"),
         ({"kl_stop": -0.1}, r"--kl-stop: -0.1 is out of range; at least 0"),
