@@ -1,7 +1,8 @@
-"""`python -m docs.screenshots RUN GAIL_RUN`: takes the pictures of the README, in headless Chromium.
+"""`python -m docs.screenshots RUN`: takes the pictures of the documentation, in headless Chromium.
 
-The pictures show pages of two trained runs, one of each paper. The program needs the extras `web` and `test`, and
-Chromium on the path. It writes docs/chat_page.png, docs/survey.png and docs/empathy_chat_page.png.
+The chats are with the bots that the packages include, and the survey is made from a run of the first paper. The program
+needs the extras `web` and `test`, and Chromium on the path. It writes docs/chat_page.png, docs/survey.png and
+docs/empathy_chat_page.png.
 """
 
 import shutil
@@ -13,7 +14,9 @@ from pathlib import Path
 from flask import Flask
 from playwright.sync_api import Page, sync_playwright
 
+from gail_tf import chat as gail_command
 from gail_tf.agent import GAILAgent, Replying
+from keras_gca import chat as gca_command
 from keras_gca.agent import CHAT, Agent
 from keras_gca.safety.crisis import FIRST_USE_NOTICE
 from keras_gca.serving import web
@@ -25,8 +28,8 @@ from keras_gca.survey.server import create_app
 from keras_gca.survey.votes import Votes
 
 DOCS = Path(__file__).parent
-LINES = ["Good morning. Can I help you?", "I'd like a cup of tea, please."]
-EMPATHY_LINES = ["I lost my job last week.", "Thank you. I don't know what to do now."]
+LINES = ["Good morning! What's your name?", "Nice to meet you. Where are you from?", "Is it cold there?"]
+EMPATHY_LINES = ["My best friend is moving to Canada.", "We have known each other since school."]
 
 
 def address_of(app: Flask) -> str:
@@ -35,21 +38,25 @@ def address_of(app: Flask) -> str:
     return f"http://127.0.0.1:{server.port}/"
 
 
+def shipped_chat(batches: SharedBatches) -> Flask:
+    batches.warm_up()
+    return web.create_app(batches, "A chat with the shipped bot", FIRST_USE_NOTICE)
+
+
 def take_chat(page: Page, app: Flask, lines: list[str], picture: Path) -> None:
     page.goto(address_of(app))
     for number, line in enumerate(lines):
         page.fill("#text", line)
         page.press("#text", "Enter")
         page.locator(".bot").nth(number).wait_for()
+    page.locator(".another").last.wait_for(state="visible")  # the last reply is complete
     page.screenshot(path=picture, full_page=True)
     print(f"wrote {picture}")
 
 
-def main(run: str, gail_run: str) -> None:
-    batches = SharedBatches(Agent.load(run), CHAT)
-    chat = web.create_app(batches, f"A chat with {Path(run).name}")
-    batches = SharedBatches(GAILAgent.load(gail_run), Replying())
-    empathy_chat = web.create_app(batches, f"A chat with {Path(gail_run).name}", FIRST_USE_NOTICE)
+def main(run: str) -> None:
+    chat = shipped_chat(SharedBatches(Agent.load(gca_command.SHIPPED), CHAT))
+    empathy_chat = shipped_chat(SharedBatches(GAILAgent.load(gail_command.SHIPPED), Replying()))
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         path = Path(folder) / "survey.json"
         survey_command.main(["make", run, "--dialogues", "2", "--lines", "4", "--output", str(path)])
@@ -60,7 +67,7 @@ def main(run: str, gail_run: str) -> None:
             executable_path=shutil.which("chromium"),
             args=["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"],
         )
-        page = browser.new_page(viewport={"width": 860, "height": 840})
+        page = browser.new_page(viewport={"width": 860, "height": 920})
         take_chat(page, chat, LINES, DOCS / "chat_page.png")
         take_chat(page, empathy_chat, EMPATHY_LINES, DOCS / "empathy_chat_page.png")
         page.goto(address_of(form))

@@ -46,7 +46,7 @@ def main(arguments: list[str] | None = None) -> int:
     chat_command.check(options)
     if options.calibrate and options.say:
         raise UserError("--calibrate asks questions; leave out --say")
-    path, notice = chat_command.bot_of("gail_tf", options, SHIPPED)
+    path, name, notice = chat_command.bot_of("gail_tf", options, SHIPPED)
     folder = path if path.is_dir() else Path()
     asked = questions()
     file = AnswersFile(options.profile or folder / FILE, asked)
@@ -85,7 +85,7 @@ def main(arguments: list[str] | None = None) -> int:
         )
         calibration = Calibration(asked, with_answers, own, options.calibrate) if agent.takes_wishes else None
         return chat_command.serve(
-            agent, decodings, options, path, options.history, listening, notice, EXAMPLES, calibration
+            agent, decodings, options, name, options.history, listening, notice, EXAMPLES, calibration
         )
 
     if answers:

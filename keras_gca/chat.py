@@ -8,7 +8,6 @@ from pathlib import Path
 
 from keras_gca.engine import command_line
 from keras_gca.errors import UserError
-from keras_gca.safety.crisis import FIRST_USE_NOTICE
 from keras_gca.serving import chat_command, terminal
 from keras_gca.serving.protocol import Answer, Decodings
 
@@ -48,9 +47,9 @@ def main(arguments: list[str] | None = None) -> int:
     if options.greedy and (options.temperature is not None or options.beam is not None):
         raise UserError("--greedy excludes --temperature and --beam")
     if options.original:
-        path, notice = options.original, FIRST_USE_NOTICE
+        path, name, notice = chat_command.named(options.original)
     else:
-        path, notice = chat_command.bot_of("keras_gca", options, SHIPPED)
+        path, name, notice = chat_command.bot_of("keras_gca", options, SHIPPED)
     listening = chat_command.listen(options, path)
     with command_line.quiet_imports(f"TensorFlow, and then {path}"):
         from keras_gca.agent import CHAT, Agent, Decoding
@@ -66,15 +65,15 @@ def main(arguments: list[str] | None = None) -> int:
     if isinstance(agent, original.OriginalAgent) and options.verbose and not options.say:
         print("\n".join(agent.report))
     if listening is not None:
-        name = f"a beam search of width {decoding.beam}" if decoding.beam else "the likeliest token at every step"
+        usual = f"a beam search of width {decoding.beam}" if decoding.beam else "the likeliest token at every step"
         is_random = decoding.temperature is not None
         decodings = Decodings(
             decoding,
-            f"drawing words at temperature {decoding.temperature:g}" if decoding.temperature is not None else name,
+            f"drawing words at temperature {decoding.temperature:g}" if decoding.temperature is not None else usual,
             is_random,
             lambda temperature: Decoding(temperature, options.top_k, options.top_p),
         )
-        return chat_command.serve(agent, decodings, options, path, options.utterances, listening, notice, EXAMPLES)
+        return chat_command.serve(agent, decodings, options, name, options.utterances, listening, notice, EXAMPLES)
     warm_up: Callable[[], object] | None = None
     if options.context == "author":
         reply = original.replies_by_his_rule(agent, decoding, options.seed)

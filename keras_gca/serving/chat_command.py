@@ -4,12 +4,14 @@ import argparse
 import socket
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from keras_gca.engine import command_line
 from keras_gca.errors import UserError
 from keras_gca.safety.crisis import FIRST_USE_NOTICE
 from keras_gca.serving.calibration import Calibration
 from keras_gca.serving.protocol import MESSAGES_PER_MINUTE, Chatting, Decodings
+from keras_gca.sharing.hub import BOT
 from keras_gca.storage.ownership import MARKS
 
 
@@ -90,7 +92,21 @@ def check(options: argparse.Namespace) -> None:
         raise UserError("--say: a text is expected, not a blank one")
 
 
-def bot_of(package: str, options: argparse.Namespace, shipped: Path) -> tuple[Path, str]:
+class ChosenBot(NamedTuple):
+    """The bot to chat with.
+
+    Args:
+        path: The path of the bot, or its name on the Hugging Face Hub.
+        name: The name that the title of the page and the model list of /v1 show.
+        notice: A text that the chat shows first.
+    """
+
+    path: Path
+    name: str
+    notice: str
+
+
+def bot_of(package: str, options: argparse.Namespace, shipped: Path) -> ChosenBot:
     """Return the bot to chat with: the one that the user names, the newest one in runs/, or the shipped one.
 
     Args:
@@ -99,8 +115,7 @@ def bot_of(package: str, options: argparse.Namespace, shipped: Path) -> tuple[Pa
         shipped: The bot that is a part of the package.
 
     Returns:
-        The path of the bot, and the notice that a chat with it shows first. If the bot is the shipped one, the notice
-        begins with a line that says so.
+        The bot. If it is the shipped one, its notice begins with a line that says so.
 
     Raises:
         UserError: The user names a bot and also asks for the shipped one.
@@ -110,11 +125,18 @@ def bot_of(package: str, options: argparse.Namespace, shipped: Path) -> tuple[Pa
     runs = [bot for bot in Path("runs").glob("*/bot.h5") if (bot.parent / MARKS[package]).exists()]
     latest = max(runs, key=lambda bot: bot.stat().st_mtime, default=None)
     if options.bot:
-        return options.bot, FIRST_USE_NOTICE
+        return named(options.bot)
     if latest is not None and not options.shipped:
-        return latest.parent, FIRST_USE_NOTICE
+        return named(latest.parent)
     train = f"python -m {package}.train"
-    return shipped, f"This is the shipped bot. Train one of your own: {train}\n{FIRST_USE_NOTICE}"
+    notice = f"This is the shipped bot. Train one of your own: {train}\n{FIRST_USE_NOTICE}"
+    return ChosenBot(shipped, "the shipped bot", notice)
+
+
+def named(path: Path) -> ChosenBot:
+    """Return a bot that the user names. A file with the usual name is called by the name of its folder."""
+    name = path.absolute().parent.name if path.name == BOT else path.name
+    return ChosenBot(path, name, FIRST_USE_NOTICE)
 
 
 def listen(options: argparse.Namespace, path: Path) -> socket.socket | None:
@@ -144,7 +166,7 @@ def serve(
     agent: Chatting,
     decodings: Decodings,
     options: argparse.Namespace,
-    path: Path,
+    name: str,
     utterances: int | None,
     listening: socket.socket,
     notice: str = "",
@@ -157,7 +179,7 @@ def serve(
         agent: The agent that answers.
         decodings: The ways in which the agent may generate answers.
         options: The parsed options of `add_options`.
-        path: The path of the bot, for the title.
+        name: The name of the bot, for the title and for /v1.
         utterances: The number of utterances in the context, or None for the number that the training used.
         listening: The socket that `listen` returned.
         notice: A text that is shown above the chat.
@@ -179,8 +201,8 @@ def serve(
     batches = SharedBatches(agent, decodings.usual, utterances)
     chat_page = ChatPage(options.seed, options.verbose, examples, decodings, options.transcript, calibration)
     token = make_token(options.host)
-    app = create_app(batches, f"A chat with {path.name}", notice, options.messages_per_minute, chat_page, token)
-    add_completions(app, batches, path.name, options.messages_per_minute)
+    app = create_app(batches, f"A chat with {name}", notice, options.messages_per_minute, chat_page, token)
+    add_completions(app, batches, name, options.messages_per_minute)
     server = LocalServer(app, listening, THREADS)
     print("preparing the model for batches of messages; this takes some seconds ...", flush=True)
     batches.warm_up()

@@ -188,7 +188,7 @@ def test_what_cannot_be_calibrated_is_said_in_one_line(bot, listener, said, tmp_
 def test_a_page_that_others_reach_does_not_use_the_profile_of_this_computers_user(listener, asked, monkeypatch):
     served = []
 
-    def serve(agent, decodings, options, path, utterances, listening, notice, examples, calibration):
+    def serve(agent, decodings, options, name, utterances, listening, notice, examples, calibration):
         served.append((decodings.usual.profile, calibration.file))
         listening.close()
         return 0

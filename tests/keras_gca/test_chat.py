@@ -3,6 +3,7 @@
 import json
 import re
 import socket
+from pathlib import Path
 
 import pytest
 
@@ -10,7 +11,7 @@ from keras_gca import chat
 from keras_gca.agent import CHAT, Agent, Decoding
 from keras_gca.engine import command_line
 from keras_gca.safety.crisis import FIRST_USE_NOTICE
-from keras_gca.serving import local_server, shared_batches, web
+from keras_gca.serving import chat_command, local_server, shared_batches, web
 from tests.factories.gca import make_agent, write_run
 
 
@@ -61,6 +62,13 @@ def test_a_run_goes_before_the_shipped_bot_unless_that_is_named(nobody_types, ca
     assert notice == [FIRST_USE_NOTICE]
     assert bot.startswith("runs/mine: teacher forcing and adversarial, ")
     assert first_lines(capsys, "--shipped")[0][0].startswith("This is the shipped bot. ")
+
+
+@pytest.mark.parametrize(
+    ("bot", "name"), [("runs/mine", "mine"), ("runs/mine/bot.h5", "mine"), ("old.h5", "old.h5"), ("owner/bot", "bot")]
+)
+def test_the_title_of_a_page_has_the_name_of_the_run_or_of_the_file(bot, name):
+    assert chat_command.named(Path(bot)).name == name
 
 
 def test_the_shipped_bot_is_named_alone(capsys):

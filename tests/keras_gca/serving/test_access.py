@@ -104,10 +104,9 @@ def chat_at(host):
         options = argparse.Namespace(
             web=True, host=host, port=0, messages_per_minute=50, seed=0, verbose=False, transcript=None
         )
-        path = Path("bot.h5")
-        listening = chat_command.listen(options, path)
+        listening = chat_command.listen(options, Path("bot.h5"))
         decodings = Decodings(None, "as it is", False, lambda temperature: None)
-        return chat_command.serve(Parrot(), decodings, options, path, None, listening)
+        return chat_command.serve(Parrot(), decodings, options, "first", None, listening)
 
     return start
 
@@ -149,7 +148,7 @@ def test_the_chat_beyond_loopback_answers_only_those_who_have_the_token(served):
         assert browser.open("/answers", HELLO, Origin="http://evil.example")[0] == 403
 
         program = Visitor(port, bearer=token)
-        assert json.loads(program.open("/v1/models")[1])["data"][0]["id"] == "bot.h5"
+        assert json.loads(program.open("/v1/models")[1])["data"][0]["id"] == "first"
         assert program.open("/v1/chat/completions", ASKED)[0] == 200
         status, text, _ = program.open("/v1/chat/completions", ASKED | {"stream": True})
         assert (status, text.endswith("data: [DONE]\n\n")) == (200, True)

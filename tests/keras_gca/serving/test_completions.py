@@ -224,13 +224,12 @@ def test_the_chat_serves_it_and_prints_a_token_once_beyond_loopback(parrot, host
     options = argparse.Namespace(
         web=True, host=host, port=0, messages_per_minute=5, seed=0, verbose=False, transcript=None
     )
-    path = Path("bot.h5")
-    listening = chat_command.listen(options, path)
+    listening = chat_command.listen(options, Path("bot.h5"))
     decodings = Decodings(None, "as it is", False, lambda temperature: None)
-    assert chat_command.serve(parrot, decodings, options, path, None, listening) == 0
+    assert chat_command.serve(parrot, decodings, options, "first", None, listening) == 0
     words = re.findall(r"\?token=(\S+)", capsys.readouterr().out)
     assert len(words) == printed
     client = apps[0].test_client()
     assert client.get("/v1/models").status_code == (401 if printed else 200)
     headers = {"Authorization": f"Bearer {words[0]}"} if printed else {}
-    assert client.get("/v1/models", headers=headers).json["data"][0]["id"] == "bot.h5"
+    assert client.get("/v1/models", headers=headers).json["data"][0]["id"] == "first"
