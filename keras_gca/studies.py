@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from glove.cost import TimeLimit
-from keras_gca.config import PRESETS, Config
+from keras_gca.config import Config
 from keras_gca.data.conversations import FORMATS
 from keras_gca.data.source import Source
 from keras_gca.engine import command_line, reporting
 from keras_gca.errors import UserError, refuse_missing
 from keras_gca.evaluation.decoding_grid import grid
 from keras_gca.evaluation.variants import ADVERSARIAL, CELLS, FACTORS, QUESTION, STUDIES, TEACHER_FORCED
+from keras_gca.presets import PRESETS
 
 if TYPE_CHECKING:
     from keras_gca.evaluation.provenance import Outcome

@@ -109,7 +109,7 @@ def start_from(
 
     Args:
         first: The folder of the other run.
-        changes: The settings that differ from those of the other run; only those in `config.AFTER_LINE_3` may differ.
+        changes: The settings that differ from those of the other run; only those of `after_line_3` may differ.
         run: The folder to create.
         strategy: The strategy that `devices.make` returned, or None for one device.
         minutes: The time limit in minutes, counted from now, after which the training stops as if Ctrl-C had been
