@@ -38,7 +38,8 @@ PROGRAMS = {
 from keras_gca.engine import command_line
 from keras_gca.chat import SHIPPED
 with command_line.quiet_imports():
-    from keras_gca.agent import CHAT, Agent
+    from keras_gca.agent import Agent
+    from keras_gca.models.decoding_settings import CHAT
     from keras_gca.original import agent
 mark()
 agent, how = Agent.load(path or SHIPPED), CHAT

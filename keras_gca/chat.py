@@ -53,7 +53,8 @@ def main(arguments: list[str] | None = None) -> int:
         path, notice = chat_command.bot_of("keras_gca", options, SHIPPED)
     listening = chat_command.listen(options, path)
     with command_line.quiet_imports(f"TensorFlow, and then {path}"):
-        from keras_gca.agent import CHAT, Agent, Decoding
+        from keras_gca.agent import Agent
+        from keras_gca.models.decoding_settings import CHAT, Decoding
         from keras_gca.original import agent as original
 
     decoding = Decoding(options.temperature, options.top_k, options.top_p, options.beam)

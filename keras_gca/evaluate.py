@@ -61,8 +61,8 @@ def main(arguments: list[str] | None = None) -> int:
 def _evaluate(options: argparse.Namespace, arguments: Sequence[str]) -> dict[str, Any]:
     """Measure the runs, print the metrics, and return what --json prints."""
     with command_line.quiet_imports():
-        from keras_gca.agent import Decoding
         from keras_gca.evaluation import provenance, replies, statistics
+        from keras_gca.models.decoding_settings import Decoding
 
     decoding = Decoding(options.temperature, beam=options.beam)
     figures = replies.evaluate_runs(options.runs, decoding, options.seed, options.glove)

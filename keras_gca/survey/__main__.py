@@ -79,7 +79,8 @@ def _make(options: argparse.Namespace) -> int:
     if bad.counts:
         print(bad.summary())
     with command_line.quiet_imports():
-        from keras_gca.agent import Agent, Decoding
+        from keras_gca.agent import Agent
+        from keras_gca.models.decoding_settings import Decoding
         from keras_gca.survey.dialogues import Model, all_lines, make_survey
 
     agents = [Agent.load(path) for path in options.bots]

@@ -13,11 +13,12 @@ import tensorflow as tf
 
 import glove
 from glove.text_files import SKIP_HINT, BadLines, counted, one_line
-from keras_gca.agent import SHOWN_SPEAKERS, Agent
+from keras_gca.agent import Agent
 from keras_gca.config import Config
 from keras_gca.data.conversations import Conversation
 from keras_gca.data.dataset import Dataset, prepare
 from keras_gca.data.source import Source
+from keras_gca.data.speakers import SHOWN_SPEAKERS
 from keras_gca.data.token_folder import is_token_folder
 from keras_gca.data.token_pairs import TokenPairs
 from keras_gca.data.vocabulary_choice import all_too_rare, given_words
