@@ -16,7 +16,7 @@ from keras_gca.serving.calibration import Answers, AnswersFile, Calibration, Que
 from keras_gca.serving.protocol import Decodings
 
 if TYPE_CHECKING:
-    from gail_tf.agent import Replying
+    from gail_tf.policies.replying import Replying
     from keras_gca.serving.protocol import Answer
 
 DESCRIPTION = """\
@@ -56,7 +56,8 @@ def main(arguments: list[str] | None = None) -> int:
         return 0
     listening = chat_command.listen(options, path)
     with loading.quiet_imports(f"TensorFlow, and then {path}"):
-        from gail_tf.agent import GAILAgent, Replying
+        from gail_tf.agent import GAILAgent
+        from gail_tf.policies.replying import Replying
 
     replying = Replying(options.temperature, options.top_p, options.candidates)
     agent = GAILAgent.load(path, options.agreed)
