@@ -244,7 +244,7 @@ def test_memory_grows_with_the_words_kept_and_not_with_a_binary_file(write):
 
 def test_that_words_are_in_lower_case_is_said_only_where_it_is_true(write, capsys):
     for text, word, said in (
-        ("the 1 2\nof 3 4\n", "The", " (all words of the file are in lower case)"),
+        ("the 1 2\nof 3 4\n", "The", " (all words in the file are in lower case)"),
         ("the 1 2\nOf 3 4\n", "The", ""),
         ("the 1 2\nof 3 4\n", "and", ""),
     ):
