@@ -140,8 +140,8 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument(
         "--minutes",
         type=_positive_number,
-        help="the time limit in minutes, not counting the time to read the corpus; the fit stops after the epoch in which "
-        "the limit is reached, and the vectors are written",
+        help="the time limit in minutes, not counting the time to read the corpus; the fit stops after the epoch in "
+        "which the limit is reached, and the vectors are written",
     )
     command.add_argument("--seed", type=_seed, default=0, help="the random seed; the same seed gives the same vectors")
     command.set_defaults(run=_fit)
