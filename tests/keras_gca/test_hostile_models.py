@@ -275,9 +275,9 @@ RUNS = {
     ),
     "fewer words": (
         content("vocabulary.json", '{"words": ["a"], "counts": [1], "surfaces": {}}'),
-        "pairs.h5: the file is damaged; its parts do not fit together (words have numbers from",
+        "pairs.h5: the file is damaged; its parts do not fit together (the word indices range from",
     ),
-    "words below zero": (pairs(training_0=lambda array: array - 1), "(words have numbers from -1"),
+    "words below zero": (pairs(training_0=lambda array: array - 1), "(the word indices range from -1"),
     "words beyond all": (pairs(validation_1=lambda array: array + VOCABULARY), "; 0 to 29 is expected"),
     "words of floats": (pairs(training_1=lambda array: array.astype(np.float32)), "pairs of whole numbers"),
     "fewer answers": (pairs(training_1=lambda array: array[:-1]), "the shapes of the pairs are"),
