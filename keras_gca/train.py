@@ -23,7 +23,7 @@ trained, the generator is trained through the frozen discriminator, and teacher 
   python -m keras_gca.train --resume RUN               resume an interrupted run
   python -m keras_gca.train --resume RUN --teacher-forcing-epochs 20
                                                        train line 3 further, to 20 epochs in all, and run lines
-                                                       4 to 12 anew
+                                                       4 to 12 again
   python -m keras_gca.train --start-from RUN           start a new run from line 4 with RUN's data and line 3
   python -m keras_gca.train --start-from RUN --preset author
                                                        the same with the author's settings for lines 4 to 12
