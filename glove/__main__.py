@@ -153,7 +153,7 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--count", type=_positive, default=10, help="the number of neighbours to list")
     command.set_defaults(run=_neighbours)
 
-    command = commands.add_parser("coverage", help="measure how much of a tokenised text has vectors")
+    command = commands.add_parser("coverage", help="measure how many words of a tokenised text have vectors")
     command.add_argument("vectors", type=Path, help=VECTORS)
     command.add_argument("corpus", type=Path, help=CORPUS)
     command.add_argument("--member", help="the file inside a .zip")

@@ -100,7 +100,7 @@ def joined_cooccurrences(indices: np.ndarray, owner: np.ndarray, vocabulary_size
 
     Args:
         indices: (t,) int64, the word indices of all documents; see `cooccurrences`.
-        owner: (t,) int, the number of the document that contains each word.
+        owner: (t,) int, the index of the document that contains each word.
         vocabulary_size: The number of words.
         window: The largest distance at which two words count as occurring together.
 
@@ -185,8 +185,8 @@ def fit(
         epochs: The number of passes over the entries.
         batch_size: The number of entries per step.
         seed: The random seed for the initial vectors and the order of the entries.
-        report: A function that is called after each epoch. Its arguments are the number of the epoch, from 1, and the
-            mean weighted squared error.
+        report: A function that is called after each epoch. Its arguments are the number of the epoch, counted from 1,
+            and the mean weighted squared error.
         begin: A function that is called before the first epoch, with the number of entries.
         stop: A function that is called after each epoch. If it returns True, no further epoch follows.
 
@@ -222,7 +222,7 @@ def fit_entries(
 ) -> Vectors:
     """Fit GloVe vectors to co-occurrences that have already been counted.
 
-    The method and the other arguments are those of `fit`.
+    `fit` describes the method.
 
     Args:
         entries: The non-zero entries of X, as `cooccurrences` returns them.
@@ -242,11 +242,11 @@ def fit_entries(
         The float32 vectors of the words that occur together with a word of the vocabulary.
 
     Raises:
-        ValueError: There is no entry.
+        ValueError: There are no entries.
     """
     rows, columns, counts = entries
     if not len(rows):
-        raise ValueError("no two words of the corpus occur within one window: there is nothing to fit")
+        raise ValueError("no two words in the corpus occur within one window, so there is nothing to fit")
     targets = np.log(counts).astype(np.float32)
     weights = np.minimum(1.0, (counts / x_max) ** alpha).astype(np.float32)
 

@@ -61,7 +61,7 @@ class BadLines:
         skipped = self.counts.total() - self._before
         if skipped > MOST_SKIPPED * (used + skipped):
             lines = f"{skipped:,} of {counted(used + skipped, 'line')} cannot be used"
-            raise self.error(f"{name}: {lines}; the first: {self._reason}")
+            raise self.error(f"{name}: {lines}; the first error: {self._reason}")
 
     def report(self, where: str, kind: str, message: str) -> None:
         """Report one bad line.
@@ -83,7 +83,7 @@ class BadLines:
         self._reason = self._reason and self._reason.replace(old, new)
 
     def summary(self) -> str:
-        """Return one line that says which lines were skipped, or an empty text if none were."""
+        """Return one line with the number of skipped lines for each kind of fault, or an empty text without any."""
         if not self.counts:
             return ""
         kinds = ", ".join(f"{count:,} {kind} (first {self._first[kind]})" for kind, count in self.counts.items())

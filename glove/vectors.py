@@ -37,7 +37,7 @@ class Vectors:
     """Words and their vectors.
 
     Args:
-        words: n words, in the order of the file they came from.
+        words: n words, in the order in which the file contains them.
         matrix: (n, dimension) float32; row i belongs to words[i].
 
     Raises:
@@ -100,7 +100,7 @@ def read_vectors(
         bad: Decides what happens to bad lines. If None, the first bad line raises an error.
 
     Returns:
-        The vectors in the order of the file.
+        The vectors, in the order in which the file contains them.
 
     Raises:
         VectorFileError: A line has the wrong number of values, or is not UTF-8. A word that is kept occurs twice, or

@@ -20,7 +20,7 @@ _BLOCK = 1 << 16
 
 
 class BinaryVectors:
-    """Iterates over the words of a binary file and their vectors, in the order of the file.
+    """Iterates over the words in a binary file and their vectors, in the order of the file.
 
     The file is read block by block, so that the memory needed does not grow with the size of the file. If the first
     line is not that of a word2vec file, or if the file is shorter than this line implies, `bad.error` is raised.

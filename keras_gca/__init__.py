@@ -35,7 +35,7 @@ Training (Algorithm 2) and evaluation:
 
 Networks (Figures 1 and 2):
 
-    Decoder                        Algorithm 1: greedy decoding, sampling and beam search of a generator
+    Decoder                        Algorithm 1: greedy decoding, sampling and beam search for a generator
     GenerativeConversationalAgent  the generator, the discriminator and the two composed, with shared layers
     Sizes                          the sizes of these networks
 

@@ -24,7 +24,7 @@ Chat with a trained agent. Each of its generators (teacher forcing, adversarial)
   python -m keras_gca.chat --say "Hello!" --json    one reply for a script, as a line of JSON
   python -m keras_gca.chat --original DIR       the author's own files: vocabulary_movie and my_model_weights*.h5
 
-This is a research program. If a message mentions self-harm or danger, the answer is a note, and no model is run.
+This is a research program. If a message mentions self-harm or danger, the reply is a note, and no model is run.
 """
 
 EXAMPLES = ("Hello! How are you?", "What do you do for a living?", "I'd like a cup of tea, please.")

@@ -14,8 +14,8 @@ from keras_gca.settings import naming
 from keras_gca.storage.atomic import write_text
 
 DESCRIPTION = """\
-Measure the generators of a run on its held-out pairs. Several runs (seeds) give the mean and the standard deviation,
-and with --summary also a 95 % confidence interval of the mean (Student's t).
+Measure the generators of a run on its held-out pairs. For several runs (seeds), the mean and the standard deviation are
+reported, and with --summary also a 95 % confidence interval of the mean (Student's t).
 
 perplexity   exp of the total negative log-likelihood divided by the number of tokens, EOS included. For comparison, a
              trigram model (interpolated Kneser-Ney, from NLTK) is fitted to the same training answers and measured too
@@ -24,7 +24,7 @@ replies      diversity, length, repeated replies, the share of the most frequent
 Table 1      how often a discriminator prefers each generator's answer (Eq. 10, ties left out). The judges are the run's
              own discriminator and two independent ones. Each independent discriminator is trained on the human answers
              and the answers of all generators in one half of the held-out conversations, and judges the other half.
-             The choice by Eq. 9 is compared with that by Eq. 10: how often the shorter answer wins, and how often the
+             Ranking by Eq. 9 is compared with ranking by Eq. 10: how often the shorter answer wins, and how often the
              human answer scores higher than a machine's
 parts        perplexity and BLEU by the number of utterances before the answer (if complete conversations are held
              out), and separately for answers that do and do not occur among the training answers

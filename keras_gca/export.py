@@ -67,7 +67,7 @@ def main(arguments: list[str] | None = None) -> int:
         files={
             **networks,
             "saved_model": "a TensorFlow SavedModel, from text to text",
-            "bot.h5": "the whole agent, with its discriminator: `keras_gca.Agent.load`",
+            "bot.h5": "the complete agent with its discriminator, for `keras_gca.Agent.load`",
         },
         source=source,
         embedded=EMBEDDED,

@@ -61,14 +61,14 @@ def make_parser() -> argparse.ArgumentParser:
         nargs="+",
         default=DEFAULT.weights,
         metavar="X",
-        help=f"the values to compare of lambda, the weight of p(y) or p(x|y) [{' '.join(map(str, DEFAULT.weights))}]",
+        help=f"the weights lambda of p(y) or p(x|y) to compare [{' '.join(map(str, DEFAULT.weights))}]",
     )
     parser.add_argument(
         "--words",
         type=command_line.at_least_one,
         default=DEFAULT.words,
         metavar="N",
-        help=f"the number of words at the beginning of an answer whose p(y) is penalised [{DEFAULT.words}]",
+        help=f"the number of words at the beginning of an answer for which p(y) is penalised [{DEFAULT.words}]",
     )
     parser.add_argument(
         "--length-bonus",

@@ -16,7 +16,7 @@ COLDEST, HOTTEST = 0.01, 100.0  # the range of temperatures: below it replies wo
 
 
 def option(default: Any, help: str, low: float | None = None, high: float | None = None, choices: tuple = ()) -> Any:
-    """Declare a field of a class of settings, or of a group of settings.
+    """Declare an option, which is a field of a settings class or of a group of options.
 
     Args:
         default: The default value of the field, which is the paper's value.
@@ -29,10 +29,10 @@ def option(default: Any, help: str, low: float | None = None, high: float | None
 
 
 def group(kind: type, title: str) -> Any:
-    """Declare a field of a class of settings that holds a group of options, as in `config.ppo.epsilon`.
+    """Declare a field of a settings class that holds a group of options, such as `ppo` in `config.ppo.epsilon`.
 
-    Only the code has groups. Options, JSON and the arguments of `preset` and `changed` are flat, so the name of an
-    option occurs in one group only.
+    Groups exist only in the code. Command-line options, JSON, and the arguments of `preset` and `changed` are flat, so
+    each option name occurs in one group only.
 
     Args:
         kind: A frozen dataclass whose fields are options.
@@ -184,7 +184,7 @@ class Settings:
             UserError: `values` is not a dictionary, names an unknown option, or has an invalid value.
         """
         if not isinstance(values, dict):
-            raise UserError(f"settings are a JSON object of names and values, not {type(values).__name__}")
+            raise UserError(f"settings are a JSON object of names and values; this is a {type(values).__name__}")
         return cls(**values)._set_given(())
 
 

@@ -15,7 +15,7 @@ def plan_batches(pairs: Pairs | TokenPairs, batch_size: int, seed: int | None = 
     Args:
         pairs: The pairs.
         batch_size: The number of pairs in a batch.
-        seed: The seed of the shuffle, or None for a fixed order, which validation needs.
+        seed: The seed for shuffling, or None for a fixed order, which validation needs.
 
     Returns:
         The indices of each batch's pairs; see `batching.plan`.

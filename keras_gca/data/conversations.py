@@ -10,7 +10,7 @@ cornell     the Cornell Movie-Dialogs Corpus
 dailydialog DailyDialog
 empathetic  EmpatheticDialogues
 jsonl       JSON lines, one conversation on each line, or one utterance with the identifier of its conversation
-json        a JSON file that is a list of conversations
+json        a JSON file that contains a list of conversations
 convokit    a ConvoKit file of utterances, or the folder that contains it
 datasets    a Hugging Face data set, as Parquet files or as saved by `save_to_disk`
 """
@@ -261,8 +261,10 @@ def _official_parts(corpus: Corpus) -> str:
     sizes = Counter(conversation.part for conversation in corpus.conversations)
     if not any(part in sizes for part in PARTS):
         if corpus.format in DIVIDED:
-            expected = "the folder or archive with train, validation and test is expected"
-            raise UserError(f"{what}: no official parts were found; {expected}")
+            raise UserError(
+                f"{what}: no official parts were found; the folder or archive with train, validation and test is "
+                "expected"
+            )
         raise UserError(f"{what}: {TITLES[corpus.format]} has no official parts; --splits random divides it at random")
     if missing := [part for part in PARTS if not sizes[part]]:
         there = " and ".join(part for part in PARTS if sizes[part])

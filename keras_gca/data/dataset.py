@@ -55,7 +55,7 @@ class Dataset:
 
 
 def prepare(conversations: Sequence[Conversation], config: Config, words: Sequence[str] | None = None) -> Dataset:
-    """Tokenise conversations, hold a part of them out, build the vocabulary, and make the pairs.
+    """Tokenise conversations, hold out a part of them, build the vocabulary, and make the pairs.
 
     If every word is rarer than `minimum_count`, and the user has not set this option, the vocabulary contains all words
     (`all_too_rare`). With `--context-changes detect`, EOS ends each utterance of a context, as for a hierarchical

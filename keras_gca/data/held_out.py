@@ -19,13 +19,13 @@ def hold_out(owner: np.ndarray, fraction: float, seed: int) -> np.ndarray:
     """Choose the pairs to hold out, by drawing complete conversations at random.
 
     A corpus cannot be divided in this way if it has fewer than ten conversations, or if one conversation has more than
-    a tenth of all pairs. An example is the paper's own corpus, which has no boundaries between conversations. Single
-    pairs are then drawn, and their contexts overlap with training utterances.
+    a tenth of all pairs. An example is the paper's own corpus, which has no boundaries between conversations. In this
+    case single pairs are drawn, and their contexts overlap with training utterances.
 
     Args:
         owner: (n,) int, the index of the conversation that each pair comes from.
         fraction: The share of the conversations, or of the pairs, to hold out.
-        seed: The seed of the choice.
+        seed: The seed for the random choice.
 
     Returns:
         (n,) bool, whether each pair is held out.
@@ -42,7 +42,7 @@ def drawn_to_hold_out(units: int, fraction: float, seed: int, most: int | None =
     Args:
         units: The number of conversations or pairs.
         fraction: The share to hold out.
-        seed: The seed of the choice.
+        seed: The seed for the random choice.
         most: The maximum number to hold out, or None for no limit.
     """
     count = max(1, round(fraction * units))

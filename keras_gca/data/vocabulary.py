@@ -175,14 +175,14 @@ class Vocabulary:
             raise ValueError("a vocabulary has words, counts and surfaces")
         words, counts, surfaces = values["words"], values["counts"], values["surfaces"]
         if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
-            raise ValueError("the words of a vocabulary are a list of text")
+            raise ValueError("the words of a vocabulary must be a list of texts")
         if not isinstance(counts, list) or not all(type(count) is int and 0 <= count < 2**63 for count in counts):
-            raise ValueError("the counts of a vocabulary are whole numbers from 0")
+            raise ValueError("the counts of a vocabulary must be non-negative whole numbers")
         if not isinstance(surfaces, dict) or not all(isinstance(form, str) for form in surfaces.values()):
-            raise ValueError("the surfaces of a vocabulary are text")
+            raise ValueError("the surfaces of a vocabulary must be texts")
         speakers = values.get("speakers", [])
         if not isinstance(speakers, list) or not all(isinstance(speaker, str) for speaker in speakers):
-            raise ValueError("the speakers of a vocabulary are a list of text")
+            raise ValueError("the speakers of a vocabulary must be a list of texts")
         return cls(words, counts, surfaces, speakers)
 
 
@@ -194,8 +194,8 @@ def read_words(path: str | os.PathLike, bad: BadLines | None = None) -> list[str
         bad: Decides what happens to bad lines. If None, the first bad line raises an error.
 
     Raises:
-        UserError: The file is missing, is not UTF-8, or has no words. A line has several words, a repeated word or a
-            special token. The message names the file and the line.
+        UserError: The file is missing, is not UTF-8, or has no words, or one of its lines has several words, a repeated
+            word or a special token. The message names the file and the line.
     """
     bad = bad or BadLines(error=UserError)
     words: dict[str, int] = {}

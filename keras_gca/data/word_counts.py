@@ -7,7 +7,7 @@ import operator
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-MOST_WORDS = 1_000_000  # different words in memory; if there are more, their counts are written to a file
+MOST_WORDS = 1_000_000  # the maximum number of different words in memory; beyond it, counts are written to a file
 
 
 class WordCounts:

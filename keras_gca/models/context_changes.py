@@ -33,7 +33,7 @@ class ChangeDetector:
     Args:
         vocabulary: s_v.
         word_embedding: s_e.
-        seed: The seed of the initial weights.
+        seed: The seed for the initial weights.
 
     Attributes:
         words: The embedding layer, (s_v, s_e).

@@ -1,8 +1,8 @@
 """Counts the operations of Figure 2's networks, so that long commands can estimate their time before they start.
 
-An operation is a multiplication or an addition in a matrix product. Training and decoding are slower than one large
-matrix product, so each count is divided by the fraction of its speed that was measured for them (`DENSE`, `LSTM`). A
-count is thus the number of operations that a single large product performs in the same time.
+An operation is a multiplication or an addition in a matrix product. Training and decoding are slower than a single
+large matrix product. Each count is therefore divided by their measured speed, as a fraction of the speed of such a
+product (`DENSE`, `LSTM`). It is then the number of operations that the large product performs in the same time.
 
 s_e, s_se, s_sed and s_v are explained in `sizes.py`, and y_h is the output of the generator's hidden layer.
 """
@@ -20,7 +20,7 @@ from keras_gca.engine.matrix_products import IMPORTS, estimate_of
 from keras_gca.models.sizes import sizes_of
 
 DENSE = 0.5  # the speed of the layers after the LSTMs, as a fraction of the speed of one large matrix product
-LSTM = 0.2  # the speed of the LSTMs, as such a fraction
+LSTM = 0.2  # the speed of the LSTMs, as a fraction of the same speed
 GRADIENT = 3  # the cost of a forward and a backward pass, in forward passes
 # The values that are held for each weight: the weight itself, its gradient, Adam's moments, the copies of these in a
 # checkpoint, and the generators that are kept.
@@ -66,7 +66,7 @@ class Costs:
         self._config, self._sizes = config, sizes_of(config, vocabulary)
 
     def read(self, some: Lengths) -> float:
-        """Return the number of operations in which the generator reads pairs in one pass (`forward.py`)."""
+        """Return the number of operations that the generator needs to read pairs in one pass (`forward.py`)."""
         tokens = some.pairs * some.answer
         states = some.pairs * (some.context + some.answer + self._of_utterances)
         # The context's term in y_h is computed once for each pair (Eq. 2 and 3); a canonical model does not have it.
@@ -74,11 +74,11 @@ class Costs:
         return (tokens * self._of_token + of_contexts) / DENSE + states * self._lstm(self._sizes.sentence_embedding)
 
     def learn(self, some: Lengths) -> float:
-        """Return the number of operations in which the generator learns from pairs."""
+        """Return the number of operations that the generator needs to learn from pairs."""
         return GRADIENT * self.read(some)
 
     def judge(self, some: Lengths) -> float:
-        """Return the number of operations in which the discriminator judges each token of the answers (Eq. 7 and 8)."""
+        """Return the number of operations that the discriminator needs to judge each token of pairs (Eq. 7 and 8)."""
         sizes, tokens = self._sizes, some.pairs * some.answer
         hidden = 2 * 2 * sizes.discriminator_sentence_embedding * (sizes.discriminator_hidden or 0)
         states = some.pairs * (some.context + some.answer + self._of_utterances)

@@ -153,7 +153,7 @@ def _names_and_parents(arrows: list[tuple[str, str]]) -> tuple[list[str], dict[s
 
 
 def _depth(name: str, parents: dict[str, list[str]]) -> int:
-    """Return the row of a box: the largest number of arrows that lead from an input to it."""
+    """Return the row of a box, which is the length of the longest path of arrows from an input to it."""
     return 1 + max(_depth(parent, parents) for parent in parents[name]) if parents[name] else 0
 
 

@@ -1,4 +1,4 @@
-"""Computes Figure 2 for all prefixes of an answer in one pass; training, decoding and scoring run this file.
+"""Computes Figure 2 for all prefixes of an answer in one pass; training, decoding and scoring use this file.
 
 A prefix is a partial answer: the first tokens of an answer. `networks.py` contains Figure 2 as the paper draws it, with
 the same layers. This file must compute the same values.

@@ -125,7 +125,7 @@ class GenerativeConversationalAgent:
         Args:
             sizes: the sizes of the layers.
             embedding: (s_v, s_e) float32, the initial word vectors, or None to draw them at random.
-            seed: the seed of the initial weights.
+            seed: the seed for the initial weights.
             original_padding: whether to follow the `original` convention.
             canonical: whether to make the generator a canonical seq2seq model.
 
@@ -322,7 +322,7 @@ def build(
     """Make the networks that a config describes.
 
     Args:
-        config: the settings of a run. The seed of the run is also the seed of the initial weights.
+        config: the settings of a run. The seed of the run is also used for the initial weights.
         vocabulary_size: s_v.
         embedding: (s_v, s_e) float32, the initial word vectors, or None to draw them at random.
         speakers: the number of speakers who have an embedding. It is used only if the config has speaker embeddings.

@@ -1,4 +1,4 @@
-"""The sizes of Figure 2's layers, from which the number of weights is known before a network is made."""
+"""The sizes of Figure 2's layers, and the numbers of weights that follow from them."""
 
 from dataclasses import dataclass
 
@@ -47,7 +47,7 @@ class Sizes:
         return self.hidden or self.vocabulary // 2
 
     def numbers(self, canonical: bool = False) -> tuple[int, int]:
-        """Count the weights before a network is made.
+        """Compute the number of weights from the sizes, without making a network.
 
         Args:
             canonical: whether the generator is a canonical seq2seq model.

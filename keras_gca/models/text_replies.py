@@ -75,7 +75,8 @@ class TextReplies(tf.Module):
             path: The folder to create.
         """
         signature = self._traced_reply()
-        without_gradients = tf.saved_model.SaveOptions(experimental_custom_gradients=False)  # the LSTM's needs XLA
+        # The LSTM's custom gradient needs XLA, so custom gradients are not saved.
+        without_gradients = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
         tf.saved_model.save(self, path, {"serving_default": signature}, without_gradients)
 
     def reply(self, contexts: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -87,7 +88,7 @@ class TextReplies(tf.Module):
 
         Returns:
             `reply`, (B,) string; `probability`, (B,) float32, p(y|x) of the reply under its generator; `score`, (B,)
-            float32, the discriminator's score of the reply (Eq. 10).
+            float32, the discriminator's score for the reply (Eq. 10).
         """
         encoded = self.encode(contexts)
         answers, log_probabilities, log_scores = [], [], []
@@ -108,7 +109,7 @@ class TextReplies(tf.Module):
         }
 
     def _traced_reply(self) -> Any:
-        """Trace `reply` for any number of contexts, without XLA programs."""
+        """Trace `reply` for any number of contexts, without compiling parts of it with XLA."""
         contexts = tf.TensorSpec([None], tf.string, name="contexts")
         with _without_xla():
             return tf.function(self.reply, autograph=False).get_concrete_function(contexts)
@@ -202,7 +203,7 @@ class _PlainDecoder(Decoder):
 
 @contextlib.contextmanager
 def _without_xla() -> Iterator[None]:
-    """Trace functions that XLA would otherwise compile as ordinary operations of the surrounding graph."""
+    """Trace functions that are marked for XLA as ordinary operations of the surrounding graph instead."""
     before = tf.config.functions_run_eagerly()
     tf.config.run_functions_eagerly(True)
     try:

@@ -59,7 +59,7 @@ def replies_by_his_rule(agent: Agent, decoding: Decoding, seed: int = 0) -> Call
     Args:
         agent: Any agent.
         decoding: How answers are generated.
-        seed: The seed of sampling.
+        seed: The seed for sampling.
 
     Returns:
         A function that answers a conversation, given its utterances and the number of the turn; see `terminal.talk`.

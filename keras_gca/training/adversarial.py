@@ -46,7 +46,7 @@ class AdversarialTraining(AdversarialState):
             case 3:
                 yield from self.teacher_forcing(stage)  # G and the word vectors learn H's answers
             case 5:
-                yield from self.self_conversation(stage)  # G answers contexts of H, then its own answers, which gives M
+                yield from self.self_conversation(stage)  # G answers contexts from H, then its own answers, giving M
             case 6:
                 yield from self.discriminator(stage)  # D learns to tell H from M
             case 9:

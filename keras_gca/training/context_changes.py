@@ -109,7 +109,7 @@ def train_detector(pairs: Pairs, held_out: Pairs, embedding: np.ndarray, seed: i
         pairs: The training pairs, in whose contexts each utterance ends with EOS.
         held_out: Held-out pairs of the same kind.
         embedding: (s_v, s_e) float32, the initial word vectors.
-        seed: The seed of the initial weights and of all random draws.
+        seed: The seed for the initial weights and all random draws.
 
     Raises:
         UserError: All training pairs, or all held-out pairs, come from one conversation.

@@ -121,7 +121,7 @@ class DiscriminatorTraining(BlockLearner):
 
     @staticmethod
     def metrics(sums: np.ndarray) -> dict[str, float]:
-        """Compute the mean loss, and D's accuracy for human and for machine-generated tokens (NaN if none)."""
+        """Compute the mean loss, and D's accuracy on human and on machine-generated tokens (NaN if there are none)."""
         loss, human, human_correct, machine, machine_correct = sums
         return {
             "loss": float(loss / (human + machine)),
@@ -139,7 +139,7 @@ def labelled_batches(
         human: The pairs of H.
         machine: The pairs of M.
         batch_size: The number of pairs in a batch.
-        seed: The seed of the shuffle, or None for a fixed order.
+        seed: The seed for shuffling, or None for a fixed order.
 
     Returns:
         The batches (see `plan_batches`), and a function that makes the arrays of a batch: contexts, answers, labels.

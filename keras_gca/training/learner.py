@@ -50,7 +50,7 @@ class BlockLearner(Learner):
 
         Args:
             *batch: The arguments of `loss` without the seed.
-            seed: The seed of the step, which is used only if the step draws random numbers.
+            seed: The seed for the step, which is used only if the step draws random numbers.
 
         Returns:
             The result of the step.

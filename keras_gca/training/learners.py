@@ -1,4 +1,4 @@
-"""Makes the learner of each line of Algorithm 2 from the settings, when the line is first reached."""
+"""Makes the learner for each line of Algorithm 2 from the settings, when the line is first reached."""
 
 from keras_gca.config import Config
 from keras_gca.models.networks import WHITE, GenerativeConversationalAgent

@@ -121,7 +121,7 @@ def start_from(
         The session, as in `train_agent`.
 
     Raises:
-        UserError: There is no such run, it is damaged, or the folder to create contains a run already.
+        UserError: There is no such run, it is damaged, or the folder to create already contains a run.
         DivergedError: A loss or a weight is no longer finite.
     """
     other, path = GCARun.open(first), Path(run)
@@ -167,7 +167,7 @@ def resume(
         The session, as in `train_agent`.
 
     Raises:
-        UserError: There is no run, it is damaged, or a total does not exceed the number that is already completed.
+        UserError: There is no such run, it is damaged, or a total does not exceed the number already completed.
         DivergedError: A loss or a weight is no longer finite.
 
     Examples:
@@ -199,7 +199,7 @@ def _describe(dataset: Dataset, source: str) -> None:
     unit = "whole conversations"
     if not dataset.whole_conversations:
         number = len(np.union1d(training.conversation, validation.conversation))
-        needed = "whole conversations need ten or more, none with over a tenth of all pairs"
+        needed = "to hold out whole conversations, ten or more are needed, none with over a tenth of all pairs"
         unit = f"single pairs (the corpus has {counted(number, 'conversation')}; {needed})"
     if dataset.test is not None:
         unit = "the official validation part of the corpus"
@@ -229,7 +229,7 @@ def _word_vectors(dataset: Dataset, config: Config, source: Source, bad: BadLine
     else:
         entries = _cooccurrences(dataset, words)
         if not len(entries[0]):
-            raise UserError("no two words of the training text occur together, so no word vectors can be fitted")
+            raise UserError("no two words in the training text occur together, so no word vectors can be fitted")
         with progress(total=GLOVE_EPOCHS, desc="fitting GloVe vectors") as bar:
             vectors = glove.fit_entries(
                 entries,

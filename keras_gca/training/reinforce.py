@@ -6,7 +6,7 @@ baseline is a linear regression on the generator's hidden layer (Ranzato et al. 
 
     gradient of E[Q]  =  E[ sum over t of (Q - b_t) * gradient of log p(y_t | x, y_1..t-1) ]
 
-Shapes: B answers of at most T tokens; R rows, one for each token of the answers.
+Shapes: B answers with at most T tokens each; R rows, one for each token of the answers.
 """
 
 import keras
@@ -126,7 +126,7 @@ class ReinforceTraining(BlockLearner):
         return [variable.numpy() for variable in self._all()]
 
     def restore(self, state: list[np.ndarray]) -> None:
-        """Restore what `state` returned.
+        """Restore the variables that `state` returned.
 
         Raises:
             ValueError: The number of arrays or a shape differs.

@@ -48,7 +48,7 @@ class Stage:
 
 
 def schedule(config: Config) -> list[Stage]:
-    """Return Algorithm 2, with the epochs of a config, as a list of stages."""
+    """Return Algorithm 2 as a list of stages, with the numbers of epochs from a config."""
     stages = [
         Stage(TEACHER_FORCING, 0, e, config.teacher_forcing_epochs) for e in _count(config.teacher_forcing_epochs)
     ]

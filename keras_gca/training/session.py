@@ -107,7 +107,7 @@ class GCASession(Session):
         rate = config.teacher_forcing_learning_rate * config.learning_rate_decay**done
         return (
             f"line 3 continues from the weights that it ended with, {epochs}, with an initial learning rate of "
-            f"{rate:.2g}; Adam's moments{average} from scratch, as do D and the adversarial iterations"
+            f"{rate:.2g}; Adam's moments{average} from scratch, as do the discriminator and the adversarial iterations"
         )
 
     def end_of_stage(self, event: Event) -> bool:
@@ -145,7 +145,7 @@ class GCASession(Session):
         save_bot(self.run.bot, training.config, self.vocabulary, generators, green, detector=self.detector)
 
     def summarise(self) -> None:
-        """Print the held-out perplexity, and the share of tokens of H and M that the discriminator recognises."""
+        """Print the held-out perplexity, and how many human and machine tokens the discriminator recognises."""
         training = self.training
         print("\nheld-out perplexity")
         before = training.teacher_forced_perplexity

@@ -189,7 +189,7 @@ class AdversarialState(StagedTraining):
         return facts, arrays
 
     def restore(self, facts: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
-        """Return to a stored state of a training run with the same config, sizes and pairs.
+        """Restore the stored state of a training run with the same config, sizes and pairs.
 
         Args:
             facts: The facts that `state` returned.

@@ -1,4 +1,4 @@
-"""Opens token files as the data for a training run, and finds them again when that run is resumed."""
+"""Opens token files as the data for a training run, and finds them again for a run that was trained on them."""
 
 import os
 from pathlib import Path

@@ -101,7 +101,9 @@ def test_a_line_that_is_not_used_fixes_no_dimension(write, first, wanted):
 
 def test_a_file_of_which_nearly_all_is_skipped_is_an_error(write, capsys):
     path = write("the 1 2\n" + "".join(f"word{i} 1 2 3\n" for i in range(30)))
-    message = f"{path}: 30 of 31 lines cannot be used; the first: {path}:2: 3 numbers after the word; 2 are expected"
+    message = (
+        f"{path}: 30 of 31 lines cannot be used; the first error: {path}:2: 3 numbers after the word; 2 are expected"
+    )
     with pytest.raises(VectorFileError) as caught:
         read_vectors(path, bad=BadLines(skip=True))
     assert str(caught.value) == message
@@ -110,10 +112,12 @@ def test_a_file_of_which_nearly_all_is_skipped_is_an_error(write, capsys):
 
 
 def test_lines_without_any_vector_are_not_an_empty_file(write):
-    with pytest.raises(VectorFileError, match=r"v\.txt: 2 of 2 lines cannot be used; the first: .*v\.txt:1: 'nothing"):
+    with pytest.raises(
+        VectorFileError, match=r"v\.txt: 2 of 2 lines cannot be used; the first error: .*v\.txt:1: 'nothing"
+    ):
         read_vectors(write("a nothing of the kind\nb at all\n"), bad=BadLines(skip=True))
     with pytest.raises(
-        VectorFileError, match=r"v\.txt: 1 of 1 line cannot be used; the first: .*: the line contains NUL bytes"
+        VectorFileError, match=r"v\.txt: 1 of 1 line cannot be used; the first error: .*: the line contains NUL bytes"
     ):
         read_vectors(write(b"a\0 1\n"), bad=BadLines(skip=True))
 
