@@ -1,4 +1,4 @@
-"""Chooses the vocabulary of a training run, by the words' frequencies in the training text or from a given list."""
+"""Chooses the vocabulary of a training run, from the word frequencies in the training text or from a given list."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -158,7 +158,7 @@ BOTS = {
     "words that are numbers": (vocabulary(words=list(range(12))), "the words of a vocabulary must be a list of texts"),
     "a word twice": (vocabulary(words=["a"] * 12), "words must be distinct"),
     "fewer words": (vocabulary(words=WORDS[:-1], counts=[1] * 11), "numbers, but the settings require"),
-    "counts of text": (vocabulary(counts=["1"] * 12), "the counts of a vocabulary are whole numbers"),
+    "counts of text": (vocabulary(counts=["1"] * 12), "the counts of a vocabulary must be non-negative whole numbers"),
     "surfaces of lists": (vocabulary(surfaces={"tom": ["Tom"]}), "the surfaces of a vocabulary must be texts"),
     "unknown parts": (vocabulary(colours=[]), "a vocabulary has words, counts and surfaces"),
     "a flat array": (

@@ -75,7 +75,7 @@ def test_token_files_and_memory_train_to_the_same_weights(corpus, tmp_path):
         runs[0].dataset()
     shutil.copytree(moved, folder)
     (folder / "tokens.json").write_text((folder / "tokens.json").read_text() + " ")
-    with pytest.raises(UserError, match="other token files"):
+    with pytest.raises(UserError, match="not the token files that"):
         runs[0].dataset()
 
 
