@@ -120,7 +120,7 @@ def joined_cooccurrences(indices: np.ndarray, owner: np.ndarray, vocabulary_size
 def added(parts: Iterable[Entries], vocabulary_size: int) -> Entries:
     """Add up the co-occurrences of several parts of a corpus.
 
-    Parts are added in pairs, so that a single addition needs memory for two summands and their sum only.
+    Parts are added two at a time, so that an addition needs memory only for two summands and their sum.
 
     Args:
         parts: The entries of each part, as `cooccurrences` returns them for one vocabulary.

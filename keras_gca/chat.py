@@ -128,7 +128,7 @@ def make_parser() -> command_line.Parser:
         metavar="X",
         help="sample from the smallest set of likeliest tokens whose total probability reaches X",
     )
-    parser.add_argument("--beam", type=int, metavar="N", help="answer by a beam search of this width [10]")
+    parser.add_argument("--beam", type=int, metavar="N", help="answer by beam search with this width [10]")
     return parser
 
 

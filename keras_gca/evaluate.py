@@ -120,7 +120,7 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--temperature", type=float, metavar="X", help="sample the replies at this temperature (default: greedy)"
     )
-    parser.add_argument("--beam", type=int, metavar="N", help="generate the replies by a beam search of this width")
+    parser.add_argument("--beam", type=int, metavar="N", help="generate the replies by beam search with this width")
     parser.add_argument(
         "--glove", type=Path, metavar="FILE", help="word vectors for the similarities (default: the run's own)"
     )

@@ -60,7 +60,7 @@ def main(arguments: list[str] | None = None) -> int:
     if options.study != ADVERSARIAL and (options.cells or options.teacher_forced):
         raise UserError(f"--cells, --teacher-forced: only the study {ADVERSARIAL} has cells; leave them out")
     if options.study == ADVERSARIAL and options.grid:
-        raise UserError(f"--grid: the study {ADVERSARIAL} compares its generators at equal diversity; leave it out")
+        raise UserError(f"--grid: the study {ADVERSARIAL} compares its generators at equal diversity; leave out --grid")
     source = Source(options.data, options.format, glove=options.glove, skip_bad_lines=options.skip_bad_lines)
     command_line.set_up_tensorflow()
     from keras_gca.evaluation import adversarial_cells, provenance

@@ -123,9 +123,9 @@ def make_parser() -> command_line.Parser:
         "--start-from",
         type=Path,
         metavar="RUN",
-        help="start a new run at the adversarial training (line 4 of Algorithm 2), with the data, the settings and the "
+        help="start a new run with adversarial training (line 4 of Algorithm 2), using the data, the settings and the "
         "teacher-forced generator (line 3) of RUN. Only these settings may be changed: "
-        f"{', '.join(name.replace('_', '-') for name in AFTER_LINE_3)}. With --preset, all of them take its values",
+        f"{', '.join(name.replace('_', '-') for name in AFTER_LINE_3)}. --preset sets all of them to its values",
     )
     command_line.add_bad_lines(parser)
     command_line.add_devices(parser)

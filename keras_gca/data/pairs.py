@@ -196,7 +196,7 @@ PREDICTED = {"answer": lambda pairs, hierarchical: pairs, "context": backward, "
 
 
 def answers_as_contexts(answers: np.ndarray, context_length: int, hierarchical: bool = False) -> np.ndarray:
-    """Turn answers, (n, s_s + 1), into contexts of their words, (n, context_length) int32 padded on the left."""
+    """Turn answers, (n, s_s + 1), into contexts with the same words, (n, context_length) int32 padded on the left."""
     words = [row[(row != PAD) & (row != BOS) & (row != EOS)] for row in answers]
     length = answers.shape[1] - 1
     return pad_contexts([joined([row], length, hierarchical) for row in words], context_length)

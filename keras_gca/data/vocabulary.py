@@ -187,7 +187,7 @@ class Vocabulary:
 
 
 def read_words(path: str | os.PathLike, bad: BadLines | None = None) -> list[str]:
-    """Read a text file with one word on each line, in the order of their indices. Empty lines are ignored.
+    """Read words from a text file, one on each line, in the order of the words' indices. Empty lines are ignored.
 
     Args:
         path: The file.

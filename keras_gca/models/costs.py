@@ -28,7 +28,7 @@ COPIES = 9
 
 
 class Lengths(NamedTuple):
-    """The number of some pairs, and their mean lengths.
+    """The number and the mean lengths of some pairs.
 
     Attributes:
         pairs: The number of pairs.

@@ -106,7 +106,7 @@ def train_detector(pairs: Pairs, held_out: Pairs, embedding: np.ndarray, seed: i
     """Train a detector of context changes until its loss on held-out pairs stops falling.
 
     Args:
-        pairs: The training pairs, in whose contexts each utterance ends with EOS.
+        pairs: The training pairs. In their contexts, each utterance ends with EOS.
         held_out: Held-out pairs of the same kind.
         embedding: (s_v, s_e) float32, the initial word vectors.
         seed: The seed for the initial weights and all random draws.
@@ -149,7 +149,7 @@ def rates(detector: ChangeDetector, pairs: Pairs, seed: int) -> tuple[float, flo
 
     Args:
         detector: The detector.
-        pairs: Held-out pairs, in whose contexts each utterance ends with EOS.
+        pairs: Held-out pairs. In their contexts, each utterance ends with EOS.
         seed: The seed with which utterances from other conversations are drawn.
 
     Returns:
@@ -166,7 +166,7 @@ def with_dynamic_contexts(dataset: Dataset, config: Config, embedding: np.ndarra
     """Train the detector on the training pairs, and leave out the utterances before the last change in every context.
 
     Args:
-        dataset: The data, in whose contexts each utterance ends with EOS.
+        dataset: The data. In its contexts, each utterance ends with EOS.
         config: The settings.
         embedding: (s_v, s_e) float32, the initial word vectors.
 
@@ -180,7 +180,7 @@ def with_dynamic_contexts(dataset: Dataset, config: Config, embedding: np.ndarra
     detector = train_detector(training, validation, embedding, config.seed)
     hit, false = rates(detector, validation, config.seed)
     reporting.say(
-        f"context changes: detected at {hit:.0%} of the held-out utterances from another conversation, and at "
+        f"context changes: detected before {hit:.0%} of the held-out utterances from another conversation, and before "
         f"{false:.0%} of those from the same conversation"
     )
     return dataclasses.replace(

@@ -97,9 +97,9 @@ def separations(human: Terms, machine: Terms, logits: Callable[[np.ndarray], np.
     AUC is the probability that the value is higher for a token of H than for one of M; ties count half.
 
     Args:
-        human: The terms of the tokens of H.
-        machine: The terms of the tokens of M.
-        logits: Computes the logits of sums of the three terms.
+        human: The terms for the tokens of H.
+        machine: The terms for the tokens of M.
+        logits: Computes D's logits from sums of the three terms.
 
     Returns:
         {"token_gap": ..., "token_auc": ...}, and the same for "context" and "answer".

@@ -56,8 +56,8 @@ def train_agent(
         read: The result of `source.read`, or None if the source has not been read yet.
         minutes: The time limit in minutes, counted from now, after which the training stops as if Ctrl-C had been
             pressed, or None for no limit.
-        watching: A function that returns a context manager, in which the live view shows the run
-            (`watch_command.watching`), or None for no live view.
+        watching: A function that returns a context manager; inside it, the live view shows the run (see
+            `watch_command.watching`). None for no live view.
 
     Returns:
         The session; its `training.finished` is False if the training was stopped before its end.
@@ -105,7 +105,7 @@ def start_from(
     minutes: float | None = None,
     watching: Watching | None = None,
 ) -> GCASession:
-    """Train a new run from line 4 of Algorithm 2 on, with another run's data and its generator after line 3.
+    """Train a new run from line 4 of Algorithm 2, with the data and the line-3 generator of another run.
 
     Args:
         first: The folder of the other run.
@@ -114,8 +114,8 @@ def start_from(
         strategy: The strategy that `devices.make` returned, or None for one device.
         minutes: The time limit in minutes, counted from now, after which the training stops as if Ctrl-C had been
             pressed, or None for no limit.
-        watching: A function that returns a context manager, in which the live view shows the run
-            (`watch_command.watching`), or None for no live view.
+        watching: A function that returns a context manager; inside it, the live view shows the run (see
+            `watch_command.watching`). None for no live view.
 
     Returns:
         The session, as in `train_agent`.
@@ -156,8 +156,8 @@ def resume(
         strategy: The strategy that `devices.make` returned, or None for one device.
         minutes: The time limit in minutes, counted from now, after which the training stops as if Ctrl-C had been
             pressed, or None for no limit.
-        watching: A function that returns a context manager, in which the live view shows the run
-            (`watch_command.watching`), or None for no live view.
+        watching: A function that returns a context manager; inside it, the live view shows the run (see
+            `watch_command.watching`). None for no live view.
         **totals: New totals; `Config.totals` lists the possible names. `teacher_forcing_epochs` continues line 3 to
             that many epochs in all. If line 3 has already ended, it continues from its last weights, and lines 4 to 12
             are then run again (see `AdversarialState.restore_with_totals`). `adversarial_epochs` continues the
