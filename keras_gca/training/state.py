@@ -43,7 +43,7 @@ _AVERAGE = "average"  # the name under which the running average of line 3's wei
 
 @dataclass
 class AdversarialState(StagedTraining):
-    """Base class of `AdversarialTraining`: keeps its state, while `AdversarialTraining` runs the algorithm's lines.
+    """Base class that holds the state of `AdversarialTraining`, which runs the lines of the algorithm.
 
     Attributes:
         history: One row for each stage that has ended: phase, iteration, epoch, and metrics. The names of metrics on
