@@ -15,12 +15,15 @@ from glove.standard_streams import show_and_read_anything
 from glove.text_files import SKIP_HINT, BadLines, VectorFileError, counted, one_line, text_lines
 from glove.vectors import read_vectors, refuse_unreadable_name, write_vectors
 
-VECTORS = "a file of word vectors: text of GloVe, word2vec or fastText, or word2vec's .bin; it may be in a .gz or .zip"
-CORPUS = "a UTF-8 text file with one document on each line, and spaces between the words"
+VECTORS = "word vectors: a GloVe, word2vec or fastText text file or a word2vec .bin file, also as .gz or in a .zip"
+CORPUS = "a UTF-8 text file with one document on each line and spaces between the words"
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run one command, and return its exit status: 0, or 2 after an error, which is one line on standard error."""
+    """Run one command, and return its exit status: 0, 2 after an error, or 130 after Ctrl-C.
+
+    An error is reported in one line on standard error.
+    """
     show_and_read_anything()
     options = _parser().parse_args(arguments)
     options.bad_lines = BadLines(options.skip_bad_lines, hint=SKIP_HINT)
@@ -76,7 +79,7 @@ def _fit(options: argparse.Namespace) -> int:
     except ValueError as error:
         raise VectorFileError(f"{options.corpus}: {error}") from None
     if done < options.epochs:
-        print(f"stopped after {done} of {counted(options.epochs, 'epoch')}, because the time is over")
+        print(f"stopped after {done} of {counted(options.epochs, 'epoch')}, because the time limit was reached")
     write_vectors(options.output, vectors)
     size = f"{counted(len(vectors.words), 'vector')} of {counted(vectors.dimension, 'number')}"
     print(f"wrote {size} to {options.output}")
@@ -91,7 +94,7 @@ def _neighbours(options: argparse.Namespace) -> int:
             nearest = vectors.nearest(word, options.count)
         except KeyError:
             folded = word != word.lower() and all(other == other.lower() for other in vectors.words)
-            why = " (all words of the file are in lower case)" if folded else ""
+            why = " (all words in the file are in lower case)" if folded else ""
             raise VectorFileError(f"{options.vectors}: there is no vector for {word!r}{why}") from None
         print(f"{word}: " + ", ".join(f"{other} {similarity:.2f}" for other, similarity in nearest))
     return 0
@@ -130,14 +133,15 @@ def _parser() -> argparse.ArgumentParser:
         "--x-max",
         type=_positive_number,
         default=100.0,
-        help="the number of co-occurrences from which two words have the full weight; 10 suits small corpora better",
+        help="the co-occurrence count at which a pair of words reaches its full weight; 10 suits small corpora better",
     )
     command.add_argument("--epochs", type=_positive, default=50, help="the number of passes over the co-occurrences")
-    command.add_argument("--minimum-count", type=_positive, default=1, help="leave out words that occur fewer times")
+    command.add_argument("--minimum-count", type=_positive, default=1, help="leave out words rarer than this")
     command.add_argument(
         "--minutes",
         type=_positive_number,
-        help="stop after the pass in which this time ends, and write the vectors; reading the corpus is not counted",
+        help="the time limit in minutes, not counting the time to read the corpus; the fit stops after the epoch in "
+        "which the limit is reached, and the vectors are written",
     )
     command.add_argument("--seed", type=_seed, default=0, help="the random seed; the same seed gives the same vectors")
     command.set_defaults(run=_fit)
@@ -149,7 +153,7 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--count", type=_positive, default=10, help="the number of neighbours to list")
     command.set_defaults(run=_neighbours)
 
-    command = commands.add_parser("coverage", help="measure how much of a tokenised text has vectors")
+    command = commands.add_parser("coverage", help="measure how many words of a tokenised text have vectors")
     command.add_argument("vectors", type=Path, help=VECTORS)
     command.add_argument("corpus", type=Path, help=CORPUS)
     command.add_argument("--member", help="the file inside a .zip")
@@ -169,7 +173,7 @@ def _positive(text: str) -> int:
 
 def _seed(text: str) -> int:
     if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0 on")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a non-negative whole number")
     return int(text)
 
 

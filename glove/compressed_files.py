@@ -1,4 +1,4 @@
-"""Opens files of word vectors, which may be compressed as .gz, or be members of a .zip."""
+"""Opens files of word vectors, which may be compressed (.gz) or inside an archive (.zip)."""
 
 import contextlib
 import gzip
@@ -32,13 +32,13 @@ def open_vectors(
         bad: Makes the errors.
 
     Yields:
-        A binary stream, the name for messages, and the most bytes that the stream may return, or None for no limit.
+        A binary stream, the name for messages, and the maximum number of bytes that it may return, or None for no limit.
 
     Raises:
         VectorFileError: The file is damaged, or it is not clear which member of a .zip to read.
     """
     if member is not None and path.suffix != ".zip":
-        raise bad.error(f"{path}: this is not a .zip file, so no member ({member}) can be chosen from it")
+        raise bad.error(f"{path}: this is not a .zip file, so the member {member} cannot be chosen from it")
     if path.suffix == ".gz":
         with gzip.open(path, "rb") as stream:
             yield stream, str(path), most_unpacked(path.stat().st_size)
@@ -59,7 +59,7 @@ def _open_member(
         try:
             archive = opened.enter_context(zipfile.ZipFile(file))
             chosen = archive.getinfo(_choose_member(path, archive.namelist(), dimension, member, bad))
-            # Other methods unpack whole blocks, and a block may be of any size, so the memory would have no limit.
+            # Other compression methods unpack complete blocks of any size, so the memory use would have no limit.
             if chosen.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
                 raise zipfile.BadZipFile(
                     f"{chosen.filename} is compressed by an unsupported method; deflate is expected"

@@ -1,6 +1,6 @@
-"""The cost of long commands: an estimate of time and memory before they start, and a limit of their time.
+"""Estimates the time and memory that a long command needs, and limits its running time.
 
-All packages use this file. The operations of a command are counted in the package that computes them.
+All packages use this file. Each package counts the operations of its own commands.
 """
 
 import time
@@ -9,16 +9,17 @@ from typing import NamedTuple
 
 from glove.text_files import counted
 
-LONG = 60  # seconds; the cost of a shorter command is not worth a line
+LONG = 60  # seconds; the cost of a shorter command is not printed
 
 
 class Estimate(NamedTuple):
     """The expected cost of a command.
 
     Attributes:
-        seconds: The seconds of each part, by its name.
-        memory: The peak of memory, in bytes.
-        machine: What this machine can do, in words, from which the seconds were computed.
+        seconds: The time that each part takes, in seconds, by the part's name.
+        memory: The peak memory use, in bytes.
+        machine: The measured speed of this machine as a phrase, such as "copies 90 million numbers a second". The
+            seconds were computed from this speed.
     """
 
     seconds: Mapping[str, float]
@@ -27,12 +28,12 @@ class Estimate(NamedTuple):
 
     @property
     def total(self) -> float:
-        """The seconds of all parts."""
+        """The total time of all parts, in seconds."""
         return sum(self.seconds.values())
 
     @property
     def is_long(self) -> bool:
-        """Whether the command takes so long that its cost is worth a line."""
+        """Whether the command takes so long that its cost is printed."""
         return self.total >= LONG
 
     def __str__(self) -> str:
@@ -42,13 +43,13 @@ class Estimate(NamedTuple):
 
 
 def in_turn(estimates: Sequence[Estimate]) -> Estimate:
-    """Add the estimates of parts of a command that run one after the other.
+    """Add up the estimates for the parts of a command that run one after another.
 
     Args:
-        estimates: The estimates, all of this machine.
+        estimates: The estimates, all made on this machine.
 
     Returns:
-        The sums of the seconds by name, and the largest peak of memory.
+        An estimate with the sum of the seconds for each name, and the largest peak memory use.
     """
     if not estimates:
         return Estimate({}, 0.0, "has nothing to compute")
@@ -61,7 +62,7 @@ def in_turn(estimates: Sequence[Estimate]) -> Estimate:
 
 
 class TimeLimit:
-    """A limit of the time of a command (`--minutes`).
+    """A time limit for a command (`--minutes`).
 
     Args:
         minutes: The time limit in minutes, counted from now, or None for no limit.
@@ -79,16 +80,16 @@ class TimeLimit:
 
     @property
     def remaining(self) -> float | None:
-        """The minutes that are left, at least 0, or None for no limit."""
+        """The minutes that are left, at least 0, or None if there is no limit."""
         return None if self._end is None else max(0.0, (self._end - self._clock()) / 60)
 
 
 def median_rate(work: Callable[[], object], amount: float, clock: Callable[[], float] = time.perf_counter) -> float:
-    """Return how much of some work this machine does in a second: the median of several measurements.
+    """Return the amount of work that this machine does per second, as the median of several measurements.
 
     Args:
         work: Does the work once.
-        amount: How much that is, in operations or any other unit.
+        amount: The amount of work that one call does, in operations or any other unit.
         clock: Returns the time in seconds.
     """
     times = []

@@ -1,4 +1,4 @@
-"""Puts word vectors into the order of a vocabulary, as the embedding layer needs them, and measures their coverage."""
+"""Arranges word vectors in the order of a vocabulary for an embedding layer, and measures the vocabulary's coverage."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from glove.vectors import Vectors
 
 @dataclass(frozen=True)
 class EmbeddingMatrix:
-    """The word vectors of a vocabulary as a matrix, and how much of the vocabulary has a vector.
+    """The word vectors of a vocabulary as a matrix, and the share of the vocabulary that has a vector.
 
     The matrix is W_e of the first paper's Eq. 1, transposed: it has one row for each word.
 
@@ -34,16 +34,16 @@ class EmbeddingMatrix:
 
     @property
     def token_coverage(self) -> float:
-        """The share of the corpus' tokens whose word has a vector, in [0, 1], or NaN if no counts were given."""
+        """The share of the corpus' tokens that have a vector, in [0, 1], or NaN if no counts were given."""
         total = sum(self.counts.get(word, 0) for word in self.words)
         lost = sum(self.counts.get(word, 0) for word in self.missing)
         return 1.0 - lost / total if total else float("nan")
 
     def report(self, most: int = 10) -> str:
-        """Describe the coverage, and the most frequent words without a vector, in at most two lines.
+        """Describe the coverage and list the most frequent words without a vector, in at most two lines.
 
         Args:
-            most: The largest number of words to list.
+            most: The maximum number of words to list.
         """
         known = len(self.words) - len(self.missing)
         text = f"word vectors: {known:,} of {len(self.words):,} words ({self.word_coverage:.1%})"
@@ -60,15 +60,15 @@ class EmbeddingMatrix:
 def embedding_matrix(
     words: Sequence[str], vectors: Vectors, counts: Mapping[str, int] | None = None
 ) -> EmbeddingMatrix:
-    """Make the matrix of a vocabulary's word vectors.
+    """Build the matrix of word vectors for a vocabulary.
 
-    The row of a word without a vector is zero, as in the first paper's original program.
+    A word without a vector gets a row of zeros, as in the first paper's original program.
 
     Args:
         words: The vocabulary; row i of the matrix belongs to words[i].
         vectors: The word vectors.
-        counts: The frequencies of the words in a corpus, from which `token_coverage` is computed, or None if they are
-            not known.
+        counts: The frequencies of the words in a corpus, or None if they are not known. `token_coverage` is computed
+            from them.
     """
     position = {word: i for i, word in enumerate(vectors.words)}
     matrix = np.zeros((len(words), vectors.dimension), np.float32)

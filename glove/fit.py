@@ -1,7 +1,7 @@
 """Fits GloVe vectors to a corpus (Pennington, Socher and Manning 2014, Eq. 8 and 9), in NumPy.
 
-X_ij counts how often the words i and j occur together. Word i has two vectors and two biases: w_i and b_i as the word
-at the centre of a window, v_i and c_i as a word of the context. They are fitted to minimise
+X_ij counts how often the words i and j occur together. Word i has two vectors and two biases: w_i and b_i for its role
+as the centre of a window, v_i and c_i for its role as a context word. They are fitted to minimise
 
     J = sum over i, j of f(X_ij) (w_i . v_j + b_i + c_j - log X_ij)^2
 
@@ -18,17 +18,18 @@ from glove.cost import Estimate, median_rate
 from glove.vectors import Vectors
 
 BATCH = 2048
-# An entry costs the time of copying so many rows, as two fits with 50 and 100 dimensions have shown. Vectors,
-# gradients, sorted gradients, sums, squares and accumulators of both sides are such rows; sorting costs the rest.
+# Processing one entry takes as long as copying this many rows, as measured in two fits, with 50 and 100 dimensions.
+# These rows are the vectors, gradients, sorted gradients, sums, squares and accumulators for the word and its context
+# word. The rest is the cost of sorting.
 ROWS_OF_AN_ENTRY = 75
 
 
 class Entries(NamedTuple):
-    """The non-zero entries of the matrix X of co-occurrences, sorted by row, then by column.
+    """The non-zero entries of the co-occurrence matrix X, sorted by row, then by column.
 
     Attributes:
-        rows: The rows i, (n,) int32.
-        columns: The columns j, (n,) int32.
+        rows: The row indices i, (n,) int32.
+        columns: The column indices j, (n,) int32.
         counts: The counts X_ij, (n,) float64.
     """
 
@@ -38,7 +39,7 @@ class Entries(NamedTuple):
 
     @classmethod
     def of_keys(cls, keys: np.ndarray, counts: np.ndarray, vocabulary_size: int) -> "Entries":
-        """Add up counts of equal keys i * vocabulary_size + j, (m,) int64."""
+        """Make entries from keys i * vocabulary_size + j, (m,) int64, adding up the counts of equal keys."""
         unique, inverse = np.unique(keys, return_inverse=True)
         totals = np.bincount(inverse, weights=counts, minlength=len(unique))
         rows, columns = unique // vocabulary_size, unique % vocabulary_size
@@ -48,20 +49,21 @@ class Entries(NamedTuple):
 def estimate(
     tokens: int, entries: int, words: int, dimension: int, window: int, epochs: int, rate: float | None = None
 ) -> Estimate:
-    """Estimate the cost of `fit` from the number of entries of X, which are known before the first epoch.
+    """Estimate the cost of `fit` from the number of entries in X, which is known before the first epoch.
 
     Args:
-        tokens: The number of tokens of the documents.
-        entries: The number of entries of X.
+        tokens: The number of tokens in the documents.
+        entries: The number of entries in X.
         words: The number of words.
         dimension: The dimension of the vectors.
-        window: The largest distance of two words that co-occur.
+        window: The largest distance at which two words count as occurring together.
         epochs: The number of passes over the entries.
-        rate: The numbers that this machine reads from a matrix and writes to another one in a second, row by row;
-            measured if None.
+        rate: The speed at which this machine copies rows from one matrix to another, in numbers per second. If None,
+            it is measured.
     """
     rate = rate or _rate(words, dimension)
-    # Counting: keys and weights of all pairs, and a sorted copy of each. Fitting: two sides, each with accumulators.
+    # Counting needs the keys and weights of all pairs, and a sorted copy of both. Fitting needs the word vectors, the
+    # context vectors, and accumulators for both.
     memory = 4 * 8 * 2 * window * tokens + 24 * entries + 4 * 4 * words * (dimension + 2)
     machine = f"copies {rate / 1e6:.0f} million numbers a second, row by row"
     return Estimate({"epochs": epochs * entries * ROWS_OF_AN_ENTRY * (dimension + 2) / rate}, memory, machine)
@@ -80,7 +82,7 @@ def cooccurrences(documents: Iterable[Sequence[int]], vocabulary_size: int, wind
 
     Args:
         documents: Sequences of word indices in [0, vocabulary_size). A negative index stands for a word that is not
-            counted. It still takes a place, so it separates its neighbours. Windows do not cross documents.
+            counted but still occupies a position between its neighbours. Windows do not cross document boundaries.
         vocabulary_size: The number of words.
         window: The largest distance at which two words count as occurring together.
 
@@ -94,16 +96,16 @@ def cooccurrences(documents: Iterable[Sequence[int]], vocabulary_size: int, wind
 
 
 def joined_cooccurrences(indices: np.ndarray, owner: np.ndarray, vocabulary_size: int, window: int = 10) -> Entries:
-    """Count how often each pair of words occurs together in documents that are joined to one array.
+    """Count how often each pair of words occurs together in documents that are joined into one array.
 
     Args:
         indices: (t,) int64, the word indices of all documents; see `cooccurrences`.
-        owner: (t,) int, the number of the document of each word.
+        owner: (t,) int, the index of the document that contains each word.
         vocabulary_size: The number of words.
         window: The largest distance at which two words count as occurring together.
 
     Returns:
-        The entries, as `cooccurrences` returns them.
+        The non-zero entries of X, as `cooccurrences` returns them.
     """
     keys, weights = [np.empty(0, np.int64)], [np.empty(0)]
     for distance in range(1, window + 1):
@@ -116,15 +118,17 @@ def joined_cooccurrences(indices: np.ndarray, owner: np.ndarray, vocabulary_size
 
 
 def added(parts: Iterable[Entries], vocabulary_size: int) -> Entries:
-    """Add up the co-occurrences of several parts of a corpus, with memory for two parts and their sum.
+    """Add up the co-occurrences of several parts of a corpus.
+
+    Parts are added two at a time, so that an addition needs memory only for two summands and their sum.
 
     Args:
         parts: The entries of each part, as `cooccurrences` returns them for one vocabulary.
         vocabulary_size: The number of words.
 
     Returns:
-        The entries of the whole corpus. Those of a single part are returned as they are. The counts of several parts
-        differ from those of one pass by rounding (float64).
+        The entries for the complete corpus. The entries of a single part are returned unchanged. If there are several
+        parts, the counts differ from those of a single pass by float64 rounding errors.
     """
     # Sums of 1, 2, 4, ... parts, as in a binary counter, so that an entry is sorted only log2(parts) times.
     sums: list[tuple[int, Entries]] = []
@@ -163,30 +167,31 @@ def fit(
 ) -> Vectors:
     """Fit GloVe vectors by AdaGrad over shuffled batches of the non-zero co-occurrences.
 
-    An entry is a pair of words with its count. The same arguments and seed give the same vectors. The authors' C
-    program makes a step for each entry. Here, a step sums the gradients of a batch of entries. AdaGrad's accumulators
-    start at 1, as in the C program. The square of a summed gradient is added to them before the step, so that no step
-    can exceed the learning rate.
+    An entry is a pair of words with its count. The same arguments and seed give the same vectors.
+
+    The authors' C program makes a step for each entry. Here, each step uses the summed gradients of a batch of entries.
+    AdaGrad's accumulators start at 1, as in the C program. The square of the summed gradient is added to them before
+    the step, so that no parameter can change by more than the learning rate in one step.
 
     Args:
         documents: Tokenised texts. A window does not extend from one text into the next.
-        words: The vocabulary, or None for every word, the most frequent first. A word that never occurs together with a
-            word of the vocabulary gets no vector.
+        words: The vocabulary. If None, it contains every word of the texts, the most frequent first. A word that never
+            occurs together with a word of the vocabulary gets no vector.
         dimension: The dimension of the vectors.
         window: The largest distance at which two words count as occurring together.
-        x_max: The count from which an entry has the weight 1 (Eq. 9).
-        alpha: The exponent of the weights of rarer entries (Eq. 9).
+        x_max: The count at and above which an entry has weight 1 (Eq. 9).
+        alpha: The exponent in the weight of an entry whose count is below `x_max` (Eq. 9).
         learning_rate: AdaGrad's learning rate.
         epochs: The number of passes over the entries.
-        batch_size: The number of entries in a step.
-        seed: The seed of the initial vectors and of the order of entries.
-        report: A function that is called after each epoch. Its arguments are the number of the epoch, from 1, and the
-            mean weighted squared error.
+        batch_size: The number of entries per step.
+        seed: The random seed for the initial vectors and the order of the entries.
+        report: A function that is called after each epoch. Its arguments are the number of the epoch, counted from 1,
+            and the mean weighted squared error.
         begin: A function that is called before the first epoch, with the number of entries.
         stop: A function that is called after each epoch. If it returns True, no further epoch follows.
 
     Returns:
-        The vectors of the words that occur together with another one, float32.
+        The float32 vectors of the words that occur together with a word of the vocabulary.
 
     Raises:
         ValueError: No two words occur together.
@@ -215,31 +220,33 @@ def fit_entries(
     begin: Callable[[int], object] | None = None,
     stop: Callable[[], bool] | None = None,
 ) -> Vectors:
-    """Fit GloVe vectors to co-occurrences that have been counted; see `fit`, whose arguments have the same meaning.
+    """Fit GloVe vectors to co-occurrences that have already been counted.
+
+    `fit` describes the method.
 
     Args:
         entries: The non-zero entries of X, as `cooccurrences` returns them.
         words: The words, in the order of their indices.
         dimension: The dimension of the vectors.
-        x_max: The count from which an entry has the weight 1 (Eq. 9).
-        alpha: The exponent of the weights of rarer entries (Eq. 9).
+        x_max: The count at and above which an entry has weight 1 (Eq. 9).
+        alpha: The exponent in the weight of an entry whose count is below `x_max` (Eq. 9).
         learning_rate: AdaGrad's learning rate.
         epochs: The number of passes over the entries.
-        batch_size: The number of entries in a step.
-        seed: The seed of the initial vectors and of the order of entries.
+        batch_size: The number of entries per step.
+        seed: The random seed for the initial vectors and the order of the entries.
         report: A function that is called after each epoch.
         begin: A function that is called before the first epoch.
         stop: A function that is called after each epoch. If it returns True, no further epoch follows.
 
     Returns:
-        The vectors of the words that occur together with another one, float32.
+        The float32 vectors of the words that occur together with a word of the vocabulary.
 
     Raises:
-        ValueError: There is no entry.
+        ValueError: There are no entries.
     """
     rows, columns, counts = entries
     if not len(rows):
-        raise ValueError("no two words of the corpus occur within one window: there is nothing to fit")
+        raise ValueError("no two words in the corpus occur within one window, so there is nothing to fit")
     targets = np.log(counts).astype(np.float32)
     weights = np.minimum(1.0, (counts / x_max) ** alpha).astype(np.float32)
 
@@ -295,9 +302,9 @@ def _step(
     learning_rate: float,
     constant: int,
 ) -> None:
-    """Make one AdaGrad step, in place, on the rows that `indices` names.
+    """Make one AdaGrad step, in place, on the rows of `parameters` that `indices` lists.
 
-    A row may occur more than once in `indices`: its gradients are then summed. The column `constant` does not change.
+    If a row occurs more than once in `indices`, its gradients are summed. The column `constant` does not change.
     """
     order = np.argsort(indices, kind="stable")
     touched, starts = np.unique(indices[order], return_index=True)

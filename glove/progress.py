@@ -1,4 +1,4 @@
-"""Shows the progress of a command: as a bar in a terminal, and otherwise as a plain line now and then."""
+"""Shows the progress of a command: as a bar in a terminal, and otherwise as occasional lines of text."""
 
 import sys
 import time
@@ -12,12 +12,12 @@ BETWEEN_LINES = 30.0  # seconds, so that lines do not fill a log file
 class ProgressLines:
     """Progress as lines on standard error, for a log file.
 
-    A bar would join the lines of the results in the file, because it begins with a carriage return and has no line end.
-    The methods are those of a bar of tqdm. A task that is shorter than BETWEEN_LINES prints nothing.
+    A progress bar would run into the lines of results in the file, because it has no line end. The methods are those of
+    a tqdm bar. A task that takes less than BETWEEN_LINES seconds prints nothing.
 
     Args:
         total: The number of steps.
-        initial: The number of steps that have been made before.
+        initial: The number of steps that were completed earlier, as in a resumed run.
         desc: The name of the task, which is shown with the progress.
         disable: Whether to print nothing.
     """
@@ -39,10 +39,10 @@ class ProgressLines:
         self._postfix = text
 
     def update(self, steps: float = 1) -> None:
-        """Count steps, and print a line if the last one was printed BETWEEN_LINES ago.
+        """Count steps, and print a line if BETWEEN_LINES seconds have passed since the last line.
 
         Args:
-            steps: The number of steps that have been made.
+            steps: The number of steps that have been made since the last call.
         """
         self.n += steps
         now = time.monotonic()
@@ -56,7 +56,7 @@ class ProgressLines:
         print(f"{self.desc}: {self.n:,} of {self.total:,}, {took}{postfix}", file=sys.stderr, flush=True)
 
     def close(self) -> None:
-        """Do nothing. The method exists because a bar of tqdm must be closed."""
+        """Do nothing. The method exists because a tqdm bar must be closed."""
 
     def __enter__(self) -> "ProgressLines":
         return self
@@ -75,7 +75,7 @@ def bar_or_lines(total: int, initial: int = 0, desc: str = "", disable: bool = F
 
     Args:
         total: The number of steps.
-        initial: The number of steps that have been made before.
+        initial: The number of steps that were completed earlier, as in a resumed run.
         desc: The name of the task, which is shown with the progress.
         disable: Whether to show nothing.
     """

@@ -13,10 +13,10 @@ import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-LONGEST = 1_000_000  # the most bytes in a line; a line of GloVe with 300 numbers has about 3,000
+LONGEST = 1_000_000  # the maximum number of bytes in a line; a GloVe line with 300 numbers has about 3,000
 SKIP_HINT = " (--skip-bad-lines skips such lines)"  # for commands that have this option
 MOST_SKIPPED = 0.9  # the largest share of a file's lines that may be skipped
-# A compressed file may unpack to UNPACKED times its own size, or to FREELY_UNPACKED bytes if that is more.
+# A compressed file may unpack to at most UNPACKED times its own size, or to FREELY_UNPACKED bytes if that is more.
 UNPACKED, FREELY_UNPACKED = 100, 16_000_000
 
 
@@ -25,13 +25,13 @@ class VectorFileError(ValueError):
 
 
 class BadLines:
-    """Decides what happens to bad lines, which a reader cannot use: the first raises an error, or all are skipped.
+    """Handles lines that a reader cannot use: either the first one raises an error, or all of them are skipped.
 
-    Skipped lines are counted by the kind of fault. One object may serve several files, one after the other.
+    Skipped lines are counted for each kind of fault. One object may be used for several files, one after another.
 
     Args:
         skip: Whether bad lines are skipped.
-        error: The class of the exception that is raised if they are not skipped.
+        error: The class of the exception that a bad line raises if it is not skipped.
         hint: A text that is appended to the message of this exception.
 
     Attributes:
@@ -48,26 +48,26 @@ class BadLines:
         self._reason: str | None = None
 
     def begin(self) -> None:
-        """Begin another file: `refuse_nearly_all` judges only the lines that are reported from now on."""
+        """Begin another file, so that `refuse_nearly_all` considers only the lines that are reported from now on."""
         self._before, self._reason = self.counts.total(), None
 
     def refuse_nearly_all(self, name: str, used: int) -> None:
-        """Raise `error` if more than 9 in 10 lines since `begin` were skipped, as in a file of another kind.
+        """Raise `error` if more than 9 in 10 lines were skipped since `begin`, as happens with a file of another kind.
 
         Args:
             name: The name of the file.
-            used: The number of its lines that were not skipped.
+            used: The number of lines in the file that were not skipped.
         """
         skipped = self.counts.total() - self._before
         if skipped > MOST_SKIPPED * (used + skipped):
             lines = f"{skipped:,} of {counted(used + skipped, 'line')} cannot be used"
-            raise self.error(f"{name}: {lines}; the first: {self._reason}")
+            raise self.error(f"{name}: {lines}; the first error: {self._reason}")
 
     def report(self, where: str, kind: str, message: str) -> None:
         """Report one bad line.
 
         Args:
-            where: The file and the number of the line.
+            where: The name of the file and the line number.
             kind: The kind of fault, under which the line is counted.
             message: What is wrong, and what is expected.
         """
@@ -78,12 +78,12 @@ class BadLines:
         self._reason = self._reason or f"{where}: {message}"
 
     def rename(self, old: str, new: str) -> None:
-        """Replace the name of a temporary file in the notes of skipped lines by the name that the user knows."""
+        """Replace the name of a temporary file, in the records of skipped lines, with the name that the user knows."""
         self._first = {kind: where.replace(old, new) for kind, where in self._first.items()}
         self._reason = self._reason and self._reason.replace(old, new)
 
     def summary(self) -> str:
-        """Describe in one line what was skipped; the text is empty if nothing was."""
+        """Return one line with the number of skipped lines for each kind of fault, or an empty text without any."""
         if not self.counts:
             return ""
         kinds = ", ".join(f"{count:,} {kind} (first {self._first[kind]})" for kind, count in self.counts.items())
@@ -99,12 +99,11 @@ class BoundedStream:
         stream: The stream to read from.
         name: The name of the file, for messages.
         bad: The object whose attribute `error` is the class of the exceptions to raise.
-        most: The largest number of bytes that the stream may return, or None for no limit, if the file is not
-            compressed.
+        most: The maximum number of bytes that the stream may return. None, for a file that is not compressed, means no
+            limit.
 
     Attributes:
-        place: The position of the next bytes in the file, such as the number of a line. The reader sets it, for
-            messages.
+        place: The position of the next bytes in the file, such as a line number. Readers set it for use in messages.
     """
 
     def __init__(self, stream: io.BufferedIOBase, name: str, bad: BadLines, most: int | None):
@@ -140,15 +139,15 @@ def read_lines(
 ) -> Iterator[tuple[int, bytes]]:
     """Yield the number (from 1) and the content of each line, with the newline at its end.
 
-    Lines of more than `longest` bytes are bad, and a long line is not held in memory as a whole. Lines with NUL bytes
-    are bad, too. If a compressed file is damaged, or unpacks to more than `most` bytes, `bad.error` is raised.
+    A line of more than `longest` bytes is bad, and is never held in memory completely. A line with NUL bytes is bad as
+    well. If a compressed file is damaged, or unpacks to more than `most` bytes, `bad.error` is raised.
 
     Args:
         stream: The stream to read from.
         name: The name of the file, for messages.
         bad: Decides what happens to bad lines.
-        longest: The most bytes in a line.
-        most: The largest number of bytes that the stream may return; see `most_unpacked`.
+        longest: The maximum number of bytes in a line.
+        most: The maximum number of bytes that the stream may return; see `most_unpacked`.
     """
     bounded = BoundedStream(stream, name, bad, most)
     for number in itertools.count(1):
@@ -180,14 +179,14 @@ def text_lines(
 ) -> Iterator[tuple[int, str]]:
     """Yield the number (from 1) and the text of each line of a file, with the newline at its end.
 
-    A byte order mark is removed. Lines that cannot be decoded are bad, and so are the bad lines of `read_lines`. If the
-    file cannot be read, `bad.error` is raised.
+    A byte order mark is removed. A line is bad if it cannot be decoded, or if it is bad for `read_lines`. If the file
+    cannot be read, `bad.error` is raised.
 
     Args:
         path: The file.
         bad: Decides what happens to bad lines.
         encoding: The encoding of the text.
-        longest: The most bytes in a line.
+        longest: The maximum number of bytes in a line.
     """
     try:
         with Path(path).open("rb") as stream:

@@ -1,6 +1,6 @@
-"""Reads and writes GloVe text files: one word on each line, then its numbers, separated by single spaces.
+"""Reads and writes GloVe text files, in which each line holds a word and its vector, separated by single spaces.
 
-Text files of word2vec and fastText are read as well; their first line has the numbers of words and of dimensions.
+The text files of word2vec and fastText are read as well. Their first line states the number of words and the dimension.
 """
 
 import gzip
@@ -19,7 +19,7 @@ from glove.word2vec import LARGEST_DIMENSION, BinaryVectors
 
 LONGEST_NUMBER = 50  # characters
 _HEADER = re.compile(rb"\d{1,15} (\d{1,5})[ \r]*\n")  # the first line of word2vec's and fastText's text files
-_LOOKED_AT = 10  # the number of lines that decide whether the line before them is a header
+_LOOKED_AT = 10  # the number of lines that are examined to decide whether the line before them is a header
 
 
 @dataclass(frozen=True)
@@ -27,11 +27,11 @@ class Vectors:
     """Words and their vectors.
 
     Args:
-        words: n words, in the order of the file they came from.
+        words: n words, in the order in which the file contains them.
         matrix: (n, dimension) float32; row i belongs to words[i].
 
     Raises:
-        ValueError: The words do not fit the matrix.
+        ValueError: The matrix does not have one row for each word.
     """
 
     words: list[str]
@@ -47,7 +47,9 @@ class Vectors:
         return self.matrix.shape[1]
 
     def nearest(self, word: str, count: int = 10) -> list[tuple[str, float]]:
-        """Return the `count` words of highest cosine similarity to a word, best first, without the word itself.
+        """Return the `count` words with the highest cosine similarity to a word, most similar first.
+
+        The word itself is left out.
 
         Returns:
             Words and their similarities, from -1 to 1.
@@ -76,23 +78,24 @@ def read_vectors(
     """Read a file of word vectors in one pass, keeping only the requested words.
 
     Args:
-        path: A text file of GloVe, word2vec or fastText, or a binary file of word2vec, whose name ends with .bin. It
-            may be compressed as .gz, or in a .zip such as glove.6B.zip.
-        words: The words to keep, or None to keep all. The memory needed grows with the words that are kept, not with
-            the file.
-        dimension: The number of values that each line must have. If None, this is the number in the header or, without
-            a header, the number of values in the first usable line.
+        path: A GloVe, word2vec or fastText text file, or a word2vec binary file, whose name must end with .bin. It may
+            be compressed as .gz, or be in a .zip such as glove.6B.zip.
+        words: The words to keep, or None to keep all. The memory needed grows with the number of words that are kept,
+            not with the size of the file.
+        dimension: The number of values that each line must have. If None, it is taken from the header or, without a
+            header, from the first usable line.
         member: The name of the file inside a .zip. If None, the only file whose name ends with .txt, .vec or .bin is
-            read. If there are several and `dimension` is given, the only one named `*.{dimension}d.txt` is read.
+            read. If there are several such files and `dimension` is given, the only one that is named
+            `*.{dimension}d.txt` is read.
         bad: Decides what happens to bad lines. If None, the first bad line raises an error.
 
     Returns:
-        The vectors in the order of the file.
+        The vectors, in the order in which the file contains them.
 
     Raises:
-        VectorFileError: A line has a different number of values, or is not UTF-8. A word that is kept occurs twice, or
-            has a value that is not a finite number. The file is cut short, unpacks to far more than text would, or more
-            than 9 in 10 of its lines would be skipped. The message names the file and the line.
+        VectorFileError: A line has the wrong number of values, or is not UTF-8. A word that is kept occurs twice, or
+            has a value that is not a finite number. The file is cut short, or unpacks to far more than text would. More
+            than 9 in 10 lines would be skipped. The message names the file and the line.
         FileNotFoundError: There is no such file.
     """
     path, bad = Path(path), bad or BadLines()
@@ -112,7 +115,7 @@ def read_vectors(
 
 
 def refuse_unreadable_name(path: Path) -> None:
-    """Raise VectorFileError for a name that `read_vectors` takes for a .zip or binary file, since text is written."""
+    """Raise VectorFileError if `read_vectors` would take a text file of this name for a .zip or binary file."""
     if path.suffix == ".zip" or path.name.endswith((".bin", ".bin.gz")):
         raise VectorFileError(
             f"{path}: word vectors are only written as text; a name that ends with .txt or .gz is expected"
@@ -144,7 +147,7 @@ def write_vectors(path: str | os.PathLike, vectors: Vectors) -> None:
 class _Kept:
     """Collects the requested words and their vectors.
 
-    The vectors are rows of a float32 matrix, whose size doubles when it is full. Thus the numbers of a large file are
+    The vectors are rows of a float32 matrix that doubles in size when it is full. Thus the numbers in a large file are
     never held as Python objects. `dimension` is None until a line has determined it.
     """
 
@@ -159,7 +162,7 @@ class _Kept:
         """Return whether the vector of a word is requested.
 
         If the word has already been kept, an error is raised. Its message consists of the word, `place` (such as "is
-        already on line"), and the number of the line that the word was kept from.
+        already on line"), and the number of the line on which the word occurred first.
         """
         if self._wanted is not None and word not in self._wanted:
             return False
@@ -186,13 +189,13 @@ class _BadLineError(Exception):
 
 
 def _read_text(lines: Iterator[tuple[int, bytes]], kept: _Kept, name: str, bad: BadLines) -> int:
-    """Add the requested vectors to `kept`, and return the number of usable lines, without a header."""
+    """Add the requested vectors to `kept`, and return the number of usable lines, not counting a header."""
     used = 0
     for number, line in _without_header(lines, kept, name, bad):
         try:
             word, fields = _divided(line.rstrip(b"\r\n "), kept.dimension)
             wanted = kept.wants(word, "is already on line")
-            if wanted or kept.dimension is None:  # the first line is read even if unwanted: it gives the dimension
+            if wanted or kept.dimension is None:  # the first line is always read: it determines the dimension
                 row = _numbers(fields[1:])
                 kept.dimension = len(row)
                 if wanted:
@@ -206,9 +209,9 @@ def _read_text(lines: Iterator[tuple[int, bytes]], kept: _Kept, name: str, bad: 
 def _without_header(
     lines: Iterator[tuple[int, bytes]], kept: _Kept, name: str, bad: BadLines
 ) -> Iterator[tuple[int, bytes]]:
-    """Yield the lines, without the header if there is one.
+    """Yield the lines without the header, if there is one.
 
-    The first line is a header if it states a dimension, and one of the next lines has this dimension.
+    The first line is a header if it states a dimension and one of the next lines has this dimension.
     """
     first = list(itertools.islice(lines, 1))
     header = _HEADER.fullmatch(first[0][1]) if first and first[0][0] == 1 else None
@@ -245,9 +248,9 @@ def _read_binary(vectors: BinaryVectors, kept: _Kept, name: str, bad: BadLines) 
 
 
 def _divided(line: bytes, dimension: int | None) -> tuple[str, list[bytes]]:
-    """Split a line; returns its word as text, and its fields: the word and the numbers, as bytes.
+    """Split a line, and return its word as text and all its fields (the word and the numbers) as bytes.
 
-    A line has `dimension` numbers; if `dimension` is None, it may have any number of them.
+    The line must have `dimension` numbers. If `dimension` is None, any count from 1 to LARGEST_DIMENSION is allowed.
     """
     fields = line.count(b" ")
     if dimension is None and not 0 < fields <= LARGEST_DIMENSION:
@@ -263,7 +266,7 @@ def _divided(line: bytes, dimension: int | None) -> tuple[str, list[bytes]]:
         )
     parts = line.rsplit(b" ", dimension)
     word = _decoded(parts[0])
-    # A few words of the larger GloVe files contain spaces. But a number before the vector does not belong to the word:
+    # A few words in the larger GloVe files contain spaces. However, a number before the vector is not part of the word:
     # the line then has too many numbers.
     if fields > dimension and _is_number(word.rsplit(" ", 1)[1]):
         raise _BadLineError(

@@ -1,7 +1,8 @@
 """Reads word2vec's binary files (Mikolov et al. 2013), as word2vec.c and gensim write them.
 
-The first line of such a file states the number of words and the dimension. Then each word follows: its bytes, a space,
-and its numbers as little-endian float32. word2vec.c writes a newline after each vector, and gensim does not.
+The first line of such a file states the number of words and the dimension. Then, for each word, the file contains its
+bytes, a space, and its vector as little-endian float32. word2vec.c writes a newline after each vector, and gensim does
+not.
 """
 
 import re
@@ -19,10 +20,10 @@ _BLOCK = 1 << 16
 
 
 class BinaryVectors:
-    """Iterates over the words of a binary file and their vectors, in the order of the file.
+    """Iterates over the words in a binary file and their vectors, in the order of the file.
 
-    The file is read block by block, so that the memory needed does not grow with the file. If the first line is not
-    that of a word2vec file, or if the file is shorter than this line implies, `bad.error` is raised.
+    The file is read block by block, so that the memory needed does not grow with the size of the file. If the first
+    line is not that of a word2vec file, or if the file is shorter than this line implies, `bad.error` is raised.
 
     Args:
         stream: The file's content.

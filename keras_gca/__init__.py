@@ -35,19 +35,19 @@ Training (Algorithm 2) and evaluation:
 
 Networks (Figures 1 and 2):
 
-    Decoder                        Algorithm 1: greedy decoding, sampling and beam search of a generator
-    GenerativeConversationalAgent  the generator, the discriminator, and both composed, over shared layers
+    Decoder                        Algorithm 1: greedy decoding, sampling and beam search for a generator
+    GenerativeConversationalAgent  the generator, the discriminator and the two composed, with shared layers
     Sizes                          the sizes of these networks
 
-Losses and scores (the class for a line of Algorithm 2 computes this line's loss and makes its steps):
+Losses and scores (a class for a line of Algorithm 2 computes the loss of this line and makes its training steps):
 
     AdversarialTraining            Algorithm 2 as a sequence of stages
     DiscriminatorTraining          line 6: binary cross-entropy of D on human and machine-generated pairs (Eq. 7-8)
     GeneratorTraining              line 9: G through the frozen D, mean squared error against "human"
     ReinforceTraining              line 9 by a policy gradient (Li et al. 2017)
     TeacherForcing                 lines 3 and 11: categorical cross-entropy of G on human answers (Eq. 1-3)
-    jaccard_index                  Eq. 11: the agreement of the discriminator with the volunteers
-    log_human_probability          Eq. 9: the log-probability that a human gave an answer
+    jaccard_index                  Eq. 11: the agreement between the discriminator and the volunteers
+    log_human_probability          Eq. 9: the log-probability that an answer was given by a human
     log_score                      Eq. 10: the logarithm of the score by which answers are ranked
 """
 
@@ -98,5 +98,5 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    """List the public names, as `dir(keras_gca)` and completion need."""
+    """List the public names, for `dir(keras_gca)` and for tab completion."""
     return [*__all__, "__version__"]

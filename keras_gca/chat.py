@@ -23,7 +23,7 @@ Chat with a trained agent. Each of its generators (teacher forcing, adversarial)
   python -m keras_gca.chat --say "Hello!" --json    one reply for a script, as a line of JSON
   python -m keras_gca.chat --original DIR       the author's own files: vocabulary_movie and my_model_weights*.h5
 
-This is a research program. A message that speaks of self-harm or danger is answered with a note, before any model runs.
+This is a research program. If a message mentions self-harm or danger, the reply is a note, and no model is run.
 """
 
 EXAMPLES = ("Hello! How are you?", "What do you do for a living?", "I'd like a cup of tea, please.")
@@ -45,7 +45,7 @@ def main(arguments: list[str] | None = None) -> int:
         raise UserError("--shipped already chooses a bot; leave out --original")
     by_beam = options.temperature is None and options.beam is None and not options.greedy
     if options.greedy and (options.temperature is not None or options.beam is not None):
-        raise UserError("--greedy excludes --temperature and --beam")
+        raise UserError("--greedy cannot be combined with --temperature or --beam")
     if options.original:
         path, name, notice = chat_command.named(options.original)
     else:
@@ -111,24 +111,24 @@ def make_parser() -> command_line.Parser:
         "--utterances",
         type=command_line.at_least_one,
         metavar="N",
-        help="N_u, the number of utterances in the context (default: the number used in the training)",
+        help="N_u, the number of utterances in the context (default: the number used in training)",
     )
     parser.add_argument(
         "--persona", metavar="NAME", help="answer as this speaker of the corpus; needs a run with --persona-size"
     )
     parser.add_argument(
-        "--greedy", action="store_true", help="Algorithm 1: the likeliest token at every step [always with --original]"
+        "--greedy", action="store_true", help="Algorithm 1: the likeliest token at every step [default with --original]"
     )
     parser.add_argument("--temperature", type=float, metavar="X", help="sample at this temperature")
-    parser.add_argument("--top-k", type=int, metavar="N", help="sample among the N likeliest tokens")
+    parser.add_argument("--top-k", type=int, metavar="N", help="sample from the N likeliest tokens")
     parser.add_argument(
         "--top-p",
         type=float,
         default=1.0,
         metavar="X",
-        help="sample among the fewest likeliest tokens whose probability reaches X",
+        help="sample from the smallest set of likeliest tokens whose total probability reaches X",
     )
-    parser.add_argument("--beam", type=int, metavar="N", help="answer by a beam search of this width [10]")
+    parser.add_argument("--beam", type=int, metavar="N", help="answer by beam search with this width [10]")
     return parser
 
 

@@ -33,8 +33,8 @@ def refuse_nan(value: float, what: str, rate: str) -> None:
 
     Args:
         value: The loss.
-        what: The name of the training that has this loss, for the message.
-        rate: The learning rate that the message advises to lower: "generator" means --generator-learning-rate.
+        what: The name of the training stage that has this loss, for the message.
+        rate: The learning rate that the message advises the user to lower: "generator" means --generator-learning-rate.
 
     Raises:
         DivergedError: The loss is NaN or infinite.
@@ -47,7 +47,7 @@ def refuse_nan(value: float, what: str, rate: str) -> None:
 
 
 def refuse_missing(*paths: str | os.PathLike | None) -> None:
-    """Raise UserError if one of the files or folders does not exist; an argument is None if no such file is given."""
+    """Raise UserError if one of the files or folders does not exist; arguments that are None are ignored."""
     for path in paths:
         if path is not None and not Path(path).exists():
             raise UserError(f"{path}: no such file or folder")

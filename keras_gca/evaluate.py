@@ -14,8 +14,8 @@ from keras_gca.settings import naming
 from keras_gca.storage.atomic import write_text
 
 DESCRIPTION = """\
-Measure the generators of a run on its held-out pairs. Several runs (seeds) give the mean and the standard deviation,
-and with --summary also a 95 % confidence interval of the mean (Student's t).
+Measure the generators of a run on its held-out pairs. For several runs (seeds), the mean and the standard deviation are
+reported, and with --summary also a 95 % confidence interval of the mean (Student's t).
 
 perplexity   exp of the total negative log-likelihood divided by the number of tokens, EOS included. For comparison, a
              trigram model (interpolated Kneser-Ney, from NLTK) is fitted to the same training answers and measured too
@@ -24,16 +24,17 @@ replies      diversity, length, repeated replies, the share of the most frequent
 Table 1      how often a discriminator prefers each generator's answer (Eq. 10, ties left out). The judges are the run's
              own discriminator and two independent ones. Each independent discriminator is trained on the human answers
              and the answers of all generators in one half of the held-out conversations, and judges the other half.
-             Choosing by Eq. 9 is compared with choosing by Eq. 10: how often the shorter answer wins, and how often the
+             Ranking by Eq. 9 is compared with ranking by Eq. 10: how often the shorter answer wins, and how often the
              human answer scores higher than a machine's
-parts        perplexity and BLEU by the number of utterances before the answer (if whole conversations are held out),
-             and with and without answers that occur in the training answers
+parts        perplexity and BLEU by the number of utterances before the answer (if complete conversations are held
+             out), and separately for answers that do and do not occur among the training answers
 changes      With --subject-changes, each held-out conversation follows another one. The perplexity of its answers is
              compared with their perplexity without the other conversation (written to RUN/subject_changes.json)
 personas     With --personas, the speakers of a run with --persona-size are measured: the perplexity of their answers,
-             and their answers to the same questions in other words (written to RUN/personas.json)
-ratings      With --ratings, FILE has people's ratings of responses. Each line is a JSON object with context, response,
-             system and scores. Spearman's correlation and Eq. 11 say how well each measure agrees with the raters.
+             and their answers to different wordings of the same questions (written to RUN/personas.json)
+ratings      With --ratings, FILE contains human ratings of responses. Each line is a JSON object with context,
+             response, system and scores. Spearman's correlation and Eq. 11 show how well each measure agrees with the
+             raters.
 
 The results are also written to RUN/evaluation.json.
 """
@@ -49,7 +50,7 @@ def main(arguments: list[str] | None = None) -> int:
     chosen = [name for name in ("ratings", "subject_changes", "personas") if getattr(options, name)]
     if len(chosen) > 1:
         raise UserError(
-            f"{' and '.join(naming([name]) for name in chosen)} measure different things; one of them is expected"
+            f"{' and '.join(naming([name]) for name in chosen)} measure different things; give only one of them"
         )
     command = sys.argv[1:] if arguments is None else arguments
     compute = _evaluate if options.ratings is None else _compare_with_ratings
@@ -81,18 +82,18 @@ def _evaluate(options: argparse.Namespace, arguments: Sequence[str]) -> dict[str
 
 
 def _compare_with_ratings(options: argparse.Namespace, arguments: Sequence[str]) -> dict[str, Any]:
-    """Compare the measures of each run with people's ratings, write RUN/ratings.json, and return what --json prints."""
+    """Compare the measures of each run with human ratings, write RUN/ratings.json, and return what --json prints."""
     with loading.quiet_imports():
         from keras_gca.evaluation import human_ratings, provenance, rated_answers
 
-    command_line.refuse(options, ("summary",), (), "--ratings computes no metrics that have a mean over runs")
+    command_line.refuse(options, ("summary",), (), "--ratings does not compute metrics that can be averaged over runs")
     command = provenance.command_of("keras_gca.evaluate", arguments)
     compare = partial(rated_answers.evaluate_ratings, ratings=options.ratings, seed=options.seed)
     return human_ratings.compare_runs(options.runs, compare, command, options.seed, options.experiment)
 
 
 def _measure_alone(options: argparse.Namespace, arguments: Sequence[str]) -> dict[str, Any]:
-    """Measure changes of the subject, or personas, of each run, write the results, and return what --json prints."""
+    """Measure changes of subject or personas for each run, write the results, and return what --json prints."""
     with loading.quiet_imports():
         from keras_gca.evaluation import personas, provenance, subject_changes
 
@@ -115,11 +116,11 @@ def _measure_alone(options: argparse.Namespace, arguments: Sequence[str]) -> dic
 def make_parser() -> argparse.ArgumentParser:
     """Make the parser of the command's options."""
     parser = command_line.Parser(prog="python -m keras_gca.evaluate", description=DESCRIPTION)
-    parser.add_argument("runs", type=Path, nargs="+", metavar="RUN", help="run folders; several are averaged")
+    parser.add_argument("runs", type=Path, nargs="+", metavar="RUN", help="run folders; several runs are averaged")
     parser.add_argument(
         "--temperature", type=float, metavar="X", help="sample the replies at this temperature (default: greedy)"
     )
-    parser.add_argument("--beam", type=int, metavar="N", help="generate the replies by a beam search of this width")
+    parser.add_argument("--beam", type=int, metavar="N", help="generate the replies by beam search with this width")
     parser.add_argument(
         "--glove", type=Path, metavar="FILE", help="word vectors for the similarities (default: the run's own)"
     )
@@ -127,26 +128,27 @@ def make_parser() -> argparse.ArgumentParser:
         "--ratings",
         type=Path,
         metavar="FILE",
-        help="only compare the discriminator, the likelihood and the length with the people's ratings in this file",
+        help="only measure how well the discriminator, the likelihood and the answer length agree with the human "
+        "ratings in this file",
     )
     parser.add_argument(
         "--subject-changes",
         action="store_true",
-        help="only measure the perplexity after a change of the subject: held-out conversations are joined",
+        help="only measure the perplexity after a change of subject, by joining held-out conversations",
     )
     parser.add_argument(
         "--personas",
         action="store_true",
-        help="only measure the speakers of runs with --persona-size, and how consistent their answers are",
+        help="only measure the perplexity and the consistency of each speaker's answers in runs with --persona-size",
     )
     reporting.add_experiment(parser)
-    parser.add_argument("--summary", type=Path, metavar="FILE", help="write the metrics over all runs as JSON")
+    parser.add_argument("--summary", type=Path, metavar="FILE", help="write the metrics over all runs to a JSON file")
     parser.add_argument(
         "--seed",
         type=int,
         default=0,
         metavar="N",
-        help="seed of the independent discriminator, of sampling and of joining [0]",
+        help="the random seed for the independent discriminators, for sampling and for joining conversations [0]",
     )
     reporting.add_json(parser)
     reporting.add_options(parser)

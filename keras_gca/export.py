@@ -1,4 +1,4 @@
-"""`python -m keras_gca.export`: write an agent for Keras and TensorFlow, which load it without this project."""
+"""`python -m keras_gca.export`: write an agent in a form that Keras and TensorFlow load without this project."""
 
 import sys
 from pathlib import Path
@@ -11,20 +11,21 @@ from keras_gca.sharing.card import CARD, Card, facts_of
 DESCRIPTION = """\
 Write a trained agent as a folder that other programs can use:
 
-  GENERATOR.keras   Figure 1 of each generator, for keras.models.load_model: (context, answer) -> p of the next token
-  saved_model/      a TensorFlow SavedModel: its signature takes contexts as text, and gives replies as text
+  GENERATOR.keras   each generator as the network of Figure 1, for keras.models.load_model: it maps (context, answer)
+                    to the probabilities of the next token
+  saved_model/      a TensorFlow SavedModel: its signature takes contexts as text, and returns replies as text
   bot.h5            the agent itself, for `Agent.load` and `python -m keras_gca.chat`
   README.md         a model card: data, seed, settings, metrics and limits
 
-The SavedModel answers greedily, and the discriminator chooses, as `Agent.reply` does. The utterances of a context are
-separated by line breaks. A program that loads it must have imported tensorflow_text:
+The SavedModel decodes greedily, and the discriminator chooses among the answers, as in `Agent.reply`. The utterances of
+a context are separated by line breaks. A program that loads the SavedModel must import tensorflow_text first:
 
   model = tf.saved_model.load("DIR/saved_model")
   model.signatures["serving_default"](tf.constant(["Hello!", "How are you?\\nFine.\\nGood."]))["reply"]
 
-Unlike the chats of this project, these files do not check whether a message speaks of self-harm or danger.
-With --push the folder is published on the Hugging Face Hub, after you agree, in the account of `hf auth login`.
-`python -m keras_gca.chat OWNER/NAME` then opens the agent from there.
+Unlike the chats of this project, these files do not check whether a message mentions self-harm or danger.
+With --push, the folder is published on the Hugging Face Hub after you agree, under the account that is logged in with
+`hf auth login`. `python -m keras_gca.chat OWNER/NAME` then opens the agent from there.
 """
 
 
@@ -38,7 +39,7 @@ import tensorflow as tf
 import tensorflow_text  # registers the operations that normalise text
 
 reply = tf.saved_model.load("saved_model").signatures["serving_default"]
-print(reply(tf.constant(["Hello!", "How are you?\\nFine.\\nGood."]))["reply"])  # a line is an utterance
+print(reply(tf.constant(["Hello!", "How are you?\\nFine.\\nGood."]))["reply"])  # one utterance per line
 """
 
 
@@ -55,7 +56,7 @@ def main(arguments: list[str] | None = None) -> int:
     written = agent.export(options.folder)
     networks = {
         f"{name}.keras": f"the network of the paper's Figure 1 with the weights of the generator `{name}`, for Keras; "
-        "it takes and gives numbers of words, and the words are in bot.h5"
+        "its inputs and outputs refer to words by their indices; the words are in bot.h5"
         for name in agent.generators
     }
     card = Card(
@@ -66,13 +67,13 @@ def main(arguments: list[str] | None = None) -> int:
         files={
             **networks,
             "saved_model": "a TensorFlow SavedModel, from text to text",
-            "bot.h5": "the whole agent, with its discriminator: `keras_gca.Agent.load`",
+            "bot.h5": "the complete agent with its discriminator, for `keras_gca.Agent.load`",
         },
         source=source,
         embedded=EMBEDDED,
         settings=agent.config.to_values(),
         metrics=evaluation,
-        limits=["The SavedModel gives greedy replies. In its chats, a `keras_gca.Agent` searches with a beam."],
+        limits=["The SavedModel decodes greedily, whereas a chat with a `keras_gca.Agent` uses beam search."],
     )
     card.write(options.folder)
     for name in [*written, CARD]:

@@ -10,11 +10,11 @@ from keras_gca.engine import command_line
 from keras_gca.errors import UserError
 
 DESCRIPTION = """\
-Show how a corpus is read: its format and encoding, the first exchanges, the numbers and lengths of conversations and
+Show how a corpus is read: its format and encoding, the first exchanges, the number and length of its conversations and
 utterances, the speakers, and the lines that cannot be used. Both papers' training runs read the file in the same way.
 
-  python -m keras_gca.inspect FILE                  show what FILE is taken for
-  python -m keras_gca.inspect FILE --format text    show FILE as plain text, whatever it looks like
+  python -m keras_gca.inspect FILE                  detect the format of FILE, and show how it is read
+  python -m keras_gca.inspect FILE --format text    show how FILE is read as plain text
 """
 
 

@@ -1,7 +1,7 @@
 """Lets Ctrl-C end a command at once and without a traceback while its modules are imported.
 
-A KeyboardInterrupt in an import shows a traceback, and TensorFlow's start-up lines may come with it. Nothing has been
-written at that time, so the system's own way to end a process on Ctrl-C is good enough.
+A KeyboardInterrupt during an import would print a traceback, and perhaps TensorFlow's start-up messages. Nothing has
+been written by that time, so it is enough to let the operating system end the process.
 """
 
 import contextlib
@@ -17,7 +17,7 @@ PACKAGES = ("keras_gca", "gail_tf")
 
 
 def begin_command() -> None:
-    """Let Ctrl-C end the process at once until `handle_in_command`, if the process is one of the project's commands."""
+    """If the process is a command of the project, let Ctrl-C end it at once until `handle_in_command` is called."""
     if is_command():
         _replace(signal.default_int_handler, signal.SIG_DFL)
 
@@ -46,7 +46,7 @@ def ends_at_once() -> Iterator[None]:
 
 
 def _replace(expected: object, handler: Any) -> bool:
-    """Replace the handler of Ctrl-C, if it is the expected one; only the main thread may do so."""
+    """Replace the handler for Ctrl-C if it is the expected one; only the main thread may do so."""
     if threading.current_thread() is not threading.main_thread() or signal.getsignal(signal.SIGINT) is not expected:
         return False
     signal.signal(signal.SIGINT, handler)

@@ -11,11 +11,12 @@ from keras_gca.engine import command_line, loading, reporting
 from keras_gca.evaluation.variants import LENGTH_BONUSES, Reranking
 
 DESCRIPTION = """\
-Rerank the N-best lists of a run's held-out contexts by maximum mutual information, in both forms of Li et al. 2016, and
-compare the chosen replies with those of plain beam search and of humans. The metrics are written to RUN/mmi.json. They
-are those of the test part, or of one half of the held-out conversations; gamma is chosen on the rest.
+Rerank the N-best lists for a run's held-out contexts by maximum mutual information, in both forms of Li et al. 2016,
+and compare the chosen replies with those of plain beam search and of humans. The metrics are written to RUN/mmi.json.
+They are computed on the test set or, if the run has none, on one half of the held-out conversations. gamma is chosen on
+the validation set or the other half.
 
-Three runs with the same settings are needed, for the probabilities of an answer y and its context x:
+Three runs with the same settings are needed. They give these probabilities of an answer y and its context x:
 
   python -m keras_gca.train --run R ...                                                   p(y|x)
   python -m keras_gca.train --run U --predict unconditional --adversarial-epochs 0 ...    p(y)
@@ -42,8 +43,8 @@ def make_parser() -> argparse.ArgumentParser:
     """Make the parser of the command's options."""
     parser = command_line.Parser(prog="python -m keras_gca.mmi", description=DESCRIPTION)
     parser.add_argument("run", type=Path, metavar="RUN", help="the run whose N-best lists are reranked")
-    parser.add_argument("--language-model", type=Path, required=True, metavar="RUN", help="the run of p(y)")
-    parser.add_argument("--backward", type=Path, required=True, metavar="RUN", help="the run of p(x|y)")
+    parser.add_argument("--language-model", type=Path, required=True, metavar="RUN", help="the run for p(y)")
+    parser.add_argument("--backward", type=Path, required=True, metavar="RUN", help="the run for p(x|y)")
     parser.add_argument(
         "--generator", metavar="NAME", help="the generator, teacher_forcing or adversarial [the run's first]"
     )
@@ -52,7 +53,7 @@ def make_parser() -> argparse.ArgumentParser:
         type=command_line.at_least_one,
         default=DEFAULT.candidates,
         metavar="N",
-        help=f"the number of answers in a list [{DEFAULT.candidates}]",
+        help=f"the number of answers in each N-best list [{DEFAULT.candidates}]",
     )
     parser.add_argument(
         "--weights",
@@ -60,20 +61,20 @@ def make_parser() -> argparse.ArgumentParser:
         nargs="+",
         default=DEFAULT.weights,
         metavar="X",
-        help=f"lambda, the weight of p(y) or p(x|y); values to compare [{' '.join(map(str, DEFAULT.weights))}]",
+        help=f"the weights lambda of p(y) or p(x|y) to compare [{' '.join(map(str, DEFAULT.weights))}]",
     )
     parser.add_argument(
         "--words",
         type=command_line.at_least_one,
         default=DEFAULT.words,
         metavar="N",
-        help=f"the number of an answer's first words whose p(y) is penalised [{DEFAULT.words}]",
+        help=f"the number of words at the beginning of an answer for which p(y) is penalised [{DEFAULT.words}]",
     )
     parser.add_argument(
         "--length-bonus",
         type=float,
         metavar="X",
-        help="gamma, a bonus for each token of an answer (default: for each lambda the one of "
+        help="gamma, a bonus for each token of an answer (default: for each lambda, the value among "
         f"{', '.join(f'{bonus:g}' for bonus in LENGTH_BONUSES)} with the highest BLEU on validation conversations)",
     )
     reporting.add_options(parser)

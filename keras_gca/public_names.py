@@ -6,7 +6,7 @@ from typing import Any
 
 
 def public_name(package: str, homes: Mapping[str, str], name: str) -> Any:
-    """Import a public name of a package; a package's `__getattr__` calls this.
+    """Import a public name of a package; the package's `__getattr__` calls this function.
 
     Args:
         package: The package's name.

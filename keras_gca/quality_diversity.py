@@ -15,17 +15,17 @@ from keras_gca.evaluation.decoding_grid import CONTINUES, add_options, grid
 DESCRIPTION = """\
 Sample replies to held-out contexts at every point of a grid of temperatures and top-p values, with each generator of
 the runs, and compare quality (perplexity under a 5-gram model of the human answers; lower is better) and diversity
-(distinct-2). The best point of each generator, the one nearest to the human replies, is chosen in one half of the
-held-out conversations and measured in the other half, with intervals and paired tests. Several runs (seeds) are
-averaged.
+(distinct-2). The best point of each generator, which is the one nearest to the human replies, is chosen on one half of
+the held-out conversations and measured on the other half, with confidence intervals and paired tests. Several runs
+(seeds) are averaged.
 
-The tables and a plot are written to DIR. RUN/grid keeps the sampled replies, so that an interrupted command can be
-repeated.
+The tables and a plot are written to DIR. The sampled replies are kept in RUN/grid, so that an interrupted command
+continues when it is repeated.
 """
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command, and return its exit status: 0, or 130 if the time is over before all points are measured."""
+    """Run the command, and return its exit status: 0, or 130 if not all points are measured within the time limit."""
     options = make_parser().parse_args(arguments)
     settings = grid(options.temperatures, options.top_ps)
     if options.experiment is not None:
@@ -46,13 +46,13 @@ def main(arguments: list[str] | None = None) -> int:
 def make_parser() -> argparse.ArgumentParser:
     """Make the parser of the command's options."""
     parser = command_line.Parser(prog="python -m keras_gca.quality_diversity", description=DESCRIPTION)
-    parser.add_argument("runs", type=Path, nargs="+", metavar="RUN", help="run folders; several are averaged")
+    parser.add_argument("runs", type=Path, nargs="+", metavar="RUN", help="run folders; several runs are averaged")
     add_options(parser)
     parser.add_argument(
         "--output",
         type=Path,
         metavar="DIR",
-        help="folder for tables and plot; RUN, or runs/evaluation for several runs, if not given",
+        help="the folder for the tables and the plot (default: RUN, or runs/evaluation for several runs)",
     )
     reporting.add_options(parser)
     return parser

@@ -1,6 +1,6 @@
-"""The base class of the settings of a run: it checks every setting, and offers presets and values for JSON.
+"""Defines the base class for the settings of a run, which checks every setting and provides presets and JSON values.
 
-The settings of each paper are one subclass of `Settings`. The commands offer each setting as a command-line option.
+Each paper has one subclass of `Settings`. The commands offer each setting as a command-line option.
 """
 
 import dataclasses
@@ -11,28 +11,28 @@ from typing import Any, ClassVar, Self
 
 from keras_gca.errors import UserError
 
-LARGEST = 10**12  # the largest possible value of any number; sizes that fit into memory are far smaller
+LARGEST = 10**12  # the largest value allowed for any number; sizes that fit into memory are far smaller
 COLDEST, HOTTEST = 0.01, 100.0  # the range of temperatures: below it replies would be greedy, and above it noise
 
 
 def option(default: Any, help: str, low: float | None = None, high: float | None = None, choices: tuple = ()) -> Any:
-    """Declare a field of a class of settings, or of a group of settings.
+    """Declare an option, which is a field of a settings class or of a group of options.
 
     Args:
-        default: The default of the field, which is the paper's number.
+        default: The default value of the field, which is the paper's value.
         help: The meaning of the field, for `--help`.
-        low: The smallest possible number, or None for no lower bound.
-        high: The largest possible number, or None for no upper bound.
-        choices: The possible values. Empty if all values of the type are possible.
+        low: The smallest number allowed, or None for no lower bound.
+        high: The largest number allowed, or None for no upper bound.
+        choices: The values allowed, or an empty tuple if all values of the type are allowed.
     """
     return field(default=default, metadata={"help": help, "low": low, "high": high, "choices": choices})
 
 
 def group(kind: type, title: str) -> Any:
-    """Declare a field of a class of settings that holds a group of options, as in `config.ppo.epsilon`.
+    """Declare a field of a settings class that holds a group of options, such as `ppo` in `config.ppo.epsilon`.
 
-    Only the code has groups. Options, JSON and the arguments of `preset` and `changed` are flat, so the name of an
-    option occurs in one group only.
+    Groups exist only in the code. Command-line options, JSON, and the arguments of `preset` and `changed` are flat, so
+    each option name occurs in one group only.
 
     Args:
         kind: A frozen dataclass whose fields are options.
@@ -43,18 +43,18 @@ def group(kind: type, title: str) -> Any:
 
 @dataclass(frozen=True, init=False)
 class Settings:
-    """Base class of the settings of both papers, which are frozen dataclasses without an `__init__` of their own.
+    """Base class for the settings of both papers, which are frozen dataclasses that use the `__init__` of this class.
 
-    The fields of a subclass are options (`option`) and groups of options (`group`). The defaults of the options are the
-    paper's numbers. For every preset, `presets` lists the options that it changes. Two objects are equal if all their
+    The fields of a subclass are options (`option`) and groups of options (`group`). The default of an option is the
+    paper's value. For every preset, `presets` lists the options that it changes. Two objects are equal if all their
     options are equal.
 
     Args:
-        **values: Options of any group, with the values that replace the paper's.
+        **values: Options of any group, with values that replace the paper's.
 
     Raises:
-        UserError: There is no such option, or an option has an impossible value. The message names the option
-            (`--batch-size`) and the possible values.
+        UserError: There is no such option, or an option has an invalid value. The message names the option
+            (`--batch-size`) and the values allowed.
     """
 
     presets: ClassVar[dict[str, dict[str, Any]]]
@@ -75,7 +75,7 @@ class Settings:
         self.check_combinations()
 
     def check_combinations(self) -> None:
-        """Raise UserError if options have values that do not fit together."""
+        """Raise UserError if options have values that cannot be combined."""
 
     @classmethod
     def preset(cls, name: str, **changes: Any) -> Self:
@@ -83,10 +83,10 @@ class Settings:
 
         Args:
             name: One of `presets`.
-            **changes: Options, with the values that replace the preset's.
+            **changes: Options, with values that replace the preset's.
 
         Raises:
-            UserError: There is no such preset or option, or a value is impossible.
+            UserError: There is no such preset or option, or a value is invalid.
         """
         if name not in cls.presets:
             raise UserError(f"{name!r} is not a preset; choose from {', '.join(cls.presets)}")
@@ -99,7 +99,7 @@ class Settings:
             **changes: Options and their new values.
 
         Raises:
-            UserError: There is no such option, or a value is impossible.
+            UserError: There is no such option, or a value is invalid.
         """
         implied = self.implied(changes)
         given = (self.given - implied.keys()) | changes.keys()
@@ -107,9 +107,10 @@ class Settings:
 
     @classmethod
     def implied(cls, changes: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the options that other changes imply; `preset` and `changed` set these unless the changes name them.
+        """Return the options that other changes imply, with their values.
 
-        This base class returns an empty dictionary.
+        `preset` and `changed` set these options unless the changes name them. This base class returns an empty
+        dictionary.
 
         Args:
             changes: Options and their new values.
@@ -118,10 +119,10 @@ class Settings:
 
     @property
     def given(self) -> frozenset[str]:
-        """The names of the options whose values a call or a command has given explicitly.
+        """The names of the options whose values were given explicitly in a call or a command.
 
-        The values of the other options come from a preset, an algorithm or a stored run. The program may change these
-        if they do not suit the data. This property is not a setting: it is neither compared nor stored.
+        The values of the other options come from a preset, an algorithm or a stored run, and the program may change
+        them if they do not suit the data. This property is not a setting: it is neither compared nor stored.
         """
         return vars(self)["_given"]
 
@@ -130,7 +131,7 @@ class Settings:
         return self
 
     def __repr__(self) -> str:
-        """Return the call that makes these settings, with the options whose values differ from the paper's."""
+        """Return the call that creates these settings, with the options whose values differ from the paper's."""
         values = self.to_values()
         changed = {
             option.name: values[option.name] for option in self.options() if values[option.name] != option.default
@@ -160,7 +161,7 @@ class Settings:
             raise UserError(f"{min(unknown)!r} is not a setting; python -m {package}.train --help lists all of them")
 
     def to_values(self) -> dict[str, Any]:
-        """Return all options and their values, without groups, for JSON."""
+        """Return all options and their values for JSON, without their grouping."""
         values: dict[str, Any] = {}
         for part in dataclasses.fields(self):
             value = getattr(self, part.name)
@@ -168,7 +169,7 @@ class Settings:
         return values
 
     def own_totals(self) -> dict[str, int]:
-        """Return the names and values of the options in `totals`, which say how long the training is."""
+        """Return the names and values of the options in `totals`, which determine the length of the training."""
         values = self.to_values()
         return {name: values[name] for name in self.totals}
 
@@ -180,15 +181,15 @@ class Settings:
             values: The options and their values.
 
         Raises:
-            UserError: `values` is not a dictionary, names an unknown option, or has an impossible value.
+            UserError: `values` is not a dictionary, names an unknown option, or has an invalid value.
         """
         if not isinstance(values, dict):
-            raise UserError(f"settings are a JSON object of names and values, not {type(values).__name__}")
+            raise UserError(f"settings are a JSON object of names and values; this is a {type(values).__name__}")
         return cls(**values)._set_given(())
 
 
 def naming(settings: Iterable[str]) -> str:
-    """Write names of settings as command-line options, such as "--batch-size, --seed", for messages."""
+    """Write the names of settings as command-line options for messages, such as "--batch-size, --seed"."""
     return ", ".join(f"--{name.replace('_', '-')}" for name in settings)
 
 
@@ -215,13 +216,13 @@ def _check(option: dataclasses.Field, value: Any) -> None:
 def check_sampling(
     temperature: float | None = None, top_p: float = 1.0, greedy: bool = False, name: str = "--temperature"
 ) -> None:
-    """Check that the options of sampling are in range.
+    """Check that the sampling options are in range.
 
     Args:
         temperature: A number from COLDEST to HOTTEST, or None if nothing is sampled.
         top_p: The probability of the nucleus, above 0 and at most 1.
-        greedy: Whether a temperature of 0, which chooses the most probable token, is possible too.
-        name: The name of the temperature in the message.
+        greedy: Whether a temperature of 0, which chooses the most probable token, is allowed as well.
+        name: The name of the temperature option, for the message.
 
     Raises:
         UserError: An option is out of range.
@@ -230,7 +231,7 @@ def check_sampling(
         bounds = f"a number from {COLDEST:g} to {HOTTEST:g}"
         raise UserError(f"{name}: {temperature}; {f'0, or {bounds},' if greedy else bounds} is expected")
     if not 0 < top_p <= 1:
-        raise UserError(f"--top-p: {top_p}; a number above 0, at most 1, is expected")
+        raise UserError(f"--top-p: {top_p}; a number above 0 and at most 1 is expected")
 
 
 def field_type(option: dataclasses.Field) -> tuple[bool, type]:

@@ -1,9 +1,9 @@
 """`python -m keras_gca.studies` trains variants of the first paper's method over several seeds, and compares them.
 
-A study compares variants of one training run. The variant `default` is the training with unchanged settings. Runs that
-exist in the folder are used again. Therefore several studies can share a run, and an interrupted study continues where
-it stopped. The study `adversarial` compares settings of adversarial training instead, all of which start from one
-stored generator (`evaluation/adversarial_cells.py`).
+A study compares variants of one training run. The variant `default` has unchanged settings. Existing runs in the folder
+are reused. Therefore several studies can share a run, and an interrupted study continues where it stopped. The study
+`adversarial` is different: it compares settings of adversarial training, and all its runs start from the same stored
+generator (`evaluation/adversarial_cells.py`).
 """
 
 import argparse
@@ -25,24 +25,24 @@ if TYPE_CHECKING:
     from keras_gca.evaluation.provenance import Outcome
 
 DESCRIPTION = f"""\
-Compare variants of a training run over several seeds, and print mean and standard deviation:
+Compare variants of a training run over several seeds, and print the mean and the standard deviation of each metric:
 
 {chr(10).join(f"  {name:14} {study.question}" for name, study in STUDIES.items())}
   {"all":14} all of these
   {ADVERSARIAL:14} {QUESTION}
 
-Runs are stored in RUNS/VARIANT/seed_N (see --runs). A run that exists is used again, and continued if it is not
-finished. Every other setting (see python -m keras_gca.train --help) applies to all variants. The results are written to
+Runs are stored in RUNS/VARIANT/seed_N (see --runs). An existing run is reused, or continued if it is not finished.
+Every other setting (see python -m keras_gca.train --help) applies to all variants. The results are written to
 RUNS/STUDY.md and RUNS/STUDY.json.
 
 The study {ADVERSARIAL} trains {len(CELLS)} cells (see --cells), each with one iteration. They combine
 
 {chr(10).join(f"  {factor:14} {', '.join(values)}" for factor, values in FACTORS.items())}
 
-All cells start from RUNS/{TEACHER_FORCED}/seed_N, with N_u = 2. Each of them writes its results to
-RUNS/CELL/seed_N/cell.json. The last line names the best cells on validation conversations. Their gain in test
-conversations should be measured with seeds that were not used for the choice. Other settings can be tried with the
-same generators:
+All cells start from the generator in RUNS/{TEACHER_FORCED}/seed_N, with N_u = 2. The results of each cell are written
+to RUNS/CELL/seed_N/cell.json. The last line of the output names the cells that are best on the validation
+conversations. Measure their gain on the test conversations with seeds that were not used for this choice. Other
+settings can be tried with the same generators:
 
   python -m keras_gca.studies {ADVERSARIAL} --teacher-forced runs/studies --runs runs/replay --adversarial-epochs 3
     --replay 0.5 --label-smoothing 0.1
@@ -61,7 +61,7 @@ def main(arguments: list[str] | None = None) -> int:
     if options.study != ADVERSARIAL and (options.cells or options.teacher_forced):
         raise UserError(f"--cells, --teacher-forced: only the study {ADVERSARIAL} has cells; leave them out")
     if options.study == ADVERSARIAL and options.grid:
-        raise UserError(f"--grid: the study {ADVERSARIAL} compares its generators at equal diversity; leave it out")
+        raise UserError(f"--grid: the study {ADVERSARIAL} compares its generators at equal diversity; leave out --grid")
     source = Source(options.data, options.format, glove=options.glove, skip_bad_lines=options.skip_bad_lines)
     loading.set_up_tensorflow()
     from keras_gca.evaluation import adversarial_cells, provenance

@@ -25,19 +25,19 @@ trained, the generator is trained through the frozen discriminator, and teacher 
   python -m keras_gca.train --resume RUN               resume an interrupted run
   python -m keras_gca.train --resume RUN --teacher-forcing-epochs 20
                                                        train line 3 further, to 20 epochs in all, and run lines
-                                                       4 to 12 anew
+                                                       4 to 12 again
   python -m keras_gca.train --start-from RUN           start a new run from line 4 with RUN's data and line 3
   python -m keras_gca.train --start-from RUN --preset author
-                                                       the same with the author's settings of lines 4 to 12
+                                                       the same with the author's settings for lines 4 to 12
   python -m keras_gca.train --config RUN/config.json   start a new run with another run's settings
-  python -m keras_gca.train --watch                      show curves and replies in the browser meanwhile
+  python -m keras_gca.train --watch                    show curves and replies in the browser during training
   python -m keras_gca.train --strategy mirrored        train on all GPUs of this machine
 """
 
 EPILOG = f"""\
 The corpus formats are {", ".join(FORMATS)}. docs/formats.md explains them, and
 python -m keras_gca.inspect FILE shows how a file is read.
-Ctrl-C stops after the current step. The run can then be resumed, and one can already chat with it.
+Ctrl-C stops after the current step. The run can then be resumed, and you can already chat with its bot.
 """
 
 
@@ -60,7 +60,7 @@ def main(arguments: list[str] | None = None) -> int:
             f"{naming(idle)}: this has no effect, because --vocabulary gives the words; leave one of them out"
         )
     source = Source(**given)
-    # `start_from` takes its settings from the other run, which alone can say whether the changes fit them.
+    # `start_from` takes its settings from the other run, so the changes are checked only when that run is read.
     config = command_line.chosen_settings(options, Config) if options.start_from is None else Config()
     run = command_line.new_run(options)
     read = None
@@ -88,9 +88,9 @@ def make_parser() -> command_line.Parser:
     parser.add_argument(
         "--preset",
         choices=PRESETS,
-        help="the preset of the settings. paper: every number of Section 5; author: the paper with the adversarial "
-        "rates and epochs of the author's program; default: settings for the embedded corpus; tiny: a trial that takes "
-        "seconds",
+        help="the preset of the settings. paper: all values of the paper's Section 5; author: the values of the paper, "
+        "but the learning rates and epochs of adversarial training from the author's program; default: settings for "
+        "the embedded corpus; tiny: a trial run that takes seconds",
     )
     command_line.add_config(parser)
     parser.add_argument(
@@ -105,8 +105,8 @@ def make_parser() -> command_line.Parser:
         "--vocabulary",
         type=Path,
         metavar="FILE",
-        help="the words of the vocabulary, one on each line, or the author's file vocabulary_movie (default: the words "
-        "of the training text)",
+        help="a file with the words of the vocabulary, one on each line, or the author's file vocabulary_movie "
+        "(default: the words of the training text)",
     )
     parser.add_argument(
         "--glove",
@@ -118,16 +118,16 @@ def make_parser() -> command_line.Parser:
     parser.add_argument(
         "--glove-member",
         metavar="NAME",
-        help="the file to read from a .zip of --glove (default: chosen by its dimension)",
+        help="the file to read if --glove is a .zip (default: the file with the right dimension)",
     )
     command_line.add_run(parser, Config.totals)
     parser.add_argument(
         "--start-from",
         type=Path,
         metavar="RUN",
-        help="start a new run at the adversarial training (line 4 of Algorithm 2), with the data, the settings and the "
+        help="start a new run with adversarial training (line 4 of Algorithm 2), using the data, the settings and the "
         "teacher-forced generator (line 3) of RUN. Only these settings may be changed: "
-        f"{', '.join(name.replace('_', '-') for name in AFTER_LINE_3)}. With --preset, all of these are the preset's",
+        f"{', '.join(name.replace('_', '-') for name in AFTER_LINE_3)}. --preset sets all of them to its values",
     )
     command_line.add_bad_lines(parser)
     command_line.add_devices(parser)

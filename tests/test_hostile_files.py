@@ -358,7 +358,7 @@ def test_one_line_of_100_mb(tmp_path):
     assert "long.txt:1: the line has more than" in bounded("gail", "--tweets", path)
     assert "long.txt:1: the line has more than" in bounded("glove", "neighbours", path, "the")
     said = bounded("glove", "neighbours", path, "the", skip)
-    assert "1 of 1 line cannot be used; the first: " in said
+    assert "1 of 1 line cannot be used; the first error: " in said
     assert "long.txt:1: the line has more than" in said
 
 

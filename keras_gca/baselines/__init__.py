@@ -1,1 +1,1 @@
-"""The old address of a command, which says where the command is now."""
+"""The old location of a command that has moved."""

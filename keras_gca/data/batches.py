@@ -1,4 +1,4 @@
-"""Makes batches of context/answer pairs by `engine/batching.py`."""
+"""Makes batches of context/answer pairs with `engine/batching.py`."""
 
 from collections.abc import Sequence
 
@@ -15,7 +15,7 @@ def plan_batches(pairs: Pairs | TokenPairs, batch_size: int, seed: int | None = 
     Args:
         pairs: The pairs.
         batch_size: The number of pairs in a batch.
-        seed: The seed of the shuffle, or None for a fixed order, as validation needs it.
+        seed: The seed for shuffling, or None for a fixed order, which validation needs.
 
     Returns:
         The indices of each batch's pairs; see `batching.plan`.
@@ -29,9 +29,9 @@ def plan_batches(pairs: Pairs | TokenPairs, batch_size: int, seed: int | None = 
 def take_batch(pairs: Pairs | TokenPairs, selection: np.ndarray, batch_size: int) -> tuple[np.ndarray, np.ndarray]:
     """Take the contexts and answers of one batch, cut to the width that its longest row needs.
 
-    A batch of fewer pairs is filled up with rows of padding. Thus all batches of one width have the same shape, and
-    fewer programs have to be compiled. If several processes read token files, a batch has the rows of this process at
-    the places of its replicas, and padding at the places of the others.
+    A batch with fewer than `batch_size` pairs is filled with rows of padding. Thus all batches of the same width have
+    the same shape, and fewer functions have to be compiled. If several processes read token files, a batch contains the
+    rows of this process at the positions of its own replicas, and padding at all other positions.
 
     Args:
         pairs: The pairs.
@@ -53,6 +53,6 @@ def take_batch(pairs: Pairs | TokenPairs, selection: np.ndarray, batch_size: int
 
 
 def cut_contexts(contexts: np.ndarray) -> np.ndarray:
-    """Remove columns of padding from contexts, (n, s_s) padded on the left, down to the width of the longest one."""
+    """Cut contexts, (n, s_s) padded on the left, to the width that the longest one needs."""
     width = width_of(np.count_nonzero(contexts, axis=1), contexts.shape[1])
     return fitted(contexts, width, on_left=True)

@@ -3,16 +3,16 @@
 The readers are in `keras_gca.corpora`, one module for each kind of format, and docs/formats.md describes the formats:
 
 text        plain text: one utterance on each line, an empty line between conversations; also a folder of .txt files
-speakers    the same with the tag of a speaker at the beginning of each utterance, which is dropped; also ChatML
-table       CSV or tab-separated pairs of question and answer, or turns with their conversation
+speakers    the same, but each utterance begins with a speaker tag, which is removed; also ChatML
+table       CSV or tab-separated text: question/answer pairs, or turns with the identifier of their conversation
 parlai      PersonaChat, and other corpora in the text formats of ParlAI
 cornell     the Cornell Movie-Dialogs Corpus
 dailydialog DailyDialog
 empathetic  EmpatheticDialogues
 jsonl       JSON lines, one conversation on each line, or one utterance with the identifier of its conversation
-json        a JSON file that is a list of conversations
-convokit    the file of utterances of ConvoKit, or its folder
-datasets    a data set of Hugging Face, in Parquet files or saved to disk
+json        a JSON file that contains a list of conversations
+convokit    a ConvoKit file of utterances, or the folder that contains it
+datasets    a Hugging Face data set, as Parquet files or as saved by `save_to_disk`
 """
 
 import os
@@ -79,10 +79,10 @@ TITLES = {
     "table": "a table",
     "parlai": "ParlAI text",
     "speakers": "plain text with speakers",
-    "datasets": "a data set of Hugging Face",
+    "datasets": "a Hugging Face data set",
 }
 
-DIVIDED = ("dailydialog", "empathetic", "datasets")  # formats whose folders and archives have official parts
+DIVIDED = ("dailydialog", "empathetic", "datasets")  # formats whose folders and archives can have official parts
 
 
 @dataclass(frozen=True)
@@ -93,10 +93,10 @@ class Corpus:
         name: The name of the file or folder.
         format: One of FORMATS.
         conversations: The conversations in the order of the file.
-        encodings: The encodings of files that are not UTF-8, and those that were detected; empty if all files are
-            UTF-8.
+        encodings: The names of all encodings except UTF-8, with "(detected)" after those that were detected; empty if
+            all files are UTF-8.
         speakers: The number of utterances of each speaker, if the format names speakers.
-        left_out: The number of pieces of text that were left out because they are not utterances, for each kind.
+        left_out: The number of text passages of each kind that were left out because they are not utterances.
     """
 
     name: str
@@ -107,7 +107,7 @@ class Corpus:
     left_out: Counter[str]
 
     def __str__(self) -> str:
-        """Say in one line how the corpus was read, and how large it is."""
+        """Describe in one line how the corpus was read, and how large it is."""
         utterances = sum(len(conversation.utterances) for conversation in self.conversations)
         sizes = len(self.conversations), utterances
         return _described(self.name, self.format, sizes, self.encodings, self.left_out)
@@ -122,26 +122,26 @@ def read_corpus(
     """Read a corpus.
 
     Args:
-        path: A file or a folder, or None for the embedded corpus of English courses.
+        path: A file or a folder, or None for the embedded corpus of English-course dialogues.
         format: One of FORMATS, or None to detect the format from the file.
         bad: Decides what happens to bad lines. If None, the first bad line raises an error. If bad lines are skipped, a
-            conversation ends before its first missing turn. A line that says how the corpus was read is added to its
-            attribute `notes`.
-        splits: If "official", each conversation keeps the part (train, validation or test) to which the corpus' authors
-            have assigned it. If "random", the conversations have no parts.
+            conversation ends before its first missing turn. A line that describes how the corpus was read is added to
+            `bad.notes`.
+        splits: If "official", each conversation keeps the part (train, validation or test) to which the authors of the
+            corpus have assigned it. If "random", the conversations have no parts.
 
     Returns:
         The conversations, and how they were read.
 
     Raises:
-        UserError: The corpus is missing, empty, damaged, of an unknown format, or without the official parts that were
-            requested. The message names file and line.
+        UserError: The corpus is missing, empty or damaged, has an unknown format, or lacks the official parts that were
+            requested. The message names the file and the line.
     """
     bad = bad or BadLines(error=UserError)
     official = splits == "official"
     if path is None:
         if official:
-            raise UserError(f"--splits official: {EMBEDDED} is not divided; name a corpus that is by --data")
+            raise UserError(f"--splits official: {EMBEDDED} has no official parts; give one that has them with --data")
         with resources.as_file(resources.files("keras_gca.data") / "corpus") as folder:
             return _read(folder, "text", bad, EMBEDDED, official)
     path = Path(path)
@@ -155,18 +155,18 @@ def stream_conversations(
 ) -> Iterator[Conversation]:
     """Yield the conversations of a corpus one by one, so that the corpus need not fit into memory.
 
-    Plain text, JSON lines, tables of pairs, and data sets are read conversation by conversation. Readers of other
-    formats hold a file in memory. After the last conversation, a line that says how the corpus was read is added to
-    `bad.notes`.
+    Plain text, JSON lines, tables of pairs, and Hugging Face data sets are read conversation by conversation. Readers
+    of other formats hold a complete file in memory. After the last conversation, a line that describes how the corpus
+    was read is added to `bad.notes`.
 
     Args:
         path: A file or a folder.
         format: One of FORMATS, or None to detect the format.
         bad: Decides what happens to bad lines.
-        splits: See `read_corpus`. Conversations that have no official part are left out if it is "official".
+        splits: See `read_corpus`. If "official", conversations without an official part are left out.
 
     Raises:
-        UserError: The corpus is missing, damaged, or of an unknown format; see `read_corpus`.
+        UserError: The corpus is missing or damaged, or has an unknown format; see `read_corpus`.
     """
     path = Path(path)
     refuse_missing(path)
@@ -210,7 +210,7 @@ def _conversations(path: Path, format: str, reading: Reading, official: bool) ->
     if format not in FORMATS:
         raise UserError(f"{format!r} is not a corpus format; choose from {', '.join(FORMATS)}")
     made = FORMATS[format](path, reading)
-    # The reader has set `reading.part` when it yields a conversation.
+    # The reader sets `reading.part` before it yields a conversation.
     return (replace(each, part=reading.part) for each in made) if official else made
 
 
@@ -231,7 +231,7 @@ def _read(path: Path, format: str, bad: BadLines, name: str, official: bool) -> 
 
 
 def _named(reading: Reading) -> tuple[str, ...]:
-    """Return the encodings that are worth a remark: those that are not UTF-8, and those that were detected."""
+    """Return the names of all encodings except UTF-8, with "(detected)" after those that were detected."""
     names = {
         f"{encoding.name}{' (detected)' if encoding.detected else ''}"
         for encoding in reading.encodings.values()
@@ -243,7 +243,7 @@ def _named(reading: Reading) -> tuple[str, ...]:
 def _described(
     name: str, format: str, sizes: tuple[int, int], encodings: tuple[str, ...], left_out: Counter[str]
 ) -> str:
-    """Say in one line how a corpus was read; `sizes` are the numbers of its conversations and of its utterances."""
+    """Describe in one line how a corpus was read; `sizes` are the numbers of conversations and of utterances."""
     encoding = f" in {' and '.join(encodings)}" if encodings else ""
     size = f"{counted(sizes[0], 'conversation')}, {counted(sizes[1], 'utterance')}"
     parts = [counted(count, kind) for kind, count in left_out.items() if count]
@@ -255,17 +255,20 @@ def _official_parts(corpus: Corpus) -> str:
     """Describe the official parts of a corpus in one line.
 
     Raises:
-        UserError: The corpus is not divided, or one of its parts is missing.
+        UserError: The corpus has no official parts, or one of them is missing.
     """
     what = f"{corpus.name}: --splits official"
     sizes = Counter(conversation.part for conversation in corpus.conversations)
     if not any(part in sizes for part in PARTS):
         if corpus.format in DIVIDED:
-            raise UserError(f"{what}: not divided here; the folder or the archive with train, validation and test is")
-        raise UserError(f"{what}: {TITLES[corpus.format]} has no official parts; --splits random divides it by chance")
+            raise UserError(
+                f"{what}: no official parts were found; the folder or archive with train, validation and test is "
+                "expected"
+            )
+        raise UserError(f"{what}: {TITLES[corpus.format]} has no official parts; --splits random divides it at random")
     if missing := [part for part in PARTS if not sizes[part]]:
         there = " and ".join(part for part in PARTS if sizes[part])
-        raise UserError(f"{what}: the part for {' and '.join(missing)} is missing; only {there} is there")
+        raise UserError(f"{what}: the corpus has {there}, but not {' or '.join(missing)}; all three are expected")
     parts: dict[str, set[tuple[str, ...]]] = {part: set() for part in PARTS}
     for conversation in corpus.conversations:
         if conversation.part is not None:
@@ -273,7 +276,7 @@ def _official_parts(corpus: Corpus) -> str:
     repeated = len(parts["test"] & parts["train"])
     line = f"official parts: {', '.join(f'{sizes[part]:,} {part}' for part in PARTS)}"
     if sizes[None]:
-        line += f"; left out: {counted(sizes[None], 'conversation')} of no part"
+        line += f"; left out: {counted(sizes[None], 'conversation')} without a part"
     if repeated:
-        line += f"; {counted(repeated, 'conversation of test is', 'conversations of test are')} in train, too"
+        line += f"; {counted(repeated, 'conversation of test is', 'conversations of test are')} also in train"
     return line

@@ -16,7 +16,7 @@ from keras_gca.data.vocabulary import Vocabulary, usual_surfaces
 from keras_gca.data.vocabulary_choice import chosen_vocabulary
 from keras_gca.errors import UserError
 
-MINIMUM_ANSWERS = 10  # training answers of a speaker who gets an embedding
+MINIMUM_ANSWERS = 10  # the minimum number of training answers of a speaker who gets an embedding
 
 
 @dataclass(frozen=True)
@@ -27,11 +27,11 @@ class Dataset:
         vocabulary: The vocabulary, built from the training text alone (except the usual spellings of names).
         training: The pairs to train on.
         validation: The pairs on which the networks are measured during training.
-        documents: The tokenised training conversations, to which word vectors are fitted; empty for token files, which
-            have them (`TokenPairs.documents`).
-        whole_conversations: Whether whole conversations are held out, or single pairs (see `hold_out`).
-        test: The pairs of the corpus' own test part, or None without `--splits official`.
-        detector: The weights of the detector by which the contexts were limited (`--context-changes detect`), or None.
+        documents: The tokenised training conversations, to which word vectors are fitted. Empty for token files, whose
+            conversations are in `TokenPairs.documents`.
+        whole_conversations: Whether complete conversations are held out, rather than single pairs (see `hold_out`).
+        test: The pairs of the corpus' official test part, or None without `--splits official`.
+        detector: The weights of the detector that limited the contexts (`--context-changes detect`), or None.
     """
 
     vocabulary: Vocabulary
@@ -44,7 +44,7 @@ class Dataset:
 
     @property
     def held_out(self) -> Pairs:
-        """The pairs on which a trained agent is measured: those of the test part, or else those of the validation."""
+        """The pairs on which a trained agent is measured: the test pairs if there are any, else the validation ones."""
         return self.validation if self.test is None else self.test
 
     @property
@@ -55,11 +55,11 @@ class Dataset:
 
 
 def prepare(conversations: Sequence[Conversation], config: Config, words: Sequence[str] | None = None) -> Dataset:
-    """Tokenise conversations, hold a part of them out, build the vocabulary, and make the pairs.
+    """Tokenise conversations, hold out a part of them, build the vocabulary, and make the pairs.
 
-    If every word is rarer than `minimum_count`, and the user has not set this option, all words are taken
+    If every word is rarer than `minimum_count`, and the user has not set this option, the vocabulary contains all words
     (`all_too_rare`). With `--context-changes detect`, EOS ends each utterance of a context, as for a hierarchical
-    encoder; `training/context_changes.py` then makes the contexts that the networks read.
+    encoder. `training/context_changes.py` then makes the contexts that the networks read.
 
     Args:
         conversations: The conversations.
@@ -67,8 +67,8 @@ def prepare(conversations: Sequence[Conversation], config: Config, words: Sequen
         words: The words of the vocabulary in their order, or None for the most frequent words in the training text.
 
     Raises:
-        UserError: The corpus is too small to be divided, or a part of it has no pair, or none of its words is in the
-            vocabulary, or settings do not fit together.
+        UserError: The corpus is too small to be divided, one of its parts has no pair, none of its words is in the
+            vocabulary, or some settings cannot be combined.
     """
     official = config.splits == "official"
     if official and "validation_fraction" in config.given:
@@ -144,14 +144,14 @@ def _speakers(of_answers: Sequence[str | None]) -> tuple[str, ...]:
         of_answers: The speaker of each training answer.
 
     Raises:
-        UserError: Nobody speaks often enough.
+        UserError: No speaker has enough training answers.
     """
     counts = collections.Counter(speaker for speaker in of_answers if speaker is not None)
     kept = [speaker for speaker, count in counts.items() if count >= MINIMUM_ANSWERS]
     if not kept:
         raise UserError(
-            f"--persona-size: no named speaker gives {MINIMUM_ANSWERS} or more answers in the training part of the "
-            "corpus; a corpus that names its speakers is expected (docs/systems.md)"
+            f"--persona-size: no named speaker has {MINIMUM_ANSWERS} or more answers in the training set; a corpus "
+            "that names its speakers is expected (docs/systems.md)"
         )
     return tuple(sorted(kept, key=lambda speaker: (-counts[speaker], speaker)))
 
@@ -159,11 +159,11 @@ def _speakers(of_answers: Sequence[str | None]) -> tuple[str, ...]:
 def _tokenise_all(
     conversations: Sequence[Conversation], style: str
 ) -> tuple[list[list[list[str]]], list[str], list[list[str | None]]]:
-    """Tokenise conversations; utterances without a token, and conversations of one utterance, are left out.
+    """Tokenise conversations, leaving out utterances without a token and conversations with only one utterance.
 
     Returns:
-        The tokens of each utterance of each conversation that is left, the official part of each conversation ("" if it
-        has none), and the speakers of its utterances, with None for unknown speakers.
+        Three lists with one entry for each remaining conversation: the tokens of each utterance; the official part, or
+        "" if there is none; and the speaker of each utterance, or None if the speaker is unknown.
     """
     flat = iter(tokenise([text for conversation in conversations for text in conversation.utterances], style))
     tokenised, speakers = [], []
@@ -181,7 +181,8 @@ def _some(conversations: list[list[list[str]]], max_pairs: int, seed: int) -> li
     """Draw conversations until they have `max_pairs` pairs.
 
     Returns:
-        The number and the length of each of them, in the corpus' order. The conversation that is drawn last is cut.
+        The index and the length of each drawn conversation, in the order of the corpus. The conversation that is drawn
+        last is cut to the number of pairs that are still needed.
     """
     left, chosen = max_pairs, {}
     for number in np.random.default_rng(seed).permutation(len(conversations)):

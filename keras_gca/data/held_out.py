@@ -16,16 +16,16 @@ def refuse_too_few(pairs: int) -> None:
 
 
 def hold_out(owner: np.ndarray, fraction: float, seed: int) -> np.ndarray:
-    """Choose the pairs to hold out: those of whole conversations, which are drawn at random.
+    """Choose the pairs to hold out, by drawing complete conversations at random.
 
     A corpus cannot be divided in this way if it has fewer than ten conversations, or if one conversation has more than
-    a tenth of all pairs. An example is the paper's own corpus, which has no boundaries between conversations. Single
-    pairs are then drawn, and their contexts overlap with training utterances.
+    a tenth of all pairs. An example is the paper's own corpus, which has no boundaries between conversations. In this
+    case single pairs are drawn, and their contexts overlap with training utterances.
 
     Args:
-        owner: (n,) int, the conversation of each pair.
+        owner: (n,) int, the index of the conversation that each pair comes from.
         fraction: The share of the conversations, or of the pairs, to hold out.
-        seed: The seed of the choice.
+        seed: The seed for the random choice.
 
     Returns:
         (n,) bool, whether each pair is held out.
@@ -37,24 +37,24 @@ def hold_out(owner: np.ndarray, fraction: float, seed: int) -> np.ndarray:
 
 
 def drawn_to_hold_out(units: int, fraction: float, seed: int, most: int | None = None) -> np.ndarray:
-    """Draw the numbers of the conversations, or of the pairs, to hold out; see `hold_out`.
+    """Draw the indices of the conversations or pairs to hold out; see `hold_out`.
 
     Args:
-        units: The number of conversations, or of pairs.
+        units: The number of conversations or pairs.
         fraction: The share to hold out.
-        seed: The seed of the choice.
-        most: The largest number to hold out, or None for no limit.
+        seed: The seed for the random choice.
+        most: The maximum number to hold out, or None for no limit.
     """
     count = max(1, round(fraction * units))
     return np.random.default_rng(seed).choice(units, count if most is None else min(count, most), replace=False)
 
 
 def is_divisible(conversations: int, pairs: int, largest: int) -> bool:
-    """Return whether whole conversations can be held out; see `hold_out`.
+    """Return whether complete conversations can be held out; see `hold_out`.
 
     Args:
         conversations: The number of conversations.
         pairs: The number of pairs.
-        largest: The number of pairs of the longest conversation.
+        largest: The number of pairs in the longest conversation.
     """
     return conversations >= 10 and largest <= max(pairs / 10, 10)

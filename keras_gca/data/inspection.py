@@ -9,7 +9,7 @@ import numpy as np
 from glove.text_files import BadLines, counted, one_line
 from keras_gca.data.conversations import Conversation, Corpus
 
-LONG = 200  # words; hardly anybody says so much at once
+LONG = 200  # words; longer utterances are unusual and are reported
 MOST_SPEAKERS = 8
 
 
@@ -19,7 +19,7 @@ def described(corpus: Corpus, bad: BadLines, exchanges: int) -> list[str]:
     Args:
         corpus: The corpus.
         bad: The object that has counted the lines that cannot be used.
-        exchanges: The number of exchanges to show, from the beginning.
+        exchanges: The number of exchanges to show, from the beginning of the corpus.
     """
     lines = [str(corpus)]
     for context, answer in itertools.islice(_exchanges(corpus.conversations), exchanges):
@@ -41,12 +41,12 @@ def _exchanges(conversations: list[Conversation]) -> Iterator[tuple[str, str]]:
 
 
 def _lengths(what: str, lengths: list[int]) -> str:
-    return f"{what}: {min(lengths)} to {max(lengths)}, {np.median(lengths):g} in the middle"
+    return f"{what}: {min(lengths)} to {max(lengths)}, median {np.median(lengths):g}"
 
 
 def _speakers(speakers: Counter[str]) -> str:
     if not speakers:
-        return "speakers: the file names none; they are taken to speak in turn"
+        return "speakers: the file names none; they are assumed to take turns"
     most = ", ".join(f"{one_line(name)} ({count:,})" for name, count in speakers.most_common(MOST_SPEAKERS))
     return f"speakers: {len(speakers):,}; {most}{' ...' if len(speakers) > MOST_SPEAKERS else ''}"
 
@@ -54,13 +54,13 @@ def _speakers(speakers: Counter[str]) -> str:
 def _odd(corpus: Corpus, utterances: list[str], words: list[int]) -> Iterator[str]:
     alone = sum(len(conversation.utterances) == 1 for conversation in corpus.conversations)
     if alone:
-        yield f"odd: {counted(alone, 'conversation')} of one utterance, in which nothing is answered"
+        yield f"odd: {counted(alone, 'conversation')} with one utterance and no answer"
     if long := sum(count > LONG for count in words):
-        yield f"odd: {counted(long, 'utterance')} of more than {LONG} words"
+        yield f"odd: {counted(long, 'utterance')} with more than {LONG} words"
     if without := sum(not any(map(str.isalnum, text)) for text in utterances):
         yield f"odd: {counted(without, 'utterance')} without a letter or a digit"
     text, count = Counter(utterances).most_common(1)[0]
     if count > max(2, len(utterances) / 20):
-        yield f"odd: {count:,} utterances are the same: {one_line(text)}"
+        yield f"odd: {count:,} utterances are identical: {one_line(text)}"
     if len(corpus.conversations) == 1:
         yield "odd: one conversation; plain text needs an empty line between conversations"

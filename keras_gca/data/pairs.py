@@ -1,14 +1,14 @@
 """Context/answer pairs as arrays.
 
-PAD is index 0, and index 0 means nothing else. s_s is the largest number of tokens of a context and of a partial
-answer, and N_u the number of utterances in a context. For n pairs the arrays are:
+PAD is index 0, which has no other meaning. s_s is the maximum number of tokens in a context and in a partial answer,
+and N_u is the number of utterances in a context. For n pairs the arrays are:
 
 contexts: (n, s_s) int32, the last s_s tokens of the N_u utterances before the answer, padded on the left. For a
-          hierarchical encoder: (n, N_u s_s) int32, at most s_s tokens of each of these utterances, where the last of
-          them is EOS. EOS occurs nowhere else in a context. With embeddings of speakers there is one more column, and
-          the first token may be that of the speaker of the answer, which is not below s_v (see `Vocabulary.speakers`).
+          hierarchical encoder, the shape is (n, N_u s_s): each utterance has at most s_s tokens, and its last token is
+          EOS. EOS occurs nowhere else in a context. With speaker embeddings there is one more column, and the first
+          token may stand for the speaker of the answer; its index is then above s_v (see `Vocabulary.speakers`).
 answers:  (n, s_s + 1) int32, `BOS w1 w2 ... EOS` padded on the right. A row holds at most s_s partial answers, and the
-          token after each of them. An answer that does not end within s_s + 1 tokens is cut and has no EOS.
+          token that follows each of them. An answer that does not end within s_s + 1 tokens is cut and has no EOS.
 """
 
 from collections.abc import Sequence
@@ -26,7 +26,7 @@ class Pairs:
     Args:
         contexts: (n, s_s) int32, padded on the left; (n, N_u s_s) for a hierarchical encoder.
         answers: (n, s_s + 1) int32, `BOS ... EOS` padded on the right.
-        conversation: (n,) int32, the number of each pair's conversation.
+        conversation: (n,) int32, the index of the conversation that each pair comes from.
     """
 
     contexts: np.ndarray
@@ -46,20 +46,20 @@ class Pairs:
 
     @property
     def in_memory(self) -> int:
-        """The number of pairs that are held in memory: all."""
+        """The number of pairs that are held in memory, which is all of them."""
         return len(self)
 
     def some(self) -> "Pairs":
-        """Return pairs that are typical of all; see `TokenPairs.some`."""
+        """Return a representative sample of the pairs, which here is all of them; see `TokenPairs.some`."""
         return self
 
     def drawn(self, random: np.random.Generator, count: int) -> np.ndarray:
-        """Draw the numbers of `count` different pairs, at most all, in random order."""
+        """Draw the indices of `count` different pairs, or of all pairs if there are fewer, in random order."""
         return random.permutation(len(self))[:count]
 
     @staticmethod
     def concatenate(parts: Sequence["Pairs"]) -> "Pairs":
-        """Join several Pairs in their order."""
+        """Concatenate several Pairs in the given order."""
         return Pairs(*(np.concatenate(arrays) for arrays in zip(*(part.arrays() for part in parts), strict=True)))
 
     @classmethod
@@ -90,17 +90,19 @@ class Pairs:
                 f"the shapes of the pairs are {contexts.shape} and {answers.shape}; {expected} are expected"
             )
         if not conversation.size or any(array.dtype.kind not in "iu" for array in arrays):
-            raise ValueError("one or more pairs of whole numbers are expected")
+            raise ValueError(
+                "the arrays are empty or have the wrong type; one or more pairs of whole numbers are expected"
+            )
         tokens = vocabulary_size + speakers + 1 if speakers else vocabulary_size
         for array, limit in ((contexts, tokens), (answers, vocabulary_size)):
             if array.min() < 0 or array.max() >= limit:
                 raise ValueError(
-                    f"words have numbers from {array.min()} to {array.max()}; 0 to {limit - 1} is expected"
+                    f"the word indices range from {array.min()} to {array.max()}; 0 to {limit - 1} is expected"
                 )
         return cls(*arrays)
 
     def arrays(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Return contexts, answers and conversation, for storing."""
+        """Return the arrays of contexts, answers and conversation indices, for storage."""
         return self.contexts, self.answers, self.conversation
 
 
@@ -111,13 +113,13 @@ def make_pairs(
     sentence_length: int = 50,
     hierarchical: bool = False,
 ) -> Pairs:
-    """Make all pairs of tokenised conversations: each utterance after the first is the answer to those before it.
+    """Make all pairs from tokenised conversations: each utterance after the first is the answer to those before it.
 
     Args:
         conversations: The tokens of each utterance of each conversation.
         vocabulary: The vocabulary.
         context_utterances: N_u, the number of utterances in a context.
-        sentence_length: s_s, the length of contexts and partial answers in tokens.
+        sentence_length: s_s, the maximum length of contexts and partial answers in tokens.
         hierarchical: Whether the contexts are for a hierarchical encoder.
     """
     contexts, answers, owner = [], [], []
@@ -134,12 +136,12 @@ def make_pairs(
 def joined(
     utterances: Sequence[Sequence[int] | np.ndarray], sentence_length: int, hierarchical: bool = False
 ) -> np.ndarray:
-    """Join utterances to a context.
+    """Join utterances into a context.
 
     Args:
         utterances: The tokens of each utterance.
-        sentence_length: s_s, with which each utterance for a hierarchical encoder is cut to its last s_s - 1 words.
-        hierarchical: Whether the context is for a hierarchical encoder, and each utterance ends with EOS.
+        sentence_length: s_s. For a hierarchical encoder, each utterance is cut to its last s_s - 1 words.
+        hierarchical: Whether the context is for a hierarchical encoder. If so, EOS is appended to each utterance.
 
     Returns:
         (m,) int32, the tokens of the context without padding; `pad_contexts` cuts it to its length.
@@ -151,7 +153,7 @@ def joined(
 
 
 def with_speakers(contexts: np.ndarray, speakers: Sequence[int] | np.ndarray) -> np.ndarray:
-    """Put the tokens of speakers before contexts.
+    """Insert a speaker token before each context.
 
     Args:
         contexts: (n, s) int32, padded on the left.
@@ -171,13 +173,13 @@ def without_speakers(contexts: np.ndarray, vocabulary_size: int) -> np.ndarray:
 
 
 def utterances_of(context: np.ndarray) -> list[np.ndarray]:
-    """Return the words of each utterance of a context, (s,) int32, in which EOS ends each of them."""
+    """Return the words of each utterance in a context, (s,) int32, in which each utterance ends with EOS."""
     tokens = context[context != PAD]
     return [words[words != EOS] for words in np.split(tokens, np.flatnonzero(tokens == EOS) + 1)[:-1]]
 
 
 def backward(pairs: Pairs, hierarchical: bool = False) -> Pairs:
-    """Exchange contexts and answers. Words beyond s_s tokens are cut."""
+    """Swap contexts and answers. Words beyond s_s tokens are cut off."""
     length = pairs.answers.shape[1] - 1
     contexts = frame_answers([row[(row != PAD) & (row != EOS)] for row in pairs.contexts], length)
     read = answers_as_contexts(pairs.answers, pairs.contexts.shape[1], hierarchical)
@@ -185,7 +187,7 @@ def backward(pairs: Pairs, hierarchical: bool = False) -> Pairs:
 
 
 def unconditional(pairs: Pairs, hierarchical: bool = False) -> Pairs:
-    """Replace all contexts by empty ones, which are the same for all encoders."""
+    """Replace all contexts with empty ones, which are the same for all encoders."""
     return Pairs(np.full_like(pairs.contexts, PAD), pairs.answers, pairs.conversation)
 
 
@@ -194,7 +196,7 @@ PREDICTED = {"answer": lambda pairs, hierarchical: pairs, "context": backward, "
 
 
 def answers_as_contexts(answers: np.ndarray, context_length: int, hierarchical: bool = False) -> np.ndarray:
-    """Turn answers, (n, s_s + 1), into contexts of their words, (n, context_length) int32 padded on the left."""
+    """Turn answers, (n, s_s + 1), into contexts with the same words, (n, context_length) int32 padded on the left."""
     words = [row[(row != PAD) & (row != BOS) & (row != EOS)] for row in answers]
     length = answers.shape[1] - 1
     return pad_contexts([joined([row], length, hierarchical) for row in words], context_length)

@@ -1,4 +1,4 @@
-"""Reads the author's vocabulary, `vocabulary_movie`: a pickled list of (word, count). No code of a pickle is run."""
+"""Reads the author's vocabulary, `vocabulary_movie`: a pickled list of (word, count). No code in the pickle is run."""
 
 import io
 import os
@@ -13,9 +13,9 @@ from keras_gca.errors import UserError
 VOCABULARY = "vocabulary_movie"
 UNKNOWN = "something"  # the author's unknown word
 FIRST = {0: ".", 2: "BOS", 3: "EOS"}  # indices that have a fixed meaning in the author's programs
-LARGEST = 10_000_000  # bytes of a vocabulary file; 7,000 words need 200,000
+LARGEST = 10_000_000  # the maximum size of a vocabulary file in bytes; 7,000 words need 200,000
 
-# Operations that make lists, tuples, texts and numbers, combine them, and store and fetch them.
+# The opcodes that create, combine, store and fetch lists, tuples, strings and numbers.
 _OPCODES = {
     "PROTO", "FRAME", "STOP", "MARK", "POP", "POP_MARK", "DUP", "NONE", "NEWTRUE", "NEWFALSE",
     "INT", "BININT", "BININT1", "BININT2", "LONG", "LONG1", "LONG4", "FLOAT", "BINFLOAT",
@@ -28,7 +28,7 @@ _PUTS = ("PUT", "BINPUT", "LONG_BINPUT")
 
 
 class Unpickler(pickle.Unpickler):
-    """An unpickler that makes lists, tuples, strings and numbers only, and runs no code of a pickle."""
+    """An unpickler that creates only lists, tuples, strings and numbers, and runs no code from the pickle."""
 
     def find_class(self, module: str, name: str) -> NoReturn:
         """Refuse every class and function."""
@@ -40,9 +40,9 @@ class Unpickler(pickle.Unpickler):
 
 
 def unpickle(content: bytes) -> object:
-    """Unpickle a list, tuple, text or number.
+    """Unpickle a list, tuple, string or number.
 
-    All operations are checked before any is run, because a number in a pickle can request unlimited memory.
+    All operations are checked before any of them is run, because a number in a pickle can request unlimited memory.
 
     Raises:
         ValueError: The pickle is damaged, or contains anything else.
@@ -53,7 +53,7 @@ def unpickle(content: bytes) -> object:
                 asked = operation.name if argument is None else f"{argument}".replace(" ", ".")[:60]
                 raise ValueError(f"the pickle asks for {asked}")
             if operation.name in _PUTS and not (isinstance(argument, int) and 0 <= argument <= count):
-                raise ValueError(f"the pickle stores a value at place {argument} after only {count} operations")
+                raise ValueError(f"the pickle stores a value at index {argument} after only {count} operations")
         return Unpickler(io.BytesIO(content), encoding="utf-8").load()
     except (pickle.UnpicklingError, TypeError, EOFError, LookupError, AttributeError) as error:
         raise ValueError(str(error)) from None
@@ -87,7 +87,7 @@ def read_vocabulary(path: str | os.PathLike) -> Vocabulary:
 
 
 def is_pickle(path: str | os.PathLike) -> bool:
-    """Return whether a file begins as a pickled list does, in any protocol; False if it cannot be read."""
+    """Return whether a file begins like a pickled list, in any pickle protocol; False if it cannot be read."""
     try:
         with open(path, "rb") as stream:
             start = stream.read(2)

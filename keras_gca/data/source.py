@@ -16,11 +16,11 @@ class Source:
     Args:
         data: The file or folder of a corpus, or None for the embedded corpus.
         format: One of `conversations.FORMATS`, or None to detect the format.
-        vocabulary: A file of the words to know, one on each line, or the author's pickle. If None, the words are taken
-            from the training text.
+        vocabulary: A file with the words of the vocabulary, one on each line, or the author's pickle. If None, the
+            words are taken from the training text.
         glove: A file of word vectors, or None to fit vectors to the training text.
         glove_member: The name of the file inside a .zip of word vectors, or None to choose the file by its dimension.
-        skip_bad_lines: Whether lines that cannot be used are skipped and counted. If not, the first of them raises an
+        skip_bad_lines: Whether lines that cannot be used are skipped and counted. If not, the first such line raises an
             error.
 
     Raises:
@@ -48,18 +48,18 @@ class Source:
         refuse_missing(self.data, self.vocabulary, self.glove)
         if is_token_folder(self.data) and (self.format or self.vocabulary):
             unwanted = "--format" if self.format else "--vocabulary"
-            raise UserError(f"{unwanted} has no effect on {self.data}, which is prepared; leave it out")
+            raise UserError(f"{unwanted} has no effect on {self.data}, a folder of token files; leave it out")
 
     def read(self, splits: str = "random") -> tuple[list[Conversation], BadLines]:
         """Read the corpus.
 
-        This does not need TensorFlow, so that a command can report bad input before it imports TensorFlow.
+        Reading does not need TensorFlow, so that a command can report bad input before it imports TensorFlow.
 
         Args:
             splits: See `Config.splits`.
 
         Returns:
-            The conversations, and the `BadLines` that counts skipped lines.
+            The conversations, and the `BadLines` object that has counted the skipped lines.
 
         Raises:
             UserError: The corpus cannot be read; see `read_conversations`.

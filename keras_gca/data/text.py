@@ -1,4 +1,4 @@
-"""Normalises, tokenises and detokenises text, by TensorFlow and TensorFlow Text, eagerly or in a graph.
+"""Normalises, tokenises and detokenises text with TensorFlow and TensorFlow Text, eagerly or in a graph.
 
 Contractions can be written in two styles:
 
@@ -30,7 +30,7 @@ _SPLIT_RULES = (
     # Everything except letters, digits, apostrophes, punctuation and a few signs becomes white space.
     (r"[^\pL\pM\pN'.,:;!?$€£¥%&+=@#]", " "),
     (r"([;!?$€£¥%&+=@#])", r" \1 "),
-    # A dot, comma or colon inside a number (7:30, 3.50, 1,000) belongs to it.
+    # A dot, comma or colon inside a number (7:30, 3.50, 1,000) is part of the number.
     (r"([^0-9])([.,:])", r"\1 \2 "),
     (r"([.,:])([^0-9]|$)", r" \1 \2"),
     (r"^([.,:])", r"\1 "),
@@ -117,22 +117,21 @@ def _in_turn(texts: tf.Tensor, split: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
 
 
 def tokens_in_turn(texts: Sequence[str], style: str = "split") -> tuple[list[bytes], np.ndarray]:
-    """Tokenise many utterances in their original case. No list of tokens is built for a single utterance.
+    """Tokenise many utterances in their original case, without building a separate list for each utterance.
 
     Args:
         texts: The utterances.
         style: See `normalise`.
 
     Returns:
-        The tokens of all utterances in their order, encoded as UTF-8, and the number of tokens in each utterance, (n,)
-        int64.
+        The tokens of all utterances in order, encoded as UTF-8, and the number of tokens in each utterance, (n,) int64.
     """
     tokens, lengths = _in_turn(tf.constant(list(texts), tf.string), tf.constant(style == "split"))
     return tokens.numpy().tolist(), lengths.numpy()
 
 
 def lowered(tokens: Sequence[str]) -> list[str]:
-    """Convert tokens to lower case as `normalise` does; the text around a token has no influence on it."""
+    """Convert tokens to lower case as `normalise` does; the result does not depend on the text around a token."""
     lower = tf.strings.lower(tf.constant(list(tokens), tf.string), encoding="utf-8")
     return [token.decode("utf-8") for token in lower.numpy().tolist()]
 
@@ -142,7 +141,8 @@ def detokenise(tokens: Iterable[str], surfaces: dict[str, str] | None = None) ->
 
     Args:
         tokens: The tokens, in lower case.
-        surfaces: The usual spelling of words that are not in lower case inside a sentence (`london` -> `London`).
+        surfaces: The usual spelling of words that are not written in lower case inside a sentence (`london` ->
+            `London`).
     """
     surfaces = surfaces or {}
     text, start = "", True

@@ -12,18 +12,18 @@ from glove.text_files import BadLines, text_lines
 from keras_gca.errors import UserError
 
 PAD, BOS, EOS, UNK = range(4)
-PERIOD = 4  # the index of "." in vocabularies of `original` padding, where it is the padding as well
-BEGIN_SENTENCES = (".", "!", "?", ":")  # after these tokens a word may be capitalised because of its place
+PERIOD = 4  # the index of "." in vocabularies for `original` padding, where "." is also the padding token
+BEGIN_SENTENCES = (".", "!", "?", ":")  # after these tokens a word may be capitalised because of its position
 SPECIAL_TOKENS = ("<pad>", "<bos>", "<eos>", "<unk>")
 
 
 class Vocabulary:
-    """Words and their indices; index 0 is the padding and nothing else.
+    """Words and their indices; index 0 is reserved for padding.
 
     Args:
         words: The words after the four special tokens, the most frequent one first; word i has index i + 4.
         counts: The frequency of each word in the training text.
-        surfaces: The usual spelling of words that are not in lower case inside a sentence.
+        surfaces: The usual spelling of words that are not written in lower case inside a sentence.
         speakers: The names of the speakers who have an embedding (`--persona-size`). In a context, the index
             len(vocabulary) + k stands for speaker k, counted from 1.
 
@@ -68,14 +68,14 @@ class Vocabulary:
         period_first: bool = False,
         words: Sequence[str] | None = None,
     ) -> "Vocabulary":
-        """Build a vocabulary of the most frequent words of utterances, ties in alphabetical order.
+        """Build a vocabulary of the most frequent words in utterances, with ties in alphabetical order.
 
         Args:
             utterances: The tokens of each utterance.
-            size: s_v, the largest number of tokens, the special ones included.
-            minimum_count: Words that occur less often become the unknown word, so that the networks learn the unknown
-                word. Text that is spelled like a special token becomes the unknown word, too.
-            surfaces: The usual spelling of words; words outside the vocabulary are left out.
+            size: s_v, the maximum number of tokens, including the special ones.
+            minimum_count: Words that occur less often are replaced by the unknown word, so that the networks learn how
+                to treat it. Text that is spelled like a special token is also replaced by the unknown word.
+            surfaces: The usual spelling of words; words outside the vocabulary are ignored.
             period_first: Whether "." gets the index PERIOD, for `original` padding.
             words: The words of the vocabulary in their order, whatever their frequency; size, minimum_count and
                 period_first then have no effect. If None, the words are chosen by their frequency.
@@ -93,11 +93,13 @@ class Vocabulary:
         period_first: bool = False,
         words: Sequence[str] | None = None,
     ) -> "Vocabulary":
-        """Build a vocabulary from words and their frequencies, in memory for the words of the vocabulary only.
+        """Build a vocabulary from words and their frequencies.
+
+        Only the words of the vocabulary are held in memory.
 
         Args:
-            counts: The words of the training text, each once, with their frequencies. They may come from a file.
-            size: s_v, the largest number of tokens, the special ones included.
+            counts: The words of the training text, each once, with their frequencies. They may be read from a file.
+            size: s_v, the maximum number of tokens, including the special ones.
             minimum_count: See `build`.
             surfaces: See `build`.
             period_first: See `build`.
@@ -139,7 +141,7 @@ class Vocabulary:
         return np.array([self._index.get(token, UNK) for token in tokens], np.int32)
 
     def decode(self, indices: Iterable[int]) -> list[str]:
-        """Return the words of indices up to the first EOS, without PAD and BOS."""
+        """Return the words for the indices up to the first EOS, without PAD and BOS."""
         tokens = []
         for index in indices:
             if index == EOS:
@@ -149,7 +151,7 @@ class Vocabulary:
         return tokens
 
     def decode_context(self, indices: Iterable[int]) -> list[str]:
-        """Return the words of a context, in which EOS may end each of several utterances (see `data/pairs.py`)."""
+        """Return the words of a context, in which each utterance may end with EOS (see `data/pairs.py`)."""
         return self.decode(index for index in indices if index != EOS and index < len(self))
 
     def token_of_speaker(self, name: str | None) -> int:
@@ -157,7 +159,7 @@ class Vocabulary:
         return len(self) + 1 + self.speakers.index(name) if name in self.speakers else PAD
 
     def to_values(self) -> dict[str, Any]:
-        """Return the whole vocabulary as values for JSON."""
+        """Return the complete vocabulary as values for JSON."""
         words = self.tokens[len(SPECIAL_TOKENS) :]
         values = {"words": words, "counts": [self.counts[word] for word in words], "surfaces": self.surfaces}
         return values | ({"speakers": list(self.speakers)} if self.speakers else {})
@@ -173,27 +175,27 @@ class Vocabulary:
             raise ValueError("a vocabulary has words, counts and surfaces")
         words, counts, surfaces = values["words"], values["counts"], values["surfaces"]
         if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
-            raise ValueError("the words of a vocabulary are a list of text")
+            raise ValueError("the words of a vocabulary must be a list of texts")
         if not isinstance(counts, list) or not all(type(count) is int and 0 <= count < 2**63 for count in counts):
-            raise ValueError("the counts of a vocabulary are whole numbers from 0")
+            raise ValueError("the counts of a vocabulary must be non-negative whole numbers")
         if not isinstance(surfaces, dict) or not all(isinstance(form, str) for form in surfaces.values()):
-            raise ValueError("the surfaces of a vocabulary are text")
+            raise ValueError("the surfaces of a vocabulary must be texts")
         speakers = values.get("speakers", [])
         if not isinstance(speakers, list) or not all(isinstance(speaker, str) for speaker in speakers):
-            raise ValueError("the speakers of a vocabulary are a list of text")
+            raise ValueError("the speakers of a vocabulary must be a list of texts")
         return cls(words, counts, surfaces, speakers)
 
 
 def read_words(path: str | os.PathLike, bad: BadLines | None = None) -> list[str]:
-    """Read the words of a text file, one on each line, in the order of their indices. Empty lines are ignored.
+    """Read words from a text file, one on each line, in the order of the words' indices. Empty lines are ignored.
 
     Args:
         path: The file.
         bad: Decides what happens to bad lines. If None, the first bad line raises an error.
 
     Raises:
-        UserError: The file is missing, is not UTF-8, has several words on a line, a word twice or a special token, or
-            has no word. The message names file and line.
+        UserError: The file is missing, is not UTF-8, or has no words, or one of its lines has several words, a repeated
+            word or a special token. The message names the file and the line.
     """
     bad = bad or BadLines(error=UserError)
     words: dict[str, int] = {}
@@ -226,7 +228,7 @@ def usual_surfaces(cased: Iterable[Sequence[str]]) -> dict[str, str]:
         cased: Tokenised utterances in their original case.
 
     Returns:
-        {word in lower case: usual spelling}, only for words whose usual spelling is not in lower case.
+        {word in lower case: usual spelling}, for words whose usual spelling is not in lower case.
     """
     seen: dict[str, collections.Counter] = collections.defaultdict(collections.Counter)
     for utterance in cased:
@@ -239,10 +241,10 @@ def usual_surfaces(cased: Iterable[Sequence[str]]) -> dict[str, str]:
 
 
 def most_frequent(seen: Mapping[str, Mapping[str, int]]) -> dict[str, str]:
-    """Return the most frequent spelling of each word, except where it is the word itself.
+    """Return the most frequent spelling of each word, leaving out words that are usually written in lower case.
 
     Args:
-        seen: The frequency of each spelling inside a sentence, by the word in lower case.
+        seen: For each word in lower case, the frequency of each of its spellings inside a sentence.
     """
     best = {word: max(forms, key=lambda form: (forms[form], form)) for word, forms in seen.items()}
     return {word: form for word, form in best.items() if form != word}

@@ -1,4 +1,4 @@
-"""Chooses the words of a training run: by their frequency in the training text, as the settings say."""
+"""Chooses the vocabulary of a training run, from the word frequencies in the training text or from a given list."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -11,15 +11,15 @@ from keras_gca.errors import UserError
 
 
 def all_too_rare(vocabulary: Vocabulary, config: Config) -> bool:
-    """Return whether every word is rarer than a `minimum_count` that the user has not given.
+    """Return whether every word is rarer than `minimum_count`, and the user has not set this option.
 
-    The number then comes from a preset, which was not made for this corpus, and `chosen_vocabulary` ignores it.
+    The minimum then comes from a preset that does not suit this corpus, and `chosen_vocabulary` ignores it.
     """
     return "minimum_count" not in config.given and max(vocabulary.counts.values(), default=0) < config.minimum_count
 
 
 def given_words(path: Path, config: Config, bad: BadLines) -> list[str]:
-    """Read the words of --vocabulary from a list of words, or from the author's pickle.
+    """Read the words of --vocabulary from a text file with one word on each line, or from the author's pickle.
 
     Args:
         path: The file.
@@ -38,16 +38,16 @@ def given_words(path: Path, config: Config, bad: BadLines) -> list[str]:
 def chosen_vocabulary(build: Callable[[int], Vocabulary], config: Config, given: bool) -> Vocabulary:
     """Build the vocabulary of a training run.
 
-    If every word is rarer than `minimum_count`, and the user has not set this option, all words are taken
+    If every word is rarer than `minimum_count`, and the user has not set this option, the vocabulary contains all words
     (`all_too_rare`).
 
     Args:
         build: A function that builds the vocabulary from a `minimum_count`.
         config: The settings.
-        given: Whether the user has given the words, whatever their frequency.
+        given: Whether the user has given a list of words, which is then used whatever their frequencies are.
 
     Raises:
-        UserError: No word would be left.
+        UserError: No word occurs often enough, or none of the given words occurs in the training text.
     """
     vocabulary = build(config.minimum_count)
     if given:

@@ -1,4 +1,4 @@
-"""Counts words in bounded memory: counts that exceed it are written to files in sorted order, and merged when read."""
+"""Counts words in bounded memory: when it is full, the counts are written to sorted files, which are merged later."""
 
 import collections
 import heapq
@@ -7,15 +7,15 @@ import operator
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-MOST_WORDS = 1_000_000  # different words in memory; more are written to a file
+MOST_WORDS = 1_000_000  # the maximum number of different words in memory; beyond it, counts are written to a file
 
 
 class WordCounts:
     """The frequencies of words.
 
     Args:
-        folder: The folder for the files of counts, which must exist.
-        most: The largest number of different words in memory.
+        folder: An existing folder, to which the files of counts are written.
+        most: The maximum number of different words in memory.
     """
 
     def __init__(self, folder: Path, most: int = MOST_WORDS):
@@ -24,7 +24,7 @@ class WordCounts:
         self._files: list[Path] = []
 
     def add(self, words: Iterable[str], counts: Iterable[int]) -> None:
-        """Add to the frequencies of some different words."""
+        """Add counts to the frequencies of words."""
         known = self._counts
         for word, count in zip(words, counts, strict=True):
             known[word] += count

@@ -1,13 +1,13 @@
-"""Detects changes of the context between two utterances, and sets how much history is read: the dynamic N_u.
+"""Detects context changes between utterances, and limits the context to the utterances after the last change.
 
 Ludwig 2017, Section 5: "An algorithm able to process the conversation and detect changes in the context would be useful
-to set the best value of Nu before generating an answer." The paper does not say what this algorithm is. Here it is a
+to set the best value of Nu before generating an answer." The paper does not describe such an algorithm. Here it is a
 small network that compares two successive utterances a and b:
 
     p(change | a, b) = sigmoid(w_2 relu(W_1 [m_a m_b |m_a - m_b| m_a * m_b] + b_1) + b_2)
 
-m is the mean of the word vectors of an utterance; the vectors are the detector's own. Shapes: B pairs of utterances of
-at most T tokens; s_v tokens in the vocabulary, s_e numbers in a word vector, h units in the hidden layer.
+m is the mean word vector of an utterance. The detector has its own word vectors. Shapes: B pairs of utterances with at
+most T tokens each; s_v tokens in the vocabulary, s_e numbers in a word vector, h units in the hidden layer.
 """
 
 import dataclasses
@@ -23,8 +23,8 @@ from keras_gca.data.vocabulary import PAD
 from keras_gca.engine.variables import assign
 
 HIDDEN = 64  # h
-THRESHOLD = 0.5  # a more probable change ends the context; the detector learns from as many changes as continuations
-BATCH = 1024  # the number of pairs of utterances that are compared at a time
+THRESHOLD = 0.5  # a change of higher probability ends the context; half of the detector's training pairs are changes
+BATCH = 1024  # the number of utterance pairs that are compared at a time
 
 
 class ChangeDetector:
@@ -33,10 +33,10 @@ class ChangeDetector:
     Args:
         vocabulary: s_v.
         word_embedding: s_e.
-        seed: The seed of the initial weights.
+        seed: The seed for the initial weights.
 
     Attributes:
-        words: The layer of the word vectors, (s_v, s_e).
+        words: The embedding layer, (s_v, s_e).
         hidden: The hidden layer, W_1 and b_1.
         change: The output layer, w_2 and b_2.
     """
@@ -69,15 +69,15 @@ class ChangeDetector:
 
     @property
     def weights(self) -> list[np.ndarray]:
-        """The weights as float32 arrays, for storing."""
+        """The weights as float32 arrays, for storage."""
         return [variable.numpy() for variable in self.variables]
 
     def logits(self, first: tf.Tensor, second: tf.Tensor) -> tf.Tensor:
-        """Compute the argument of the sigmoid for pairs of successive utterances. For use in a graph or eagerly.
+        """Compute the argument of the sigmoid for pairs of successive utterances, eagerly or in a graph.
 
         Args:
-            first: (B, T) int32, the tokens of the first utterances, with PAD on either side.
-            second: (B, T) int32, those of the second utterances.
+            first: (B, T) int32, the tokens of the first utterances, padded with PAD on either side.
+            second: (B, T) int32, the tokens of the second utterances, padded in the same way.
 
         Returns:
             (B,) float32.
@@ -86,7 +86,7 @@ class ChangeDetector:
         return self.change(self.hidden(tf.concat([a, b, tf.abs(a - b), a * b], 1)))[:, 0]
 
     def _means(self, tokens: tf.Tensor) -> tf.Tensor:
-        """Compute the means of word vectors, (B, s_e) float32; 0 for utterances without tokens."""
+        """Compute the mean word vector of each utterance, (B, s_e) float32; 0 for utterances without tokens."""
         read = tf.cast(tf.not_equal(tokens, PAD), tf.float32)[..., None]
         total = tf.reduce_sum(tf.gather(self.words.embeddings, tokens) * read, 1)
         return total / tf.maximum(tf.reduce_sum(read, 1), 1)
@@ -94,12 +94,12 @@ class ChangeDetector:
     def probabilities(
         self, first: Sequence[np.ndarray], second: Sequence[np.ndarray], sentence_length: int
     ) -> np.ndarray:
-        """Compute p(change | a, b) of n pairs of successive utterances.
+        """Compute p(change | a, b) for n pairs of successive utterances.
 
         Args:
             first: The tokens of the first utterances.
             second: The tokens of the second utterances.
-            sentence_length: s_s; longer utterances lose their beginning.
+            sentence_length: s_s; longer utterances are cut at the beginning.
 
         Returns:
             (n,) float32.
@@ -111,7 +111,7 @@ class ChangeDetector:
     def without_earlier_contexts(
         self, contexts: Sequence[Sequence[np.ndarray]], sentence_length: int
     ) -> list[list[np.ndarray]]:
-        """Leave out the utterances before the last change of each context. The last utterance always stays.
+        """Leave out the utterances before the last change in each context. The last utterance is always kept.
 
         Args:
             contexts: The tokens of the utterances of each context.
@@ -131,14 +131,14 @@ class ChangeDetector:
         return kept
 
     def shorten(self, pairs: Pairs, config: Config) -> Pairs:
-        """Leave out what precedes the last change of each pair's context.
+        """Leave out the utterances before the last change in each pair's context.
 
         Args:
-            pairs: Pairs in whose contexts EOS ends each utterance.
-            config: The settings, which say how the contexts of the result are made.
+            pairs: Pairs in whose contexts each utterance ends with EOS.
+            config: The settings, which determine the format of the new contexts.
 
         Returns:
-            The pairs with contexts for the encoder of the config.
+            The pairs, with shortened contexts for the encoder that the config describes.
         """
         of_words, speakers = pairs.contexts, np.zeros(len(pairs), np.int32)
         if config.names_speakers:

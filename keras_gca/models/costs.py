@@ -1,10 +1,10 @@
-"""Counts the operations of Figure 2's networks, from which long commands estimate their time before they start.
+"""Counts the operations of Figure 2's networks, so that long commands can estimate their time before they start.
 
-An operation is a multiplication or an addition of a matrix product. Training and decoding do not reach the rate of one
-large matrix product, so each count is divided by the share of this rate that they have reached (`DENSE`, `LSTM`): a
-count says how many operations a single product would do in the same time.
+An operation is a multiplication or an addition in a matrix product. Training and decoding are slower than a single
+large matrix product. Each count is therefore divided by their measured speed, as a fraction of the speed of such a
+product (`DENSE`, `LSTM`). It is then the number of operations that the large product performs in the same time.
 
-s_e, s_se, s_sed and s_v are sizes (`sizes.py`), and y_h is the generator's hidden layer.
+s_e, s_se, s_sed and s_v are explained in `sizes.py`, and y_h is the output of the generator's hidden layer.
 """
 
 from collections.abc import Mapping
@@ -19,20 +19,21 @@ from keras_gca.data.vocabulary import PAD
 from keras_gca.engine.matrix_products import IMPORTS, estimate_of
 from keras_gca.models.sizes import sizes_of
 
-DENSE = 0.5  # the share of the rate of one matrix product that the layers after the LSTMs reach
-LSTM = 0.2  # the share that the LSTMs reach
-GRADIENT = 3  # a pass and its gradient cost so many passes
-# Numbers for each weight: itself, its gradient, Adam's moments, their copies in a checkpoint, and kept generators
+DENSE = 0.5  # the speed of the layers after the LSTMs, as a fraction of the speed of one large matrix product
+LSTM = 0.2  # the speed of the LSTMs, as a fraction of the same speed
+GRADIENT = 3  # the cost of a forward and a backward pass, in forward passes
+# The values that are held for each weight: the weight itself, its gradient, Adam's moments, the copies of these in a
+# checkpoint, and the generators that are kept.
 COPIES = 9
 
 
 class Lengths(NamedTuple):
-    """The sizes of some pairs.
+    """The number and the mean lengths of some pairs.
 
     Attributes:
         pairs: The number of pairs.
-        context: The mean number of tokens of a context.
-        answer: The mean number of tokens of an answer, EOS included.
+        context: The mean number of tokens in a context.
+        answer: The mean number of tokens in an answer, EOS included.
     """
 
     pairs: float
@@ -41,20 +42,20 @@ class Lengths(NamedTuple):
 
     @classmethod
     def of(cls, pairs: Pairs) -> "Lengths":
-        """Return the sizes of pairs.
+        """Return the number and the mean lengths of pairs.
 
         Args:
-            pairs: The pairs, one or more.
+            pairs: The pairs, at least one.
         """
         return cls(len(pairs), float(np.mean(np.sum(pairs.contexts != PAD, axis=1))), pairs.tokens / len(pairs))
 
     def some(self, pairs: float) -> "Lengths":
-        """Return the sizes of another number of such pairs."""
+        """Return the same mean lengths for another number of pairs."""
         return self._replace(pairs=pairs)
 
 
 class Costs:
-    """The costs of the networks that a config describes.
+    """Computes the costs of the networks that a config describes.
 
     Args:
         config: The settings.
@@ -65,51 +66,52 @@ class Costs:
         self._config, self._sizes = config, sizes_of(config, vocabulary)
 
     def read(self, some: Lengths) -> float:
-        """Return the operations by which the generator reads pairs in one pass (`forward.py`)."""
+        """Return the number of operations that the generator needs to read pairs in one pass (`forward.py`)."""
         tokens = some.pairs * some.answer
         states = some.pairs * (some.context + some.answer + self._of_utterances)
-        # The term of the context in y_h is computed once for each pair (Eq. 2 and 3); a canonical model has none.
+        # The context's term in y_h is computed once for each pair (Eq. 2 and 3); a canonical model does not have it.
         of_contexts = 0 if self._config.generator == "canonical" else some.pairs * self._of_context
         return (tokens * self._of_token + of_contexts) / DENSE + states * self._lstm(self._sizes.sentence_embedding)
 
     def learn(self, some: Lengths) -> float:
-        """Return the operations by which the generator learns from pairs."""
+        """Return the number of operations that the generator needs to learn from pairs."""
         return GRADIENT * self.read(some)
 
     def judge(self, some: Lengths) -> float:
-        """Return the operations by which the discriminator judges each token of pairs (Eq. 7 and 8)."""
+        """Return the number of operations that the discriminator needs to judge each token of pairs (Eq. 7 and 8)."""
         sizes, tokens = self._sizes, some.pairs * some.answer
         hidden = 2 * 2 * sizes.discriminator_sentence_embedding * (sizes.discriminator_hidden or 0)
         states = some.pairs * (some.context + some.answer + self._of_utterances)
         return states * self._lstm(sizes.discriminator_sentence_embedding) + tokens * hidden / DENSE
 
     def decode(self, some: Lengths, width: int = 1) -> float:
-        """Return the operations of generating answers as long as those of some pairs.
+        """Return the number of operations needed to generate answers as long as those of some pairs.
 
         Args:
-            some: The sizes of the contexts, and of the answers.
-            width: The width of the beam; 1 for one answer at a time.
+            some: The number of answers to generate, and the mean lengths of contexts and answers.
+            width: The beam width; 1 without a beam.
         """
         return self.read(some._replace(pairs=some.pairs * width))
 
     def estimate(
         self, operations: Mapping[str, float], pairs: int, at_once: int, copies: int = COPIES, rate: float | None = None
     ) -> Estimate:
-        """Estimate time and memory.
+        """Estimate the time and the memory that a command needs.
 
         Args:
-            operations: The operations of each part, as the other methods count them.
+            operations: The number of operations for each part of the command, as the other methods count them.
             pairs: The number of pairs in memory.
-            at_once: The largest number of answers that are read at a time.
-            copies: The numbers that are kept for each weight; 1 without training.
-            rate: The rate of the product of y_h and its matrix in operations per second. If None, it is measured.
+            at_once: The maximum number of answers that are processed at a time.
+            copies: The number of values that are held for each weight; 1 without training.
+            rate: The speed of the multiplication of y_h by its matrix, in operations per second. If None, it is
+                measured.
 
         Returns:
             The estimate, as `estimate_of` returns it.
         """
         sizes = self._sizes
         weights = sum(sizes.numbers(self._config.generator == "canonical"))
-        # Each partial answer needs y_h, the logits, and the gradients of both at the same time.
+        # For each partial answer, y_h, the logits, and the gradients of both are in memory at the same time.
         activations = at_once * sizes.sentence_length * 2 * (sizes.hidden_units + sizes.vocabulary)
         memory = IMPORTS + 4 * (
             copies * weights + activations + pairs * (self._config.context_columns + sizes.sentence_length + 1)
@@ -119,7 +121,7 @@ class Costs:
 
     @property
     def _of_utterances(self) -> int:
-        """The states of a hierarchical encoder for the utterances of a context; they count like those for words."""
+        """The number of states that a hierarchical encoder has for utterances; they count like its states for words."""
         return self._sizes.utterances or 0
 
     @property
@@ -131,5 +133,5 @@ class Costs:
         return 2 * self._sizes.hidden_units * (self._sizes.sentence_embedding + self._sizes.vocabulary)
 
     def _lstm(self, units: int) -> float:
-        """The operations of one state: four gates, each of which multiplies the word vector and the last state."""
+        """The number of operations for one state: four gates multiply the word vector and the previous state."""
         return 2 * 4 * units * (self._sizes.word_embedding + units) / LSTM

@@ -1,6 +1,6 @@
 """Draws Figures 1 and 2 from the Keras models themselves.
 
-White blocks are shared, yellow ones belong to the generator, green ones to the discriminator.
+White blocks are shared, yellow blocks belong to the generator, and green blocks belong to the discriminator.
 """
 
 import itertools
@@ -16,15 +16,15 @@ from keras_gca.models.networks import build
 
 WHITE, YELLOW, GREEN = "#ffffff", "#ffe27a", "#a8dba8"
 ROW = 1.4  # the distance between two rows of boxes; a box is 0.84 high
-COLUMN = 4.0  # the distance between two boxes of a row; a box is 3.5 wide
+COLUMN = 4.0  # the distance between two boxes in a row; a box is 3.5 wide
 
 
 def draw_figures(folder: Path, config: Config) -> list[Path]:
     """Draw Figures 1 and 2 at the sizes of a config.
 
     Args:
-        folder: where `figure1.png`, `figure1.svg`, `figure2.png` and `figure2.svg` are written. The folder is made if
-            it does not exist.
+        folder: the folder to which `figure1.png`, `figure1.svg`, `figure2.png` and `figure2.svg` are written. It is
+            created if it does not exist.
         config: the settings of a run.
 
     Returns:
@@ -44,14 +44,14 @@ def draw_figures(folder: Path, config: Config) -> list[Path]:
 
 
 def colour(layer: str) -> str:
-    """Return the colour of a layer in Figure 2, by its name, as `#rrggbb`."""
+    """Return the colour of a layer in Figure 2, given its name, as `#rrggbb`."""
     if layer.endswith("_bot") or layer == "bot":
         return YELLOW
     return GREEN if "discriminator" in layer else WHITE
 
 
 def edges(model: keras.Model) -> list[tuple[str, str]]:
-    """Return the graph of a functional model as pairs of layer names, (from, to), without the flow of masks."""
+    """Return the edges of a functional model as pairs of layer names, (from, to), leaving out the flow of masks."""
     arrows = []
     layers = {layer.name for layer in model.layers}  # the operations that make masks are not layers
     for operation in model.get_config()["layers"]:
@@ -66,7 +66,7 @@ def draw(model: keras.Model, path: Path, title: str = "") -> None:
 
     Args:
         model: the functional model.
-        path: the file, whose ending names the format (.png, .svg, .pdf).
+        path: the file to write, whose extension determines the format (.png, .svg, .pdf).
         title: the title of the drawing.
     """
     paint(model, title).savefig(path, dpi=160, bbox_inches="tight")
@@ -80,7 +80,7 @@ def paint(model: keras.Model, title: str = "") -> Figure:
         title: the title of the drawing.
 
     Returns:
-        Matplotlib's figure, which a notebook shows.
+        A Matplotlib figure, which a notebook can show.
     """
     arrows = edges(model)
     place = _places(arrows)
@@ -116,9 +116,9 @@ def _sources(value: Any) -> list[str]:
 
 
 def _places(arrows: list[tuple[str, str]]) -> dict[str, tuple[float, float]]:
-    """Place the boxes of the layers in rows by the distance from the inputs, each box below its sources."""
+    """Place the layers' boxes in rows by their distance from the inputs, with each box below its sources."""
     layers = {name for arrow in arrows for name in arrow}
-    # An encoder of utterances makes long columns, between which arrows that skip rows need a place of their own.
+    # Utterance encoders make long columns. Arrows that skip rows need space between these columns.
     in_columns = any("encoder_utterance" in name for name in layers)
     if in_columns:
         arrows = _with_bends(arrows)
@@ -139,7 +139,7 @@ def _places(arrows: list[tuple[str, str]]) -> dict[str, tuple[float, float]]:
         place |= {name: (across[name], -ROW * level) for name in row}
     if in_columns:
         return {name: place[name] for name in names if name in layers}
-    # A box that is many rows above what it feeds is drawn halfway, so that the drawing fills the frame.
+    # A box that is many rows above its targets is moved halfway down to them, so that the drawing fills the frame.
     for name in names:
         fed = [depth(target) for source, target in arrows if source == name]
         if parents[name] and fed:
@@ -153,12 +153,12 @@ def _names_and_parents(arrows: list[tuple[str, str]]) -> tuple[list[str], dict[s
 
 
 def _depth(name: str, parents: dict[str, list[str]]) -> int:
-    """Return the row of a box: the largest number of arrows that lead from an input to it."""
+    """Return the row of a box, which is the length of the longest path of arrows from an input to it."""
     return 1 + max(_depth(parent, parents) for parent in parents[name]) if parents[name] else 0
 
 
 def _with_bends(arrows: list[tuple[str, str]]) -> list[tuple[str, str]]:
-    """Divide each arrow that skips rows by a bend, which takes the place of a box in the row below its source."""
+    """Split each arrow that skips rows at a bend, which occupies the space of a box in the row below the source."""
     _, parents = _names_and_parents(arrows)
     bent = []
     for source, target in arrows:
@@ -169,7 +169,7 @@ def _with_bends(arrows: list[tuple[str, str]]) -> list[tuple[str, str]]:
 
 
 def _describe(layer: keras.layers.Layer) -> str:
-    """Describe a layer by its class and the shape of its output, without the batch."""
+    """Describe a layer by its class and the shape of its output, without the batch axis."""
     shape = layer.output[0].shape if isinstance(layer.output, list) else layer.output.shape
     kind = type(layer).__name__
     if isinstance(layer, keras.layers.TimeDistributed):

@@ -1,4 +1,4 @@
-"""Makes the model of Figure 1 as a file that Keras alone can load, without this project."""
+"""Makes a copy of Figure 1's model that Keras can load without this project."""
 
 import keras
 import numpy as np
@@ -9,9 +9,9 @@ STEEPER = 1.2  # Keras 2's hard sigmoid is clip(0.2 z + 0.5, 0, 1), and Keras 3'
 
 
 def plain_generator(gca: GenerativeConversationalAgent) -> keras.Model:
-    """Make a copy of `gca.generator` that has only Keras' own layers and activations.
+    """Make a copy of `gca.generator` that uses only Keras' own layers and activations.
 
-    With `original` padding the gates are Keras 2's hard sigmoids, which Keras 3 does not have. The copy has Keras 3's
+    With `original` padding the gates are Keras 2's hard sigmoids, which Keras 3 does not have. The copy uses Keras 3's
     hard sigmoids, and the weights of the gates are multiplied by STEEPER, so that the gates have the same values.
 
     Args:

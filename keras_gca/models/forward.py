@@ -1,23 +1,23 @@
-"""Computes Figure 2 for all prefixes of an answer in one pass; training, decoding and scoring run this file.
+"""Computes Figure 2 for all prefixes of an answer in one pass; training, decoding and scoring use this file.
 
-A prefix is a partial answer: the first tokens of an answer. `networks.py` has Figure 2 as the paper draws it, with the
-same layers. This file must compute the same values.
+A prefix is a partial answer: the first tokens of an answer. `networks.py` contains Figure 2 as the paper draws it, with
+the same layers. This file must compute the same values.
 
 A model of `networks.py` reads one partial answer at a time, and an answer of n tokens has n partial answers. With
 masked padding, the state of the LSTM after k tokens of the answer *is* the encoding of the partial answer of k tokens.
 All partial answers share the encoding of the context. Therefore one pass over the answer and one pass over the context
 are enough (Eq. 2 and 7).
 
-With `original` padding, the LSTM reads s_s - k paddings before a partial answer of k tokens. Its memory after j
-paddings is the same for every sample, so one pass over s_s paddings gives the memories for all j. From such a memory,
-each partial answer needs k steps of its own in place of s_s, and all partial answers are computed in parallel. A
-context needs as many steps as it has tokens.
+With `original` padding, the LSTM reads s_s - k padding tokens before a partial answer of k tokens. Its memory after j
+padding tokens is the same for every sample, so one pass over s_s padding tokens gives the memories for all j. Starting
+from such a memory, each partial answer needs k steps instead of s_s, and all partial answers are computed in parallel.
+A context needs as many steps as it has tokens.
 
-With a hierarchical encoder, the utterances of a context follow one another in a row of tokens, and EOS ends each of
-them. One pass over this row encodes all utterances: the LSTM's memory is set to 0 where an utterance begins, and its
-state at EOS is the encoding of the utterance.
+With a hierarchical encoder, the utterances of a context are joined into one sequence of tokens, in which each utterance
+ends with EOS. One pass over this sequence encodes all utterances: the LSTM's memory is set to 0 where an utterance
+begins, and its state at EOS is the encoding of the utterance.
 
-A row is a pair of a partial answer and the token that follows it (`rows.py`). The layers after the LSTMs compute only
+A row is a pair of a partial answer and the token that follows it (`rows.py`). The layers after the LSTMs process only
 rows, and not the padding of a batch. Shapes: B answers, T partial answers in the longest of them, R <= B T rows; at
 most n utterances in a context; the other sizes are those of `sizes.py`.
 """
@@ -48,16 +48,16 @@ class PrefixGenerator(PrefixLayer):
 
     Args:
         shared: the embedding of Figure 1, (s_v, s_e).
-        encoder_context_bot: the LSTM that reads contexts, of s_se units.
-        encoder_answer_bot: the LSTM that reads partial answers, of s_se units.
+        encoder_context_bot: the LSTM that reads contexts, with s_se units.
+        encoder_answer_bot: the LSTM that reads partial answers, with s_se units.
         bot: the hidden layer, W_1 and b_1 of Eq. 3.
         decision_bot: the output layer, whose softmax is Eq. 3.
         paddings: see `PrefixLayer`.
         canonical: whether encoder_answer_bot starts from the memory of encoder_context_bot (Eq. 5). The encoding e is
             then the answer's encoding alone.
-        precision: "bfloat16" multiplies the matrices of `bot` and `decision_bot` in that format.
-        encoder_utterance_bot: the LSTM that reads each utterance of a context, of s_se units; see `PrefixLayer`.
-        persona_bot: the embedding of speakers, (speakers + 1, s_p), or None if the network does not have it.
+        precision: the number format of the matrix products of `bot` and `decision_bot`, "float32" or "bfloat16".
+        encoder_utterance_bot: the LSTM that reads each utterance of a context, with s_se units; see `PrefixLayer`.
+        persona_bot: the speaker embeddings, (speakers + 1, s_p), or None if the network does not have them.
     """
 
     def __init__(
@@ -137,7 +137,7 @@ class PrefixGenerator(PrefixLayer):
 
         Args:
             inputs: the inputs of the LSTM that reads contexts, as for `encode_contexts`.
-            lengths: (B,) int32, the numbers of these inputs of each context.
+            lengths: (B,) int32, the number of inputs for each context.
 
         Returns:
             h and c, (B, s_se) float32 each.
@@ -146,16 +146,16 @@ class PrefixGenerator(PrefixLayer):
         return States(*(last_states(memory, lengths, 0.0) for memory in memories))
 
     def personas(self, contexts: tf.Tensor) -> tf.Tensor:
-        """Look up the embeddings v of the speakers whose tokens precede the words of contexts: (B, s) -> (B, s_p)."""
+        """Look up the embedding v of the speaker whose token precedes the words of a context: (B, s) -> (B, s_p)."""
         if self.persona_bot is None:
-            raise ValueError("the generator has no embeddings of speakers")
+            raise ValueError("the generator has no speaker embeddings")
         numbers = tf.reduce_max(tf.where(contexts < self.shared.input_dim, 0, contexts - self.shared.input_dim), 1)
         return tf.gather(self.persona_bot.embeddings, numbers)
 
     def context_term(self, e_c: tf.Tensor) -> tf.Tensor:
         """Compute the part of Eq. 3's W_1 [e_c e_a] + b_1 that all prefixes share: (B, s_se) -> (B, hidden).
 
-        With embeddings of speakers, the argument is [e_c v]; in a canonical generator it is v.
+        With speaker embeddings, the argument is [e_c v], or v in a canonical generator.
         """
         return self._product(e_c, self.bot.kernel[: -self.encoder_answer.units]) + self.bot.bias
 
@@ -163,8 +163,8 @@ class PrefixGenerator(PrefixLayer):
         """Compute y_h of Eq. 3 from its two parts.
 
         Args:
-            context_term: (R, hidden) float32, see `context_term`; b_1 alone for a canonical generator without
-                embeddings of speakers.
+            context_term: (R, hidden) float32, the result of `context_term`; b_1 alone for a canonical generator without
+                speaker embeddings.
             e_a: (R, s_se) float32.
 
         Returns:
@@ -187,13 +187,13 @@ class PrefixDiscriminator(PrefixLayer):
 
     Args:
         shared: the embedding of Figure 2, (s_v, s_e).
-        encoder_context_discriminator: the LSTM that reads contexts, of s_sed units.
-        encoder_answer_discriminator: the LSTM that reads partial answers, of s_sed units.
+        encoder_context_discriminator: the LSTM that reads contexts, with s_sed units.
+        encoder_answer_discriminator: the LSTM that reads partial answers, with s_sed units.
         discriminator_output: the output layer, whose sigmoid is Eq. 8.
-        discriminator_hidden: a hidden layer before the output layer, or None if the network does not have such a layer,
-            as in the paper.
+        discriminator_hidden: a hidden layer before the output layer, or None, as in the paper, if the network does not
+            have such a layer.
         paddings: see `PrefixLayer`.
-        encoder_utterance_discriminator: the LSTM that reads each utterance of a context, of s_sed units; see
+        encoder_utterance_discriminator: the LSTM that reads each utterance of a context, with s_sed units; see
             `PrefixLayer`.
         speakers: see `PrefixLayer`.
     """
@@ -244,8 +244,8 @@ class PrefixDiscriminator(PrefixLayer):
             answers: (B, T + 1) int32, `BOS ... EOS` padded on the right with PAD.
             rows: the rows of the answers to judge.
             probabilities: (R, s_v) float32, the generator's p as in Figure 2. If None, the answers' own tokens are
-                judged, for which the product of W_d with a one-hot vector is computed as a look-up.
-            noise: changes the encodings e_cd, (B, s_sed), and e_ad, (R, s_sed), which it receives by these names.
+                judged; the product of W_d with a one-hot vector is then computed as a look-up.
+            noise: changes the encodings. It is called with ("e_cd", (B, s_sed)) and with ("e_ad", (R, s_sed)).
 
         Returns:
             (R,) float32, the argument of Eq. 8's sigmoid.
@@ -264,8 +264,8 @@ class PrefixDiscriminator(PrefixLayer):
         """Compute the three terms of Eq. 8's W_d [token e_cd e_ad] for every row; the arguments are those of `call`.
 
         Returns:
-            The terms of the current token, the context and the partial answer, (R, 1) float32 each, or (R, units) for
-            a discriminator with a hidden layer.
+            The terms of the current token, the context and the partial answer, (R, 1) float32 each, or (R, units) if
+            the discriminator has a hidden layer.
         """
         lengths, moved = moved_right(self.words_of(contexts))
         E_c, E_a = self.embed(moved), self.embed(answers[:, :-1])  # (B, s, s_e) and (B, T, s_e), Eq. 1
@@ -285,7 +285,7 @@ class PrefixDiscriminator(PrefixLayer):
 
     @property
     def _first(self) -> keras.layers.Dense:
-        """The layer that reads the token and both encodings."""
+        """The layer whose inputs are the token and both encodings."""
         return self.discriminator_hidden or self.discriminator_output
 
 

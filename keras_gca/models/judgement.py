@@ -1,4 +1,4 @@
-"""Computes the discriminator's output for every token of answers (Eq. 8)."""
+"""Computes the discriminator's output for every token in answers (Eq. 8)."""
 
 import numpy as np
 import tensorflow as tf
@@ -14,9 +14,9 @@ def log_outputs(
 
     Args:
         discriminator: The discriminator.
-        contexts: (B, s) int32, B contexts of at most s tokens, padded on the left.
+        contexts: (B, s) int32, B contexts with at most s tokens each, padded on the left.
         answers: (B, s_s + 1) int32, as `frame_answers` makes them: BOS, tokens, EOS, padding.
-        whole_answers: Whether the discriminator was trained on whole answers (`reinforce`).
+        whole_answers: Whether the discriminator was trained on complete answers (`reinforce`).
 
     Returns:
         (B, s_s) float32, NaN after the end of the answer. With `whole_answers`, all values before the last token are

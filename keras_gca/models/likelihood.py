@@ -1,7 +1,7 @@
 """Computes the likelihood of answers under a generator: the loss of each token, and the perplexity.
 
-x is a context, and y its answer with the tokens y_t. Shapes: B pairs of a context of at most s tokens and an answer of
-at most T tokens; R tokens after BOS in all B answers. In `Pairs`, answers are padded to s_s + 1 tokens.
+x is a context, and y its answer with the tokens y_t. Shapes: B pairs of a context with at most s tokens and an answer
+with at most T tokens; R tokens after BOS in all B answers. In `Pairs`, answers are padded to s_s + 1 tokens.
 """
 
 import numpy as np
@@ -17,10 +17,10 @@ from keras_gca.models.rows import rows_of
 
 
 class Evaluator:
-    """Measures a generator by the losses of teacher forcing, without dropout and without learning.
+    """Measures a generator by its teacher-forcing losses, without dropout and without training it.
 
     Args:
-        gca: the networks; the evaluator follows later changes of their weights.
+        gca: the networks. The evaluator always uses their current weights.
     """
 
     def __init__(self, gca: GenerativeConversationalAgent):
@@ -29,7 +29,7 @@ class Evaluator:
         self.compiled_token_losses = Compiled(self.token_losses, distribute=False)
 
     def perplexity(self, pairs: Pairs, batch_size: int = 32) -> float:
-        """Compute exp of the mean negative log-likelihood of the answers' tokens, EOS included.
+        """Compute exp of the mean negative log-likelihood per token of the answers, EOS included.
 
         Args:
             pairs: contexts and answers.
@@ -39,14 +39,14 @@ class Evaluator:
         return metrics(add_up(self.evaluate(*take_batch(pairs, batch, batch_size)) for batch in batches))["perplexity"]
 
     def token_log_probabilities(self, pairs: Pairs, batch_size: int = 64) -> np.ndarray:
-        """Compute log p(y_t | x, y) of every token after BOS (Eq. 3).
+        """Compute log p(y_t | x, y) for every token after BOS (Eq. 3).
 
         Args:
             pairs: n contexts and answers.
             batch_size: the number of pairs that are measured at a time.
 
         Returns:
-            (n, s_s) float32, NaN after an answer's end.
+            (n, s_s) float32, NaN after the end of an answer.
         """
         logs = np.full((len(pairs), pairs.answers.shape[1] - 1), np.nan, np.float32)
         for batch in plan_batches(pairs, batch_size):
@@ -68,14 +68,14 @@ class Evaluator:
         return self.compiled_sum_losses(contexts, answers)
 
     def token_losses(self, contexts: tf.Tensor, answers: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """Compute the place (`Rows.positions`) and the loss of each of R tokens, (R, 2) int64 and (R,) float32.
+        """Compute the position (`Rows.positions`) and the loss of each of R tokens, (R, 2) int64 and (R,) float32.
 
-        For use in a graph.
+        This method can run inside a TensorFlow graph.
         """
         return rows_of(answers).positions, negative_log_likelihoods(self._generator, contexts, answers)
 
     def sum_losses(self, contexts: tf.Tensor, answers: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """Compute what `evaluate` returns. For use in a graph."""
+        """Compute the result of `evaluate`, eagerly or in a graph."""
         losses = negative_log_likelihoods(self._generator, contexts, answers)
         return tf.reduce_sum(losses), tf.size(losses)
 
@@ -83,7 +83,7 @@ class Evaluator:
 def negative_log_likelihoods(
     generator: PrefixGenerator, contexts: tf.Tensor, answers: tf.Tensor, dropout: Dropout = no_dropout
 ) -> tf.Tensor:
-    """Compute -log p(y_t | x, y) (Eq. 3) of every token of answers.
+    """Compute -log p(y_t | x, y) (Eq. 3) for every token of the answers.
 
     Args:
         generator: the generator.
@@ -92,7 +92,7 @@ def negative_log_likelihoods(
         dropout: applies dropout at each of SITES.
 
     Returns:
-        (R,) float32, one value for each of the R tokens after BOS, in the order of reading.
+        (R,) float32, one value for each of the R tokens after BOS, in reading order.
     """
     rows = rows_of(answers)
     logits = generator(contexts, answers, rows, dropout=dropout)

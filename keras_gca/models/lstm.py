@@ -1,15 +1,15 @@
 """Computes the states of a Keras LSTM after every token, with a custom gradient.
 
-When the framework differentiates a recurrence, it adds up the gradients of the weights step by step. Here the backward
+When TensorFlow differentiates a recurrence, it adds up the gradients of the weights step by step. Here the backward
 pass only propagates the gradients of the gates through time; the gradient of each weight matrix is then one matrix
-product over all steps. Both passes are XLA programs. The equations are those of the usual LSTM, with the gates in
+product over all steps. Both passes are compiled by XLA. The equations are those of the usual LSTM, with the gates in
 Keras' order; s is the sigmoid or `hard_sigmoid`:
 
     [i f g o] = [s(z_i) s(z_f) tanh(z_c) s(z_o)],  z = x W + h' U + b,  c = f c' + i g,  h = o tanh(c)
 
-x is the input of a step, h the output and c the cell; h' and c' are those of the step before. W, U and b are the
-layer's weights. Several sequences can follow one another in a row: where one of them begins, h' and c' are 0.
-Shapes: B sequences, T steps, u units, s_e numbers in an input.
+x is the input of a step, h the output and c the cell; h' and c' are those of the previous step. W, U and b are the
+layer's weights. Several sequences can be joined into one: where one of them begins, h' and c' are 0. Shapes: B
+sequences, T steps, u units, s_e numbers in an input.
 """
 
 import functools
@@ -39,10 +39,10 @@ class States(NamedTuple):
 
 
 def lstm_states(lstm: keras.layers.LSTM, sequences: tf.Tensor, start: States | None = None) -> tf.Tensor:
-    """Compute the state h of an LSTM after every step; differentiable once.
+    """Compute the state h of an LSTM after every step; the result can be differentiated once.
 
     No mask is needed, because padding on the right of a sequence does not change the states at its tokens. On a GPU,
-    Keras' own layer is run instead: it uses the cuDNN kernel if the gates are sigmoids.
+    Keras' own layer is used instead, which runs the cuDNN kernel if the gates are sigmoids.
 
     Args:
         lstm: a layer whose gates are sigmoids, or `hard_sigmoid`.
@@ -68,8 +68,8 @@ def lstm_memories(
         lstm: a layer whose gates are sigmoids, or `hard_sigmoid`.
         sequences: (B, T, s_e) float32.
         start: (B, u) each, the memory before the first step, or None for zeros.
-        kept: (B, T) float32, the factor by which the memory is multiplied before each step: 0 where a sequence begins,
-            and 1 elsewhere. None if each row is one sequence.
+        kept: (B, T) float32, the factor by which the memory is multiplied before each step: 0 where a joined sequence
+            begins, and 1 elsewhere. None if sequences are not joined.
 
     Returns:
         (B, T, u) float32 each.
@@ -89,7 +89,7 @@ def lstm_step(lstm: keras.layers.LSTM, x: tf.Tensor, state: States) -> States:
     Args:
         lstm: a layer whose gates are sigmoids, or `hard_sigmoid`.
         x: (B, s_e) float32, the input.
-        state: (B, u) each, the memory before the step; or (B, L, u) each, L memories that read the same x.
+        state: (B, u) each, the memory before the step; or (B, L, u) each, L memories that receive the same x.
 
     Returns:
         The memory after x, of the same shapes.
@@ -122,14 +122,14 @@ def _slope(gate: tf.Tensor, hard: bool) -> tf.Tensor:
 
 @functools.cache
 def _recurrence(hard: bool) -> Callable[..., tuple[tf.Tensor, tf.Tensor]]:
-    """Return the function (x, h, c, W, U, b) -> h and c after every step, for gates of one kind.
+    """Return the function (x, h, c, W, U, b) -> h and c after every step, for one kind of gate.
 
-    A seventh argument is `kept` of `lstm_memories`, which has no gradient.
+    An optional seventh argument is the `kept` of `lstm_memories`, which has no gradient.
     """
 
     @tf.custom_gradient
     def recurrence(*arguments: tf.Tensor) -> tuple[tuple[tf.Tensor, tf.Tensor], Callable]:
-        # stop_gradient: outside a graph, the tape would otherwise try to differentiate the XLA program itself.
+        # Without stop_gradient, the tape would try to differentiate the XLA-compiled function itself outside a graph.
         x, h, c, W, U, b, *several = map(tf.stop_gradient, arguments)
         kept = several[0] if several else None
         states, cells, gates = _forward(x, h, c, W, U, b, hard, kept)

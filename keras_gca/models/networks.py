@@ -1,8 +1,9 @@
-"""Figures 1 and 2 as drawn: white, yellow and green blocks (Eq. 1-3, 7-8).
+"""Figures 1 and 2 as drawn, with white, yellow and green blocks (Eq. 1-3, 7-8).
 
-The white block is the shared word vectors, the yellow blocks are the generator, and the green ones the discriminator.
-With a hierarchical encoder (Sordoni et al. 2015, Serban et al. 2016), each of the two networks has one more block,
-which encodes every utterance of a context; the block of the context then reads the utterances in place of the words.
+The white block is the shared word vectors, the yellow blocks are the generator, and the green blocks are the
+discriminator. With a hierarchical encoder (Sordoni et al. 2015, Serban et al. 2016), each of the two networks has one
+more block, which encodes every utterance of a context. The context encoder then reads these encodings instead of word
+vectors.
 
 Training does not call these models. It runs the same layers through `forward.py`, which computes all partial answers in
 one pass. `tests/keras_gca/models/test_forward.py` proves that both give the same values.
@@ -32,10 +33,10 @@ PERSONA = "persona_bot"
 
 @dataclass(frozen=True)
 class Layers:
-    """The layers of Figure 2 that have weights, under the figure's names.
+    """The layers of Figure 2 that have weights, with their names in the figure.
 
-    `discriminator_hidden` is None if `Sizes.discriminator_hidden` is None. The two encoders of utterances are None
-    without a hierarchical encoder, and `persona_bot` is None without embeddings of speakers.
+    `discriminator_hidden` is None if `Sizes.discriminator_hidden` is None. The two utterance encoders are None without
+    a hierarchical encoder, and `persona_bot` is None without speaker embeddings.
     """
 
     shared: keras.layers.Embedding
@@ -53,9 +54,9 @@ class Layers:
 
 
 class GenerativeConversationalAgent:
-    """The three functional models of the paper, over shared layers.
+    """The three functional models of the paper, which share their layers.
 
-    `context` and `answer` are (B, s_s) int32, padded on the left. Two conventions exist:
+    `context` and `answer` are (B, s_s) int32, padded on the left. There are two conventions for the padding:
 
     - masked: they are padded with PAD. Every LSTM skips the padding, and its gates are sigmoids.
     - original: as in the author's program, they are padded with the token "." (PERIOD), which every LSTM reads like any
@@ -65,16 +66,18 @@ class GenerativeConversationalAgent:
     memory of the LSTM that has read the context. The encoding e is then the answer's encoding alone.
 
     With a hierarchical encoder (`Sizes.utterances`), `context` is (B, N_u, s_s) int32: the tokens of each utterance
-    with EOS at its end, padded on the left. A context of fewer utterances begins with rows of padding. An LSTM encodes
-    the words of each utterance, and the LSTM of the context reads these encodings u_1 ... u_n in place of word vectors:
+    with EOS at its end, padded on the left. A context with fewer utterances begins with rows of padding. One LSTM
+    encodes the words of each utterance, and the context LSTM reads these encodings u_1 ... u_n instead of word vectors:
 
         u_k = LSTM(W_e x_k),   e_c = LSTM([u_1 ... u_n])
 
-    `forward.py` takes the same contexts as rows of tokens, in which EOS ends each utterance (see `data/pairs.py`).
+    `forward.py` takes each context as one sequence of tokens, in which each utterance ends with EOS (see
+    `data/pairs.py`).
 
-    With embeddings of speakers (`Sizes.persona`, Li et al. 2016), the generator has a third input `speaker`, () int32:
-    the number of the speaker of the answer, from 1, or 0 for a speaker without a name. The embedding v of the speaker
-    is a part of the encoding e, [e_c v e_a], or [v e_a] in a canonical generator. The discriminator does not read it.
+    With speaker embeddings (`Sizes.persona`, Li et al. 2016), the generator has a third input `speaker`, () int32: the
+    number of the speaker of the answer, counted from 1, or 0 for a speaker without a name. The embedding v of the
+    speaker is a part of the encoding e, which is [e_c v e_a], or [v e_a] in a canonical generator. The discriminator
+    does not use it.
 
     Because the layers are shared, the paper's steps that copy weights (Algorithm 2, lines 7, 8, 10) are not needed.
     WHITE, YELLOW and GREEN name the layers of each colour; `select_trainable` freezes all other layers.
@@ -99,8 +102,8 @@ class GenerativeConversationalAgent:
     Attributes:
         generator: the functional model of Figure 1, (context, answer) -> p, (B, s_v) float32; Eq. 1-3.
         discriminator: the functional model (context, answer, token) -> l, (B, 1) float32; Eq. 1, 7, 8. `token` is the
-            current token as a distribution over the vocabulary, (B, s_v) float32: one-hot for a given token, p for the
-            generator's.
+            current token as a distribution over the vocabulary, (B, s_v) float32: one-hot for a given token, or the
+            generator's p.
         adversarial: the functional model of Figure 2, (context, answer) -> l: the discriminator judges the generator's
             p.
         layers: the layers that have weights, which all three models share.
@@ -122,13 +125,13 @@ class GenerativeConversationalAgent:
         Args:
             sizes: the sizes of the layers.
             embedding: (s_v, s_e) float32, the initial word vectors, or None to draw them at random.
-            seed: the seed of the initial weights.
+            seed: the seed for the initial weights.
             original_padding: whether to follow the `original` convention.
             canonical: whether to make the generator a canonical seq2seq model.
 
         Raises:
-            ValueError: the embedding has another shape, or the author's program has no such network: original_padding
-                excludes canonical and a hierarchical encoder.
+            ValueError: the embedding has the wrong shape, or original_padding is combined with a canonical generator, a
+                hierarchical encoder or speaker embeddings, which the author's program does not have.
             UserError: the weights would not fit into this computer's memory.
         """
         if original_padding and canonical:
@@ -136,7 +139,7 @@ class GenerativeConversationalAgent:
         if original_padding and sizes.hierarchical:
             raise ValueError("the author's program has no hierarchical encoder")
         if original_padding and sizes.persona:
-            raise ValueError("the author's program has no embeddings of speakers")
+            raise ValueError("the author's program has no speaker embeddings")
         refuse_beyond_memory(sum(sizes.numbers(canonical)), "a network")
         self.sizes = sizes
         self.canonical = canonical
@@ -253,13 +256,13 @@ class GenerativeConversationalAgent:
 
     @property
     def yellow(self) -> tuple[str, ...]:
-        """The names of this generator's layers: YELLOW, and encoder of utterances and embedding of speakers if any."""
+        """The names of the generator's layers: YELLOW, and the utterance encoder and speaker embeddings if any."""
         utterances = (UTTERANCES_BOT,) if self.sizes.hierarchical else ()
         return (*YELLOW, *utterances, *((PERSONA,) if self.sizes.persona else ()))
 
     @property
     def green(self) -> tuple[str, ...]:
-        """The names of this discriminator's layers: GREEN, the hidden layer and the encoder of utterances if any."""
+        """The names of the discriminator's layers: GREEN, and the hidden layer and utterance encoder if any."""
         hidden = ("discriminator_hidden",) if self.sizes.discriminator_hidden else ()
         return (*GREEN, *hidden, *((UTTERANCES_DISCRIMINATOR,) if self.sizes.hierarchical else ()))
 
@@ -270,10 +273,10 @@ class GenerativeConversationalAgent:
 
     @property
     def longest_answer(self) -> int:
-        """The largest number of tokens that Algorithm 1 may choose.
+        """The maximum number of tokens that Algorithm 1 may choose.
 
-        It chooses one token after each partial answer, and a partial answer has from 1 token (BOS) to s_s tokens. With
-        `original` padding it chooses one token fewer, as the author's program does.
+        Algorithm 1 chooses one token after each partial answer, and a partial answer has 1 token (BOS) to s_s tokens.
+        With `original` padding it chooses one token fewer, as the author's program does.
         """
         return self.sizes.sentence_length - self.original_padding
 
@@ -289,10 +292,10 @@ class GenerativeConversationalAgent:
             raise KeyError(f"no layer {name!r} in Figure 2") from None
 
     def variables(self, *names: str) -> list[keras.Variable]:
-        """Return the weights of the named layers, in order: `variables(*WHITE, *gca.yellow)` are the generator's.
+        """Return the weights of the named layers, in order; `variables(*WHITE, *gca.yellow)` returns the generator's.
 
         Raises:
-            KeyError: Figure 2 has no layer of such a name.
+            KeyError: Figure 2 has no layer with one of the names.
         """
         return [variable for name in names for variable in self.layer(name).weights]
 
@@ -306,7 +309,7 @@ class GenerativeConversationalAgent:
             The trainable weights, in the order of the names.
 
         Raises:
-            KeyError: Figure 2 has no layer of such a name.
+            KeyError: Figure 2 has no layer with one of the names.
         """
         for layer in self.adversarial.layers:
             layer.trainable = layer.name in names
@@ -319,13 +322,13 @@ def build(
     """Make the networks that a config describes.
 
     Args:
-        config: the settings of a run. The seed of the run is also the seed of the initial weights.
+        config: the settings of a run. The seed of the run is also used for the initial weights.
         vocabulary_size: s_v.
         embedding: (s_v, s_e) float32, the initial word vectors, or None to draw them at random.
-        speakers: the number of speakers who have an embedding, if the config has embeddings of speakers.
+        speakers: the number of speakers who have an embedding. It is used only if the config has speaker embeddings.
 
     Raises:
-        ValueError: the embedding has another shape.
+        ValueError: the embedding has the wrong shape.
         UserError: the weights would not fit into this computer's memory.
     """
     return GenerativeConversationalAgent(
@@ -351,7 +354,7 @@ def _lstm(
 
 
 def _of_each_utterance(units: int, name: str, seeds: Iterator[int]) -> keras.layers.TimeDistributed:
-    """Make the encoder of utterances: an LSTM that reads each row of a context from the same weights."""
+    """Make the utterance encoder: an LSTM that reads each row of a context with the same weights."""
     return keras.layers.TimeDistributed(_lstm(units, "sigmoid", f"{name}_words", seeds), name=name)
 
 

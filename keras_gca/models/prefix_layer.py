@@ -1,4 +1,4 @@
-"""The part of Figure 2 that generator and discriminator have in common, for all prefixes of answers (see `forward.py`).
+"""The part of Figure 2 that both networks have in common, for all prefixes of answers (see `forward.py`).
 
 Shapes: B answers, T partial answers in the longest of them, R <= B T rows; at most s tokens and n utterances in a
 context; the other sizes are those of `sizes.py`.
@@ -19,7 +19,7 @@ class Paddings(NamedTuple):
 
     Attributes:
         token: the index of the token that is read as padding.
-        sentence_length: s_s; n tokens follow s_s - n paddings.
+        sentence_length: s_s; a sentence of n tokens follows s_s - n padding tokens.
     """
 
     token: int
@@ -29,15 +29,15 @@ class Paddings(NamedTuple):
 class PrefixLayer(keras.layers.Layer):
     """The part of Figure 2 that the generator and the discriminator have in common: Eq. 1, and Eq. 2 or 7.
 
-    It uses the layers of Figure 2, and has no weights of its own.
+    It uses the layers of Figure 2, and adds no weights.
 
     Args:
         shared: the embedding, (s_v, s_e).
-        encoder_context: the LSTM that reads contexts, of u units: s_se or s_sed.
-        encoder_answer: the LSTM that reads partial answers, of u units.
+        encoder_context: the LSTM that reads contexts, with u units (s_se or s_sed).
+        encoder_answer: the LSTM that reads partial answers, with u units.
         paddings: the padding that both LSTMs read before a sentence, or None if they skip padding.
         name: the name of the layer.
-        encoder_utterance: the LSTM that reads each utterance of a context, of u units, if the encoder is hierarchical.
+        encoder_utterance: for a hierarchical encoder, the LSTM that reads each utterance of a context, with u units.
             `encoder_context` then reads the encodings of the utterances. None for the paper's encoder.
         speakers: whether contexts may begin with the token of a speaker (see `data/pairs.py`).
     """
@@ -65,21 +65,22 @@ class PrefixLayer(keras.layers.Layer):
         return tf.gather(self.shared.embeddings, tokens)
 
     def words_of(self, contexts: tf.Tensor) -> tf.Tensor:
-        """Replace the tokens of speakers, which precede the words of contexts, by padding: (B, s) -> (B, s) int32."""
+        """Replace the speaker tokens, which precede the words of contexts, with padding: (B, s) -> (B, s) int32."""
         if not self.speakers:
             return contexts
         return tf.where(contexts < self.shared.input_dim, contexts, PAD)
 
     def inputs_of_contexts(self, E_c: tf.Tensor, tokens: tf.Tensor, lengths: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """Compute what `encoder_context` reads: word vectors, or the encodings of utterances (hierarchical).
+        """Compute the inputs of `encoder_context`: word vectors, or utterance encodings for a hierarchical encoder.
 
         Args:
             E_c: (B, s, s_e) float32, the word vectors of contexts that are padded on the right.
             tokens: (B, s) int32, the tokens of these contexts.
-            lengths: (B,) int32, the contexts' numbers of tokens.
+            lengths: (B,) int32, the number of tokens in each context.
 
         Returns:
-            The inputs, (B, s, s_e) or (B, n, u) float32, padded on the right, and their numbers, (B,) int32.
+            The inputs, (B, s, s_e) or (B, n, u) float32, padded on the right, and the number of inputs for each
+            context, (B,) int32.
         """
         if self.encoder_utterance is None:
             return E_c, lengths
@@ -88,16 +89,16 @@ class PrefixLayer(keras.layers.Layer):
         states = lstm_memories(self.encoder_utterance, E_c, kept=1 - tf.cast(begins, tf.float32)).h  # (B, s, u)
         counts = tf.math.count_nonzero(ends, axis=1, dtype=tf.int32)
         order = tf.argsort(tf.cast(ends, tf.int32), axis=1, direction="DESCENDING", stable=True)
-        places = order[:, : tf.maximum(tf.reduce_max(counts), 1)]  # at first the places of all EOS, in their order
+        places = order[:, : tf.maximum(tf.reduce_max(counts), 1)]  # the positions of all EOS come first, in their order
         return tf.gather(states, places, batch_dims=1), counts
 
     def encode_contexts(self, inputs: tf.Tensor, lengths: tf.Tensor) -> tf.Tensor:
         """Encode contexts: e_c of Eq. 2, or e_cd of Eq. 7.
 
         Args:
-            inputs: (B, s, s_e) float32, the word vectors of contexts that are padded on the right; for a hierarchical
-                encoder (B, n, u), the encodings of utterances. See `inputs_of_contexts`.
-            lengths: (B,) int32, the numbers of these inputs of each context.
+            inputs: the result of `inputs_of_contexts`, padded on the right: (B, s, s_e) float32, the word vectors of
+                contexts; for a hierarchical encoder (B, n, u) float32, the encodings of utterances.
+            lengths: (B,) int32, the number of inputs for each context.
 
         Returns:
             (B, u) float32.
@@ -113,16 +114,16 @@ class PrefixLayer(keras.layers.Layer):
 
         Args:
             E_a: (B, T, s_e) float32, the word vectors of answers without their last token, padded on the right.
-            rows: the R partial answers: for each of them, the number of the answer and the number of the last token.
-            start: the two parts of the memory to start from, as in Eq. 5, each (B, u). Used only with masked padding.
+            rows: the R partial answers, each given by the index of its answer and the index of its last token.
+            start: the memory to start from, h and c, (B, u) each, as in Eq. 5. Used only with masked padding.
 
         Returns:
             (R, u) float32, the state of the LSTM after each partial answer.
         """
         if not self.paddings:
             return tf.gather_nd(lstm_states(self.encoder_answer, E_a, start), rows.positions)
-        # Each answer has T memories. Memory t starts after s_s - t - 1 paddings; after step t it has read the partial
-        # answer of t + 1 tokens.
+        # Each answer has T memories. Memory t starts after s_s - t - 1 padding tokens; after step t it has read the
+        # partial answer of t + 1 tokens.
         count, steps, _ = tf.unstack(tf.shape(E_a))
         counts = self.paddings.sentence_length - 1 - tf.range(steps)
         memories = self.after_paddings(self.encoder_answer, counts)
@@ -132,11 +133,11 @@ class PrefixLayer(keras.layers.Layer):
         return tf.gather_nd(states, tf.concat([rows.positions, rows.positions[:, 1:]], 1))
 
     def after_paddings(self, lstm: keras.layers.LSTM, counts: tf.Tensor) -> States:
-        """Compute the memory of an LSTM that has read only paddings; with `original` padding only.
+        """Compute the memory of an LSTM that has read only padding tokens; this needs `original` padding.
 
         Args:
             lstm: one of the two encoders.
-            counts: (n,) int32, for each of n memories the number of paddings that the LSTM has read, at most s_s.
+            counts: (n,) int32, for each of n memories the number of padding tokens that the LSTM has read, at most s_s.
 
         Returns:
             The memories, (n, u) each.
@@ -145,7 +146,7 @@ class PrefixLayer(keras.layers.Layer):
             ValueError: The layer skips padding, as with `masked` padding.
         """
         if self.paddings is None:
-            raise ValueError(f"{self.name} skips padding, so its LSTMs have no memory after paddings")
+            raise ValueError(f"{self.name} skips padding, so its LSTMs have no memory of padding tokens")
         token, longest = self.paddings
         memories = lstm_memories(lstm, self.embed(tf.fill([1, longest], token)))  # (1, s_s, u)
         return States(*(tf.gather(tf.pad(memory[0], [[1, 0], [0, 0]]), counts) for memory in memories))

@@ -1,8 +1,8 @@
-"""Multiplies the output of a relu with a matrix, and skips the matrix's rows for the units that are zero.
+"""Multiplies the output of a ReLU by a matrix, and skips the rows of the matrix for units that are zero.
 
-The product of a single row with a large matrix takes as long as reading the matrix. In a trained generator about four
-in five units of the hidden layer are zero for a token, so most rows of the matrix need not be read. The result is the
-same, because the skipped rows would only add zeros.
+The product of a single row with a large matrix takes as long as reading the matrix. In a trained generator, about four
+in five hidden units are zero for any given token, so most rows of the matrix need not be read. The result is the same,
+because the skipped rows would only add zeros.
 """
 
 import tensorflow as tf
@@ -11,10 +11,12 @@ UNROLLED = 16  # rows added in one pass over the result
 
 
 def relu_sparse_matmul(row: tf.Tensor, matrix: tf.Tensor) -> tf.Tensor:
-    """Multiply a row with a matrix, reading only the matrix's rows for values above zero. Not differentiable.
+    """Multiply a row by a matrix, reading only the matrix rows for values above zero.
+
+    The result cannot be differentiated.
 
     Args:
-        row: (1, n) float32, not negative.
+        row: (1, n) float32, non-negative.
         matrix: (n, m) float32.
 
     Returns:
@@ -22,8 +24,8 @@ def relu_sparse_matmul(row: tf.Tensor, matrix: tf.Tensor) -> tf.Tensor:
     """
     active = tf.cast(tf.where(row[0] > 0)[:, 0], tf.int32)
     values = tf.gather(row[0], active)
-    # The arrays are filled up to a length that does not depend on the number of active units, so that `_sum_of_rows`
-    # is compiled once. The filling only adds zeros to the sum.
+    # The arrays are padded with zeros to a length that does not depend on the number of active units, so that
+    # `_sum_of_rows` is compiled once. The padding only adds zeros to the sum.
     units = row.shape[1] + -row.shape[1] % UNROLLED
     filling = [[0, units - tf.size(active)]]
     return _sum_of_rows(tf.pad(active, filling), tf.pad(values, filling), tf.size(active), matrix)[None]
@@ -31,7 +33,7 @@ def relu_sparse_matmul(row: tf.Tensor, matrix: tf.Tensor) -> tf.Tensor:
 
 @tf.function(jit_compile=True)
 def _sum_of_rows(indices: tf.Tensor, values: tf.Tensor, count: tf.Tensor, matrix: tf.Tensor) -> tf.Tensor:
-    """Sum values[i] * matrix[indices[i]] over the first `count`, and over some of the filling, which adds zeros."""
+    """Sum values[i] * matrix[indices[i]] over the first `count` indices, and over some padding, which adds zeros."""
 
     def step(start: tf.Tensor, total: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         index, value = tf.slice(indices, [start], [UNROLLED]), tf.slice(values, [start], [UNROLLED])

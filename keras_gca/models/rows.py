@@ -1,7 +1,7 @@
 """Finds the rows of answers, and moves the padding of contexts from the left to the right.
 
 A row is a pair of a partial answer and the token that follows it. Shapes: B answers, T partial answers in the longest
-of them, R <= B T rows; contexts of at most s tokens.
+of them, R <= B T rows; contexts with at most s tokens.
 """
 
 from typing import NamedTuple
@@ -12,10 +12,10 @@ from keras_gca.data.vocabulary import PAD
 
 
 class Rows(NamedTuple):
-    """The rows of a batch of answers: the place of each partial answer, and the token that follows it.
+    """The rows of a batch of answers: the position of each partial answer, and the token that follows it.
 
     Attributes:
-        positions: (R, 2) int64, the number of the answer, and the number of tokens of the partial answer minus one.
+        positions: (R, 2) int64, the index of the answer, and the number of tokens in the partial answer minus one.
         targets: (R,) int32, the token that follows the partial answer.
     """
 
@@ -24,12 +24,12 @@ class Rows(NamedTuple):
 
     @property
     def answer(self) -> tf.Tensor:
-        """(R,) int64, the number of the answer that each row belongs to."""
+        """(R,) int64, the index of the answer that each row belongs to."""
         return self.positions[:, 0]
 
 
 def rows_of(answers: tf.Tensor) -> Rows:
-    """Return the rows of answers in the order of reading.
+    """Return the rows of answers in reading order.
 
     Args:
         answers: (B, T + 1) int32, `BOS ... EOS` padded on the right with PAD.
@@ -43,7 +43,7 @@ def rows_of(answers: tf.Tensor) -> Rows:
 
 
 def last_rows(answers: tf.Tensor) -> Rows:
-    """Return the last row of each answer, where a discriminator of whole answers judges.
+    """Return the last row of each answer, which is the row that a discriminator of complete answers judges.
 
     Args:
         answers: (B, T + 1) int32, `BOS ... EOS` padded on the right with PAD.
@@ -65,7 +65,7 @@ def moved_right(contexts: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         contexts: (B, s) int32, padded on the left with PAD.
 
     Returns:
-        The numbers of tokens, (B,) int32, and the same tokens padded on the right, (B, s) int32.
+        The number of tokens in each context, (B,) int32, and the tokens padded on the right, (B, s) int32.
     """
     lengths = tf.math.count_nonzero(contexts, axis=1, dtype=tf.int32)
     return lengths, tf.reverse_sequence(contexts[:, ::-1], lengths, seq_axis=1)

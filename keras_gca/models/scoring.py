@@ -1,7 +1,7 @@
-"""Eq. 9 to 11, the 5 % tie, and the discriminator's choice of the best answer.
+"""Eq. 9 to 11, the rule for ties, and the discriminator's choice of the best answer.
 
-l_i is the discriminator's output for token i of an answer, EOS included, and s*_s the number of those tokens. All
-functions work with logarithms, because the product of 50 outputs may underflow float32.
+l_i is the discriminator's output for token i of an answer, EOS included, and s*_s is the number of these tokens. Eq. 9
+and 10 are computed as logarithms, because the product of 50 outputs may underflow float32.
 """
 
 import math
@@ -16,8 +16,8 @@ def log_human_probability(log_l: np.ndarray) -> np.ndarray:
     """Compute Eq. 9, log p(y+|x) = sum of log l_i.
 
     Args:
-        log_l: (..., s_s) float, the logarithms of l_i, or NaN for tokens without one, such as those after an answer's
-            end.
+        log_l: (..., s_s) float, the logarithms of l_i, or NaN at positions that are not judged, such as those after the
+            end of an answer.
 
     Returns:
         (...,) float64.
@@ -86,16 +86,16 @@ def winner(first: float, second: float) -> int | None:
 def jaccard_index(humans: Sequence[int | None], discriminator: Sequence[int | None]) -> float:
     """Compute Eq. 11, J(H, A) = |H and A| / |H or A|, over dialogue lines with two answers each.
 
-    H has the answers that the humans prefer, and A those that the discriminator prefers. The paper calls the
-    denominator "the total number of dialogue lines that received votes". Therefore a line for which both prefer an
-    answer counts once, even if they prefer different answers.
+    H contains the answers that the humans prefer, and A those that the discriminator prefers. The paper calls the
+    denominator "the total number of dialogue lines that received votes". Therefore a line counts once if both the
+    humans and the discriminator prefer an answer, even if these answers differ.
 
     Args:
-        humans: for each line, the answer that won by the volunteers' votes (0 or 1), or None for a tie.
-        discriminator: for each line, the answer that won by the discriminator's scores, or None for a tie.
+        humans: for each line, the answer that received more votes from the volunteers (0 or 1), or None for a tie.
+        discriminator: for each line, the answer that the discriminator scored higher (0 or 1), or None for a tie.
 
     Returns:
-        The index, in [0, 1], or NaN if nobody voted.
+        The index, in [0, 1], or NaN if all lines are ties for both.
 
     Raises:
         ValueError: the two sequences have different lengths.

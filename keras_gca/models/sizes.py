@@ -1,4 +1,4 @@
-"""The sizes of Figure 2's layers, and the numbers of weights that follow from them before a network is made."""
+"""The sizes of Figure 2's layers, and the numbers of weights that follow from them."""
 
 from dataclasses import dataclass
 
@@ -10,19 +10,19 @@ class Sizes:
     """The sizes of Figure 2's layers.
 
     Attributes:
-        vocabulary: s_v, the number of tokens, the special ones included.
-        sentence_length: s_s, the number of tokens of a context and of a partial answer, padding included.
+        vocabulary: s_v, the number of tokens, including the special ones.
+        sentence_length: s_s, the number of tokens in a context and in a partial answer, including padding.
         word_embedding: s_e, the number of values in a word vector.
-        sentence_embedding: s_se, the number of units of each of the generator's LSTMs.
-        discriminator_sentence_embedding: s_sed, the number of units of each of the discriminator's LSTMs.
-        hidden: the number of units of the generator's hidden layer, or None for s_v / 2, as in the author's program.
-        discriminator_hidden: the number of units of a hidden layer before the discriminator's output, or None for no
-            such layer, as in the paper: the terms of the context, the partial answer and the current token are then
-            only added, and do not interact.
-        utterances: N_u of a hierarchical encoder, the largest number of utterances that Figures 1 and 2 draw, or None
-            for the paper's encoder. `forward.py` reads any number of utterances.
-        persona: the number of values of the embedding of a speaker, or None for no such embedding, as in the paper.
-        speakers: the number of speakers who have an embedding; speakers without a name share one more.
+        sentence_embedding: s_se, the number of units in each of the generator's LSTMs.
+        discriminator_sentence_embedding: s_sed, the number of units in each of the discriminator's LSTMs.
+        hidden: the number of units in the generator's hidden layer, or None for s_v / 2, as in the author's program.
+        discriminator_hidden: the number of units in a hidden layer before the discriminator's output. None, as in the
+            paper, for no such layer; the terms of the context, the partial answer and the current token are then only
+            added, and do not interact.
+        utterances: N_u for a hierarchical encoder, which is the number of utterances in a context of Figures 1 and 2.
+            None for the paper's encoder. `forward.py` reads any number of utterances.
+        persona: the number of values in a speaker embedding, or None, as in the paper, for no speaker embeddings.
+        speakers: the number of speakers who have their own embedding. Speakers without a name share another one.
     """
 
     vocabulary: int
@@ -43,17 +43,17 @@ class Sizes:
 
     @property
     def hidden_units(self) -> int:
-        """The number of units of the generator's hidden layer, y_h of Eq. 3."""
+        """The number of units in the generator's hidden layer, y_h of Eq. 3."""
         return self.hidden or self.vocabulary // 2
 
     def numbers(self, canonical: bool = False) -> tuple[int, int]:
-        """Count the weights before a network is made.
+        """Compute the number of weights from the sizes, without making a network.
 
         Args:
             canonical: whether the generator is a canonical seq2seq model.
 
         Returns:
-            The number of weights of the generator, and that of the discriminator. Both include the shared word vectors.
+            The number of weights in the generator and in the discriminator. Both include the shared word vectors.
         """
         words = self.vocabulary * self.word_embedding
 
@@ -86,7 +86,7 @@ def sizes_of(config: Config, vocabulary_size: int, speakers: int = 0) -> Sizes:
     Args:
         config: the settings of a run.
         vocabulary_size: s_v.
-        speakers: the number of speakers who have an embedding, if the config has embeddings of speakers.
+        speakers: the number of speakers who have an embedding. It is used only if the config has speaker embeddings.
     """
     return Sizes(
         vocabulary=vocabulary_size,

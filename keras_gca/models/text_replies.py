@@ -1,8 +1,8 @@
 """Algorithm 1 and the discriminator's choice as one TensorFlow graph, from text to text, for a SavedModel.
 
-Everything that `Agent.reply` does in Python is done here by operations of the graph: tokens are looked up in tables,
-each generator answers greedily, the discriminator chooses (Eq. 10), and the answer is written as text. The graph has no
-XLA programs, because not every server that loads a SavedModel can compile them. TensorFlow Text normalises the text.
+Everything that `Agent.reply` does in Python is done here by graph operations: TensorFlow Text normalises the text,
+tokens are looked up in tables, each generator answers greedily, the discriminator chooses (Eq. 10), and the answer is
+written as text. No part of the graph is compiled by XLA, because not every server that loads a SavedModel has XLA.
 
 Shapes: B contexts; s_s, s_v as in `sizes.py`.
 """
@@ -25,7 +25,7 @@ from keras_gca.models.token_by_token import TokenByToken
 
 
 class TextReplies(tf.Module):
-    """Replies to a batch of contexts as text; `save` writes it as a SavedModel.
+    """Replies to a batch of contexts, from text to text; `save` writes this module as a SavedModel.
 
     Args:
         generators: The networks whose generators answer, in the order of the agent's generators.
@@ -33,7 +33,7 @@ class TextReplies(tf.Module):
         vocabulary: The s_v words that the networks know.
         contractions: The style of contractions; see `normalise`.
         context_utterances: N_u, the number of utterances in a context.
-        whole_answers: Whether the discriminator was trained on whole answers, and judges only their last token.
+        whole_answers: Whether the discriminator was trained on complete answers, and judges only their last token.
         detector: The detector of context changes that limits the contexts, or None.
     """
 
@@ -54,7 +54,7 @@ class TextReplies(tf.Module):
         self._may_say_unknown = SPECIAL_TOKENS[UNK] in vocabulary.surfaces
         self._steps = [DecodingSteps(gca, xla=False) for gca in generators]
         self._judge = PrefixDiscriminator.of(judge)
-        # A SavedModel stores only variables that attributes of the module hold.
+        # A SavedModel stores only those variables that are held in attributes of the module.
         used = [variable for gca in generators for variable in gca.variables(*WHITE, *gca.yellow)]
         used += judge.variables(*WHITE, *judge.green) + (detector.variables if detector is not None else [])
         self.saved_variables = [variable.value for variable in used]
@@ -73,14 +73,15 @@ class TextReplies(tf.Module):
         """Write a SavedModel whose signature `serving_default` is `reply`.
 
         Args:
-            path: The folder to make.
+            path: The folder to create.
         """
         signature = self._traced_reply()
-        without_gradients = tf.saved_model.SaveOptions(experimental_custom_gradients=False)  # the LSTM's uses XLA
+        # The LSTM's custom gradient needs XLA, so custom gradients are not saved.
+        without_gradients = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
         tf.saved_model.save(self, path, {"serving_default": signature}, without_gradients)
 
     def reply(self, contexts: tf.Tensor) -> dict[str, tf.Tensor]:
-        """Answer each context greedily, as `Agent.reply` does. For use in a graph.
+        """Answer each context greedily, as `Agent.reply` does; this method can run inside a graph.
 
         Args:
             contexts: (B,) string, UTF-8. Each line of a context is an utterance, and the last line is the one to
@@ -88,7 +89,7 @@ class TextReplies(tf.Module):
 
         Returns:
             `reply`, (B,) string; `probability`, (B,) float32, p(y|x) of the reply under its generator; `score`, (B,)
-            float32, the discriminator's score of the reply (Eq. 10).
+            float32, the discriminator's score for the reply (Eq. 10).
         """
         encoded = self.encode(contexts)
         answers, log_probabilities, log_scores = [], [], []
@@ -110,13 +111,13 @@ class TextReplies(tf.Module):
         }
 
     def _traced_reply(self) -> Any:
-        """Trace `reply` for any number of contexts, without XLA programs."""
+        """Trace `reply` for any number of contexts, without compiling parts of it with XLA."""
         contexts = tf.TensorSpec([None], tf.string, name="contexts")
         with _without_xla():
             return tf.function(self.reply, autograph=False).get_concrete_function(contexts)
 
     def encode(self, contexts: tf.Tensor) -> tf.Tensor:
-        """Turn contexts into the indices of their last s_s tokens, padded on the left. For use in a graph.
+        """Turn contexts into the indices of their last s_s tokens, padded on the left; this can run inside a graph.
 
         For a hierarchical encoder, each utterance has at most s_s tokens, and ends with EOS (see `data/pairs.py`).
 
@@ -141,13 +142,13 @@ class TextReplies(tf.Module):
         return backward[:, ::-1]
 
     def _after_last_change(self, contexts: tf.RaggedTensor, detector: ChangeDetector) -> tf.RaggedTensor:
-        """Leave out the utterances before the last change of each context; see `ChangeDetector`.
+        """Leave out the utterances before the last change in each context; see `ChangeDetector`.
 
         Args:
             contexts: (B, utterances, tokens) int32.
             detector: The detector.
         """
-        utterances = contexts.values[:, -self._sizes.sentence_length :].to_tensor(PAD)  # those of all contexts
+        utterances = contexts.values[:, -self._sizes.sentence_length :].to_tensor(PAD)  # the utterances of all contexts
         changes = tf.sigmoid(detector.logits(utterances[:-1], utterances[1:])) > THRESHOLD
         # A change before the first utterance of a context leaves nothing out.
         changes = tf.concat([[False], changes], 0)[: tf.shape(utterances)[0]]
@@ -163,7 +164,7 @@ class TextReplies(tf.Module):
         return tf.math.unsorted_segment_mean(log_l, rows.answer, tf.shape(answers)[0])
 
     def as_text(self, answers: tf.Tensor) -> tf.Tensor:
-        """Write answers as text, as `detokenise` does. For use in a graph.
+        """Write answers as text, as `detokenise` does; this method can run inside a graph.
 
         Args:
             answers: (B, s_s + 1) int32, `BOS ... EOS` padded on the right.
@@ -197,7 +198,7 @@ class TextReplies(tf.Module):
 
 @contextlib.contextmanager
 def _without_xla() -> Iterator[None]:
-    """Write functions that XLA would compile into the surrounding graph instead, operation by operation."""
+    """Trace functions that are marked for XLA as ordinary operations of the surrounding graph instead."""
     before = tf.config.functions_run_eagerly()
     tf.config.run_functions_eagerly(True)
     try:

@@ -1,4 +1,4 @@
-"""Makes an agent from the author's own files, which decodes, scores and chooses as his programs do.
+"""Makes an agent from the author's own files; it decodes, scores and chooses answers as his programs do.
 
 agent = load("folder")                          # reads vocabulary_movie and my_model_weights*.h5
 write("folder", agent)                          # writes the same files
@@ -28,11 +28,11 @@ from keras_gca.original.weights import (
 from keras_gca.serving.protocol import Answer
 
 LIKELY = 0.9  # if an answer's probability exceeds this, the most probable answer is chosen without the discriminator
-RELEVANT = 0.2  # if a reply's probability, without EOS, exceeds this, the reply is in the context of the next one
+RELEVANT = 0.2  # if a reply's probability, without EOS, exceeds this, the reply is part of the next reply's context
 
 
 class OriginalAgent(Agent):
-    """An agent that is made from the author's files, and replies as his `conversation_discriminator.py` does.
+    """An agent that is made from the author's files, and that replies as his `conversation_discriminator.py` does.
 
     Attributes:
         report: One line for each layer of each file. It names the layer of this project that received the weights.
@@ -60,12 +60,13 @@ def replies_by_his_rule(agent: Agent, decoding: Decoding, seed: int = 0) -> Call
     Args:
         agent: Any agent.
         decoding: How answers are generated.
-        seed: The seed of sampling.
+        seed: The seed for sampling.
 
     Returns:
         A function that answers a conversation, given its utterances and the number of the turn; see `terminal.talk`.
     """
-    # The probability of each reply, by the conversation up to it: the user may return to an earlier point.
+    # The probability of each reply, keyed by the conversation that ends with it, because the user may return to an
+    # earlier point.
     probabilities: dict[tuple[str, ...], float] = {}
 
     def reply(history: list[str], turn: int) -> list[Answer]:
@@ -81,8 +82,8 @@ def load(folder: str | os.PathLike, sentence_length: int = 50) -> OriginalAgent:
     """Load an agent from the author's four files, whose names are in GENERATORS, DISCRIMINATOR and VOCABULARY.
 
     Args:
-        folder: The folder of the files.
-        sentence_length: s_s, the largest number of tokens in a context. The files do not contain this number.
+        folder: The folder that contains the files.
+        sentence_length: s_s, the maximum number of tokens in a context. The files do not contain this number.
 
     Raises:
         UserError: A file is missing, or the files do not fit together.
@@ -128,12 +129,12 @@ def load(folder: str | os.PathLike, sentence_length: int = 50) -> OriginalAgent:
 
 
 def write(folder: str | os.PathLike, agent: Agent) -> list[Path]:
-    """Write an agent of `original` padding as the author's four files.
+    """Write an agent with `original` padding in the format of the author's four files.
 
-    If the agent has only one generator, both generator files get its weights.
+    If the agent has only one generator, its weights are written to both generator files.
 
     Args:
-        folder: The folder to write to. It is made if it does not exist.
+        folder: The folder to write to. It is created if it does not exist.
         agent: The agent.
 
     Returns:
@@ -144,7 +145,7 @@ def write(folder: str | os.PathLike, agent: Agent) -> list[Path]:
             with a hidden layer, which they do not support.
     """
     if agent.config.padding != "original":
-        raise UserError("only a model of --padding original can be written in the author's layout")
+        raise UserError("only a model with --padding original can be written in the author's layout")
     if agent.config.discriminator_hidden_size:
         raise UserError("a discriminator with a hidden layer cannot be written in the author's layout")
     folder = Path(folder)

@@ -1,10 +1,10 @@
 """Reads and writes the author's weights, `my_model_weights*.h5`, and writes his vocabulary, `vocabulary_movie`.
 
 His programs (2017, Keras 2.0.4) number the words by descending frequency: "." is 0, "," 1, BOS 2, EOS 3. The last index
-is the unknown word, for which he takes the real word "something". In this project PAD, BOS, EOS and UNK come first, and
-then the words in his order. `our_weights` and `his_weights` convert weights from one order to the other. His networks
-differ in other ways too: `models/networks.py` explains them where it describes the padding mode `original`.
-`data/pickled_vocabulary.py` reads his vocabulary.
+stands for unknown words, which he replaces by the real word "something". In this project PAD, BOS, EOS and UNK come
+first, and then the words in his order. `our_weights` and `his_weights` convert weights from one order to the other. His
+networks differ in other ways too; `models/networks.py` explains these differences where it describes the padding mode
+`original`. `data/pickled_vocabulary.py` reads his vocabulary.
 """
 
 import os
@@ -60,17 +60,17 @@ _PARTS = {
 def write_vocabulary(path: Path, vocabulary: Vocabulary) -> None:
     """Write `vocabulary_movie`, atomically: a pickled list of (word, count), most frequent first."""
     counts = [*vocabulary.counts.items()]
-    sentences = max(counts[0][1], 1)  # his file counts BOS and EOS; a `Vocabulary` does not, so "." is counted instead
+    sentences = max(counts[0][1], 1)  # his file counts BOS and EOS; a `Vocabulary` does not, so "." gives the count
     entries = [*counts[:2], ("BOS", sentences), ("EOS", sentences), *counts[2:]]
     with replacing(path) as temporary:
         temporary.write_bytes(pickle.dumps(entries, protocol=0))
 
 
 def original_indices(size: int) -> np.ndarray:
-    """Return the author's index of each token of this project, without PAD: BOS, EOS, UNK, ".", "," and other words.
+    """Return the author's index for each token of this project except PAD: BOS, EOS, UNK, ".", "," and the other words.
 
     Args:
-        size: The number of tokens of this project, PAD included.
+        size: The number of tokens in this project, PAD included.
 
     Returns:
         (size - 1,) int.
@@ -82,7 +82,7 @@ def original_indices(size: int) -> np.ndarray:
 
 
 class Placement(NamedTuple):
-    """Tells which layer of this project received the weights of one layer of a file.
+    """Records which layer of this project received the weights of a layer in a file.
 
     Attributes:
         source: The layer's name in the file.
@@ -99,18 +99,18 @@ class Placement(NamedTuple):
 
 
 def read_weights(path: str | os.PathLike, network: str) -> tuple[list[np.ndarray], list[Placement]]:
-    """Read a weights-only HDF5 file of Keras 2, identifying layers by their position.
+    """Read a weights-only HDF5 file that Keras 2 wrote, identifying layers by their position.
 
     Args:
         path: The file.
         network: "generator" or "discriminator".
 
     Returns:
-        The float32 arrays in the order of `GenerativeConversationalAgent.variables`, still with the author's indices of
-        words, and one `Placement` for each layer.
+        The float32 arrays in the order of `GenerativeConversationalAgent.variables`, still with the author's word
+        indices, and one `Placement` for each layer.
 
     Raises:
-        UserError: A layer is missing, superfluous, or of another kind or shape.
+        UserError: A layer is missing or superfluous, or has the wrong kind or shape.
     """
     path, expected = Path(path), _LAYERS[network]
     if not path.is_file():
@@ -145,7 +145,7 @@ def _layers(file: ArrayFile) -> list[tuple[str, list[np.ndarray]]]:
 def _check_shapes(path: Path, report: Sequence[Placement]) -> None:
     """Check that the shapes of all layers agree.
 
-    The sizes are read from some layers. Every size occurs in at least two layers, so a wrong size is noticed.
+    The sizes are read from some layers. Every size occurs in at least two layers, so a wrong size is detected.
     """
     try:
         ((words, s_e),) = report[0].shapes
@@ -168,7 +168,7 @@ def _check_shapes(path: Path, report: Sequence[Placement]) -> None:
 
 
 def our_weights(arrays: Sequence[np.ndarray], network: str) -> list[np.ndarray]:
-    """Convert the author's weights to the order of tokens of this project, with a row or column for PAD."""
+    """Convert the author's weights to the token order of this project, with a row or column added for PAD."""
     indices = original_indices(len(arrays[0]) + 1)
 
     def rows(array: np.ndarray, first: float) -> np.ndarray:
@@ -179,12 +179,12 @@ def our_weights(arrays: Sequence[np.ndarray], network: str) -> list[np.ndarray]:
         *rest, kernel, bias = rest
         return [rows(shared, 0), *rest, rows(kernel.T, 0).T.copy(), rows(bias, FORBIDDEN)]
     *rest, kernel, bias = rest
-    words = len(shared)  # the author's discriminator reads its inputs as [e_cd e_ad p]; Eq. 8 has [p e_cd e_ad]
+    words = len(shared)  # the author's discriminator has its inputs in the order [e_cd e_ad p]; Eq. 8 has [p e_cd e_ad]
     return [rows(shared, 0), *rest, np.concatenate([rows(kernel[-words:], 0), kernel[:-words]]), bias]
 
 
 def his_weights(arrays: Sequence[np.ndarray], network: str) -> list[np.ndarray]:
-    """Convert weights of this project to the author's order of words: the inverse of `our_weights`."""
+    """Convert weights of this project to the author's word order; this is the inverse of `our_weights`."""
     size = len(arrays[0])
     places = np.argsort(original_indices(size)) + 1
     shared, *rest, kernel, bias = arrays
@@ -194,11 +194,11 @@ def his_weights(arrays: Sequence[np.ndarray], network: str) -> list[np.ndarray]:
 
 
 def write_weights(path: Path, arrays: Sequence[np.ndarray], network: str) -> None:
-    """Write a file that `read_weights` and the author's programs read, atomically.
+    """Write, atomically, a weights file that `read_weights` and the author's programs can read.
 
     Args:
         path: The file.
-        arrays: The weights, with the author's indices of words.
+        arrays: The weights, with the author's word indices.
         network: "generator" or "discriminator".
     """
     left = iter(arrays)

@@ -1,8 +1,8 @@
 """Algorithm 2 as a whole: end-to-end adversarial training by backpropagation.
 
 The algorithm is a list of stages (`schedule`). A stage is one epoch of one line. `AdversarialTraining` runs the stages
-one after the other, and can be stored and restored after any step (`state`). All randomness comes from the run's seed
-and the stage's number, so a resumed training run makes exactly the steps of an uninterrupted one.
+one after another, and can be stored and restored after any step (`state`). All random numbers depend only on the run's
+seed and on the number of the stage, so a resumed training run makes exactly the steps of an uninterrupted one.
 
 G is the generator, and D the discriminator. H is the set of human pairs, and M the set of pairs that G generates.
 """
@@ -32,30 +32,30 @@ from keras_gca.training.state import AdversarialState, present
 class AdversarialTraining(AdversarialState):
     """Runs Algorithm 2 step by step: `for event in training: ...` makes a step before each event.
 
-    Between two events the training may be stored (`state`). The loop may also be left, and a later loop continues.
-    H is the attribute `training`, and M the first of the two parts of `machine`.
+    Between two events, the training can be stored (`state`). The loop can also be left, and a later loop continues from
+    there. H is the attribute `training`, and M is the first element of `machine`.
     """
 
     def walk_through(self, stage: Stage) -> Iterator[Event]:
-        """Walk through an epoch of one of the lines; `schedule` contains the loop of lines 4 to 12.
+        """Run one epoch of a line, and yield an event after each step; `schedule` contains the loop of lines 4 to 12.
 
-        Lines 7, 8 and 10 import weights from one network into another. Here the networks share their layers, so there
-        is nothing to import.
+        Lines 7, 8 and 10 copy weights from one network into another. Here the networks share their layers, so there is
+        nothing to copy.
         """
         match stage.line:
             case 3:
                 yield from self.teacher_forcing(stage)  # G and the word vectors learn H's answers
             case 5:
-                yield from self.self_conversation(stage)  # G answers contexts of H, then its own answers, which gives M
+                yield from self.self_conversation(stage)  # G answers contexts from H, then its own answers, giving M
             case 6:
                 yield from self.discriminator(stage)  # D learns to tell H from M
             case 9:
-                yield from self.generator(stage)  # G learns, through the frozen D, to pass for human
+                yield from self.generator(stage)  # G learns, through the frozen D, to appear human
             case 11:
                 yield from self.teacher_forcing(stage)  # G learns H's answers again, without the word vectors
 
     def teacher_forcing(self, stage: Stage) -> Iterator[Event]:
-        """Walk through an epoch of line 3 or 11 (`TeacherForcing`)."""
+        """Run an epoch of line 3 or 11 (`TeacherForcing`)."""
         learner, size = self._learner(stage)
         order, dropout, *_ = self._seeds()
         batches = plan_batches(self.training, size, order)
@@ -72,7 +72,7 @@ class AdversarialTraining(AdversarialState):
         yield event
 
     def self_conversation(self, stage: Stage) -> Iterator[Event]:
-        """Walk through line 5, which makes M and, for the validation, pairs from held-out contexts."""
+        """Run line 5, which makes M and, for validation, pairs from held-out contexts."""
         config, (*seeds, kept, _) = self.config, self._seeds()
         numbers = config.machine_pairs, min(len(self.validation), config.machine_pairs)
         sources = [
@@ -103,7 +103,7 @@ class AdversarialTraining(AdversarialState):
         yield self._end(stage, total, {}, diversity(machine[0]))
 
     def _contexts(self, pairs: Pairs | TokenPairs, count: int, seed: int) -> tuple[np.ndarray, np.ndarray | None]:
-        """Choose seeds of line 5, (count, s_s), and with `--machine-contexts utterances` their last utterances."""
+        """Choose seed contexts for line 5, (count, s_s), and, for `--machine-contexts utterances`, their utterances."""
         config = self.config
         if config.machine_contexts == "answer" or config.predict != "answer" or self._turns == 1:
             return choose_seeds(pairs, count, seed), None
@@ -112,12 +112,12 @@ class AdversarialTraining(AdversarialState):
         return seeds_with_utterances(pairs, count, seed, utterances, config.hierarchical, words)
 
     def discriminator(self, stage: Stage) -> Iterator[Event]:
-        """Walk through an epoch of line 6 (`DiscriminatorTraining`)."""
+        """Run an epoch of line 6 (`DiscriminatorTraining`)."""
         learner, size = self._learner(stage)
         chosen, order, noise, replayed = self._seeds()
         machine, machine_held_out = present(self.machine, "M of line 5")
         machine = with_replay(machine, self.earlier, self.config.replay, replayed)
-        # Use only as many human pairs as there are machine-generated pairs, so that both classes weigh the same.
+        # Use only as many human pairs as there are machine-generated pairs, so that both classes have equal weight.
         human = self.training
         if len(human) > len(machine):
             human = human[human.drawn(np.random.default_rng(chosen), len(machine))]
@@ -129,7 +129,7 @@ class AdversarialTraining(AdversarialState):
         yield self.epoch_is_done(stage, learner, len(batches), held_out)
 
     def generator(self, stage: Stage) -> Iterator[Event]:
-        """Walk through an epoch of line 9.
+        """Run an epoch of line 9.
 
         `GeneratorTraining` learns from M. `ReinforceTraining` takes only the contexts of M, and learns from answers
         that the current G samples for them.
@@ -151,7 +151,7 @@ class AdversarialTraining(AdversarialState):
         yield self.epoch_is_done(stage, learner, len(batches), held_out)
 
     def _learner(self, stage: Stage) -> tuple[BlockLearner, int]:
-        """Return the learner of a stage and its batch size, and freeze all layers that do not learn in this stage."""
+        """Return the learner of a stage and its batch size, and freeze all layers that this stage does not train."""
         config, learner = self.config, self.learners[stage.phase]
         self.gca.select_trainable(*learner.names)
         if stage.phase != TEACHER_FORCING:
@@ -161,12 +161,12 @@ class AdversarialTraining(AdversarialState):
         return learner, config.batch_size
 
     def _sampled(self, contexts: np.ndarray, seed: int) -> Pairs:
-        """Sample one answer of the generator to each context, and return the pairs."""
+        """Let the generator sample one answer to each context, and return the pairs."""
         return Pairs.concatenate([pairs for _, pairs in converse(self.decoder, contexts, 1, seed)])
 
     @property
     def _turns(self) -> int:
-        """The number of answers after each seed of line 5."""
+        """The number of answers that line 5 generates from each seed context."""
         return 1 if self._reinforce else self.config.self_conversation_turns
 
     @property

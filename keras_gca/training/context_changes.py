@@ -1,8 +1,8 @@
-"""Trains the detector of context changes without labels: utterances of one conversation against joined ones.
+"""Trains the detector of context changes without labels, on pairs of utterances from one or from two conversations.
 
-An utterance and the next one of its conversation are a pair without a change. An utterance and a random one of another
-conversation are a pair with a change, as where two conversations are joined. In each epoch, every utterance occurs in
-one pair of each kind.
+An utterance and the next one in its conversation form a pair without a change. An utterance and a random one from
+another conversation form a pair with a change, as if two conversations had been joined. In each epoch, every utterance
+occurs in one pair of each kind.
 """
 
 import dataclasses
@@ -20,8 +20,8 @@ from keras_gca.engine.variables import assign
 from keras_gca.errors import UserError
 from keras_gca.models.context_changes import ChangeDetector
 
-EPOCHS, BATCH, LEARNING_RATE = 5, 128, 1e-3  # the largest number of epochs
-MOST = 200_000  # the largest number of successive utterances that are learned in an epoch
+EPOCHS, BATCH, LEARNING_RATE = 5, 128, 1e-3  # EPOCHS is the maximum number of epochs
+MOST = 200_000  # the maximum number of pairs of successive utterances in an epoch
 
 
 class ChangeLearner(Learner):
@@ -38,7 +38,7 @@ class ChangeLearner(Learner):
     def loss(
         self, first: tf.Tensor, second: tf.Tensor, changes: tf.Tensor
     ) -> tuple[tf.Tensor, tuple[tf.Tensor, tf.Tensor]]:
-        """Compute the binary cross-entropy of B pairs of utterances.
+        """Compute the binary cross-entropy for B pairs of utterances.
 
         Args:
             first: (B, T) int32, the tokens of the first utterances.
@@ -54,14 +54,14 @@ class ChangeLearner(Learner):
 
 @dataclasses.dataclass(frozen=True)
 class Successions:
-    """Pairs of successive utterances, and utterances from which the second ones of joined pairs are drawn.
+    """Pairs of successive utterances, and a pool of utterances to draw from for pairs with a change.
 
     Attributes:
         first: (n, s_s) int32, the last utterance before each answer.
         second: (n, s_s) int32, the answer.
-        conversation: (n,) int32, the conversation of each pair.
+        conversation: (n,) int32, the index of the conversation that each pair comes from.
         pool: (m, s_s) int32, all utterances.
-        owner: (m,) int32, the conversation of each utterance of the pool.
+        owner: (m,) int32, the index of the conversation that each utterance in the pool comes from.
     """
 
     first: np.ndarray
@@ -72,11 +72,11 @@ class Successions:
 
     @classmethod
     def of(cls, pairs: Pairs, vocabulary_size: int) -> "Successions":
-        """Take the successive utterances from pairs in whose contexts EOS ends each utterance.
+        """Take the successive utterances from pairs in whose contexts each utterance ends with EOS.
 
         Args:
             pairs: The pairs.
-            vocabulary_size: s_v. The tokens of speakers, which are not below s_v, are left out.
+            vocabulary_size: s_v. Speaker tokens, whose indices are s_v or higher, are left out.
 
         Raises:
             UserError: All pairs are from one conversation.
@@ -90,12 +90,12 @@ class Successions:
         read = [utterances_of(context[context < vocabulary_size]) for context in pairs.contexts]
         first = pad_contexts([utterances[-1] if utterances else () for utterances in read], length)
         second = answers_as_contexts(pairs.answers, length)
-        _, begins = np.unique(pairs.conversation, return_index=True)  # only contexts have the first utterances
+        _, begins = np.unique(pairs.conversation, return_index=True)  # first utterances occur in contexts only
         owner = np.concatenate([pairs.conversation, pairs.conversation[begins]])
         return cls(first, second, pairs.conversation, np.concatenate([second, first[begins]]), owner)
 
     def joined(self, rows: np.ndarray, random: np.random.Generator) -> np.ndarray:
-        """Draw an utterance of another conversation for each of these pairs: (len(rows), s_s) int32."""
+        """Draw an utterance from another conversation for each of the given pairs: (len(rows), s_s) int32."""
         drawn = random.integers(len(self.owner), size=len(rows))
         while (same := self.owner[drawn] == self.conversation[rows]).any():
             drawn[same] = random.integers(len(self.owner), size=int(same.sum()))
@@ -103,16 +103,16 @@ class Successions:
 
 
 def train_detector(pairs: Pairs, held_out: Pairs, embedding: np.ndarray, seed: int) -> ChangeDetector:
-    """Train a detector of context changes, until its loss on held-out pairs rises.
+    """Train a detector of context changes until its loss on held-out pairs stops falling.
 
     Args:
-        pairs: The training pairs, in whose contexts EOS ends each utterance.
+        pairs: The training pairs. In their contexts, each utterance ends with EOS.
         held_out: Held-out pairs of the same kind.
         embedding: (s_v, s_e) float32, the initial word vectors.
-        seed: The seed of the initial weights and of all draws.
+        seed: The seed for the initial weights and all random draws.
 
     Raises:
-        UserError: All pairs of one of the two parts are from one conversation.
+        UserError: All training pairs, or all held-out pairs, come from one conversation.
     """
     measured = Successions.of(held_out, len(embedding))
     joined = measured.joined(np.arange(len(held_out)), np.random.default_rng(seed))
@@ -149,12 +149,12 @@ def rates(detector: ChangeDetector, pairs: Pairs, seed: int) -> tuple[float, flo
 
     Args:
         detector: The detector.
-        pairs: Held-out pairs, in whose contexts EOS ends each utterance.
-        seed: The seed of the joined utterances.
+        pairs: Held-out pairs. In their contexts, each utterance ends with EOS.
+        seed: The seed with which utterances from other conversations are drawn.
 
     Returns:
-        The share of joined utterances at which the detector sees a change, and the share of continued conversations at
-        which it sees one, too.
+        The true-positive rate, which is the share of utterances from another conversation at which the detector sees a
+        change, and the false-positive rate, which is this share for utterances from the same conversation.
     """
     held_out = Successions.of(pairs, detector.words.input_dim)
     joined = held_out.joined(np.arange(len(pairs)), np.random.default_rng(seed))
@@ -163,25 +163,25 @@ def rates(detector: ChangeDetector, pairs: Pairs, seed: int) -> tuple[float, flo
 
 
 def with_dynamic_contexts(dataset: Dataset, config: Config, embedding: np.ndarray) -> Dataset:
-    """Train the detector on the training pairs, and leave out what precedes the last change of every context.
+    """Train the detector on the training pairs, and leave out the utterances before the last change in every context.
 
     Args:
-        dataset: The data, in whose contexts EOS ends each utterance.
+        dataset: The data. In its contexts, each utterance ends with EOS.
         config: The settings.
         embedding: (s_v, s_e) float32, the initial word vectors.
 
     Raises:
-        UserError: The training part or the held-out part has only one conversation.
-        TypeError: The training part is not in memory.
+        UserError: The training set or the validation set has only one conversation.
+        TypeError: The training pairs are not in memory.
     """
     training, validation, test = dataset.training, dataset.validation, dataset.test
     if not isinstance(training, Pairs):
-        raise TypeError("token files do not say where utterances end; pairs in memory are expected")
+        raise TypeError("token files do not mark where utterances end; pairs in memory are expected")
     detector = train_detector(training, validation, embedding, config.seed)
     hit, false = rates(detector, validation, config.seed)
     reporting.say(
-        f"context changes: seen at {hit:.0%} of held-out utterances that were joined with another conversation, and at "
-        f"{false:.0%} of those that continue their own"
+        f"context changes: detected before {hit:.0%} of the held-out utterances from another conversation, and before "
+        f"{false:.0%} of those from the same conversation"
     )
     return dataclasses.replace(
         dataset,

@@ -1,7 +1,8 @@
-"""Measures which of the three terms of Eq. 8 tell H from M: that of the token, the context or the partial answer.
+"""Measures how well each term of Eq. 8 (token, context and partial answer) distinguishes H from M.
 
-In line 9 the generator can change only the term of the current token, W_p p. The other two terms are constants for it,
-however well they tell H from M. Therefore a discriminator that recognises M by its contexts cannot teach.
+In line 9 the generator can change only the term of the current token, W_p p. The other two terms are constants for the
+generator, however well they distinguish H from M. Therefore the generator learns nothing from a discriminator that
+recognises M by its contexts.
 
 H is the set of human pairs, and M the set of machine-generated pairs. D is the discriminator.
 """
@@ -42,7 +43,7 @@ class Decomposition:
 
     Args:
         gca: The networks.
-        config: The settings; those of line 9 say which token D reads there.
+        config: The settings, which determine the token that D reads in line 9.
     """
 
     def __init__(self, gca: GenerativeConversationalAgent, config: Config):
@@ -53,23 +54,24 @@ class Decomposition:
         self.compiled_generated = Compiled(self.generated, distribute=False)
 
     def given(self, contexts: tf.Tensor, answers: tf.Tensor) -> tuple[tf.Tensor, ...]:
-        """Compute the terms for the answers' own tokens, as D reads them in line 6. For use in a graph."""
+        """Compute the terms for the answers' own tokens, which D reads in line 6, eagerly or in a graph."""
         return self._discriminator.terms(contexts, answers, self._rows(answers))
 
     def generated(self, contexts: tf.Tensor, answers: tf.Tensor) -> tuple[tf.Tensor, ...]:
-        """Compute the terms for the generator's tokens, as D reads them in line 9. For use in a graph."""
+        """Compute the terms for the generator's tokens, which D reads in line 9, eagerly or in a graph."""
         rows = self._rows(answers)
         tokens = shown_tokens(self._generator(contexts, answers, rows), self._how, self._temperature)
         return self._discriminator.terms(contexts, answers, rows, tokens)
 
     def measure(self, human: Pairs, machine: Pairs, batch_size: int, generated: bool = False) -> dict[str, float]:
-        """Measure how well each term tells H from M.
+        """Measure how well each term distinguishes H from M.
 
         Args:
             human: Pairs of H.
             machine: Pairs of M.
-            batch_size: The number of pairs that are read at a time.
-            generated: Whether D reads what the generator shows it in line 9 for the pairs of M, or their own tokens.
+            batch_size: The number of pairs that are processed at a time.
+            generated: For pairs of M, whether D reads the generator's tokens as in line 9. If not, D reads the tokens
+                of the pairs.
 
         Returns:
             The metrics of `separations`.
@@ -90,14 +92,14 @@ class Decomposition:
 def separations(human: Terms, machine: Terms, logits: Callable[[np.ndarray], np.ndarray]) -> dict[str, float]:
     """Compute the gap and the AUC of each term.
 
-    A term's value is the logit that D gives if the other two terms have their means over all rows. Without a hidden
-    layer this is the term plus a constant. The gap is the mean over H minus the mean over M. The AUC is the probability
-    that the value is higher for a token of H than for one of M, where ties count half.
+    The value of a term is D's logit when the other two terms are replaced by their means over all rows. Without a
+    hidden layer, this is the term plus a constant. The gap is the mean value over H minus the mean value over M. The
+    AUC is the probability that the value is higher for a token of H than for one of M; ties count half.
 
     Args:
-        human: The terms of the tokens of H.
-        machine: The terms of the tokens of M.
-        logits: Computes the logits of sums of the three terms.
+        human: The terms for the tokens of H.
+        machine: The terms for the tokens of M.
+        logits: Computes D's logits from sums of the three terms.
 
     Returns:
         {"token_gap": ..., "token_auc": ...}, and the same for "context" and "answer".

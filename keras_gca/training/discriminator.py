@@ -23,7 +23,7 @@ from keras_gca.models.rows import last_rows, rows_of
 from keras_gca.training.learner import BlockLearner
 
 HUMAN, MACHINE = 1.0, 0.0  # the labels of Section 4
-ENCODINGS = ("e_cd", "e_ad")  # the encodings of Eq. 7, which may get noise
+ENCODINGS = ("e_cd", "e_ad")  # the encodings of Eq. 7, to which noise may be added
 
 
 class DiscriminatorTraining(BlockLearner):
@@ -32,11 +32,11 @@ class DiscriminatorTraining(BlockLearner):
     Args:
         gca: The networks.
         learning_rate: Adam's learning rate.
-        whole_answers: Whether D judges each answer once, at its last token, as in Li et al. 2017, instead of every
-            token.
-        label_smoothing: The number by which the label of human tokens is below HUMAN.
-        instance_noise: The scale of the noise on D's encodings e_cd and e_ad (Eq. 7) in training steps, in standard
-            deviations of each encoding in the batch.
+        whole_answers: Whether D judges each answer only once, at its last token, as in Li et al. 2017, instead of at
+            every token.
+        label_smoothing: The amount by which the label of human tokens is lowered from HUMAN.
+        instance_noise: The scale of the noise that training steps add to D's encodings e_cd and e_ad (Eq. 7), in
+            standard deviations of each encoding over the batch.
         spectral_normalisation: Whether `step` keeps the largest singular value of each of D's matrices at 1 or below.
     """
 
@@ -60,21 +60,21 @@ class DiscriminatorTraining(BlockLearner):
 
     @property
     def draws(self) -> bool:
-        """Whether there is instance noise."""
+        """Whether instance noise is drawn."""
         return self._noise > 0
 
     def step(self, *batch: np.ndarray, seed: tuple[int, int]) -> StepResult:
-        """Make one training step, and normalise D's matrices if this is asked for; see `BlockLearner.step`."""
+        """Make one training step, then normalise D's matrices if spectral normalisation is on; see `BlockLearner`."""
         result = super().step(*batch, seed=seed)
         if self._normalises:
             self.compiled_normalise()
         return result
 
     def normalise(self) -> None:
-        """Divide each of D's matrices by its largest singular value, if this exceeds 1. For use in a graph.
+        """Divide each of D's matrices by its largest singular value if that value exceeds 1, eagerly or in a graph.
 
-        Miyato et al. 2018 divide in each forward pass, and let the gradient flow through the singular value. Here the
-        stored weights themselves are divided, so that a bot needs no other code to read them.
+        Miyato et al. 2018 divide the weights in each forward pass, and let the gradient flow through the singular
+        value. Here the stored weights themselves are divided, so that a saved bot can be loaded without extra code.
         """
         for matrix in self._matrices:
             matrix.assign(spectrally_normalised(tf.convert_to_tensor(matrix)))
@@ -82,24 +82,25 @@ class DiscriminatorTraining(BlockLearner):
     def loss(
         self, contexts: tf.Tensor, answers: tf.Tensor, labels: tf.Tensor, seed: tf.Tensor | None = None
     ) -> tuple[tf.Tensor, tuple[tf.Tensor, ...]]:
-        """Compute the binary cross-entropy between D's outputs for tokens (or whole answers) and their labels.
+        """Compute the binary cross-entropy between D's outputs for tokens (or complete answers) and their labels.
 
         Args:
             contexts: (B, s) int32, the contexts of B pairs.
             answers: (B, T + 1) int32, their answers: BOS and at most T tokens each.
-            labels: (B,) float32, HUMAN or MACHINE, the label of all tokens of an answer.
-            seed: (2,) int32, the seed of the instance noise, or None for no noise, as in measurements.
+            labels: (B,) float32, HUMAN or MACHINE, the label of all tokens in an answer.
+            seed: (2,) int32, the seed of the instance noise, or None for no noise, as in evaluation.
 
         Returns:
             The mean loss, and five sums: the losses, the number of human tokens, the number of human tokens that D
-            recognises, the number of machine-generated tokens, and the number of these that D recognises.
+            recognises, the number of machine-generated tokens, and the number of machine-generated tokens that D
+            recognises.
         """
 
         def noise(encoding: str, values: tf.Tensor) -> tf.Tensor:
             count, size = tf.unstack(tf.shape(values))
             own = tf.random.experimental.stateless_fold_in(seed, ENCODINGS.index(encoding))
             drawn = batch_normal(own, replicas.place(count), [size])
-            # Contexts without tokens are empty pairs, which only fill up the batch.
+            # Rows whose contexts have no tokens are empty pairs, which only fill the batch.
             counted = tf.reduce_any(contexts != PAD, 1) if encoding == "e_cd" else None
             return with_proportional_noise(values, self._noise, drawn, counted)
 
@@ -108,7 +109,7 @@ class DiscriminatorTraining(BlockLearner):
         label = tf.gather(labels, rows.answer)
         losses = tf.nn.sigmoid_cross_entropy_with_logits(label, logits)
         if self._smoothing:
-            losses = with_smoothed_labels(losses, label * logits, self._smoothing)  # those of M have the logit 0 here
+            losses = with_smoothed_labels(losses, label * logits, self._smoothing)  # label * logits is 0 for M
         human = label == HUMAN
         correct = (logits >= 0) == human
 
@@ -120,7 +121,7 @@ class DiscriminatorTraining(BlockLearner):
 
     @staticmethod
     def metrics(sums: np.ndarray) -> dict[str, float]:
-        """Compute the mean loss, and D's accuracy for human and for machine-generated tokens (NaN without tokens)."""
+        """Compute the mean loss, and D's accuracy on human and on machine-generated tokens (NaN if there are none)."""
         loss, human, human_correct, machine, machine_correct = sums
         return {
             "loss": float(loss / (human + machine)),
@@ -138,7 +139,7 @@ def labelled_batches(
         human: The pairs of H.
         machine: The pairs of M.
         batch_size: The number of pairs in a batch.
-        seed: The seed of the shuffle, or None for a fixed order.
+        seed: The seed for shuffling, or None for a fixed order.
 
     Returns:
         The batches (see `plan_batches`), and a function that makes the arrays of a batch: contexts, answers, labels.

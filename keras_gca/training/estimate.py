@@ -27,7 +27,7 @@ def estimate(
     stages: Sequence[Stage] | None = None,
     rate: float | None = None,
 ) -> Estimate:
-    """Estimate the cost of a training run; `--patience` may end line 3 earlier.
+    """Estimate the cost of a training run; with `--patience`, line 3 may end earlier.
 
     Args:
         config: The settings.
@@ -35,10 +35,10 @@ def estimate(
         training: The pairs to train on.
         validation: The held-out pairs.
         stages: The stages that are left, or None for all stages.
-        rate: The rate of a matrix product in operations per second. If None, it is measured.
+        rate: The speed of matrix multiplication, in operations per second. If None, it is measured.
 
     Returns:
-        The seconds of each line of Algorithm 2, and the memory.
+        The time in seconds for each line of Algorithm 2, and the memory.
     """
     costs, human, held_out = (
         Costs(config, vocabulary),
@@ -46,14 +46,14 @@ def estimate(
         Lengths.of(validation),
     )
     turns = 1 if config.algorithm == "reinforce" else config.self_conversation_turns
-    # The length of machine-generated answers is not known before; that of the human ones takes its place.
+    # The length of machine-generated answers is not known in advance, so that of the human answers is used.
     seeds, seeds_held_out = config.machine_pairs, min(config.machine_pairs, len(validation))
     machine, machine_held_out = (human.some(n * max(1, turns - 1)) for n in (seeds, seeds_held_out))
     as_many_human = human.some(min(len(training), machine.pairs))
     of_teacher_forcing = costs.learn(human) + costs.read(held_out)
     of_generator = costs.learn(machine) + 3 * costs.judge(machine)  # the gradient flows through D
     of_generator += costs.read(machine_held_out) + costs.judge(machine_held_out) + costs.read(held_out)
-    of_terms = costs.judge(machine_held_out) + costs.judge(held_out)  # those of Eq. 8, on H and M
+    of_terms = costs.judge(machine_held_out) + costs.judge(held_out)  # the terms of Eq. 8, measured on H and M
     of_generator += of_terms
     if config.algorithm == "reinforce":
         of_generator += costs.decode(machine) + costs.decode(machine_held_out)

@@ -1,6 +1,6 @@
-"""Algorithm 2, line 9: the generator learns, through the frozen discriminator, to pass for human.
+"""Algorithm 2, line 9: the generator learns, through the frozen discriminator, to appear human.
 
-G is the generator, and D the discriminator. D's output l (Eq. 8) says how human a token is, from 0 to 1. M is the set
+G is the generator, and D the discriminator. D's output l (Eq. 8) rates how human a token is, from 0 to 1. M is the set
 of pairs that G generated in line 5.
 """
 
@@ -22,9 +22,9 @@ class GeneratorTraining(BlockLearner):
         gca: The networks.
         learning_rate: Adam's learning rate.
         precision: The number format of the generator's two large matrix products, "float32" or "bfloat16".
-        kind: The loss of a token. "squared" is the paper's (1 - l)^2. "log" is -log l, the loss of Goodfellow et al.
-            2014 that does not saturate.
-        tokens: What D reads in place of G's p; see `shown_tokens`.
+        kind: The loss for a token. "squared" is the paper's (1 - l)^2. "log" is -log l, the non-saturating loss of
+            Goodfellow et al. 2014.
+        tokens: The form in which D reads G's current token; see `shown_tokens`.
         temperature: The temperature of the Gumbel-softmax.
     """
 
@@ -44,21 +44,21 @@ class GeneratorTraining(BlockLearner):
 
     @property
     def draws(self) -> bool:
-        """Whether tokens are drawn."""
+        """Whether tokens are drawn at random."""
         return self._tokens == "gumbel"
 
     def loss(
         self, contexts: tf.Tensor, answers: tf.Tensor, seed: tf.Tensor | None = None
     ) -> tuple[tf.Tensor, tuple[tf.Tensor, ...]]:
-        """Compute the mean of (1 - l)^2 or -log l over the tokens, where D judges what G gives (Figure 2).
+        """Compute the mean of (1 - l)^2 or -log l over the tokens, where D judges the output of G (Figure 2).
 
         Args:
             contexts: (B, s) int32, the contexts of B pairs of M.
             answers: (B, T + 1) int32, their answers: BOS and at most T tokens each.
-            seed: (2,) int32, the seed of Gumbel noise, or None for no noise.
+            seed: (2,) int32, the seed of the Gumbel noise, or None for no noise.
 
         Returns:
-            The mean, and three sums: the losses of the tokens, D's outputs l, and the number of tokens.
+            The mean loss, and three sums: the losses of the tokens, D's outputs l, and the number of tokens.
         """
         rows = rows_of(answers)
         shown = shown_tokens(self.generator(contexts, answers, rows), self._tokens, self._temperature, seed)
@@ -76,16 +76,16 @@ class GeneratorTraining(BlockLearner):
 
 
 def shown_tokens(logits: tf.Tensor, how: str, temperature: float = 1.0, seed: tf.Tensor | None = None) -> tf.Tensor:
-    """Compute what D reads as G's current token in line 9.
+    """Compute the vector that D reads as G's current token in line 9.
 
-    In line 6, D has learned from tokens, which are one-hot vectors. For a D without a hidden layer, the output for p is
-    the mean of the outputs for tokens. A D with a hidden layer may give any output for p. Therefore it can be shown
-    tokens.
+    In line 6, D learns from one-hot vectors. If D has no hidden layer, its logit for p is the mean of its logits for
+    the tokens, weighted by p. If D has a hidden layer, p is an input unlike any from line 6, and D's output for it may
+    be arbitrary. Therefore one-hot vectors can be shown to D instead of p.
 
     Args:
         logits: (R, s_v) float32, the argument of Eq. 3's softmax.
-        how: "probabilities" gives p, as in the paper. "straight_through" gives the most probable token, whose gradient
-            is that of p (Bengio et al. 2013). "gumbel" gives a token that is drawn from p, whose gradient is that of
+        how: "probabilities" returns p, as in the paper. "straight_through" returns the most probable token with the
+            gradient of p (Bengio et al. 2013). "gumbel" returns a token that is drawn from p, with the gradient of
             softmax((log p + noise) / temperature) (Jang et al. 2017).
         temperature: The temperature of the Gumbel-softmax.
         seed: (2,) int32, the seed of the Gumbel noise, or None for no noise.
@@ -102,4 +102,4 @@ def shown_tokens(logits: tf.Tensor, how: str, temperature: float = 1.0, seed: tf
     if how == "probabilities":
         return p
     token = tf.one_hot(tf.argmax(p, 1), tf.shape(p)[1])
-    return token + (p - tf.stop_gradient(p))  # the difference is exactly 0, and has the gradient of p
+    return token + (p - tf.stop_gradient(p))  # the difference is exactly 0, but has the gradient of p

@@ -39,15 +39,15 @@ class HeldOut:
         return {"val_perplexity": self.evaluator.perplexity(self.pairs, self.config.batch_size)}
 
     def discriminator(self, learner: BlockLearner, machine: Pairs) -> dict[str, float]:
-        """Measure how well D, and each term of Eq. 8, distinguish held-out pairs of H from those of M (line 6)."""
+        """Measure how well D and each term of Eq. 8 distinguish held-out pairs of H from those of M (line 6)."""
         metrics = self._metrics(learner, *labelled_batches(self.pairs, machine, self.config.adversarial_batch_size))
         return metrics | self._terms(machine, generated=False)
 
     def generator(self, learner: BlockLearner, machine: Pairs) -> dict[str, float]:
         """Measure how human D judges the tokens of the machine-generated pairs (line 9), and G's perplexity on H.
 
-        The terms of Eq. 8 are those that G can change: the current token is what G shows D. With `reinforce`, it is the
-        token that G has sampled.
+        The terms of Eq. 8 are computed for the current token as G shows it to D. With `reinforce`, this is the token
+        that G has sampled.
         """
         size = self.config.adversarial_batch_size
         metrics = self._metrics(learner, plan_batches(machine, size), lambda batch: take_batch(machine, batch, size))

@@ -1,4 +1,4 @@
-"""Base class of the training runs of Algorithm 2: each trains some blocks of Figure 2 by Adam."""
+"""Base class of the learners of Algorithm 2, each of which trains some blocks of Figure 2 with Adam."""
 
 import contextlib
 from collections.abc import Iterator, Sequence
@@ -15,7 +15,7 @@ from keras_gca.models.networks import GenerativeConversationalAgent
 
 
 class BlockLearner(Learner):
-    """Trains the named layers of a GenerativeConversationalAgent, and no others.
+    """Trains only the named layers of a GenerativeConversationalAgent.
 
     Args:
         gca: The networks.
@@ -42,7 +42,7 @@ class BlockLearner(Learner):
 
     @property
     def draws(self) -> bool:
-        """Whether a training step draws random numbers; `loss` then has a seed as its last argument."""
+        """Whether a training step draws random numbers; if so, the last argument of `loss` is a seed."""
         return False
 
     def step(self, *batch: np.ndarray, seed: tuple[int, int]) -> StepResult:
@@ -50,7 +50,7 @@ class BlockLearner(Learner):
 
         Args:
             *batch: The arguments of `loss` without the seed.
-            seed: The seed of the step, which is not used unless the step draws random numbers.
+            seed: The seed for the step, which is used only if the step draws random numbers.
 
         Returns:
             The result of the step.
@@ -60,18 +60,18 @@ class BlockLearner(Learner):
 
     @staticmethod
     def metrics(sums: np.ndarray) -> dict[str, float]:
-        """Compute the metrics of the log from the sums of `train_step` or `test_step`, added up over batches."""
+        """Compute the metrics for the log from the sums of `train_step` or `test_step`, added up over batches."""
         raise NotImplementedError
 
     def update(self, gradients: list[tf.Tensor]) -> None:
-        """Make a step, and add the weights after it to their average."""
+        """Make a step, and add the new weights to their running average."""
         super().update(gradients)
         if self.average is not None:
             self.average.update(self.variables)
 
     @contextlib.contextmanager
     def averaged(self) -> Iterator[None]:
-        """Replace the weights by their running averages inside this block, if the learner keeps averages."""
+        """Replace the weights with their running averages inside this block, if the learner keeps averages."""
         if self.average is None or not self.steps:
             yield
             return
@@ -86,16 +86,16 @@ class BlockLearner(Learner):
 class WeightAverage:
     """The exponential moving average of weights over the steps of a training run, corrected for its start at zero.
 
-    After t steps with the weights w_1 ... w_t and the momentum m the average is
+    After t steps with the weights w_1 ... w_t and the momentum m, the average is
 
         (1 - m) (w_t + m w_(t-1) + ... + m^(t-1) w_1) / (1 - m^t),
 
     whose coefficients sum to 1 for every t, as in Adam's moments (Kingma and Ba 2015, Section 3). An average that
-    starts at w_1 would give w_1 the coefficient m^(t-1). If the average covers many steps, this is most of the average
+    starts at w_1 would give w_1 the coefficient m^(t-1). If the average covers many steps, w_1 would then dominate it
     in the first epochs.
 
     Args:
-        variables: The weights; the sums have their shapes and are float32.
+        variables: The weights, which determine the shapes of the float32 sums.
         momentum: m, between 0 and 1: 1 - 1/n averages over about n steps.
     """
 
@@ -109,11 +109,11 @@ class WeightAverage:
         ]
 
     def update(self, variables: Sequence[keras.Variable]) -> None:
-        """Add the current weights, after a step. For use in a graph."""
+        """Add the current weights to the average after a step, eagerly or in a graph."""
         for total, variable in zip(self.sums, variables, strict=True):
             total.assign(self.momentum * total.value + (1 - self.momentum) * variable.value)
 
     def values(self, steps: int) -> list[np.ndarray]:
-        """Return the averages after `steps` steps, at least 1."""
+        """Return the averages after `steps` steps; `steps` must be at least 1."""
         counted = 1 - self.momentum**steps
         return [(total.numpy() / counted).astype(np.float32) for total in self.sums]

@@ -1,4 +1,4 @@
-"""Makes the learner of each line of Algorithm 2 from the settings, when the line is first reached."""
+"""Makes the learner for each line of Algorithm 2 from the settings, when the line is first reached."""
 
 from keras_gca.config import Config
 from keras_gca.models.networks import WHITE, GenerativeConversationalAgent
@@ -11,12 +11,12 @@ from keras_gca.training.teacher_forcing import TeacherForcing
 
 
 class Learners(dict[str, BlockLearner]):
-    """The learner of each phase of a training run; it is made when it is first requested.
+    """The learner of each phase of a training run; a learner is made when it is first requested.
 
     Args:
         config: The settings, with the learning rates.
         gca: The networks.
-        pairs: The number of pairs that line 3 learns in an epoch.
+        pairs: The number of pairs that line 3 trains on in an epoch.
     """
 
     def __init__(self, config: Config, gca: GenerativeConversationalAgent, pairs: int):
@@ -33,14 +33,14 @@ class Learners(dict[str, BlockLearner]):
         return self.setdefault(phase, make())
 
     def line_3(self) -> TeacherForcing:
-        """Make the learner of teacher forcing, which trains the generator and the word vectors."""
+        """Make the learner for teacher forcing, which trains the generator and the word vectors."""
         config = self.config
         window = config.average_epochs * -(-self.pairs // config.batch_size)  # in steps
         average = max(0.0, 1 - 1 / window) if window else 0.0
         return self._teacher_forcing((*WHITE, *self.gca.yellow), config.teacher_forcing_learning_rate, average)
 
     def line_6(self) -> DiscriminatorTraining:
-        """Make the learner of the discriminator, which judges tokens, or whole answers for `reinforce`."""
+        """Make the learner for the discriminator, which judges tokens, or complete answers for `reinforce`."""
         config = self.config
         return DiscriminatorTraining(
             self.gca,
@@ -52,9 +52,9 @@ class Learners(dict[str, BlockLearner]):
         )
 
     def line_9(self) -> GeneratorTraining | ReinforceTraining:
-        """Make the learner by which the generator learns to deceive the discriminator.
+        """Make the learner that trains the generator to deceive the discriminator.
 
-        It learns by backpropagation through the discriminator, or by the policy gradient of Li et al. 2017.
+        The generator learns by backpropagation through the discriminator, or by the policy gradient of Li et al. 2017.
         """
         config = self.config
         common = self.gca, config.generator_learning_rate, config.precision
@@ -63,7 +63,7 @@ class Learners(dict[str, BlockLearner]):
         return GeneratorTraining(*common, config.generator_loss, config.generator_tokens, config.gumbel_temperature)
 
     def line_11(self) -> TeacherForcing:
-        """Make the learner of the teacher forcing in the adversarial iterations; it does not train the word vectors."""
+        """Make the learner for teacher forcing in the adversarial iterations; it does not train the word vectors."""
         return self._teacher_forcing(self.gca.yellow, self.config.interleaved_learning_rate)
 
     def _teacher_forcing(self, names: tuple[str, ...], rate: float, average: float = 0.0) -> TeacherForcing:

@@ -1,6 +1,7 @@
-"""Answers the questions of a user who watches the first paper's training, and lets the discriminator D judge replies.
+"""Answers the questions of a user who watches a training run of the first paper, and lets D judge the replies.
 
-Replies are the greedy ones of Algorithm 1, which draws no random numbers, so watching changes nothing in the training.
+D is the discriminator. The replies are decoded greedily (Algorithm 1). This draws no random numbers, so watching does
+not change the training run.
 """
 
 import numpy as np
@@ -22,14 +23,14 @@ def answer(
     """Answer questions and held-out contexts.
 
     Args:
-        training: The training, between two steps.
-        vocabulary: The vocabulary of the training.
+        training: The training run, between two steps.
+        vocabulary: The vocabulary of the training run.
         samples: Held-out pairs.
         questions: The user's questions.
 
     Returns:
-        The exchanges of the questions, and those of the samples, with the human replies. D's scores are left out until
-        line 6 has trained D.
+        The exchanges for the questions, and those for the samples, which also have the human replies. D's scores are
+        left out until line 6 has trained D.
     """
     config = training.config
     encoded = [vocabulary.encode(tokens) for tokens in tokenise(questions, config.contractions)]
@@ -51,7 +52,7 @@ def answer(
 
 
 def _judged(vocabulary: Vocabulary, row: np.ndarray, log_l: np.ndarray) -> Judged:
-    """Return an answer with D's score of it (Eq. 10) and, if D judges tokens, its output for each of them (Eq. 8)."""
+    """Return an answer with D's score (Eq. 10) and, if D judges single tokens, D's output for each token (Eq. 8)."""
     numbers = np.flatnonzero(~np.isnan(log_l))
     tokens = [(vocabulary.tokens[row[1 + i]], float(np.exp(log_l[i]))) for i in numbers]
     return Judged(_text(vocabulary, row), float(np.exp(log_score(log_l))), tuple(tokens) if len(tokens) > 1 else ())

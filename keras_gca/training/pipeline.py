@@ -2,7 +2,7 @@
 
 train_agent(config, source, run)     trains a new run
 start_from(first, changes, run)      trains a new run from line 4 of Algorithm 2, after another run's line 3
-resume(run, **totals)                resumes an interrupted run, or trains a run further, to more epochs in all
+resume(run, **totals)                resumes an interrupted run, or trains a run further, to a larger number of epochs
 """
 
 from pathlib import Path
@@ -33,8 +33,8 @@ from keras_gca.training.token_data import prepared
 
 # These values suit corpora of about 100,000 tokens, in which few pairs of words co-occur 100 times (GloVe's own x_max).
 GLOVE_EPOCHS, GLOVE_X_MAX = 50, 10.0
-# Word vectors are fitted to so many tokens of token files, because they are only initial values. They are counted in
-# blocks, so that the memory does not grow with them.
+# Word vectors are fitted to at most this many tokens of token files, because they are only initial values. The tokens
+# are counted in blocks, so that the memory needed does not grow with their number.
 MOST_GLOVE_TOKENS, GLOVE_BLOCK = 2**22, 2**18
 
 
@@ -57,8 +57,8 @@ def train_agent(
         read: The result of `source.read`, or None if the source has not been read yet.
         minutes: The time limit in minutes, counted from now, after which the training stops as if Ctrl-C had been
             pressed, or None for no limit.
-        watching: A function that returns a context manager, in which the live view shows the run
-            (`watch_command.watching`), or None for no live view.
+        watching: A function that returns a context manager; inside it, the live view shows the run (see
+            `watch_command.watching`). None for no live view.
 
     Returns:
         The session; its `training.finished` is False if the training was stopped before its end.
@@ -74,7 +74,7 @@ def train_agent(
         bad = BadLines(source.skip_bad_lines, UserError, SKIP_HINT)
         with (strategy or tf.distribute.get_strategy()).scope():
             config, dataset = prepared(source.data, config)
-        names["vocabulary"] = f"that of {source.data}"
+        names["vocabulary"] = f"from {source.data}"
         words = None
     else:
         conversations, bad = read or source.read(config.splits)
@@ -106,7 +106,7 @@ def start_from(
     minutes: float | None = None,
     watching: Watching | None = None,
 ) -> GCASession:
-    """Train a new run from line 4 of Algorithm 2 on, with another run's data and its generator after line 3.
+    """Train a new run from line 4 of Algorithm 2, with the data and the line-3 generator of another run.
 
     Args:
         first: The folder of the other run.
@@ -115,14 +115,14 @@ def start_from(
         strategy: The strategy that `devices.make` returned, or None for one device.
         minutes: The time limit in minutes, counted from now, after which the training stops as if Ctrl-C had been
             pressed, or None for no limit.
-        watching: A function that returns a context manager, in which the live view shows the run
-            (`watch_command.watching`), or None for no live view.
+        watching: A function that returns a context manager; inside it, the live view shows the run (see
+            `watch_command.watching`). None for no live view.
 
     Returns:
         The session, as in `train_agent`.
 
     Raises:
-        UserError: There is no such run, it is damaged, or the folder to create contains a run already.
+        UserError: There is no such run, it is damaged, or the folder to create already contains a run.
         DivergedError: A loss or a weight is no longer finite.
     """
     other, path = GCARun.open(first), Path(run)
@@ -135,7 +135,7 @@ def start_from(
         session = GCASession.of(made, config, dataset)
         session.training.start_from(weights)
         perplexity = f"held-out perplexity {session.training.teacher_forced_perplexity:.2f}"
-        reporting.say(f"starting from {first}: its data, and its generator after line 3, {perplexity}")
+        reporting.say(f"starting from {first}, with its data and its generator after line 3: {perplexity}")
         session.begin()
         session.train(minutes, watching)
     return session
@@ -148,31 +148,31 @@ def resume(
     watching: Watching | None = None,
     **totals: int,
 ) -> GCASession:
-    """Resume an interrupted run, or train a run further, to new totals.
+    """Resume an interrupted run, or train a run further, to new total numbers of epochs or iterations.
 
-    A resumed run ends with the same bits as an uninterrupted one.
+    A resumed run ends with exactly the same weights as an uninterrupted one, bit for bit.
 
     Args:
         run: The run folder.
         strategy: The strategy that `devices.make` returned, or None for one device.
         minutes: The time limit in minutes, counted from now, after which the training stops as if Ctrl-C had been
             pressed, or None for no limit.
-        watching: A function that returns a context manager, in which the live view shows the run
-            (`watch_command.watching`), or None for no live view.
-        **totals: New totals; `Config.totals` has the possible names. `teacher_forcing_epochs` continues line 3 to that
-            many epochs in all. If line 3 has already ended, it continues from its last weights, and lines 4 to 12 are
-            then run anew (see `AdversarialState.restore_with_totals`). `adversarial_epochs` continues the adversarial
-            iterations to that many in all.
+        watching: A function that returns a context manager; inside it, the live view shows the run (see
+            `watch_command.watching`). None for no live view.
+        **totals: New totals; `Config.totals` lists the possible names. `teacher_forcing_epochs` continues line 3 to
+            that many epochs in all. If line 3 has already ended, it continues from its last weights, and lines 4 to 12
+            are then run again (see `AdversarialState.restore_with_totals`). `adversarial_epochs` continues the
+            adversarial iterations to that many in all.
 
     Returns:
         The session, as in `train_agent`.
 
     Raises:
-        UserError: There is no run, it is damaged, or a total does not exceed the number that is already done.
+        UserError: There is no such run, it is damaged, or a total does not exceed the number already completed.
         DivergedError: A loss or a weight is no longer finite.
 
     Examples:
-        Train line 3 of a run that has ended to 20 epochs in all, and run its adversarial iterations anew:
+        Continue line 3 of a finished run to 20 epochs in all, and run its adversarial iterations again:
 
             resume("runs/first", teacher_forcing_epochs=20)
     """
@@ -200,10 +200,10 @@ def _describe(dataset: Dataset, source: str) -> None:
     unit = "whole conversations"
     if not dataset.whole_conversations:
         number = len(np.union1d(training.conversation, validation.conversation))
-        needed = "whole ones are held out if there are ten or more, none with over a tenth of all pairs"
+        needed = "to hold out whole conversations, ten or more are needed, none with over a tenth of all pairs"
         unit = f"single pairs (the corpus has {counted(number, 'conversation')}; {needed})"
     if dataset.test is not None:
-        unit = "the corpus' own part for validation"
+        unit = "the official validation part of the corpus"
     reporting.say(
         f"vocabulary: {len(vocabulary):,} tokens, {source}",
         f"training:   {counted(len(training), 'pair')}, {training.tokens:,} tokens",
@@ -215,7 +215,7 @@ def _describe(dataset: Dataset, source: str) -> None:
         reporting.say(f"speakers:   {named}{f' and {more:,} more' if more > 0 else ''}")
     if dataset.test is not None:
         size = f"{counted(len(dataset.test), 'pair')}, {counted(dataset.test.tokens, 'token')}"
-        reporting.say(f"test:       {size}, the corpus' own part, which keras_gca.evaluate uses")
+        reporting.say(f"test:       {size}, the official test part, which keras_gca.evaluate uses")
 
 
 def _word_vectors(dataset: Dataset, config: Config, source: Source, bad: BadLines) -> np.ndarray:
@@ -230,7 +230,7 @@ def _word_vectors(dataset: Dataset, config: Config, source: Source, bad: BadLine
     else:
         entries = _cooccurrences(dataset, words)
         if not len(entries[0]):
-            raise UserError("no two words of the training text occur together, so no word vectors can be fitted")
+            raise UserError("no two words in the training text occur together, so no word vectors can be fitted")
         with progress(total=GLOVE_EPOCHS, desc="fitting GloVe vectors") as bar:
             vectors = glove.fit_entries(
                 entries,

@@ -1,12 +1,12 @@
 """Li et al. 2017, "Adversarial Learning for Neural Dialogue Generation": line 9 by a policy gradient.
 
-The discriminator judges whole answers to human contexts x+: the human answer y+, or an answer y- of the generator. Its
-output is the reward Q of a sampled answer. The generator learns by REINFORCE with a baseline b_t for token t. The
-baseline is a linear regression on the generator's hidden layer (Ranzato et al. 2016), which is trained to predict Q:
+The discriminator judges complete answers to human contexts x+: the human answer y+, or an answer y- of the generator.
+Its output is the reward Q of a sampled answer. The generator learns by REINFORCE with a baseline b_t for token t. The
+baseline is a linear regression on the generator's hidden layer (Ranzato et al. 2016), and is trained to predict Q:
 
     gradient of E[Q]  =  E[ sum over t of (Q - b_t) * gradient of log p(y_t | x, y_1..t-1) ]
 
-Shapes: B answers of at most T tokens; R rows, one for each token of the answers.
+Shapes: B answers with at most T tokens each; R rows, one for each token of the answers.
 """
 
 import keras
@@ -24,7 +24,7 @@ BASELINE_RATE = 1e-3  # Adam's learning rate for the baseline, which is a small,
 
 
 class ReinforceTraining(BlockLearner):
-    """Trains the generator by the rewards of answers that it has just sampled; the discriminator is frozen.
+    """Trains the generator with the rewards of answers that it has just sampled; the discriminator is frozen.
 
     Args:
         gca: The networks.
@@ -61,7 +61,7 @@ class ReinforceTraining(BlockLearner):
         return replicas.mean(tf.stop_gradient(errors) * losses), (rewards, errors, y_h)
 
     def descend(self, contexts: tf.Tensor, answers: tf.Tensor) -> StepResult:
-        """Make a step of the generator, and a step of the baseline on the same errors.
+        """Make a training step for the generator, and one for the baseline on the same errors.
 
         Args:
             contexts: (B, s) int32.
@@ -77,14 +77,14 @@ class ReinforceTraining(BlockLearner):
         return result._replace(sums=self._sums(rewards, errors))
 
     def measure(self, contexts: tf.Tensor, answers: tf.Tensor) -> tuple[tf.Tensor, ...]:
-        """Compute the four sums of `descend`, without learning."""
+        """Compute the four sums of `descend` without making a training step."""
         _, (rewards, errors, _) = self.loss(contexts, answers)
         return self._sums(rewards, errors)
 
     def _rewards(self, contexts: tf.Tensor, answers: tf.Tensor, rows: Rows) -> tuple[tf.Tensor, tf.Tensor]:
         """Compute the reward Q of each answer, and for each row the reward of its answer, (R,).
 
-        Empty answers, which only fill up the batch, have no reward.
+        Empty answers, which only fill the batch, have no reward.
         """
         last = last_rows(answers)
         rewards = tf.sigmoid(self.discriminator(contexts, answers, last))
@@ -92,9 +92,9 @@ class ReinforceTraining(BlockLearner):
         return rewards, tf.gather(by_answer, rows.answer)
 
     def improve_baseline(self, y_h: tf.Tensor, errors: tf.Tensor) -> None:
-        """Make a step of the baseline that reduces the mean of errors^2.
+        """Make a training step for the baseline, which reduces the mean of errors^2.
 
-        The gradients are explicit, since b_t is linear in y_h.
+        The gradients are computed explicitly, since b_t is linear in y_h.
 
         Args:
             y_h: (R, hidden) float32, the hidden layer of Eq. 3.
@@ -122,11 +122,11 @@ class ReinforceTraining(BlockLearner):
         return [*self.optimizer.variables, *self.baseline.variables, *self._baseline_optimizer.variables]
 
     def state(self) -> list[np.ndarray]:
-        """Return the variables of the optimizers and of the baseline, for storing."""
+        """Return the variables of the optimizers and of the baseline, for storage."""
         return [variable.numpy() for variable in self._all()]
 
     def restore(self, state: list[np.ndarray]) -> None:
-        """Restore what `state` returned.
+        """Restore the variables that `state` returned.
 
         Raises:
             ValueError: The number of arrays or a shape differs.

@@ -2,10 +2,10 @@
 
 config.json                     every setting of the run, and the source of its data
 vocabulary.json  pairs.h5       the training, held-out and test pairs, so that a resumed run does not need the corpus;
-                                a run on token files stores where these files are in place of its training pairs
+                                a run on token files stores the location of these files instead of its training pairs
 checkpoint.h5                   everything that `--resume` needs
 checkpoint.previous.h5          the previous checkpoint, in case the latest one is damaged
-log.csv          tensorboard/   one row and one point for each epoch
+log.csv          tensorboard/   one row of the log, and one point on each curve, for each epoch
 samples/                        replies to the same held-out contexts after each epoch
 teacher_forcing.weights.h5  adversarial.weights.h5  discriminator.weights.h5
 bot.h5                          the bot to chat with: weights, config and vocabulary in one file
@@ -57,16 +57,16 @@ class GCARun(RunFolder[Config]):
 
     @classmethod
     def create(cls, path: str | os.PathLike, config: Config, dataset: Dataset, source: dict[str, Any]) -> Self:
-        """Make the folder, and write the files that the training does not change.
+        """Create the folder, and write the files that the training does not change.
 
         Args:
-            path: The folder to make.
+            path: The folder to create.
             config: The settings.
             dataset: The vocabulary, the training pairs and the held-out pairs.
             source: A description of the source of the data.
 
         Raises:
-            UserError: The folder contains a run already, or `path` is a file.
+            UserError: The folder already contains a run, or `path` is a file.
         """
         run = cls.make(path, config, source)
         text = json.dumps(dataset.vocabulary.to_values(), ensure_ascii=False)
@@ -88,7 +88,7 @@ class GCARun(RunFolder[Config]):
         """Read the stored data; `documents` is empty, because only the fitting of word vectors needs it.
 
         Raises:
-            UserError: The files are missing, damaged, or do not fit together.
+            UserError: The files are missing or damaged, or do not fit together.
         """
         path, config = self.path / "vocabulary.json", self.config()
         lengths = config.sentence_length, config.context_columns
@@ -116,10 +116,10 @@ class GCARun(RunFolder[Config]):
             raise UserError(f"{path}: the file is damaged; its parts do not fit together ({error})") from None
 
     def is_finished(self) -> bool:
-        """Return whether the training has reached its end and its bot is written.
+        """Return whether the training has ended and its bot has been written.
 
         Raises:
-            UserError: The settings, or both checkpoints, cannot be read.
+            UserError: The settings cannot be read, or both checkpoints cannot be read.
         """
         facts = self.read_facts()
         return self.bot.exists() and facts.get("position") == len(schedule(self.config_of(facts)))
@@ -127,7 +127,7 @@ class GCARun(RunFolder[Config]):
     def refuse_totals(self, before: Config, facts: dict[str, Any], changes: Mapping[str, Any]) -> None:
         """Check that new totals exceed the numbers that have been completed; see `RunFolder.refuse_totals`.
 
-        If line 3 continues after its end, lines 4 to 12 count as not completed, because they are run anew.
+        If line 3 is continued after it has ended, lines 4 to 12 count as not completed, because they are run again.
         """
         stages = schedule(before)
         position, step, history = validated_position(facts, len(stages))
@@ -150,7 +150,7 @@ class GCARun(RunFolder[Config]):
             refuse_reached(name, number, done.get(name, -1))
 
     def weights_file(self, name: str) -> Path:
-        """Return the path of the weights of a network."""
+        """Return the path of the file with a network's weights."""
         return self.path / f"{name}.weights.h5"
 
     def write_weights(self, name: str, network: "keras.Model") -> None:
@@ -160,6 +160,6 @@ class GCARun(RunFolder[Config]):
             OSError: The file cannot be written; a previous file stays unchanged.
         """
         with replacing(self.weights_file(name), suffix=".weights.h5") as temporary:
-            # Keras writes by HDF5, which crashes if the disk is full (see `new_hdf5`). This line fails before that.
+            # Keras writes with HDF5, which crashes if the disk is full (see `new_hdf5`). The next line fails before it.
             temporary.write_bytes(bytes(sum(value.nbytes for value in network.get_weights()) + HDF5_STRUCTURE))
             network.save_weights(temporary)

@@ -1,4 +1,4 @@
-"""Algorithm 2 as a list of stages: one for each epoch of each of its lines."""
+"""Algorithm 2 as a list of stages, one for each epoch of each line."""
 
 from dataclasses import dataclass
 
@@ -26,9 +26,9 @@ class Stage:
 
     Attributes:
         phase: The name of the line, one of LINES.
-        iteration: The number of the iteration of line 4's loop, from 1, or 0 for line 3.
-        epoch: The number of the epoch in the line, from 1.
-        epochs: The number of all epochs of the line.
+        iteration: The number of the iteration in line 4's loop, counted from 1, or 0 for line 3.
+        epoch: The number of the epoch of this line in the iteration, counted from 1.
+        epochs: The total number of epochs of this line in the iteration.
     """
 
     phase: str
@@ -43,12 +43,12 @@ class Stage:
 
     @property
     def number_in_phase(self) -> dict[str, int]:
-        """The columns of the log that distinguish this stage from the other stages of its phase."""
+        """The columns of the log that distinguish this stage from other stages of the same phase."""
         return {"iteration": self.iteration, "epoch": self.epoch}
 
 
 def schedule(config: Config) -> list[Stage]:
-    """Return Algorithm 2, with the epochs of a config, as a list of stages."""
+    """Return Algorithm 2 as a list of stages, with the numbers of epochs from a config."""
     stages = [
         Stage(TEACHER_FORCING, 0, e, config.teacher_forcing_epochs) for e in _count(config.teacher_forcing_epochs)
     ]
@@ -62,7 +62,7 @@ def schedule(config: Config) -> list[Stage]:
             stages += [Stage(phase, iteration, epoch, epochs) for epoch in _count(epochs)]
     if config.adversarial_epochs:
         done, epochs = config.interleaved_epochs, config.interleaved_epochs + config.final_epochs
-        last = range(done + 1, epochs + 1)  # the author's program: line 11 once more after the last iteration
+        last = range(done + 1, epochs + 1)  # as in the author's program, line 11 continues after the last iteration
         stages += [Stage(INTERLEAVED, config.adversarial_epochs, epoch, epochs) for epoch in last]
     return stages
 

@@ -30,7 +30,7 @@ SAMPLES = 6  # the number of exchanges to show
 
 
 class GCASession(Session):
-    """A training by Algorithm 2 with its run folder; `train_agent` and `resume` return one.
+    """A training run by Algorithm 2 and its run folder; `train_agent` and `resume` return a session.
 
     Args:
         run: The run folder.
@@ -61,20 +61,20 @@ class GCASession(Session):
             run: The run folder.
             config: The settings.
             dataset: The data.
-            embedding: The initial word vectors, float32, one row for each token of the vocabulary, or None for random
-                vectors.
+            embedding: The initial word vectors, float32, with one row for each token in the vocabulary, or None for
+                random vectors.
         """
         gca = build(config, len(dataset.vocabulary), embedding, len(dataset.vocabulary.speakers))
         training = AdversarialTraining(config, gca, dataset.training, dataset.validation)
         return cls(run, training, dataset.vocabulary, dataset.detector)
 
     def sizes(self) -> dict[str, int]:
-        """Return the numbers of weights of the generator and of the discriminator, both with the word vectors."""
+        """Return the number of weights in the generator and in the discriminator, both including the word vectors."""
         gca = self.training.gca
         return {"generator": gca.generator.count_params(), "discriminator": gca.discriminator.count_params()}
 
     def _describe(self) -> None:
-        """Print the sizes of the networks with -v, and an estimate of a long training run."""
+        """Print the sizes of the networks if -v is given, and a cost estimate if the training run is long."""
         super()._describe()
         training = self.training
         left = training.stages[len(training.history) :]
@@ -97,7 +97,7 @@ class GCASession(Session):
         return own | {"adversarial_epochs": self.training.config.adversarial_epochs}
 
     def further(self) -> str:
-        """Return a message for a run that is trained further: where it continues, and what starts anew."""
+        """Return a message for a run that is trained further, which says where it continues and what starts again."""
         training, config = self.training, self.training.config
         if training.phase != TEACHER_FORCING:
             return f"the adversarial iterations continue to {config.adversarial_epochs} in all"
@@ -109,11 +109,11 @@ class GCASession(Session):
         rate = config.teacher_forcing_learning_rate * config.learning_rate_decay**done
         return (
             f"line 3 continues from the weights that it ended with, {epochs}, with an initial learning rate of "
-            f"{rate:.2g}; Adam's moments{average} anew, and so do D and the adversarial iterations"
+            f"{rate:.2g}; Adam's moments{average} from scratch, as do the discriminator and the adversarial iterations"
         )
 
     def end_of_stage(self, event: Event) -> bool:
-        """Write replies to held-out contexts if the stage trained the generator; never stop the training."""
+        """Write replies to held-out contexts if the stage trained the generator, and never end the training early."""
         if event.stage.phase in (TEACHER_FORCING, GENERATOR, INTERLEAVED):
             contexts = _samples(self.training.validation).contexts
             answers = self.training.decoder.greedy(contexts, allow_unknown=False).answers
@@ -147,7 +147,7 @@ class GCASession(Session):
         Bot(training.config, self.vocabulary, generators, green, self.detector).write(self.run.bot)
 
     def summarise(self) -> None:
-        """Print the held-out perplexity, and the share of tokens of H and M that the discriminator recognises."""
+        """Print the held-out perplexity, and how many human and machine tokens the discriminator recognises."""
         training = self.training
         print("\nheld-out perplexity")
         before = training.teacher_forced_perplexity
@@ -163,7 +163,10 @@ class GCASession(Session):
 
     def show_replies(self) -> None:
         """Print the replies of all generators to some held-out contexts."""
-        print(f"\nreplies to held-out contexts, by a beam of {CHAT_BEAM} as in a chat (* the discriminator's choice)")
+        print(
+            f"\nreplies to held-out contexts, by beam search of width {CHAT_BEAM}, as in a chat "
+            "(* the discriminator's choice)"
+        )
         agent = Agent.load(self.run.bot)
         contexts = _samples(self.training.validation).contexts
         for context, answers in zip(contexts, agent.answer_contexts(contexts, CHAT), strict=True):
@@ -185,7 +188,7 @@ class GCASession(Session):
 
 
 def _samples(validation: Pairs) -> Pairs:
-    """Choose evenly spread held-out pairs, whose contexts have no unknown word and are neither very short nor long."""
+    """Choose evenly spaced held-out pairs, with contexts of medium length that have no unknown word, if possible."""
     contexts = validation.contexts
     lengths = np.count_nonzero(contexts, axis=1)
     legible = np.flatnonzero(~np.any(contexts == UNK, axis=1) & (lengths >= 6) & (lengths <= 30))

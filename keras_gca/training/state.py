@@ -1,8 +1,8 @@
 """The state of a training run by Algorithm 2, which can be stored and restored after any step.
 
-G is the generator, and D the discriminator. WHITE names the layer of the word vectors, which both share, and `yellow`
-the other layers of G. M is the set of machine-generated pairs. Line 3 trains G by teacher forcing, and lines 4 to 12
-are the adversarial iterations.
+G is the generator, and D the discriminator. WHITE names the word-vector layer, which both share, and `yellow` names the
+other layers of G. M is the set of machine-generated pairs. Line 3 trains G by teacher forcing, and lines 4 to 12 are
+the adversarial iterations.
 """
 
 from collections.abc import Collection, Iterator, Sequence
@@ -43,14 +43,14 @@ _AVERAGE = "average"  # the name under which the running average of line 3's wei
 
 @dataclass
 class AdversarialState(StagedTraining):
-    """Base class of `AdversarialTraining`: keeps its state, while `AdversarialTraining` runs the algorithm's lines.
+    """Base class that holds the state of `AdversarialTraining`, which runs the lines of the algorithm.
 
     Attributes:
         history: One row for each stage that has ended: phase, iteration, epoch, and metrics. The names of metrics on
             held-out pairs begin with `val_`.
         machine: The latest M of line 5, and the pairs that line 5 made from held-out seeds. None before line 5 has run
             for the first time.
-        earlier: Pairs of M of earlier iterations for `--replay`, or None.
+        earlier: Pairs of M from earlier iterations for `--replay`, or None.
         teacher_forced: The weights of G (WHITE and `yellow`) that line 3 has kept: the best ones if the config sets a
             patience, and otherwise the latest ones. None until the first epoch of line 3 has ended.
         learners: The learner of each phase.
@@ -80,7 +80,7 @@ class AdversarialState(StagedTraining):
     def remaining(self, batches: Sequence[np.ndarray]) -> Iterator[tuple[int, np.ndarray]]:
         """Yield the number and the batch of each remaining step of an epoch.
 
-        The caller makes the step and calls `step_is_done`, which leads to the next batch.
+        The caller makes the step and calls `step_is_done`, which advances to the next batch.
         """
         while self._step < len(batches):
             yield self._step, batches[self._step]
@@ -91,7 +91,7 @@ class AdversarialState(StagedTraining):
         Args:
             stage: The epoch.
             learner: The learner that made the step.
-            steps: The number of the epoch's steps.
+            steps: The number of steps in the epoch.
             result: The result of the step.
 
         Returns:
@@ -111,8 +111,8 @@ class AdversarialState(StagedTraining):
 
         Args:
             stage: The epoch.
-            learner: The learner that made its steps.
-            steps: The number of its steps.
+            learner: The learner that made the steps of the epoch.
+            steps: The number of steps in the epoch.
             held_out: The metrics on held-out pairs, for the log.
 
         Returns:
@@ -136,14 +136,14 @@ class AdversarialState(StagedTraining):
         """Skip line 3, and continue with the given generator as if line 3 had ended with it.
 
         Args:
-            weights: The weights of the given generator, those of WHITE and `yellow`.
+            weights: The weights of the given generator, which are those of WHITE and `yellow`.
         """
         assign(self.gca.variables(*WHITE, *self.gca.yellow), weights)
         self.keep_generator(self.held_out.perplexity()["val_perplexity"])
         self._position = self.config.teacher_forcing_epochs
 
     def keep_generator(self, perplexity: float) -> None:
-        """Keep the current weights of G in line 3; with a patience, only if they have the lowest perplexity so far."""
+        """Keep the current weights of G; if a patience is set, only if they have the lowest perplexity so far."""
         best = self._best
         if best is None or self.config.patience is None or perplexity < best["perplexity"]:
             self._best = {"perplexity": perplexity, "waited": 0}
@@ -152,7 +152,7 @@ class AdversarialState(StagedTraining):
             best["waited"] += 1
 
     def return_to_kept_generator(self) -> None:
-        """End line 3 if the patience is exhausted, and once line 3 has ended, restore the kept weights of G."""
+        """End line 3 if the patience is exhausted; after the end of line 3, restore the kept weights of G."""
         patience, best = self.config.patience, present(self._best, "the perplexity of line 3")
         if patience is not None and best["waited"] >= patience:
             self._position = self.config.teacher_forcing_epochs
@@ -189,7 +189,7 @@ class AdversarialState(StagedTraining):
         return facts, arrays
 
     def restore(self, facts: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
-        """Return to a stored state of a training run with the same config, sizes and pairs.
+        """Restore the stored state of a training run with the same config, sizes and pairs.
 
         Args:
             facts: The facts that `state` returned.
@@ -197,10 +197,10 @@ class AdversarialState(StagedTraining):
 
         Raises:
             KeyError: A fact is missing.
-            TypeError: A fact has a wrong type.
+            TypeError: A fact has the wrong type.
             ValueError: A fact or an array does not fit the training.
-            UserError: An earlier version of the program stored the state during line 3. Its average of the weights was
-                wrong.
+            UserError: The state was stored during line 3 by an earlier version of the program, which computed a wrong
+                average of the weights.
         """
         self._position, self._step, self.history = validated_position(facts, len(self.stages))
         self._sums = None if facts["sums"] is None else np.array(facts["sums"], float)
@@ -225,8 +225,8 @@ class AdversarialState(StagedTraining):
 
         This training must not have made a step yet. If line 3 has ended in the stored training and its total is given,
         line 3 continues: G gets the weights that line 3 ended with, and D keeps its initial weights. M, Adam's moments
-        and the running average of the weights are discarded, and lines 4 to 12 are run anew. The weights that line 3
-        kept remain the best so far, but the count of the patience starts anew.
+        and the running average of the weights are discarded, and lines 4 to 12 are run again. The weights that line 3
+        kept remain the best so far, but the patience counter is reset.
 
         In all other cases the stored state is restored unchanged, and only the end of the training changes.
 
@@ -234,7 +234,7 @@ class AdversarialState(StagedTraining):
             facts: The facts that `state` returned.
             arrays: The arrays that `state` returned.
             before: The settings of the stored training.
-            given: The names of the totals that the user has given, even if a number is the same as before.
+            given: The names of the totals that the user has given, including those whose number is the same as before.
         """
         if "teacher_forcing_epochs" in given and facts["position"] >= before.teacher_forcing_epochs:
             rows = [row for row in facts["history"] if row["phase"] == TEACHER_FORCING]
@@ -250,17 +250,17 @@ class AdversarialState(StagedTraining):
 
 
 def present(value: T | None, name: str) -> T:
-    """Return a part of the state that an earlier step has made, and raise an error if it is missing.
+    """Return a part of the state that an earlier step has made, or raise an error if it is missing.
 
     Args:
         value: The part, or None if it is missing.
-        name: The name of the part in the message.
+        name: The name of the part, for the message.
 
     Raises:
         UserError: The part is missing, because the training was restored from a checkpoint without it.
     """
     if value is None:
-        raise UserError(f"the checkpoint lacks {name}, so the run cannot be resumed; train it anew with another --run")
+        raise UserError(f"the checkpoint lacks {name}, so the run cannot be resumed; train it again with another --run")
     return value
 
 
@@ -271,6 +271,6 @@ def _average(arrays: dict[str, np.ndarray]) -> list[np.ndarray]:
         raise UserError(
             "this run was trained by an older version of the program and interrupted in line 3; that version averaged "
             "the weights wrongly (the average kept too much of the first step), so the run cannot be resumed; train it "
-            "anew with `--config RUN/config.json --run NEW`"
+            "again with `--config RUN/config.json --run NEW`"
         )
     return sums

@@ -20,12 +20,12 @@ class TeacherForcing(BlockLearner):
     Args:
         gca: The networks.
         names: The names of the layers to train.
-        learning_rate: Adam's rate.
-        dropout: The dropout rate of the word vectors (Eq. 1) and of the encoding e (Eq. 2); the paper has no dropout.
-        hidden_dropout: The dropout rate of the hidden layer y_h (Eq. 3).
-        context_dropout: The probability that a token of a context is left out.
-        answer_dropout: The probability that the vector of a token of a partial answer is zero, so that the next token
-            must be learned from the context.
+        learning_rate: Adam's learning rate.
+        dropout: The dropout rate for the word vectors (Eq. 1) and the encoding e (Eq. 2); the paper uses no dropout.
+        hidden_dropout: The dropout rate for the hidden layer y_h (Eq. 3).
+        context_dropout: The probability that a token in a context is left out.
+        answer_dropout: The probability that the word vector of a token in a partial answer is set to zero, so that the
+            next token must be predicted from the context.
         average: See `BlockLearner`.
         precision: The number format of the generator's two large matrix products, "float32" or "bfloat16".
     """
@@ -51,7 +51,7 @@ class TeacherForcing(BlockLearner):
 
     @property
     def draws(self) -> bool:
-        """True: every step has a seed of dropout."""
+        """True, because every step has a seed for dropout."""
         return True
 
     def loss(
@@ -62,10 +62,10 @@ class TeacherForcing(BlockLearner):
         Args:
             contexts: (B, s) int32, the contexts of B pairs.
             answers: (B, T + 1) int32, their answers: BOS and at most T tokens each.
-            seed: (2,) int32, the seed of dropout.
+            seed: (2,) int32, the seed for dropout.
 
         Returns:
-            The mean, and two sums: the negative log-likelihoods of the tokens, and the number of tokens.
+            The mean loss, and two sums: the negative log-likelihoods of the tokens, and the number of tokens.
         """
 
         def drop(site: str, values: tf.Tensor) -> tf.Tensor:
@@ -85,16 +85,16 @@ class TeacherForcing(BlockLearner):
 
 
 def leave_tokens_out(contexts: tf.Tensor, rate: float, seed: tf.Tensor, speakers: int | None = None) -> tf.Tensor:
-    """Leave tokens out of contexts at random, as people do who leave out a word or the mark at the end.
+    """Leave tokens out of contexts at random, as people sometimes leave out words or final punctuation marks.
 
     Args:
         contexts: (B, s) int32, padded on the left. EOS, which ends an utterance for a hierarchical encoder, is kept.
         rate: The probability that a token is left out.
         seed: (2,) int32, the seed of the batch.
-        speakers: The lowest token of a speaker; tokens from there on are kept. None if contexts have no such tokens.
+        speakers: The index from which speaker tokens begin; these are kept. None if contexts have no speaker tokens.
 
     Returns:
-        (B, s) int32: the other tokens in their order, padded on the left.
+        (B, s) int32, the remaining tokens in their order, padded on the left.
     """
     count, length = tf.unstack(tf.shape(contexts))
     drawn = batch_uniform(seed, replicas.place(count), [length]) >= rate
@@ -105,6 +105,6 @@ def leave_tokens_out(contexts: tf.Tensor, rate: float, seed: tf.Tensor, speakers
 
 
 def hide_tokens(vectors: tf.Tensor, rate: float, seed: tf.Tensor) -> tf.Tensor:
-    """Set the vectors of tokens, (B, T, s_e), to zero with a probability; seed: (2,) int32, of the batch."""
+    """Set token vectors, (B, T, s_e), to zero with probability `rate`; `seed`, (2,) int32, is that of the batch."""
     count, length, _ = tf.unstack(tf.shape(vectors))
     return tf.where(batch_uniform(seed, replicas.place(count), [length, 1]) >= rate, vectors, 0)

@@ -1,4 +1,4 @@
-"""Opens token files as the data of a training run, and finds them again for a run that was trained on them."""
+"""Opens token files as the data for a training run, and finds them again for a run that was trained on them."""
 
 import os
 from pathlib import Path
@@ -16,18 +16,18 @@ from keras_gca.errors import UserError
 
 
 def prepared(path: str | os.PathLike, config: Config) -> tuple[Config, Dataset]:
-    """Open a folder of token files for a new training, and check the files that this process reads.
+    """Open a folder of token files for a new training run, and check the files that this process reads.
 
     Args:
         path: The folder.
-        config: The settings of the training.
+        config: The settings of the training run.
 
     Returns:
-        The settings, with those of the folder, and the data.
+        The settings, including those with which the folder was prepared, and the data.
 
     Raises:
-        UserError: The folder is damaged, was prepared with other settings than the user has given, or lacks what the
-            settings need.
+        UserError: The folder is damaged, the user has given settings that differ from those with which it was prepared,
+            or token files do not support one of the settings.
     """
     folder = TokenFolder.open(path)
     config = folder.settings_of(config)
@@ -37,7 +37,7 @@ def prepared(path: str | os.PathLike, config: Config) -> tuple[Config, Dataset]:
         (config.names_speakers, "--persona-size"),
     ):
         if lacking:
-            raise UserError(f"{path}: token files do not serve {option}; name the files of the corpus by --data")
+            raise UserError(f"{path}: token files do not support {option}; give the corpus itself with --data")
     training = _training(folder, config)
     training.verify()
     validation = _held_out(folder, config, VALIDATION)
@@ -46,7 +46,7 @@ def prepared(path: str | os.PathLike, config: Config) -> tuple[Config, Dataset]:
 
 
 def reference(pairs: TokenPairs) -> dict[str, str]:
-    """Return the facts by which a run finds its token files again."""
+    """Return the facts with which a run can find its token files again."""
     return {"folder": str(pairs.folder.path.resolve()), "fingerprint": pairs.folder.fingerprint}
 
 
@@ -54,12 +54,12 @@ def referred(facts: Any, config: Config, path: Path) -> TokenPairs:
     """Return the training pairs of a run that was trained on token files.
 
     Args:
-        facts: What `reference` returned.
+        facts: The facts that `reference` returned.
         config: The settings of the run.
-        path: The file that has the facts, for messages.
+        path: The file that contains the facts, for messages.
 
     Raises:
-        UserError: The token files are missing, damaged or others.
+        UserError: The token files are missing or damaged, or are not those that the run was trained on.
         KeyError: A fact is missing.
     """
     where = Path(str(facts["folder"]))
@@ -67,7 +67,7 @@ def referred(facts: Any, config: Config, path: Path) -> TokenPairs:
         raise UserError(f"{where}: no such folder, but the run was trained on its token files ({path})")
     folder = TokenFolder.open(where)
     if folder.fingerprint != facts["fingerprint"]:
-        raise UserError(f"{where}: these are other token files than those that the run was trained on ({path})")
+        raise UserError(f"{where}: these are not the token files that the run was trained on ({path})")
     training = _training(folder, config)
     training.verify()
     return training

@@ -351,7 +351,7 @@ def test_mauve_is_measured_where_texts_are_enough(runs, capsys, monkeypatch):
             "--policy best: this bot has no such policy; it has maximum_likelihood and imitation",
         ),
         (["first", "--temperature", "-1"], "--temperature: -1.0; 0, or a number from 0.01 to 100, is expected"),
-        (["first", "--top-p", "0"], "--top-p: 0.0; a number above 0, at most 1, is expected"),
+        (["first", "--top-p", "0"], "--top-p: 0.0; a number above 0 and at most 1 is expected"),
         (["first", "--glove", "none.txt"], "none.txt: no such file or folder"),
     ],
 )

@@ -101,7 +101,9 @@ def test_a_line_that_is_not_used_fixes_no_dimension(write, first, wanted):
 
 def test_a_file_of_which_nearly_all_is_skipped_is_an_error(write, capsys):
     path = write("the 1 2\n" + "".join(f"word{i} 1 2 3\n" for i in range(30)))
-    message = f"{path}: 30 of 31 lines cannot be used; the first: {path}:2: 3 numbers after the word; 2 are expected"
+    message = (
+        f"{path}: 30 of 31 lines cannot be used; the first error: {path}:2: 3 numbers after the word; 2 are expected"
+    )
     with pytest.raises(VectorFileError) as caught:
         read_vectors(path, bad=BadLines(skip=True))
     assert str(caught.value) == message
@@ -110,10 +112,12 @@ def test_a_file_of_which_nearly_all_is_skipped_is_an_error(write, capsys):
 
 
 def test_lines_without_any_vector_are_not_an_empty_file(write):
-    with pytest.raises(VectorFileError, match=r"v\.txt: 2 of 2 lines cannot be used; the first: .*v\.txt:1: 'nothing"):
+    with pytest.raises(
+        VectorFileError, match=r"v\.txt: 2 of 2 lines cannot be used; the first error: .*v\.txt:1: 'nothing"
+    ):
         read_vectors(write("a nothing of the kind\nb at all\n"), bad=BadLines(skip=True))
     with pytest.raises(
-        VectorFileError, match=r"v\.txt: 1 of 1 line cannot be used; the first: .*: the line contains NUL bytes"
+        VectorFileError, match=r"v\.txt: 1 of 1 line cannot be used; the first error: .*: the line contains NUL bytes"
     ):
         read_vectors(write(b"a\0 1\n"), bad=BadLines(skip=True))
 
@@ -244,7 +248,7 @@ def test_memory_grows_with_the_words_kept_and_not_with_a_binary_file(write):
 
 def test_that_words_are_in_lower_case_is_said_only_where_it_is_true(write, capsys):
     for text, word, said in (
-        ("the 1 2\nof 3 4\n", "The", " (all words of the file are in lower case)"),
+        ("the 1 2\nof 3 4\n", "The", " (all words in the file are in lower case)"),
         ("the 1 2\nOf 3 4\n", "The", ""),
         ("the 1 2\nof 3 4\n", "and", ""),
     ):

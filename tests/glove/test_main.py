@@ -59,7 +59,7 @@ def test_fit_says_what_it_costs_and_stops_when_its_time_is_over(corpus, tmp_path
     assert main(["fit", str(corpus), *output, "--dimension", "5", "--epochs", "9", "--minutes", "1"]) == 0
     out = capsys.readouterr().out
     assert "estimate: about 1 minute (epochs 1) and 1.0 GB of memory; this machine is slow\n" in out
-    assert "stopped after 2 of 9 epochs, because the time is over\nwrote 7 vectors" in out
+    assert "stopped after 2 of 9 epochs, because the time limit was reached\nwrote 7 vectors" in out
     with pytest.raises(SystemExit):
         main(["fit", str(corpus), *output, "--minutes", "0"])
     assert "'0' is not a positive number" in capsys.readouterr().err

@@ -21,8 +21,8 @@ from tests.factories.gca import make_agent, write_run
     [
         (["--beam", "0"], "--beam: 0; at least 1 is expected"),
         (["--temperature", "0"], "--temperature: 0.0; a number from 0.01 to 100 is expected"),
-        (["--greedy", "--temperature", "0"], "--greedy excludes --temperature and --beam"),
-        (["--greedy", "--beam", "0"], "--greedy excludes --temperature and --beam"),
+        (["--greedy", "--temperature", "0"], "--greedy cannot be combined with --temperature or --beam"),
+        (["--greedy", "--beam", "0"], "--greedy cannot be combined with --temperature or --beam"),
     ],
 )
 def test_zero_is_a_number_that_was_given(arguments, message, tmp_path, capsys):

@@ -80,7 +80,7 @@ def test_optional_fields_may_be_absent():
         ({"temperature": 0}, "--temperature: 0; a number from 0.01 to 100 is expected"),
         ({"temperature": 100.1, "greedy": True}, "--temperature: 100.1; 0, or a number from 0.01 to 100, is expected"),
         ({"temperature": float("nan"), "name": "--temperatures"}, "--temperatures: nan; a number from 0.01 to 100"),
-        ({"top_p": 0.0}, "--top-p: 0.0; a number above 0, at most 1, is expected"),
+        ({"top_p": 0.0}, "--top-p: 0.0; a number above 0 and at most 1 is expected"),
         ({"top_p": 1.1}, "--top-p: 1.1; a number above 0"),
     ],
 )

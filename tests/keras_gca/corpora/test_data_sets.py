@@ -69,7 +69,7 @@ def test_rows_are_read_alike_from_parquet_and_from_disk_in_both_packages(tmp_pat
         corpus = read_corpus(path)
         assert corpus.format == "datasets"
         assert corpus.conversations == expected
-        assert str(corpus) == f"{path}: read as a data set of Hugging Face: 2 conversations, 4 utterances"
+        assert str(corpus) == f"{path}: read as a Hugging Face data set: 2 conversations, 4 utterances"
         assert [(each.prompt, each.response) for each in read_trajectories([path])] == TWO
 
 
@@ -91,7 +91,7 @@ def test_official_parts(tmp_path, layout):
     conversations = read_corpus(tmp_path, bad=bad, splits="official").conversations
     assert [each.part for each in conversations] == [part for part in PARTS for _ in range(3)]
     assert all(each.utterances[0].startswith(each.part) for each in conversations)
-    others = "; left out: 3 conversations of no part" if layout == "saved" else ""
+    others = "; left out: 3 conversations without a part" if layout == "saved" else ""
     assert bad.notes[1] == f"official parts: 3 train, 3 validation, 3 test{others}"
 
 
@@ -99,7 +99,9 @@ def test_a_file_of_another_spelling_and_a_file_alone(tmp_path):
     for name in ("dialogues-train", "dialogues_dev", "test-00000-of-00001"):
         made(PAIRS).to_parquet(tmp_path / f"{name}.parquet")
     assert [each.part for each in read_corpus(tmp_path, splits="official").conversations[::2]] == list(PARTS)
-    with pytest.raises(UserError, match="not divided here; the folder or the archive with train, validation and test"):
+    with pytest.raises(
+        UserError, match="no official parts were found; the folder or archive with train, validation and test"
+    ):
         read_corpus(tmp_path / "dialogues-train.parquet", splits="official")
 
 

@@ -22,10 +22,10 @@ def test_a_corpus_is_described(tmp_path, capsys):
         "  answer:  Hello, Ann.",
         "  context: Yes?",
         "  answer:  ...",
-        "utterances in a conversation: 1 to 3, 2 in the middle",
-        "words in an utterance: 1 to 2, 1 in the middle",
+        "utterances in a conversation: 1 to 3, median 2",
+        "words in an utterance: 1 to 2, median 1",
         "speakers: 2; Ann (5), Tim (3)",
-        "odd: 1 conversation of one utterance, in which nothing is answered",
+        "odd: 1 conversation with one utterance and no answer",
         "odd: 1 utterance without a letter or a digit",
         "every line can be used",
     ]
@@ -37,7 +37,7 @@ def test_bad_lines_and_labels_are_shown(tmp_path, capsys):
     (tmp_path / "dialogues_emotion_x.txt").write_text("0 6\n6 4\n")
     said = shown(capsys, tmp_path / "dialogues_x.txt")
     assert "emotions: 2, most often surprise, happiness" in said
-    assert "speakers: the file names none; they are taken to speak in turn" in said
+    assert "speakers: the file names none; they are assumed to take turns" in said
     assert said[-1] == f"bad lines skipped: 1; 1 without __eou__ (first {tmp_path / 'dialogues_x.txt'}:3)"
 
 
@@ -52,4 +52,4 @@ def test_odd_corpora(tmp_path, capsys, text):
     (tmp_path / "a.txt").write_text(text)
     said = shown(capsys, tmp_path / "a.txt")
     assert "odd: one conversation; plain text needs an empty line between conversations" in said
-    assert ("odd: 9 utterances are the same: Same." in said) == (text.count("Same.") == 9)
+    assert ("odd: 9 utterances are identical: Same." in said) == (text.count("Same.") == 9)

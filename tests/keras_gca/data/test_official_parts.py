@@ -80,21 +80,21 @@ def test_conversations_of_test_that_are_also_in_train_are_counted(tmp_path):
         (tmp_path / f"dialogues_{part}.txt").write_text(f"Hi. __eou__ Yes. __eou__\nI {part} . __eou__ No. __eou__\n")
     bad = BadLines(error=UserError)
     read_corpus(tmp_path, bad=bad, splits="official")
-    assert bad.notes[1] == "official parts: 2 train, 2 validation, 2 test; 1 conversation of test is in train, too"
+    assert bad.notes[1] == "official parts: 2 train, 2 validation, 2 test; 1 conversation of test is also in train"
 
 
 @pytest.mark.parametrize(
     ("files", "name", "message"),
     [
-        (CORNELL, "", "the Cornell Movie-Dialogs Corpus has no official parts; --splits random divides it by chance"),
+        (CORNELL, "", "the Cornell Movie-Dialogs Corpus has no official parts; --splits random divides it at random"),
         ({"a.txt": "Hi.\nYes.\n"}, "a.txt", "plain text has no official parts"),
-        ({"train.csv": empathetic("train", 2)}, "train.csv", "not divided here; the folder or the archive with train"),
-        ({"dialogues_text.txt": "A __eou__ B __eou__\n"}, "", "not divided here; the folder or the archive with"),
-        ({"train.csv": empathetic("train", 2)}, "", "the part for validation and test is missing; only train is there"),
+        ({"train.csv": empathetic("train", 2)}, "train.csv", "no official parts were found; the folder or archive"),
+        ({"dialogues_text.txt": "A __eou__ B __eou__\n"}, "", "no official parts were found; the folder or archive"),
+        ({"train.csv": empathetic("train", 2)}, "", "the corpus has train, but not validation or test; all three are"),
         (
             {"train.csv": empathetic("train", 2), "test.csv": empathetic("test", 2)},
             "",
-            "the part for validation is missing; only train and test is there",
+            "the corpus has train and test, but not validation; all three are expected",
         ),
     ],
 )
@@ -109,7 +109,7 @@ def test_a_corpus_without_official_parts_is_one_line_of_both_trainings(said, tmp
 
 
 def test_the_embedded_corpora_and_tweets_alone_have_no_official_parts(said, tmp_path):
-    assert "the embedded corpus is not divided; name a corpus that is by --data" in said(
+    assert "the embedded corpus has no official parts; give one that has them with --data" in said(
         gca_train.main, "train", "--splits", "official"
     )
     (tmp_path / "t.txt").write_text("Be kind.\n")

@@ -49,7 +49,7 @@ def test_pairs_begin_with_the_speaker_of_the_answer_if_he_speaks_often_enough():
         expected = {"hi": "Anna", "bye": "Tom", "yes": None}[said[0]]
         assert context.max() == vocabulary.token_of_speaker(expected) or expected is None
         assert (context >= len(vocabulary)).sum() == (expected is not None)
-    with pytest.raises(UserError, match="--persona-size: no named speaker gives 10 or more answers"):
+    with pytest.raises(UserError, match="--persona-size: no named speaker has 10 or more answers"):
         prepare([*seldom, *[Conversation(("hello", "yes"))] * 30], Config.preset("tiny", **settings))
 
 

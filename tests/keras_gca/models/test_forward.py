@@ -153,5 +153,5 @@ def test_an_empty_context_is_encoded_as_zero(gca):
 
 def test_lstms_that_skip_padding_have_no_memory_of_it(gca):
     generator = PrefixGenerator.of(gca)
-    with pytest.raises(ValueError, match="prefix_generator skips padding, so its LSTMs have no memory after paddings"):
+    with pytest.raises(ValueError, match="prefix_generator skips padding, so its LSTMs have no memory of padding"):
         generator.after_paddings(generator.encoder_answer, tf.constant([1]))

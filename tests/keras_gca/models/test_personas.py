@@ -123,5 +123,5 @@ def test_the_gradients_of_teacher_forcing_equal_those_of_the_figure(networks, pl
 
 
 def test_the_authors_padding_excludes_speakers():
-    with pytest.raises(ValueError, match="no embeddings of speakers"):
+    with pytest.raises(ValueError, match="no speaker embeddings"):
         GenerativeConversationalAgent(Sizes(20, LENGTH, 4, 6, 7, persona=2, speakers=1), original_padding=True)

@@ -215,7 +215,7 @@ def test_only_original_padding_can_be_written(agent, tmp_path):
     gca = build(masked, len(agent.vocabulary))
     weights = [variable.numpy() for variable in gca.variables(*WHITE, *YELLOW)]
     green = [variable.numpy() for variable in gca.variables(*WHITE, *GREEN)]
-    with pytest.raises(UserError, match="only a model of --padding original"):
+    with pytest.raises(UserError, match="only a model with --padding original"):
         write(tmp_path, Agent(masked, agent.vocabulary, {"teacher_forcing": weights}, green))
 
 

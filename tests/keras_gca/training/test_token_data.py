@@ -75,7 +75,7 @@ def test_token_files_and_memory_train_to_the_same_weights(corpus, tmp_path):
         runs[0].dataset()
     shutil.copytree(moved, folder)
     (folder / "tokens.json").write_text((folder / "tokens.json").read_text() + " ")
-    with pytest.raises(UserError, match="other token files"):
+    with pytest.raises(UserError, match="not the token files that"):
         runs[0].dataset()
 
 
@@ -119,5 +119,5 @@ def test_seeds_and_human_pairs_of_many_shards_are_drawn_without_repetition(many_
 @pytest.mark.parametrize("changes", [{"encoder": "hierarchical"}, {"context_changes": "detect"}, {"persona_size": 5}])
 def test_what_token_files_do_not_serve_is_refused(many_shards, changes):
     config = Config.preset("default", vocabulary_size=12, minimum_count=1, **changes)
-    with pytest.raises(UserError, match="token files do not serve --"):
+    with pytest.raises(UserError, match="token files do not support --"):
         prepared(many_shards.path, config)
