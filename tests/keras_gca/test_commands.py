@@ -86,7 +86,7 @@ def test_chat_in_all_its_ways(trained):
     assert process.returncode == 0, err
     assert out.count("bot> ") == 6
     assert "(there are no words to answer)" in out
-    assert "(Only the last 50 of 400 tokens of this message are read.)" in out
+    assert "(The bot reads only the last 50 of the 400 tokens in this message.)" in out
     assert "words that the bot does not know: zyzzyva" in out
     assert out.count("(Eq. 10)") == 12
     assert "\x07" not in out
