@@ -109,7 +109,7 @@ def test_a_survey_is_read_as_it_was_written_and_not_overwritten(tmp_path, survey
     [
         ('"format"', "format", "valid JSON is expected"),
         ("survey 1", "survey 9", "not a survey that this version can read"),
-        ('"adversarial"', '"teacher_forcing"', "two models of different names"),
+        ('"adversarial"', '"teacher_forcing"', "two models with different names"),
         ('"score": 0.4', '"score": 1.4', "line 1: scores in [0, 1] are expected"),
         ('"score": 0.4', '"score": "high"', "damaged"),
         ('"text": "Answer 0 of P."', '"text": 5', "line 1: two answers are expected"),
