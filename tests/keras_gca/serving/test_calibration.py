@@ -218,7 +218,7 @@ def test_other_sites_cannot_change_a_profile(kept, file):
 def test_a_page_that_others_reach_keeps_nothing(agent):
     page = Kept(agent, None)
     text = page.client.get("/").text
-    assert "Your answers stay in this tab" in text
+    assert "Your answers stay in this browser tab" in text
     assert 'id="keep"' not in text
     assert page.client.post("/profile", json={"answers": {}}).status_code == 404
     page.batches.close()
