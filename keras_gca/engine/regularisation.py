@@ -28,9 +28,7 @@ def with_smoothed_labels(losses: tf.Tensor, logits: tf.Tensor, label_smoothing: 
         UserError: label_smoothing is negative, or 0.5 or more.
     """
     if not 0 <= label_smoothing < 0.5:
-        raise UserError(
-            f"the label smoothing is {label_smoothing}; a number of at least 0 and less than 0.5 is expected"
-        )
+        raise UserError(f"the label smoothing is {label_smoothing}; a number from 0 to below 0.5 is expected")
     return losses + label_smoothing * logits
 
 
