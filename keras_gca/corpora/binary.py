@@ -1,4 +1,4 @@
-"""Recognises files that are not text by their first bytes."""
+"""Recognises, by their first bytes, files that are not text."""
 
 import re
 from pathlib import Path

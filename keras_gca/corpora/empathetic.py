@@ -21,7 +21,7 @@ NEEDED = ("conv_id", "utterance")
 
 
 class Turn(NamedTuple):
-    """The fields of a line that the reader uses."""
+    """The fields that the reader uses from one line."""
 
     where: str
     conversation: str
@@ -99,7 +99,7 @@ def _saved(path: Path, reading: Reading) -> Iterator[Turn]:
 
 
 def read_rows(names: list[str], rows: Iterator[tuple[str, list[str]]], reading: Reading) -> Iterator[Conversation]:
-    """Read the rows of a table whose columns are named.
+    """Read the rows of a table with named columns.
 
     Args:
         names: The names of the columns, as `key_of` returns them.

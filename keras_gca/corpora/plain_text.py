@@ -23,7 +23,8 @@ END = "<|im_end|>"  # the end of an utterance in ChatML
 def read_text(path: Path, reading: Reading) -> Iterator[Conversation]:
     """Read plain text.
 
-    A single file is read unchanged. In a folder, each file must be plain text, and the tags of speakers are removed.
+    The lines of a single file are used unchanged. In a folder, each file must be plain text, and the tags of speakers
+    are removed.
     """
     if not path.is_dir():
         yield from _read_lines(path, reading)

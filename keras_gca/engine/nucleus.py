@@ -13,7 +13,7 @@ FORBIDDEN = -1e9  # the logarithm of the probability of a token that must not be
 def nucleus_log_probs(scores: tf.Tensor, top_p: tf.Tensor | float, also: tf.Tensor | None = None) -> tf.Tensor:
     """Compute the log-probabilities within the nucleus of softmax(scores).
 
-    Tokens that are equally likely as the least likely token in the nucleus also belong to the nucleus. Gradients flow
+    Tokens that are just as likely as the least likely token in the nucleus also belong to the nucleus. Gradients flow
     to the scores as if the nucleus were fixed.
 
     Args:

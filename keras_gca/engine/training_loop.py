@@ -20,7 +20,7 @@ SPARING = 9  # skip end-of-stage checkpoints until this many times the last one'
 
 
 class Interruption:
-    """Tells whether a training run should stop, because the user has requested it or the time limit is reached.
+    """Tells whether a training run should stop, because the user has requested a stop or the time limit is reached.
 
     Args:
         minutes: The time limit in minutes, counted from now, or None for no limit.

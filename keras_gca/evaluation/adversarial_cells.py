@@ -72,7 +72,7 @@ def run_cells(
     Cells whose results are stored are not measured again.
 
     Args:
-        cells: Names of CELLS.
+        cells: The names of the cells, from CELLS.
         setup: The parts that all training runs share.
         strategy: The strategy of the training runs; see `pipeline.train_agent`.
         limit: The time limit, or None for no limit. When it is reached, a training run stops as if Ctrl-C had been
@@ -169,11 +169,12 @@ def measure(agent: Agent, divided: tuple[Pairs, Pairs], model: WordModel, sample
     Args:
         agent: The agent.
         divided: The validation and the test pairs.
-        model: The model of words that measures the replies' quality.
+        model: The word model that measures the quality of the replies.
         sampled: The replies that have already been sampled from the teacher-forced generator. New ones are added.
 
     Returns:
-        "decoding" with the temperature of each generator, and "validation" and "test" with the results of `compared`.
+        A dictionary for JSON: "decoding" has the temperature of each generator; "validation" and "test" have the
+        results of `compared`.
     """
     seed = agent.config.seed
 
@@ -224,8 +225,8 @@ def compared(agent: Agent, pairs: Pairs, answers: dict[str, np.ndarray], model: 
         agent: The agent.
         pairs: The pairs of the part.
         answers: The replies of SYSTEMS, (n, s_s + 1) int32 each.
-        model: The model of words that measures the replies' quality.
-        seed: The seed of the judge.
+        model: The word model that measures the quality of the replies.
+        seed: The seed of the judges.
 
     Returns:
         A dictionary for JSON:

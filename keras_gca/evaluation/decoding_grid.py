@@ -34,7 +34,7 @@ class Setting(NamedTuple):
 
 
 def grid(temperatures: Sequence[float] = TEMPERATURES, top_ps: Sequence[float] = TOP_PS) -> list[Setting]:
-    """Combine temperatures and top-p values to a grid, both sorted from the lowest to the highest.
+    """Combine temperatures and top-p values into a grid; both are sorted from the lowest to the highest.
 
     Raises:
         UserError: A value is out of range.

@@ -73,7 +73,7 @@ def _cell(estimate: Estimate | None) -> str:
 
 
 def as_json(results: Results) -> dict[str, Any]:
-    """Return all results as values for JSON."""
+    """Return all results in a form that can be written as JSON."""
     return {
         "runs": dict(results.runs),
         "grid": {
@@ -101,7 +101,7 @@ def outcome(results: Results, seeds: Mapping[str, Any], model: str = MODEL) -> O
 
     Args:
         results: The results.
-        seeds: The seeds, by the name of what they are used for.
+        seeds: {what a seed is used for: the seed, or a list of seeds}.
         model: The name of the model that measures the quality.
     """
     return Outcome(seeds, as_json(results), tables(results, model))

@@ -244,7 +244,7 @@ def compare(
 
     Args:
         path: The file of ratings.
-        rated: All rated responses of the file.
+        rated: All rated responses in the file.
         kept: The responses that are compared, without those that `unseen` left out.
         measures: The measures of `kept` by name.
         seed: The seed of the bootstrap, the control and the divisions of raters.

@@ -192,7 +192,7 @@ def table_of_tests(results: Sequence[PairedTest], name: Callable[[str], str] = s
 
     Args:
         results: The tests.
-        name: Returns the name of a system in the table.
+        name: A function that returns the name under which the table shows a system.
         what: The data on which the systems are compared, for the caption.
     """
     caption = (

@@ -107,7 +107,7 @@ def _mean_overlap(pairs: Iterable[tuple[Sequence[int], Sequence[int]]]) -> float
 
 
 def _in_wordings(answers: Sequence[Sequence[Sequence[int]]]) -> float:
-    """Compute the mean overlap of the answers to each two wordings of a question."""
+    """Compute the mean overlap of two answers over all pairs of wordings of the same question."""
     return _mean_overlap(pair for wordings in answers for pair in itertools.combinations(wordings, 2))
 
 
@@ -134,7 +134,7 @@ def table(figures: Mapping[str, Mapping[str, Any]]) -> Table:
     """Make a table of the metrics of personas.
 
     Args:
-        figures: For each name of a row, what `measure` returned, or its summary over several runs.
+        figures: {name of a row: the metrics that `measure` returned, or their summary over several runs}.
     """
     header = "run", "generator", *(f"perplexity, {kind}" for kind in (OWN, NOBODY, OTHER)), "same", "nobody", "others"
     rows = []

@@ -26,7 +26,7 @@ class Outcome(NamedTuple):
     """The outcome of an experiment.
 
     Attributes:
-        seeds: The seeds, by the name of what they are used for.
+        seeds: {what a seed is used for: the seed, or a list of seeds}.
         results: All results in a form that can be written as JSON.
         tables: Tables of these results.
     """
@@ -71,7 +71,7 @@ def write_experiment(
     Args:
         path: The file.
         command: The command that computed the results.
-        seeds: The seeds, by the name of what they are used for.
+        seeds: {what a seed is used for: the seed, or a list of seeds}.
         results: The results in a form that can be written as JSON. Undefined numbers (NaN) become null.
         tables: Tables of these results, for the documentation.
     """

@@ -53,7 +53,7 @@ class Part:
         mauve: A function that returns the `Measure` MAUVE of n replies, compared with the human ones, or None if there
             is no encoder.
         ceiling: MAUVE of the human replies, compared with other human replies, or None if this value is not known.
-        is_stored: A function that says whether the replies of a generator at a setting are stored, so that `sample`
+        is_stored: A function that returns whether the replies of a generator at a setting are stored, so that `sample`
             only reads them.
     """
 

@@ -50,9 +50,9 @@ def evaluate_ratings(run: str | Path, ratings: str | Path, seed: int = 0) -> dic
 def unseen(agent: Agent, dataset: Dataset, rated: Sequence[Rated]) -> list[Rated]:
     """Leave out the answers to contexts that the agent cannot distinguish from contexts in a run's corpus.
 
-    The agent sees only the last N_u utterances of a context, without the words that it does not know. A context is left
-    out if a context in the corpus ends with the same words. Therefore some contexts are left out that do not occur in
-    the corpus, but look the same to the agent as contexts that do.
+    The agent sees only the last N_u utterances of a context, and only the words that it knows. A context is left out if
+    a context in the corpus ends with the same words. Therefore a context may be left out although it does not occur in
+    the corpus.
     """
     contexts = dataset.contexts
     encoded = agent.encode_contexts([one.context for one in rated])

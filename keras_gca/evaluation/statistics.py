@@ -53,7 +53,7 @@ class Summary(NamedTuple):
     runs: int
 
     def __format__(self, form: str) -> str:
-        """Write `mean ± deviation` in a format of floats, or only the mean if there is one run."""
+        """Format `mean ± deviation` with a format for floats, or only the mean if there is a single run."""
         if self.runs == 1:
             return format(self.mean, form)
         return f"{format(self.mean, form)} ± {format(self.deviation, form)}"

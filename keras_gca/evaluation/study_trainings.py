@@ -64,7 +64,7 @@ class Setup:
         return Config.preset(self.preset, **{**self.settings, **base, **self.changes(variant), "seed": seed})
 
     def changes(self, variant: str) -> dict[str, Any]:
-        """Return the settings of a variant that differ from those of the run whose line 3 it shares."""
+        """Return the settings of a variant that differ from those of the run from which it takes line 3's result."""
         if variant not in CELLS:
             return VARIANTS[variant]
         given = {name: value for name, value in self.settings.items() if name in AFTER_LINE_3}
@@ -72,7 +72,7 @@ class Setup:
 
 
 def first_of(variant: str) -> str | None:
-    """Return the variant whose result of line 3 another variant starts from, or None if it runs line 3 itself."""
+    """Return the variant from whose line 3 (teacher forcing) a variant starts, or None if it runs line 3 itself."""
     if variant in CELLS:
         return TEACHER_FORCED
     changes = VARIANTS[variant]

@@ -64,8 +64,8 @@ def measure(agent: Agent, dataset: Dataset, seed: int = 0) -> dict[str, Any]:
         - "pairs": the number of answers at each of DISTANCES;
         - "perplexity": the perplexity of each generator at each distance, with the other conversation (JOINED) and
           without it (ALONE);
-        - "detector": the share of "joints", and of boundaries between utterances "elsewhere", at which the detector
-          sees a change. Only agents with a detector have this value.
+        - "detector": how often the detector sees a change, as a share: at the joints ("joints") and between other
+          utterances ("elsewhere"). Agents without a detector do not have this value.
 
     Raises:
         UserError: Fewer than two conversations are held out.
@@ -133,7 +133,7 @@ def table(figures: Mapping[str, Mapping[str, Any]]) -> Table:
     """Make a table of perplexities.
 
     Args:
-        figures: For each name of a row, what `measure` returned, or its summary over several runs.
+        figures: {name of a row: the metrics that `measure` returned, or their summary over several runs}.
     """
     header = "contexts of", "generator", "conversation", *(f"after {title}" for title in DISTANCES), "change seen"
     rows: list[Sequence[str | None]] = []

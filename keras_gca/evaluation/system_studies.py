@@ -66,9 +66,9 @@ def _at(distances: Sequence[str], figures: dict[str, Any]) -> dict[str, Any]:
 
 
 def of_personas(folders: Folders, limit: TimeLimit) -> Measured | None:
-    """Compare the effect of a speaker's own embedding with those of nobody and of another speaker; see `personas`.
+    """Compare a speaker's own embedding with the embeddings of nobody and of another speaker; see `personas`.
 
-    Arguments and result are those of `after_changes`.
+    The arguments and the result are the same as for `after_changes`.
     """
     runs = _stored_or_measured(folders, limit, personas.STUDIED, personas.evaluate_personas)
     if runs is None:
@@ -121,7 +121,7 @@ def _compared(
     values: Mapping[str, Mapping[str, Sequence[float]]],
     table: Callable[[Mapping[str, Any]], Table],
 ) -> Measured:
-    """Return the table of all variants and the table of paired tests by seeds, and both in a form for JSON."""
+    """Return the table of all variants, the table of paired tests by seeds, and the content of both for JSON."""
     figures = {variant: over_runs(of_variant) for variant, of_variant in runs.items()}
     tests = tests_by_seeds(values)
     tables = [table(figures)] + ([table_of_tests(tests, shown)] if tests else [])

@@ -74,9 +74,9 @@ class WordModel:
         return np.array(logs)
 
     def costs(self, replies: Sequence[Sequence[str]]) -> np.ndarray:
-        """Compute the negative log-likelihood of each of n replies, and its number of words, with its end as a word.
+        """Compute the negative log-likelihood and the number of words for each of n replies.
 
-        The perplexity is exp(sum of the first column / sum of the second column).
+        The end of a reply counts as a word. The perplexity is exp(sum of the first column / sum of the second column).
 
         Returns:
             (n, 2) float64.

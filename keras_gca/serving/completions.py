@@ -100,7 +100,7 @@ def _asked() -> dict[str, Any]:
         abort(400, "This server gives only one choice (n = 1).")
     for message in messages:
         if not isinstance(message, dict) or message.get("role") not in ROLES:
-            abort(400, f"Each message has one of the roles {', '.join(ROLES)}.")
+            abort(400, f"Each message must have one of the roles {', '.join(ROLES)}.")
     if messages[-1]["role"] != "user":
         abort(400, "The last message must be from the user.")
     return asked
@@ -129,7 +129,7 @@ def _text(message: dict[str, Any]) -> str:
     if isinstance(content, list) and all(isinstance(part, dict) and part.get("type") == "text" for part in content):
         content = " ".join(str(part.get("text", "")) for part in content)
     if not isinstance(content, str) or len(content) > LONGEST_UTTERANCE:
-        abort(400, f"The content of a message is a text of at most {LONGEST_UTTERANCE:,} characters.")
+        abort(400, f"The content of a message must be a text of at most {LONGEST_UTTERANCE:,} characters.")
     return "".join(c if c.isprintable() else " " for c in content)
 
 

@@ -40,7 +40,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Decodings:
-    """The decodings, ways of generating answers, between which the users of a chat may choose.
+    """The decodings (ways of generating answers) between which the users of a chat may choose.
 
     Args:
         usual: The decoding that is used unless the user chooses another; see `Chatting.answers_to_all`.

@@ -31,7 +31,7 @@ VISITORS_PER_MINUTE = 2 * PEOPLE_AT_AN_ADDRESS  # the maximum number of new visi
 TEMPERATURES = 0.5, 0.7, 0.9, 1.1  # few values, because a policy is compiled for each
 ANOTHER = 0.7  # the temperature for a further answer to the same message, if the usual decoding is not random
 ATTEMPTS = 1_000  # the maximum number of answers to one message
-TURNS = 10_000  # the maximum number of messages in a conversation, and the seed's distance between two attempts
+TURNS = 10_000  # the maximum number of messages in a conversation, and the seed's increase for each attempt
 
 
 @dataclass(frozen=True)
@@ -158,7 +158,7 @@ def create_app(
 
     @app.post("/answers")
     def answers() -> dict[str, Any] | Response:
-        # All visitors from an address without a cookie that this process has signed are counted as one visitor.
+        # Visitors without a valid cookie are counted together: all of them at one address count as one visitor.
         of_visitors.count(session.get("visitor", request.remote_addr))
         of_addresses.count(request.remote_addr)
         asked = _asked(agent.generators, decodings is not None)
@@ -179,7 +179,7 @@ def create_app(
 
 
 def _events(exchange: Exchange, whole: dict[str, Any]) -> Iterator[str]:
-    """Yield the words of the reply that is shown, and then the whole exchange with its scores."""
+    """Yield the words of the reply that is shown, and then the complete exchange with its scores."""
     if exchange.answers:
         for word in streaming.words(exchange.answers[0].text):
             yield streaming.event({"word": word})
@@ -187,7 +187,7 @@ def _events(exchange: Exchange, whole: dict[str, Any]) -> Iterator[str]:
 
 
 def _asked(generators: Sequence[str], may_choose: bool) -> _Asked:
-    """Return the request's content, with spaces in place of control characters."""
+    """Return the request's content after checking it, with spaces instead of control characters."""
     try:
         content = request.get_json(silent=True)
     except RecursionError:  # lists nested too deeply
@@ -197,7 +197,7 @@ def _asked(generators: Sequence[str], may_choose: bool) -> _Asked:
     if not isinstance(history, list) or not 1 <= len(history) <= LONGEST_HISTORY:
         abort(400, f"A history of 1 to {LONGEST_HISTORY} utterances is expected.")
     if not all(isinstance(utterance, str) and len(utterance) <= LONGEST_UTTERANCE for utterance in history):
-        abort(400, f"Utterances are texts of at most {LONGEST_UTTERANCE:,} characters.")
+        abort(400, f"Utterances must be texts of at most {LONGEST_UTTERANCE:,} characters.")
     turn, attempt = content.get("turn", 0), content.get("attempt", 0)
     for number, end in ((turn, TURNS), (attempt, ATTEMPTS)):
         if type(number) is not int or not 0 <= number < end:

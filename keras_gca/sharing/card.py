@@ -45,7 +45,7 @@ class Card:
         settings: The training settings by name.
         metrics: The metrics by name, in nested dictionaries; empty if nothing was measured. A metric is a number, or a
             list of a number and the two ends of its interval.
-        limits: Limits of the model, which are listed after LIMITS and OF_METRICS.
+        limits: Limits of the model, which are listed after LIMITS and, if there are metrics, OF_METRICS.
     """
 
     title: str

@@ -1,4 +1,4 @@
-"""Asks the user before anything is fetched or published over the network."""
+"""Asks the user before anything is downloaded or published over the network."""
 
 import sys
 
@@ -6,7 +6,7 @@ from keras_gca.errors import UserError
 
 
 def ask_before_fetching(what: str, agreed: bool) -> None:
-    """Print what is about to be fetched, and ask the user at the terminal; return only if the user agrees.
+    """Print what is about to be downloaded, and ask the user at the terminal; return only if the user agrees.
 
     Args:
         what: A line with the model's name, size, licence and target folder.

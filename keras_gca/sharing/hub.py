@@ -1,4 +1,4 @@
-"""Fetches agents and models from the Hugging Face Hub, and publishes folders there. Nothing is sent without consent.
+"""Downloads agents and models from the Hugging Face Hub, and publishes folders there, always with the user's consent.
 
 The library huggingface_hub is slow to import, so it is imported only where a name on the Hub is used.
 """

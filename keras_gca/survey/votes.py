@@ -140,7 +140,7 @@ class Votes:
         """Store votes, {line: vote}; a later vote on a line replaces an earlier one.
 
         Raises:
-            ValueError: The survey has no such line, or a vote is not one of the choices. Nothing is stored then.
+            ValueError: The survey has no such line, or a vote is invalid. In that case nothing is stored.
         """
         self._check(choices)
         with self._connection() as connection:
@@ -164,7 +164,7 @@ class Votes:
         """Store the votes of a filled form; they replace the votes of an earlier form with the same name.
 
         Raises:
-            ValueError: The survey has no such line, or a vote is not one of the choices. Nothing is stored then.
+            ValueError: The survey has no such line, or a vote is invalid. In that case nothing is stored.
         """
         self._check(choices)
         with self._connection() as connection:
@@ -202,7 +202,7 @@ class Votes:
     def _check(self, choices: Mapping[int, int]) -> None:
         for line, choice in choices.items():
             if line not in range(self._lines) or choice not in (0, 1, NO_DIFFERENCE):
-                raise ValueError(f"a vote {choice} on line {line} is impossible")
+                raise ValueError(f"the vote {choice} on line {line} is invalid")
 
     @contextlib.contextmanager
     def _connection(self) -> Iterator[sqlite3.Connection]:

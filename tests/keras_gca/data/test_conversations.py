@@ -34,7 +34,7 @@ def test_a_folder_of_text_files_is_one_corpus(tmp_path):
 def test_dailydialog(tmp_path):
     file = write(tmp_path / "d.txt", "Hi . __eou__ I don ’ t , Let ' s ! __eou__\n\nA __eou__ B __eou__ C __eou__\n")
     assert utterances(read_conversations(file)) == [("Hi .", "I don't , Let's !"), ("A", "B", "C")]
-    with pytest.raises(UserError, match=r"d\.txt: the file looks like dailydialog, not plain text"):
+    with pytest.raises(UserError, match=r"d\.txt: the file has the format dailydialog, not plain text"):
         read_conversations(tmp_path)
 
 

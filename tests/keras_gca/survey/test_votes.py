@@ -39,7 +39,7 @@ def test_a_volunteer_is_known_by_the_token_alone(votes, survey):
 def test_a_vote_that_does_not_exist_stores_nothing(votes):
     volunteer = votes.volunteer(votes.enrol(""))
     for choices in ({0: 1, 12: 0}, {0: 1, -1: 0}, {0: 1, 1: 3}):
-        with pytest.raises(ValueError, match="no vote"):
+        with pytest.raises(ValueError, match="is invalid"):
             votes.record(volunteer, choices)
     assert votes.of(volunteer) == {}
 
