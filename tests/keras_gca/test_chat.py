@@ -109,7 +109,7 @@ def test_help_lists_every_command_and_unknown_ones_are_explained(chatting):
     out = chatting(["/help", "/what is this", "/quit", "Hello"], "--no-transcript")
     for command in ("/help", "/reset", "/undo", "/verbose", "/save", "/quit"):
         assert out.count(f"   {command} ") == 2
-    assert "(/what is not a command; these are)" in out
+    assert "(/what is not a command; the commands are:)" in out
     assert replies(out) == []
 
 
@@ -226,6 +226,7 @@ def test_the_page_is_started_with_the_options_and_says_what_it_is_doing(tmp_path
     reading, preparing, opened = capsys.readouterr().out.splitlines()[:3]
     assert (reading, preparing.split(";")[0]) == (f"reading {bot} ...", "preparing the model for batches of messages")
     assert re.match(
-        r"open http://(.+):\d+/\?token=\S{43} \(on this computer, 127\.0\.0\.1 may stand in place of \1\) ; Ctrl-C",
+        r"open http://(.+):\d+/\?token=\S{43} "
+        r"\(on this computer, you can also use 127\.0\.0\.1 instead of \1\) ; Ctrl-C",
         opened,
     )

@@ -266,9 +266,7 @@ def test_a_served_survey_takes_votes_until_ctrl_c(tmp_path):
     process = start("survey", "serve", "survey.json", "--port", "0", "--asked-by", "Ann & Co.", folder=tmp_path)
     assert process.stdout.readline() == "survey.json: 1 dialogue, 2 lines; votes: votes.sqlite\n"
     address = re.fullmatch(r"open (http://127\.0\.0\.1:\d+/) ; Ctrl-C ends the server\n", process.stdout.readline())[1]
-    organiser = re.fullmatch(rf"progress, for you alone: ({address}organiser/\S{{20,}})\n", process.stdout.readline())[
-        1
-    ]
+    organiser = re.fullmatch(rf"progress, only for you: ({address}organiser/\S{{20,}})\n", process.stdout.readline())[1]
     with urllib.request.urlopen(address, timeout=60) as reply:
         assert "Ann &amp; Co." in reply.read().decode()
     with urllib.request.urlopen(f"{address}volunteers", data=b"name=Ann", timeout=60) as reply:

@@ -414,7 +414,7 @@ def test_numbers_that_json_does_not_have_are_null(agent):
         ("127.0.0.1", "http://127.0.0.1:80/"),
         (
             "0.0.0.0",
-            f"http://{socket.gethostname()}:80/ (on this computer, 127.0.0.1 may stand in place of "
+            f"http://{socket.gethostname()}:80/ (on this computer, you can also use 127.0.0.1 instead of "
             f"{socket.gethostname()})",
         ),
     ],
