@@ -71,7 +71,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
             metavar="X",
             help=f"{meaning} [{' '.join(f'{value:g}' for value in default)}]",
         )
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="seed of sampling [0]")
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="the seed for sampling [0]")
     command_line.add_minutes(
         parser, "measure no further point after this time; the same command then continues with the replies in RUN/grid"
     )

@@ -53,7 +53,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--json", action="store_true", help="print each reply to --say as one line of JSON, with all answers and scores"
     )
     parser.add_argument("--verbose", action="store_true", help="show every answer, its scores and unknown words")
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="seed of sampling [0]")
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="the seed for sampling [0]")
     parser.add_argument(
         "--transcript",
         type=Path,

@@ -223,11 +223,11 @@ def make_parser() -> command_line.Parser:
         added = commands.add_parser(name, help=help, description=description or f"{help[0].upper()}{help[1:]}.")
         added.set_defaults(run=run)
         if name != "make":
-            added.add_argument("survey", type=Path, metavar="SURVEY", help="a survey.json")
+            added.add_argument("survey", type=Path, metavar="SURVEY", help="a survey.json file")
         return added
 
     make = command("make", _make, "let two models answer held-out dialogue lines", MAKE)
-    make.add_argument("bots", nargs="+", type=Path, metavar="RUN_OR_BOT", help="one or two run folders or bot.h5")
+    make.add_argument("bots", nargs="+", type=Path, metavar="RUN_OR_BOT", help="one or two run folders or bot.h5 files")
     make.add_argument(
         "--models", nargs=2, metavar=("A", "B"), help="the generators to compare [teacher_forcing adversarial]"
     )
@@ -253,7 +253,11 @@ def make_parser() -> command_line.Parser:
     )
     make.add_argument("--beam", type=at_least_one, metavar="N", help="generate answers by beam search with this width")
     make.add_argument(
-        "--seed", type=int, default=0, metavar="S", help="seed for choosing lines and for the order of the answers [0]"
+        "--seed",
+        type=int,
+        default=0,
+        metavar="S",
+        help="the seed for choosing lines and ordering answers [0]",
     )
     make.add_argument(
         "--output", type=Path, default=Path("survey.json"), metavar="FILE", help="the file to write [survey.json]"
@@ -293,7 +297,7 @@ def make_parser() -> command_line.Parser:
     tabulated.add_argument(
         "--folder", type=Path, default=Path("tables"), metavar="DIR", help="the folder to write to [tables]"
     )
-    tabulated.add_argument("--seed", type=int, default=0, metavar="S", help="seed of the bootstrap intervals [0]")
+    tabulated.add_argument("--seed", type=int, default=0, metavar="S", help="the seed for the bootstrap intervals [0]")
 
     reporting.add_json(tabulated)
 
