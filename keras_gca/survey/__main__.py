@@ -253,11 +253,7 @@ def make_parser() -> command_line.Parser:
     )
     make.add_argument("--beam", type=at_least_one, metavar="N", help="generate answers by beam search with this width")
     make.add_argument(
-        "--seed",
-        type=int,
-        default=0,
-        metavar="S",
-        help="the seed for choosing lines and ordering answers [0]",
+        "--seed", type=int, default=0, metavar="S", help="the seed for choosing lines and ordering answers [0]"
     )
     make.add_argument(
         "--output", type=Path, default=Path("survey.json"), metavar="FILE", help="the file to write [survey.json]"
