@@ -106,7 +106,7 @@ def bot_of(package: str, options: argparse.Namespace, shipped: Path) -> tuple[Pa
         UserError: The user both names a bot and requests the shipped bot.
     """
     if options.bot and options.shipped:
-        raise UserError(f"--shipped already chooses a bot; leave out {options.bot} or --shipped")
+        raise UserError(f"--shipped already chooses a bot; leave out {options.bot}")
     runs = [bot for bot in Path("runs").glob("*/bot.h5") if (bot.parent / MARKS[package]).exists()]
     latest = max(runs, key=lambda bot: bot.stat().st_mtime, default=None)
     if options.bot:
