@@ -63,23 +63,23 @@ CORPORA: dict[str, tuple[bytes, str]] = {
     "header.csv": (turns(), "no conversation of two or more utterances"),
     "deep.jsonl": (
         b"[" * 100_000 + b"\n",
-        ":1: the line is JSON that cannot be used (lists or objects are nested more than 50 levels deep)",
+        ":1: the JSON cannot be used (lists or objects are nested more than 50 levels deep)",
     ),
     "deep2.jsonl": (
         b"[" * 60 + b"]" * 60 + b"\n",
-        ":1: the line is JSON that cannot be used (lists or objects are nested more than 50 levels deep)",
+        ":1: the JSON cannot be used (lists or objects are nested more than 50 levels deep)",
     ),
     "digits.jsonl": (
         b"[" + b"1" * 5000 + b"]\n",
-        ":1: the line is JSON that cannot be used (a number has more than 4,300 digits)",
+        ":1: the JSON cannot be used (a number has more than 4,300 digits)",
     ),
     "half.jsonl": (
         b'["a", "b"]\n["a", "\\udead"]\n',
-        ":2: the line is JSON that cannot be used (a text contains half of a surrogate pair)",
+        ":2: the JSON cannot be used (a text contains half of a surrogate pair)",
     ),
     "half_key.jsonl": (
         b'{"\\udead": 1, "utterances": ["a", "b"]}\n',
-        ":1: the line is JSON that cannot be used (a text contains half of a surrogate pair",
+        ":1: the JSON cannot be used (a text contains half of a surrogate pair",
     ),
     "emotion.jsonl": (b'{"utterances": ["a", "b"], "emotion": ["sad"]}\n', ":1: the emotion is not text"),
     "null.jsonl": (b'["a", null]\n', ":1: an utterance is not text"),
@@ -88,7 +88,7 @@ CORPORA: dict[str, tuple[bytes, str]] = {
     "open.jsonl": (b'["a", "b\n', ":1: the line is not JSON (Invalid control character at column"),
     "quotes.csv": (
         b'question,answer\n"Hi.","Yes."\n"No.""",Oh.\n"open',
-        ":4: not CSV (a quotation mark opens a field, and none",
+        ":4: not CSV (a quotation mark opens a field and is not closed",
     ),
     "columns.tsv": (b"question\tanswer\nHi.\tYes.\nNo.\n", ":3: 1 field; 2 are expected, as on the first line"),
     "pairs.csv": (b"question,answer\nHi.,Yes.\nNo.,Oh,no.\n", ":3: 3 fields; 2 are expected, as on the first line"),
@@ -96,7 +96,7 @@ CORPORA: dict[str, tuple[bytes, str]] = {
     "persona.txt": (b"1 your persona: i ski.\n2 Hi.\tYes.\n3 No.\n", ":3: no answer; `NUMBER text<TAB>answer` or"),
     "personas.txt": (b"1 your persona: i ski.\n2 your persona: i sing.\n", "no conversation of two or more utterances"),
     "cut.json": (b'[\n["Hi.", "Yes."],\n["No."', "not JSON (Expecting ',' delimiter at line 3 column 7)"),
-    "deep.json": (b"[\n" * 100_000, "JSON that cannot be used (lists or objects are nested more than 50 levels deep)"),
+    "deep.json": (b"[\n" * 100_000, "JSON cannot be used (lists or objects are nested more than 50 levels deep)"),
     "other.json": (b'{\n"a": 1,\n"b": 2\n}\n', "valid JSON, but not a list of conversations"),
     "texts.json": (b'[\n"Hi.",\n"Yes."\n]\n', "valid JSON, but not a list of conversations"),
     "convokit.jsonl": (
@@ -113,13 +113,13 @@ CORPORA: dict[str, tuple[bytes, str]] = {
     ),
     "archive.txt": (b"PK\x03\x04" + bytes(100), "looks like a ZIP archive, or a document of an office program"),
     "binary.txt": (bytes(range(256)) * 4, "looks like a binary file, which cannot be read"),
-    "cut.parquet": (b"PAR1" + bytes(100), "cut.parquet: damaged, or not a data set that can be read"),
+    "cut.parquet": (b"PAR1" + bytes(100), "cut.parquet: the data set is damaged or cannot be read"),
     "footer.parquet": (
         b"PAR1" + b"\xff" * 100 + b"\xff\xff\xff\x7fPAR1",
-        "damaged, or not a data set that can be read",
+        "the data set is damaged or cannot be read",
     ),
     "rows.arrow": (b"\xff\xff\xff\xff" + bytes(100), "looks like an Arrow table, which cannot be read"),
-    "cut.tar.gz": (gzip.compress(b"train.csv" + bytes(900))[:60], "cut.tar.gz: the archive is damaged, or cannot be"),
+    "cut.tar.gz": (gzip.compress(b"train.csv" + bytes(900))[:60], "cut.tar.gz: the archive is damaged or cannot be"),
     "half.txt": (b"Hi. __eou__ Yes. __eou__\nNo mark.\n", ":2: the line has no __eou__"),
 }
 

@@ -24,17 +24,21 @@ HALF = b'["Hi.", "\\ud800"]'
 # name of the file: its content, what the message says, and what it must not say
 FILES: dict[str, tuple[bytes, str, str]] = {
     # Valid JSON is not called something else.
-    "digits.json": (b"[[" + b"1" * 5000 + b"]]", "JSON that cannot be used (a number has more than 4,300", "not JSON"),
-    "half.json": (b"[" + HALF + b"]", "JSON that cannot be used (a text contains half of a surrogate", "not JSON"),
-    "half.jsonl": (HALF + b"\n", "JSON that cannot be used (a text contains half of a surrogate pair", "not JSON"),
+    "digits.json": (b"[[" + b"1" * 5000 + b"]]", "JSON cannot be used (a number has more than 4,300", "not JSON"),
+    "half.json": (b"[" + HALF + b"]", "JSON cannot be used (a text contains half of a surrogate", "not JSON"),
+    "half.jsonl": (HALF + b"\n", "JSON cannot be used (a text contains half of a surrogate pair", "not JSON"),
     "deep.json": (b"[" * 99 + b"]" * 99, "cannot be used (lists or objects are nested more than 50", "not JSON"),
     # What was read is named, so that its owner recognises it.
-    "keys.jsonl": (b'{"title": "x", "year": 1}\n{"title": "y"}\n', "; the keys here are title, year", "not JSON"),
-    "keys.json": (b'{\n"title": "x",\n"year": 1\n}\n', "; the keys here are title, year", "not JSON"),
+    "keys.jsonl": (
+        b'{"title": "x", "year": 1}\n{"title": "y"}\n',
+        "; the keys of this object are title, year",
+        "not JSON",
+    ),
+    "keys.json": (b'{\n"title": "x",\n"year": 1\n}\n', "; the keys of this object are title, year", "not JSON"),
     # Skipping lines does not make an archive or a program readable.
     "a.gz": (
         b"\x1f\x8b\x08" + bytes(40),
-        "a gzip archive, which cannot be read; unpack it, and name",
+        "a gzip archive, which cannot be read; unpack it and name",
         "--skip-bad-lines",
     ),
     "a.7z": (b"7z\xbc\xaf\x27\x1c" + bytes(40), "a 7z archive, which cannot be read; unpack it", "--skip-bad-lines"),
@@ -78,7 +82,7 @@ def test_messages_about_corpora(tmp_path, name):
     [
         ("t.csv", b"id,tweet\n1,Hi\n", "t.csv:1: the first line has no column `text`; its columns are id, tweet"),
         ("t.csv", b"id,text\n1\n", "t.csv:2: 1 field; 2 are expected, as on the first line"),
-        ("t.csv", b'text\nHi\n"Yes\n', "t.csv:3: not CSV (a quotation mark opens a field, and none closes it)"),
+        ("t.csv", b'text\nHi\n"Yes\n', "t.csv:3: not CSV (a quotation mark opens a field and is not closed)"),
         ("t.txt", bytes(range(32)) * 9, "t.txt: the file looks like a binary file, which cannot be read; a CSV file"),
     ],
 )
@@ -111,7 +115,7 @@ def test_ratings_may_contain_any_separator_of_lines_inside_a_text(tmp_path):
     path.write_text(json.dumps(rating, ensure_ascii=False) + "\n", encoding="utf-8")
     assert read_ratings(path)[0].context == ("Hi.\u2028Tom?",)
     path.write_bytes(HALF + b"\n")
-    with pytest.raises(UserError, match=r"line 1: JSON that cannot be used \(a text contains half of a surrogate pair"):
+    with pytest.raises(UserError, match=r"line 1: the JSON cannot be used \(a text contains half of a surrogate pair"):
         read_ratings(path)
 
 

@@ -187,7 +187,7 @@ def test_the_loss_of_a_worker_is_reported_within_a_minute_and_the_job_resumes(si
     other.communicate()
     assert chief.returncode == 2
     last = printed.strip().splitlines()[-1]
-    assert f"another worker of this training is gone; start all workers again with --resume {path}" in last
+    assert f"another worker of this training has ended; start all workers again with --resume {path}" in last
     assert "Traceback" not in printed
     end(*start_workers(["gail_tf.train", "--resume", str(path)], 2))
     same(alone(LONGER), path)
@@ -198,4 +198,4 @@ def test_the_loss_of_a_worker_is_reported_within_a_minute_and_the_job_resumes(si
 def test_a_tpu_that_is_not_there():
     printed, _ = (process := start(["gail_tf.train", "--preset", "tiny", "--strategy", "tpu"])).communicate(timeout=120)
     assert process.returncode == 2
-    assert printed.strip().splitlines()[-1].startswith("train: --strategy tpu: no TPU is found (")
+    assert printed.strip().splitlines()[-1].startswith("train: --strategy tpu: no TPU was found (")

@@ -1,1 +1,1 @@
-"""Corpora in the formats that people have: what a file is, its encoding, and one reader for each format."""
+"""Detects the format and encoding of corpora, and reads them with one reader for each format."""

@@ -1,4 +1,4 @@
-"""Recognises files that are not text, by their first bytes."""
+"""Recognises, by their first bytes, files that are not text."""
 
 import re
 from pathlib import Path
@@ -55,14 +55,14 @@ def kind_of(path: Path) -> str | None:
     for beginning, kind in BEGINNINGS:
         if head.startswith(beginning) and not (beginning.isalnum() and _is_words(head)):
             return kind
-    # NUL bytes alone could be UTF-16 or a fault of one line; text of any encoding has few other control characters.
-    marked = any(head.startswith(mark) for mark, _ in MARKS)  # of UTF-16, whose letters may have bytes of controls
+    # NUL bytes alone could come from UTF-16 or from a single bad line. Text in any encoding has few other controls.
+    marked = any(head.startswith(mark) for mark, _ in MARKS)  # in UTF-16, letters may contain bytes of controls
     if b"\0" in head and not marked and len(CONTROLS.findall(head)) > len(head) / 30:
         return "a binary file"
     return None
 
 
 def _is_words(head: bytes) -> bool:
-    """Return whether the first bytes are text. A text, too, can begin with the letters in BEGINNINGS."""
+    """Return whether the first bytes are text; even a text can begin with letters that are in BEGINNINGS."""
     high = sum(byte > 127 for byte in head)
     return not any(byte < 9 or 13 < byte < 32 for byte in head) and high <= len(head) / 2

@@ -1,4 +1,4 @@
-"""`Conversation`, and `Reading`, in which a reader of a corpus notes what it has read."""
+"""`Conversation`, and `Reading`, in which the reader of a corpus records what it has read."""
 
 import collections
 import re
@@ -9,9 +9,9 @@ from pathlib import Path
 from glove.text_files import BadLines
 from keras_gca.corpora.encoding import Encoding, decoded_lines, detect_encoding
 
-PARTS = ("train", "validation", "test")  # the official parts: the authors of some corpora have divided them into these
+PARTS = ("train", "validation", "test")  # the official parts, into which the authors of some corpora divided them
 WRONG_FIELDS = "with a wrong number of fields"
-# The tag of a speaker at the beginning of an utterance: "A:", "Person 1:", "Mrs O'Neill:".
+# The tag of a speaker at the beginning of an utterance, such as "A:", "Person 1:" or "Mrs O'Neill:".
 SPEAKER = re.compile(r"\s*[\[(<*]{0,2}([^\W\d_][\w.'’-]*(?: [\w.'’-]+){0,2})[\])>*]{0,2}\s?:[*]{0,2}(?:\s+|$)")
 CHATML = re.compile(r"\s*<\|im_start\|>(\w+)\s*")  # the tag of ChatML: "<|im_start|>user"
 
@@ -22,14 +22,14 @@ class Conversation:
 
     Args:
         utterances: The utterances in their order.
-        emotion: The label that the corpus gives to the whole conversation (EmpatheticDialogues), or None if it gives
-            none.
-        emotions: The label that the corpus gives to each utterance (DailyDialog), with None for "no emotion". Empty if
-            the corpus has no such labels.
-        part: The official part: the one of PARTS to which the corpus' authors have assigned the conversation. None if
+        emotion: The corpus's label for the conversation as a whole (EmpatheticDialogues), or None if there is no such
+            label.
+        emotions: The corpus's label for each utterance (DailyDialog), with None for "no emotion". Empty if there are no
+            such labels.
+        part: The official part, one of PARTS, to which the authors of the corpus assigned the conversation. None if
             official parts were not requested.
         speakers: The name of the speaker of each utterance, with None for an unknown speaker. Empty if the format does
-            not name speakers. Two conversations with the same text are equal, whoever speaks.
+            not name speakers. Conversations are compared without their speakers.
     """
 
     utterances: tuple[str, ...]
@@ -41,14 +41,14 @@ class Conversation:
 
 @dataclass
 class Reading:
-    """The settings of a reader of a corpus, and its notes about the files that it has read.
+    """The settings of the reader of a corpus, and its records about the files that it has read.
 
     Attributes:
-        bad: Decides what happens to bad lines.
+        bad: The object that decides what happens to bad lines.
         encodings: The encoding of each file that has been read.
-        speakers: The number of utterances of each speaker, if the format names speakers.
-        left_out: The number of pieces of text that were left out because they are not utterances, such as labels, for
-            each kind.
+        speakers: The number of utterances by each speaker, if the format names speakers.
+        left_out: For each kind of text that is not an utterance, such as labels, the number of texts that were left
+            out.
         part: The official part, one of PARTS, that is being read, or None if the file does not belong to a single part.
     """
 
@@ -59,7 +59,7 @@ class Reading:
     part: str | None = None
 
     def lines(self, path: Path, fallback: str | None = None) -> Iterator[tuple[int, str]]:
-        """Yield the number and the text of each line of a file in any encoding and with any line ends.
+        """Yield the number and the text of each line in a file, which may have any encoding and any line ends.
 
         Args:
             path: The file.
@@ -70,7 +70,7 @@ class Reading:
         return decoded_lines(path, self.bad, self.encodings[path])
 
     def without_speaker(self, text: str) -> str:
-        """Count the speaker that the tag of an utterance names, and return the utterance without the tag."""
+        """Return an utterance without the tag of its speaker, and count the speaker."""
         match = SPEAKER.match(text) or CHATML.match(text)
         if not match:
             return text
@@ -79,5 +79,5 @@ class Reading:
 
 
 def one_line(text: str) -> str:
-    """Return an utterance with single spaces: a line break inside an utterance is white space like any other."""
+    """Return an utterance on one line: line breaks and other white space become single spaces."""
     return " ".join(text.split())

@@ -14,7 +14,7 @@ WANTED = "an object with id, conversation_id, text and reply-to is expected"
 
 
 class Utterance(NamedTuple):
-    """An utterance, and the identifier of the utterance that it replies to, or None if it begins a conversation."""
+    """An utterance with the identifier of the utterance to which it replies, or None if it begins a conversation."""
 
     identifier: str
     reply_to: str | None
@@ -22,7 +22,7 @@ class Utterance(NamedTuple):
 
 
 def is_utterance(value: object) -> bool:
-    """Return whether a JSON value is an utterance of ConvoKit."""
+    """Return whether a JSON value has the form of a ConvoKit utterance."""
     return isinstance(value, dict) and isinstance(value.get("text"), str) and _conversation(value) is not None
 
 
@@ -31,7 +31,7 @@ def _conversation(value: dict[str, object]) -> str | None:
 
 
 def read_convokit(path: Path, reading: Reading) -> Iterator[Conversation]:
-    """Read a corpus from its folder or from the file. If replies form a tree, only its longest thread is read."""
+    """Read a corpus from its folder or its file; if replies form a tree, only the longest thread is read."""
     file = path / UTTERANCES if path.is_dir() else path
     found: defaultdict[str, list[Utterance]] = defaultdict(list)
     for number, line in reading.lines(file):
@@ -62,7 +62,7 @@ def read_convokit(path: Path, reading: Reading) -> Iterator[Conversation]:
 
 
 def _thread(utterances: list[Utterance]) -> list[Utterance]:
-    """Return the longest chain of replies, from its first utterance, or all utterances if none of them is a reply."""
+    """Return the longest chain of replies, its first utterance first, or all utterances if there are no replies."""
     by_name = {utterance.identifier: utterance for utterance in utterances}
     if not any(utterance.reply_to in by_name for utterance in utterances):
         return utterances

@@ -1,7 +1,7 @@
 """Reads the Cornell Movie-Dialogs Corpus: a file of lines and a file of conversations in one folder.
 
 The files are `movie_lines.txt` and `movie_conversations.txt`. Their fields are separated by ` +++$+++ `. The published
-files are ISO-8859-1; files that were saved as UTF-8 are read, too.
+files are encoded in ISO-8859-1, but files that were saved as UTF-8 can also be read.
 """
 
 import re
@@ -17,7 +17,7 @@ LINES, CONVERSATIONS = "movie_lines.txt", "movie_conversations.txt"
 
 
 def read_cornell(path: Path, reading: Reading) -> Iterator[Conversation]:
-    """Read the corpus from its folder, or from one of its two files with the other beside it."""
+    """Read the corpus from its folder, or from one of its two files if the other file is in the same folder."""
     bad = reading.bad
     folder = path if path.is_dir() else path.parent
     lines_file, conversations_file = folder / LINES, folder / CONVERSATIONS

@@ -1,7 +1,8 @@
-"""Reads DailyDialog: one conversation on each line, `__eou__` after each utterance.
+"""Reads DailyDialog: one conversation on each line, with `__eou__` after each utterance.
 
-Utterances have labels if the corpus' file of emotions is in the same folder (`dialogues_emotion_train.txt` for
-`dialogues_train.txt`). Some copies of the corpus have labels after the last `__eou__` of a line; these are left out.
+Utterances have labels if the file of emotions is in the same folder (`dialogues_emotion_train.txt` for
+`dialogues_train.txt`). Some copies of the corpus have labels after the last `__eou__` of a line. These labels are left
+out.
 """
 
 import re
@@ -12,13 +13,13 @@ from keras_gca.corpora.conversation import Conversation, Reading
 from keras_gca.corpora.published import files_of, part_of
 
 MARK = "__eou__"
-EMOTIONS = (None, "anger", "disgust", "fear", "happiness", "sadness", "surprise")  # by their numbers, 0 to 6
+EMOTIONS = (None, "anger", "disgust", "fear", "happiness", "sadness", "surprise")  # numbered from 0 to 6
 LABELS = re.compile(r"[#|]+[\s#|,;\d]*")  # after the last `__eou__`: "# 1 2 # 0 0"
 NUMBERS = re.compile(r"\d(?:\s+\d)*")  # after the last `__eou__`, one for each utterance: "0 4"
 
 
 def read_dailydialog(path: Path, reading: Reading) -> Iterator[Conversation]:
-    """Read the corpus from a file or from its folder, with emotions if the file of emotions is in the same folder."""
+    """Read the corpus from a file or its folder, with labels if the file of emotions is in the same folder."""
     if not path.is_dir():
         yield from _read(path, reading)
         return
@@ -53,8 +54,8 @@ def _read(path: Path, reading: Reading) -> Iterator[Conversation]:
             numbers = labels.get(number, "").split()
             if len(numbers) != len(utterances) or not set(numbers) <= set("0123456"):
                 message = (
-                    f"the emotions do not fit line {number} of {path.name}; {len(utterances)} numbers from 0 to 6 are "
-                    "expected, one for each utterance"
+                    f"the emotions do not match line {number} of {path.name}; {len(utterances)} numbers from 0 to 6 "
+                    "are expected, one for each utterance"
                 )
                 bad.report(f"{emotions_file}:{number}", "without an emotion for each utterance", message)
                 continue
@@ -63,7 +64,7 @@ def _read(path: Path, reading: Reading) -> Iterator[Conversation]:
 
 
 def _is_labels(tail: str, utterances: int) -> bool:
-    """Whether what follows the last mark is labels; numbers may be in several columns with tabs between them."""
+    """Return whether the text after the last mark consists of labels, perhaps in several columns separated by tabs."""
     columns = [column.strip() for column in tail.split("\t")]
     numbers = all(NUMBERS.fullmatch(column) and len(column.split()) == utterances for column in columns)
     return bool(numbers or LABELS.fullmatch(tail))

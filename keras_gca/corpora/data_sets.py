@@ -1,7 +1,7 @@
-"""Reads data sets of Hugging Face: Parquet files, or a folder that `save_to_disk` has made (the extra `datasets`).
+"""Reads Hugging Face data sets: Parquet files, or a folder that `save_to_disk` wrote (needs the extra `datasets`).
 
-A row is a conversation (a column has lists of utterances, or two columns have a question and its answer), or one turn
-of a conversation. Nothing is fetched from the network.
+A row is a conversation or one turn of a conversation. A conversation is a list of utterances in one column, or a
+question and its answer in two columns. Nothing is downloaded.
 """
 
 import re
@@ -35,10 +35,10 @@ SAVED, SAVED_PARTS = ("state.json", "dataset_info.json"), "dataset_dict.json"
 NAME_OF_PART = re.compile(r"(?:^|[-_.])(train|validation|valid|val|dev|test)(?=$|[-_.\d])")
 SPELLED = {"valid": "validation", "val": "validation", "dev": "validation"}
 USED = {*QUESTIONS, *ANSWERS, *TEXTS, *CONVERSATIONS, *TURNS, *SPEAKERS, *LISTS, *empathetic.COLUMNS, "emotion"}
-MOST = 400_000_000  # the most bytes that a data set would need in memory if it were read at once
-OF_ROW = 64  # the least number of bytes that a row is assumed to need
-OF_BATCH = 16_000_000  # the most bytes in the largest column of a batch, according to the file's own metadata
-ROWS = 1000  # the most rows in a batch
+MOST = 400_000_000  # the maximum number of bytes that all rows of a data set may need in memory
+OF_ROW = 64  # the minimum number of bytes that a row is assumed to need
+OF_BATCH = 16_000_000  # the maximum number of bytes in a batch, estimated from the file's own metadata
+ROWS = 1000  # the maximum number of rows in a batch
 
 
 class Table(NamedTuple):
@@ -46,9 +46,9 @@ class Table(NamedTuple):
 
     Attributes:
         path: The file or folder, for messages.
-        part: The official part that the table belongs to, one of PARTS, or None if it belongs to none.
+        part: The official part to which the table belongs, one of PARTS, or None.
         schema: The names and types of the columns.
-        batches: The rows in batches, with only those columns whose names are in USED.
+        batches: The rows in batches. Only the columns whose names are in USED are read.
     """
 
     path: Path
@@ -58,25 +58,25 @@ class Table(NamedTuple):
 
 
 def is_data_set(path: Path) -> bool:
-    """Return whether a folder has been made by `save_to_disk`, or has Parquet files."""
+    """Return whether a folder was written by `save_to_disk` or contains Parquet files."""
     saved = (path / SAVED_PARTS).is_file() or all((path / name).is_file() for name in SAVED)
     return saved or bool(_parquet_files(path))
 
 
 def read_data_set(path: Path, reading: Reading) -> Iterator[Conversation]:
-    """Read a Parquet file, a folder of such files, or a folder that `save_to_disk` has made.
+    """Read a Parquet file, a folder of such files, or a folder that `save_to_disk` wrote.
 
     Args:
         path: The file or folder.
-        reading: Notes what is read. If the data set has several parts, its attribute `part` is set to the one being
-            read.
+        reading: The records about what is read. If the data set has several parts, the attribute `part` is set to the
+            part that is being read.
 
     Raises:
-        UserError: The extra `datasets` is not installed, a file is damaged or has more than MOST bytes of rows, or its
-            columns are not those of conversations.
+        UserError: The extra `datasets` is not installed, a file is damaged, the data set is too large, or its columns
+            are not those of conversations.
     """
     with needs_extra("datasets"):
-        import datasets  # noqa: F401  (the extra as a whole is needed, not pyarrow alone)
+        import datasets  # noqa: F401  (pyarrow without the rest of the extra does not suffice)
         import pyarrow as pa
 
     left = MOST
@@ -89,7 +89,7 @@ def read_data_set(path: Path, reading: Reading) -> Iterator[Conversation]:
             while (batch := _damaged(table.path, lambda: next(table.batches, None))) is not None:
                 left -= max(batch.nbytes, OF_ROW * batch.num_rows)
                 if left < 0:
-                    raise UserError(f"{path}: more than {MOST:,} bytes of rows; a smaller data set is expected")
+                    raise UserError(f"{path}: the data set is too large; at most {MOST:,} bytes of rows are expected")
                 for row in _damaged(table.path, batch.to_pylist):
                     number += 1
                     yield f"{table.path}: row {number}", row
@@ -122,7 +122,7 @@ def _conversations(
 
 
 def _as_json(row: dict[str, Any]) -> dict[str, Any]:
-    """Return a row as JSON would have it: objects of lists become lists of objects, and numeric labels are left out."""
+    """Return a row in the form of JSON: objects of lists become lists of objects, and numeric labels are left out."""
     row = {name: value for name, value in row.items() if value is not None}
     if isinstance(row.get("emotion"), int):
         del row["emotion"]
@@ -133,7 +133,7 @@ def _as_json(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def _has_lists(kind: "pa.DataType", pa: Any) -> bool:
-    """Return whether a column has a list in each row, or an object whose values are lists, one for each key."""
+    """Return whether each value of a column is a list, or an object whose values are all lists."""
     if pa.types.is_struct(kind):
         return kind.num_fields > 0 and all(_has_lists(kind.field(i).type, pa) for i in range(kind.num_fields))
     return pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind)
@@ -155,7 +155,7 @@ def _part_of(name: str) -> str | None:
 
 
 def _parquet_files(folder: Path) -> list[tuple[Path, str | None]]:
-    """Return the Parquet files of a folder, or of its subfolders for data and parts, with the part of each file."""
+    """Return the Parquet files in a folder and its subfolders for data and parts, with the part of each file."""
     names = (*PARTS, *SPELLED)
     places = (folder, folder / "data", *(above / part for above in (folder, folder / "data") for part in names))
     files = [file for place in places for file in sorted(place.glob("*.parquet"))]
@@ -170,12 +170,12 @@ def _parquet(path: Path, part: str | None) -> Table:
     file = _damaged(path, lambda: pyarrow.parquet.ParquetFile(path))
     facts = file.metadata
     if facts.num_rows * OF_ROW > MOST:
-        raise UserError(f"{path}: {facts.num_rows:,} rows; a smaller data set is expected")
+        raise UserError(f"{path}: the data set is too large ({facts.num_rows:,} rows); a smaller one is expected")
     # The sizes of single columns would be more exact, but pyarrow aborts the process if their statistics are damaged.
     sizes = [facts.row_group(i).total_byte_size for i in range(facts.num_row_groups)]
     schema = _damaged(path, lambda: file.schema_arrow)
     used = [name for name in schema.names if key_of(name) in USED]
-    # A value is not larger than its group of rows, but many rows may share one value.
+    # A value cannot be larger than its group of rows, but many rows may share the same stored value.
     size = min(ROWS, max(1, OF_BATCH // max(sizes, default=1)))
     return Table(path, part, schema, file.iter_batches(batch_size=size, columns=used, use_threads=False))
 
@@ -184,7 +184,7 @@ def _saved(path: Path) -> Iterator[Table]:
     import datasets
 
     if sum(file.stat().st_size for file in path.rglob("*.arrow")) > MOST:
-        raise UserError(f"{path}: more than {MOST:,} bytes of rows; a smaller data set is expected")
+        raise UserError(f"{path}: the data set is too large; at most {MOST:,} bytes of rows are expected")
     folders: list[tuple[Path, str | None]] = [(path, None)]
     if (path / SAVED_PARTS).is_file():
         names = json_files.read_object(path / SAVED_PARTS).get("splits")
@@ -193,7 +193,7 @@ def _saved(path: Path) -> Iterator[Table]:
         folders = [(path / name, SPELLED.get(name, name if name in PARTS else None)) for name in names]
     for folder, part in folders:
         made = _damaged(folder, lambda folder=folder: datasets.Dataset.load_from_disk(str(folder.absolute())))
-        # The files are mapped into memory as they are: a damaged one would otherwise crash the process.
+        # The files are mapped into memory unchecked. Without this validation, a damaged file would crash the process.
         _damaged(folder, lambda made=made: made.data.table.validate(full=True))
         schema = made.data.table.schema
         used = [name for name in schema.names if key_of(name) in USED]
@@ -201,9 +201,9 @@ def _saved(path: Path) -> Iterator[Table]:
 
 
 def _damaged(path: Path, read: Any) -> Any:
-    """Call a function of a library, and report any exception as a damaged file or folder."""
+    """Call a library function, and report any exception as a damaged file or folder."""
     try:
         return read()
     except Exception as error:
         message = " ".join(str(error).split())[:200]
-        raise UserError(f"{path}: damaged, or not a data set that can be read ({message})") from None
+        raise UserError(f"{path}: the data set is damaged or cannot be read ({message})") from None

@@ -1,6 +1,6 @@
-"""Detects the format of a file or folder. If there is no reader for it, an error says what the file looks like.
+"""Detects the format of a file or folder; if there is no reader for it, an error says what the file looks like.
 
-A file in which no other format is recognised is plain text (`shapes.py`).
+If no other format is recognised (`shapes.py`), the file is taken for plain text.
 """
 
 import os
@@ -37,7 +37,7 @@ def detect(path: str | os.PathLike) -> str:
     if kind := binary.kind_of(path):
         if kind == binary.PARQUET:
             return "datasets"
-        unpack = "unpack it, and name the corpus; " if kind.endswith("archive") else ""
+        unpack = "unpack it and name the corpus in it; " if kind.endswith("archive") else ""
         raise UserError(f"{path}: the file looks like {kind}, which cannot be read; {unpack}{SUPPORTED}")
     text, complete = sample(path)
     found = shapes.recognise(text, complete, path.suffix.lower())
@@ -48,10 +48,10 @@ def detect(path: str | os.PathLike) -> str:
 
 
 def sample(path: Path) -> tuple[str, bool]:
-    """Return the beginning of a file as text, and whether this is the whole file.
+    """Return the beginning of a file as text, and whether this is the complete file.
 
-    The text consists of whole lines, unless the first line is very long. Lines that cannot be decoded are left out;
-    the reader of the format reports them.
+    The text consists of complete lines, unless the first line is very long. Lines that cannot be decoded are left out;
+    the reader of the format reports them later.
     """
     parts: list[str] = []
     size = 0

@@ -1,6 +1,6 @@
 """Recognises text that does not consist of utterances: settings, programs, letters, trees, word lists, prose and verse.
 
-Each function below looks for one kind of text and returns its description for messages, or None.
+Each function below looks for one kind of text. It returns a description of this kind for messages, or None.
 """
 
 import itertools
@@ -8,7 +8,7 @@ import re
 from collections import Counter
 from collections.abc import Callable
 
-MOST = 0.8  # the share of lines that must have a form, so that the file has it
+MOST = 0.8  # the share of lines with a given form above which the file is considered to have this form
 HEADING = re.compile(r"#{1,6} \w|```")
 VECTOR = re.compile(r"\S+(?: -?\d*\.?\d+(?:e-?\d+)?){4,}\s*$")
 CODE = re.compile(
@@ -42,7 +42,7 @@ SPACED = re.compile(
 
 
 def document(lines: list[str]) -> str | None:
-    """Say what a sample is if its lines have an unmistakable form that utterances do not have; otherwise return None.
+    """Return the kind of a sample whose lines have an unmistakable form that utterances do not have, or None.
 
     Args:
         lines: The lines of the sample that are not blank.
@@ -54,23 +54,23 @@ def document(lines: list[str]) -> str | None:
 
 
 def prose(text: str, lines: list[str]) -> str | None:
-    """Say what a sample is if its lines are words, or parts of sentences; otherwise return None.
+    """Return the kind of a sample whose lines are single words or parts of sentences, or None.
 
-    These forms are the least certain ones, so every other format is considered before them.
+    These forms are the least certain, so every other format is considered before them.
 
     Args:
         text: The sample.
-        lines: Its lines that are not blank.
+        lines: The lines of the sample that are not blank.
     """
     return _screenplay(lines) or _words(lines) or _broken(text) or _verse(lines)
 
 
 def share(lines: list[str], form: re.Pattern[str]) -> float:
-    """Return which share of the lines begins with a form."""
+    """Return the share of lines that begin with a given form."""
     return sum(form.match(line) is not None for line in lines) / len(lines)
 
 
-# Documents with marks of their own
+# Documents with characteristic marks
 
 
 def _marked(lines: list[str]) -> str | None:
@@ -89,7 +89,7 @@ def _marked(lines: list[str]) -> str | None:
 
 
 def _columns(lines: list[str]) -> str | None:
-    """Columns of a treebank: one word on each line, then its tags."""
+    """Recognise the columns of a treebank: each line has one word, followed by its tags."""
     rows = [line.split() for line in lines if not line.startswith("#")]
     if len(rows) < 3:
         return None
@@ -147,7 +147,7 @@ def _settings(lines: list[str]) -> str | None:
 
 
 def _transcript(lines: list[str]) -> str | None:
-    """Transcripts whose codes are explained in a manual of their own."""
+    """Recognise transcripts with special codes."""
     if sum(CHILDES.match(line) is not None for line in lines) > 1 and any(line[0] in "@%" for line in lines):
         return "a transcript of CHILDES"
     if sum(SWITCHBOARD.match(line) is not None for line in lines) > 1:
@@ -159,7 +159,7 @@ def _transcript(lines: list[str]) -> str | None:
 
 
 def _screenplay(lines: list[str]) -> str | None:
-    """Names in capitals on lines of their own, above what is said."""
+    """Recognise a screenplay or a play: names in capitals stand on separate lines above the speeches."""
     cues = Counter(line.strip() for line in lines if CUE.match(line))
     scenes = sum(SCENE.match(line) is not None for line in lines)
     repeated = sum(count for count in cues.values() if count > 1)
@@ -170,7 +170,7 @@ def _screenplay(lines: list[str]) -> str | None:
 
 
 def _words(lines: list[str]) -> str | None:
-    """A list of words: hardly any line has a third word or the mark of a sentence, and hardly any is repeated."""
+    """Recognise a list of words: hardly any line has a third word, ends like a sentence, or is repeated."""
     single = sum(len(line.split()) == 1 for line in lines)
     few = sum(len(line.split()) <= 2 and not ENDS_SENTENCE.match(line) and len(line) < 50 for line in lines)
     different = len({line.strip() for line in lines})
@@ -179,7 +179,7 @@ def _words(lines: list[str]) -> str | None:
 
 
 def _broken(text: str) -> str | None:
-    """Prose that is broken into lines at a fixed width: a line ends when the next word does not fit on it."""
+    """Recognise prose that is broken at a fixed width: a line ends when the next word does not fit on the line."""
     lines = [line.rstrip() for line in text.splitlines()]
     written = [line for line in lines if line]
     if len(written) < 4:
@@ -196,7 +196,7 @@ def _broken(text: str) -> str | None:
 
 
 def _verse(lines: list[str]) -> str | None:
-    """Verse: many lines end with a comma or the like, and few end a sentence."""
+    """Recognise verse: many lines end with a comma or a similar mark, and few lines end a sentence."""
     pausing, ending = share(lines, PAUSES), share(lines, ENDS_SENTENCE)
     if len(lines) >= 4 and pausing >= 0.3 and ending <= 0.5:
         return "verse, or sentences that are broken into lines"

@@ -1,7 +1,7 @@
 """Reads EmpatheticDialogues: a table with one turn on each line, whose columns are found by their names.
 
-In the published files commas inside a field are written `_comma_`, and quotation marks are literal. In files that a
-program has saved again, fields with commas may be in quotation marks.
+In the published files, commas inside a field are written `_comma_`, and quotation marks are literal. In files that were
+saved again by a program, fields with commas may be in quotation marks.
 """
 
 import re
@@ -21,7 +21,7 @@ NEEDED = ("conv_id", "utterance")
 
 
 class Turn(NamedTuple):
-    """The fields of a line that the reader uses."""
+    """The fields that the reader uses from one line."""
 
     where: str
     conversation: str
@@ -33,7 +33,7 @@ class Turn(NamedTuple):
 
 
 def header_of(line: str) -> tuple[str, list[str]] | None:
-    """Return the separator and the names of the columns, if a line names those of EmpatheticDialogues."""
+    """Return the separator and the column names if a line names the corpus's columns, and None otherwise."""
     for separator in SEPARATORS:
         names = [key_of(name) for name in split_line(line, separator) or ()]
         if all(name in names for name in NEEDED):
@@ -42,7 +42,7 @@ def header_of(line: str) -> tuple[str, list[str]] | None:
 
 
 def read_empathetic(path: Path, reading: Reading) -> Iterator[Conversation]:
-    """Read the corpus from a file or from its folder, as it was published or as a program has saved it again."""
+    """Read the corpus from a file or its folder, in the published form or in the form in which programs save it."""
     if not path.is_dir():
         yield from _read(path, reading)
         return
@@ -72,8 +72,8 @@ def _is_quoted(path: Path, reading: Reading) -> bool:
 def _fields(line: str) -> list[str] | None:
     """Return the fields of a line of the published files, or None if their number is wrong."""
     fields = line.rstrip("\r\n").split(",")
-    # Some files have a ninth field with candidate answers. But nine fields can also be due to a comma in the
-    # utterance. The seventh field then has words, where otherwise only digits, "|" and "_" occur.
+    # Some files have a ninth field with candidate answers. But a line also has nine fields if its utterance contains a
+    # comma. In that case the seventh field has words; otherwise it has only digits, "|" and "_".
     right = len(fields) == 8 or (len(fields) == 9 and re.fullmatch(r"[\d|_]*", fields[6]))
     return fields if right else None
 
@@ -99,12 +99,12 @@ def _saved(path: Path, reading: Reading) -> Iterator[Turn]:
 
 
 def read_rows(names: list[str], rows: Iterator[tuple[str, list[str]]], reading: Reading) -> Iterator[Conversation]:
-    """Read the rows of a table whose columns are named.
+    """Read the rows of a table with named columns.
 
     Args:
         names: The names of the columns, as `key_of` returns them.
-        rows: The place of each row, for messages, and its fields.
-        reading: Handles bad rows.
+        rows: The position of each row, for messages, and the fields of the row.
+        reading: The records about what is read, with the handling of bad rows.
     """
     return _conversations(_turns(names, rows, reading), reading.bad)
 

@@ -1,8 +1,8 @@
 """Finds the encoding and the line ends of a text file, and yields its lines with bounded memory.
 
-A file with a byte order mark has the encoding that the mark says. A file whose bytes are valid UTF-8 is read as UTF-8.
-The encoding of any other file is detected with charset-normalizer if the file contains enough characters that are not
-ASCII. Otherwise the file is taken as UTF-8, and its lines that are not UTF-8 are bad lines.
+A file with a byte order mark has the encoding that the mark indicates. A file whose bytes are valid UTF-8 is read as
+UTF-8. The encoding of any other file is detected with charset-normalizer if the file contains enough non-ASCII
+characters. Otherwise the file is read as UTF-8, and its lines that are not UTF-8 are treated as bad lines.
 """
 
 import codecs
@@ -18,9 +18,9 @@ from glove.text_files import BadLines, read_lines, text_lines
 from keras_gca.errors import UserError
 
 BLOCK = 1 << 16  # bytes
-SAMPLE = 1 << 17  # bytes of blocks that are not ASCII, from which an encoding is detected
-ENOUGH = 10  # bytes that are not ASCII; fewer do not show an encoding
-FEW_ACCENTS = 0.06  # a larger share of accented letters than in English, French, German, Spanish or Italian
+SAMPLE = 1 << 17  # the number of bytes, from blocks with non-ASCII bytes, from which an encoding is detected
+ENOUGH = 10  # the minimum number of non-ASCII bytes from which an encoding can be detected
+FEW_ACCENTS = 0.06  # a share of accented letters above that of English, French, German, Spanish or Italian
 MARKS = (
     (codecs.BOM_UTF8, "utf-8"),
     (codecs.BOM_UTF32_LE, "utf-32"),  # before UTF-16, because this mark begins with the mark of UTF-16
@@ -28,13 +28,13 @@ MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
-# Quotation marks, dashes and the ellipsis: they have the same bytes in all Windows encodings.
+# Quotation marks, dashes and the ellipsis, which have the same bytes in all Windows encodings.
 TYPOGRAPHIC = re.compile(rb"[\x85\x91-\x97]")
 CODED = re.compile(rb"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}")
 WESTERN = {"cp1252", "latin_1", "iso8859_15"}
 # The accented letters of French, German, Spanish, Portuguese, Italian and the Scandinavian languages.
 ALPHABETS = ("éèàçêâîôûùëïœ", "äöüßéà", "áéíóúñü", "ãõçáéíóúâêôà", "àèéìòù", "åäöæøé")
-PUNCTUATION = set("‘’“”–—…«»°€¿¡·\xa0\xad")  # which may stand beside these letters
+PUNCTUATION = set("‘’“”–—…«»°€¿¡·\xa0\xad")  # signs that may occur together with these letters
 EAST_ASIAN = re.compile(r"cp932|cp949|shift_|euc_|big5|gb|johab|hz|iso2022")
 
 
@@ -43,8 +43,8 @@ class Encoding(NamedTuple):
 
     Attributes:
         name: The name of the encoding in Python.
-        line_end: The end of a line: a line feed (with or without a carriage return before it), a carriage return, or
-            NEL.
+        line_end: The character that ends a line: a line feed (with or without a carriage return before it), a carriage
+            return, or NEL.
         detected: Whether the encoding was guessed from the bytes, and may therefore be wrong.
     """
 
@@ -54,7 +54,7 @@ class Encoding(NamedTuple):
 
     @property
     def is_usual(self) -> bool:
-        """Whether the lines can be read without recoding."""
+        """Whether the lines can be read without conversion."""
         return self.name == "utf-8" and self.line_end == "\n"
 
 
@@ -90,11 +90,11 @@ def detect_encoding(path: Path, fallback: str | None = None) -> Encoding:
 
 
 def decoded_lines(path: Path, bad: BadLines, encoding: Encoding) -> Iterator[tuple[int, str]]:
-    """Yield the number and the text of each line of a file, with a newline at its end.
+    """Yield the number and the text of each line in a file; the text ends with a newline.
 
     Args:
         path: The file.
-        bad: Decides what happens to lines that cannot be used.
+        bad: The object that decides what happens to lines that cannot be used.
         encoding: The encoding, as `detect_encoding` returned it.
     """
     if encoding.is_usual:
@@ -115,10 +115,9 @@ def decoded_lines(path: Path, bad: BadLines, encoding: Encoding) -> Iterator[tup
 
 
 class _Recoded(io.RawIOBase):
-    """A stream of UTF-8 with line feeds, made from a stream in another encoding or with other line ends.
+    """Converts a stream in another encoding or with other line ends to UTF-8 with line feeds.
 
-    Bytes that cannot be decoded become a byte that is not UTF-8, so that the reader of lines reports the line as a bad
-    one.
+    Bytes that cannot be decoded become a byte that is not valid UTF-8. Then the reader of lines reports a bad line.
     """
 
     def __init__(self, stream: IO[bytes], encoding: Encoding):
@@ -144,7 +143,7 @@ class _Recoded(io.RawIOBase):
 
 
 def _line_end(stream: IO[bytes], name: str) -> str:
-    """Return the end of the lines. It is a carriage return or NEL only if the whole file has no line feed."""
+    """Return the character that ends lines: a line feed, or a carriage return or NEL if the file has no line feeds."""
     decoder = codecs.getincrementaldecoder(name)(errors="replace")
     has_return = has_next_line = False
     while block := stream.read(BLOCK):
@@ -156,7 +155,7 @@ def _line_end(stream: IO[bytes], name: str) -> str:
 
 
 def _evidence(stream: IO[bytes]) -> bytes | None:
-    """Return bytes that are not ASCII, from a file that is not UTF-8, or None if it is UTF-8 or has NUL bytes."""
+    """Return blocks with non-ASCII bytes from a file, or None if the file is valid UTF-8 or has NUL bytes."""
     decoder, valid, parts, size = codecs.getincrementaldecoder("utf-8")(), True, [], 0
     while block := stream.read(BLOCK):
         if b"\0" in block:
@@ -200,9 +199,9 @@ def _from_bytes(evidence: bytes) -> str | None:
         if EAST_ASIAN.match(name):
             foreign = [character for character in text if not character.isascii()]
             if sum("\u3041" <= character <= "\u30ff" for character in foreign) > 0.3 * len(foreign):
-                return name  # hiragana and katakana: other East Asian encodings would show other signs
-    # Single-byte encodings of Latin letters differ in a few letters only, and charset-normalizer does not tell them
-    # apart well. The western one is right if its letters are those of one western language, or if there are few.
+                return name  # hiragana and katakana; a wrong East Asian encoding would give other signs
+    # Single-byte encodings of Latin letters differ only in a few letters, and charset-normalizer often confuses them.
+    # The western encoding is right if its accented letters are few, or if all of them belong to one western language.
     if WESTERN & set(texts):
         letters = [character for character in western if character.isalpha()]
         accented = {character.lower() for character in letters if not character.isascii()}

@@ -1,8 +1,8 @@
-"""Reads conversations in JSON: one on each line, or a whole file that is a list or an object of conversations.
+"""Reads conversations in JSON: one on each line, or a file that is a list or an object of conversations.
 
-A conversation is a list of utterances, an object that has such a list (`utterances`, `messages`, `dialog` ...), or an
-object with a question and its answer. An utterance is a text, or an object that has a text (`text`, `content` ...).
-In JSON lines, each line may also be one utterance that names its conversation (`dialog_id`, `conversation_id` ...).
+A conversation is a list of utterances, an object with such a list (`utterances`, `messages`, `dialog` ...), or an
+object with a question and its answer. An utterance is a text, or an object with a text (`text`, `content` ...). In JSON
+lines, each line may also be one utterance that names its conversation (`dialog_id`, `conversation_id` ...).
 """
 
 from collections.abc import Iterator
@@ -72,9 +72,7 @@ def read_json(path: Path, reading: Reading) -> Iterator[Conversation]:
     except json_files.NotJSONError as error:
         raise UserError(f"{path}: the file is not JSON ({error}); a list of conversations is expected") from None
     except ValueError as error:
-        raise UserError(
-            f"{path}: the file is JSON that cannot be used ({error}); a list of conversations is expected"
-        ) from None
+        raise UserError(f"{path}: the JSON cannot be used ({error}); a list of conversations is expected") from None
     items = value if _is_list_of_conversations(value) else contained(value)
     if items is None:
         wanted = "a list of lists of texts is expected"
@@ -84,21 +82,21 @@ def read_json(path: Path, reading: Reading) -> Iterator[Conversation]:
 
 
 def report_json(where: str, error: ValueError, wanted: str, reading: Reading) -> None:
-    """Report a line for which `json_files.loads` has raised an error; `wanted` says what is expected."""
+    """Report a line for which `json_files.loads` raised an error; `wanted` describes what is expected."""
     if isinstance(error, json_files.NotJSONError):
         reading.bad.report(where, "not JSON", f"the line is not JSON ({error}); {wanted}")
     else:
-        reading.bad.report(where, "with other JSON", f"the line is JSON that cannot be used ({error}); {wanted}")
+        reading.bad.report(where, "with other JSON", f"the JSON cannot be used ({error}); {wanted}")
 
 
 def _keys(value: Any) -> str:
-    """Name the keys of an object that is not a conversation, so that the user recognises what was read."""
+    """List the keys of an object that is not a conversation, so that the user recognises the object."""
     keys = list(value)[:8] if isinstance(value, dict) else []
-    return f"; the keys here are {', '.join(keys)}" if keys else ""
+    return f"; the keys of this object are {', '.join(keys)}" if keys else ""
 
 
 def contained(value: Any) -> list[Any] | None:
-    """Return the conversations in an object: a list under a usual key, or one conversation under each key, or None."""
+    """Return the conversations in an object, or None: a list under a usual key, or one conversation under each key."""
     if not isinstance(value, dict):
         return None
     parts = [item for key in value if key in PARTS and isinstance(value[key], list) for item in value[key]]
@@ -117,8 +115,8 @@ def conversations(value: Any, where: str, reading: Reading) -> Iterator[Conversa
 
     Args:
         value: The value.
-        where: The place of the value, for messages.
-        reading: The object that counts speakers, and decides what happens to bad lines.
+        where: The position of the value, for messages.
+        reading: The object that counts speakers and decides what happens to bad lines.
     """
     bad = reading.bad
     emotion: Any = value.get("emotion") if isinstance(value, dict) else None
@@ -129,7 +127,7 @@ def conversations(value: Any, where: str, reading: Reading) -> Iterator[Conversa
     turns = _unwrapped(turns)
     emotions: tuple[str | None, ...] = ()
     if isinstance(emotion, list) and len(emotion) == len(turns) and set(map(repr, emotion)) <= set("0123456"):
-        # DailyDialog as a data set of Hugging Face
+        # DailyDialog as a Hugging Face data set
         emotion, emotions = None, tuple(EMOTIONS[number] for number in emotion)
     texts: list[Any] = [_text(turn) for turn in turns]
     if not all(isinstance(text, str) for text in texts):
@@ -161,7 +159,7 @@ def _turns(value: dict[str, Any]) -> Any:
 
 
 def _unwrapped(turns: list[Any]) -> list[Any]:
-    """Return the utterances of PersonaChat's JSON: the last history, and the last candidate, which is the answer."""
+    """Return the utterances of PersonaChat's JSON: the last history and the last candidate, which is the answer."""
     last = turns[-1] if turns else None
     if isinstance(last, dict) and isinstance(last.get("history"), list) and isinstance(last.get("candidates"), list):
         return [*last["history"], *last["candidates"][-1:]]
@@ -185,7 +183,7 @@ def _is_instruction(turn: Any) -> bool:
 
 
 def _is_turns(value: list[Any]) -> bool:
-    """Whether a list contains the utterances of one conversation, as objects with a text."""
+    """Return whether a list contains the utterances of one conversation as objects with a text."""
     return bool(value) and all(isinstance(item, dict) and isinstance(_text(item), str) for item in value)
 
 

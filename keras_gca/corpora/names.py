@@ -1,4 +1,4 @@
-"""The names that tables, JSON objects and tags give to questions, answers, utterances, conversations and speakers."""
+"""The names of columns, JSON keys and tags for questions, answers, utterances, conversations and speakers."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -35,13 +35,13 @@ LISTS = (
 
 
 def key_of(name: str) -> str:
-    """Return the name of a column, a key or a tag in the form in which this module lists it: "Turn No." -> turn_no."""
+    """Convert the name of a column, key or tag to the form of the lists in this module: "Turn No." -> turn_no."""
     name = re.sub(r"(?<=[a-z])(?=[A-Z][a-z])", "_", name.strip())  # conversationId
     return re.sub(r"[^0-9a-z]+", "_", name.casefold()).strip("_")
 
 
 def find(names: Sequence[str], wanted: Iterable[str]) -> str | None:
-    """Return the first of `wanted` that is among the names, spelled as in `names`, or None if none of them is."""
+    """Return the first name of `wanted` that occurs in `names`, in the spelling of `names`, or None."""
     written = {key_of(name): name for name in reversed(names)}
     return next((written[name] for name in wanted if name in written), None)
 

@@ -1,7 +1,8 @@
 r"""Reads PersonaChat and other corpora in the two text formats of ParlAI; each episode is a conversation.
 
-Numbered lines: `NUMBER text<TAB>answer`, perhaps followed by a reward and candidates. The number 1 begins an episode.
-Named fields: `text:...<TAB>labels:...<TAB>episode_done:True`, the last field at the end of an episode.
+Numbered lines: `NUMBER text<TAB>answer`, optionally with a reward and candidates after it. The number 1 begins an
+episode.
+Named fields: `text:...<TAB>labels:...<TAB>episode_done:True`. The field `episode_done` marks the end of an episode.
 
 Personas ("your persona: ...") and candidates are left out. `\n` separates the lines inside a text.
 """
@@ -14,7 +15,7 @@ from keras_gca.corpora.conversation import Conversation, Reading, one_line
 
 NUMBERED = re.compile(r"(\d+)\s(.*)", re.DOTALL)
 PERSONA = re.compile(r"\s*(?:your|partner'?s?) persona:")
-SILENCE = "__SILENCE__"  # in place of a text: the answer begins the conversation
+SILENCE = "__SILENCE__"  # stands for a missing text: the answer begins the conversation
 
 
 def read_parlai(path: Path, reading: Reading) -> Iterator[Conversation]:

@@ -1,7 +1,7 @@
 """Reads plain text: one utterance on each line, possibly after the tag of a speaker.
 
-Empty lines, or lines such as `---`, divide conversations. A folder of .txt files is read as one corpus. The first
-paper's own corpus has this format, without empty lines.
+Empty lines, or lines such as `---`, separate conversations. A folder of .txt files is read as one corpus. The corpus of
+the first paper has this format, without empty lines.
 """
 
 import csv
@@ -16,14 +16,15 @@ from keras_gca.corpora.documents import MOST
 from keras_gca.corpora.names import QUESTIONS, key_of
 from keras_gca.errors import UserError
 
-RULE = re.compile(r"([-=_*~#])\1{2,}")  # a line that divides conversations, as an empty line does
-END = "<|im_end|>"  # of an utterance in ChatML
+RULE = re.compile(r"([-=_*~#])\1{2,}")  # a line that separates conversations, like an empty line
+END = "<|im_end|>"  # the end of an utterance in ChatML
 
 
 def read_text(path: Path, reading: Reading) -> Iterator[Conversation]:
-    """Read plain text as it is.
+    """Read plain text.
 
-    The files of a folder are checked to be plain text. The tags of speakers are removed from those that have them.
+    The lines of a single file are used unchanged. In a folder, each file must be plain text, and the tags of speakers
+    are removed.
     """
     if not path.is_dir():
         yield from _read_lines(path, reading)
@@ -32,7 +33,9 @@ def read_text(path: Path, reading: Reading) -> Iterator[Conversation]:
     for file in sorted(path.glob("*.txt")):
         format = detect(file)
         if format not in ("text", "speakers"):
-            raise UserError(f"{file}: the file looks like {format}, not plain text; name this file, not its folder")
+            raise UserError(
+                f"{file}: the file has the format {format}, not plain text; name this file instead of its folder"
+            )
         if format == "speakers":
             yield from read_speakers(file, reading)
         else:
@@ -40,10 +43,10 @@ def read_text(path: Path, reading: Reading) -> Iterator[Conversation]:
 
 
 def _persons(folder: Path) -> dict[str, str]:
-    """Read the person of each file of a folder from its `speakers.csv`, if there is one; see docs/corpus.md.
+    """Read the person of each file in a folder from `speakers.csv`, if this file exists; see docs/corpus.md.
 
     Returns:
-        {name of a file: name of the person, who speaks the utterances 2, 4 and 6 of its conversations}.
+        {name of a file: name of the person, who speaks the utterances 2, 4, 6 and so on of each conversation in it}.
 
     Raises:
         UserError: The file is not a table.
@@ -55,7 +58,9 @@ def _persons(folder: Path) -> dict[str, str]:
         try:
             rows = [row for row in csv.DictReader(stream) if row.get("name") and row.get("file")]
         except csv.Error as error:
-            raise UserError(f"{table}: not a table of speakers with the columns name and file ({error})") from None
+            raise UserError(
+                f"{table}: the file cannot be read as CSV ({error}); a table with the columns name and file is expected"
+            ) from None
     return {row["file"]: row["name"] for row in rows}
 
 
@@ -77,11 +82,11 @@ def _read_lines(path: Path, reading: Reading, person: str | None = None) -> Iter
 
 
 class Paragraph(NamedTuple):
-    """Lines without an empty line between them.
+    """A group of lines without an empty line between them.
 
     Attributes:
-        gap: The number of empty lines before the paragraph; -1 for a line such as `---`.
-        lines: The lines, with the tags of their speakers. A message of ChatML is one line.
+        gap: The number of empty lines before the paragraph, or -1 if a line such as `---` is before it.
+        lines: The lines, with the tags of their speakers. A ChatML message is stored as one line.
     """
 
     gap: int
@@ -89,12 +94,16 @@ class Paragraph(NamedTuple):
 
 
 def read_speakers(path: Path, reading: Reading) -> Iterator[Conversation]:
-    """Read plain text without the tags of speakers at the beginnings of lines.
+    """Read plain text in which lines begin with the tags of speakers, and remove the tags.
 
-    A line without a tag continues the utterance of the line before it. A tag such as "Q:" or "Question:" begins another
-    conversation, because a question with its answer is one exchange. Where most paragraphs are one utterance, empty
-    lines divide utterances; conversations are then divided by more empty lines than the least, or by lines such as
-    `---`. The messages of ChatML may contain empty lines; its system messages are left out.
+    A line without a tag continues the utterance of the line before it. A tag such as "Q:" or "Question:" begins a new
+    conversation, because a question with its answer is one exchange.
+
+    Empty lines usually separate conversations. But if most paragraphs are single utterances, empty lines separate
+    utterances. In that case conversations are separated by a larger number of empty lines than utterances, or by lines
+    such as `---`.
+
+    ChatML messages may contain empty lines. System messages in ChatML are left out.
     """
     paragraphs = list(_paragraphs(path, reading))
     tags = [sum(map(_is_tagged, paragraph.lines)) for paragraph in paragraphs]
@@ -102,7 +111,7 @@ def read_speakers(path: Path, reading: Reading) -> Iterator[Conversation]:
     least = min((paragraph.gap for paragraph in paragraphs[1:] if paragraph.gap > 0), default=0)
     utterances: list[list[str]] = []  # the parts of each utterance
     speakers: list[str | None] = []  # the speaker of each utterance
-    tagged = False  # whether the last utterance has a tag, so that a line without one continues it
+    tagged = False  # whether the last utterance has a tag, so that a line without a tag continues it
     for paragraph in paragraphs:
         divides = not spaced or paragraph.gap < 0 or paragraph.gap > least
         for number, line in enumerate(paragraph.lines):
@@ -128,7 +137,7 @@ def _conversation(utterances: list[list[str]], speakers: list[str | None]) -> It
 
 def _paragraphs(path: Path, reading: Reading) -> Iterator[Paragraph]:
     paragraph = Paragraph(0, [])
-    message: list[str] = []  # the words of a message of ChatML that has not ended
+    message: list[str] = []  # the words of a ChatML message that has not ended
     gap = 0
     for _, line in reading.lines(path):
         line = line.strip()

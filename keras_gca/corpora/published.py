@@ -1,8 +1,9 @@
 """Finds the files of a published corpus in its folder, or copies them from its archive.
 
-EmpatheticDialogues has `train.csv`, `valid.csv` and `test.csv`. DailyDialog has `dialogues_train.txt` and a file for
-each other part, which may be in folders named after the parts, or it has `dialogues_text.txt` with all conversations.
-The archives are those that can be downloaded. DailyDialog's archive contains one archive for each part.
+EmpatheticDialogues has `train.csv`, `valid.csv` and `test.csv`. DailyDialog has either `dialogues_text.txt` with all
+conversations, or one file for each part, such as `dialogues_train.txt`. The files of the parts may be in folders that
+are named after the parts. The archives are those that can be downloaded; DailyDialog's archive contains one archive for
+each part.
 """
 
 import gzip
@@ -26,16 +27,16 @@ FOLDERS = (*PARTS, "valid")
 DIALOGUES = re.compile(r"dialogues_(emotion_)?(train|validation|test)\.txt")
 ALL_DIALOGUES = re.compile(r"dialogues_(text|emotion)\.txt")
 EMPATHETIC = re.compile(r"(train|valid|test)\.csv")
-UTTERANCES = "utterances.jsonl"  # of ConvoKit
+UTTERANCES = "utterances.jsonl"  # the file of a ConvoKit corpus
 WANTED = (cornell.LINES, cornell.CONVERSATIONS, UTTERANCES)
-ZIP_BEGINNINGS = (b"PK\3\4", b"PK\5\6", b"PK\7\x08")  # of a usual archive, of an empty one, and of one of several files
+ZIP_BEGINNINGS = (b"PK\3\4", b"PK\5\6", b"PK\7\x08")  # a usual, an empty and a split archive
 BLOCK = 1 << 16  # bytes
-MOST = 400_000_000  # bytes that an archive may unpack to
+MOST = 400_000_000  # the maximum size of an unpacked archive in bytes
 MOST_MEMBERS = 10_000
 
 
 def files_of(folder: Path) -> list[Path]:
-    """Return the files of DailyDialog or EmpatheticDialogues in a folder. The list is empty for any other folder.
+    """Return the files of DailyDialog or EmpatheticDialogues in a folder; the list is empty for any other folder.
 
     Args:
         folder: The folder. The files may also be in subfolders that are named after the parts.
@@ -67,30 +68,30 @@ def is_archive(path: Path) -> bool:
 
 
 def _is_zip(path: Path) -> bool:
-    """Return whether a file begins and ends as a ZIP archive does.
+    """Return whether a file begins and ends like a ZIP archive.
 
-    `zipfile.is_zipfile` looks only at a file's end, where a text can have the same bytes.
+    `zipfile.is_zipfile` checks only the end of a file, and a text can end with the same bytes.
     """
     with path.open("rb") as stream:
         if stream.read(4) not in ZIP_BEGINNINGS:
             return False
     try:
         return zipfile.is_zipfile(path)
-    except zipfile.BadZipFile:  # the end says that the archive has several files
+    except zipfile.BadZipFile:  # the end of the file says that the archive is split
         return True
 
 
 @contextmanager
 def unpacked(path: Path) -> Iterator[Path]:
-    """Copy the corpus files of a .zip or .tar.gz archive into a temporary folder, and return the folder.
+    """Copy the corpus files of a .zip or .tar.gz archive into a temporary folder, and yield the folder.
 
-    Only members with the names of corpus files are copied, and their folders are not taken from the archive.
+    Only members with the names of corpus files are copied. Their paths in the archive are ignored.
 
     Args:
         path: The archive.
 
     Raises:
-        UserError: The archive is damaged, unpacks to too much, or does not contain a known corpus.
+        UserError: The archive is damaged, is too large when unpacked, or does not contain a known corpus.
     """
     with tempfile.TemporaryDirectory() as made:
         folder = Path(made)
@@ -104,17 +105,18 @@ def unpacked(path: Path) -> Iterator[Path]:
         except (tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, ValueError) as error:
             if isinstance(error, UserError):
                 raise
-            raise UserError(f"{path}: the archive is damaged, or cannot be read ({error})") from None
+            raise UserError(f"{path}: the archive is damaged or cannot be read ({error})") from None
         if not any(folder.iterdir()):
             raise UserError(
-                f"{path}: the file looks like an archive or an office document, and contains no known corpus; those "
-                "of EmpatheticDialogues, DailyDialog, Cornell and ConvoKit are read (unpack others, and name a file)"
+                f"{path}: the file looks like an archive or an office document, and contains no known corpus; archives "
+                "of EmpatheticDialogues, DailyDialog, Cornell and ConvoKit can be read (unpack any other archive, and "
+                "name a file in it)"
             )
         yield folder
 
 
 class _Budget:
-    """Limits how much an archive may unpack to, and how many members it may have."""
+    """Limits the unpacked size of an archive and the number of its members."""
 
     def __init__(self, path: Path):
         self._path, self._left, self._members = path, min(most_unpacked(path.stat().st_size), MOST), MOST_MEMBERS
@@ -128,7 +130,7 @@ class _Budget:
         block = source.read(size)
         self._left -= len(block)
         if self._left < 0:
-            raise UserError(f"{self._path}: the archive unpacks to too much; text is expected")
+            raise UserError(f"{self._path}: the unpacked archive is too large; an archive of text files is expected")
         return block
 
     def copy(self, source: IO[bytes], target: IO[bytes]) -> None:
@@ -137,7 +139,7 @@ class _Budget:
 
 
 class _Unzipped:
-    """Reads a gzip file, and also counts the bytes of members that are skipped."""
+    """Reads a gzip file, and counts all bytes that are read, including those of skipped members."""
 
     def __init__(self, stream: IO[bytes], budget: _Budget):
         self._stream, self._budget = gzip.GzipFile(fileobj=stream), budget

@@ -1,7 +1,7 @@
 """Recognises the formats of text from a sample of a file.
 
-Each function below looks for one kind of format and returns a `Shape`, or None. `recognise` calls them in order, from
-the most special formats to the most general ones.
+Each function below looks for one kind of format and returns a `Shape` or None. `recognise` calls them in order, from
+the most specific to the most general format.
 """
 
 import itertools
@@ -39,10 +39,10 @@ SEPARATORS = ("|||", "###", "<sep>", "[SEP]", "</s>", "<eos>", "<EOS>", "<|endof
 
 
 class Shape(NamedTuple):
-    """What a sample looks like.
+    """The recognised format of a sample.
 
     Attributes:
-        format: The format as which the file can be read, or None if there is no reader for it.
+        format: The name of the format, or None if there is no reader for the format.
         looks_like: A description of the file, for messages.
     """
 
@@ -51,11 +51,11 @@ class Shape(NamedTuple):
 
 
 def recognise(text: str, complete: bool, suffix: str) -> Shape:
-    """Return what a sample of a file looks like.
+    """Recognise the format of a file from a sample.
 
     Args:
         text: The sample.
-        complete: Whether the sample is the whole file.
+        complete: Whether the sample is the complete file.
         suffix: The suffix of the file's name, in lower case.
     """
     lines = [line for line in text.splitlines() if line.strip()]
@@ -125,9 +125,9 @@ def _script(text: str) -> Shape | None:
 
 
 def _timestamps(lines: list[str]) -> Shape | None:
-    """Times at the beginnings of lines. If there are dates as well, a message may have several lines."""
+    """Recognise times at the beginnings of lines; if the times have dates, a message may span several lines."""
     if share(lines, STAMP) >= 0.5 or (share(lines, FULL_STAMP) >= 0.2 and len(lines) > 1):
-        return Shape(None, "the export of a chat or a log, with times at the beginnings of lines")
+        return Shape(None, "a chat export or a log, with times at the beginnings of lines")
     return None
 
 
@@ -183,7 +183,7 @@ def _table(lines: list[str]) -> Shape | None:
 
 
 def _is_pairs(lines: list[str]) -> bool:
-    """Whether all lines have two columns of words, without a header, in which few values are repeated."""
+    """Return whether all lines have two columns of words without a header, and few values are repeated."""
     separators = {tables.separator_of_pair(line) for line in lines}
     separator = separators.pop()
     if separator is None or separators:
@@ -200,7 +200,7 @@ def _is_pairs(lines: list[str]) -> bool:
     return True
 
 
-# Lines of one form
+# Formats that are recognised by the form of each line
 
 
 def _separated(lines: list[str]) -> Shape | None:
@@ -242,7 +242,10 @@ def _are_speakers(names: Counter[str]) -> bool:
 
 
 def _speakers(lines: list[str]) -> Shape | None:
-    """The tags of speakers, or names of fields, which are not repeated. Lines without a tag continue an utterance."""
+    """Recognise the tags of speakers, which are repeated, and the names of fields, which are not.
+
+    Lines without a tag continue an utterance.
+    """
     names = Counter(match[1] for line in lines if (match := SPEAKER.match(line)))
     if len(lines) > 1 and names.total() >= MOST * len(lines):
         if len(names) <= max(2, names.total() / 2):
@@ -266,7 +269,7 @@ def _bracketed(lines: list[str]) -> Shape | None:
 
 
 def _chat_template(lines: list[str]) -> Shape | None:
-    """The marks by which chat models tell the turns of a conversation apart; there is a reader for ChatML."""
+    """Recognise the marks with which chat models separate turns; only ChatML has a reader."""
     if sum(CHATML.match(line) is not None for line in lines) > 1:
         return Shape("speakers")
     marked = sum(TEMPLATE.search(line) is not None for line in lines)

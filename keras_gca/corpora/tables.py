@@ -1,7 +1,7 @@
 """Reads tables with commas, tabs, semicolons or bars between the columns: pairs of a question and an answer, or turns.
 
-The columns are found by the names in the first line (`names.py`). A table without such a line is read if it has two
-columns with a tab between them, or two columns in quotation marks; they are a question and its answer.
+The columns are found by the names in the first line (`names.py`). A table without such a line can be read if it has two
+columns that are separated by a tab or are in quotation marks. These columns are a question and its answer.
 """
 
 import csv
@@ -20,7 +20,7 @@ QUOTED_PAIRS = {mark: re.compile(rf'\s*"(?:[^"]|"")*"{mark}"(?:[^"]|"")*"\s*$') 
 
 
 def split_line(line: str, separator: str) -> list[str] | None:
-    """Return the fields of one line, or None if it is not a line of such a table.
+    """Return the fields of a line, or None if the line does not belong to a table with this separator.
 
     Quotation marks around a field are removed. With tabs, other quotation marks are literal.
     """
@@ -34,7 +34,7 @@ def split_line(line: str, separator: str) -> list[str] | None:
 
 
 def header_of(line: str) -> tuple[str, list[str]] | None:
-    """Return the separator and the names of the columns, if a line names the columns of pairs or turns."""
+    """Return the separator and the column names if a line names the columns of pairs or turns, and None otherwise."""
     for separator in SEPARATORS:
         names = split_line(line, separator) if separator in line else None
         if names and len(names) <= 200 and (pair_columns(names) or turn_columns(names)):
@@ -43,16 +43,17 @@ def header_of(line: str) -> tuple[str, list[str]] | None:
 
 
 def separator_of_pair(line: str) -> str | None:
-    """Return the separator of a line that has two columns: a tab, or a comma or semicolon between quotation marks."""
+    """Return the separator of a line with two columns: a tab, or a comma or semicolon between quoted fields."""
     if line.count("\t") == 1:
         return "\t"
     return next((separator for separator, form in QUOTED_PAIRS.items() if form.match(line)), None)
 
 
 def rows(path: Path, reading: Reading, separator: str) -> Iterator[tuple[int, list[str]]]:
-    """Yield the number of the (last) line and the fields of each row of a table; empty rows are left out.
+    """Yield the line number and the fields of each row in a table, without empty rows.
 
-    A field in quotation marks may contain line breaks, except in tables with tabs.
+    A field in quotation marks may contain line breaks, except in tables with tabs. The line number of such a row is
+    that of its last line.
     """
     number = 0
 
@@ -74,7 +75,7 @@ def rows(path: Path, reading: Reading, separator: str) -> Iterator[tuple[int, li
         except StopIteration:
             return
         except csv.Error as error:
-            # An open quotation mark takes all lines that follow, so the line where its row begins is named.
+            # If a quotation mark is not closed, the row includes all following lines. The message names its first line.
             reading.bad.report(f"{path}:{before + 1}", "not CSV", f"not CSV ({csv_fault(error)})")
             continue
         if any(map(str.strip, row)):
@@ -82,24 +83,24 @@ def rows(path: Path, reading: Reading, separator: str) -> Iterator[tuple[int, li
 
 
 def csv_fault(error: csv.Error) -> str:
-    """Say what is wrong with a row. The messages of Python's csv module are for programmers."""
+    """Describe the fault of a row for users; the messages of Python's csv module are meant for programmers."""
     message = str(error)
     if "unexpected end of data" in message:
-        return "a quotation mark opens a field, and none closes it"
+        return "a quotation mark opens a field and is not closed"
     if "expected after" in message:
-        return "text follows a closing quotation mark; quotation marks inside a field are doubled"
+        return "text follows a closing quotation mark; quotation marks inside a field must be doubled"
     if "field limit" in message:
         return f"a field has more than {csv.field_size_limit():,} characters; perhaps a quotation mark is not closed"
     if "new-line character" in message:
-        return "a field contains a carriage return; a line feed ends each line"
+        return "a field contains a carriage return; each line must end with a line feed"
     return one_line(message)
 
 
 def read_table(path: Path, reading: Reading) -> Iterator[Conversation]:
-    """Read pairs or turns.
+    """Read a table of pairs or turns.
 
     Raises:
-        UserError: The first line does not name the columns, and does not have two columns of `separator_of_pair`.
+        UserError: The first line neither names the columns nor is a pair (`separator_of_pair`).
     """
     first = next((line for _, line in reading.lines(path) if line.strip()), "")
     found = header_of(first)
@@ -107,7 +108,7 @@ def read_table(path: Path, reading: Reading) -> Iterator[Conversation]:
     if separator is None:
         raise UserError(
             f"{path}: the first line does not name the columns; question and answer, or conversation and text, are "
-            "expected (or two columns with a tab between them, or in quotation marks)"
+            "expected (or two columns that are separated by a tab or in quotation marks)"
         )
     complete = _complete(path, rows(path, reading, separator), len(names), reading)
     if found is not None:
@@ -118,17 +119,17 @@ def read_table(path: Path, reading: Reading) -> Iterator[Conversation]:
 
 
 def read_rows(names: Sequence[str], rows: Iterator[tuple[str, list[str]]], reading: Reading) -> Iterator[Conversation]:
-    """Read the rows of a table with named columns: the columns of pairs, or those of turns.
+    """Read the rows of a table with named columns of pairs or turns.
 
     Args:
         names: The names of the columns.
-        rows: The place of each row, for messages, and its fields, one for each column.
-        reading: Counts the speakers.
+        rows: The position of each row, for messages, and the fields of the row, one for each column.
+        reading: The records about what is read, which count the speakers.
     """
     pair, turn = pair_columns(names), turn_columns(names)
     if turn is not None and (pair is None or find(names, TURNS) is not None):
         return _turns(rows, names, turn, reading)
-    assert pair is not None  # the caller has found one of the two
+    assert pair is not None  # the caller has checked that there are columns of pairs or turns
     return _pairs(rows, names.index(pair[0]), names.index(pair[1]))
 
 

@@ -1,1 +1,1 @@
-"""Runs training runs of either paper: batches, graphs, replicas, optimizers, random numbers, the loop."""
+"""The training engine of both papers: batches, graphs, replicas, optimizers, random numbers and the training loop."""

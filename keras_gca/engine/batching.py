@@ -1,12 +1,13 @@
-"""Plans batches of few shapes: rows of similar lengths share a batch, and widths are rounded up.
+"""Plans batches with few shapes: rows of similar lengths share a batch, and widths are rounded up.
 
-XLA compiles a program for each shape, so few shapes save time. Rows of similar lengths need little padding.
+XLA compiles a program for each shape, so a small number of shapes saves time. Rows of similar lengths need little
+padding.
 """
 
 import numpy as np
 
 BUCKET = 8  # widths are rounded up to multiples of this many tokens
-POOL = 32  # the rows of this many batches are sorted by length together; larger pools pad less, smaller ones mix more
+POOL = 32  # the number of batches whose rows are sorted together; larger pools need less padding, but mix rows less
 
 
 def plan(
@@ -20,11 +21,11 @@ def plan(
 
     Args:
         lengths: (n,) int, the length of each row's first part, such as the context, in tokens.
-        size: The number of rows in a batch; the last batch of a pool may have fewer.
-        seed: The seed of the shuffle, or None for a fixed order, as validation needs it. The same seed gives the same
+        size: The number of rows in a batch. The last batch of a pool may have fewer rows.
+        seed: The seed of the shuffle, or None for a fixed order, which validation needs. The same seed gives the same
             plan, so that an interrupted epoch can be resumed.
-        then: (n,) int, the length of each row's second part, such as the answer, or None if rows have one part only. It
-            decides the order of rows whose first parts need the same width.
+        then: (n,) int, the length of each row's second part, such as the answer, or None if rows have only one part.
+            Rows whose first parts need the same width are sorted by this length.
         pool: The number of batches whose rows are sorted together.
 
     Returns:
@@ -46,12 +47,12 @@ def plan(
 
 
 def bucket(lengths: np.ndarray | int, multiple: int = BUCKET) -> np.ndarray:
-    """Round lengths up to a multiple, at least one multiple."""
+    """Round lengths up to the next multiple of a number; the result is at least this number."""
     return np.maximum(-(-np.asarray(lengths) // multiple), 1) * multiple
 
 
 def width_of(lengths: np.ndarray, limit: int) -> int:
-    """Return the width that rows of these lengths need, rounded up, but not above the limit."""
+    """Return the width that rows of these lengths need, rounded up but at most `limit`."""
     return min(int(bucket(lengths.max(initial=1))), limit)
 
 
@@ -64,11 +65,11 @@ def fitted(rows: np.ndarray, width: int, on_left: bool) -> np.ndarray:
 
 
 def filled(rows: np.ndarray, size: int, before: int = 0) -> np.ndarray:
-    """Fill rows, (n, ...), up with rows of zeros: (size, ...). Such rows have no tokens and do not count.
+    """Add rows of zeros to rows, (n, ...) -> (size, ...); such rows have no tokens and do not count.
 
     Args:
         rows: The rows.
-        size: The number of rows of the result.
-        before: How many of the rows of zeros come first.
+        size: The number of rows in the result.
+        before: The number of rows of zeros that are added before the given rows. All others are added after them.
     """
     return np.pad(rows, [(before, size - before - len(rows)), *[(0, 0)] * (rows.ndim - 1)])

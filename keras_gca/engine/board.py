@@ -1,6 +1,6 @@
-"""Writes TensorBoard's files of a run: metrics, sample replies as text, and the settings as hyperparameters.
+"""Writes a run's TensorBoard files: metrics, sample replies as text, and the settings as hyperparameters.
 
-Each phase has an axis of its own: its steps count the epochs or updates of this phase from 1.
+Each phase has its own axis: steps count the epochs or updates of this phase, from 1.
 """
 
 import contextlib
@@ -34,7 +34,7 @@ class Board:
             self._writer = tf.summary.create_file_writer(str(self._folder))
 
     def write_settings(self, values: Mapping[str, Any]) -> None:
-        """Write the settings of the run; TensorBoard's page HPARAMS compares runs by them."""
+        """Write the settings of the run; TensorBoard's page HPARAMS uses them to compare runs."""
         kinds = bool, int, float, str
         known = {name: value if isinstance(value, kinds) else str(value) for name, value in values.items()}
         with self._writing(0):
@@ -49,7 +49,7 @@ class Board:
                     tf.summary.scalar(f"{row['phase']}/{name}", value)
 
     def write_replies(self, history: Sequence[Mapping[str, Any]]) -> None:
-        """Write the sample replies that the run folder has for the last row of a history, if there are any."""
+        """Write the sample replies in the run folder for the last row of a history, if there are any."""
         text = self._run.read_samples(len(history))
         if text is not None:
             with self._writing(number_in_phase(history)):
@@ -70,12 +70,12 @@ class Board:
 
 
 def number_in_phase(history: Sequence[Mapping[str, Any]]) -> int:
-    """Return the number of the last row among the rows of its phase, from 1."""
+    """Return the position of the last row within its phase, counted from 1."""
     return sum(row["phase"] == history[-1]["phase"] for row in history)
 
 
 def redraw(run: RunFolder, history: list[dict[str, Any]], settings: Mapping[str, Any]) -> None:
-    """Write the files of TensorBoard anew, so that they have each row of the log once.
+    """Rewrite the TensorBoard files, so that they contain each row of the log once.
 
     Args:
         run: The run folder; all files in its folder `tensorboard` are removed first.
@@ -97,7 +97,7 @@ def redraw(run: RunFolder, history: list[dict[str, Any]], settings: Mapping[str,
 
 @contextlib.contextmanager
 def _plain_errors(folder: Path) -> Iterator[None]:
-    """Convert TensorFlow's errors, when it writes to a folder in this block, to OSError."""
+    """Convert errors that TensorFlow raises while it writes to a folder in this block to OSError."""
     try:
         yield
     except tf.errors.OpError as error:

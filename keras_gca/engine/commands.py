@@ -21,18 +21,18 @@ def run(
     commands: Mapping[str, str],
     arguments: list[str] | None = None,
 ) -> int:
-    """List a package's commands, run one of them, or print a script with which a shell completes them.
+    """List a package's commands, run one of them, or print a shell completion script.
 
     Args:
         package: The package whose modules contain the commands.
         program: The name of the program, such as `gca`.
-        called_as: How the user called the program, such as `gca` or `python -m keras_gca`.
-        purpose: The purpose of the package, shown above the list.
-        commands: The purpose of each command in one line, by the command's name, which is also its module's name.
-        arguments: The command's name and its arguments, or None for those of the process.
+        called_as: The words with which the user called the program, such as `gca` or `python -m keras_gca`.
+        purpose: The purpose of the package, which is shown above the list.
+        commands: {name of a command, which is also the name of its module: its purpose in one line}.
+        arguments: The command's name and its arguments, or None for the arguments of the process.
 
     Returns:
-        The exit status of the command, or 0 after the list, or 2 for an unknown command.
+        The exit status of the command; 0 after the list or a script; 2 for an unknown command.
     """
     arguments = sys.argv[1:] if arguments is None else arguments
     name = arguments[0].replace("-", "_") if arguments else ""
@@ -59,10 +59,10 @@ def _of_module(package: str, name: str, function: str) -> Callable[..., Any]:
 
 
 def _list(called_as: str, purpose: str, commands: Mapping[str, str], arguments: list[str]) -> str | None:
-    """Print the list of commands; for an unknown command, report an error that names the most similar one.
+    """Print the list of commands; for an unknown command, report an error that names the most similar command.
 
     Returns:
-        The shell for which the user has requested a completion script, or None if the list was printed.
+        The shell for which the user requested a completion script, or None if the list was printed.
     """
     width = max(map(len, commands))
     lines = "\n".join(f"  {name:{width}}  {line}" for name, line in commands.items())
@@ -79,7 +79,7 @@ def _list(called_as: str, purpose: str, commands: Mapping[str, str], arguments: 
         "--print-completion",
         choices=completion.SHELLS,
         metavar="SHELL",
-        help="print a script that completes commands and options in this shell: bash or zsh",
+        help="print a completion script for commands and options in this shell: bash or zsh",
     )
     shell: str | None = parser.parse_args(arguments).print_completion
     if shell is None:

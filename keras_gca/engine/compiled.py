@@ -1,4 +1,4 @@
-"""Compiles functions of batches, and distributes batches over replicas."""
+"""Compiles functions that take batches, and distributes batches over replicas."""
 
 import inspect
 from collections.abc import Callable, Collection
@@ -11,32 +11,35 @@ from keras_gca.engine.replicas import total
 
 
 class Compiled:
-    """A function of batches, compiled as one graph for batches of all sizes and widths.
+    """A function that takes batches, compiled as one graph for batches of all sizes and widths.
 
-    Making a graph takes seconds. On CPUs, one graph for all widths is as fast as a graph for each width. The graph does
-    not depend on the first batch, so that a resumed training run computes the same bits. XLA requires static shapes.
-    Therefore with jit_compile each shape has its own graph.
+    Building a graph takes seconds. On CPUs, one graph for all widths is as fast as a separate graph for each width. The
+    graph does not depend on the first batch, so that a resumed training run computes the same bits. XLA requires static
+    shapes. Therefore each shape has its own graph if `jit_compile` is true.
 
-    The function takes arrays in any structure. It may also take plain values; each combination of them has its own
-    graph. Name the compiled form after the function, as in `self.compiled_draw = Compiled(self.draw)`, so that a reader
-    of a call finds the function.
+    The function takes arrays in any structure. It may also take plain values. Each combination of plain values has its
+    own graph. Name the compiled form after the function, as in `self.compiled_draw = Compiled(self.draw)`, so that
+    readers of a call can find the function.
 
-    A replica is a copy of the model that computes a share of each batch (see `replicas`). Under a strategy of several
-    replicas, each replica receives a slice of the rows of every array except those named in `replicated`. An output of
-    the function has one row for each row of the batch, or is a scalar, or is None. The rows of all replicas are joined.
-    A replica's scalar is its part of a sum, and the parts are added up. Every process gets the whole result. Batches
-    are filled up with rows of zeros to a multiple of the number of replicas.
+    A replica is a copy of the model that computes a share of each batch (see `replicas`). If there are several
+    replicas, each of them receives a slice of the rows of every array except those named in `replicated`. Batches are
+    padded with rows of zeros to a multiple of the number of replicas.
+
+    Each output of the function must be None, a scalar, or an array with one row for each row of the batch. A replica's
+    scalar is its part of a sum. The rows of all replicas are joined, and their scalars are added up. Every process gets
+    the complete result.
 
     Args:
         function: The function to compile.
         jit_compile: Whether to compile the function with XLA.
-        replicated: The names of the arguments that every replica receives whole.
-        distribute: Whether the replicas share the work. If not, each process calls the function with the whole batch.
+        replicated: The names of the arguments that every replica receives completely.
+        distribute: Whether the replicas share the work. If not, each process calls the function with the complete
+            batch.
         arguments_of: The function whose signature names the arguments, if `function` itself takes `*batch`. If None,
             the signature of `function` is used.
 
     Raises:
-        ValueError: `replicated` names something that is not an argument.
+        ValueError: A name in `replicated` is not the name of an argument.
     """
 
     def __init__(
@@ -57,7 +60,7 @@ class Compiled:
         self.graph_on_replicas = tf.function(self.run_on_replicas, autograph=False)
 
     def __call__(self, *arguments: Any) -> Any:
-        """Call the function on a batch, on one replica or on all of them."""
+        """Call the function with a batch, on one replica or on all replicas."""
         replicas = tf.distribute.get_strategy().num_replicas_in_sync
         if replicas == 1 or not self._distribute:
             return self._call(self.graph, arguments)
@@ -69,16 +72,16 @@ class Compiled:
 
     @property
     def traces(self) -> int:
-        """The number of graphs that have been made."""
+        """The number of graphs that have been built."""
         return sum(graph.experimental_get_tracing_count() for graph in {self.graph, self.graph_on_replicas})
 
     def _call(self, graph: Any, arguments: tuple) -> Any:
-        if not self._static:  # this makes a graph for all sizes, which the call below then uses
+        if not self._static:  # builds the graph for all sizes that the call below uses
             graph.get_concrete_function(*tf.nest.map_structure(_of_any_size, arguments))
         return graph(*arguments)
 
     def _map_rows(self, change: Callable[[Any], Any], arguments: tuple) -> tuple:
-        """Change all arrays in the arguments whose rows the replicas share."""
+        """Apply a function to all arrays in the arguments whose rows are distributed over the replicas."""
 
         def changed(leaf: Any) -> Any:
             return change(leaf) if _is_array(leaf) and leaf.shape.rank != 0 else leaf
@@ -92,13 +95,13 @@ class Compiled:
         )
 
     def _rows(self, arguments: tuple) -> list[tf.Tensor]:
-        """Return the arrays whose rows the replicas share."""
+        """Return the arrays whose rows are distributed over the replicas."""
         arrays: list[tf.Tensor] = []
         self._map_rows(arrays.append, arguments)
         return arrays
 
     def run_on_replicas(self, *arguments: Any) -> Any:
-        """Run the function on all replicas; each replica computes its own rows. For use in a graph."""
+        """Run the function on all replicas, each with its own rows; this method is called inside a graph."""
         strategy = tf.distribute.get_strategy()
         results = strategy.run(lambda: self._run_share(arguments))
         return tf.nest.map_structure(lambda leaf: strategy.experimental_local_results(leaf)[0], results)
@@ -110,7 +113,7 @@ class Compiled:
 
 
 def _map_tensors(change: Callable[[tf.Tensor], tf.Tensor], results: Any) -> Any:
-    """Change all tensors that a function has returned. None is returned as None."""
+    """Apply a function to all tensors in results; None stays None."""
     return tf.nest.map_structure(lambda leaf: None if leaf is None else change(leaf), results)
 
 
@@ -121,8 +124,8 @@ def _is_array(leaf: Any) -> bool:
 def _of_any_size(leaf: Any) -> Any:
     """Return an array's type with unknown numbers of rows and tokens: (B, ...), (B, T) or (B, T, F).
 
-    A plain value is returned as it is. Two-dimensional arrays of floats are features, (B, F), or belong to responses of
-    one width; their second dimension stays known.
+    The second dimension of a two-dimensional float array stays known, because it is a number of features, (B, F), or
+    the common width of all responses. A plain value is returned unchanged.
     """
     if not _is_array(leaf):
         return leaf
@@ -134,15 +137,15 @@ def _of_any_size(leaf: Any) -> Any:
 def _filled_up(leaf: tf.Tensor, count: int, replicas: int) -> tf.Tensor:
     """Append rows of zeros so that all replicas get the same number of rows.
 
-    The batch has `count` samples, and the array has one row for each sample, or the same number of rows for each
-    sample.
+    The batch has `count` samples. The array has one row for each sample, or several rows for each sample, always the
+    same number.
     """
     free = -count % replicas * (leaf.shape[0] // count)
     return tf.pad(leaf, [[0, free], *[[0, 0]] * (leaf.ndim - 1)]) if free else leaf
 
 
 def _share(leaf: tf.Tensor) -> tf.Tensor:
-    """Return this replica's rows. For use inside a step of several replicas."""
+    """Return this replica's rows; this function is called inside a step with several replicas."""
     context = tf.distribute.get_replica_context()
     size = (leaf.shape[0] or tf.shape(leaf)[0]) // context.num_replicas_in_sync
     start = tf.cast(context.replica_id_in_sync_group, tf.int32) * size
@@ -154,9 +157,9 @@ def _share(leaf: tf.Tensor) -> tf.Tensor:
 
 
 def _gathered(leaf: tf.Tensor) -> tf.Tensor:
-    """Return the rows of all replicas, in their order. For use inside a step of several replicas."""
+    """Return the rows of all replicas in order; this function is called inside a step with several replicas."""
     if leaf.dtype == tf.bool:
         return tf.cast(_gathered(tf.cast(leaf, tf.int32)), tf.bool)
-    if 0 in leaf.shape[1:]:  # TensorFlow ends the process when it gathers rows that have no values
+    if 0 in leaf.shape[1:]:  # TensorFlow aborts the process when it gathers rows without values
         return tf.zeros([total(tf.shape(leaf)[0]), *leaf.shape[1:]], leaf.dtype)
     return tf.distribute.get_replica_context().all_gather(leaf, axis=0)

@@ -1,7 +1,7 @@
-"""Writes scripts with which a shell completes the commands, options and files of `gca` and `empathy-gail`.
+"""Writes shell completion scripts for the commands, options and files of `gca` and `empathy-gail`.
 
-shtab writes the scripts from the parsers of all commands. To complete a line, a shell then runs neither Python nor this
-project.
+shtab generates the scripts from the parsers of all commands. To complete a line, a shell runs only the script, not
+Python.
 """
 
 import argparse
@@ -17,10 +17,10 @@ SHELLS = ("bash", "zsh")
 def script(
     program: str, parsers: Mapping[str, argparse.ArgumentParser], purposes: Mapping[str, str], shell: str
 ) -> str:
-    """Write the script for a shell.
+    """Generate the completion script for a shell.
 
     Args:
-        program: The name of the program whose lines are completed.
+        program: The name of the program whose command lines are completed.
         parsers: The parser of each command.
         purposes: The purpose of each command in one line.
         shell: One of SHELLS.
@@ -42,10 +42,10 @@ def script(
 
 
 def _complete_files(parser: argparse.ArgumentParser, files: Mapping[str, Any]) -> None:
-    """Let shtab complete the names of files for all arguments that are paths."""
-    for action in parser._actions:  # argparse has no public list of the actions; shtab reads this attribute, too
+    """Let shtab complete file names for all arguments that are paths."""
+    for action in parser._actions:  # argparse has no public list of actions; shtab also reads this one
         if isinstance(action, argparse._SubParsersAction):
             for command in action.choices.values():
                 _complete_files(command, files)
         elif action.type is Path:
-            action.complete = files  # type: ignore[attr-defined]  # where shtab looks for the way to complete
+            action.complete = files  # type: ignore[attr-defined]  # read by shtab

@@ -1,4 +1,4 @@
-"""Chooses the devices and processes of a training run by TensorFlow's strategies (`tf.distribute`).
+"""Chooses the devices and processes of a training run with TensorFlow's strategies (`tf.distribute`).
 
 `replicas.py` has the operations that replicas need inside a step.
 """
@@ -22,13 +22,16 @@ GONE = (tf.errors.UnavailableError, tf.errors.DeadlineExceededError, tf.errors.C
 
 
 def make(name: str, replicas: int | None = None) -> tf.distribute.Strategy:
-    """Make the strategy of `--strategy`. Call this before anything else is done with TensorFlow.
+    """Make the strategy for `--strategy`; this must be the first use of TensorFlow in the process.
 
     Args:
-        name: "none" uses one device. "mirrored" uses all GPUs of this machine, or as many as `replicas` says. Without a
-            GPU, "mirrored" divides the CPU into this number of parts. "multi_worker" uses the processes that TF_CONFIG
-            names, including this one. "tpu" uses the TPU of this machine, or the one that TPU_NAME names.
-        replicas: The number of replicas of "mirrored". If None, there is one replica for each GPU, or one replica if
+        name: The name of the strategy.
+
+            - "none" uses one device.
+            - "mirrored" uses `replicas` GPUs of this machine. Without a GPU, it divides the CPU into `replicas` parts.
+            - "multi_worker" uses the processes that TF_CONFIG names, including this one.
+            - "tpu" uses the TPU of this machine, or the TPU that TPU_NAME names.
+        replicas: The number of replicas for "mirrored". If None, there is one replica for each GPU, or one replica if
             there is no GPU.
 
     Raises:
@@ -61,7 +64,7 @@ def _multi_worker() -> tf.distribute.Strategy:
         known = False
     if not known:
         raise UserError(
-            "--strategy multi_worker: TF_CONFIG does not name all workers and this one; for example, this is expected: "
+            "--strategy multi_worker: TF_CONFIG must name all workers and the index of this one, for example "
             '{"cluster": {"worker": ["host0:port", "host1:port"]}, "task": {"type": "worker", "index": 0}}'
         )
     return tf.distribute.MultiWorkerMirroredStrategy()
@@ -72,7 +75,7 @@ def _tpu() -> tf.distribute.Strategy:
         resolver = tf.distribute.cluster_resolver.TPUClusterResolver.connect(os.environ.get("TPU_NAME", "local"))
     except (ValueError, tf.errors.OpError) as error:
         reason = str(error).partition("\n")[0].partition(".")[0]
-        raise UserError(f"--strategy tpu: no TPU is found ({reason.rstrip(':')})") from None
+        raise UserError(f"--strategy tpu: no TPU was found ({reason.rstrip(':')})") from None
     return tf.distribute.TPUStrategy(resolver)
 
 
@@ -90,17 +93,17 @@ def is_chief() -> bool:
 
 @contextlib.contextmanager
 def training_on(strategy: tf.distribute.Strategy | None, path: Path) -> Iterator[Path]:
-    """Run the training in this block, including the making of its networks, under a strategy.
+    """Run the block under a strategy; in the block, a training run makes its networks and trains them.
 
     Args:
         strategy: The strategy, or None for one device.
         path: The run folder.
 
     Yields:
-        The folder to which this process writes the run.
+        The folder to which this process writes the files of the run.
 
     Raises:
-        UserError: Another process of the training has ended, or another training run uses the folder.
+        UserError: Another process of this training run has ended, or another training run uses the folder.
     """
     strategy = strategy or tf.distribute.get_strategy()
     with strategy.scope(), _run_folder(path) as own, _reporting_loss(path):
@@ -111,8 +114,8 @@ def training_on(strategy: tf.distribute.Strategy | None, path: Path) -> Iterator
 def _run_folder(path: Path) -> Iterator[Path]:
     """Yield the folder to which this process writes; the chief locks the run folder.
 
-    Only the chief's files and output are kept. All other processes get a temporary copy of the folder, and their
-    standard output is discarded.
+    Only the chief's files and output are kept. Each other process gets a temporary copy of the folder, and its standard
+    output is discarded.
     """
     if is_chief():
         with lock(path):
@@ -130,14 +133,14 @@ def _run_folder(path: Path) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def _reporting_loss(path: Path) -> Iterator[None]:
-    """Report the loss of another process as an error that says how to resume."""
+    """Convert the error for a lost process to a UserError that explains how to resume."""
     try:
         yield
     except GONE:
         if workers() == 1:
             raise
         raise UserError(
-            f"another worker of this training is gone; start all workers again with --resume {path} to continue from "
+            f"another worker of this training has ended; start all workers again with --resume {path} to continue from "
             "the last checkpoint"
         ) from None
 
@@ -158,5 +161,5 @@ def _any() -> tf.types.experimental.PolymorphicFunction:
 
 
 def any_worker(flag: bool) -> bool:
-    """Return whether the flag is true in any process; all processes must call this."""
+    """Return whether the flag is true in any process; all processes must call this function."""
     return flag if workers() == 1 else bool(_any()(tf.constant(flag)))

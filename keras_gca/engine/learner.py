@@ -14,17 +14,17 @@ from keras_gca.engine.learning_rate import learning_rate_factor
 from keras_gca.engine.variables import assign
 from keras_gca.errors import UserError
 
-NOT_DECAYED = ("bias", "beta", "gamma")  # weight decay applies to matrices, not to biases and scales
+NOT_DECAYED = ("bias", "beta", "gamma")  # weight decay applies only to matrices, not to biases and scales
 
 
 class StepResult(NamedTuple):
     """The results of a training step.
 
-    Inside a step, each of several replicas has its part of these values. Outside of the step, the parts are added up.
+    Inside a step, each replica has its part of these values. The parts are added up when the step returns.
 
     Attributes:
         loss: The loss before the step, () float32.
-        sums: The sums that `Learner.loss` returned, unless a subclass derives others from them.
+        sums: The sums that `Learner.loss` returned, or sums that a subclass derived from them.
         gradient_norm: The global norm of the gradients before they were clipped, () float32, or None if gradients are
             not clipped and the learner does not report the norm.
     """
@@ -35,11 +35,11 @@ class StepResult(NamedTuple):
 
 
 class Learner:
-    """Trains variables by gradient descent. A subclass defines `loss`.
+    """Trains variables by gradient descent; a subclass defines `loss`.
 
-    `train_step(*batch)` takes one optimisation step and returns a `StepResult`. `test_step(*batch)` returns only the
-    sums that `loss` computes for metrics, and changes nothing. Both take the arguments of `loss`. Only the given
-    variables are trained.
+    `train_step(*batch)` takes one optimisation step and returns a `StepResult`. `test_step(*batch)` only returns the
+    sums that `loss` computes for metrics; no variables change. Both methods take the arguments of `loss`. Only the
+    given variables are trained.
 
         class Regression(Learner):
             def loss(self, inputs, targets):
@@ -49,15 +49,15 @@ class Learner:
     Args:
         variables: The variables to train.
         optimizer: An optimizer from the module `optimizers`.
-        gradient_clip: The largest global norm of the gradients, or None for no clipping.
+        gradient_clip: The maximum global norm of the gradients, or None for no clipping.
         jit_compile: Whether to apply the gradients in one XLA program, which makes a single pass over the memory
-            instead of many small operations. With several replicas it has no effect, because an XLA program cannot
+            instead of many small operations. This has no effect with several replicas, because an XLA program cannot
             communicate with other replicas.
     """
 
-    replicated: ClassVar[tuple[str, ...]] = ()  # names of the arguments of `loss` that every replica receives whole
+    replicated: ClassVar[tuple[str, ...]] = ()  # the names of arguments of `loss` that are not distributed
     reports_norm: ClassVar[bool] = (
-        False  # whether to compute the norm even without clipping; computing it costs a pass over memory
+        False  # whether to compute the norm even without clipping, which costs a pass over the memory
     )
 
     def __init__(
@@ -77,21 +77,22 @@ class Learner:
         self.test_step = Compiled(self.measure, replicated=self.replicated, arguments_of=self.loss)
 
     def loss(self, *batch: Any, **named: Any) -> tuple[tf.Tensor, Any]:
-        """Compute the loss to minimise, and sums to report. For use in a graph.
+        """Compute the loss to minimise and sums for metrics; the method is called inside a TensorFlow graph.
 
-        Each of several replicas computes its part of both (`replicas.mean`, sums over its own rows).
+        If there are several replicas, each of them computes its part of the loss (`replicas.mean`) and the sums over
+        its own rows.
 
         Args:
-            *batch: Arrays in any structure; each combination of plain values, such as None, has a graph of its own.
-            **named: Not used in this class; a subclass gives names to its arguments.
+            *batch: Arrays in any structure. Each combination of plain values, such as None, has its own graph.
+            **named: Not used in this class. A subclass gives names to its arguments.
 
         Returns:
-            The loss, () float32, and scalars in any structure.
+            The loss, () float32, and the sums: scalars in any structure.
         """
         raise NotImplementedError
 
     def descend(self, *batch: Any) -> StepResult:
-        """Make one step. For use in a graph; outside of a graph call `train_step`."""
+        """Take one optimisation step inside a graph; outside of a graph, call `train_step`."""
         values = [variable.value for variable in self.variables]
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(values)
@@ -106,24 +107,24 @@ class Learner:
         return StepResult(scalar, sums, None if norm is None else replicas.part(norm))
 
     def measure(self, *batch: Any) -> Any:
-        """Return the sums of a batch. For use in a graph; outside of a graph call `test_step`."""
+        """Return the sums of a batch inside a graph; outside of a graph, call `test_step`."""
         return self.loss(*batch)[1]
 
     def update(self, gradients: list[tf.Tensor]) -> None:
-        """Apply gradients that are summed over the replicas and clipped. For use in a graph."""
+        """Apply gradients inside a graph, after they have been summed over the replicas and clipped."""
         self.optimizer.apply(gradients, self.variables)
 
     @property
     def steps(self) -> int:
-        """The number of steps that have been made."""
+        """The number of steps that have been taken."""
         return int(self.optimizer.iterations)
 
     def state(self) -> list[np.ndarray]:
-        """Return the optimizer's variables, for storing."""
+        """Return the optimizer state: the values of the optimizer's variables."""
         return [variable.numpy() for variable in self.optimizer.variables]
 
     def restore(self, state: list[np.ndarray]) -> None:
-        """Restore what `state` returned.
+        """Restore the optimizer state that `state` returned.
 
         Raises:
             ValueError: The number of arrays or a shape differs.
@@ -136,15 +137,15 @@ class AdamWLearner(Learner):
 
     Args:
         variables: The variables to train.
-        learning_rate: The peak rate, which is reached after `warmup_steps`.
-        weight_decay: The weight decay of matrices; biases and scales have none.
-        warmup_steps: The number of steps over which the rate rises from 0.
+        learning_rate: The peak learning rate, which is reached after `warmup_steps`.
+        weight_decay: The weight decay of matrices. Biases and scales have no weight decay.
+        warmup_steps: The number of steps over which the learning rate rises from 0.
         gradient_clip: See `Learner`.
-        total_steps: The number of steps after which the rate has fallen linearly to 0, or None to keep the rate at the
-            peak after the warm-up.
+        total_steps: The number of steps after which the learning rate has fallen linearly to 0, or None to keep the
+            learning rate at its peak after the warm-up.
 
     Raises:
-        UserError: The warm-up does not end before the training.
+        UserError: The warm-up does not end before the last step.
     """
 
     def __init__(
@@ -174,7 +175,7 @@ class AdamWLearner(Learner):
         super().update(gradients)
 
     def course(self) -> str:
-        """Describe the learning rate from the next step on. The text completes "the learning rate restarts at ..."."""
+        """Describe the learning rate from the next step on, to complete "the learning rate restarts at ..."."""
         course = f"{float(self._peak * self._next_factor()):.2g}"
         if self.steps + 1 < self._warmup_steps:
             course += f", rises to {self._peak:.2g}"
@@ -185,7 +186,7 @@ class AdamWLearner(Learner):
 
 
 def check_warm_up(warmup_steps: int, total_steps: int | None) -> None:
-    """Raise UserError if a warm-up does not end before a run of `total_steps` (None if the length is unknown)."""
+    """Raise UserError if a warm-up does not end within `total_steps` (None if the number of steps is unknown)."""
     if total_steps is not None and warmup_steps >= total_steps:
         raise UserError(
             f"--warmup-steps: {warmup_steps} is too many for a phase of {total_steps} steps; fewer warm-up steps are "
@@ -194,9 +195,9 @@ def check_warm_up(warmup_steps: int, total_steps: int | None) -> None:
 
 
 def add_up(steps: Iterable[Sequence[tf.Tensor]]) -> np.ndarray:
-    """Add up the sums that several steps return: float64.
+    """Add up the sums that several steps return, in float64.
 
-    They are sums of losses and counts of rows, not means. Therefore their totals give the exact means over an epoch,
+    Steps return sums of losses and counts of rows instead of means. Therefore the totals give exact means over an epoch
     even if its batches have different sizes.
     """
     return np.sum([[float(value) for value in sums] for sums in steps], axis=0)

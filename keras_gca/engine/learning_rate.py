@@ -1,4 +1,4 @@
-"""The schedule of the learning rate over a training run."""
+"""The learning-rate schedule of a training run."""
 
 import tensorflow as tf
 
@@ -6,15 +6,16 @@ from keras_gca.errors import UserError
 
 
 def learning_rate_factor(step: tf.Tensor | int, warmup_steps: int, total_steps: int | None = None) -> tf.Tensor:
-    """Compute the learning rate of a step as a fraction of the peak rate.
+    """Compute the learning rate of a step as a fraction of the peak learning rate.
 
-    The fraction rises linearly from 0 to 1 over `warmup_steps`. Without `total_steps` the fraction then stays 1.
-    Otherwise it falls linearly to 0, as in TextGAIL.
+    The fraction rises linearly from 0 to 1 over `warmup_steps`. After that, it falls linearly to 0 at `total_steps`, as
+    in TextGAIL. Without `total_steps`, it stays 1.
 
     Args:
         step: The number of the step, counted from 0.
-        warmup_steps: The number of steps of the warm-up.
-        total_steps: The number of steps of the training, or None to keep the rate at the peak after the warm-up.
+        warmup_steps: The number of warm-up steps.
+        total_steps: The number of steps in the training run, or None to keep the learning rate at its peak after the
+            warm-up.
 
     Returns:
         () float32, from 0 to 1.

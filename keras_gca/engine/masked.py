@@ -1,9 +1,9 @@
 """Sums and means over masked values.
 
-A mask is bool or float (1 counts, 0 does not) and has the shape of the values. Values that do not count may be
-anything, including NaN and infinity.
+A mask has the shape of the values and is bool or float. Values with the mask True or 1 count. Values with the mask
+False or 0 do not count, and may be anything, including NaN and infinity.
 
-Inside a step of several replicas, a mean over all axes is this replica's part of the mean (see `replicas`).
+Inside a step with several replicas, a mean over all axes is this replica's part of the mean (see `replicas`).
 """
 
 import tensorflow as tf
@@ -16,7 +16,7 @@ def masked(values: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
 
     Args:
         values: Values of any shape and float dtype.
-        mask: The mask, of the same shape.
+        mask: The mask, which has the same shape.
 
     Returns:
         The values as float32.
@@ -31,11 +31,11 @@ def masked(values: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
 
 
 def masked_sum(values: tf.Tensor, mask: tf.Tensor, axis: int | None = None) -> tf.Tensor:
-    """Sum the values that count along an axis, or along all axes if `axis` is None: float32."""
+    """Sum the values that count along an axis, or along all axes if `axis` is None; the result is float32."""
     return tf.reduce_sum(masked(values, mask), axis)
 
 
 def masked_mean(values: tf.Tensor, mask: tf.Tensor, axis: int | None = None) -> tf.Tensor:
-    """Average the values that count along an axis, or along all axes if None: float32; 0 if no value counts."""
+    """Average the values that count along an axis, or along all axes if `axis` is None; float32, 0 if none counts."""
     counted = tf.reduce_sum(tf.cast(mask, tf.float32), axis)
     return tf.math.divide_no_nan(masked_sum(values, mask, axis), replicas.total(counted) if axis is None else counted)

@@ -1,4 +1,4 @@
-"""Measures how fast this machine multiplies matrices, and estimates the time of operations from this rate."""
+"""Measures the speed of matrix multiplication on this machine, and estimates the time of operations from it."""
 
 from collections.abc import Mapping
 
@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from glove.cost import Estimate, median_rate
 
-IMPORTS = 0.9e9  # bytes of memory of TensorFlow and of a tokenizer
+IMPORTS = 0.9e9  # the memory of TensorFlow and a tokenizer in bytes
 FEW = 1e12  # a command with fewer operations takes less than a minute on any machine
 ROWS = 512
 
@@ -14,18 +14,18 @@ ROWS = 512
 def estimate_of(
     operations: Mapping[str, float], memory: float, shape: tuple[int, int], precision: str, rate: float | None = None
 ) -> Estimate:
-    """Estimate the time of operations.
+    """Estimate the time that operations take.
 
     Args:
-        operations: The operations of each part. Who counts them divides them by the share of the rate of one large
-            matrix product that the part reaches.
-        memory: The peak of memory, in bytes.
-        shape: The shape of the matrix of the product whose rate is measured.
+        operations: The number of operations in each part of the work. If a part runs slower than one large matrix
+            multiplication, its number of operations must already be increased by the same factor.
+        memory: The peak memory, in bytes.
+        shape: The shape of the matrix for measuring the speed.
         precision: "bfloat16" or "float32".
-        rate: The rate in operations per second. If None, it is measured.
+        rate: The speed of matrix multiplication, in operations per second. If None, it is measured.
 
     Returns:
-        The estimate; without times if there are so few operations that their time is not worth a line.
+        The estimate. It has no times if `rate` is None and the operations take less than a minute on any machine.
     """
     if rate is None and sum(operations.values()) < FEW:
         return Estimate(dict.fromkeys(operations, 0.0), memory, "was not measured")
@@ -35,7 +35,7 @@ def estimate_of(
 
 
 def matrix_product_rate(inputs: int, outputs: int, precision: str = "float32") -> float:
-    """Measure the rate of the product of a (512, inputs) and an (inputs, outputs) matrix, in operations per second.
+    """Measure how fast a (512, inputs) matrix is multiplied by an (inputs, outputs) matrix, in operations per second.
 
     Args:
         inputs: The width of the first matrix.

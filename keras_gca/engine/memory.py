@@ -1,4 +1,4 @@
-"""Estimates the memory of a network before it is made, because the settings in a file may demand impossible sizes."""
+"""Estimates the memory of a network before it is made, because the settings in a file may require impossible sizes."""
 
 import math
 import os
@@ -8,7 +8,7 @@ from keras_gca.errors import UserError
 
 
 def count(shapes: Iterable[Sequence[int]]) -> int:
-    """Count the numbers in arrays of these shapes."""
+    """Count the numbers in arrays with these shapes."""
     return sum(math.prod(shape) for shape in shapes)
 
 
@@ -17,10 +17,10 @@ def refuse_beyond_memory(numbers: int, what: str) -> None:
 
     Args:
         numbers: The number of the network's float32 weights.
-        what: The name of the network in the error message.
+        what: The name of the network, for the error message.
 
     Raises:
-        UserError: The machine has less memory.
+        UserError: The machine does not have enough memory.
     """
     if not hasattr(os, "sysconf"):  # Windows does not provide the size of the memory
         return

@@ -1,8 +1,8 @@
-"""Prepares a notebook: importing this module sets TensorFlow up quietly, and offers the packages that notebooks use.
+"""Prepares a notebook: importing this module sets up TensorFlow quietly and provides the packages that notebooks use.
 
     from keras_gca.engine.notebook import keras, np, plt, tf
 
-TensorFlow then gives the same numbers at every run on the same machine.
+After the import, TensorFlow gives the same numbers in every run on the same machine.
 """
 
 import os
@@ -19,6 +19,6 @@ loading.set_up_tensorflow()
 import keras  # noqa: E402 (after the quiet imports)
 import tensorflow as tf  # noqa: E402
 
-plt.switch_backend(plt.get_backend())  # in Jupyter, a figure at the end of a cell is now shown as a picture
+plt.switch_backend(plt.get_backend())  # Jupyter now shows a figure at the end of a cell as a picture
 
 __all__ = ["keras", "np", "plt", "tf"]

@@ -1,8 +1,8 @@
 """The nucleus (Holtzman et al. 2020): the smallest set of likeliest tokens whose total probability reaches top_p.
 
-Sorting a vocabulary takes longer than a step of the network, so the nucleus is found without sorting. It is the set of
-tokens whose probability is at least some bound. Bisection over bit patterns finds this bound exactly, because float32
-numbers from 0 to 1 have the same order as their bit patterns.
+Sorting a vocabulary takes longer than a step of the network, so the nucleus is found without sorting. The nucleus
+consists of all tokens whose probability is at least a certain bound. Bisection over bit patterns finds this bound
+exactly, because float32 numbers from 0 to 1 have the same order as their bit patterns.
 """
 
 import tensorflow as tf
@@ -13,16 +13,16 @@ FORBIDDEN = -1e9  # the logarithm of the probability of a token that must not be
 def nucleus_log_probs(scores: tf.Tensor, top_p: tf.Tensor | float, also: tf.Tensor | None = None) -> tf.Tensor:
     """Compute the log-probabilities within the nucleus of softmax(scores).
 
-    Tokens that are as likely as the least likely token of the nucleus also belong to the nucleus. Gradients flow to the
-    scores, as if the nucleus were fixed.
+    Tokens that are just as likely as the least likely token in the nucleus also belong to the nucleus. Gradients flow
+    to the scores as if the nucleus were fixed.
 
     Args:
-        scores: (N, V) float32, logarithms up to a constant.
-        top_p: The probability of the nucleus, in (0, 1).
+        scores: (N, V) float32, the logarithms of the probabilities up to a constant.
+        top_p: The total probability of the nucleus, in (0, 1).
         also: (N,) int32, for each row a token that is added to the nucleus, or None to add no tokens.
 
     Returns:
-        (N, V) float32; about FORBIDDEN outside of the nucleus.
+        (N, V) float32, with values of about FORBIDDEN for tokens outside the nucleus.
     """
     probabilities = tf.stop_gradient(tf.nn.softmax(scores))
     inside = probabilities >= lowest_in_nucleus(probabilities, top_p)
@@ -31,12 +31,12 @@ def nucleus_log_probs(scores: tf.Tensor, top_p: tf.Tensor | float, also: tf.Tens
     return tf.nn.log_softmax(tf.where(inside, scores, FORBIDDEN))
 
 
-@tf.function(jit_compile=True)  # XLA joins the three operations of a round into one pass over the memory
+@tf.function(jit_compile=True)  # XLA fuses the three operations of an iteration into one pass over the memory
 def lowest_in_nucleus(probabilities: tf.Tensor, top_p: tf.Tensor | float) -> tf.Tensor:
     """Find the smallest probability in the nucleus: (N, V) -> (N, 1) float32.
 
-    A token belongs to the nucleus if the sum of all higher probabilities does not reach top_p. Bisection finds the
-    smallest number with this property. It is the probability of a token, because the sum changes only there.
+    A token belongs to the nucleus if the sum of all higher probabilities is below top_p. Bisection finds the smallest
+    number with this property. This number is the probability of a token, because the sum changes only at such numbers.
     """
     count = tf.shape(probabilities)[0]
     low = tf.zeros([count, 1], tf.int32)

@@ -1,13 +1,14 @@
-"""Draws random numbers by explicit seeds: one seed for each sample, or one for a whole batch.
+"""Draws random numbers from explicit seeds: one seed for each sample, or one seed for a batch.
 
-Some functions draw by a seed for each sample (`uniform`, `gumbel`, `normal`, `dropout`). The numbers of a sample do not
-depend on the other samples of its batch. Therefore a response does not change with its neighbours, and several devices
-that share a batch draw the same numbers as one device. The generator is Philox. Programs compiled by XLA draw other
-numbers than TensorFlow's normal runtime. Both repeat their own numbers exactly.
+Some functions use a seed for each sample (`uniform`, `gumbel`, `normal`, `dropout`). The numbers for a sample do not
+depend on the other samples in its batch. Therefore a response does not change with its neighbours, and several devices
+that share a batch draw the same numbers as one device. The generator is Philox. Programs compiled by XLA draw different
+numbers from TensorFlow's normal runtime, but each of the two always draws the same numbers from the same seeds.
 
-Other functions draw by one seed for a batch (`batch_uniform`, `batch_dropout`), in one call for all rows. Each replica
-takes the numbers of its own rows. Teacher forcing uses them for dropout on the hundreds of rows of a step. Drawing by a
-seed for each row would take 20 ms in place of 3.5 ms (on two cores, in a step of 50 ms).
+Other functions use one seed for a batch and draw the numbers for all rows in one call (`batch_uniform`,
+`batch_dropout`). Each replica takes the numbers for its own rows. Teacher forcing uses these functions for dropout on
+the hundreds of rows in a step. With a seed for each row, drawing would take 20 ms instead of 3.5 ms (on two cores, in a
+step of 50 ms).
 """
 
 from collections.abc import Sequence
@@ -16,14 +17,14 @@ import tensorflow as tf
 
 from keras_gca.engine.replicas import Place, place, replica
 
-_SMALLEST = 2.0**-24  # replaces the uniform number 0, whose logarithm is infinite; half the distance to the next one
+_SMALLEST = 2.0**-24  # replaces 0, whose logarithm is infinite; half the distance to the next number
 
 
 def sample_seeds(seed: tf.Tensor, samples: tf.Tensor) -> tf.Tensor:
     """Derive a seed for each sample.
 
     Args:
-        seed: (2,) int32, the seed of the batch, or (B, 2) int32, one for each sample.
+        seed: (2,) int32, the seed of the batch, or (B, 2) int32, one seed for each sample.
         samples: (B,) int32, the global indices of the samples.
 
     Returns:
@@ -37,8 +38,8 @@ def sample_seeds(seed: tf.Tensor, samples: tf.Tensor) -> tf.Tensor:
 def _scrambled(seed: tf.Tensor) -> tf.Tensor:
     """Draw 64 random bits from a seed, (2,) int32 -> (2,) int32.
 
-    The callers add small numbers to the result. Such a sum is not the result of another seed, as it could be with
-    `fold_in`.
+    The callers add small numbers to the result. With `fold_in`, such a sum could be equal to the result for another
+    seed. Here this does not happen.
     """
     return tf.random.stateless_uniform([2], seed, None, None, tf.int32, alg="philox")
 
@@ -48,8 +49,8 @@ def uniform(seeds: tf.Tensor, place: int | tf.Tensor, shape: Sequence[int | tf.T
 
     Args:
         seeds: (B, 2) int32, a seed for each sample.
-        place: A number that distinguishes this use of the seeds from others, such as that of a token or of a layer.
-        shape: The shape of each sample's numbers.
+        place: A number that distinguishes this use of the seeds from others, such as the number of a token or layer.
+        shape: The shape of the numbers for each sample.
 
     Returns:
         (B, *shape) float32.
@@ -61,12 +62,12 @@ def uniform(seeds: tf.Tensor, place: int | tf.Tensor, shape: Sequence[int | tf.T
 
 
 def gumbel(seeds: tf.Tensor, place: int | tf.Tensor, shape: Sequence[int | tf.Tensor]) -> tf.Tensor:
-    """Draw from the standard Gumbel distribution: arg-max(log p + noise) is a sample from p. See `uniform`."""
+    """Draw noise from the standard Gumbel distribution: arg-max(log p + noise) is a sample from p; see `uniform`."""
     return -tf.math.log(-tf.math.log(tf.maximum(uniform(seeds, place, shape), _SMALLEST)))
 
 
 def normal(seeds: tf.Tensor, place: int | tf.Tensor, shape: Sequence[int | tf.Tensor]) -> tf.Tensor:
-    """Draw from the standard normal distribution. See `uniform`."""
+    """Draw from the standard normal distribution; see `uniform`."""
     return tf.math.ndtri(tf.maximum(uniform(seeds, place, shape), _SMALLEST))
 
 
@@ -78,14 +79,14 @@ def dropout(values: tf.Tensor, rate: float, seeds: tf.Tensor, place: int) -> tf.
 
 
 def batch_uniform(seed: tf.Tensor, place: Place, shape: Sequence[int | tf.Tensor]) -> tf.Tensor:
-    """Draw uniform numbers in [0, 1) for a replica's rows by a seed of the whole batch.
+    """Draw uniform numbers in [0, 1) for a replica's rows from one seed for the batch.
 
-    The numbers of all rows are drawn, so that several replicas use the same numbers as one.
+    Each replica draws the numbers for all rows, so that several replicas use the same numbers as one replica.
 
     Args:
-        seed: (2,) int32.
-        place: The place of the replica's rows.
-        shape: The shape of each row's numbers.
+        seed: (2,) int32, the seed of the batch.
+        place: The position of the replica's rows.
+        shape: The shape of the numbers for each row.
 
     Returns:
         (own, *shape) float32.
@@ -105,7 +106,7 @@ def batch_normal(seed: tf.Tensor, place: Place, shape: Sequence[int | tf.Tensor]
 
 
 def batch_dropout(values: tf.Tensor, rate: float, seed: tf.Tensor) -> tf.Tensor:
-    """Set a share `rate` of the values (B, ...) to zero and scale the others, by a seed (2,) int32 of the batch."""
+    """Set a share `rate` of the values (B, ...) to zero and scale the others, with a seed (2,) int32 for the batch."""
     if not rate:
         return values
     count, *shape = tf.unstack(tf.shape(values))

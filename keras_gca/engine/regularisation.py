@@ -1,4 +1,4 @@
-"""Keeps the discriminators of both papers from becoming too sure: label smoothing, instance noise, spectral norms."""
+"""Keeps both papers' discriminators from becoming overconfident: label smoothing, instance noise, spectral norms."""
 
 import numpy as np
 import tensorflow as tf
@@ -10,21 +10,22 @@ POWER_STEPS = 30  # steps of the power iteration; a kernel's largest singular va
 
 
 def with_smoothed_labels(losses: tf.Tensor, logits: tf.Tensor, label_smoothing: float) -> tf.Tensor:
-    """Turn cross-entropies with the label 1 into those with the label 1 - label_smoothing.
+    """Convert cross-entropies for the label 1 to cross-entropies for the label 1 - label_smoothing.
 
-    Only samples of people get smoothed labels. The labels of generated samples stay 0 (one-sided smoothing, Salimans et
-    al. 2016). The discriminator then never becomes entirely sure of the samples of people.
+    Only human samples get smoothed labels. The labels of generated samples stay 0 (one-sided smoothing, Salimans et al.
+    2016). Thus the discriminator never becomes completely sure about human samples.
 
     Args:
-        losses: The cross-entropies of samples of people, softplus(-logit), of any shape.
-        logits: The logits of these samples, of the same shape; high for people. A logit of 0 leaves its loss as it is.
+        losses: The cross-entropies of human samples, softplus(-logit), of any shape.
+        logits: The logits of these samples, of the same shape. High logits mean human. With a logit of 0, the loss does
+            not change.
         label_smoothing: The number by which the label is lower than 1.
 
     Returns:
         The cross-entropies with the smoothed label, of the same shape.
 
     Raises:
-        UserError: label_smoothing is not from 0 to below 0.5.
+        UserError: label_smoothing is negative, or 0.5 or more.
     """
     if not 0 <= label_smoothing < 0.5:
         raise UserError(f"the label smoothing is {label_smoothing}; a number from 0 to below 0.5 is expected")
@@ -34,21 +35,21 @@ def with_smoothed_labels(losses: tf.Tensor, logits: tf.Tensor, label_smoothing: 
 def with_proportional_noise(
     features: tf.Tensor, scale: float, drawn: tf.Tensor, mask: tf.Tensor | None = None
 ) -> tf.Tensor:
-    """Add Gaussian noise to features. Its scale is proportional to each feature's standard deviation in the batch.
+    """Add Gaussian noise to features, in proportion to each feature's standard deviation in the batch.
 
-    With such instance noise on D's input, the distributions of human and generated samples overlap, so that D cannot
-    separate them entirely (Arjovsky and Bottou 2017). Pass both kinds of samples in one call, so that both get noise of
-    one scale.
+    With such instance noise in D's input, the distributions of human and generated samples overlap, so that D cannot
+    separate them completely (Arjovsky and Bottou 2017). Pass both kinds of samples in one call, so that both get noise
+    on the same scale.
 
     Args:
         features: (B, F), or (B, T, F) for tokens.
         scale: The standard deviation of the noise, in units of each feature's standard deviation.
-        drawn: Numbers from the standard normal distribution, of the same shape.
-        mask: (B,) or (B, T) bool, the samples or tokens that count in the standard deviation. If None, all of them
-            count.
+        drawn: Numbers from the standard normal distribution, of the same shape as the features.
+        mask: (B,) or (B, T) bool, the samples or tokens from which the standard deviation is computed, or None for all
+            of them.
 
     Returns:
-        The noisy features, float32, of the same shape.
+        The noisy features, float32, of the same shape as the features.
     """
     features = tf.cast(features, tf.float32)
     counted = tf.ones(tf.shape(features)[:-1], bool) if mask is None else mask
@@ -62,8 +63,8 @@ def with_proportional_noise(
 def spectrally_normalised(kernel: tf.Tensor) -> tf.Tensor:
     """Divide a matrix by its largest singular value, if this value exceeds 1 (Miyato et al. 2018).
 
-    The value comes from a power iteration, whose first vector is always the same. Therefore the result depends on the
-    matrix alone, and nothing needs to be stored between two steps.
+    The singular value is computed by a power iteration that always starts from the same vector. Therefore the result
+    depends only on the matrix, and nothing needs to be stored between two steps.
 
     Args:
         kernel: (n, m) float32.

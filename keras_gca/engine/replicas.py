@@ -1,12 +1,12 @@
 """Sums, means and rows over the replicas of a step.
 
 A replica is a copy of the model on one device. It has all weights, and receives a slice of each batch's rows from
-`compiled.Compiled`. A loss is divided by the count over the whole batch, and the noise of a row depends on the row's
-number in the whole batch. Therefore 1, 2 and 4 replicas learn the same weights, up to the rounding of float32.
+`compiled.Compiled`. A loss is divided by a count over the complete batch, and the noise of a row depends on the row's
+number in the complete batch. Therefore training with 1, 2 or 4 replicas gives the same weights, up to float32 rounding.
 Gradients are summed over the replicas, then clipped, then applied.
 
-Inside a step, a replica has its *part* of a sum or of a mean, and the parts of all replicas add up to the whole. With
-one replica the part is the whole, and these functions add no operation to a graph.
+Inside a step, a replica has its *part* of a sum or mean. The parts of all replicas add up to the complete value. With
+one replica, the part is the complete value, and these functions add no operations to a graph.
 """
 
 from typing import NamedTuple, TypeVar
@@ -19,7 +19,7 @@ Tensors = TypeVar("Tensors")  # any structure of tensors
 
 
 def replica() -> tf.distribute.ReplicaContext | None:
-    """Return the context of the current replica, or None outside of a step or with only one replica."""
+    """Return the context of the current replica, or None outside a step or if there is only one replica."""
     context = tf.distribute.get_replica_context()
     return None if context is None or context.num_replicas_in_sync == 1 else context
 
@@ -44,7 +44,7 @@ def mean(values: tf.Tensor) -> tf.Tensor:
 
 
 class Place(NamedTuple):
-    """The place of a replica's rows among the rows of all replicas.
+    """The position of a replica's rows among the rows of all replicas.
 
     Attributes:
         own: () int32, the number of the replica's rows.
@@ -58,7 +58,7 @@ class Place(NamedTuple):
 
 
 def place(count: tf.Tensor) -> Place:
-    """Return the place of the `count` rows of this replica. Not for use inside a loop."""
+    """Return the position of this replica's `count` rows; the function must not be called inside a loop of a graph."""
     context = replica()
     if context is None:
         return Place(count, tf.zeros_like(count), count)

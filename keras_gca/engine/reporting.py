@@ -14,14 +14,14 @@ from keras_gca.storage import json_files
 
 QUIET, USUAL, VERBOSE = -1, 0, 1
 
-# A context variable, so that the level of one command does not affect others that run in the same process.
+# A context variable, so that the level of one command does not affect other commands in the same process.
 _level: ContextVar[int] = ContextVar("level", default=USUAL)
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the options -q and -v, which `set_level` reads."""
     group = parser.add_mutually_exclusive_group()
-    # Not "level", which is a setting of the second paper.
+    # The name is not "level", because the second paper has a setting of this name.
     kept: dict[str, Any] = {"dest": "verbosity", "action": "store_const", "default": USUAL}
     group.add_argument(
         "-q", "--quiet", const=QUIET, **kept, help="print only warnings, errors and the final lines; no progress bars"
@@ -32,22 +32,22 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def set_level(options: argparse.Namespace) -> None:
-    """Set the level from a command's options; a command that does not have -q and -v gets the usual level."""
+    """Set the level from a command's options; a command without the options -q and -v gets the usual level."""
     _level.set(getattr(options, "verbosity", USUAL))
 
 
 def is_quiet() -> bool:
-    """Return whether -q is given."""
+    """Return whether -q was given."""
     return _level.get() == QUIET
 
 
 def is_verbose() -> bool:
-    """Return whether -v is given."""
+    """Return whether -v was given."""
     return _level.get() == VERBOSE
 
 
 def say_cost(cost: Estimate) -> None:
-    """Print the estimate of a long command, unless -q is given; the cost of a short one is not printed.
+    """Print the estimated cost of a command if the command takes long, unless -q was given.
 
     Args:
         cost: The estimate.
@@ -57,13 +57,13 @@ def say_cost(cost: Estimate) -> None:
 
 
 def say(*lines: Any) -> None:
-    """Print lines and flush them, unless -q is given."""
+    """Print lines and flush them, unless -q was given."""
     if not is_quiet():
         print(*lines, sep="\n", flush=True)
 
 
 def detail(*lines: Any) -> None:
-    """Print lines and flush them if -v is given."""
+    """Print lines and flush them if -v was given."""
     if is_verbose():
         print(*lines, sep="\n", flush=True)
 
@@ -89,21 +89,21 @@ def add_experiment(parser: argparse.ArgumentParser, dest: str = "experiment") ->
         dest=dest,
         type=Path,
         metavar="FILE",
-        help="also write metrics and tables as JSON with the command, the seeds and the versions",
+        help="also write metrics and tables to this file as JSON, with the command, the seeds and the versions",
     )
 
 
 def print_results(compute: Callable[[], dict[str, Any] | None], as_json: bool) -> int:
-    """Run a command that prints for people, or have it print one JSON document on standard output.
+    """Run a command that prints its results as text, and print them as one JSON document on request.
 
     Args:
-        compute: The command. It prints its results for people, and returns them as values for JSON, in which numbers
-            may be NaN. If its time is over before it has results, it returns None.
-        as_json: Whether only the JSON document is written to standard output. The output of `compute` for people then
+        compute: A function that runs the command. It prints the results as text, and returns them in a form that can be
+            written as JSON; numbers may be NaN. It returns None if the time is over before there are results.
+        as_json: Whether only the JSON document is written to standard output. If so, the text that `compute` prints
             goes to standard error.
 
     Returns:
-        The exit status: 0, or 130 if the time is over. No JSON document is printed then.
+        The exit status: 0, or 130 if the time is over. In the second case no JSON document is printed.
     """
     with contextlib.redirect_stdout(sys.stderr) if as_json else contextlib.nullcontext():
         results = compute()

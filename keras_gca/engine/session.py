@@ -1,7 +1,7 @@
-"""Runs a training run of either paper from its first step to the files that it writes.
+"""Carries out a training run of either paper, from its first step to the files at the end.
 
-A session belongs to a run folder. It walks through the training (`training_loop.walk`). At the end, or after an
-interruption, it writes the trained networks and prints which commands to run next.
+A session belongs to a run folder. It trains in a loop (`training_loop.walk`). At the end, or after an interruption, it
+writes the trained networks and prints the commands that the user can run next.
 """
 
 import abc
@@ -23,11 +23,11 @@ from keras_gca.settings import naming
 from keras_gca.storage.live_files import LiveFiles
 from keras_gca.storage.run_folder import CHECKPOINT, RunFolder
 
-# A function that makes a block (a context manager) in which a page shows the run in a folder (`serving/live_page.py`).
+# A function that returns a context manager. In its block, a page shows the run in a folder (`serving/live_page.py`).
 Watching = Callable[[Path], AbstractContextManager[object]]
 
-# The fact of a checkpoint that says how many rows the training has removed from its history. The run folder may still
-# have these rows if the program was killed before it removed them from the folder.
+# The name of the fact, in a checkpoint, that says how many rows the training has removed from its history. If the
+# program was killed after it wrote the checkpoint, the run folder may still have these rows.
 DROPPED = "dropped"
 
 
@@ -36,7 +36,7 @@ class Session(abc.ABC):
 
     Args:
         run: The run folder.
-        training: The training, with the settings and the data of the run.
+        training: The training process, with the settings and the data of the run.
 
     Attributes:
         package: The package whose commands `train` and `chat` can read the run.
@@ -53,11 +53,11 @@ class Session(abc.ABC):
 
     @abc.abstractmethod
     def title(self, stage: Any) -> str:
-        """Return the name of a stage on the screen."""
+        """Return the name of a stage for the output in the terminal."""
 
     @abc.abstractmethod
     def end_of_stage(self, event: Event) -> bool:
-        """Write a stage's files other than log and checkpoint; return True to stop the training."""
+        """Write the files of a stage except the log and the checkpoint; return True to stop the training."""
 
     @abc.abstractmethod
     def write(self) -> None:
@@ -69,15 +69,15 @@ class Session(abc.ABC):
 
     @abc.abstractmethod
     def further(self) -> str:
-        """Return a sentence that says what a restored training run with new totals will do."""
+        """Return a sentence that describes what a restored training run with new totals will do."""
 
     @abc.abstractmethod
     def done(self) -> dict[str, int]:
-        """Return how much of each total that `--resume` may raise has been done."""
+        """Return the completed number for each total that `--resume` may raise."""
 
     @abc.abstractmethod
     def summarise(self) -> None:
-        """Print the metrics of a training run that has ended."""
+        """Print the metrics of the finished training run."""
 
     @abc.abstractmethod
     def show_replies(self) -> None:
@@ -85,7 +85,7 @@ class Session(abc.ABC):
 
     @abc.abstractmethod
     def conclude(self) -> None:
-        """Print which files a training run that has ended has written, and what to run next."""
+        """Print the files that the finished training run has written, and the commands to run next."""
 
     def __repr__(self) -> str:
         training = self.training
@@ -93,7 +93,7 @@ class Session(abc.ABC):
         return f"<{type(self).__name__} {self.run.path}: {'finished' if training.finished else stages}>"
 
     def begin(self) -> None:
-        """Write the checkpoint of a new training before its first step, so that it can be resumed from there."""
+        """Write a checkpoint before the first step of a new training run, so that the run can be resumed from there."""
         self.run.write_checkpoint(*self.training.state())
         redraw(self.run, [], self.training.config.to_values())
         self._describe()
@@ -102,17 +102,17 @@ class Session(abc.ABC):
     def restore(
         self, facts: dict[str, Any], arrays: dict[str, np.ndarray], unit: str, totals: Mapping[str, int] | None = None
     ) -> None:
-        """Restore the training from a checkpoint, and make the run folder agree with it.
+        """Restore the training from a checkpoint, and make the run folder consistent with the checkpoint.
 
         Args:
             facts: The facts that `RunFolder.read_checkpoint` returned.
             arrays: The arrays that `RunFolder.read_checkpoint` returned.
-            unit: The name of the stages, such as "epochs", in the line that is printed.
-            totals: The new totals that the user has given. The settings of the training must already have these totals
-                (`RunFolder.with_new_totals`).
+            unit: The name of the stages, such as "epochs", for the line that is printed.
+            totals: The new totals that the user has given, or None. The settings of the training must already have
+                these totals (`RunFolder.with_new_totals`).
 
         Raises:
-            UserError: The checkpoint is not one of this run.
+            UserError: The checkpoint does not belong to this run.
             OSError: A file cannot be written.
         """
         training, run = self.training, self.run
@@ -127,10 +127,10 @@ class Session(abc.ABC):
             raise UserError(f"{run.path / CHECKPOINT}: the file is not a checkpoint of this run ({error})") from None
         self._describe()
         reporting.say(f"{run.path}: {unit} done: {len(training.history)}")
-        # New totals apply as soon as a checkpoint names them, which is written in one atomic step (`atomic.replacing`).
-        # A training that is killed before this step has the earlier totals everywhere. A training that is killed after
-        # it has the new ones, whatever config.json says (`RunFolder.config_of`). The next `--resume` then sees the fact
-        # `dropped`, or that config.json differs, and completes what is missing.
+        # New totals apply as soon as a checkpoint contains them. The checkpoint is written in one atomic step
+        # (`atomic.replacing`). If the training is killed before this step, all files have the earlier totals. If it is
+        # killed after this step, it has the new totals, whatever config.json says (`RunFolder.config_of`). In that case
+        # the next `--resume` sees the fact `dropped`, or that config.json differs, and completes the change.
         if totals:
             self._further = True
             facts = self._commit(facts, arrays)
@@ -139,15 +139,15 @@ class Session(abc.ABC):
             self._forget(rows)
         if run.config() != training.config:
             run.write_config(training.config)
-        # A training that was killed may have drawn points after its last checkpoint, which it will draw again.
+        # A killed training may have written points after its last checkpoint. It will write these points again.
         redraw(run, training.history, training.config.to_values())
         reporting.say("")
 
     def _commit(self, facts: dict[str, Any], arrays: dict[str, np.ndarray]) -> dict[str, Any]:
-        """Write the checkpoint that names the new totals, and return its facts.
+        """Write the checkpoint with the new totals, and return its facts.
 
-        The previous checkpoint is kept beside it and must name the earlier totals. Checkpoints of earlier versions do
-        not name totals, so such a checkpoint is first written again.
+        The previous checkpoint is kept and must contain the earlier totals. Checkpoints from earlier versions of the
+        program contain no totals. Therefore such a checkpoint is first written again with its totals.
         """
         training = self.training
         if "totals" not in facts:
@@ -161,13 +161,13 @@ class Session(abc.ABC):
         return facts
 
     def _forget(self, rows: int) -> None:
-        """Remove the files and points of the rows that were removed from the history; repeating this is harmless."""
+        """Remove the files and points of rows that were removed from the history; this can safely be repeated."""
         run, history = self.run, self.training.history
         removed = run.remove_samples(len(history))
         LiveFiles(run.path).remove(len(history))
         run.write_log(history)
         reporting.say(
-            f"removed the results of the parts that are trained anew: {counted(rows, 'row')} of log.csv, their points "
+            f"removed the results of the parts that are trained again: {counted(rows, 'row')} of log.csv, their points "
             f"in tensorboard, and {counted(removed, 'file')} in samples; bot.h5 is kept until a new one is written"
         )
 
@@ -176,12 +176,12 @@ class Session(abc.ABC):
 
         Args:
             minutes: The time limit in minutes, counted from now, or None for no limit. The training stops after the
-                step during which the limit is reached, as it does after Ctrl-C.
+                step during which the limit is reached, as after Ctrl-C.
             watching: A function that returns a context manager, in which the live view shows the run, or None for no
                 live view.
 
         Returns:
-            Whether the training has reached its end.
+            Whether the training is finished.
 
         Raises:
             DivergedError: A loss or a weight is no longer finite.
@@ -216,11 +216,11 @@ class Session(abc.ABC):
 
 
 def _dropped(facts: Mapping[str, Any]) -> int:
-    """Return the fact DROPPED, or 0 if the fact is missing or not a number, as in a damaged file."""
+    """Return the fact DROPPED, or 0 if the fact is missing or, in a damaged file, not a number."""
     rows = facts.get(DROPPED)
     return rows if isinstance(rows, int) else 0
 
 
 def _listed(totals: Mapping[str, int]) -> str:
-    """Return totals in words."""
+    """Format totals for the output in the terminal."""
     return ", ".join(f"{name.replace('_', ' ')} {number}" for name, number in totals.items())

@@ -1,7 +1,8 @@
 """Base class of both papers' training runs: a list of stages that can be interrupted, stored and resumed.
 
-A stage is an epoch or an update, and becomes a row of the log. Its attribute `phase` names the part of the algorithm.
-Its attribute `number_in_phase` has the columns of the log that distinguish it from other stages of its phase.
+A stage is an epoch or an update, and becomes a row of the log. Its attribute `phase` names the part of the algorithm to
+which the stage belongs. Its attribute `number_in_phase` contains the columns of the log that distinguish the stage from
+other stages of the same phase.
 """
 
 from collections.abc import Collection, Iterable, Iterator
@@ -13,15 +14,15 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Event:
-    """Describes a step that a training run has just made.
+    """Describes the step that a training run has just taken.
 
     Attributes:
         stage: The current stage.
-        step: The number of steps of the stage that have been made.
-        steps: The number of all steps of the stage.
+        step: The number of steps in the stage that have been taken.
+        steps: The total number of steps in the stage.
         metrics: The metrics of the stage so far.
-        row: The row of the log if the stage has ended with this event, otherwise None.
-        resumable: Whether the training may be stored, or interrupted, now.
+        row: The row of the log if the stage ends with this event, otherwise None.
+        resumable: Whether the training may be stored or interrupted after this event.
     """
 
     stage: Any
@@ -33,7 +34,7 @@ class Event:
 
 
 class TrainingSettings(Protocol):
-    """The settings of either paper that the engine reads."""
+    """The interface to the settings that the engine reads; the settings of both papers have it."""
 
     @property
     def seed(self) -> int:
@@ -51,15 +52,15 @@ class TrainingSettings(Protocol):
 
 
 class StagedTraining:
-    """Base class of training runs: `for event in training: ...` makes a step before each event.
+    """Base class of training runs: `for event in training: ...` takes a step before each event.
 
-    After an event that is `resumable`, the training may be stored (`state`, `restore`). The loop may also be left, and
-    a later loop then continues the training.
+    After an event that is `resumable`, the training may be stored (`state`, `restore`). At such an event one may also
+    leave the loop. A later loop then continues the training.
 
     Attributes:
         config: The settings, including `seed` and `checkpoint_minutes`.
         stages: All stages.
-        history: The rows of the stages that have ended.
+        history: The log's rows for the stages that have ended.
     """
 
     config: TrainingSettings
@@ -82,11 +83,11 @@ class StagedTraining:
             yield from self.walk_through(self.stages[self._position])
 
     def walk_through(self, stage: Any) -> Iterator[Event]:
-        """Make the remaining steps of a stage, and yield an event after each; `_end` returns the last event."""
+        """Take the remaining steps of a stage, and yield an event after each step; `_end` returns the last event."""
         raise NotImplementedError
 
     def _seeds(self) -> list[int]:
-        """Derive four seeds of the current stage from the run's seed and the stage's number."""
+        """Derive four seeds for the current stage from the run's seed and the stage's number."""
         sequence = np.random.SeedSequence([self.config.seed, self._position])
         return [int(seed >> 1) for seed in sequence.generate_state(4)]
 
@@ -95,9 +96,9 @@ class StagedTraining:
 
         Args:
             stage: The stage.
-            steps: The number of steps of the stage.
+            steps: The number of steps in the stage.
             metrics: The metrics of the event.
-            row: The metrics of the stage's row of the log.
+            row: The metrics for the stage's row of the log.
         """
         line = {"phase": stage.phase, **stage.number_in_phase, **row}
         self.history.append(line)
@@ -105,42 +106,42 @@ class StagedTraining:
         return Event(stage, steps, steps, metrics, line)
 
     def state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-        """Return everything that the rest of the training depends on: facts for JSON, and named arrays."""
+        """Return the complete state of the training: facts that can be written as JSON, and named arrays."""
         raise NotImplementedError
 
     def restore(self, facts: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
-        """Restore the stored state of a training run with the same config and data."""
+        """Restore the stored state of a training run with the same settings and data."""
         raise NotImplementedError
 
     def restore_with_totals(
         self, facts: dict[str, Any], arrays: dict[str, np.ndarray], before: Any, given: Collection[str]
     ) -> None:
-        """Restore the stored state of a training run that had other totals (numbers of epochs or updates).
+        """Restore the stored state of a training run that had different totals (numbers of epochs or updates).
 
-        This training must not have made a step yet.
+        This training must not have taken a step yet.
 
         Args:
             facts: The facts of the state.
             arrays: The arrays of the state.
-            before: The settings of the stored training.
-            given: The names of the totals that the user has given, even if a number is the same as before.
+            before: The settings of the stored training run.
+            given: The names of the totals that the user has given, including totals that have not changed.
         """
         self.restore(facts, arrays)
 
 
 def validated_position(facts: dict[str, Any], stages: int) -> tuple[int, int, list[dict[str, Any]]]:
-    """Read and check the position of a stored training.
+    """Read and check the position of a stored training run.
 
     Args:
-        facts: The facts of `StagedTraining.state`.
-        stages: The number of stages of the training.
+        facts: The facts that `StagedTraining.state` returned.
+        stages: The number of stages in the training run.
 
     Returns:
-        The number of the current stage, the number of steps of this stage that have been made, and the history.
+        The number of the current stage, the number of steps in this stage that have been taken, and the history.
 
     Raises:
         KeyError: A fact is missing.
-        ValueError: A fact is impossible for a training run with this number of stages.
+        ValueError: A fact is invalid for a training run with this number of stages.
     """
     position, step, history = facts["position"], facts["step"], facts["history"]
     if type(position) is not int or type(step) is not int or not 0 <= position <= stages or step < 0:
@@ -151,10 +152,10 @@ def validated_position(facts: dict[str, Any], stages: int) -> tuple[int, int, li
 
 
 def pack(name: str, values: Iterable[np.ndarray]) -> dict[str, np.ndarray]:
-    """Give the arrays of one part of a state the names name/0000, name/0001, and so on."""
+    """Name the arrays of one part of a state name/0000, name/0001, and so on."""
     return {f"{name}/{i:04d}": value for i, value in enumerate(values)}
 
 
 def unpack(name: str, arrays: dict[str, np.ndarray]) -> list[np.ndarray]:
-    """Return the arrays that `pack` named, in their order. The list is empty if there is no such part."""
+    """Return the arrays that `pack` named, in order; the list is empty if there is no such part."""
     return [arrays[key] for key in sorted(arrays) if key.startswith(name + "/")]

@@ -1,4 +1,4 @@
-"""Walks through a training run of either paper: progress bar, checkpoints, log, TensorBoard and Ctrl-C."""
+"""The training loop of both papers, with the progress bar, checkpoints, log, TensorBoard and Ctrl-C."""
 
 import contextlib
 import signal
@@ -20,13 +20,13 @@ SPARING = 9  # skip end-of-stage checkpoints until this many times the last one'
 
 
 class Interruption:
-    """Says whether the training should stop, because the user has requested a stop or the time limit has been reached.
+    """Tells whether a training run should stop, because the user has requested a stop or the time limit is reached.
 
     Args:
         minutes: The time limit in minutes, counted from now, or None for no limit.
 
     Attributes:
-        asked: Whether the user has asked the training to stop.
+        asked: Whether the user has requested a stop.
     """
 
     def __init__(self, minutes: float | None = None):
@@ -41,10 +41,10 @@ class Interruption:
 
 @contextlib.contextmanager
 def interruptible(minutes: float | None = None) -> Iterator[Interruption]:
-    """Let Ctrl-C and SIGTERM stop the training after the current step; the second signal ends the program.
+    """Let Ctrl-C and SIGTERM stop the training after the current step; a second signal ends the program at once.
 
     Args:
-        minutes: The time limit in minutes, after which the training stops by itself, or None for no limit.
+        minutes: The time limit in minutes, after which the training also stops, or None for no limit.
     """
     interruption = Interruption(minutes)
 
@@ -70,25 +70,25 @@ def walk(
     end_of_stage: Callable[[Event], bool | None],
     shown: Collection[str] | None = None,
 ) -> None:
-    """Train to the end, or to an interruption.
+    """Train to the end, or until an interruption.
 
     A checkpoint is written at the end of each stage, every `checkpoint_minutes` within a stage, at an interruption, and
     at the end. The checkpoint at the end of a stage is skipped if stages are so short that checkpoints would take more
-    than a tenth of the time. If the training has several processes (`devices`), they stop at the same step, and only
-    the chief writes checkpoints.
+    than a tenth of the time. If the training runs in several processes (`devices`), all of them stop at the same step,
+    and only the chief writes checkpoints.
 
     Args:
         training: The training.
         run: The run folder.
-        interruption: Says whether the training should stop.
-        title: Returns the name of a stage for the progress bar and for the line that is printed after it.
-        end_of_stage: A function that is called after each stage, when the stage's row is in the log and on TensorBoard.
-            It returns True to stop the training.
+        interruption: The object that tells whether the training should stop.
+        title: A function that returns the name of a stage for the progress bar and for the line after the stage.
+        end_of_stage: A function that is called after each stage, when the stage's row has been written to the log and
+            to TensorBoard. It returns True to stop the training.
         shown: The metrics in the line that is printed after a stage, or None for all metrics.
 
     Raises:
         DivergedError: A loss or a weight is no longer finite. The message names the folder of the last good checkpoint.
-        UserError: A file cannot be written. The message names the folder of the last good checkpoint, too.
+        UserError: A file cannot be written. The message also names the folder of the last good checkpoint.
     """
     board = Board(run)
     bar: Progress | None = None
@@ -115,7 +115,7 @@ def walk(
                 board.write_metrics(training.history)
                 stopping |= bool(end_of_stage(event))
                 board.write_replies(training.history)
-            # The files of the end of a stage must exist before a checkpoint says that the stage is done.
+            # The files of a stage must exist before a checkpoint records that the stage is done.
             waited = time.monotonic() - stored
             overdue = waited > 60 * training.config.checkpoint_minutes
             due = overdue or stopping or (event.row is not None and waited > SPARING * writing)
@@ -135,7 +135,7 @@ def walk(
     except DivergedError as error:
         raise DivergedError(f"{error}; the last good checkpoint is in {run.path}") from None
     except OSError as error:
-        if error.filename is None:  # not an error of a file: the reader of our output has closed the pipe
+        if error.filename is None:  # not a file error: the reader of this program's output has closed the pipe
             raise
         raise UserError(f"{error.filename}: {error.strerror}; the last good checkpoint is in {run.path}") from None
     finally:
@@ -145,7 +145,7 @@ def walk(
 
 def _pace(steps: int, seconds: float) -> str:
     """Describe the speed of a stage."""
-    return f"{steps:,} steps in {seconds:.2f} s, {steps / max(seconds, 1e-3):,.1f} a second"
+    return f"{steps:,} steps in {seconds:.2f} s, {steps / max(seconds, 1e-3):,.1f} per second"
 
 
 def _times(seconds: dict[str, float]) -> list[str]:
@@ -159,11 +159,11 @@ def _store(training: StagedTraining, run: RunFolder) -> None:
 
 
 def progress(total: int, initial: int = 0, desc: str = "") -> Progress:
-    """Return the progress of a task (`glove/progress.py`); with -q it is hidden, and only the chief process shows it.
+    """Return the progress display of a task (`glove/progress.py`); it is hidden with -q, and only the chief shows it.
 
     Args:
         total: The number of steps.
-        initial: The number of steps that have been made before.
+        initial: The number of steps that have already been taken.
         desc: The name of the task, which is shown with the progress.
     """
     return bar_or_lines(total, initial, desc, disable=reporting.is_quiet() or not devices.is_chief())
@@ -172,7 +172,7 @@ def progress(total: int, initial: int = 0, desc: str = "") -> Progress:
 def format_metrics(row: dict[str, Any], shown: Collection[str] | None = None) -> str:
     """Format the metrics of a row, or only those in `shown`, as one line.
 
-    If a metric was computed both in training and on held-out data, only the held-out value is shown.
+    If a metric was computed on both training data and held-out data, only the held-out value is shown.
     """
     values = {
         name.replace("val_", "held-out ").replace("_", " "): value

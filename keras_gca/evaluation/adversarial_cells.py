@@ -1,15 +1,17 @@
 """Compares settings of adversarial training with teacher forcing, at equal diversity and by an independent judge.
 
-A cell is a combination of settings (`variants.CELLS`). Each cell starts from the stored generator of one line 3. When a
-cell has been trained and measured, its results are written to cell.json in its run folder. The tables are made from
-these files alone.
+A cell is a combination of settings (`variants.CELLS`). All cells with the same seed start from the same stored
+generator, which was trained by teacher forcing (line 3). When a cell has been trained and measured, its results are
+written to cell.json in its run folder. The tables are made from these files alone.
 
-The replies of a cell's adversarial generator are drawn from its softmax as it is. The teacher-forced generator replies
-at the temperature at which its replies are as diverse as these. This temperature is chosen on validation conversations.
-A judge (`judges.CrossFitted`) has learned neither from the replies that it judges nor from their conversations. The
-gain of a cell is the mean of log S (Eq. 10) of its replies minus that of the teacher-forced generator's replies, in
-nats a token. The best cells are chosen by their gain in validation conversations; the gain in test conversations is
-what is claimed.
+The replies of a cell's adversarial generator are sampled at temperature 1. The teacher-forced generator replies at the
+temperature at which its replies are about equally diverse. This temperature is chosen on validation conversations. The
+replies are scored by judges (`judges.CrossFitted`) that were trained neither on these replies nor on other replies in
+the same conversations.
+
+The gain of a cell is the mean log S (Eq. 10) of its replies minus the mean log S of the teacher-forced generator's
+replies, in nats per token. The best cells are chosen by their gain on validation conversations. The result that a study
+reports is the gain on test conversations.
 """
 
 import functools
@@ -54,13 +56,13 @@ from keras_gca.training.run_folder import GCARun
 from keras_gca.training.schedule import DISCRIMINATOR, GENERATOR
 
 FILE = "cell.json"
-TEMPERATURES = (0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.1, 1.2, 1.3)  # of teacher forcing, one of which is as diverse as a cell
-BEST = 4  # the number of cells that the last line names
+TEMPERATURES = (0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.1, 1.2, 1.3)  # candidates for the teacher-forced generator
+BEST = 4  # the number of cells in the command that is suggested at the end
 SYSTEMS = ("adversarial", "teacher_forcing")
-TERMS = ("context", "answer", "token")  # of Eq. 8
+TERMS = ("context", "answer", "token")  # the terms of Eq. 8
 GAIN = "gain, nats a token"
 
-Sampled = dict[tuple[int, float], np.ndarray]  # replies of teacher forcing by part and temperature
+Sampled = dict[tuple[int, float], np.ndarray]  # the teacher-forced generator's replies by part and temperature
 
 
 def run_cells(
@@ -71,24 +73,24 @@ def run_cells(
     Cells whose results are stored are not measured again.
 
     Args:
-        cells: Names of CELLS.
+        cells: The names of the cells, from CELLS.
         setup: The parts that all training runs share.
         strategy: The strategy of the training runs; see `pipeline.train_agent`.
-        limit: The time limit, at which training runs stop as if Ctrl-C had been pressed, and after which no cell is
-            measured, or None for no limit.
+        limit: The time limit, or None for no limit. When it is reached, a training run stops as if Ctrl-C had been
+            pressed, and no further cell is measured.
 
     Returns:
-        The results and tables, or None if the user has interrupted the study or its time is over.
+        The results and tables, or None if the user has interrupted the study or the time limit is reached.
 
     Raises:
-        UserError: A file is missing or damaged, or a run in the folder has other settings.
+        UserError: A file is missing or damaged, or a run in the folder has different settings.
     """
     limit, results = limit or TimeLimit(), []
     config = setup.config(cells[0], setup.seeds[0])
     if not min(config.adversarial_epochs, config.discriminator_epochs, config.generator_epochs):
         raise UserError(
             "--adversarial-epochs, --discriminator-epochs, --generator-epochs: 1 or more of each is expected, because "
-            f"the study {ADVERSARIAL} measures what they have learned"
+            f"the study {ADVERSARIAL} measures the effect of all three"
         )
     for seed in setup.seeds:
         sampled: Sampled = {}  # all cells of a seed have the same teacher-forced generator
@@ -114,10 +116,10 @@ def run_cells(
 
 
 def _refuse_other_settings(path: Path, expected: Mapping[str, Any], changes: Mapping[str, Any]) -> None:
-    """Raise UserError if a run of a cell that exists has other settings than those that the command asks for."""
+    """Raise UserError if the existing run of a cell has different settings from those that the command asks for."""
     stored = GCARun.open(path).config().to_values()
     if other := [name for name in changes if stored[name] != expected[name]]:
-        raise UserError(f"{path}: this run has another value of {naming(other)}; another --runs is expected")
+        raise UserError(f"{path}: this run has a different value of {naming(other)}; another --runs is expected")
 
 
 def _stored(run: Path) -> dict[str, Any] | None:
@@ -127,7 +129,7 @@ def _stored(run: Path) -> dict[str, Any] | None:
         return None
     values = json_files.read_object(file)
     if not {"cell", "seed", "terms", "decoding", "validation", "test"} <= set(values):
-        raise UserError(f"{file}: the file does not hold the results of a cell; delete it to measure the cell anew")
+        raise UserError(f"{file}: the file does not hold the results of a cell; delete it to measure the cell again")
     return values
 
 
@@ -146,7 +148,7 @@ def _measured(cell: str, run: Path, setup: Setup, sampled: Sampled) -> dict[str,
         "perplexity": agent.perplexities(dataset.held_out),
         **measure(agent, divided, model, sampled),
     }
-    values = json_files.plain(measured)  # as `_stored` reads it
+    values = json_files.plain(measured)  # the values that `_stored` would read
     write_text(run / FILE, json.dumps(values, indent=1) + "\n")
     reporting.say(f"wrote {run / FILE}")
     return values
@@ -163,16 +165,17 @@ def _terms(history: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, float]]:
 
 
 def measure(agent: Agent, divided: tuple[Pairs, Pairs], model: WordModel, sampled: Sampled) -> dict[str, Any]:
-    """Compare the adversarial with the teacher-forced generator of an agent at equal diversity.
+    """Compare an agent's adversarial generator with its teacher-forced generator at equal diversity.
 
     Args:
         agent: The agent.
         divided: The validation and the test pairs.
-        model: The model of words that measures the replies' quality.
-        sampled: Replies of the teacher-forced generator that are known already; further ones are added.
+        model: The word model that measures the quality of the replies.
+        sampled: The replies that have already been sampled from the teacher-forced generator. New ones are added.
 
     Returns:
-        "decoding" with the temperature of each generator, and "validation" and "test" with the results of `compared`.
+        A dictionary for JSON: "decoding" has the temperature of each generator; "validation" and "test" have the
+        results of `compared`.
     """
     seed = agent.config.seed
 
@@ -199,14 +202,14 @@ def measure(agent: Agent, divided: tuple[Pairs, Pairs], model: WordModel, sample
 
 
 def as_diverse_as(replies: Sequence[Sequence[str]], sample: Callable[[float], Sequence[Sequence[str]]]) -> float:
-    """Return the temperature of TEMPERATURES at which other replies are about as diverse as given ones.
+    """Return the temperature of TEMPERATURES at which sampled replies are about as diverse as given ones.
 
     Args:
         replies: The given replies.
-        sample: Returns the other replies at a temperature.
+        sample: A function that samples replies at a temperature.
 
     Returns:
-        The temperature with the smallest difference of distinct-2 at equal counts.
+        The temperature with the smallest difference in distinct-2 at equal counts.
     """
 
     def difference(temperature: float) -> float:
@@ -217,19 +220,23 @@ def as_diverse_as(replies: Sequence[Sequence[str]], sample: Callable[[float], Se
 
 
 def compared(agent: Agent, pairs: Pairs, answers: dict[str, np.ndarray], model: WordModel, seed: int) -> dict[str, Any]:
-    """Compare the replies of both generators to the contexts of one part of the held-out pairs.
+    """Compare the replies of both generators on one part of the held-out pairs.
 
     Args:
         agent: The agent.
         pairs: The pairs of the part.
         answers: The replies of SYSTEMS, (n, s_s + 1) int32 each.
-        model: The model of words that measures the replies' quality.
-        seed: The seed of the judge.
+        model: The word model that measures the quality of the replies.
+        seed: The seed of the judges.
 
     Returns:
-        "gain" (a `Comparison` by conversations), "log S" (Eq. 10) of both and of the human replies, "first", the share
-        of contexts for which the adversarial reply has the higher score, and distinct-2 at equal counts and the
-        perplexity of both under the model of words.
+        A dictionary for JSON:
+
+        - "gain": the `Comparison` of the two generators by conversations;
+        - "log S": the mean log S (Eq. 10) of each generator's replies and of the human replies;
+        - "first": the share of contexts for which the adversarial reply has the higher score, with ties counted half;
+        - "distinct-2": distinct-2 of each generator's replies and of the human replies, at equal counts;
+        - "word perplexity": the perplexity of the same replies under `model`.
     """
     judge = judges.CrossFitted(agent, pairs, answers, seed)
     rows = {**answers, "human": pairs.answers}
@@ -256,7 +263,7 @@ def compared(agent: Agent, pairs: Pairs, answers: dict[str, np.ndarray], model: 
 
 
 def best_cells(results: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Return the names of all cells, the one with the highest mean gain in validation conversations first."""
+    """Return the names of all cells, sorted by their mean gain on validation conversations, the highest first."""
     gains = {
         cell: float(np.mean([run["validation"]["gain"]["difference"] for run in runs]))
         for cell, runs in by_cell(results).items()
@@ -273,7 +280,7 @@ def by_cell(results: Sequence[Mapping[str, Any]]) -> dict[str, list[Mapping[str,
 
 
 def tables(results: Sequence[Mapping[str, Any]]) -> list[Table]:
-    """Make the tables of the cells, and of their tests, from what their files hold.
+    """Make the table of the cells and the table of their paired tests.
 
     Args:
         results: The results of each cell with each seed.
@@ -283,7 +290,7 @@ def tables(results: Sequence[Mapping[str, Any]]) -> list[Table]:
         runs = cells[cell]
 
         def cell_of(*keys: str, form: str, runs: Sequence = runs) -> str:
-            """Write the mean of the value that these keys, one inside the other, have in the results of the runs."""
+            """Format the mean, over the runs, of the value to which this path of nested keys leads."""
             return format(summarise([functools.reduce(operator.getitem, keys, run) for run in runs]), form)
 
         of_terms = [cell_of("terms", DISCRIMINATOR, f"{term}_auc", form=".3f") for term in TERMS]
@@ -315,25 +322,25 @@ def tables(results: Sequence[Mapping[str, Any]]) -> list[Table]:
         *(f"{name}, {system}" for name in ("distinct-2", "5-gram") for system in ("adv.", "t. f.")),
     ]
     caption = (
-        "Each cell from the same teacher-forced generator, at equal diversity (distinct-2 of both generators on test "
-        "conversations). AUC of the terms of Eq. 8 after line 6; gap of p's term after line 9, in logits; gain: log S "
-        "(Eq. 10) by independent judges, adversarial minus teacher forcing, nats a token; T of t. f.: the temperature, "
-        f"from {TEMPERATURES[0]} to {TEMPERATURES[-1]}, at which teacher forcing is as diverse; 5-gram: perplexity "
-        "under the model of words. The cells are sorted by their gain in validation conversations."
+        "Each cell starts from the same teacher-forced generator, and is compared with it at equal diversity "
+        "(distinct-2). AUC: of each term of Eq. 8 after line 6; gap, p: the gap of p's term after line 9, in logits; "
+        "gain: log S (Eq. 10) by independent judges, adversarial minus teacher forcing, in nats per token; T of t. f.: "
+        f"the temperature, from {TEMPERATURES[0]} to {TEMPERATURES[-1]}, at which teacher forcing is equally diverse; "
+        "5-gram: perplexity under the word model. The cells are sorted by their gain on validation conversations."
     )
     tested = table_of_tests(tests(cells), _title, " of the gain on test conversations")
     return [Table(None, caption, header, rows, len(FACTORS)), tested]
 
 
 def tests(cells: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[PairedTest]:
-    """Test whether the gain of each cell in test conversations differs from 0.
+    """Test whether the gain of each cell on test conversations differs from 0.
 
     Args:
         cells: The results of each cell with each seed.
 
     Returns:
-        The tests, by conversations for a cell with one seed, and by seeds for a cell with several. All of them are
-        corrected as one table.
+        The tests: by conversations for a cell with one seed, and by seeds for a cell with several seeds. The p-values
+        are corrected for all tests together.
     """
     rows: list[tuple[tuple[str, str], int | None, str, Comparison]] = []
     for cell, runs in cells.items():

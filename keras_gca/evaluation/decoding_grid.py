@@ -1,7 +1,7 @@
 """The grid of temperatures and top-p values at which systems are compared. Importing this module is fast.
 
-A system that is compared at one temperature alone may look better only because it is less diverse there. Therefore
-every system is sampled at every point of the same grid, and the best points are compared.
+If systems are compared at a single temperature, one of them may look better only because it is less diverse there.
+Therefore every system is sampled at every point of the same grid, and the best points are compared.
 """
 
 import argparse
@@ -14,16 +14,16 @@ from keras_gca.settings import check_sampling
 
 TEMPERATURES = (0.4, 0.6, 0.8, 1.0, 1.2)
 TOP_PS = (0.8, 0.9, 1.0)
-# What is printed if the time is over before all points are measured
-CONTINUES = "the time is over; next: the same command continues with the points that are left"
+# The message that is printed if the time is over before all points are measured
+CONTINUES = "the time is over; next: the same command continues with the remaining points"
 
 
 class Setting(NamedTuple):
-    """One point of the grid: how replies are sampled.
+    """One point of the grid, which defines how replies are sampled.
 
     Attributes:
         temperature: The temperature.
-        top_p: The probability of the nucleus, or 1 for all tokens.
+        top_p: The total probability of the nucleus, or 1 for all tokens.
     """
 
     temperature: float
@@ -34,7 +34,7 @@ class Setting(NamedTuple):
 
 
 def grid(temperatures: Sequence[float] = TEMPERATURES, top_ps: Sequence[float] = TOP_PS) -> list[Setting]:
-    """Combine temperatures and top-p values, both from the lowest to the highest.
+    """Combine temperatures and top-p values into a grid; both are sorted from the lowest to the highest.
 
     Raises:
         UserError: A value is out of range.
@@ -71,8 +71,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
             metavar="X",
             help=f"{meaning} [{' '.join(f'{value:g}' for value in default)}]",
         )
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="seed of sampling [0]")
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="the seed for sampling [0]")
     command_line.add_minutes(
-        parser, "measure no further point after this time; the same command then continues, as RUN/grid keeps replies"
+        parser, "measure no further point after this time; the same command then continues with the replies in RUN/grid"
     )
     reporting.add_experiment(parser)

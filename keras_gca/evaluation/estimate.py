@@ -1,6 +1,6 @@
 """Estimates how long the networks of an evaluation take on this machine, and how much memory they need.
 
-What is computed without the networks is not counted: BLEU, the models of words, and the bootstrap.
+Computations without the networks are not counted: BLEU, the word models and the bootstrap.
 """
 
 from glove.cost import Estimate
@@ -18,11 +18,11 @@ def of_evaluation(agent: Agent, held_out: Pairs, decoding: Decoding, rate: float
         agent: The agent.
         held_out: The held-out pairs.
         decoding: How the generators answer.
-        rate: The rate of a matrix product in operations per second. If None, it is measured.
+        rate: The speed of matrix multiplication, in operations per second. If None, it is measured.
     """
     costs, some = Costs(agent.config, len(agent.vocabulary)), Lengths.of(held_out)
-    generators, systems = len(agent.generators), len(agent.generators) + 1  # with the human answers
-    # Each pair, with a human and with a machine-generated answer, is learned by the discriminators of all other folds.
+    generators, systems = len(agent.generators), len(agent.generators) + 1  # the human answers count as a system
+    # The discriminators of all other folds are trained on each context, with a human and a machine-generated answer.
     learned = EPOCHS * (FOLDS - 1) * 2 * GRADIENT
     operations = {
         "perplexity": generators * costs.read(some),
@@ -33,14 +33,14 @@ def of_evaluation(agent: Agent, held_out: Pairs, decoding: Decoding, rate: float
 
 
 def of_grid(agent: Agent, validation: Pairs, test: Pairs, points: int, rate: float | None = None) -> Estimate:
-    """Estimate the cost of the replies of one generator in `reply_grid.measure_runs`.
+    """Estimate the cost of generating one generator's replies in `reply_grid.measure_runs`.
 
     Args:
         agent: The agent.
-        validation: The pairs that are answered at several points.
-        test: The pairs that are answered at the best point.
-        points: The number of points that are sampled.
-        rate: The rate of a matrix product in operations per second. If None, it is measured.
+        validation: The pairs to whose contexts the generator replies at several points of the grid.
+        test: The pairs to whose contexts the generator replies only at the best point.
+        points: The number of points at which the generator replies to `validation`.
+        rate: The speed of matrix multiplication, in operations per second. If None, it is measured.
     """
     costs = Costs(agent.config, len(agent.vocabulary))
     operations = {"replies": points * costs.decode(Lengths.of(validation)) + costs.decode(Lengths.of(test))}
@@ -53,12 +53,13 @@ def of_reranking(agent: Agent, held_out: Pairs, candidates: int, rate: float | N
     Args:
         agent: The agent.
         held_out: The held-out pairs.
-        candidates: The number of answers in a list.
-        rate: The rate of a matrix product in operations per second. If None, it is measured.
+        candidates: The number of answers in an N-best list.
+        rate: The speed of matrix multiplication, in operations per second. If None, it is measured.
     """
     costs, some = Costs(agent.config, len(agent.vocabulary)), Lengths.of(held_out)
     all_candidates = some.some(some.pairs * candidates)
-    # p(y) reads the answers without contexts; p(x|y) reads each answer, and predicts the context.
+    # The network of p(y) reads the answers without contexts. The network of p(x|y) reads each answer and predicts the
+    # context.
     alone, backward = all_candidates._replace(context=0.0), Lengths(all_candidates.pairs, some.answer, some.context)
     operations = {
         "lists": costs.decode(some, candidates),

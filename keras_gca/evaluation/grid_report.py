@@ -1,4 +1,4 @@
-"""Writes the results of a grid of temperatures and top-p values as tables, a plot and values for JSON."""
+"""Writes the results of a grid of temperatures and top-p values as tables, a plot and JSON."""
 
 import json
 import math
@@ -16,11 +16,11 @@ from keras_gca.evaluation.quality_diversity import DISTINCT, HUMAN, MAUVE, PERPL
 from keras_gca.evaluation.statistics import Estimate
 from keras_gca.evaluation.tables import Table
 
-MODEL = "5-gram"  # the model that measures the quality, unless another one is named
+MODEL = "5-gram"  # the default model for measuring quality
 
 
 def tables(results: Results, model: str = MODEL) -> list[Table]:
-    """Make the tables of the best points, of their paired tests (if there are any), and of the whole grid.
+    """Make the tables of the best points, of their paired tests (if there are any), and of all points of the grid.
 
     Args:
         results: The results.
@@ -53,7 +53,10 @@ def tables(results: Results, model: str = MODEL) -> list[Table]:
         for setting, figures in of_system.items()
     ]
     grid.append([HUMAN, "", *(_cell(results.human.get(name)) for name in named)])
-    caption = f"All points on the conversations where the best ones were chosen; quality by the {model} model."
+    caption = (
+        "All points of the grid, measured on the conversations on which the best points were chosen. Quality is the "
+        f"perplexity under the {model} model."
+    )
     return [*made, Table(None, caption, ("replies of", "point", *named), grid, 2)]
 
 
@@ -70,7 +73,7 @@ def _cell(estimate: Estimate | None) -> str:
 
 
 def as_json(results: Results) -> dict[str, Any]:
-    """Return all results as values for JSON."""
+    """Return all results in a form that can be written as JSON."""
     return {
         "runs": dict(results.runs),
         "grid": {
@@ -98,18 +101,20 @@ def outcome(results: Results, seeds: Mapping[str, Any], model: str = MODEL) -> O
 
     Args:
         results: The results.
-        seeds: The seeds, by the name of their use.
+        seeds: {what a seed is used for: the seed, or a list of seeds}.
         model: The name of the model that measures the quality.
     """
     return Outcome(seeds, as_json(results), tables(results, model))
 
 
 def folder_of(runs: Sequence[Path], output: Path | None) -> Path:
-    """Return the folder of the results: `output` if it is given, and otherwise the run, or one folder for several runs.
+    """Return the folder in which the results are stored.
+
+    Without `output`, this is the run folder of a single run, and runs/evaluation for several runs.
 
     Args:
         runs: The run folders.
-        output: The value of the option --output.
+        output: The value of the option --output, or None.
     """
     return output or (runs[0] if len(runs) == 1 else Path("runs") / "evaluation")
 
@@ -135,8 +140,8 @@ def write(results: Results, folder: Path, model: str = MODEL) -> None:
 def paint(results: Results, model: str = MODEL) -> Figure:
     """Plot the grid of each system, with better replies at the top and more diverse ones to the right.
 
-    Lines join the temperatures of one nucleus. A larger dot marks the point that was chosen. All points of the plot are
-    those on the conversations where the best ones were chosen.
+    Each line joins the points with the same top-p value. A larger dot marks the chosen point. All points, including the
+    chosen one, are measured on validation conversations.
     """
     figure = Figure(figsize=(6.4, 4.4), layout="constrained")
     axes = figure.subplots()

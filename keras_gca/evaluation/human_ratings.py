@@ -4,10 +4,10 @@ A file of ratings has one JSON object on each line, with `context` (the utteranc
 `system` (the system that made the response) and `scores` (one from each rater). The same contexts have responses of
 several systems.
 
-A measure gives each response a number, and a higher number should mean a better response. Two questions are asked. Does
-the measure order all responses as the raters do (Spearman's rank correlation)? Does it choose the better one of two
-responses to a context (Eq. 11, Jaccard's index)? A measure cannot be expected to agree with the raters better than the
-raters agree with each other. `split_half` measures the agreement of the raters.
+A measure gives each response a number, and a higher number should mean a better response. This module answers two
+questions. Does the measure order all responses as the raters do (Spearman's rank correlation)? Given two responses to
+the same context, does the measure choose the better one (Eq. 11, Jaccard's index)? A measure cannot be expected to
+agree with the raters more than the raters agree with each other. `split_half` measures how well the raters agree.
 """
 
 import collections
@@ -28,8 +28,8 @@ from keras_gca.models.scoring import is_tie_of_logs, jaccard_index
 from keras_gca.storage import json_files
 
 FILE = "ratings.json"  # in a run folder
-RESAMPLES = 2000  # of contexts, for intervals
-SPLITS = 200  # random divisions of the raters into halves
+RESAMPLES = 2000  # the number of bootstrap resamples of the contexts, for the intervals
+SPLITS = 200  # the number of random divisions of the raters into halves
 LENGTH = "length"  # the measure that all others must beat
 RANDOM = "random numbers"  # the control, which should agree with the raters only by chance
 
@@ -61,9 +61,10 @@ class Agreement(NamedTuple):
         jaccard: Eq. 11 between the measure's and the raters' choices of the better of two responses.
         jaccard_low: The lower end of the 95 % interval of `jaccard`.
         jaccard_high: The upper end of this interval.
-        chance: Eq. 11, on the same contexts, of a measure that has as many ties and otherwise chooses at random.
-        beats_length: Whether the correlation is above the absolute correlation of the length, that is, whether the 95 %
-            interval of the difference is above 0. None if the measure is the length itself.
+        chance: The expected value of Eq. 11 on the same contexts for a measure that has as many ties as this one and
+            otherwise chooses at random.
+        beats_length: Whether `spearman` is significantly higher than the absolute rank correlation of the length with
+            the mean scores: the 95 % interval of the difference lies above 0. None if the measure is the length itself.
     """
 
     spearman: float
@@ -83,7 +84,7 @@ def read_ratings(path: str | Path) -> list[Rated]:
     """Read a file of ratings.
 
     Raises:
-        UserError: The file cannot be read, has no ratings, or a line is wrong; the message names the line.
+        UserError: The file cannot be read or has no ratings, or a line is invalid. The message names the line.
     """
     try:
         lines = Path(path).read_text(encoding="utf-8").split("\n")  # JSON may contain other line separators
@@ -103,7 +104,7 @@ def _rated(place: str, line: str) -> Rated:
     except json_files.NotJSONError as error:
         raise UserError(f"{place}: valid JSON is expected ({error})") from None
     except ValueError as error:
-        raise UserError(f"{place}: JSON that cannot be used ({error})") from None
+        raise UserError(f"{place}: the JSON cannot be used ({error})") from None
     if not isinstance(values, dict):
         raise UserError(f"{place}: a JSON object is expected")
     context, scores = values.get("context"), values.get("scores")
@@ -150,7 +151,7 @@ def _letters(text: str) -> str:
 def split_half(rated: Sequence[Rated], seed: int = 0, splits: int = SPLITS) -> float:
     """Compute the mean rank correlation between the mean scores of two random halves of each response's raters.
 
-    A measure that is as good as one half of the raters would have this agreement with the other half.
+    A measure that is as good as one half of the raters would agree with the other half to this degree.
 
     Args:
         rated: The rated responses.
@@ -239,11 +240,11 @@ def compare(
     path: str | Path, rated: Sequence[Rated], kept: Sequence[Rated], measures: Mapping[str, np.ndarray], seed: int,
     logarithms: Sequence[str] = (),
 ) -> dict[str, Any]:  # fmt: skip
-    """Compare measures with the raters, and return all results as values for JSON.
+    """Compare measures with the raters, and return all results in a form that can be written as JSON.
 
     Args:
         path: The file of ratings.
-        rated: All rated responses of the file.
+        rated: All rated responses in the file.
         kept: The responses that are compared, without those that `unseen` left out.
         measures: The measures of `kept` by name.
         seed: The seed of the bootstrap, the control and the divisions of raters.
@@ -262,7 +263,7 @@ def compare(
 
 
 def _plain(agreement: Agreement) -> dict[str, float | bool | None]:
-    """Return an agreement as values for JSON, in which undefined numbers are None."""
+    """Return an agreement in a form that can be written as JSON, with None for undefined numbers."""
     return {name: None if value is None or np.isnan(value) else value for name, value in agreement._asdict().items()}
 
 
@@ -273,17 +274,17 @@ def compare_runs(
     seed: int,
     experiment: Path | None,
 ) -> dict[str, Any]:
-    """Compare runs with people's ratings, print a table for each, write RUN/ratings.json, and return a JSON document.
+    """Compare runs with people's ratings, print a table of each run, and write its results to RUN/ratings.json.
 
     Args:
         runs: The run folders.
-        compare_run: Returns the results of a run as `compare` does.
+        compare_run: A function that returns the results of a run, as `compare` does.
         command: The command; see `provenance.command_of`.
         seed: The seed of the bootstrap and of the control.
         experiment: The file of the option --experiment, or None.
 
     Returns:
-        What --json prints, with the results by run.
+        The document that --json prints, with the results of each run.
     """
     results, tables, written = {}, [], []
     for run in runs:

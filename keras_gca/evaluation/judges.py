@@ -22,8 +22,8 @@ from keras_gca.training.discriminator import DiscriminatorTraining, labelled_bat
 
 BATCH = 32
 EPOCHS = 10  # of each independent discriminator
-RATE = 1e-3  # the lowest learning rate of a judge; that of a run's own discriminator may be too low for EPOCHS
-FOLDS = 2  # parts of the held-out conversations; the discriminator that judges a part has learned from the others
+RATE = 1e-3  # the lowest learning rate of a judge, because a run's own rate for D may be too low for EPOCHS epochs
+FOLDS = 2  # parts of the held-out conversations; the discriminator that judges a part is trained on the other parts
 EQUATIONS = {"Eq. 9": scoring.log_human_probability, "Eq. 10": scoring.log_score}
 
 
@@ -38,7 +38,7 @@ def judge(agent: Judging, pairs: Pairs, answers: dict[str, np.ndarray]) -> dict[
     """Let an agent's discriminator judge answers to the contexts of human pairs.
 
     Among the generators' answers to a context, the one with the highest score wins. Eq. 9 and Eq. 10 give two kinds of
-    scores. For each of them the results are
+    scores. The results for each kind are
 
     - wins: {generator: the number of contexts for which its answer wins}, without ties (Table 1);
     - shares: {generator: its share of all wins};
@@ -70,7 +70,13 @@ def judge(agent: Judging, pairs: Pairs, answers: dict[str, np.ndarray]) -> dict[
 
 
 def _choice(logs: dict[str, np.ndarray], names: list[str], lengths: np.ndarray) -> dict[str, Any]:
-    """Compute the results of choosing by scores, given their logarithms, (n,), and the lengths, (generators, n)."""
+    """Compute the results of choosing by one kind of score.
+
+    Args:
+        logs: The logarithms of the scores of each system, (n,) each.
+        names: The names of the generators.
+        lengths: The lengths of the answers, (generators, n).
+    """
     scores = np.array([logs[name] for name in names])  # (generators, n)
     wins, ties, shorter, decided = dict.fromkeys(names, 0), 0, 0, 0
     for i, column in enumerate(scores.T):
@@ -116,10 +122,10 @@ def independent_judge(agent: Agent, human: Pairs, machine: Pairs, seed: int, epo
 class CrossFitted:
     """Independent discriminators, each of which judges the held-out conversations that it was not trained on.
 
-    After many epochs the generators know the training contexts by heart, and their answers to these are copies of the
-    human ones, from which nothing can be learned. Therefore the discriminators are trained on held-out conversations.
-    These are divided into FOLDS parts by conversation. Each part is judged by a discriminator that was trained on the
-    human and the machine-generated answers of all other parts.
+    After many epochs the generators have memorised the training data. Their answers to training contexts are copies of
+    the human answers, and a discriminator cannot learn anything from them. Therefore the discriminators are trained on
+    held-out conversations, which are divided into FOLDS parts. Each part is judged by a discriminator that was trained
+    on the human and machine-generated answers in all other parts.
 
     Args:
         agent: The agent.
@@ -159,9 +165,9 @@ class CrossFitted:
 
 
 def parts(dataset: Dataset, seed: int) -> tuple[Pairs, Pairs]:
-    """Return the held-out pairs on which choices are made, and those on which the chosen systems are measured.
+    """Return the held-out pairs for making choices, and the held-out pairs for measuring the chosen systems.
 
-    These are the validation and the test part, or without a test part the halves of the held-out conversations.
+    These are the validation set and the test set. If there is no test set, they are two halves of the validation set.
 
     Args:
         dataset: The data of a run.
@@ -195,5 +201,5 @@ def folds(conversation: np.ndarray, seed: int) -> np.ndarray:
     if len(numbers) < FOLDS:
         numbers = index = np.arange(len(conversation))
     if len(numbers) < FOLDS:
-        raise UserError(f"{len(numbers)} held-out pair; at least {FOLDS} are needed, to divide them")
+        raise UserError(f"{len(numbers)} held-out pair; at least {FOLDS} are needed to divide them into parts")
     return (np.random.default_rng(seed).permutation(len(numbers)) % FOLDS)[index]

@@ -1,8 +1,8 @@
 """Paired comparisons of two systems: exact sign-flip tests, intervals, Holm's correction, and detectable differences.
 
-Both systems are measured on the same units. A unit is a conversation within one seed, or a seed. Conversations of one
-pair of trained models say nothing about other seeds, so a claim about two methods needs the test by seeds. Its smallest
-possible p-value is 2 / 2^n with n seeds: 0.25 with 3 seeds, and 0.03 with 6.
+Both systems are measured on the same units. A unit is either a conversation, if two models with the same seed are
+compared, or a seed. The test by conversations compares only two particular models. A claim about two methods needs the
+test by seeds. With n seeds, the smallest possible p-value of this test is 2 / 2^n: 0.25 with 3 seeds, and 0.03 with 6.
 """
 
 import itertools
@@ -16,9 +16,9 @@ from scipy import stats
 from keras_gca.evaluation import statistics
 from keras_gca.evaluation.tables import Table
 
-FLIPS = 9999  # the number of random flips; if no more flips exist (up to 13 units), all of them are made
+FLIPS = 9999  # the number of random sign flips; with at most 13 units, all possible flips are made instead
 RESAMPLES = 2000  # the number of resamples of the bootstrap
-LEVEL, POWER = 0.05, 0.8  # the level and the power that `detectable` assumes
+LEVEL, POWER = 0.05, 0.8  # the significance level and the power that `detectable` assumes
 
 
 class Comparison(NamedTuple):
@@ -30,8 +30,8 @@ class Comparison(NamedTuple):
         units: The number of conversations or of seeds.
         low: The lower end of the difference's 95 % interval, or None if there is one unit.
         high: The upper end of this interval, or None if there is one unit.
-        detectable: The smallest true difference that a test at the level of 5 % would have found with a probability of
-            80 %, or None if there are so few units that no difference could have been found.
+        detectable: The smallest true difference that a test at the significance level of 5 % would have found with a
+            probability of 80 %, or None if there are too few units to find any difference.
     """
 
     difference: float
@@ -47,7 +47,7 @@ class PairedTest(NamedTuple):
 
     Attributes:
         systems: The names of the two systems.
-        seed: The seed of both runs, within which conversations are compared, or None if seeds are compared.
+        seed: The seed of both runs if their conversations are compared, or None if seeds are compared.
         figure: The name of the metric.
         comparison: The result.
         corrected: The p-value after Holm's correction over all tests of the table.
@@ -63,16 +63,16 @@ class PairedTest(NamedTuple):
 def flip_test(differences: np.ndarray, seed: int = 0) -> float:
     """Compute the two-sided p-value of a sum of differences by flipping their signs.
 
-    If two systems do not differ, the sign of each difference is random. The p-value is the share of all flips of the
-    signs whose sum is at least as far from 0 as the measured sum. If there are more than FLIPS flips, FLIPS random ones
-    are made, and the measured signs count as one more.
+    If two systems do not differ, the sign of each difference is random. The p-value is the share of all sign
+    combinations for which the sum is at least as far from 0 as the measured sum. If there are more than FLIPS
+    combinations, FLIPS random ones are drawn, and the measured signs are counted as one more.
 
     Args:
         differences: (n,), the difference of each unit.
         seed: The seed of random flips.
     """
     if len(differences) < 2:
-        return 1.0  # both flips of a single difference are as far from 0
+        return 1.0  # both signs of a single difference are equally far from 0
     test = stats.permutation_test(
         (np.asarray(differences, np.float64),),
         lambda flipped, axis: flipped.sum(axis),
@@ -88,12 +88,13 @@ def flip_test(differences: np.ndarray, seed: int = 0) -> float:
 def compare_conversations(differences: np.ndarray, weights: np.ndarray, seed: int = 0) -> Comparison:
     """Compare two trained models by conversation.
 
-    The interval is that of a bootstrap over conversations.
+    The interval comes from a bootstrap over conversations.
 
     Args:
-        differences: (n,), for each conversation the sum of the differences of all its responses or words.
-        weights: (n,), the number of responses or words of each conversation.
-        seed: The seed of flips and bootstrap.
+        differences: (n,), the sum of the differences between the models over all responses or words in each
+            conversation.
+        weights: (n,), the number of responses or words in each conversation.
+        seed: The seed of the sign flips and of the bootstrap.
     """
     total, count = float(np.sum(weights)), len(differences)
     difference = float(np.sum(differences)) / total
@@ -108,17 +109,17 @@ def compare_conversations(differences: np.ndarray, weights: np.ndarray, seed: in
 
 
 def compare_seeds(first: Sequence[float], second: Sequence[float], seed: int = 0) -> Comparison:
-    """Compare two methods by their values with the same seeds.
+    """Compare two methods by their values for the same seeds.
 
-    The interval is that of Student's t.
+    The interval is computed with Student's t-distribution.
 
     Args:
-        first: The first method's value with each seed.
-        second: The second method's value with the same seeds.
-        seed: The seed of random flips, if there are more than 13 seeds.
+        first: The first method's value for each seed.
+        second: The second method's value for each of the same seeds.
+        seed: The seed of the random sign flips, which are used if there are more than 13 values.
 
     Raises:
-        ValueError: The methods have different numbers of values, or none.
+        ValueError: The methods have different numbers of values, or no values.
     """
     if len(first) != len(second):
         raise ValueError(f"{len(first)} and {len(second)} values; the methods need the same seeds")
@@ -134,10 +135,10 @@ def detectable(error: float, units: int) -> float | None:
 
     Args:
         error: The standard error of the difference.
-        units: The number of units, n. Student's t has n - 1 degrees of freedom.
+        units: The number of units, n. The t-distribution has n - 1 degrees of freedom.
 
     Returns:
-        The difference, or None if even n differences of one sign give a p-value, 2 / 2^n, above the level of 5 %.
+        The difference, or None if the smallest possible p-value, 2 / 2^n, is above the significance level of 5 %.
     """
     if 2.0 ** (1 - units) > LEVEL:
         return None
@@ -145,11 +146,11 @@ def detectable(error: float, units: int) -> float | None:
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """Correct the p-values of a table for their number, by the method of Holm 1979.
+    """Correct the p-values of a table for multiple testing, by the method of Holm 1979.
 
-    The k-th smallest of m p-values is multiplied by m - k + 1. No corrected value is below that of a smaller p-value,
-    or above 1. If all corrected values up to 5 % are called differences, one or more of these calls are wrong with a
-    probability of at most 5 %.
+    The k-th smallest of m p-values is multiplied by m - k + 1. A corrected value is never above 1, and never below the
+    corrected value of a smaller p-value. If every test with a corrected value of at most 5 % is reported as a
+    difference, the probability that any of these reports is wrong is at most 5 %.
 
     Args:
         p_values: The p-values.
@@ -174,8 +175,8 @@ def tests_by_seeds(values: Mapping[str, Mapping[str, Sequence[float]]]) -> list[
     """Compare each pair of systems by seeds in every metric that both have; the tests are corrected as one table.
 
     Args:
-        values: The metrics of each system by name. A metric has one value for each seed. There are no tests of a system
-            that has one seed only.
+        values: The metrics of each system by name. A metric has one value for each seed. Systems with a single seed are
+            not tested.
     """
     rows: list[tuple[tuple[str, str], int | None, str, Comparison]] = []
     for pair in itertools.combinations(values, 2):
@@ -191,7 +192,7 @@ def table_of_tests(results: Sequence[PairedTest], name: Callable[[str], str] = s
 
     Args:
         results: The tests.
-        name: Returns the name of a system in the table.
+        name: A function that returns the name under which the table shows a system.
         what: The data on which the systems are compared, for the caption.
     """
     caption = (
@@ -221,7 +222,7 @@ def _row_of_test(test: PairedTest, name: Callable[[str], str]) -> tuple[str, ...
 
 
 def as_json(results: Sequence[PairedTest]) -> list[dict[str, Any]]:
-    """Return tests as values for JSON."""
+    """Return tests in a form that can be written as JSON."""
     return [
         {"systems": list(test.systems), "seed": test.seed, "figure": test.figure}
         | {**test.comparison._asdict(), "corrected": test.corrected}

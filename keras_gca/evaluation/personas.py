@@ -1,7 +1,7 @@
 """Measures the personas of a run with embeddings of speakers (`--persona-size`, Li et al. 2016).
 
 Three questions are answered. Does a speaker's embedding make this speaker's own answers more probable? Does a speaker
-answer the same question in other words by the same words? Do different speakers answer the same question differently?
+give similar answers to different wordings of a question? Do different speakers answer the same question differently?
 """
 
 import itertools
@@ -19,11 +19,11 @@ from keras_gca.errors import UserError
 from keras_gca.evaluation.tables import Table
 from keras_gca.training.run_folder import GCARun
 
-FILE = "personas.json"  # of `keras_gca.evaluate`
-STUDIED = "studied_personas.json"  # of `keras_gca.studies`
-OWN, NOBODY, OTHER = "own", "nobody", "another"  # as whom the answers of a speaker are judged
-MOST = 20  # the largest number of speakers who are asked: those with the most answers
-# Each question in several wordings
+FILE = "personas.json"  # written by `keras_gca.evaluate`
+STUDIED = "studied_personas.json"  # written by `keras_gca.studies`
+OWN, NOBODY, OTHER = "own", "nobody", "another"  # whose embedding is used to score a speaker's answers
+MOST = 20  # the maximum number of speakers who are asked; those with the most answers are chosen
+# Each row has several wordings of one question.
 QUESTIONS = (
     ("What is your name?", "Who are you?", "May I ask your name?", "What do people call you?"),
     ("Where do you live?", "Where is your home?", "What town do you live in?", "Where are you from?"),
@@ -40,7 +40,7 @@ def evaluate_personas(run: str | Path) -> dict[str, Any]:
         run: The run folder.
 
     Returns:
-        What `measure` returns.
+        The metrics, as `measure` returns them.
 
     Raises:
         UserError: A file is missing or damaged, or the run has no embeddings of speakers.
@@ -57,22 +57,26 @@ def measure(agent: Agent, dataset: Dataset) -> dict[str, Any]:
 
     Args:
         agent: The agent.
-        dataset: The data of its training.
+        dataset: The data of its training run.
 
     Returns:
-        A dictionary for JSON. "answers" is the number of held-out answers of named speakers. "perplexity" has the
-        perplexity of these answers under each generator, with the embedding of their OWN speaker, of a speaker without
-        a name (NOBODY), and of the next speaker (OTHER). "same speaker" has for each generator the mean overlap of the
-        greedy answers of one speaker to a question in two wordings, "nobody" the same for a speaker without a name, and
-        "other speakers" the mean overlap of the answers of two speakers to the same words. All overlaps are `overlap`.
+        A dictionary for JSON. All overlaps are those that `overlap` computes.
+
+        - "answers": the number of held-out answers by named speakers;
+        - "perplexity": for each generator, the perplexity of these answers with the embedding of their OWN speaker, of
+          a speaker without a name (NOBODY), and of the next speaker (OTHER);
+        - "same speaker": for each generator, the mean overlap of a speaker's greedy answers to two wordings of a
+          question;
+        - "nobody": the same overlap for a speaker without a name;
+        - "other speakers": for each generator, the mean overlap of two speakers' answers to the same wording.
 
     Raises:
-        UserError: No held-out answer is that of a named speaker.
+        UserError: No held-out answer was given by a named speaker.
     """
     vocabulary = agent.vocabulary
     named = dataset.held_out[np.max(dataset.held_out.contexts, axis=1) > len(vocabulary)]
     if not len(named):
-        raise UserError("no held-out answer is that of a named speaker")
+        raise UserError("no held-out answer was given by a named speaker")
     figures: dict[str, Any] = {"answers": len(named), "perplexity": {}}
     of_kind = {kind: _spoken_by(kind, named, agent) for kind in (OWN, NOBODY, OTHER)}
     for name in agent.generators:
@@ -92,7 +96,7 @@ def measure(agent: Agent, dataset: Dataset) -> dict[str, Any]:
 
 
 def overlap(first: Sequence[int], second: Sequence[int]) -> float:
-    """Compute the Jaccard index of the sets of words of two answers; 1 if both are empty."""
+    """Compute the Jaccard index of the sets of words in two answers; it is 1 if both are empty."""
     union = set(first) | set(second)
     return len(set(first) & set(second)) / len(union) if union else 1.0
 
@@ -103,7 +107,7 @@ def _mean_overlap(pairs: Iterable[tuple[Sequence[int], Sequence[int]]]) -> float
 
 
 def _in_wordings(answers: Sequence[Sequence[Sequence[int]]]) -> float:
-    """Compute the mean overlap of the answers to two wordings of a question."""
+    """Compute the mean overlap of two answers over all pairs of wordings of the same question."""
     return _mean_overlap(pair for wordings in answers for pair in itertools.combinations(wordings, 2))
 
 
@@ -127,7 +131,11 @@ def _spoken_by(kind: str, pairs: Pairs, agent: Agent) -> Pairs:
 
 
 def table(figures: Mapping[str, Mapping[str, Any]]) -> Table:
-    """Make a table of what `measure` returned, or of its summary over several runs, for each name of a row."""
+    """Make a table of the metrics of personas.
+
+    Args:
+        figures: {name of a row: the metrics that `measure` returned, or their summary over several runs}.
+    """
     header = "run", "generator", *(f"perplexity, {kind}" for kind in (OWN, NOBODY, OTHER)), "same", "nobody", "others"
     rows = []
     for what, of_row in figures.items():
@@ -136,8 +144,8 @@ def table(figures: Mapping[str, Mapping[str, Any]]) -> Table:
             perplexities = (f"{by_kind[kind]:.2f}" for kind in (OWN, NOBODY, OTHER))
             rows.append((what.replace("_", " "), name.replace("_", " "), *perplexities, *overlaps))
     caption = (
-        "Perplexity of the held-out answers of named speakers, with the embedding of their own speaker, of nobody in "
-        "particular, and of another speaker. Overlap (Jaccard index) of greedy answers: of the same speaker to a "
-        "question in two wordings, of nobody in particular likewise, and of two other speakers to the same words."
+        "Perplexity of the held-out answers by named speakers, with the embedding of their own speaker, of nobody in "
+        "particular, and of another speaker. Overlap (Jaccard index) of greedy answers: of one speaker to two wordings "
+        "of a question (same), of nobody in particular (nobody), and of two speakers to the same wording (others)."
     )
     return Table(None, caption, header, rows, 2)

@@ -1,7 +1,7 @@
-"""Says where measured numbers come from: the command, the seeds, and the versions of the programs.
+"""Records where measured numbers come from: the command, the seeds, and the versions of the packages.
 
-An experiment's numbers are committed as a small JSON file with this information, and tables of the documentation are
-generated from such files. Then a reader can repeat each number, and no number is copied by hand.
+An experiment's numbers are committed as a small JSON file with this information, and the tables in the documentation
+are generated from such files. Thus a reader can reproduce each number, and no number is copied by hand.
 """
 
 import dataclasses
@@ -26,8 +26,8 @@ class Outcome(NamedTuple):
     """The outcome of an experiment.
 
     Attributes:
-        seeds: The seeds, by the name of the use that the experiment makes of them.
-        results: All results as values for JSON.
+        seeds: {what a seed is used for: the seed, or a list of seeds}.
+        results: All results in a form that can be written as JSON.
         tables: Tables of these results.
     """
 
@@ -37,7 +37,7 @@ class Outcome(NamedTuple):
 
 
 def versions() -> dict[str, str]:
-    """Return the versions of Python and of the packages that compute numbers, as far as they are installed."""
+    """Return the versions of Python and of the installed packages that affect measured numbers."""
     found = {"python": platform.python_version()}
     for name in PACKAGES:
         try:
@@ -53,11 +53,11 @@ def command_of(module: str, arguments: Sequence[str]) -> str:
 
 
 def document(command: str, results: Any, written: Sequence[Path]) -> dict[str, Any]:
-    """Return what the option --json of a command prints; docs/json.md describes its keys.
+    """Return the document that a command's option --json prints; docs/json.md describes its keys.
 
     Args:
         command: The command; see `command_of`.
-        results: The results, as values for JSON, in which numbers may be NaN.
+        results: The results in a form that can be written as JSON; numbers may be NaN.
         written: The files that the command wrote.
     """
     return {"command": command, "results": results, "written": [str(path) for path in written]}
@@ -66,13 +66,13 @@ def document(command: str, results: Any, written: Sequence[Path]) -> dict[str, A
 def write_experiment(
     path: Path, command: str, seeds: Mapping[str, Any], results: Any, tables: Sequence[Table] = ()
 ) -> None:
-    """Write the results of an experiment as JSON, together with where they come from.
+    """Write the results of an experiment as JSON, together with its command, its seeds and the versions.
 
     Args:
         path: The file.
-        command: The command that computed them.
-        seeds: The seeds, by the name of the use that the experiment makes of them.
-        results: Values for JSON. Undefined numbers (NaN) become null.
+        command: The command that computed the results.
+        seeds: {what a seed is used for: the seed, or a list of seeds}.
+        results: The results in a form that can be written as JSON. Undefined numbers (NaN) become null.
         tables: Tables of these results, for the documentation.
     """
     values = {
@@ -87,7 +87,7 @@ def write_experiment(
 
 
 def write_if_asked(path: Path | None, command: str, outcome: Outcome) -> list[Path]:
-    """Write the file of the option --experiment, and print that it was written.
+    """Write the file for the option --experiment, and print its path.
 
     Args:
         path: The file, or None if the option was not given.
@@ -95,7 +95,7 @@ def write_if_asked(path: Path | None, command: str, outcome: Outcome) -> list[Pa
         outcome: The outcome.
 
     Returns:
-        The files that were written: this one or none.
+        A list with the written file, or an empty list.
     """
     if path is None:
         return []
@@ -105,17 +105,17 @@ def write_if_asked(path: Path | None, command: str, outcome: Outcome) -> list[Pa
 
 
 def run_all(names: Sequence[str], run: Callable[[str], Outcome | None], path: Path | None, command: str) -> int:
-    """Run experiments one after the other, and write them as one file; their tables are numbered one after the other.
+    """Run experiments one after the other, and write all results and tables to one file.
 
     Args:
-        names: The names of the experiments, which all have the same seeds.
+        names: The names of the experiments, all of which use the same seeds.
         run: A function that runs an experiment. It returns None if the user has interrupted the experiment, or if its
             time is over.
         path: The file of the option --experiment, or None if the option was not given.
         command: The command.
 
     Returns:
-        The exit status: 0, or 130 if an experiment was not completed. Nothing is written then.
+        The exit status: 0, or 130 if an experiment was not completed. In that case nothing is written.
     """
     outcomes: dict[str, Outcome] = {}
     for name in names:
@@ -130,7 +130,7 @@ def run_all(names: Sequence[str], run: Callable[[str], Outcome | None], path: Pa
 
 
 def read_experiment(path: Path) -> dict[str, Any]:
-    """Read what `write_experiment` wrote.
+    """Read a file that `write_experiment` wrote.
 
     Raises:
         UserError: The file is missing or damaged, or does not hold the results of an experiment.
@@ -147,11 +147,11 @@ def table_with_command(experiment: Mapping[str, Any], number: int = 0) -> str:
     """Write a table of an experiment as Markdown, with the experiment's command and versions below.
 
     Args:
-        experiment: What `read_experiment` returned.
+        experiment: The content of the file, as `read_experiment` returns it.
         number: The number of the table, from 0.
 
     Raises:
-        UserError: The experiment does not have the table, or it is damaged.
+        UserError: The experiment does not have this table, or the table is damaged.
     """
     try:
         table = Table(**experiment["tables"][number])

@@ -1,12 +1,12 @@
 """Measures quality and diversity of systems over a grid of temperatures and top-p values, and compares best points.
 
-Results at one temperature prove nothing, because a system may seem better only because it is less diverse there. Caccia
-et al. 2020 ("Language GANs Falling Short") therefore compare whole curves. Here quality is the perplexity of sampled
-replies under a model that none of the systems shares (lower is better), and diversity is their distinct-2 at equal
-numbers of tokens.
+Results at one temperature prove nothing, because a system may seem better only because it is less diverse there.
+Therefore Caccia et al. 2020 ("Language GANs Falling Short") compare curves over all temperatures. Here quality is the
+perplexity of sampled replies under an independent model (lower is better), and diversity is the distinct-2 of the
+replies at equal numbers of tokens.
 
-The best point of a system is chosen on one part of the conversations, and measured on another one. Otherwise the system
-with more points to choose from would seem better by chance.
+The best point of a system is chosen on one part of the conversations, and measured on another part. Otherwise a system
+with more points to choose from could seem better by chance.
 """
 
 import itertools
@@ -40,20 +40,20 @@ Measure = Callable[[np.ndarray], float]  # computes a metric of the replies for 
 
 @dataclass(frozen=True)
 class Part:
-    """One part of a run's held-out conversations, and everything that is needed to measure replies to it.
+    """One part of a run's held-out conversations, with everything that is needed to measure replies to it.
 
     Attributes:
         human: The n human replies.
         conversations: The number of each reply's conversation, (n,).
-        sample: Samples the n replies of a generator, given its name and a setting.
-        costs: Computes the negative log-likelihood of each of n replies under the model that measures quality, in nats,
-            and the number of words in each reply: (n, 2) float64. The second argument is a name for the replies, under
-            which the costs may be stored.
-        words: Divides a reply into words.
-        mauve: A function that computes the measure MAUVE of n replies, compared with the human ones, or None if there
+        sample: A function that samples n replies from a generator, given its name and a setting.
+        costs: A function that computes the negative log-likelihood of each of n replies under the model that measures
+            quality, in nats, and the number of words in each reply: (n, 2) float64. The second argument is a name for
+            the replies, under which the costs may be stored.
+        words: A function that splits a reply into words.
+        mauve: A function that returns the `Measure` MAUVE of n replies, compared with the human ones, or None if there
             is no encoder.
         ceiling: MAUVE of the human replies, compared with other human replies, or None if this value is not known.
-        is_stored: A function that says whether the replies of a generator at a setting are stored, so that `sample`
+        is_stored: A function that returns whether the replies of a generator at a setting are stored, so that `sample`
             only reads them.
     """
 
@@ -76,8 +76,8 @@ class Speaker:
         seed: The seed of the run.
         validation: The conversations on which the generator's best point is chosen.
         test: The conversations on which this point is measured.
-        estimate: A function that estimates the cost of replying to all validation conversations a given number of
-            times, and to all test conversations once, or None if there is no such estimate.
+        estimate: A function that estimates the cost of the replies, given the number of points that are measured on
+            validation conversations, or None if there is no such estimate. One point is measured on test conversations.
     """
 
     name: str
@@ -124,13 +124,13 @@ class Results:
 
 @dataclass(frozen=True)
 class Said:
-    """Replies, with the values that are measured for each single reply.
+    """Replies, together with the values that are measured for each reply.
 
     Attributes:
-        part: The part of the conversations that they reply to.
+        part: The part of the held-out conversations to which the replies belong.
         replies: The n replies as words.
-        costs: See `Part`, (n, 2).
-        mauve: See `Part`.
+        costs: The result of `Part.costs` for these replies, (n, 2).
+        mauve: The result of `Part.mauve` for these replies, or None.
     """
 
     part: Part
@@ -140,7 +140,7 @@ class Said:
 
     @property
     def tokens(self) -> int:
-        """The number of words of all replies."""
+        """The total number of words in the replies."""
         return sum(map(len, self.replies))
 
 
@@ -154,7 +154,7 @@ def compare(
     Args:
         systems: The runs of each system, with different seeds.
         settings: The points of the grid.
-        limit: A limit of the time, after which no further point is measured, or None for no limit.
+        limit: The time limit, after which no further point is measured, or None for no limit.
 
     Returns:
         The results, or None if the time is over before all points are measured.
@@ -203,7 +203,7 @@ def compare(
 
 
 def _cost(speakers: Sequence[Speaker], settings: Sequence[Setting]) -> cost.Estimate:
-    """Estimate the cost of all replies that are not stored."""
+    """Estimate the cost of all replies that are not yet stored."""
     estimates = []
     for speaker in speakers:
         lacking = sum(not speaker.validation.is_stored(speaker.name, setting) for setting in settings)
@@ -213,7 +213,7 @@ def _cost(speakers: Sequence[Speaker], settings: Sequence[Setting]) -> cost.Esti
 
 
 def spoken(part: Part, texts: Sequence[str], name: str) -> Said:
-    """Measure the values that belong to single replies; `name` is the second argument of `Part.costs`."""
+    """Measure the values of each reply; `name` is the second argument of `Part.costs`."""
     mauve = None if part.mauve is None or name == HUMAN else part.mauve(texts)
     return Said(part, [part.words(text) for text in texts], part.costs(texts, name), mauve)
 
@@ -225,7 +225,7 @@ def _humans(parts: Sequence[Part]) -> list[Said]:
 
 
 def _fewest_tokens(said: Sequence[Sequence[Said]]) -> int:
-    """Return the smallest number of words in a set of replies; all sets are compared at this number."""
+    """Return the number of words in the shortest set of replies; all sets are compared at this number."""
     return min(one.tokens for of_system in said for one in of_system)
 
 
@@ -264,7 +264,7 @@ def figures(said: Said, tokens: int) -> Figures:
 
 
 def averaged(runs: Sequence[Figures]) -> Figures:
-    """Average the metrics of several runs, with the interval of the mean by Student's t; one run is kept as it is."""
+    """Average metrics over runs, with an interval of the mean by Student's t; a single run is returned unchanged."""
     if len(runs) == 1:
         return runs[0]
     common = [name for name in runs[0] if all(name in run for run in runs)]
@@ -273,7 +273,7 @@ def averaged(runs: Sequence[Figures]) -> Figures:
 
 
 def choose(points: Mapping[Setting, Figures], human: Figures) -> Setting:
-    """Choose the best point: that of the highest MAUVE or, without MAUVE, the point nearest to the human replies.
+    """Choose the best point: the one with the highest MAUVE or, without MAUVE, the one nearest to the human replies.
 
     Args:
         points: The metrics of a system at each point.
@@ -287,15 +287,15 @@ def choose(points: Mapping[Setting, Figures], human: Figures) -> Setting:
 def distance(point: Figures, human: Figures) -> float:
     """Compute |log(perplexity / human perplexity)| + |log(distinct-2 / human distinct-2)|.
 
-    It is 0 if replies are exactly as predictable and as diverse as the human ones. It is infinite if a metric is
-    undefined.
+    The distance is 0 if the replies are exactly as predictable and as diverse as the human ones. It is infinite if a
+    metric is undefined or 0.
     """
     ratios = [point[name].value / human[name].value for name in (PERPLEXITY, DISTINCT)]
     return sum(abs(math.log(ratio)) for ratio in ratios) if all(ratio > 0 for ratio in ratios) else math.inf
 
 
 def _tests(systems: Mapping[str, Sequence[Speaker]], best: Mapping[str, Sequence[Said]]) -> list[PairedTest]:
-    """Compare each pair of systems at their best points, by conversations within a seed, and by seeds."""
+    """Compare each pair of systems at their best points, by conversations for each seed, and by seeds."""
     rows: list[tuple[tuple[str, str], int | None, str, Comparison]] = []
     for pair in itertools.combinations(systems, 2):
         first, second = ({one.seed: i for i, one in enumerate(systems[system])} for system in pair)
@@ -318,7 +318,7 @@ def _comparable(name: str, value: float) -> float:
 
 
 def _by_conversations(a: Said, b: Said) -> Comparison:
-    """Compare the nats per word of single replies; all replies have the same weight."""
+    """Compare two systems by the nats per word of each reply; all replies have the same weight."""
     per_reply = [one.costs[:, 0] / one.costs[:, 1] for one in (a, b)]
     numbers, index = np.unique(a.part.conversations, return_inverse=True)
     differences = np.bincount(index, per_reply[0] - per_reply[1], len(numbers))

@@ -23,7 +23,7 @@ BY_D = ("D, Eq. 9", "D, Eq. 10")
 def evaluate_ratings(run: str | Path, ratings: str | Path, seed: int = 0) -> dict[str, Any]:
     """Compare the measures of a run with people's ratings.
 
-    Contexts that occur in the run's corpus, in the training part or in the held-out part, are left out.
+    Contexts that occur anywhere in the run's corpus, including the held-out part, are left out.
 
     Args:
         run: The run folder.
@@ -43,15 +43,16 @@ def evaluate_ratings(run: str | Path, ratings: str | Path, seed: int = 0) -> dic
         raise UserError(f"{run}: this run predicts the {agent.config.predict}, so it cannot judge answers")
     kept = unseen(agent, made.dataset(), rated)
     if len({one.context for one in kept}) < 2:
-        raise UserError(f"{ratings}: two or more contexts that do not occur in the corpus of {run} are expected")
+        raise UserError(f"{ratings}: at least two contexts that do not occur in the corpus of {run} are expected")
     return human_ratings.compare(ratings, rated, kept, measures(agent, kept), seed, BY_D)
 
 
 def unseen(agent: Agent, dataset: Dataset, rated: Sequence[Rated]) -> list[Rated]:
-    """Leave out the answers to contexts that occur in a run's corpus, as far as the agent can distinguish them.
+    """Leave out the answers to contexts that the agent cannot distinguish from contexts in a run's corpus.
 
-    The agent sees the known words of the last N_u utterances. A context is left out if a context of the corpus ends
-    with the same words. Therefore some contexts are left out although they only look the same to the agent.
+    The agent sees only the last N_u utterances of a context, and only the words that it knows. A context is left out if
+    a context in the corpus ends with the same words. Therefore a context may be left out although it does not occur in
+    the corpus.
     """
     contexts = dataset.contexts
     encoded = agent.encode_contexts([one.context for one in rated])
@@ -64,10 +65,13 @@ def unseen(agent: Agent, dataset: Dataset, rated: Sequence[Rated]) -> list[Rated
 
 
 def measures(agent: Agent, rated: Sequence[Rated]) -> dict[str, np.ndarray]:
-    """Compute the measures of rated answers, (n,) float64 by name.
+    """Compute the measures of n rated answers.
 
     Two measures come from the discriminator D: the logarithms of Eq. 9 and Eq. 10. Each generator gives two more: log
     p(y|x) (Eq. 3), and log p(y|x) divided by the number of tokens.
+
+    Returns:
+        {name of the measure: (n,) float64}.
     """
     contexts = agent.encode_contexts([one.context for one in rated])
     tokens = agent.tokenise([one.response for one in rated])

@@ -2,7 +2,7 @@
 
 evaluate_run(run)           returns the metrics of one run, and writes them to RUN/evaluation.json
 evaluate_runs(runs)         returns mean, standard deviation and interval of each metric over several runs
-report(runs, figures)       writes what `evaluate_runs` returned as tables for a terminal
+report(runs, figures)       formats the metrics that `evaluate_runs` returned as tables for a terminal
 """
 
 import json
@@ -28,7 +28,7 @@ from keras_gca.storage.atomic import write_text
 from keras_gca.training.run_folder import GCARun
 
 FILE = "evaluation.json"
-DISCOUNTS = (0.1, 0.75)  # NLTK's default, and one that suits small corpora better
+DISCOUNTS = (0.1, 0.75)  # NLTK's default, and a value that suits small corpora better
 BATCH = 32
 DECODING_BATCH = 128
 OWN_VECTORS = "the run's own"
@@ -73,7 +73,7 @@ def evaluate_run(
 def evaluate_runs(
     runs: Sequence[str | Path], decoding: Decoding = GREEDY, seed: int = 0, vectors: Path | None = None
 ) -> dict[str, Any]:
-    """Measure several runs; the arguments and errors are those of `evaluate_run`.
+    """Measure several runs; arguments and errors are the same as for `evaluate_run`.
 
     Returns:
         The metrics as `evaluate` returns them, with a `Summary` over the runs in place of each number.
@@ -82,7 +82,7 @@ def evaluate_runs(
 
 
 def summarised(figures: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Summarise what `evaluate_run` returned for several runs; parts that any of the runs lacks are left out."""
+    """Summarise the metrics that `evaluate_run` returned for several runs, without parts that a run does not have."""
     common = [part for part in figures[0]["parts"] if all(part in of_run["parts"] for of_run in figures)]
     return over_runs([of_run | {"parts": {part: of_run["parts"][part] for part in common}} for of_run in figures])
 
@@ -101,7 +101,7 @@ def evaluate(
 
     Args:
         agent: The agent.
-        dataset: The data of its training, with the held-out pairs.
+        dataset: The data of its training run, including the held-out pairs.
         decoding: How the generators answer the held-out contexts.
         seed: The seed of the independent discriminators and of sampling.
         vectors: Word vectors, {word: (size,)}, for the similarities of replies, or None for the word vectors of the
@@ -111,11 +111,14 @@ def evaluate(
         UserError: Fewer than two pairs are held out.
 
     Returns:
-        A dictionary for JSON. "perplexity" has the perplexities of the generators and of trigram models, "replies" the
-        metrics of every system's replies (`reply_figures`), and "table_1" the verdicts of both discriminators
-        (`judges.judge`). "parts" has the number of pairs, the perplexities and BLEU for each part of the held-out pairs
-        (`parts_of`). "tokens" is the number of held-out tokens, and "unknown_share" the share of them that are the
-        unknown word.
+        A dictionary for JSON:
+
+        - "perplexity": the perplexities of the generators and of trigram models;
+        - "replies": the metrics of each system's replies (`reply_figures`);
+        - "table_1": the results of `judges.judge` for the agent's own discriminator and for independent ones;
+        - "parts": the number of pairs, the perplexities and BLEU for each part of the held-out pairs (`parts_of`);
+        - "tokens": the number of tokens in the held-out answers;
+        - "unknown_share": the share of these tokens that are the unknown word.
     """
     held_out = dataset.held_out
     perplexity = agent.perplexities(held_out, BATCH)
@@ -146,11 +149,12 @@ def evaluate(
 def parts_of(dataset: Dataset) -> dict[str, np.ndarray]:
     """Divide the held-out pairs by turn, and by whether the answer occurs in the training data.
 
-    A turn is the number of utterances before the answer; it is known if whole conversations are held out. An answer
-    that occurs in the training data, as far as the agent knows its words, may be known by heart.
+    A turn is the number of utterances before the answer. It is known only if complete conversations are held out. The
+    agent may have memorised an answer that occurs in the training data. Answers are compared by their tokens, so that
+    all unknown words count as equal.
 
     Returns:
-        The numbers of each part's pairs, int64; empty parts are left out.
+        {part: the indices of its pairs, int64}, without empty parts.
     """
     held_out = dataset.held_out
     learned = {row.tobytes() for row in dataset.training.answers}
@@ -168,13 +172,13 @@ def parts_of(dataset: Dataset) -> dict[str, np.ndarray]:
 def _part_figures(
     agent: Agent, rows: np.ndarray, logs: Mapping[str, np.ndarray], answers: Mapping[str, np.ndarray]
 ) -> dict[str, Any]:
-    """Compute the metrics of some rows.
+    """Compute the metrics for one part of the pairs.
 
     Args:
         agent: The agent.
-        rows: The numbers of the pairs.
+        rows: The indices of the part's pairs.
         logs: log p of each token under each model, (n, s_s), NaN after an answer's end.
-        answers: The answers of each system, and the human ones, (n, s_s + 1) int32.
+        answers: The answers of each system, and the human answers, (n, s_s + 1) int32.
     """
     vocabulary = agent.vocabulary
     texts = {
@@ -203,8 +207,8 @@ def reply_figures(
     """Compute the metrics of each system's replies to the same contexts.
 
     Args:
-        agent: The agent, whose vocabulary the replies have.
-        answers: The replies of each system, (n, s_s + 1) int32. One system is "human", the reference of the others.
+        agent: The agent, whose vocabulary the replies use.
+        answers: The replies of each system, (n, s_s + 1) int32. The system "human" has the reference replies.
         vectors: Word vectors, as for `evaluate`.
 
     Returns:
@@ -239,7 +243,7 @@ def reply_figures(
 
 
 def report(runs: Sequence[str | Path], figures: dict[str, Any]) -> str:
-    """Make tables of the metrics that `evaluate_runs` returns, for a terminal."""
+    """Format the metrics that `evaluate_runs` returns as tables for a terminal."""
     heading = (
         f"{', '.join(map(str, runs))}: {figures['tokens']:,.0f} held-out tokens, "
         f"{figures['unknown_share']:.2%} of them the unknown word"
@@ -252,7 +256,8 @@ def report(runs: Sequence[str | Path], figures: dict[str, Any]) -> str:
 def tables(figures: dict[str, Any]) -> list[Table]:
     """Make the tables of the metrics that `evaluate_runs` returns.
 
-    These are perplexity, replies, Table 1, both equations, and perplexity and BLEU by parts of the held-out pairs.
+    The tables show perplexity, the replies, Table 1, the choices by Eq. 9 and by Eq. 10, and perplexity and BLEU for
+    each part of the held-out pairs.
     """
     rows: list[Sequence[Cell]]
     rows = [(name.replace("_", " "), f"{value:.2f}") for name, value in figures["perplexity"].items()]
@@ -284,7 +289,7 @@ def tables(figures: dict[str, Any]) -> list[Table]:
 
 
 def _table_of_parts(parts: Mapping[str, Any]) -> Table:
-    """Make the table of the parts, with a row for each metric and system."""
+    """Make the table of the parts of the held-out pairs, with a row for each metric and system."""
     rows = [("pairs", "", *(f"{of_part['pairs']:.0f}" for of_part in parts.values()))]
     for metric in ("perplexity", "BLEU"):
         for system in next(iter(parts.values()))[metric] if parts else ():

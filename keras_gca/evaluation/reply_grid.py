@@ -35,7 +35,7 @@ def measure_runs(
         runs: The run folders, whose seeds differ. Each generator is one system.
         settings: The points of the grid.
         seed: The seed of sampling.
-        limit: A limit of the time, after which no further point is measured, or None for no limit.
+        limit: The time limit, after which no further point is measured, or None for no limit.
 
     Returns:
         The results, or None if the time is over before all points are measured.
@@ -57,9 +57,10 @@ def measure_runs(
 
 
 def speakers(run: str | Path, seed: int = 0) -> list[Speaker]:
-    """Return the generators of a run, with its validation and test part, or the halves of its held-out conversations.
+    """Return the generators of a run, together with its held-out conversations.
 
-    Replies are stored in RUN/grid, so that an interrupted measurement can be resumed.
+    These are the validation set and the test set; see `judges.parts`. Replies are stored in RUN/grid, so that an
+    interrupted measurement can be resumed.
 
     Args:
         run: The run folder.
@@ -82,13 +83,13 @@ def speakers(run: str | Path, seed: int = 0) -> list[Speaker]:
 
 
 def part_of(agent: Agent, pairs: Pairs, model: WordModel, store: StoredValues, title: str, seed: int) -> Part:
-    """Make one part of the held-out conversations.
+    """Make one part of the held-out conversations for `quality_diversity.compare`.
 
     Args:
         agent: The agent.
         pairs: The pairs of the part.
-        model: The model that measures the quality.
-        store: Where sampled replies are stored.
+        model: The model that measures quality.
+        store: The store of sampled replies.
         title: The name of the part.
         seed: The seed of sampling.
     """

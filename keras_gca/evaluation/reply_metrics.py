@@ -27,8 +27,8 @@ def distinct_at(replies: Sequence[Reply], n: int, tokens: int, seed: int = 0) ->
     """Compute distinct-n of a given number of tokens, so that replies of different lengths can be compared.
 
     Distinct-n falls as a text grows. Therefore `distinct` favours systems whose replies are short. Here the replies are
-    put in a random order, and as many of them are taken as have `tokens` tokens together; the last one is cut. The
-    result is the mean over ORDERS orders.
+    put in a random order and joined, and the first `tokens` tokens are used; the last reply may be cut. The result is
+    the mean over ORDERS random orders.
 
     Args:
         replies: The replies.
@@ -53,7 +53,9 @@ def distinct_at(replies: Sequence[Reply], n: int, tokens: int, seed: int = 0) ->
 
 
 def equal_distinct(systems: Mapping[System, Sequence[Reply]], n: int, seed: int = 0) -> tuple[int, dict[System, float]]:
-    """Compute distinct-n of several systems at the number of tokens of the system with the fewest tokens.
+    """Compute distinct-n of several systems at equal numbers of tokens.
+
+    The number is the total of the system with the fewest tokens.
 
     Args:
         systems: The replies of each system.
@@ -78,7 +80,7 @@ def repeated(replies: Sequence[Reply]) -> float:
 
 
 def most_frequent(replies: Sequence[Reply]) -> float:
-    """Compute the share of the most frequent reply, which may be a safe answer."""
+    """Compute the share of the most frequent reply among all replies; such a reply is often a safe answer."""
     return collections.Counter(map(tuple, replies)).most_common(1)[0][1] / len(replies)
 
 
@@ -103,8 +105,8 @@ def bleu(replies: Sequence[str], references: Sequence[str]) -> tuple[float, str]
 def bleu_counts(replies: Sequence[str], references: Sequence[str]) -> np.ndarray:
     """Count, for each reply, the matches and lengths from which corpus BLEU is computed.
 
-    `bleu_of_counts` computes the BLEU of any selection of replies from the sum of their counts. Thus the BLEU of many
-    selections is computed fast, as a bootstrap needs it.
+    `bleu_of_counts` computes the BLEU of any selection of replies from the sum of their counts. This is fast enough for
+    the many selections in a bootstrap.
 
     Returns:
         (n, 10) int64: the matches of 1- to 4-grams, their totals, and the lengths of reply and reference.

@@ -1,20 +1,20 @@
 """Reranks N-best lists by maximum mutual information.
 
 Li et al. 2016, "A Diversity-Promoting Objective Function for Neural Conversation Models", search for answers y to a
-context x with a beam, which gives the N-best list. From this list they choose the answer with the highest score, for
-which they have two forms:
+context x by beam search, which gives an N-best list. From this list they choose the answer with the highest score. They
+define two forms of the score:
 
     anti-language model   log p(y|x) - lambda * log U(y) + gamma * N
     bidirectional         (1 - lambda) * log p(y|x) + lambda * log p(x|y) + gamma * N
 
-N is the number of tokens of y, and U(y) the probability of its first k words without a context. lambda and gamma are
-weights. p(y) and p(x|y) come from separate networks of the same architecture, in runs that were trained with
-`--predict unconditional` and `--predict context`. In shapes, n is the number of contexts, and s_s the largest number of
-tokens of an answer.
+N is the number of tokens in y, and U(y) is the probability of the first k words of y without a context. lambda and
+gamma are weights. p(y) and p(x|y) come from separate networks of the same architecture, from runs that were trained
+with `--predict unconditional` and `--predict context`. In shapes, n is the number of contexts, and s_s is the maximum
+number of tokens in an answer.
 
-The row "beam search" ranks by log p(y|x) per token. Reranked rows rank by log p(y|x) with a bonus for each token, so
-they also differ from it in the preference for long answers. The row "likelihood, lambda 0" differs from the other
-reranked rows in lambda alone.
+In the table of results, the row "beam search" ranks answers by log p(y|x) per token. Reranked rows rank by log p(y|x)
+with a bonus for each token, so they also differ from "beam search" in the preference for long answers. The row
+"likelihood, lambda 0" differs from the other reranked rows only in lambda.
 """
 
 import json
@@ -50,19 +50,20 @@ def rerank(
 ) -> dict[str, dict[str, Any]]:
     """Rerank the N-best lists of a run's held-out contexts, and write the metrics to RUN/mmi.json.
 
-    The metrics are those of the test part (`judges.parts`). If gamma is not given, it is chosen on the validation part.
+    The metrics are computed on the test set (`judges.parts`). If gamma is not given, it is chosen on the validation
+    set.
 
     Args:
         run: The run folder of p(y|x).
         language_model: The run folder of p(y).
         backward: The run folder of p(x|y).
-        how: How to rerank.
+        how: The settings of reranking.
 
     Returns:
         The metrics, as `measure` returns them.
 
     Raises:
-        UserError: A run is missing or damaged, or does not fit the others.
+        UserError: A run is missing or damaged, or does not match the other runs.
     """
     made = GCARun.open(run)
     agent = Agent.load(made.path)
@@ -88,7 +89,7 @@ def rerank(
 
 
 def _other_network(path: str | Path, option: str, predict: str, agent: Agent, run: Path) -> Agent:
-    """Load the network of p(y) or p(x|y), and check that it fits the run whose replies are reranked."""
+    """Load the network of p(y) or p(x|y), and check that it matches the run whose replies are reranked."""
     other = Agent.load(path)
     if other.config.predict != predict:
         trained = other.config.predict
@@ -96,14 +97,12 @@ def _other_network(path: str | Path, option: str, predict: str, agent: Agent, ru
             f"{option} {path}: this run was trained with --predict {trained}, but --predict {predict} is needed"
         )
     if other.vocabulary.tokens != agent.vocabulary.tokens:
-        raise UserError(
-            f"{option} {path}: its vocabulary differs from the vocabulary of {run}; train both on the same data"
-        )
+        raise UserError(f"{option} {path}: its vocabulary differs from that of {run}; train both runs on the same data")
     return other
 
 
 def table(figures: dict[str, dict[str, Any]], caption: str = "") -> Table:
-    """Make a table with a row for each way to choose.
+    """Make a table with a row for each way to choose answers.
 
     Args:
         figures: The metrics that `rerank` returns, or a `Summary` in place of each number.
@@ -127,19 +126,22 @@ def candidates(
         language_model: The agent of p(y).
         backward: The agent of p(x|y).
         pairs: n pairs.
-        width: The number of candidates.
+        width: The number of candidates for each context.
 
     Returns:
-        A dictionary. "answers", (n, width, s_s + 1) int32, has the candidates, the one of highest log p(y|x) per token
-        first. "forward" and "backward", (n, width) float32, have log p(y|x) and log p(x|y). "alone", (n, width, s_s)
-        float32, has log p of each token of y without a context, and NaN after the end.
+        A dictionary:
+
+        - "answers", (n, width, s_s + 1) int32: the candidates, the one with the highest log p(y|x) per token first;
+        - "forward", (n, width) float32: log p(y|x);
+        - "backward", (n, width) float32: log p(x|y);
+        - "alone", (n, width, s_s) float32: log p of each token of y without a context, and NaN after the end.
     """
     parts = []
     for start in range(0, len(pairs), BATCH):
         contexts = pairs.contexts[start : start + BATCH]
         lists = agent.n_best(generator, contexts, width)
         rows = lists.answers.reshape(-1, lists.answers.shape[-1])
-        # The models of p(y) and p(x|y) know no speakers.
+        # The networks of p(y) and p(x|y) have no embeddings of speakers.
         words = (
             transformations.without_speakers(contexts, len(agent.vocabulary))
             if agent.config.names_speakers
@@ -163,7 +165,7 @@ def candidates(
 def anti_language_model(choices: dict[str, np.ndarray], weight: float, words: int, length_bonus: float) -> np.ndarray:
     """Compute log p(y|x) - weight * log U(y) + length_bonus * N: (n, width).
 
-    U is p of the first `words` tokens of y without a context.
+    U is the probability of the first `words` tokens of y without a context.
     """
     penalty = np.nansum(choices["alone"][..., :words], axis=-1)
     return choices["forward"] - weight * penalty + length_bonus * _tokens(choices)
@@ -184,8 +186,8 @@ def choose(choices: dict[str, np.ndarray], weight: float, words: int, bonus: flo
 
     Args:
         choices: The candidates, as `candidates` returns them.
-        weight: lambda. With 0 both forms are the same, and there is one choice.
-        words: k, the number of an answer's first words whose probability is U.
+        weight: lambda. If it is 0, both forms are the same, and only one choice is returned.
+        words: k, the number of words at the beginning of an answer whose probability is U.
         bonus: gamma.
 
     Returns:
@@ -204,17 +206,17 @@ def choose(choices: dict[str, np.ndarray], weight: float, words: int, bonus: flo
 def best_bonuses(
     agent: Agent, choices: dict[str, np.ndarray], pairs: Pairs, weights: Sequence[float], words: int
 ) -> dict[str, float]:
-    """Choose gamma for each form and lambda: the one of LENGTH_BONUSES whose answers have the highest BLEU.
+    """Choose gamma for each form and lambda: the value of LENGTH_BONUSES whose answers have the highest BLEU.
 
     Args:
         agent: The agent of p(y|x).
-        choices: Candidates for the contexts of validation pairs.
-        pairs: These pairs.
+        choices: The candidates for the contexts of `pairs`, as `candidates` returns them.
+        pairs: Validation pairs.
         weights: The values of lambda.
-        words: k, the number of an answer's first words whose probability is U.
+        words: k, the number of words at the beginning of an answer whose probability is U.
 
     Returns:
-        {name of the form, with lambda: gamma}; the smallest of several that are equally good.
+        {name of the form, with lambda: gamma}. If several values are equally good, the smallest one is chosen.
     """
 
     def texts(answers: np.ndarray) -> list[str]:
@@ -246,11 +248,11 @@ def measure(
         choices: The candidates, as `candidates` returns them.
         pairs: The human pairs.
         weights: The values of lambda.
-        words: k, the number of an answer's first words whose probability is U.
-        length_bonus: gamma, one for all, or one for each form and lambda (`best_bonuses`).
+        words: k, the number of words at the beginning of an answer whose probability is U.
+        length_bonus: gamma: one value for all, or one value for each form and lambda (`best_bonuses`).
 
     Returns:
-        {system: {metric: value}}; see `replies.reply_figures`. Reranked systems also have BONUS, which is gamma.
+        {system: {metric: value}}; see `replies.reply_figures`. Reranked systems also have BONUS, the value of gamma.
     """
     chosen, bonuses = {"human": pairs.answers, "beam search": choices["answers"][:, 0]}, {}
     for weight in weights:

@@ -4,11 +4,11 @@ Over several runs, a metric has a mean, a standard deviation, and a 95 % confide
 `over_runs`).
 
 Within one run, the 95 % interval of a metric comes from a bootstrap over groups, such as conversations (`bootstrap` and
-the functions after it). The members of a group depend on each other, and members of different groups hardly do.
-Therefore whole groups are drawn, with replacement.
+the functions after it). The members of one group depend on each other, but different groups are nearly independent.
+Therefore complete groups are drawn, with replacement.
 
-Some metrics, such as distinct-n, change if a text is drawn twice. Their interval comes from a jackknife, which leaves
-out one block of groups at a time (`jackknife`).
+A bootstrap does not suit metrics such as distinct-n, because they change if a text is drawn twice. The interval of such
+a metric comes from a jackknife, which leaves out one block of groups at a time (`jackknife`).
 """
 
 import math
@@ -20,12 +20,12 @@ from scipy.stats import t
 
 CONFIDENCE = 0.95
 RESAMPLES = 10_000
-COVERED = (2.5, 97.5)  # percentiles of a 95 % interval
+COVERED = (2.5, 97.5)  # the percentiles at the ends of a 95 % interval
 BLOCKS = 20  # the number of blocks of a jackknife
 
 
 class Estimate(NamedTuple):
-    """The value of a metric, and the two ends of its 95 % interval. The ends are None if there is no interval."""
+    """The value of a metric with the two ends of its 95 % interval; the ends are None if there is no interval."""
 
     value: float
     low: float | None = None
@@ -53,7 +53,7 @@ class Summary(NamedTuple):
     runs: int
 
     def __format__(self, form: str) -> str:
-        """Write `mean ± deviation` in a format of floats, or only the mean if there is one run."""
+        """Format `mean ± deviation` with a format for floats, or only the mean if there is a single run."""
         if self.runs == 1:
             return format(self.mean, form)
         return f"{format(self.mean, form)} ± {format(self.deviation, form)}"
@@ -94,7 +94,7 @@ def over_runs(results: Sequence[Any]) -> Any:
 
 
 def as_json(tree: Any) -> Any:
-    """Convert nested dictionaries that contain `Summary` objects to dictionaries alone, for JSON."""
+    """Convert all `Summary` objects in nested dictionaries to dictionaries, so that they can be written as JSON."""
     if isinstance(tree, Summary):
         return tree._asdict()
     if isinstance(tree, dict):
@@ -106,15 +106,15 @@ def as_json(tree: Any) -> Any:
 
 
 def bootstrap(groups: int, seed: int, resamples: int = RESAMPLES) -> np.ndarray:
-    """Draw `groups` groups with replacement, many times over.
+    """Draw bootstrap resamples of groups: each one draws as many groups as there are, with replacement.
 
     Args:
         groups: The number of groups.
         seed: The seed.
-        resamples: The number of drawings.
+        resamples: The number of resamples.
 
     Returns:
-        (resamples, groups) int64, how often each drawing contains each group.
+        (resamples, groups) int64, how often each resample contains each group.
     """
     return np.random.default_rng(seed).multinomial(groups, np.full(groups, 1 / groups), resamples)
 
@@ -123,19 +123,19 @@ def ratio_interval(drawn: np.ndarray, numerator: np.ndarray, denominator: np.nda
     """Compute the 95 % interval of a ratio of sums over groups.
 
     Args:
-        drawn: The drawings, as `bootstrap` returns them.
+        drawn: The resamples, as `bootstrap` returns them.
         numerator: (groups,), the numerator's value in each group.
-        denominator: (groups,), the denominator's value in each group. A drawing whose denominator is 0 is left out.
+        denominator: (groups,), the denominator's value in each group. A resample whose denominator is 0 is left out.
 
     Returns:
-        The ends of the interval, or NaN if all drawings are left out.
+        The ends of the interval, or NaN if all resamples are left out.
     """
     top, bottom = drawn @ numerator, drawn @ denominator
     return bootstrap_interval(top[bottom > 0] / bottom[bottom > 0])
 
 
 def bootstrap_interval(values: np.ndarray) -> tuple[float, float]:
-    """Compute the 95 % interval of a metric from its values in all drawings, or NaN if there are no drawings."""
+    """Compute the 95 % interval of a metric from its values in all resamples, or NaN if there are no values."""
     if not len(values):
         return math.nan, math.nan
     low, high = np.percentile(values, COVERED).tolist()
@@ -143,15 +143,15 @@ def bootstrap_interval(values: np.ndarray) -> tuple[float, float]:
 
 
 def jackknife(measure: Callable[[np.ndarray], float], groups: np.ndarray, logarithm: bool = False) -> Estimate:
-    """Compute a metric and its 95 % interval by leaving out one block of whole groups at a time.
+    """Compute a metric and its 95 % interval by leaving out one block of complete groups at a time.
 
     With B blocks and the metric m_b without block b, the standard error is sqrt((B - 1) / B * sum of (m_b - mean)^2).
-    The interval is that of Student's t with B - 1 degrees of freedom.
+    The interval is computed with Student's t-distribution with B - 1 degrees of freedom.
 
     Args:
         measure: A function that computes the metric of the members for which a mask, (n,) bool, is true.
-        groups: The number of each member's group, (n,), for example of its conversation.
-        logarithm: Whether the interval is that of the metric's logarithm, as suits a perplexity.
+        groups: The number of each member's group, (n,), for example the number of its conversation.
+        logarithm: Whether the interval is computed for the logarithm of the metric, which suits a perplexity.
     """
     value = measure(np.ones(len(groups), bool))
     numbers, index = np.unique(groups, return_inverse=True)

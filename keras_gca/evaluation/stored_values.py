@@ -11,11 +11,11 @@ from keras_gca.storage.atomic import write_text
 
 
 class StoredValues:
-    """A folder of values, which are used again unless the bot from which they were computed has become newer.
+    """A folder of stored values, each of which is used again unless the bot is newer than the value.
 
     Args:
-        folder: The folder; it is made with the first value.
-        bot: The file of the bot.
+        folder: The folder, which is created when the first value is stored.
+        bot: The file of the bot from which the values are computed.
     """
 
     def __init__(self, folder: Path, bot: Path):
@@ -26,10 +26,10 @@ class StoredValues:
 
         Args:
             name: The name of the value, which is also the name of the file.
-            facts: Everything except the bot that the value depends on, as values for JSON. A file with other facts is
-                not used.
-            make: Computes the value, a list for JSON.
-            valid: Says whether the list in a file has the expected length and types.
+            facts: Everything except the bot on which the value depends, in a form that can be written as JSON. A file
+                with different facts is not used.
+            make: A function that computes the value, a list that can be written as JSON.
+            valid: A function that returns whether the list in a file has the expected length and types.
         """
         path = self._folder / f"{name}.json"
         stored = self._read(path, dict(facts))
@@ -57,12 +57,12 @@ class StoredValues:
 
 
 def are_texts(count: int) -> Callable[[list], bool]:
-    """Return a function that says whether a list has `count` texts."""
+    """Return a function that checks whether a list contains exactly `count` texts."""
     return lambda values: len(values) == count and all(isinstance(value, str) for value in values)
 
 
 def are_numbers(rows: int, columns: int) -> Callable[[list], bool]:
-    """Return a function that says whether a list has `rows` lists of `columns` numbers."""
+    """Return a function that checks whether a list contains exactly `rows` lists of `columns` numbers each."""
 
     def valid(values: list) -> bool:
         return len(values) == rows and all(

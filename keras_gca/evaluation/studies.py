@@ -30,17 +30,19 @@ REPLIES = ("distinct-2", "tokens", "repeated", "most frequent", "BLEU")
 def run_study(
     name: str, setup: Setup, strategy: tf.distribute.Strategy | None = None, limit: TimeLimit | None = None
 ) -> Outcome | None:
-    """Train the variants of a study, print its table, and write it to RUNS/NAME.md and all metrics to RUNS/NAME.json.
+    """Train the variants of a study, and write its tables to RUNS/NAME.md and all metrics to RUNS/NAME.json.
+
+    The tables are also printed.
 
     Args:
         name: One of STUDIES.
         setup: The parts that all training runs share.
         strategy: The strategy of the training runs; see `pipeline.train_agent`.
-        limit: The time limit, at which training runs stop as if Ctrl-C had been pressed, and after which no evaluation
-            begins, or None for no limit.
+        limit: The time limit, or None for no limit. When it is reached, a training run stops as if Ctrl-C had been
+            pressed, and no further evaluation begins.
 
     Returns:
-        The metrics and tables, or None if the user has interrupted the study or its time is over.
+        The metrics and tables, or None if the user has interrupted the study or the time limit is reached.
 
     Raises:
         UserError: There is no such study, or a file is missing or damaged.
@@ -68,7 +70,7 @@ def run_study(
 
 
 def _systems(name: str, setup: Setup) -> dict[str, list[Speaker]]:
-    """Return the generators of each variant of a study as systems, of which each has one run for each seed."""
+    """Return the generators of each variant of a study as systems; each system has one run for each seed."""
     systems: dict[str, list[Speaker]] = {}
     for variant in STUDIES[name].variants:
         for seed in setup.seeds:
@@ -81,13 +83,13 @@ def _systems(name: str, setup: Setup) -> dict[str, list[Speaker]]:
 
 
 def _measure(name: str, setup: Setup, limit: TimeLimit) -> tuple[list[Table], Any] | None:
-    """Return the study's tables, and its metrics for JSON, or None if the time is over before all are made."""
+    """Return the study's tables and its metrics for JSON, or None if the time is over before all are computed."""
     question, variants = STUDIES[name]
     if name in system_studies.MEASURED:
         folders = {variant: [setup.folder(variant, seed) for seed in setup.seeds] for variant in variants}
         return system_studies.MEASURED[name](folders, limit)
     measured: dict[str, list[dict[str, Any]]] = {}
-    for variant in variants[:1] if name == "mmi" else variants:  # reranking takes the runs of all three together
+    for variant in variants[:1] if name == "mmi" else variants:  # reranking uses the runs of all three variants at once
         for seed in setup.seeds:
             if limit.is_over:
                 return None
@@ -114,7 +116,7 @@ def _measure(name: str, setup: Setup, limit: TimeLimit) -> tuple[list[Table], An
 def _tests(of_runs: Mapping[str, Sequence[dict[str, Any]]]) -> list[PairedTest]:
     """Compare all systems of a study by seeds; with one seed there are no tests.
 
-    A system is a generator of a variant. The metrics are the logarithm of perplexity, and those of the replies.
+    A system is a generator of a variant. The metrics are the logarithm of the perplexity and the metrics in REPLIES.
     """
     values: dict[str, dict[str, list[float]]] = {}
     for variant, runs in of_runs.items():
@@ -127,7 +129,7 @@ def _tests(of_runs: Mapping[str, Sequence[dict[str, Any]]]) -> list[PairedTest]:
 
 
 def _evaluated(run: Path, setup: Setup) -> dict[str, Any]:
-    """Return the evaluation of a run; if the run folder has an evaluation that is newer than the bot, it is read."""
+    """Return the evaluation of a run; a stored evaluation is read if it is newer than the run's bot."""
     done, vectors = run / replies.FILE, setup.source.glove
     if is_newer(done, run):
         figures = json_files.read_object(done)
@@ -153,7 +155,8 @@ def _reranked(seed: int, setup: Setup) -> dict[str, Any]:
 def _table_of_replies(figures: dict[str, Any], question: str) -> Table:
     """Make a table with a row for each system of each variant.
 
-    The columns are perplexity, metrics of the replies, and the scores by the independent discriminator D.
+    The columns are the perplexity, metrics of the replies, and results of the independent discriminator D: the mean
+    score, and the share of contexts for which the system's reply has the highest score.
     """
     rows = []
     for variant, of_variant in figures.items():

@@ -1,7 +1,7 @@
 """Trains the variants that studies compare; `variants.py` defines them.
 
-Runs that exist in the folder are used again. Therefore several studies can share a run, and an interrupted study
-continues where it stopped.
+Existing runs in the folder are used again. Therefore several studies can share a run, and an interrupted study can
+continue where it stopped.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -34,11 +34,11 @@ class Setup:
         runs: The folder of the runs.
         seeds: The seeds. Each variant is trained once with each seed.
         preset: The preset of all training runs.
-        settings: Settings of all training runs; those that define a variant take precedence.
+        settings: Settings of all training runs. The settings that define a variant take precedence over them.
         source: The data. Its word vectors are also used for the similarities of replies.
-        settings_of_grid: The points of a grid of temperatures and top-p values. The generators of the variants are
-            also compared over this grid. None means that there is no such comparison.
-        teacher_forced: The folder of other runs, from whose teacher-forced generators the cells of the study
+        settings_of_grid: The points of a grid of temperatures and top-p values over which the generators of the
+            variants are also compared, or None for no such comparison.
+        teacher_forced: The folder of the runs from whose teacher-forced generators the cells of the study
             `adversarial` start, or None for `runs`.
     """
 
@@ -59,13 +59,13 @@ class Setup:
         """Return the settings of a training run.
 
         Raises:
-            UserError: A setting is impossible.
+            UserError: A setting is invalid.
         """
         base = VARIANTS[TEACHER_FORCED] if variant in CELLS else {}
         return Config.preset(self.preset, **{**self.settings, **base, **self.changes(variant), "seed": seed})
 
     def changes(self, variant: str) -> dict[str, Any]:
-        """Return the settings of a variant that differ from those of the run whose line 3 it shares."""
+        """Return the settings of a variant that differ from those of the run from which it takes line 3's result."""
         if variant not in CELLS:
             return VARIANTS[variant]
         given = {name: value for name, value in self.settings.items() if name in AFTER_LINE_3}
@@ -73,7 +73,7 @@ class Setup:
 
 
 def first_of(variant: str) -> str | None:
-    """Return the variant from whose line 3 another one starts, or None if it has a line 3 of its own."""
+    """Return the variant from whose line 3 (teacher forcing) a variant starts, or None if it runs line 3 itself."""
     if variant in CELLS:
         return TEACHER_FORCED
     changes = VARIANTS[variant]
@@ -81,20 +81,20 @@ def first_of(variant: str) -> str | None:
 
 
 def cost(variants: Iterable[str], setup: Setup) -> Estimate:
-    """Estimate the cost of the training runs that studies lack.
+    """Estimate the cost of the training runs that still have to be made for studies.
 
-    Lengths of contexts and the vocabulary are those of the first training. Training runs that were interrupted, and the
-    evaluations, which print estimates of their own, are not counted.
+    The context lengths and the vocabulary are taken from the first of these training runs. Interrupted training runs
+    are not counted. Evaluations are not counted either, because they print their own estimates.
 
     Args:
         variants: The variants that are compared.
         setup: The parts that all training runs share.
 
     Returns:
-        The seconds of each variant, over all seeds.
+        The estimate, with the total seconds of each variant over all seeds.
 
     Raises:
-        UserError: The corpus cannot be used, or a setting is impossible.
+        UserError: The corpus cannot be used, or a setting is invalid.
     """
     wanted = set(variants)
     wanted |= {first for variant in wanted if (first := first_of(variant)) is not None}
@@ -114,7 +114,7 @@ def cost(variants: Iterable[str], setup: Setup) -> Estimate:
 
 
 def train(variant: str, seed: int, setup: Setup, strategy: tf.distribute.Strategy | None, limit: TimeLimit) -> bool:
-    """Train a variant, or continue its training, and return whether the training has reached its end.
+    """Train a variant, or continue its training, and return whether the training is finished.
 
     Args:
         variant: The variant.

@@ -1,8 +1,9 @@
-"""Measures generators on conversations that change their subject: a held-out conversation is joined with another one.
+"""Measures generators after changes of the subject: each held-out conversation is appended to another one.
 
 Ludwig 2017, Section 5: "with Nu > 2 the machine cannot change the subject of the conversation when the human
-interlocutor does it". The perplexity of the human answers after the joint, where contexts may reach back into the other
-conversation, is compared with that of the same answers without the other conversation.
+interlocutor does it". After the joint, the contexts of the human answers may still include utterances of the other
+conversation. The perplexity of these answers is compared with the perplexity of the same answers without the other
+conversation.
 """
 
 import itertools
@@ -21,21 +22,21 @@ from keras_gca.evaluation.tables import Table
 from keras_gca.models.context_changes import THRESHOLD
 from keras_gca.training.run_folder import GCARun
 
-FILE = "subject_changes.json"  # of `keras_gca.evaluate`
-STUDIED = "studied_changes.json"  # of `keras_gca.studies`
-DISTANCES = ("1 utterance", "2 utterances", "3+ utterances")  # of the new subject before the answer
+FILE = "subject_changes.json"  # written by `keras_gca.evaluate`
+STUDIED = "studied_changes.json"  # written by `keras_gca.studies`
+DISTANCES = ("1 utterance", "2 utterances", "3+ utterances")  # utterances on the new subject before the answer
 JOINED, ALONE = "joined", "alone"
 
 
 def evaluate_subject_changes(run: str | Path, seed: int = 0) -> dict[str, Any]:
-    """Measure a run on its held-out conversations, of which each follows another one.
+    """Measure a run on its held-out conversations, each of which is appended to another one.
 
     Args:
         run: The run folder.
-        seed: The seed that decides which conversation precedes which.
+        seed: The seed that decides which conversations are joined.
 
     Returns:
-        What `measure` returns.
+        The metrics, as `measure` returns them.
 
     Raises:
         UserError: A file is missing or damaged, or the run has no held-out conversations that can be joined.
@@ -45,7 +46,7 @@ def evaluate_subject_changes(run: str | Path, seed: int = 0) -> dict[str, Any]:
     if agent.config.predict != "answer":
         raise UserError(f"{run}: the run predicts {agent.config.predict}; a run with --predict answer is expected")
     if not dataset.whole_conversations:
-        raise UserError(f"{run}: single pairs are held out, but whole conversations are needed to join them")
+        raise UserError(f"{run}: single pairs are held out; a run with complete held-out conversations is expected")
     return measure(agent, dataset, seed)
 
 
@@ -53,14 +54,18 @@ def measure(agent: Agent, dataset: Dataset, seed: int = 0) -> dict[str, Any]:
     """Measure an agent on joined conversations.
 
     Args:
-        agent: The agent, whose N_u, or detector of context changes, limits the contexts.
-        dataset: The data of its training, with whole held-out conversations.
-        seed: The seed that decides which conversation precedes which.
+        agent: The agent. Its N_u, or its detector of context changes, limits the contexts.
+        dataset: The data of its training run, with complete held-out conversations.
+        seed: The seed that decides which conversations are joined.
 
     Returns:
-        A dictionary for JSON. "pairs" has the number of answers at each of DISTANCES, and "perplexity" the perplexity
-        of each generator at each distance, JOINED and ALONE. "detector" says how often the detector sees a change at
-        the joints, and elsewhere; agents without a detector lack it.
+        A dictionary for JSON:
+
+        - "pairs": the number of answers at each of DISTANCES;
+        - "perplexity": the perplexity of each generator at each distance, with the other conversation (JOINED) and
+          without it (ALONE);
+        - "detector": how often the detector sees a change, as a share: at the joints ("joints") and between other
+          utterances ("elsewhere"). Agents without a detector do not have this value.
 
     Raises:
         UserError: Fewer than two conversations are held out.
@@ -106,13 +111,13 @@ def measure(agent: Agent, dataset: Dataset, seed: int = 0) -> dict[str, Any]:
 
 
 def conversations_of(pairs: Pairs, vocabulary_size: int) -> list[list[np.ndarray]]:
-    """Return the utterances of whole conversations, as the indices of their words.
+    """Return the utterances of complete conversations, as the indices of their words.
 
-    The first utterance of a conversation is the context of its first pair, and each further one is an answer.
+    The first utterance of a conversation is the context of its first pair. Each further utterance is an answer.
 
     Args:
-        pairs: The pairs of whole conversations.
-        vocabulary_size: s_v. The tokens of speakers, which are not below s_v, are left out.
+        pairs: The pairs of complete conversations.
+        vocabulary_size: s_v. The tokens of speakers, whose indices are s_v or higher, are left out.
     """
     special = (PAD, BOS, EOS)
     conversations: dict[int, list[np.ndarray]] = {}
@@ -128,7 +133,7 @@ def table(figures: Mapping[str, Mapping[str, Any]]) -> Table:
     """Make a table of perplexities.
 
     Args:
-        figures: For each name of a row, what `measure` returned, or its summary over several runs.
+        figures: {name of a row: the metrics that `measure` returned, or their summary over several runs}.
     """
     header = "contexts of", "generator", "conversation", *(f"after {title}" for title in DISTANCES), "change seen"
     rows: list[Sequence[str | None]] = []
@@ -140,8 +145,8 @@ def table(figures: Mapping[str, Mapping[str, Any]]) -> Table:
                 seen = f"{of_row['detector'][where]:.1%}" if "detector" in of_row else None
                 rows.append((what.replace("_", " "), name.replace("_", " "), kind, *cells, seen))
     caption = (
-        "Perplexity of human answers after a change of the subject. joined: each held-out conversation follows another "
-        "one; alone: the same answers without the other conversation. Change seen: by the detector, at the joints "
-        "(joined) and between other utterances (alone)."
+        "Perplexity of human answers after a change of the subject. joined: each held-out conversation is appended to "
+        "another one; alone: the same answers without the other conversation. change seen: how often the detector sees "
+        "a change, at the joints (joined) and between other utterances (alone)."
     )
     return Table(None, caption, header, rows, 3)

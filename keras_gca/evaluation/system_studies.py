@@ -1,4 +1,4 @@
-"""Measures the studies of the systems around the papers that have metrics of their own (docs/systems.md)."""
+"""Measures studies with special metrics: those of personas and of subject changes (docs/systems.md)."""
 
 import json
 import math
@@ -23,14 +23,14 @@ Measured = tuple[list[Table], Any]  # tables, and metrics for JSON
 def after_changes(folders: Folders, limit: TimeLimit) -> Measured | None:
     """Compare variants after changes of the subject; see `subject_changes`.
 
-    Distances at which any of the runs has no answer are left out.
+    If a run has no answers at one of the distances, this distance is left out for all runs.
 
     Args:
         folders: The run folders.
-        limit: The time limit, after which no evaluation begins.
+        limit: The time limit, after which no further run is evaluated.
 
     Returns:
-        The tables and the metrics, or None if the time is over before all are made.
+        The tables and the metrics, or None if the time is over before all runs are evaluated.
     """
     runs = _stored_or_measured(folders, limit, subject_changes.STUDIED, subject_changes.evaluate_subject_changes)
     if runs is None:
@@ -52,7 +52,7 @@ def after_changes(folders: Folders, limit: TimeLimit) -> Measured | None:
 
 
 def _at(distances: Sequence[str], figures: dict[str, Any]) -> dict[str, Any]:
-    """Return the metrics of a run at some distances only."""
+    """Return the metrics of a run at the given distances only."""
     return figures | {
         "pairs": {distance: figures["pairs"][distance] for distance in distances},
         "perplexity": {
@@ -66,7 +66,10 @@ def _at(distances: Sequence[str], figures: dict[str, Any]) -> dict[str, Any]:
 
 
 def of_personas(folders: Folders, limit: TimeLimit) -> Measured | None:
-    """Compare the embeddings of speakers with those of nobody and of others; see `personas` and `after_changes`."""
+    """Compare a speaker's own embedding with the embeddings of nobody and of another speaker; see `personas`.
+
+    The arguments and the result are the same as for `after_changes`.
+    """
     runs = _stored_or_measured(folders, limit, personas.STUDIED, personas.evaluate_personas)
     if runs is None:
         return None
@@ -98,7 +101,10 @@ def shown(system: str) -> str:
 def _stored_or_measured(
     folders: Folders, limit: TimeLimit, file: str, evaluated: Callable[[Path], dict[str, Any]]
 ) -> dict[str, list[dict[str, Any]]] | None:
-    """Return the metrics of each variant's runs, or None if the time is over; stored metrics are read if newer."""
+    """Return the metrics of each variant's runs, or None if the time is over.
+
+    Stored metrics are read if they are newer than the run's bot.
+    """
     measured: dict[str, list[dict[str, Any]]] = {variant: [] for variant in folders}
     for variant, runs in folders.items():
         for run in runs:
@@ -115,7 +121,7 @@ def _compared(
     values: Mapping[str, Mapping[str, Sequence[float]]],
     table: Callable[[Mapping[str, Any]], Table],
 ) -> Measured:
-    """Return the table of all variants with the paired tests by seeds, and both as values for JSON."""
+    """Return the table of all variants, the table of paired tests by seeds, and the content of both for JSON."""
     figures = {variant: over_runs(of_variant) for variant, of_variant in runs.items()}
     tests = tests_by_seeds(values)
     tables = [table(figures)] + ([table_of_tests(tests, shown)] if tests else [])

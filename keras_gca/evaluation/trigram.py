@@ -1,7 +1,7 @@
 """An interpolated Kneser-Ney trigram model (NLTK's), the baseline for a generator's held-out perplexity.
 
-The model does not see the context. If a generator has a lower perplexity, the reasons are the context and a longer
-memory.
+The model sees only the two previous words, not the context. If a generator has a lower perplexity, it owes this to the
+context and to a longer memory.
 """
 
 import collections
@@ -18,7 +18,7 @@ ORDER = 3
 
 
 class IndexedKneserNey(KneserNey):
-    """NLTK's smoothing with an index of continuation counts; NLTK's own class searches all n-grams at every call."""
+    """NLTK's smoothing with an index of continuation counts, because NLTK's class searches all n-grams in each call."""
 
     def index(self) -> None:
         """Count the distinct words that precede each n-gram and each context."""
@@ -74,7 +74,7 @@ class TrigramModel:
 
 
 def _padded(answer: Sequence[int]) -> tuple[str, ...]:
-    """Return `BOS BOS w1 ... wn EOS` as NLTK's words, with the additional BOS of a trigram, without padding."""
+    """Return `BOS BOS w1 ... wn EOS` as words for NLTK, without padding; trigrams need the additional BOS."""
     tokens = [int(token) for token in answer]
     tokens = tokens[: tokens.index(EOS) + 1] if EOS in tokens else [token for token in tokens if token]
     return tuple(map(str, [BOS] * (ORDER - 2) + tokens))

@@ -1,4 +1,4 @@
-"""Defines the variants of a training run, and the ways to rerank, that the first paper's evaluations compare.
+"""Defines the training variants and the reranking settings that the first paper's evaluations compare.
 
 Importing this module is fast: it does not import TensorFlow.
 """
@@ -19,7 +19,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "reinforce": {"algorithm": "reinforce"},
     "human_contexts": {"self_conversation_turns": 1},
     "hidden_discriminator": {"discriminator_hidden_size": 100},
-    # What differs from `reinforce` in the algorithm of line 9, and in the D that it needs, alone
+    # Differs from `reinforce` only in the algorithm of line 9 and in the D that this algorithm needs.
     "sampled_human_contexts": {"self_conversation_turns": 1, "machine_temperature": 1.0},
     "one_utterance": {"context_utterances": 1},
     "two_utterances": {"context_utterances": 2},
@@ -34,8 +34,8 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "teacher_forced": {"context_utterances": 2, "adversarial_epochs": 0},
 }
 
-# The cells of the study `adversarial`: all combinations of these settings, each of which starts from the generator of
-# the variant TEACHER_FORCED. With N_u = 1 the first two kinds of contexts would be the same.
+# The cells of the study `adversarial` are all combinations of these settings. Each cell starts from the generator of
+# the variant TEACHER_FORCED, which has N_u = 2: with N_u = 1, "author" and "utterances" would be the same.
 TEACHER_FORCED = "teacher_forced"
 FACTORS: dict[str, dict[str, dict[str, Any]]] = {
     "contexts of M": {
@@ -66,7 +66,7 @@ QUESTION = "is there a setting in which adversarial training beats teacher forci
 
 
 class Study(NamedTuple):
-    """A question, and the names of the variants that answer it."""
+    """A question and the names of the variants whose comparison answers it."""
 
     question: str
     variants: tuple[str, ...]
@@ -102,16 +102,16 @@ LENGTH_BONUSES = (0.0, 0.25, 0.5, 1.0, 1.5, 2.0)  # the values of gamma among wh
 
 @dataclass(frozen=True)
 class Reranking:
-    """How N-best lists are reranked by maximum mutual information; `reranking` has the formulas.
+    """The settings for reranking N-best lists by maximum mutual information; `reranking` has the formulas.
 
     Args:
         generator: The generator whose lists are reranked, or None for the first generator of the run.
         candidates: The number of answers in a list.
-        weights: The values of lambda that are compared. 0 ranks by the likelihood and gamma alone, so that the effect
-            of the other probability can be told from that of gamma.
-        words: The number of an answer's first words whose probability is U.
-        length_bonus: gamma, which is added for each token, or None to choose one of LENGTH_BONUSES for each form and
-            lambda on validation conversations.
+        weights: The values of lambda that are compared. With 0, answers are ranked only by the likelihood and gamma.
+            This separates the effect of gamma from the effect of the second network.
+        words: k, the number of words at the beginning of an answer whose probability is U.
+        length_bonus: gamma, which is added for each token. If None, a value of LENGTH_BONUSES is chosen for each form
+            and lambda on validation conversations.
 
     Raises:
         UserError: A weight is out of range.
@@ -125,4 +125,4 @@ class Reranking:
 
     def __post_init__(self) -> None:
         if not all(0 <= weight < 1 for weight in self.weights):
-            raise UserError(f"--weights {self.weights}: values from 0 to below 1 are expected")
+            raise UserError(f"--weights {self.weights}: values of at least 0 and less than 1 are expected")

@@ -1,11 +1,12 @@
 """An interpolated Kneser-Ney 5-gram model of words, in which the probability of an unseen word depends on its spelling.
 
-It measures the quality of replies. A word model that gives unseen words a fixed probability, such as 1 / (number of
-words), prefers meaningless letters to rare words. Here a word that occurs less than twice has the probability
+The model measures the quality of replies. A word model that gives all unseen words the same probability, such as
+1 / (number of words), can prefer a meaningless string of letters to a rare word. Here a word that occurs less than
+twice in the training data has the probability
 
     p(unseen | words before) * product over its letters and its end of p(letter)
 
-so that every additional letter of a word that does not exist makes a reply worse.
+so that each additional letter of a nonexistent word makes a reply less probable.
 """
 
 import collections
@@ -19,7 +20,7 @@ from nltk.util import everygrams
 from keras_gca.evaluation.trigram import IndexedKneserNey
 
 ORDER, DISCOUNT = 5, 0.75
-CHARACTERS = 0x110000  # of Unicode
+CHARACTERS = 0x110000  # the number of code points in Unicode
 _BEGIN, _END, _UNSEEN = "<begin>", "<end>", "<unseen>"  # words of replies do not have these forms
 
 
@@ -27,7 +28,7 @@ class WordModel:
     """A 5-gram model of replies, which are sequences of words. It does not see the context.
 
     Args:
-        replies: The replies to fit, without marks for begin and end.
+        replies: The replies to fit, without symbols for their beginning and end.
         order: The length of the longest n-grams.
         discount: The absolute discount of every order.
 
@@ -38,12 +39,13 @@ class WordModel:
     def __init__(self, replies: Iterable[Sequence[str]], order: int = ORDER, discount: float = DISCOUNT):
         replies = [list(reply) for reply in replies]
         if not replies:
-            raise ValueError("no replies to fit a model of words to")
+            raise ValueError("there are no replies to fit a word model to")
         counts = collections.Counter(word for reply in replies for word in reply)
         self._order = order
         self._known = {word for word, count in counts.items() if count > 1}
         letters = collections.Counter(letter for word in counts for letter in word)
-        # One count for each known letter, for the end of a word and for all other characters together.
+        # Add-one smoothing: one additional count for each known letter, for the end of a word, and for all other
+        # characters together.
         self._letters = letters
         self._spellings = letters.total() + len(counts) + len(letters) + 2
         self._ends = len(counts) + 1
@@ -57,7 +59,7 @@ class WordModel:
         self._model.estimator.index()
 
     def log_probabilities(self, reply: Sequence[str]) -> np.ndarray:
-        """Compute the natural logarithm of the probability of each word of a reply, and of its end.
+        """Compute the natural logarithm of the probability of each word in a reply and of the reply's end.
 
         Returns:
             (words + 1,) float64.
@@ -72,9 +74,9 @@ class WordModel:
         return np.array(logs)
 
     def costs(self, replies: Sequence[Sequence[str]]) -> np.ndarray:
-        """Compute the negative log-likelihood of each of n replies, and its number of words and ends.
+        """Compute the negative log-likelihood and the number of words for each of n replies.
 
-        exp of the sum of the first column, divided by the sum of the second one, is the perplexity.
+        The end of a reply counts as a word. The perplexity is exp(sum of the first column / sum of the second column).
 
         Returns:
             (n, 2) float64.

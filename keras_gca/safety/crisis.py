@@ -1,9 +1,9 @@
 """Recognises messages that speak of suicide, self-harm or danger, and holds the note with which a chat answers them.
 
-A message is compared with the patterns of crisis_patterns.txt, which are English only. No model runs. The patterns err
-on the side of caution: a message about a film about a suicide gets the note, too. The patterns recognise most messages
-that speak of a crisis directly, but not those that only hint at it (docs/fidelity.md has the numbers). Therefore a chat
-also shows FIRST_USE_NOTICE.
+A message is compared with the patterns in crisis_patterns.txt, which are English only; no model runs. The patterns err
+on the side of caution: a message about a film about a suicide also gets the note. The patterns recognise most messages
+that speak of a crisis directly, but not messages that only hint at a crisis (docs/fidelity.md has the numbers).
+Therefore a chat also shows FIRST_USE_NOTICE.
 """
 
 import re
@@ -25,12 +25,12 @@ FIRST_USE_NOTICE = (
 
 
 def note_on(message: str, lines: Sequence[str] = ()) -> str | None:
-    """Return the note that a chat shows in place of a reply, or None if the message does not speak of a crisis.
+    """Return the note that a chat shows instead of a reply, or None if the message does not speak of a crisis.
 
     Args:
         message: The message to check.
-        lines: Local crisis lines, for example "Samaritans (UK): 116 123". Each is written on a separate line below the
-            note.
+        lines: Local crisis lines, for example "Samaritans (UK): 116 123". Each of them is shown on a separate line
+            below the note.
     """
     return "\n".join([NOTE, *lines]) if speaks_of_crisis(message) else None
 
@@ -45,7 +45,7 @@ def speaks_of_crisis(message: str) -> bool:
 
 
 def _plain(message: str) -> str:
-    """Reduce text to words of lower-case letters and digits with single spaces, and with " . " around each sentence."""
+    """Reduce a text to lower-case words and digits with single spaces, with " . " around each sentence."""
     text = re.sub(r"[’'ʼ`´](ll\b)?", lambda match: " will" if match[1] else "", message.casefold())
     text = re.sub(r"(?<=[a-z])[*@013$](?=[a-z])", lambda match: "_aoies"["*@013$".index(match[0])], text)  # su1cide
     text = re.sub(r"([a-z])\1{2,}", r"\1", text)  # diiie

@@ -1,8 +1,8 @@
 """The token of a server that other computers can reach: without it, the server shows no page and gives no reply.
 
-The address that is printed when the server starts contains the token. A browser that opens this address gets the token
-as a cookie, and is sent to the same page without the token, so that it does not stay in the history of the browser.
-Programs send the token as `Authorization: Bearer TOKEN`.
+When the server starts, it prints an address that contains the token. A browser that opens this address receives the
+token as a cookie and is redirected to the address without the token, so that the token does not stay in the browser's
+history. Programs send the token in the header `Authorization: Bearer TOKEN`.
 """
 
 import hmac
@@ -15,12 +15,12 @@ from flask.typing import ResponseReturnValue
 
 from keras_gca.serving.local_server import PEOPLE_AT_AN_ADDRESS, Limit
 
-PARAMETER = "token"  # of the printed address
+PARAMETER = "token"  # the query parameter of the printed address
 NEEDS_TOKEN = "NEEDS_TOKEN"  # the name of the application's setting
-WRONG_TOKENS_PER_MINUTE = PEOPLE_AT_AN_ADDRESS  # the most from one address
+WRONG_TOKENS_PER_MINUTE = PEOPLE_AT_AN_ADDRESS  # the maximum number of wrong tokens from one address
 EXPECTED = (
-    "The token of this server is expected: open the address that was printed when the server started, or send the "
-    "header Authorization: Bearer TOKEN."
+    "This server requires its token: open the address that was printed when the server started, or send the header "
+    "Authorization: Bearer TOKEN."
 )
 
 
@@ -34,24 +34,24 @@ def make_token(host: str) -> str | None:
 
 
 def is_loopback(host: str) -> bool:
-    """Return whether only programs of this computer can reach an address.
+    """Return whether only programs on this computer can reach an address.
 
     Args:
-        host: An IP address or a name.
+        host: An IP address or a host name.
     """
     try:
         return ipaddress.ip_address(host).is_loopback
-    except ValueError:  # a name
+    except ValueError:  # a host name
         return host == "localhost"
 
 
 def require_token(app: Flask, token: str | None, without: Collection[str] = ()) -> None:
     """Refuse requests without the server's token, with status 401, and too many wrong tokens with status 429.
 
-    Tokens are compared in constant time. Call this after `protect`, whose error pages the refusals use.
+    Tokens are compared in constant time. Call this function after `protect`, which defines the error pages.
 
     Args:
-        app: The application. Its page `/` gives the cookie.
+        app: The application. Its page `/` sets the cookie.
         token: The token, or None if no token is required.
         without: The endpoints that need no token.
     """
@@ -59,7 +59,7 @@ def require_token(app: Flask, token: str | None, without: Collection[str] = ()) 
     if token is None:
         return
     expected = token.encode()
-    # Cookies are shared by all ports of a computer, so each server needs a name of its own.
+    # All ports of a computer share cookies, so each server needs its own cookie name.
     cookie = f"token_{secrets.token_hex(4)}"
     wrong = Limit("wrong tokens from your address", WRONG_TOKENS_PER_MINUTE)
 
@@ -74,8 +74,8 @@ def require_token(app: Flask, token: str | None, without: Collection[str] = ()) 
             return None
         if request.endpoint and request.path == "/" and is_token(request.args.get(PARAMETER, "")):
             response = redirect(url_for(request.endpoint), 303)
-            # Not Strict: the link may be opened from another site, for example from a mail, and the browser would not
-            # send a strict cookie with the redirection that follows. Posts of other sites are refused by `protect`.
+            # SameSite is Lax, because the link may be opened from another site, for example a mail page. The browser
+            # would not send a Strict cookie with the following redirect. `protect` refuses posts from other sites.
             response.set_cookie(cookie, token, httponly=True, samesite="Lax")
             return response
         if is_token(request.cookies.get(cookie, "")):

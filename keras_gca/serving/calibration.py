@@ -1,7 +1,7 @@
-"""Calibration of a chat: plain questions about what the user wishes, and the file that keeps the answers.
+"""Calibration of a chat: plain questions about the user's preferences, and the file that stores the answers.
 
-The questions have fixed answers. The terminal asks them before the chat, and the page shows them as a form. The answers
-stay on this computer: in the file, which only its owner can read, or in the browser's tab.
+The user chooses among fixed answers. The terminal asks the questions before the chat, and the web page shows them as a
+form. The answers are stored only on the user's computer: in a file that only its owner can read, or in the browser tab.
 """
 
 import contextlib
@@ -17,16 +17,16 @@ from keras_gca.storage import json_files
 from keras_gca.storage.atomic import replacing
 
 FORMAT = "calibration 1"
-NONE = "no wish"  # what a user answers who does not mind
+NONE = "no preference"  # the answer of a user who does not mind
 
 
 class Question(NamedTuple):
     """A question with fixed answers.
 
     Attributes:
-        name: The name of the property that it is about.
+        name: The name of the property that the question is about.
         text: The question.
-        answers: The possible values of the property, with the words for each.
+        answers: {possible value of the property: the words that the user sees}.
     """
 
     name: str
@@ -34,14 +34,14 @@ class Question(NamedTuple):
     answers: Mapping[str, str]
 
 
-Answers = dict[str, str]  # the value for each question that was answered; others are left out
+Answers = dict[str, str]  # {name of an answered question: value}
 
 
 class AnswersFile:
     """A JSON file with the answers of a user, which only its owner can read and write (mode 600).
 
     Args:
-        path: The file; it need not exist.
+        path: The file, which need not exist yet.
         questions: The questions.
     """
 
@@ -49,16 +49,16 @@ class AnswersFile:
         self.path, self._questions = path, questions
 
     def read(self) -> Answers:
-        """Return the answers; there are none if the file does not exist.
+        """Return the stored answers, or no answers if the file does not exist.
 
         Raises:
-            UserError: The file is damaged, or has other answers than those that are possible. The message names it.
+            UserError: The file is damaged or contains an invalid answer. The message names the file.
         """
         if not self.path.exists():
             return {}
         values = json_files.read_object(self.path)
         if values.get("format") != FORMAT or not isinstance(values.get("answers"), dict):
-            raise UserError(f"{self.path}: this is not a profile that chat --calibrate has written")
+            raise UserError(f"{self.path}: the file is not a profile; a file that chat --calibrate wrote is expected")
         try:
             return checked(values["answers"], self._questions)
         except UserError as error:
@@ -73,7 +73,7 @@ class AnswersFile:
         text = json.dumps({"format": FORMAT, "answers": answers}, indent=2) + "\n"
         try:
             with replacing(self.path) as temporary:
-                temporary.unlink(missing_ok=True)  # the mode of a file that a killed process has left may be another
+                temporary.unlink(missing_ok=True)  # a killed process may have left this file with a different mode
                 descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
                 with open(descriptor, "w", encoding="utf-8") as stream:
                     stream.write(text)
@@ -96,13 +96,14 @@ class AnswersFile:
 
 @dataclass(frozen=True)
 class Calibration:
-    """What a page needs for a calibration.
+    """The data that a chat page needs for a calibration.
 
     Args:
         questions: The questions.
-        apply: Takes a decoding (`Decodings`) and answers, and returns the decoding that follows these wishes.
-        file: The file that keeps the answers of the user of this computer, or None for a page that others can reach:
-            then the answers of each visitor stay in the visitor's browser.
+        apply: A function that takes a decoding (`Decodings`) and answers, and returns a decoding that follows these
+            answers.
+        file: The file that stores the answers of this computer's user. It is None for a page that others can reach;
+            then each visitor's answers stay in the visitor's browser.
         is_open: Whether the form is open when the page is loaded.
     """
 
@@ -116,15 +117,15 @@ def checked(answers: Any, questions: Sequence[Question]) -> Answers:
     """Return answers in the order of the questions, after checking them.
 
     Args:
-        answers: Names of questions and values.
+        answers: The answers that are checked, {name of a question: value}.
         questions: The questions.
 
     Raises:
-        UserError: There is no such question, or it does not have such an answer.
+        UserError: An answer belongs to an unknown question, or is not one of the question's possible answers.
     """
     possible = {question.name: question.answers for question in questions}
     if not isinstance(answers, dict):
-        raise UserError("the answers are not an object of questions and values")
+        raise UserError("the answers are not an object; an object that maps questions to values is expected")
     for name, value in answers.items():
         if name not in possible:
             raise UserError(f"there is no question {name!r}; the questions are {', '.join(possible)}")
@@ -135,14 +136,14 @@ def checked(answers: Any, questions: Sequence[Question]) -> Answers:
 
 def described(answers: Answers) -> str:
     """Write answers as one line, for example "ask yes, length short"."""
-    return ", ".join(f"{name} {value}" for name, value in answers.items()) or "no wishes"
+    return ", ".join(f"{name} {value}" for name, value in answers.items()) or "no preferences"
 
 
 def note_on_answers(answers: Any, crisis_note: Callable[[str], str | None]) -> str | None:
-    """Return the note of the crisis check on any text in answers that a page has sent, or None.
+    """Return the crisis note if any text in the answers from a page speaks of a crisis, and None otherwise.
 
     Args:
-        answers: Values of JSON, which need not be answers.
+        answers: The JSON value that the page sent, which may have any form.
         crisis_note: See `Chatting.crisis_note`.
     """
     texts = [answers] if isinstance(answers, str) else []
@@ -158,18 +159,18 @@ def ask(
 ) -> Answers | None:
     """Ask the questions in the terminal.
 
-    A user may answer with a number, with the words of an answer or their beginning, or with an empty line for no wish.
-    Each line is first checked for a crisis. If it speaks of one, the note is shown and the questions end.
+    The user answers with a number or with the first letters of an answer. An empty line means no preference. Each line
+    is first checked for a crisis. If it speaks of a crisis, the crisis note is shown and no more questions are asked.
 
     Args:
         questions: The questions.
         crisis_note: See `Chatting.crisis_note`.
-        read_line: Reads a line of the user, or returns None at the end of the input.
+        read_line: A function that reads a line from the user, or returns None at the end of the input.
 
     Returns:
-        The answers, or None if the user has ended the questions, or a line speaks of a crisis.
+        The answers, or None if the user has stopped the questions or a line speaks of a crisis.
     """
-    print(f"{len(questions)} questions about what helps you. Enter alone: {NONE}. /quit ends the questions.")
+    print(f"{len(questions)} questions about what helps you. Press Enter for {NONE}. /quit stops the questions.")
     answers: Answers = {}
     for number, question in enumerate(questions, start=1):
         values, words = [*question.answers], [*question.answers.values()]
@@ -183,7 +184,7 @@ def ask(
                 return None
             said = "/quit" if line is None else line.strip().lower()
             if said == "/quit":
-                print("(the questions have ended; nothing was kept)")
+                print("(the questions have been stopped; no answers were saved)")
                 return None
             if not said or said == NONE:
                 break

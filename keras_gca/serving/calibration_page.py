@@ -1,4 +1,4 @@
-"""The calibration of a chat in the page: it keeps or deletes the answers of the form that `chat.html` shows."""
+"""The calibration of a chat on the web page: stores or deletes the answers to the form in `chat.html`."""
 
 import contextlib
 import threading
@@ -13,15 +13,15 @@ from keras_gca.serving.protocol import Chatting
 
 
 def add_calibration(app: Flask, agent: Chatting, calibration: Calibration) -> None:
-    """Add two addresses to an application that `protect` and `require_token` have prepared, if a file keeps answers.
+    """Add the addresses that store and delete answers, if the calibration has a file for them.
 
-        /profile         a POST of {"answers": {name: value}} keeps the answers in the file
+        /profile         a POST of {"answers": {name: value}} stores the answers in the file
         /profile/delete  a POST deletes the file
 
     Args:
-        app: The application.
-        agent: The agent, which checks every text for a crisis before anything else.
-        calibration: The questions and the file. Without a file there are no such addresses.
+        app: The application, which `protect` and `require_token` have prepared.
+        agent: The agent. It first checks every text for a crisis.
+        calibration: The questions and the file. Without a file, no addresses are added.
     """
     file = calibration.file
     if file is None:
@@ -37,23 +37,23 @@ def add_calibration(app: Flask, agent: Chatting, calibration: Calibration) -> No
         answers = answers_of(sent, calibration)
         with writing, _refusing():
             file.write(answers)
-        return {"said": f"Kept in {file.path}: {described(answers)}."}
+        return {"said": f"Saved in {file.path}: {described(answers)}."}
 
     @app.post("/profile/delete")
     def delete_profile() -> dict[str, Any]:
         with writing, _refusing():
             file.delete()
-        return {"said": f"{file.path} is deleted."}
+        return {"said": f"{file.path} has been deleted."}
 
 
 def answers_of(sent: Any, calibration: Calibration) -> Answers:
-    """Return the answers that a page has sent; refuse impossible ones with status 400."""
+    """Return the answers that a page has sent; refuse invalid answers with status 400."""
     with _refusing():
         return checked(sent, calibration.questions)
 
 
 def kept_answers(calibration: Calibration) -> Answers:
-    """Return the answers in the file, with which the form begins; refuse a damaged file with status 400."""
+    """Return the answers in the file, which the form shows at first; refuse a damaged file with status 400."""
     with _refusing():
         return {} if calibration.file is None else calibration.file.read()
 

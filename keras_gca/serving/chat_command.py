@@ -1,4 +1,4 @@
-"""The parts that the chat commands of both papers share: their options, the latest run, and the web chat."""
+"""The parts that both papers' chat commands share: the options, the choice of the bot, and the web chat."""
 
 import argparse
 import socket
@@ -23,45 +23,45 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         type=Path,
         help="a run folder, a bot.h5, or OWNER/NAME on the Hugging Face Hub (default: the latest run or shipped bot)",
     )
-    parser.add_argument("--shipped", action="store_true", help="chat with the bot that is a part of the package")
+    parser.add_argument("--shipped", action="store_true", help="chat with the bot that the package includes")
     parser.add_argument(
-        "--yes", dest="agreed", action="store_true", help="fetch the bot, or what it needs, without asking"
+        "--yes", dest="agreed", action="store_true", help="download the bot and the files that it needs without asking"
     )
     parser.add_argument("--web", action="store_true", help="chat in the browser instead of the terminal")
     parser.add_argument(
         "--host",
         default="127.0.0.1",
         metavar="ADDRESS",
-        help="the address at which --web listens [127.0.0.1: this computer only]. At another address, the page and /v1 "
-        "require a token, which is part of the printed address",
+        help="the address at which --web listens [127.0.0.1: this computer only]. At any other address, the page and "
+        "/v1 require a token, which is part of the printed address",
     )
     parser.add_argument(
-        "--port", type=int, default=8000, metavar="N", help="the port of --web; 0 takes a free one [8000]"
+        "--port", type=int, default=8000, metavar="N", help="the port of --web; 0 chooses a free port [8000]"
     )
     parser.add_argument(
         "--messages-per-minute",
         type=command_line.at_least_one,
         default=MESSAGES_PER_MINUTE,
         metavar="N",
-        help=f"the number of messages that one visitor of --web may send in a minute [{MESSAGES_PER_MINUTE}]",
+        help=f"the maximum number of messages that a visitor of --web can send in a minute [{MESSAGES_PER_MINUTE}]",
     )
     parser.add_argument(
         "--say",
         action="append",
         metavar="TEXT",
-        help="print the reply to this message and end; several --say are the messages of one conversation",
+        help="print the reply to this message and exit; several --say options are the messages of one conversation",
     )
     parser.add_argument(
-        "--json", action="store_true", help="print each reply of --say as one line of JSON, with all answers and scores"
+        "--json", action="store_true", help="print each reply to --say as one line of JSON, with all answers and scores"
     )
-    parser.add_argument("--verbose", action="store_true", help="show every answer, its scores, and unknown words")
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="seed of sampling [0]")
+    parser.add_argument("--verbose", action="store_true", help="show every answer, its scores and unknown words")
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="the seed for sampling [0]")
     parser.add_argument(
         "--transcript",
         type=Path,
         metavar="FILE",
-        help="append the chat to this file (default: a new file in transcripts/). With --web and --say, chats are "
-        "saved only if this option is given; the page then says so",
+        help="append the chat to this file (default: a new file in transcripts/). With --web or --say, chats are saved "
+        "only if this option is given; the page then tells its visitors",
     )
     parser.add_argument("--no-transcript", action="store_true", help="do not save the chat")
     parser.add_argument(
@@ -72,7 +72,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="TEXT",
-        help="a local crisis line that the note names, such as 'Samaritans (UK): 116 123'; can be given several times",
+        help="a local crisis line for the note, such as 'Samaritans (UK): 116 123'; can be given several times",
     )
 
 
@@ -80,16 +80,16 @@ def check(options: argparse.Namespace) -> None:
     """Check the options of `add_options` before the model is loaded.
 
     Raises:
-        UserError: Options exclude each other, or a message of --say is blank.
+        UserError: Two options cannot be combined, or a message of --say is blank.
     """
     if options.transcript and options.no_transcript:
-        raise UserError("--transcript and --no-transcript exclude each other")
+        raise UserError("--transcript and --no-transcript cannot be combined")
     if options.json and not options.say:
-        raise UserError("--json applies only to --say, which is not given")
+        raise UserError("--json needs --say, which is not given")
     if options.say and options.web:
         raise UserError("--say prints replies in the terminal; leave out --web")
     if options.say and not all(text.strip() for text in options.say):
-        raise UserError("--say: a text is expected, not a blank one")
+        raise UserError("--say: the message is blank; a text is expected")
 
 
 class ChosenBot(NamedTuple):
@@ -107,18 +107,18 @@ class ChosenBot(NamedTuple):
 
 
 def bot_of(package: str, options: argparse.Namespace, shipped: Path) -> ChosenBot:
-    """Return the bot to chat with: the one that the user names, the newest one in runs/, or the shipped one.
+    """Return the bot to chat with: the bot that the user names, else the newest bot in runs/, else the shipped bot.
 
     Args:
         package: The package whose runs are considered.
         options: The parsed options of `add_options`.
-        shipped: The bot that is a part of the package.
+        shipped: The bot that the package includes.
 
     Returns:
-        The bot. If it is the shipped one, its notice begins with a line that says so.
+        The bot. The notice for the shipped bot begins with a line that says so.
 
     Raises:
-        UserError: The user names a bot and also asks for the shipped one.
+        UserError: The user both names a bot and requests the shipped bot.
     """
     if options.bot and options.shipped:
         raise UserError(f"--shipped already chooses a bot; leave out {options.bot}")
@@ -140,7 +140,7 @@ def named(path: Path) -> ChosenBot:
 
 
 def listen(options: argparse.Namespace, path: Path) -> socket.socket | None:
-    """Take the port of --web before the model is loaded, and say what the command does until the page can be opened.
+    """Reserve the port of --web before the model is loaded, and print that loading begins.
 
     Args:
         options: The parsed options of `add_options`.
@@ -173,18 +173,18 @@ def serve(
     examples: Sequence[str] = (),
     calibration: Calibration | None = None,
 ) -> int:
-    """Serve a chat for the browser until the user stops it.
+    """Serve a chat for the browser until the user stops the server.
 
     Args:
         agent: The agent that answers.
-        decodings: The ways in which the agent may generate answers.
+        decodings: The ways in which the agent can generate answers.
         options: The parsed options of `add_options`.
         name: The name of the bot, for the title and for /v1.
-        utterances: The number of utterances in the context, or None for the number that the training used.
+        utterances: The number of utterances in the context, or None for the number that was used in training.
         listening: The socket that `listen` returned.
         notice: A text that is shown above the chat.
-        examples: Messages that the empty page offers.
-        calibration: Questions about what the user wishes of replies, or None for a page without them.
+        examples: Messages that the page suggests while the chat is empty.
+        calibration: Questions about the user's preferences for replies, or None for a page without questions.
 
     Returns:
         The exit status.
@@ -204,12 +204,12 @@ def serve(
     app = create_app(batches, f"A chat with {name}", notice, options.messages_per_minute, chat_page, token)
     add_completions(app, batches, name, options.messages_per_minute)
     server = LocalServer(app, listening, THREADS)
-    print("preparing the model for batches of messages; this takes some seconds ...", flush=True)
+    print("preparing the model for batches of messages; this takes a few seconds ...", flush=True)
     batches.warm_up()
-    # A token is printed nowhere else.
+    # The token is printed only here.
     print(f"open {addresses(options.host, server.port, token)} ; Ctrl-C ends the chat", flush=True)
     if token is not None:
-        print("programs send the token of this address to /v1 as Authorization: Bearer TOKEN", flush=True)
+        print("programs that use /v1 send this token in the header Authorization: Bearer TOKEN", flush=True)
     serve_until_stopped(server, batches.close)
     print(f"\n{batches.summary}")
     return 0

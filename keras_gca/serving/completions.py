@@ -1,8 +1,8 @@
 """An OpenAI-compatible interface of the local server: POST /v1/chat/completions, and GET /v1/models.
 
-Programs that use this protocol can talk to an agent. A request is refused if it comes from a page of another site, and
-no header allows other sites to read a response. A server that others can reach requires a token; see `access.py`. The
-agent's own decoding applies: settings of a request such as `temperature` are accepted but ignored.
+Programs that use this protocol can talk to an agent. A request from a page of another site is refused, and no header
+allows other sites to read a response. A server that other computers can reach requires a token; see `access.py`. The
+agent always uses its own decoding: request settings such as `temperature` are accepted but ignored.
 """
 
 import secrets
@@ -20,9 +20,9 @@ from keras_gca.serving.local_server import MISTAKES, PEOPLE_AT_AN_ADDRESS, Limit
 from keras_gca.serving.protocol import MESSAGES_PER_MINUTE
 from keras_gca.serving.shared_batches import BusyError, SharedBatches
 
-LONGEST_UTTERANCE = 2_000  # characters
-LONGEST_HISTORY = 20  # the most messages that are read; older ones are left out
-MOST_MESSAGES = 1_000  # the most messages of a request
+LONGEST_UTTERANCE = 2_000  # the maximum number of characters
+LONGEST_HISTORY = 20  # the maximum number of messages that are read; older messages are left out
+MOST_MESSAGES = 1_000  # the maximum number of messages in a request
 ROLES = ("system", "developer", "user", "assistant")
 KINDS = {401: "authentication_error", 429: "rate_limit_error", 503: "server_error"}
 
@@ -36,8 +36,9 @@ def add_completions(
         app: The application.
         batches: The batches of the agent that answers.
         model: The name of the model in responses. Requests may name any model.
-        messages_per_minute: The most messages of one address within a minute. A server without a token has this limit.
-            With a token, several people may use one address, so the limit is PEOPLE_AT_AN_ADDRESS times as high.
+        messages_per_minute: The maximum number of messages from one address within a minute, for a server without a
+            token. With a token, several people may share an address, so the limit is PEOPLE_AT_AN_ADDRESS times as
+            high.
     """
     started = int(time.time())
     needs_token = app.config[NEEDS_TOKEN]
@@ -49,7 +50,7 @@ def add_completions(
     def refuse_strangers() -> None:
         if request.headers.get("Sec-Fetch-Site", "none") not in ("none", "same-origin"):
             abort(403, "This request is accepted only from programs and from this site's own pages.")
-        # The name of another site may lead to this computer. A browser then takes the server for that site.
+        # Another site's name can be made to point to this computer. Then a browser would let that site read responses.
         if not needs_token and not is_loopback(urlsplit(f"//{request.host}").hostname or ""):
             abort(403, "This server answers requests to localhost only.")
 
@@ -86,7 +87,7 @@ def add_completions(
 
 def _asked() -> dict[str, Any]:
     """Return the content of the request after checking its messages."""
-    if request.mimetype != "application/json":  # a form of another site cannot send this type
+    if request.mimetype != "application/json":  # a form on another site cannot send this type
         abort(400, "A body of the type application/json is expected.")
     try:
         asked = request.get_json(silent=True)
@@ -99,17 +100,17 @@ def _asked() -> dict[str, Any]:
         abort(400, "This server gives only one choice (n = 1).")
     for message in messages:
         if not isinstance(message, dict) or message.get("role") not in ROLES:
-            abort(400, f"Each message has one of the roles {', '.join(ROLES)}.")
+            abort(400, f"Each message must have one of the roles {', '.join(ROLES)}.")
     if messages[-1]["role"] != "user":
         abort(400, "The last message must be from the user.")
     return asked
 
 
 def _history(asked: dict[str, Any], batches: SharedBatches) -> list[str]:
-    """Return the utterances of the conversation, the one to answer last.
+    """Return the utterances of the conversation; the last one is to be answered.
 
-    The agents do not follow instructions, so messages with the role `system` are left out. A message that got the note
-    of the crisis check is left out with the note, as in the other chats.
+    The agents do not follow instructions, so messages with the roles `system` and `developer` are left out. A message
+    that speaks of a crisis is left out together with the note that replied to it, as in the other chats.
     """
     spoken = [(each["role"], _text(each)) for each in asked["messages"] if each["role"] in ("user", "assistant")]
     utterances: list[str] = []
@@ -123,17 +124,17 @@ def _history(asked: dict[str, Any], batches: SharedBatches) -> list[str]:
 
 
 def _text(message: dict[str, Any]) -> str:
-    """Return the text of a message, which may consist of several parts, without control characters."""
+    """Return the text of a message without control characters; the message may consist of several parts."""
     content = message.get("content")
     if isinstance(content, list) and all(isinstance(part, dict) and part.get("type") == "text" for part in content):
         content = " ".join(str(part.get("text", "")) for part in content)
     if not isinstance(content, str) or len(content) > LONGEST_UTTERANCE:
-        abort(400, f"The content of a message is a text of at most {LONGEST_UTTERANCE:,} characters.")
+        abort(400, f"The content of a message must be a text of at most {LONGEST_UTTERANCE:,} characters.")
     return "".join(c if c.isprintable() else " " for c in content)
 
 
 def _reply(batches: SharedBatches, history: list[str]) -> tuple[str, bool]:
-    """Return the reply to a conversation, and whether it is the note of the crisis check, which is made first."""
+    """Return the reply to a conversation, and whether it is the crisis note; the crisis check comes first."""
     note = batches.agent.crisis_note(history[-1])
     if note is not None:
         return note, True
@@ -150,7 +151,7 @@ def _described(model: str, started: int) -> dict[str, Any]:
 
 
 def _usage() -> dict[str, int]:
-    """The protocol's counts of tokens. They are 0, because tokens of different agents cannot be compared."""
+    """Return the protocol's token counts, which are 0 because the tokens of different agents cannot be compared."""
     return {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}
 
 
@@ -162,7 +163,7 @@ def _completion(made: tuple[str, int, str], reply: str, reason: str) -> dict[str
 
 
 def _events(made: tuple[str, int, str], reply: str, reason: str, usage: bool) -> Iterator[str]:
-    """Yield a reply as server-sent events, a word at a time. Before that, the agent chooses among whole answers."""
+    """Yield a reply word by word as server-sent events, after the agent has chosen among complete answers."""
     named = dict(zip(("id", "created", "model"), made, strict=True)) | {"object": "chat.completion.chunk"}
 
     def chunk(delta: dict[str, str], finish_reason: str | None = None) -> str:

@@ -1,7 +1,7 @@
-"""One exchange of a chat: a message, and the answers to it, or the note that replaces them.
+"""One exchange of a chat: a message with its answers, or with the crisis note that replaces them.
 
-Every chat (terminal, browser, `--say`) gets its answers from `respond`. Therefore no message reaches a model before the
-agent has looked for a crisis in it.
+Every chat (terminal, browser, `--say`) gets its answers from `respond`. Therefore no message reaches a model before it
+has been checked for a crisis.
 """
 
 import math
@@ -16,14 +16,14 @@ NO_WORDS = "There are no words to answer."
 
 @dataclass(frozen=True)
 class Exchange:
-    """A message and what a chat shows in reply.
+    """A message and the reply that a chat shows.
 
     Args:
         line: The message.
-        note: The note that is shown in place of a reply, or None if there is none.
-        answers: The answers, of which the chat shows the first one; empty if there is a note or nothing to answer.
-        remarks: Remarks about how the message was read and answered, one sentence each.
-        unknown: The words of the message that the model does not know.
+        note: The crisis note that is shown instead of a reply, or None.
+        answers: The answers, empty if there is a note or the message has no words. The chat shows the first answer.
+        remarks: Remarks about how the message was read, one sentence each.
+        unknown: The words in the message that the model does not know.
     """
 
     line: str
@@ -39,7 +39,7 @@ class Exchange:
         return f"you> {self.line}\n{reply}\n"
 
     def as_json(self, agent: Chatting) -> dict[str, Any]:
-        """Return the exchange as values of JSON.
+        """Return the exchange in a form that can be written as JSON.
 
         Args:
             agent: The agent that answered.
@@ -56,10 +56,10 @@ def respond(agent: Chatting, history: Sequence[str], ask: Callable[[list[str]], 
     Args:
         agent: The agent.
         history: The utterances so far. The last one is answered.
-        ask: A function that has the model answer a conversation, the chosen answer first.
+        ask: A function that returns the model's answers to a conversation, the chosen answer first.
 
     Returns:
-        The exchange. It has neither a note nor answers if the message has no words.
+        The exchange. If the message has no words, the exchange has neither a note nor answers.
     """
     line = history[-1]
     note = agent.crisis_note(line)
@@ -69,7 +69,7 @@ def respond(agent: Chatting, history: Sequence[str], ask: Callable[[list[str]], 
     if not tokens:
         return Exchange(line, remarks=(NO_WORDS,))
     remarks = (
-        [f"Only the last {agent.longest} of {tokens} tokens of this message are read."]
+        [f"The bot reads only the last {agent.longest} of the {tokens} tokens in this message."]
         if tokens > agent.longest
         else []
     )
@@ -77,7 +77,7 @@ def respond(agent: Chatting, history: Sequence[str], ask: Callable[[list[str]], 
 
 
 def cut_mark(answer: Answer) -> str:
-    """Return the mark after an answer that was cut at the largest number of tokens; an empty text for other answers."""
+    """Return a mark for an answer that was cut at the maximum number of tokens, and an empty text for other answers."""
     return "" if answer.ended else " [cut at the length limit]"
 
 

@@ -1,7 +1,7 @@
 """The live view of a training run as a web page: curves, the discriminator's view of samples, and replies to questions.
 
-The page reads only files of the run folder, so it costs the training next to nothing, and shows runs of both papers.
-It is served on the loopback address alone.
+The page only reads files in the run folder, so it hardly slows the training down. It can show runs of both papers. The
+page is served only at the loopback address.
 """
 
 import contextlib
@@ -23,10 +23,10 @@ from keras_gca.storage.ownership import MARKS
 from keras_gca.storage.run_folder import RunFolder
 
 HOST = "127.0.0.1"
-# Only these names reach the page. Another name may belong to a site that directs its visitors' browsers to this one.
+# The page answers only requests to these names. Another site could make its own name point to this computer.
 LOOPBACK = ("127.0.0.1", "localhost")
 THREADS = 2
-READS_PER_MINUTE = 600  # an open page reads every 3 seconds, and each view once
+READS_PER_MINUTE = 600  # an open page reads the state every 3 seconds, and each view once
 CHANGES_PER_MINUTE = 20
 FIRST_QUESTIONS = ["Hello, how are you?", "What do you like to do at weekends?", "I had a bad day today."]
 
@@ -35,13 +35,13 @@ def create_app(path: Path) -> Flask:
     """Make the web application, which has these pages:
 
         /            the curves, the samples and the questions
-        /state       the log's rows, the rows with replies, and the questions; ?tag=TAG returns only the same tag if
-                     nothing has changed since the answer with this tag
+        /state       the rows of the log, the numbers of the rows with replies, and the questions; with ?tag=TAG, only
+                     the tag and the age if nothing has changed since the response that contained this tag
         /views/ROW   the replies after a row of the log
-        /questions   a POST of {"questions": [text, ...]} stores the questions that the training answers from now on
+        /questions   a POST of {"questions": [text, ...]} stores the questions that the bot answers from now on
 
     Args:
-        path: The run folder, of either paper.
+        path: The run folder of either paper.
     """
     run: RunFolder = RunFolder(path)
     files = LiveFiles(path)
@@ -88,7 +88,7 @@ def create_app(path: Path) -> Flask:
 
 
 def _state(run: RunFolder, files: LiveFiles) -> dict[str, Any]:
-    """Return the log, the rows with replies and the questions, or only the tag if the page already has them."""
+    """Return the log, the rows with replies and the questions, or only tag and age if the page already has the rest."""
     log = run.path / "log.csv"
     changed = [file.stat().st_mtime_ns for file in (log, files.questions_file) if file.exists()]
     tag = f"{changed}{len(files.rows())}"
@@ -116,7 +116,8 @@ def prepare(path: Path, listening: socket.socket, questions: list[str] | None = 
     Args:
         path: The run folder.
         listening: The socket that `take_port` returned.
-        questions: The user's questions. If None, the questions of the run are kept, or FIRST_QUESTIONS if it has none.
+        questions: The user's questions. If None, the questions of the run are kept; a run without questions gets
+            FIRST_QUESTIONS.
     """
     files = LiveFiles(path)
     if questions is not None or files.questions() is None:
@@ -128,7 +129,7 @@ def prepare(path: Path, listening: socket.socket, questions: list[str] | None = 
 
 @contextlib.contextmanager
 def showing(path: Path, listening: socket.socket, questions: list[str] | None = None) -> Iterator[LocalServer]:
-    """Serve the live view of a run while the block runs, in a separate thread; the arguments are those of `prepare`.
+    """Serve the live view of a run in a separate thread while the block runs; for the arguments see `prepare`.
 
     Yields:
         The server.
@@ -144,5 +145,5 @@ def showing(path: Path, listening: socket.socket, questions: list[str] | None = 
 
 
 def take_port(port: int) -> socket.socket:
-    """Take a port of the loopback address; see `local_server.listen`."""
+    """Reserve a port of the loopback address; see `local_server.listen`."""
     return listen(HOST, port)

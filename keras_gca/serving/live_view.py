@@ -1,6 +1,6 @@
-"""Lets a training answer the questions of a user who watches it, after each stage that has changed its replies.
+"""Records the bot's replies to a user's questions after each training stage that can change them.
 
-The page that shows the replies is `live_page.py`.
+`live_page.py` shows the replies.
 """
 
 import sys
@@ -16,22 +16,22 @@ from keras_gca.storage.live_files import Exchange, LiveFiles
 def record(
     run: Path, row: int, stage: str, answer: Callable[[list[str]], tuple[list[Exchange], list[Exchange]]]
 ) -> None:
-    """Write the replies after a stage, if a user watches the run.
+    """Write the replies after a training stage, if the run has questions.
 
-    A message about self-harm or danger does not reach the network; the note replaces the reply. Damaged questions are
-    reported on standard error, and the training continues.
+    A question about self-harm or danger does not reach the network; the crisis note replaces the reply. If the file of
+    questions is damaged, a warning is printed to standard error and the training continues.
 
     Args:
         run: The run folder.
         row: The number of the stage's row in the log, from 1.
         stage: The name of the stage.
-        answer: A function that answers questions. It returns the exchanges of the questions, and those of held-out
-            samples. The function must not use the random numbers of the training.
+        answer: A function that answers questions. It returns one exchange for each question, and the exchanges for
+            held-out samples. The function must not draw from the random numbers of the training run.
 
     Raises:
         OSError: The file cannot be written.
     """
-    if devices.workers() > 1:  # the other processes do not see the questions, and would not take part in answering
+    if devices.workers() > 1:  # the other workers do not read the questions, so they would not take part in decoding
         return
     files = LiveFiles(run)
     try:

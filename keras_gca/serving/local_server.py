@@ -1,9 +1,9 @@
 """The parts that the web pages share: a local server, limits of requests, security headers and error pages.
 
-The pages load nothing from other sites and refuse posts from them. Errors are shown as one plain sentence.
+The pages load nothing from other sites and refuse posts from them. An error is shown as one plain sentence.
 
-The server reads a whole request before a thread handles it, and sends the response after the thread is free again.
-Therefore a client with a slow connection, or one that does not read, does not delay others.
+The server receives a complete request before a thread handles it, and the thread does not wait until the response is
+sent. Therefore a client with a slow connection, or a client that does not read, does not delay others.
 """
 
 import contextlib
@@ -31,7 +31,7 @@ from keras_gca.errors import UserError
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; "
     "img-src data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
-    "Referrer-Policy": "same-origin",  # without any referrer the origin of our own forms would be hidden
+    "Referrer-Policy": "same-origin",  # "no-referrer" would also hide the origin of the pages' own forms
     "X-Content-Type-Options": "nosniff",
     "Cache-Control": "no-store",
 }
@@ -39,12 +39,12 @@ HEADERS = {
 EVERYWHERE = ("0.0.0.0", "")  # hosts that mean all addresses of this computer
 MISTAKES = (400, 401, 403, 404, 405, 413, 415, 429, 500, 503)
 THREADS = 16
-CONNECTIONS = 1_000  # the most connections at the same time; a browser keeps several open
+CONNECTIONS = 1_000  # the maximum number of simultaneous connections; a browser keeps several open
 LARGEST_HEADER = 16 * 1024  # bytes
-IN_MEMORY = 64 * 1024  # bytes of a request or a response; larger ones are buffered on the disk
+IN_MEMORY = 64 * 1024  # bytes; larger requests and responses are buffered on disk
 IDLE_SECONDS = 60  # a connection without a request is closed after this time
 SLOWEST_REQUEST = 60  # a connection is closed if its request has not arrived completely after this many seconds
-PEOPLE_AT_AN_ADDRESS = 50  # a class of students behind one router has one address
+PEOPLE_AT_AN_ADDRESS = 50  # all students of a class behind one router share an address
 
 
 def protect(app: Flask, largest_request: int, say: Callable[[str], str] | None = None) -> None:
@@ -52,8 +52,8 @@ def protect(app: Flask, largest_request: int, say: Callable[[str], str] | None =
 
     Args:
         app: The application.
-        largest_request: The most bytes in a request.
-        say: A function that makes an error page from a sentence, or None for pages of plain text.
+        largest_request: The maximum number of bytes in a request.
+        say: A function that makes an error page from a sentence, or None for plain-text error pages.
     """
     app.config["MAX_CONTENT_LENGTH"] = largest_request
 
@@ -81,21 +81,21 @@ def protect(app: Flask, largest_request: int, say: Callable[[str], str] | None =
     def log_without_address(exc_info: tuple[type, BaseException, TracebackType] | tuple[None, None, None]) -> None:
         app.logger.error("Error at %s %s", request.method, request.url_rule, exc_info=exc_info)
 
-    # The address of a page may be a secret link, so addresses are not logged. The method is replaced in the object,
-    # because the application's class belongs to Flask.
+    # The address of a page may be a secret link, so addresses are not logged. The method is replaced only for this
+    # application, because its class belongs to Flask.
     app.log_exception = log_without_address  # type: ignore[method-assign]
     for code in MISTAKES:
         app.register_error_handler(code, say_what_is_wrong)
 
 
 class Limit:
-    """Limits how often a client may do something within a minute. Beyond the limit, requests are refused (status 429).
+    """A limit on how often a client may do something within a minute; further requests are refused (status 429).
 
-    The counts are deleted after each minute, so that they need little memory and keep no data of visitors.
+    The counts are deleted after each minute, so that they need little memory and no data about visitors are kept.
 
     Args:
         what: The name of what is counted, in the plural, for the message.
-        per_minute: The largest number within a minute.
+        per_minute: The maximum number within a minute.
     """
 
     def __init__(self, what: str, per_minute: int):
@@ -131,7 +131,7 @@ class LocalServer:
     """
 
     def __init__(self, app: Flask, listening: socket.socket, threads: int):
-        # waitress warns whenever a request waits for a thread
+        # waitress logs a warning whenever a request has to wait for a thread.
         logging.getLogger("waitress.queue").setLevel(logging.ERROR)
         self.port: int = listening.getsockname()[1]
         self._map: dict[int, Any] = {}
@@ -152,13 +152,15 @@ class LocalServer:
         self._server = _Server(app, self._map, _sock=listening, adj=settings, sockinfo=address, bind_socket=False)
 
     def serve(self, give_up: Callable[[], None] = lambda: None) -> None:
-        """Serve until `stop` or KeyboardInterrupt. Requests that are being handled then have 5 seconds to finish.
+        """Serve until `stop` is called or KeyboardInterrupt is raised.
+
+        Requests that are then being handled have 5 seconds to finish.
 
         Args:
             give_up: A function that is called before these 5 seconds, to end requests that would take longer.
         """
         with contextlib.suppress(KeyboardInterrupt):
-            wasyncore.loop(timeout=1, map=self._map, use_poll=True)  # select cannot watch as many connections
+            wasyncore.loop(timeout=1, map=self._map, use_poll=True)  # select can watch fewer connections
         give_up()
         self.close()
 
@@ -167,20 +169,20 @@ class LocalServer:
         self._server.trigger.pull_trigger(self.close)
 
     def close(self) -> None:
-        """Close all connections of a server that does not run."""
+        """Close all connections of a server that is not running."""
         self._server.task_dispatcher.shutdown()  # first, because threads must not write to closed connections
         wasyncore.close_all(self._map)
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """Take a port, so that no other program can take it while the model is loaded.
+    """Reserve a port, so that no other program can take it while the model is loaded.
 
     Args:
         host: The address to listen at.
         port: The port to listen at, or 0 for any free port.
 
     Returns:
-        The socket, at which connections wait until a server is made for it.
+        The socket. Connections wait at this socket until a server is made for it.
 
     Raises:
         UserError: No server can listen at this address and port.
@@ -191,24 +193,24 @@ def listen(host: str, port: int) -> socket.socket:
         raise UserError(f"--port {port}: a number from 0 to 65535 is expected") from None
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
-            reason = "another program uses this port; end that program, or choose another port by --port"
+            reason = "another program uses this port; end that program, or choose another port with --port"
         else:
             reason = error.strerror or str(error)
         raise UserError(f"cannot serve at {host}, port {port}: {reason}") from None
 
 
 def addresses(host: str, port: int, token: str | None = None) -> str:
-    """Describe the address that a user can open; a token occurs in it once.
+    """Describe the address that a user can open, with the token if there is one.
 
     Args:
-        host: The address at which a server listens, which may be all addresses of this computer (0.0.0.0).
-        port: The port at which it listens.
-        token: The token that the server requires (`access.require_token`); None if it requires none.
+        host: The address at which a server listens. 0.0.0.0 means all addresses of this computer.
+        port: The port at which the server listens.
+        token: The token that the server requires (`access.require_token`), or None.
     """
     everywhere = host in EVERYWHERE
     name = socket.gethostname() if everywhere else host
     address = f"http://{name}:{port}/" + ("" if token is None else f"?token={token}")
-    return f"{address} (on this computer, 127.0.0.1 may stand in place of {name})" if everywhere else address
+    return f"{address} (on this computer, you can also use 127.0.0.1 instead of {name})" if everywhere else address
 
 
 def make_local_server(app: Flask, host: str, port: int, threads: int = THREADS) -> LocalServer:
@@ -239,7 +241,7 @@ def serve_until_stopped(server: LocalServer, give_up: Callable[[], None] = lambd
 
 
 class _Connection(HTTPChannel):
-    """A connection that stores when its current request began to arrive."""
+    """A connection that records when its current request began to arrive."""
 
     request_since = 0.0
 
@@ -250,7 +252,7 @@ class _Connection(HTTPChannel):
 
 
 class _Server(TcpWSGIServer):
-    """A server that closes connections whose request arrives too slowly."""
+    """A server that closes connections whose requests arrive too slowly."""
 
     channel_class = _Connection
 

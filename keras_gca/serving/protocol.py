@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 from keras_gca.errors import UserError
 
-MESSAGES_PER_MINUTE = 30  # the most messages that one visitor of a page may send
+MESSAGES_PER_MINUTE = 30  # the maximum number of messages that one visitor of a page may send
 
 
 @dataclass(frozen=True)
@@ -16,15 +16,15 @@ class Answer:
     Args:
         generator: The generator's name, with underscores.
         text: The answer as text.
-        probability: p(y|x), the probability of the answer y to the context x under that generator.
+        probability: p(y|x), the probability of the answer y to the context x under the generator.
         probability_of_words: p(y|x) without the factor for the end of the sentence.
-        human: The probability that a human gave the whole answer. First paper: Eq. 9.
-        score: The score by which answers are ranked. First paper: Eq. 10.
+        human: The probability that a human gave the complete answer. In the first paper, this is Eq. 9.
+        score: The score by which answers are ranked. In the first paper, this is Eq. 10.
         token_scores: For each token of the answer, the token and the probability that it is human. The last token is
-            the end of the sentence. A discriminator of whole answers scores the last token only; the other tokens have
-            NaN.
+            the end of the sentence. A discriminator that scores only complete answers gives its score to the last
+            token; the other tokens have NaN.
         token_probabilities: The probability of each of these tokens under the generator, p(y_t | x, y).
-        ended: Whether the generator ended the answer; False if the answer was cut at the largest number of tokens.
+        ended: Whether the generator ended the answer; False if the answer was cut at the maximum number of tokens.
     """
 
     generator: str
@@ -40,13 +40,13 @@ class Answer:
 
 @dataclass(frozen=True)
 class Decodings:
-    """The ways of generating answers between which the users of a chat may choose.
+    """The decodings (ways of generating answers) between which the users of a chat may choose.
 
     Args:
-        usual: The way that is used unless the user chooses another; see `Chatting.answers_to_all`.
+        usual: The decoding that is used unless the user chooses another; see `Chatting.answers_to_all`.
         name: A description of `usual`.
-        is_random: Whether answers that are generated in the way `usual` depend on the seed.
-        at_temperature: A function that takes a temperature and returns the way that samples at this temperature.
+        is_random: Whether answers generated with `usual` depend on the seed.
+        at_temperature: A function that takes a temperature and returns the decoding that samples at this temperature.
     """
 
     usual: Any
@@ -56,7 +56,7 @@ class Decodings:
 
 
 class Chatting(Protocol):
-    """What a chat requires of an agent. The agents of both papers satisfy it."""
+    """The interface that a chat requires of an agent; the agents of both papers have it."""
 
     @property
     def description(self) -> str:
@@ -65,17 +65,17 @@ class Chatting(Protocol):
 
     @property
     def longest(self) -> int:
-        """The largest number of tokens of an utterance that the agent reads."""
+        """The maximum number of tokens that the agent reads in an utterance."""
         ...
 
     @property
     def generators(self) -> tuple[str, ...]:
-        """The names of the networks that answer, with underscores."""
+        """The names of the generators, with underscores."""
         ...
 
     @property
     def judges_words(self) -> bool:
-        """Whether the discriminator scores every token of an answer; if not, it scores only whole answers."""
+        """Whether the discriminator scores every token of an answer; otherwise it scores only complete answers."""
         ...
 
     def answers(
@@ -84,14 +84,15 @@ class Chatting(Protocol):
         """Return every generator's answer to a conversation, the discriminator's choice first.
 
         Args:
-            history: The utterances so far, of which the last one is answered. A single text is a conversation of one
+            history: The utterances so far. The last one is answered. A single text is a conversation with one
                 utterance.
-            context_utterances: The number of utterances in the context, or None for the number that the training used.
-            decoding: How answers are generated, as the agent defines it.
+            context_utterances: The number of utterances in the context, or None for the number that was used in
+                training.
+            decoding: How answers are generated. Each kind of agent defines its own type of decoding.
             seed: The seed of sampling.
 
         Raises:
-            UserError: The history is not a conversation; see `as_history`.
+            UserError: The history is not a valid conversation; see `as_history`.
         """
         ...
 
@@ -110,11 +111,11 @@ class Chatting(Protocol):
         ...
 
     def crisis_note(self, message: str) -> str | None:
-        """Return the note that is shown in place of a reply to a message, or None if the message gets a reply."""
+        """Return the note that is shown instead of a reply if a message speaks of a crisis, and None otherwise."""
         ...
 
     def tokenise(self, utterances: Sequence[str]) -> list[list[str]]:
-        """Return the tokens of each utterance, as the model reads them."""
+        """Split each utterance into the tokens that the model reads."""
         ...
 
     def unknown_words(self, utterance: str) -> list[str]:
@@ -132,11 +133,11 @@ def as_history(history: str | Sequence[str]) -> list[str]:
         The utterances. For a single text, the list has one element.
 
     Raises:
-        UserError: There is no utterance, one is not a text, or the last one is blank.
+        UserError: There are no utterances, one of them is not a text, or the last one is blank.
     """
     utterances = [history] if isinstance(history, str) else list(history)
     if not all(isinstance(utterance, str) for utterance in utterances):
-        raise UserError("a conversation is a text, or a list of texts of which the last one is answered")
+        raise UserError("an utterance is not a text; a conversation is a text, or a list of texts")
     if not utterances or not utterances[-1].strip():
         raise UserError("there is nothing to answer: the last text is blank, or the list of texts is empty")
     return utterances
@@ -146,7 +147,7 @@ def as_histories(histories: Sequence[str | Sequence[str]]) -> list[list[str]]:
     """Turn several conversations into lists of utterances; see `as_history`.
 
     Raises:
-        UserError: One of them is not a conversation, or `histories` is a single text.
+        UserError: One of them is not a valid conversation, or `histories` is a single text.
     """
     if isinstance(histories, str):
         raise UserError("a list of conversations is expected, not a single text")

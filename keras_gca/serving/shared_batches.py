@@ -1,7 +1,7 @@
 """Answers the messages of all visitors in shared batches.
 
-One thread calls the model. It takes the messages that wait, the oldest first. Under load the batches grow; without load
-a message is answered at once and alone.
+One thread calls the model. It takes the waiting messages, the oldest first. Under load the batches grow. Without load,
+a message is answered at once, in a batch of its own.
 """
 
 import contextlib
@@ -14,14 +14,14 @@ from typing import Any, NamedTuple
 from glove.text_files import counted
 from keras_gca.serving.protocol import Answer, Chatting
 
-BATCH_SIZES = 1, 4, 16  # few sizes, because XLA compiles a program for each; copies fill a batch up to the next size
-WAITING = 64  # the most messages that may wait
+BATCH_SIZES = 1, 4, 16  # few sizes, because XLA compiles a program for each; batches are filled with copies
+WAITING = 64  # the maximum number of waiting messages
 CLOSED = "The chat is being closed."
-PATIENCE = 30.0  # seconds after which a message is given up
+PATIENCE = 30.0  # the number of seconds after which a message is given up
 
 
 class BusyError(Exception):
-    """A message cannot be answered, because there are too many or the chat is being closed."""
+    """A message cannot be answered in time, because there are too many messages or the chat is being closed."""
 
 
 class _Message(NamedTuple):
@@ -32,14 +32,14 @@ class _Message(NamedTuple):
 
 
 class SharedBatches:
-    """Answers conversations by an agent; any number of threads may call it at the same time.
+    """Answers conversations in batches with an agent; any number of threads may call it at the same time.
 
     Args:
         agent: The agent.
-        decoding: See `Chatting.answers_to_all`. A message may request another decoding.
+        decoding: The usual decoding; see `Chatting.answers_to_all`. A message may request another decoding.
         context_utterances: See `Chatting.answers_to_all`.
-        waiting: The most messages that may wait.
-        patience: Seconds after which a waiting message is given up, so that it does not delay others.
+        waiting: The maximum number of waiting messages.
+        patience: The number of seconds after which a waiting message is given up, so that it does not delay others.
     """
 
     def __init__(
@@ -61,20 +61,20 @@ class SharedBatches:
         """Answer a conversation as `Chatting.answers` does.
 
         Args:
-            history: The utterances so far, of which the last one is answered.
+            history: The utterances so far. The last one is answered.
             seed: The seed of sampling.
-            decoding: How answers are generated, or None for the decoding that was given to the constructor. Messages
-                with different decodings are not answered in the same batch.
+            decoding: How answers are generated, or None for the usual decoding. Messages with different decodings are
+                not answered in the same batch.
 
         Raises:
-            BusyError: Too many messages wait, this one has waited too long, or the chat is being closed.
+            BusyError: Too many messages are waiting, this one has waited too long, or the chat is being closed.
         """
         message = _Message(history, seed, self._decoding if decoding is None else decoding, Future())
         with self._lock:
             if self._closed:
                 raise BusyError(CLOSED)
             if len(self._waiting) >= self._most:
-                raise BusyError("Too many people are chatting just now. Please send your message again in a moment.")
+                raise BusyError("Too many people are chatting right now. Please send your message again in a moment.")
             self._waiting.append(message)
             self._worker.submit(self._answer_those_waiting)
         try:
@@ -85,15 +85,15 @@ class SharedBatches:
             raise BusyError("The answer took too long and was stopped. Please send your message again.") from None
 
     def warm_up(self) -> None:
-        """Compile the model for batches of all sizes before the first message arrives, which takes seconds.
+        """Compile the model for batches of all sizes before the first message arrives; this takes a few seconds.
 
-        Messages that are longer than the one that is used here may have to be compiled again.
+        The model is compiled with a short message. For longer messages it may have to be compiled again.
         """
         for size in BATCH_SIZES:
             self._worker.submit(self._ask, [["Hello."]] * size, [1] * size, self._decoding).result()
 
     def close(self) -> None:
-        """Stop answering, and give up all messages that wait, except those that the model is answering."""
+        """Stop answering, and give up all waiting messages except those that the model is already answering."""
         with self._lock:
             self._closed = True
         self._worker.shutdown(wait=False, cancel_futures=True)
@@ -116,7 +116,7 @@ class SharedBatches:
         return f"{answered} in {counted(batches, 'batch', 'batches')}, of {mean:.2f} on average, {largest} at most"
 
     def _answer_those_waiting(self) -> None:
-        """Answer one batch of waiting messages; do nothing if an earlier call has answered all of them."""
+        """Answer one batch of waiting messages; do nothing if earlier calls have answered all messages."""
         messages = self._take(BATCH_SIZES[-1])
         if not messages:
             return
@@ -139,7 +139,7 @@ class SharedBatches:
         return self.agent.answers_to_all(histories, self._context_utterances, decoding, seeds)[:count]
 
     def _take(self, count: int) -> list[_Message]:
-        """Take at most `count` of the messages that wait: the oldest, and the next ones with the same decoding."""
+        """Take at most `count` waiting messages: the oldest one, and the next ones with the same decoding."""
         with self._lock:
             if not self._waiting:
                 return []

@@ -1,7 +1,7 @@
 """Sends replies word by word as server-sent events, for the chat page and for /v1.
 
-A discriminator chooses among whole answers, so no word is final before all answers are decoded and judged. Then the
-words are sent, without any delay between them.
+A discriminator chooses among complete answers, so no word is final before all answers are decoded and judged. Then the
+words are sent without any delay between them.
 """
 
 import json
@@ -12,7 +12,7 @@ from flask import Response
 
 
 def words(reply: str) -> Iterator[str]:
-    """Yield the parts of a reply, which are its words; each one except the first begins with the space before it.
+    """Yield the words of a reply; each word except the first begins with the space before it.
 
     Args:
         reply: The reply.
@@ -25,15 +25,15 @@ def event(values: dict[str, Any]) -> str:
     """Write one server-sent event.
 
     Args:
-        values: The content, as values of JSON.
+        values: The content, in a form that can be written as JSON.
     """
     return f"data: {json.dumps(values, allow_nan=False)}\n\n"
 
 
 def stream(events: Iterable[str]) -> Response:
-    """Make the response that sends events as they are made.
+    """Make a response that sends each event as soon as it is available.
 
     Args:
-        events: The events, as `event` writes them.
+        events: The events, as `event` returns them.
     """
     return Response(events, mimetype="text/event-stream")

@@ -19,10 +19,10 @@ Reply = Callable[[list[str], int], list[Answer]]
 HELP = """\
    /help         show this list
    /reset        begin a new conversation
-   /undo         take the last message and its reply back
+   /undo         take back the last message and its reply
    /verbose      show every answer, its scores, and unknown words, or stop showing them
    /save [FILE]  save the conversation in a new file
-   /quit         end the chat, as Ctrl-D does"""
+   /quit         end the chat, like Ctrl-D"""
 
 
 def talk(
@@ -38,10 +38,11 @@ def talk(
 
     Args:
         agent: The agent.
-        reply: A function that answers a conversation, given its utterances and the number of the turn, from 0.
+        reply: A function that answers a conversation. Its arguments are the utterances and the number of the turn,
+            from 0.
         options: The parsed options of `chat_command.add_options`.
         path: The path of the bot, for the greeting.
-        folder: The folder in which `transcripts` is made.
+        folder: The folder in which the folder `transcripts` is created.
         notice: A text that is printed first.
         warm_up: A function that prepares the agent for its first reply. It runs while the user types the first line.
 
@@ -72,14 +73,14 @@ def talk(
 
 @contextlib.contextmanager
 def warming_up(reply: Reply, warm_up: Callable[[], object] | None) -> Iterator[Reply]:
-    """Prepare an agent for its first reply in another thread, if a user types the messages.
+    """Prepare an agent for its first reply in another thread, if the user types messages in a terminal.
 
     Args:
         reply: See `talk`.
         warm_up: See `talk`.
 
     Yields:
-        The function `reply`, which first waits until the agent is prepared.
+        A function like `reply` that first waits until the agent is prepared.
     """
     if warm_up is None or not sys.stdin.isatty():
         yield reply
@@ -94,11 +95,11 @@ def warming_up(reply: Reply, warm_up: Callable[[], object] | None) -> Iterator[R
     try:
         yield ready
     finally:
-        thread.join()  # Python must not end while TensorFlow is at work
+        thread.join()  # Python must not exit while TensorFlow is running
 
 
 def print_answers(answers: Sequence[Answer], generators: Sequence[str], width: int) -> None:
-    """Print all answers to one conversation, with a star before the answer that a chat would give.
+    """Print all answers to a conversation, with a star before the answer that a chat would show.
 
     Args:
         answers: The answers, the chosen one first.
@@ -111,13 +112,13 @@ def print_answers(answers: Sequence[Answer], generators: Sequence[str], width: i
 
 
 class _Chat:
-    """A conversation of a user in the terminal, with commands that begin with a slash.
+    """A conversation with a user in the terminal, with commands that begin with a slash.
 
     Args:
         agent: The agent.
         reply: See `talk`.
         verbose: Whether every answer, its scores and unknown words are shown.
-        folder: The folder in which /save makes `transcripts`.
+        folder: The folder in which /save creates the folder `transcripts`.
     """
 
     def __init__(self, agent: Chatting, reply: Reply, verbose: bool, folder: Path):
@@ -132,15 +133,15 @@ class _Chat:
         }
 
     def run(self) -> Iterator[str]:
-        """Yield the exchanges, and remarks on /reset and /undo, as text for the transcript."""
+        """Yield each exchange, and a remark for each /reset and /undo, as text for the transcript."""
         turn = 0
         for line in _user_lines():
-            # Commands come second, because a message about a crisis may begin with a slash, too.
+            # The crisis check comes before the commands, because a message about a crisis may begin with a slash.
             if line.startswith("/") and self._agent.crisis_note(line) is None:
                 yield self._command(line)
                 continue
             yield self._answer(line, turn)
-            turn += 1  # /undo and /reset do not reset the number, so that the same line may get another answer
+            turn += 1  # /undo and /reset do not reset the number, so that the same message can get a different answer
 
     def _answer(self, line: str, turn: int) -> str:
         history = [text for said in self._exchanges if said.answers for text in (said.line, said.answers[0].text)]
@@ -162,7 +163,7 @@ class _Chat:
     def _command(self, line: str) -> str:
         name, _, rest = line.partition(" ")
         if name not in self._commands:
-            print(f"({name} is not a command; these are)\n{HELP}")
+            print(f"({name} is not a command; the commands are:)\n{HELP}")
             return ""
         return self._commands[name](rest.strip())
 
@@ -198,7 +199,7 @@ class _Chat:
             with path.open("x", encoding="utf-8") as stream:
                 stream.writelines(exchange.transcript for exchange in self._exchanges)
         except FileExistsError:
-            print(f"({path} exists already; name another file)")
+            print(f"({path} already exists; choose another file)")
         except OSError as error:
             print(f"({path} cannot be written: {error.strerror})")
         else:
@@ -207,7 +208,7 @@ class _Chat:
 
 
 def _say(agent: Chatting, reply: Reply, options: argparse.Namespace, notice: str) -> int:
-    """Answer the messages of --say; the replies alone are printed on standard output."""
+    """Answer the messages of --say; only the replies are printed to standard output."""
     if notice:
         print(notice, file=sys.stderr)
     history: list[str] = []
@@ -216,7 +217,7 @@ def _say(agent: Chatting, reply: Reply, options: argparse.Namespace, notice: str
         for turn, text in enumerate(options.say):
             exchange = _exchange(agent, reply, [*history, _without_controls(text)], turn)
             if exchange.note is None and not exchange.answers:
-                raise UserError(f"--say {text}: there are no words to answer")
+                raise UserError(f"--say {text}: the message has no words to answer")
             if exchange.answers:
                 history += [exchange.line, exchange.answers[0].text]
             if options.json:
@@ -254,7 +255,7 @@ def _without_controls(text: str) -> str:
 
 
 def _details(agent: Chatting, exchange: Exchange) -> str:
-    """Describe all answers with their scores, the chosen one first, and the words that the model does not know."""
+    """Describe all answers with their scores, the chosen answer first, and the words that the model does not know."""
     answers = exchange.answers
     text = "".join(
         f"   {mark} {answer.generator.replace('_', ' '):16} {agent.figures(answer)}  {answer.text}\n"

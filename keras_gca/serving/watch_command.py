@@ -1,4 +1,4 @@
-"""The options of the live view, which the training runs of both papers and `python -m keras_gca.watch` share."""
+"""The options of the live view, which both papers' training commands and `python -m keras_gca.watch` share."""
 
 import argparse
 import functools
@@ -11,11 +11,11 @@ from keras_gca.storage.live_files import QUESTIONS, checked_questions
 if TYPE_CHECKING:
     from keras_gca.engine.session import Watching
 
-PORT = 8001  # the chat's page uses 8000
+PORT = 8001  # the chat page uses 8000
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Add --watch and the options of `add_page_options` to a training run."""
+    """Add --watch and the options of `add_page_options` to a training command."""
     group = parser.add_argument_group("live view")
     group.add_argument(
         "--watch",
@@ -33,36 +33,37 @@ def add_page_options(parser: argparse._ActionsContainer) -> None:
         type=int,
         default=PORT,
         metavar="N",
-        help=f"the port of the page, which only this computer can open; 0 takes a free one [{PORT}]",
+        help=f"the port of the page, which can be opened only on this computer; 0 chooses a free port [{PORT}]",
     )
     parser.add_argument(
         "--ask",
         action="append",
         metavar="TEXT",
-        help=f"a question that the training answers after each epoch; up to {QUESTIONS}, which the page can change",
+        help="a question that the bot answers after each epoch of training; can be given up to "
+        f"{QUESTIONS} times. The questions can be changed later on the page",
     )
 
 
 def watching(options: argparse.Namespace) -> "Watching | None":
-    """Take the port of the live view, so that a training run does not begin without its page.
+    """Reserve the port of the live view, so that a training run does not begin without its page.
 
     Args:
         options: The parsed options of `add_options`.
 
     Returns:
-        A function that makes a block in which the page shows a run, or None without --watch.
+        A function that returns a context manager, which shows a run on the page during its block; None without --watch.
 
     Raises:
-        UserError: Options exclude each other, a question is not valid, the port cannot be used, or Flask is missing.
+        UserError: Options cannot be combined, a question is invalid, the port cannot be used, or Flask is missing.
     """
     questions = asked(options)
     if not options.watch:
         if questions is not None:
-            raise UserError("--ask asks on the page of --watch; --watch is missing")
+            raise UserError("--ask needs --watch, because the replies are shown on the page of --watch")
         return None
     if options.strategy == "multi_worker":
         raise UserError(
-            "--watch: not for a training run of several processes; python -m keras_gca.watch RUN shows its curves"
+            "--watch cannot be used with several processes; python -m keras_gca.watch RUN shows the curves of the run"
         )
     with loading.needs_extra("web"):
         from keras_gca.serving import live_page
@@ -73,7 +74,7 @@ def asked(options: argparse.Namespace) -> list[str] | None:
     """Return the questions of --ask, or None if there are none.
 
     Raises:
-        UserError: A question is blank or too long, or there are too many.
+        UserError: A question is blank or too long, or there are too many questions.
     """
     try:
         return checked_questions(options.ask) if options.ask else None

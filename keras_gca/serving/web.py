@@ -1,8 +1,8 @@
-"""The chat as a web page: the reply, and on request all answers, their tokens' probabilities and the scores.
+"""The chat as a web page: the reply, and on request all answers, the probabilities of their tokens and the scores.
 
-The page keeps the conversation and sends it with every line. Therefore the server stores nothing about visitors, unless
-the user who starts it names a transcript. To count the messages of each visitor, the server distinguishes visitors by a
-cookie. It contains a random name, signed by a key that only this process knows.
+The page keeps the conversation and sends it with every message. Therefore the server stores nothing about visitors,
+unless the user who starts the server names a transcript. The server uses a cookie to count each visitor's messages. The
+cookie contains a random name, which is signed with a key that only this process knows.
 """
 
 import secrets
@@ -24,14 +24,14 @@ from keras_gca.serving.local_server import PEOPLE_AT_AN_ADDRESS, Limit, protect
 from keras_gca.serving.protocol import MESSAGES_PER_MINUTE, Answer, Decodings
 from keras_gca.serving.shared_batches import BATCH_SIZES, WAITING, BusyError, SharedBatches
 
-LONGEST_UTTERANCE = 2_000  # characters
-LONGEST_HISTORY = 20  # the most utterances that the page sends
+LONGEST_UTTERANCE = 2_000  # the maximum number of characters
+LONGEST_HISTORY = 20  # the maximum number of utterances that the page sends
 THREADS = WAITING + BATCH_SIZES[-1] + 16  # one for each message that waits or is being answered, and 16 for pages
-VISITORS_PER_MINUTE = 2 * PEOPLE_AT_AN_ADDRESS  # the most new visitors from one address
-TEMPERATURES = 0.5, 0.7, 0.9, 1.1  # few, because a policy is compiled for each
-ANOTHER = 0.7  # the temperature of another answer to the same message, if the usual decoding is not random
-ATTEMPTS = 1_000  # the most answers to one message
-TURNS = 10_000  # the most messages of a conversation, and the distance between the seeds of two attempts
+VISITORS_PER_MINUTE = 2 * PEOPLE_AT_AN_ADDRESS  # the maximum number of new visitors from one address
+TEMPERATURES = 0.5, 0.7, 0.9, 1.1  # few values, because a policy is compiled for each
+ANOTHER = 0.7  # the temperature for a further answer to the same message, if the usual decoding is not random
+ATTEMPTS = 1_000  # the maximum number of answers to one message
+TURNS = 10_000  # the maximum number of messages in a conversation, and the seed's increase for each attempt
 
 
 @dataclass(frozen=True)
@@ -39,15 +39,15 @@ class ChatPage:
     """The choices of the user who starts a chat page.
 
     Args:
-        seed: The seed of sampling. Each message, and each further answer to the same message, is sampled with this seed
-            plus a different number.
+        seed: The seed of sampling. A different number is added to it for each message, and for each further answer to
+            the same message.
         verbose: Whether the page initially shows the probabilities and scores of each answer.
-        examples: Messages that the empty page offers.
-        decodings: The decodings between which visitors may choose, or None if they may not choose.
+        examples: Messages that the page suggests while the chat is empty.
+        decodings: The decodings between which visitors may choose, or None if they have no choice.
         transcript: A file to which the conversations of all visitors are appended, or None for no transcript. If there
-            is a transcript, the page says so.
-        calibration: Questions about what a visitor wishes of replies, which the page shows as a form; None for no form.
-            It needs `decodings`.
+            is a transcript, the page tells the visitors.
+        calibration: Questions about a visitor's preferences for replies, which the page shows as a form, or None for no
+            form. A calibration needs `decodings`.
     """
 
     seed: int = 0
@@ -60,7 +60,7 @@ class ChatPage:
 
 @dataclass(frozen=True)
 class _Asked:
-    """A request of the page: the conversation, the place of its last message, and the visitor's choices."""
+    """A request from the page: the conversation, the position of its last message, and the visitor's choices."""
 
     history: list[str]
     turn: int
@@ -82,22 +82,29 @@ def create_app(
     """Make the web application, which has these pages:
 
         /         the chat
-        /answers  a POST of {"history": [utterance, ...]} returns every generator's answer, the one to show first, or
-                  the note that is shown in place of an answer to the last utterance. Optional: "turn", the number of
-                  the message; "attempt", how often it has been answered already; "temperature", one of TEMPERATURES;
-                  "generator", the generator whose answer is shown in place of the discriminator's choice; "wishes", the
-                  answers to the questions of the calibration, {name: value}; "stream", whether the reply is sent word
-                  by word. The response then consists of server-sent events: {"word": part} for each part of the reply,
-                  and {"whole": the result without "stream"} at the end.
+        /answers  a POST of {"history": [utterance, ...]} returns the answers of all generators to the last utterance,
+                  or the crisis note that is shown instead. The answer that the page should show comes first.
+
+    A request to /answers may also contain:
+
+        "turn"         the number of the message
+        "attempt"      how often the message has already been answered
+        "temperature"  one of TEMPERATURES
+        "generator"    the generator whose answer is shown instead of the discriminator's choice
+        "wishes"       the answers to the questions of the calibration, {name: value}
+        "stream"       whether the reply is sent word by word
+
+    With "stream", the response consists of server-sent events: {"word": part} for each part of the reply, and at the
+    end {"whole": result}, where the result is the response without "stream".
 
     Args:
         batches: The batches of the agent that answers.
         title: The title of the page.
         notice: A text that is shown above the chat.
-        messages_per_minute: The most messages of one visitor within a minute. Several visitors may share an IP address,
-            as students in a class do, so the limit of an address is PEOPLE_AT_AN_ADDRESS times as high.
+        messages_per_minute: The maximum number of messages from one visitor within a minute. Several visitors may share
+            an IP address, as students in a class do, so the limit for an address is PEOPLE_AT_AN_ADDRESS times as high.
         chat_page: The other choices of the user who starts the page.
-        token: The token that every request needs (`access.make_token`); None requires none.
+        token: The token that every request needs (`access.make_token`), or None if no token is needed.
     """
     agent, decodings = batches.agent, chat_page.decodings
     calibration = None if decodings is None else chat_page.calibration
@@ -151,7 +158,7 @@ def create_app(
 
     @app.post("/answers")
     def answers() -> dict[str, Any] | Response:
-        # Visitors without a cookie, or with one that this process has not signed, count as one visitor of an address.
+        # Visitors without a valid cookie are counted together: all of them at one address count as one visitor.
         of_visitors.count(session.get("visitor", request.remote_addr))
         of_addresses.count(request.remote_addr)
         asked = _asked(agent.generators, decodings is not None)
@@ -172,7 +179,7 @@ def create_app(
 
 
 def _events(exchange: Exchange, whole: dict[str, Any]) -> Iterator[str]:
-    """Yield the words of the reply that is shown, and then the whole exchange with its scores."""
+    """Yield the words of the reply that is shown, and then the complete exchange with its scores."""
     if exchange.answers:
         for word in streaming.words(exchange.answers[0].text):
             yield streaming.event({"word": word})
@@ -180,7 +187,7 @@ def _events(exchange: Exchange, whole: dict[str, Any]) -> Iterator[str]:
 
 
 def _asked(generators: Sequence[str], may_choose: bool) -> _Asked:
-    """Return the request's content, with spaces in place of control characters."""
+    """Return the request's content after checking it, with spaces instead of control characters."""
     try:
         content = request.get_json(silent=True)
     except RecursionError:  # lists nested too deeply
@@ -190,19 +197,19 @@ def _asked(generators: Sequence[str], may_choose: bool) -> _Asked:
     if not isinstance(history, list) or not 1 <= len(history) <= LONGEST_HISTORY:
         abort(400, f"A history of 1 to {LONGEST_HISTORY} utterances is expected.")
     if not all(isinstance(utterance, str) and len(utterance) <= LONGEST_UTTERANCE for utterance in history):
-        abort(400, f"Utterances are texts of at most {LONGEST_UTTERANCE:,} characters.")
+        abort(400, f"Utterances must be texts of at most {LONGEST_UTTERANCE:,} characters.")
     turn, attempt = content.get("turn", 0), content.get("attempt", 0)
     for number, end in ((turn, TURNS), (attempt, ATTEMPTS)):
         if type(number) is not int or not 0 <= number < end:
-            abort(400, f"The turn is a number below {TURNS:,}, and the attempt one below {ATTEMPTS:,}.")
+            abort(400, f"The turn must be a number below {TURNS:,}, and the attempt a number below {ATTEMPTS:,}.")
     temperature = content.get("temperature")
     if temperature is not None and not (may_choose and temperature in TEMPERATURES):
         abort(400, "This temperature is not one of the page's temperatures.")
     generator = content.get("generator", "")
     if generator not in ("", *(name.replace("_", " ") for name in generators)):
-        abort(400, "This bot does not have a generator of this name.")
+        abort(400, "This bot does not have a generator with this name.")
     stream = content.get("stream", False)
     if type(stream) is not bool:
-        abort(400, "The value of stream is true or false.")
+        abort(400, "The value of stream must be true or false.")
     said = ["".join(c if c.isprintable() else " " for c in utterance) for utterance in history]
     return _Asked(said, turn, attempt, temperature, generator, stream, content.get("wishes", {}))

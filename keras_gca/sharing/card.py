@@ -37,15 +37,15 @@ class Card:
         library: The library that loads the files, in the Hub's spelling.
         summary: A description of the model, which names the paper.
         usage: Python code that loads the files and replies.
-        files: A description of each file, by its name.
-        source: The source of the training data, as the `config.json` of the run has it, or None if the source is not
-            known. The card has only the last part of each path, because the other parts describe the computer of the
-            training.
-        embedded: The name of the embedded corpus, which was read if the source names no data.
-        settings: The settings of the training by name.
-        metrics: The metrics in nested dictionaries by name; a metric is a number, or a list of a number and the ends of
-            its interval. Empty if nothing was measured.
-        limits: Limits of the model, in addition to LIMITS and, if there are metrics, to OF_METRICS.
+        files: {name of a file: description}.
+        source: The source of the training data, as stored in the run's `config.json`, or None if the source is unknown.
+            The card shows only the last part of an absolute path, because the other parts describe the computer on
+            which the model was trained.
+        embedded: The name of the embedded corpus, which was used for training if the source does not name any data.
+        settings: The training settings by name.
+        metrics: The metrics by name, in nested dictionaries; empty if nothing was measured. A metric is a number, or a
+            list of a number and the two ends of its interval.
+        limits: Limits of the model, which are listed after LIMITS and, if there are metrics, OF_METRICS.
     """
 
     title: str
@@ -60,11 +60,11 @@ class Card:
     limits: Sequence[str] = ()
 
     def write(self, folder: Path) -> None:
-        """Write the card as README.md of a folder."""
+        """Write the card to the file README.md in a folder."""
         write_text(folder / CARD, self.text())
 
     def text(self) -> str:
-        """The card as Markdown, after the metadata that the Hub reads."""
+        """Return the card as Markdown, preceded by the metadata that the Hub reads."""
         limits = [*LIMITS, *([OF_METRICS] if self.metrics else []), *self.limits]
         sections = {
             "Use": f"```python\n{self.usage.strip()}\n```",
@@ -102,14 +102,13 @@ class Card:
 
 
 def facts_of(run: Path) -> tuple[dict[str, Any] | None, dict[str, Any]]:
-    """Return the source of a run's data, and the content of its evaluation.json.
+    """Return the source of a run's data and the content of its evaluation.json.
 
     Args:
-        run: A run folder. A bot.h5 or a name on the Hub has neither a source nor an evaluation.
+        run: A run folder. For a bot.h5 or a name on the Hub, neither is known.
 
     Returns:
-        The source, or None if it is not known. The second value is the evaluation, which is empty if the run was not
-        evaluated.
+        The source, or None if it is unknown, and the evaluation, which is empty if the run was not evaluated.
 
     Raises:
         UserError: A file of the run is damaged.
@@ -137,7 +136,7 @@ def _number(value: Any) -> str:
 
 
 def _without_folders(value: Any) -> str:
-    """Write a value of the source as text. A path outside the working folder is reduced to its last part."""
+    """Write a value of the source as text; a path outside the working folder is reduced to its last part."""
     if isinstance(value, list):
         return ", ".join(map(_without_folders, value))
     if not isinstance(value, str):

@@ -1,4 +1,4 @@
-"""Asks the user before anything is fetched or published over the network."""
+"""Asks the user before anything is downloaded or published over the network."""
 
 import sys
 
@@ -6,14 +6,14 @@ from keras_gca.errors import UserError
 
 
 def ask_before_fetching(what: str, agreed: bool) -> None:
-    """Print what is about to be fetched, and ask the user at the terminal; return only if the user agrees.
+    """Print what is about to be downloaded, and ask the user at the terminal; return only if the user agrees.
 
     Args:
-        what: A line with the model's name, size, licence and folder.
-        agreed: Whether the user has already agreed, by --yes. If so, the user is not asked.
+        what: A line with the model's name, size, licence and target folder.
+        agreed: Whether the user has already agreed with --yes. If so, the user is not asked.
 
     Raises:
-        UserError: The user does not agree, or the input is not a terminal, so that the user cannot be asked.
+        UserError: The user does not agree, or cannot be asked because the input is not a terminal.
     """
     _ask(what, agreed, "Fetch it?", "nothing was fetched")
 
@@ -22,11 +22,11 @@ def ask_before_publishing(what: str, agreed: bool) -> None:
     """Print what is about to be published, and ask as `ask_before_fetching` does.
 
     Args:
-        what: A line with the name, the number and size of the files, and who can see them.
-        agreed: Whether the user has already agreed, by --yes.
+        what: A line with the model's name, the number and size of the files, and who can see them.
+        agreed: Whether the user has already agreed with --yes.
 
     Raises:
-        UserError: The user does not agree, or the input is not a terminal, so that the user cannot be asked.
+        UserError: The user does not agree, or cannot be asked because the input is not a terminal.
     """
     _ask(what, agreed, "Publish it?", "nothing was published")
 
@@ -36,7 +36,7 @@ def _ask(what: str, agreed: bool, question: str, refusal: str) -> None:
     if agreed:
         return
     if sys.stdin is None or not sys.stdin.isatty():
-        raise UserError(f"{refusal}, because there is no terminal to ask; --yes agrees (agreed=True in Python)")
+        raise UserError(f"{refusal}, because there is no terminal to ask; use --yes to agree (agreed=True in Python)")
     try:
         answer = input(f"{question} [y/N] ")
     except EOFError:

@@ -1,4 +1,4 @@
-"""Fetches agents and models from the Hugging Face Hub, and publishes folders there. Nothing is sent without consent.
+"""Downloads agents and models from the Hugging Face Hub, and publishes folders there, always with the user's consent.
 
 The library huggingface_hub is slow to import, so it is imported only where a name on the Hub is used.
 """
@@ -22,12 +22,12 @@ _BOT_NAME = re.compile(rf"{_PART}/{_PART}(?<!\.h5)")
 
 
 def add_push_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options of an export that publish its folder."""
+    """Add the options with which an export command publishes its folder."""
     parser.add_argument(
         "--push", metavar="OWNER/NAME", help="also publish the folder under this name on the Hugging Face Hub"
     )
-    parser.add_argument("--private", action="store_true", help="with --push: a new model is visible to you only")
-    parser.add_argument("--yes", dest="agreed", action="store_true", help="fetch and publish without asking")
+    parser.add_argument("--private", action="store_true", help="with --push: make a new model visible only to you")
+    parser.add_argument("--yes", dest="agreed", action="store_true", help="download and publish without asking")
 
 
 def is_name(text: str) -> bool:
@@ -36,7 +36,7 @@ def is_name(text: str) -> bool:
 
 
 def cached_folder(name: str) -> Path | None:
-    """Return the folder of a model that was downloaded from the Hub before, or None if no such folder exists."""
+    """Return the folder of a model that was downloaded from the Hub earlier, or None if there is no such folder."""
     import huggingface_hub
     from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
 
@@ -52,7 +52,7 @@ def ask_for(name: str, files: Sequence[str], agreed: bool) -> None:
     Args:
         name: The name of the model on the Hub.
         files: The patterns of the files to download.
-        agreed: Whether the user has agreed already.
+        agreed: Whether the user has already agreed.
 
     Raises:
         UserError: The user does not agree, or the Hub does not have the model or cannot be reached.
@@ -73,7 +73,7 @@ def ask_for(name: str, files: Sequence[str], agreed: bool) -> None:
 
 
 def download(name: str, files: Sequence[str]) -> Path:
-    """Download files of a model from the Hub into the Hub's cache, and return their folder.
+    """Download files of a model from the Hub into the local Hub cache, and return the folder that contains them.
 
     Args:
         name: The name of the model on the Hub.
@@ -92,14 +92,14 @@ def download(name: str, files: Sequence[str]) -> Path:
 
 
 def bot_of(path: str | os.PathLike, agreed: bool = False) -> Path:
-    """Return the path of a bot that the user names by a path, or by a name on the Hub.
+    """Return the path of a bot that is given as a path or as a name on the Hub.
 
-    A text is a name on the Hub if it has the form OWNER/NAME and there is no folder OWNER here, so that a mistyped path
-    of a run is not looked up on the Hub. Only the bot is downloaded, and only if the user agrees.
+    A text is taken for a name on the Hub if it has the form OWNER/NAME and there is no local folder OWNER. Thus a
+    mistyped path of a run is not looked up on the Hub. Only the bot is downloaded, and only if the user agrees.
 
     Args:
         path: The path or the name.
-        agreed: Whether the user has agreed to a download already. If not, the user is asked at the terminal.
+        agreed: Whether the user has already agreed to a download. If not, the user is asked at the terminal.
 
     Raises:
         UserError: The user does not agree, or the Hub does not have such a bot or cannot be reached.
@@ -117,20 +117,20 @@ def bot_of(path: str | os.PathLike, agreed: bool = False) -> Path:
 
 
 def push(folder: Path, name: str, private: bool, agreed: bool, api: Any = None) -> str:
-    """Publish a folder as a model on the Hub, in the account that `hf auth login` has stored.
+    """Publish a folder as a model on the Hub, with the account that `hf auth login` has stored.
 
     Args:
-        folder: The folder; all its files are uploaded.
-        name: The name of the model, OWNER/NAME. The model is made if it does not exist.
-        private: Whether only the owner can see the model, if it is made.
-        agreed: Whether the user has agreed already. If not, the user is asked at the terminal.
+        folder: The folder. All files in it are uploaded.
+        name: The name of the model, OWNER/NAME. The model is created if it does not exist.
+        private: Whether only the owner can see a model that is created. An existing model keeps its visibility.
+        agreed: Whether the user has already agreed. If not, the user is asked at the terminal.
         api: The interface of the Hub, or None for `huggingface_hub.HfApi()`.
 
     Returns:
         The address of the model.
 
     Raises:
-        UserError: The name is not valid, the user does not agree, or the Hub refuses or cannot be reached.
+        UserError: The name is invalid, the user does not agree, or the Hub refuses the files or cannot be reached.
     """
     refuse_bad_name(name)
     files = [path for path in folder.rglob("*") if path.is_file()]
@@ -152,7 +152,7 @@ def push(folder: Path, name: str, private: bool, agreed: bool, api: Any = None) 
 
 
 def refuse_bad_name(name: str) -> None:
-    """Raise UserError if a name cannot be that of a new model on the Hub."""
+    """Raise UserError if a text cannot be the name of a new model on the Hub."""
     if not _BOT_NAME.fullmatch(name):
         raise UserError(f"--push {name}: this is not a name on the Hub; OWNER/NAME is expected")
 

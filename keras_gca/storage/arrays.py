@@ -1,4 +1,4 @@
-"""Reads arrays from HDF5 files that may be damaged or hostile, and writes the project's own, with a checksum.
+"""Reads arrays from HDF5 files that may be damaged or hostile, and writes HDF5 files with a checksum.
 
 Links, external storage and chunks that were never written are refused, so that only the content of the file is read.
 """
@@ -48,7 +48,7 @@ class ArrayFile:
         self._left = most_unpacked(size)
 
     def attribute(self, group: str, name: str) -> list[str]:
-        """Return an attribute of a group that is a list of texts.
+        """Return an attribute of a group; the attribute must be a list of texts.
 
         Raises:
             ValueError: The attribute is not a list of texts.
@@ -59,7 +59,7 @@ class ArrayFile:
         return [text.decode("utf-8") if isinstance(text, bytes) else str(text) for text in texts]
 
     def names(self, group: str) -> list[str]:
-        """Return the names, relative to a group, of all arrays in it and in its subgroups."""
+        """Return the names of all arrays in a group and its subgroups, relative to the group."""
         names: list[str] = []
         self._member(group).visititems(
             lambda name, item: names.append(name) if isinstance(item, h5py.Dataset) else None
@@ -70,7 +70,8 @@ class ArrayFile:
         """Read an array.
 
         Raises:
-            ValueError: `name` is not an array of numbers, or some of the array's numbers are not in this file.
+            ValueError: The member is not an array of numbers, some of its numbers are not stored in this file, or it is
+                far larger than the file.
         """
         member = self._member(name)
         if not isinstance(member, h5py.Dataset) or member.dtype.kind not in "fiub" or member.shape is None:
@@ -83,7 +84,7 @@ class ArrayFile:
         return member[()]
 
     def _member(self, name: str) -> h5py.Group | h5py.Dataset:
-        """Return a group or an array of the file, refusing links."""
+        """Return a group or an array of the file; links are refused."""
         member = self._file
         for part in filter(None, name.split("/")):
             if not isinstance(member, h5py.Group) or part in (".", ".."):
@@ -105,7 +106,7 @@ def open_arrays(path: Path) -> Iterator[ArrayFile]:
 
 
 def _is_whole(data: h5py.Dataset) -> bool:
-    """Return whether every number of a dataset is stored in its own file."""
+    """Return whether every number of a dataset is stored in the file itself."""
     if data.is_virtual or data.external:
         return False
     if data.chunks is None:
@@ -117,16 +118,16 @@ def _is_whole(data: h5py.Dataset) -> bool:
     return data.id.get_num_chunks() == math.prod(chunks) and math.prod(data.chunks) <= 2 * max(data.size, 1 << 20)
 
 
-MARK, HEADER = b"keras-conversational-agents sha256 ", 512  # the beginning of the header, and the header's bytes
-HDF5_STRUCTURE = 2**18  # the most bytes that a file of a few dozen arrays has in addition to their numbers
+MARK, HEADER = b"keras-conversational-agents sha256 ", 512  # the beginning of the header, and its size in bytes
+HDF5_STRUCTURE = 2**18  # the maximum number of bytes that a file of a few dozen arrays has besides their numbers
 
 
 @contextlib.contextmanager
 def new_hdf5(path: Path, **options: Any) -> Iterator[h5py.File]:
     """Open a new HDF5 file for writing.
 
-    The file is written through a Python stream. If HDF5 wrote the file itself, the process would crash if the file
-    could not be closed, as on a full disk.
+    The file is written through a Python stream. If HDF5 wrote the file directly, the process would crash when the file
+    cannot be closed, for example because the disk is full.
 
     Args:
         path: The file.
@@ -146,7 +147,7 @@ def new_hdf5(path: Path, **options: Any) -> Iterator[h5py.File]:
 
 
 class _Sink(io.RawIOBase):
-    """A stream that passes everything to another stream; after an error it keeps the error and ignores further data."""
+    """A stream that passes all data to another stream, until an error occurs; it stores the error."""
 
     def __init__(self, stream: io.BufferedRandom):
         super().__init__()
@@ -180,14 +181,14 @@ class _Sink(io.RawIOBase):
 def write_arrays(
     path: Path, arrays: dict[str, np.ndarray], facts: dict[str, Any], compress: bool = False, keep: Path | None = None
 ) -> None:
-    """Write named arrays and JSON facts as one HDF5 file with a checksum, atomically.
+    """Write named arrays and facts atomically to one HDF5 file with a checksum.
 
     Args:
         path: The file.
-        arrays: The arrays by their names.
-        facts: Values for JSON.
+        arrays: The arrays by name.
+        facts: Values that can be written as JSON.
         compress: Whether to compress the arrays and facts.
-        keep: A name under which the previous file is kept; see `replacing`.
+        keep: The path under which the previous file is kept; see `replacing`.
 
     Raises:
         OSError: The file cannot be written.
@@ -212,7 +213,7 @@ def _checksum(stream: io.BufferedIOBase) -> bytes:
 
 
 def _has_right_checksum(path: Path) -> bool:
-    """Return whether the checksum is right, or true for a file of an earlier version, which has no checksum."""
+    """Return whether the checksum is correct; files of earlier versions have no checksum and are accepted."""
     with path.open("rb") as stream:
         header = stream.read(HEADER)
         return not header.startswith(MARK) or header[len(MARK) :].rstrip(b"\0") == _checksum(stream)
@@ -229,9 +230,9 @@ def read_arrays(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
 
 
 def read_facts(path: Path) -> dict[str, Any]:
-    """Read only the facts that `write_arrays` wrote, in a time that does not depend on the file's size.
+    """Read only the facts that `write_arrays` wrote, in a time that does not depend on the size of the file.
 
-    The checksum covers the whole file and is not checked, so damage to the arrays is not detected.
+    The checksum is not checked, because it covers the complete file. Therefore damage to the arrays is not detected.
 
     Raises:
         UserError: The file is missing, or so damaged that its facts cannot be read.

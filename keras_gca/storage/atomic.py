@@ -1,4 +1,4 @@
-"""Replaces files atomically: a file is written under another name, and renamed when it is complete."""
+"""Replaces files atomically: a file is written under a temporary name, and renamed when it is complete."""
 
 import contextlib
 import os
@@ -14,8 +14,9 @@ def replacing(path: Path, suffix: str = "", keep: Path | None = None) -> Iterato
     Args:
         path: The file to replace.
         suffix: A suffix for the name of the temporary file.
-        keep: Another path, which receives the previous content of `path`. If one of the two files existed before, it
-            exists and is complete at every moment. They are separate files, so damage to one does not damage the other.
+        keep: Another path, to which the previous content of `path` is moved. At every moment, each of the two files
+            that existed before exists and is complete. The two files do not share data on disk, so damage to one does
+            not damage the other.
 
     Raises:
         OSError: The file cannot be written. The error's `filename` is `path`.
@@ -43,16 +44,16 @@ def replacing(path: Path, suffix: str = "", keep: Path | None = None) -> Iterato
 
 @contextlib.contextmanager
 def making_folder(path: Path) -> Iterator[Path]:
-    """Give a temporary folder to write to; it becomes `path` if the block succeeds, and is removed if it fails.
+    """Yield a temporary folder to write to; it becomes `path` if the block succeeds, and is removed if it fails.
 
-    If a process was killed while it made the folder, its temporary folder is removed first. Therefore only one process
-    at a time may make a folder.
+    A temporary folder that a killed process left is removed first. Therefore only one process at a time may make the
+    folder `path`.
 
     Args:
-        path: The folder to make; it must not exist.
+        path: The folder to make. It must not exist.
 
     Raises:
-        OSError: The folder cannot be written, or exists. The error's `filename` is `path`.
+        OSError: The folder cannot be written or already exists. The error's `filename` is `path`.
     """
     temporary = part_of(path)
     try:
@@ -72,7 +73,7 @@ def making_folder(path: Path) -> Iterator[Path]:
 
 
 def part_of(path: Path, suffix: str = "") -> Path:
-    """Return the name of a file while it is incomplete."""
+    """Return the temporary path under which a file is written while it is incomplete."""
     return path.with_name(f".{path.name}.part{suffix}")
 
 
@@ -86,7 +87,7 @@ def _copy(path: Path, other: Path) -> None:
 
 
 def _sync(folder: Path) -> None:
-    """Flush the names in a folder to the disk."""
+    """Flush a folder's list of files to the disk."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

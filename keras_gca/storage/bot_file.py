@@ -13,7 +13,7 @@ from keras_gca.storage.arrays import read_arrays, write_arrays
 from keras_gca.storage.ownership import refuse_bot_of_another, refuse_run_of_another
 from keras_gca.storage.run_folder import RunFolder
 
-SHAPES = "shapes"  # the fact with the shapes of each network's weights, in a bot of half precision
+SHAPES = "shapes"  # the name of the fact that has the shapes of each network's weights, in a half-precision bot
 
 
 def write_bot(
@@ -24,10 +24,10 @@ def write_bot(
     Args:
         path: The file.
         format: The name of the format, which `read_bot` checks.
-        facts: Values for JSON.
+        facts: Values that can be written as JSON.
         networks: The weights of each network.
-        half_precision: Whether to write the weights of each network as one compressed array of float16. The file has
-            less than half the size.
+        half_precision: Whether to write the weights of each network as one compressed float16 array. This makes the
+            file less than half as large.
 
     Raises:
         OSError: The file cannot be written.
@@ -42,7 +42,7 @@ def write_bot(
 
 
 def read_bot(path: str | os.PathLike, *formats: str) -> tuple[Path, dict[str, Any], dict[str, list[np.ndarray]]]:
-    """Read a bot file, or the bot of a run folder.
+    """Read a bot file, or the bot in a run folder.
 
     Args:
         path: The bot or the run folder.
@@ -50,11 +50,11 @@ def read_bot(path: str | os.PathLike, *formats: str) -> tuple[Path, dict[str, An
             package.
 
     Returns:
-        The path of the bot, its facts, and its networks in the order in which they were written; weights of half
-        precision are returned as float32.
+        The path of the bot, its facts, and the weights of its networks in the order in which they were written.
+        Half-precision weights are converted to float32.
 
     Raises:
-        UserError: The bot is missing, damaged, of another format or of another package.
+        UserError: The bot is missing or damaged, has another format, or belongs to another package.
     """
     path, package = Path(path), formats[0].split()[0]
     if path.is_dir():
@@ -63,7 +63,7 @@ def read_bot(path: str | os.PathLike, *formats: str) -> tuple[Path, dict[str, An
         path = run.bot
         if not path.exists():
             raise UserError(
-                f"{path}: the bot is not written yet; python -m {package}.train --resume {run.path} writes it"
+                f"{path}: the bot has not been written yet; python -m {package}.train --resume {run.path} writes it"
             )
     facts, arrays = read_arrays(path)
     refuse_bot_of_another(path, facts.get("format"), package)
@@ -79,9 +79,9 @@ def read_bot(path: str | os.PathLike, *formats: str) -> tuple[Path, dict[str, An
 
 
 def _halved(weights: list[np.ndarray]) -> np.ndarray:
-    """Return the numbers of all weights as one array of float16.
+    """Return the numbers of all weights as one float16 array.
 
-    A number beyond the range of float16, such as a bias that forbids a token, becomes the largest float16.
+    A number beyond the range of float16, such as a bias that excludes a token, is clipped to this range.
     """
     largest = np.finfo(np.float16).max
     parts = [np.clip(weight, -largest, largest).astype(np.float16).ravel() for weight in weights]
@@ -89,18 +89,18 @@ def _halved(weights: list[np.ndarray]) -> np.ndarray:
 
 
 def _whole(numbers: np.ndarray, shapes: list[list[int]]) -> list[np.ndarray]:
-    """Return weights of these shapes as float32, from the array of `_halved`.
+    """Convert an array that `_halved` returned to float32 weights with the given shapes.
 
     Raises:
-        ValueError: The shapes do not have as many numbers as the array.
+        ValueError: The shapes require a different number of values than the array has.
     """
     sizes = [math.prod(shape) for shape in shapes]
     if min((size for shape in shapes for size in shape), default=0) < 0 or sum(sizes) != numbers.size:
-        raise ValueError(f"there are {numbers.size:,} numbers, which do not fit the shapes")
+        raise ValueError(f"there are {numbers.size:,} numbers, which do not match the shapes")
     parts = np.split(numbers.astype(np.float32), np.cumsum(sizes)[:-1])
     return [part.reshape(shape) for part, shape in zip(parts, shapes, strict=True)] if shapes else []
 
 
 def damaged_bot(path: Path, error: Exception) -> UserError:
-    """Return the error for a bot whose parts contradict each other."""
+    """Return the error for a bot whose parts are inconsistent."""
     return UserError(f"{path}: the file is damaged; its parts do not fit together ({error})")

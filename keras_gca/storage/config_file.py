@@ -14,7 +14,7 @@ Kind = TypeVar("Kind", bound=Settings)
 
 
 def write_settings(path: str | os.PathLike, config: Settings, source: dict[str, Any]) -> None:
-    """Write the settings of a run, and a description of the source of its data."""
+    """Write the settings of a run and a description of the source of its data."""
     write_text(Path(path), json.dumps({"source": source, "config": config.to_values()}, indent=2))
 
 
@@ -26,8 +26,8 @@ def read_settings(path: str | os.PathLike, kind: type[Kind]) -> Kind:
         kind: The class of the settings.
 
     Raises:
-        UserError: The file is missing or damaged, or holds settings of another kind. The message names the file, and
-            a field if its value is wrong.
+        UserError: The file is missing or damaged, contains settings of another kind, or contains an invalid value. The
+            message names the file and the invalid setting.
     """
     values = _part(path, "config")
     try:
@@ -37,7 +37,7 @@ def read_settings(path: str | os.PathLike, kind: type[Kind]) -> Kind:
 
 
 def read_source(path: str | os.PathLike) -> dict[str, Any]:
-    """Read the description of the source of a run's data: names, texts and lists of texts.
+    """Read the description of the source of a run's data: an object whose values are texts or lists of texts.
 
     Raises:
         UserError: The file is missing or damaged.

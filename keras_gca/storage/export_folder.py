@@ -1,4 +1,4 @@
-"""Makes the folder that an export writes to."""
+"""Checks the folder that an export writes to."""
 
 import os
 from pathlib import Path

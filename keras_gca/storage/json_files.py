@@ -1,4 +1,4 @@
-"""Reads JSON from files that may be damaged or hostile; values that were read can be written again."""
+"""Reads JSON from files that may be damaged or hostile."""
 
 import json
 import math
@@ -11,11 +11,11 @@ from keras_gca.errors import UserError
 
 
 class NotJSONError(ValueError):
-    """A text is not JSON. (JSON that cannot be used is another `ValueError`.)"""
+    """A text is not JSON; valid JSON that cannot be used raises a plain `ValueError`."""
 
 
-LARGEST = 200_000_000  # bytes of a file
-DEEPEST = 50  # levels of lists and objects
+LARGEST = 200_000_000  # the maximum size of a file in bytes
+DEEPEST = 50  # the maximum number of nested lists and objects
 
 
 def loads(text: str) -> Any:
@@ -23,8 +23,8 @@ def loads(text: str) -> Any:
 
     Raises:
         NotJSONError: The text is not JSON.
-        ValueError: The JSON is too deeply nested, or contains a number of thousands of digits or half of a
-            surrogate pair, which text files cannot contain. The message is one line.
+        ValueError: The JSON is too deeply nested, contains a number with thousands of digits, or contains half of a
+            surrogate pair, which cannot be written to a text file. The message is one line.
     """
     try:
         value = json.loads(text)
@@ -33,7 +33,7 @@ def loads(text: str) -> Any:
         raise NotJSONError(f"{error.msg.removesuffix(' at')} at {where}") from None
     except RecursionError:
         raise ValueError(f"lists or objects are nested more than {DEEPEST} levels deep") from None
-    except ValueError:  # Python refuses to convert longer numbers, with a message that is meant for programmers
+    except ValueError:  # Python refuses to convert longer numbers; its message is meant for programmers
         raise ValueError(f"a number has more than {sys.get_int_max_str_digits():,} digits") from None
     _check(value, DEEPEST)
     return value
@@ -51,7 +51,7 @@ def read(path: str | os.PathLike) -> Any:
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror})") from None
     if len(content) > LARGEST:
-        raise UserError(f"{path}: the file is larger than {LARGEST:,} bytes; no file of this program is so large")
+        raise UserError(f"{path}: the file is larger than {LARGEST:,} bytes; no file of this program is that large")
     try:
         return loads(content.decode("utf-8"))
     except ValueError as error:
@@ -59,7 +59,7 @@ def read(path: str | os.PathLike) -> Any:
 
 
 def read_object(path: str | os.PathLike) -> dict[str, Any]:
-    """Return the value of a JSON file that must be an object; see `read`."""
+    """Return the value of a JSON file, which must be an object; see `read`."""
     value = read(path)
     if not isinstance(value, dict):
         raise UserError(f"{path}: the content is not a JSON object")
@@ -67,10 +67,10 @@ def read_object(path: str | os.PathLike) -> dict[str, Any]:
 
 
 def plain(value: Any) -> Any:
-    """Return nested values with null (None) in place of the numbers that JSON does not have: NaN and the infinities.
+    """Return nested values with None instead of NaN and infinity, which JSON does not have.
 
     Args:
-        value: Dictionaries, lists and tuples that contain values for JSON.
+        value: Nested dictionaries, lists and tuples of values that can be written as JSON.
     """
     if isinstance(value, dict):
         return {key: plain(part) for key, part in value.items()}

@@ -1,6 +1,6 @@
-"""The files by which a training run and its live view exchange questions and replies: the folder `live` of a run.
+"""The files in the folder `live` of a run, with which a training run and its live view exchange questions and replies.
 
-questions.json   the user's questions; a training answers them only if this file exists
+questions.json   the user's questions; replies are recorded only if this file exists
 0001.json ...    the replies after a stage; the number is that of the stage's row in the log
 """
 
@@ -13,17 +13,17 @@ from keras_gca.storage import json_files
 from keras_gca.storage.atomic import write_text
 
 FOLDER = "live"
-QUESTIONS = 3  # the most questions of a user
-LONGEST_QUESTION = 500  # characters
+QUESTIONS = 3  # the maximum number of questions
+LONGEST_QUESTION = 500  # the maximum number of characters in a question
 
 
 class Judged(NamedTuple):
-    """A text, and how human the discriminator D judges it to be.
+    """A text with the scores that the discriminator D gives it.
 
     Attributes:
         text: The text.
-        score: D's score of the whole text, in [0, 1]; higher is more human. None if D has not judged it.
-        tokens: Each token with D's probability that a human wrote it; empty if D does not judge tokens.
+        score: D's score of the complete text, in [0, 1]; higher is more human. None if D has not judged the text.
+        tokens: Each token with D's probability that a human wrote it. Empty if D does not judge tokens.
     """
 
     text: str
@@ -38,7 +38,7 @@ class Exchange(NamedTuple):
         context: The text that is answered.
         reply: The reply of the network in training, or None if a note replaces it.
         human: The reply that a human gave to the same context, or None if there is no such reply.
-        note: The note that replaces a reply.
+        note: The crisis note that replaces the reply, or None.
     """
 
     context: str
@@ -72,7 +72,7 @@ class LiveFiles:
             raise UserError(f"{self.questions_file}: {error}") from None
 
     def ask(self, questions: list[str]) -> None:
-        """Store the questions that the training answers from now on."""
+        """Store the questions that the bot answers from now on."""
         self.path.mkdir(parents=True, exist_ok=True)
         write_text(self.questions_file, json.dumps(questions, ensure_ascii=False))
 
@@ -98,7 +98,7 @@ class LiveFiles:
         return sorted(int(path.stem) for path in self.path.glob("*.json") if path.stem.isdecimal())
 
     def read(self, row: int) -> dict[str, Any] | None:
-        """Return what `write` has written after a row, as values for JSON, or None if there is nothing.
+        """Return the JSON object that `write` wrote for a row, or None if there is no such file.
 
         Raises:
             UserError: The file is damaged.
@@ -106,7 +106,11 @@ class LiveFiles:
         return json_files.read_object(self._file(row)) if self._file(row).exists() else None
 
     def remove(self, after: int) -> None:
-        """Remove the replies of later rows, because these rows are computed anew."""
+        """Remove the replies after later rows, because these rows are computed again.
+
+        Args:
+            after: The number of the last row whose replies are kept.
+        """
         for row in self.rows():
             if row > after:
                 self._file(row).unlink()
@@ -116,15 +120,16 @@ class LiveFiles:
 
 
 def checked_questions(values: Any) -> list[str]:
-    """Return questions with spaces in place of control characters.
+    """Check questions, and return them with spaces instead of control characters.
 
     Raises:
-        ValueError: The values are not one to QUESTIONS texts of at most LONGEST_QUESTION characters with words.
+        ValueError: There are no questions or more than QUESTIONS, or a question is not a text, has more than
+            LONGEST_QUESTION characters, or has no words.
     """
     if not isinstance(values, list) or not 1 <= len(values) <= QUESTIONS:
         raise ValueError(f"1 to {QUESTIONS} questions are expected")
     if not all(isinstance(text, str) and len(text) <= LONGEST_QUESTION for text in values):
-        raise ValueError(f"questions are texts of at most {LONGEST_QUESTION} characters")
+        raise ValueError(f"questions must be texts of at most {LONGEST_QUESTION} characters")
     questions = ["".join(c if c.isprintable() else " " for c in text).strip() for text in values]
     if not all(any(c.isalnum() for c in text) for text in questions):
         raise ValueError("a question needs at least one word")
@@ -132,7 +137,7 @@ def checked_questions(values: Any) -> list[str]:
 
 
 def _values(exchange: Exchange) -> dict[str, Any]:
-    """Return an exchange as values for JSON."""
+    """Return an exchange in a form that can be written as JSON."""
     judged = {
         name: None if text is None else text._asdict()
         for name, text in exchange._asdict().items()

@@ -1,4 +1,4 @@
-"""Tells which package a run or a bot belongs to, so that the other package can name the command that opens it."""
+"""Recognises the package to which a run or a bot belongs, so that errors can name the command that opens it."""
 
 import re
 from pathlib import Path
@@ -6,7 +6,7 @@ from typing import Any
 
 from keras_gca.errors import UserError
 
-# For each package, a file that all its runs have from the start and runs of other packages do not have.
+# For each package, a file that all runs of this package have from the start, and no runs of other packages have.
 MARKS = {"keras_gca": "pairs.h5", "gail_tf": "trajectories.jsonl"}
 
 
@@ -16,7 +16,7 @@ def refuse_run_of_another(path: Path, package: str, door: str = "chat") -> None:
     Args:
         path: The folder.
         package: The package that is expected.
-        door: The command of the other package that the message names, with its options.
+        door: The name of the command that the message names for the other package, with its options.
 
     Raises:
         UserError: The run belongs to another package.
@@ -31,7 +31,7 @@ def refuse_bot_of_another(path: Path, format: Any, package: str) -> None:
 
     Args:
         path: The file.
-        format: The format that is written in the file.
+        format: The name of the format, as stored in the file.
         package: The package that is expected.
 
     Raises:

@@ -1,7 +1,8 @@
-"""Reads and writes what the run folders of both papers have in common: settings, checkpoint, log, samples, and a lock.
+"""Reads and writes the files that both papers' run folders share: settings, checkpoint, log, samples and a lock.
 
 Each file is written under a temporary name and moved into place when it is complete, so that an interruption never
-leaves a partial file. Files in HDF5 begin with a checksum of the rest. `lock` prevents two training runs in one folder.
+leaves a partial file. HDF5 files begin with a checksum of the rest of the file. `lock` prevents two training runs from
+using one folder at the same time.
 """
 
 import contextlib
@@ -34,8 +35,8 @@ SettingsT = TypeVar("SettingsT", bound=Settings)
 def lock(path: Path) -> Iterator[None]:
     """Keep other training runs out of a run folder until the block or the process ends.
 
-    The folder is created if it does not exist, and removed again if nothing was written to it. Partial checkpoints of a
-    killed training run are removed.
+    The folder is created if it does not exist, and removed again if nothing was written to it. Partial checkpoints that
+    a killed training run left are removed.
 
     Args:
         path: The folder.
@@ -58,11 +59,11 @@ def lock(path: Path) -> Iterator[None]:
                     if not any(folder.iterdir()):
                         folder.rmdir()
     except filelock.Timeout:
-        raise UserError(f"{path}: another process is training in this folder; take another --run, or wait") from None
+        raise UserError(f"{path}: another process is training in this folder; choose another --run, or wait") from None
 
 
 def refuse_reached(name: str, total: int, done: int) -> None:
-    """Check that a training run has not reached a new total yet.
+    """Check that a training run has not yet reached a new total.
 
     Args:
         name: The name of the setting.
@@ -74,7 +75,7 @@ def refuse_reached(name: str, total: int, done: int) -> None:
     """
     if total <= done:
         raise UserError(
-            f"{naming([name])}: {total} is too few, because the run has done {done} already; at least {done + 1} is "
+            f"{naming([name])}: {total} is too few, because the run has already done {done}; at least {done + 1} is "
             "expected"
         )
 
@@ -95,7 +96,7 @@ class RunFolder(Generic[SettingsT]):
 
     def __init__(self, path: Path):
         self.path = path
-        self._damaged = False  # whether the last checkpoint is damaged
+        self._damaged = False  # whether the last checkpoint was found to be damaged
 
     @classmethod
     def make(cls, path: str | os.PathLike, config: SettingsT, source: dict[str, Any]) -> Self:
@@ -107,7 +108,7 @@ class RunFolder(Generic[SettingsT]):
             source: A description of the source of the data.
 
         Raises:
-            UserError: The folder contains a run already, or `path` is a file.
+            UserError: The folder already contains a run, or `path` is a file.
         """
         cls.refuse_existing(path)
         run = cls(Path(path))
@@ -117,23 +118,23 @@ class RunFolder(Generic[SettingsT]):
 
     @staticmethod
     def refuse_existing(path: str | os.PathLike) -> None:
-        """Raise UserError if the folder contains a run already, or if `path` is a file."""
+        """Raise UserError if the folder already contains a run, or if `path` is a file."""
         if (Path(path) / CHECKPOINT).exists():
-            raise UserError(f"{path} contains a run already; choose another --run, or resume it with --resume {path}")
+            raise UserError(f"{path} already contains a run; choose another --run, or resume it with --resume {path}")
         if Path(path).exists() and not Path(path).is_dir():
             raise UserError(f"{path} is a file; --run expects a folder")
 
     @classmethod
     def open(cls, path: str | os.PathLike, door: str = "chat") -> Self:
-        """Open a run that exists.
+        """Open an existing run.
 
         Args:
             path: The folder.
-            door: The name of the calling command, such as "chat". If the run belongs to the other package, the message
-                names that package's command of the same name.
+            door: The name of the calling command, such as "chat". If the run belongs to the other package, the error
+                message names the command with the same name in that package.
 
         Raises:
-            UserError: There is no run, or it belongs to another package.
+            UserError: There is no run in the folder, or the run belongs to another package.
         """
         run = cls(Path(path))
         if not (run.path / CHECKPOINT).exists():
@@ -160,7 +161,7 @@ class RunFolder(Generic[SettingsT]):
         return self.path / "config.json"
 
     def source(self) -> dict[str, Any]:
-        """Return the source of the data that `make` was given; see `read_source`."""
+        """Return the description of the data source that was passed to `make`; see `read_source`."""
         return read_source(self.config_file)
 
     def config(self) -> SettingsT:
@@ -168,18 +169,18 @@ class RunFolder(Generic[SettingsT]):
         return read_settings(self.config_file, self.kind)
 
     def config_of(self, facts: dict[str, Any]) -> SettingsT:
-        """Return the run's settings, with the totals that a checkpoint states.
+        """Return the run's settings, with the totals that are stored in a checkpoint.
 
-        The totals are the settings that `--resume` may change. Those in config.json may be different for two reasons. A
-        training with new totals may have been killed before it wrote them there. And the previous checkpoint, which is
-        used if the last one is damaged, may state the earlier totals. Checkpoints of earlier versions of the program do
-        not state totals, so those of config.json apply.
+        The totals are the settings that `--resume` may change. They can differ from the totals in config.json for two
+        reasons. A training run with new totals may have been killed before it wrote them to config.json. Or the last
+        checkpoint may be damaged, so that the previous checkpoint with earlier totals is used. Checkpoints from earlier
+        versions of the program do not contain totals. In that case the totals in config.json are used.
 
         Args:
             facts: The facts of the checkpoint.
 
         Raises:
-            UserError: config.json cannot be read, or the totals are impossible.
+            UserError: config.json cannot be read, or the totals are invalid.
         """
         config = self.config()
         try:
@@ -192,10 +193,10 @@ class RunFolder(Generic[SettingsT]):
 
         Args:
             facts: The facts of the checkpoint.
-            changes: New totals; if there are none, the settings are those of `config_of`.
+            changes: New totals. Without new totals, the result is that of `config_of`.
 
         Raises:
-            UserError: A setting is not a total, a total is impossible or does not exceed the number that has been
+            UserError: A setting is not a total, a total is invalid or does not exceed the number that has been
                 completed, or the facts do not belong to a checkpoint of this run.
         """
         before = self.config_of(facts)
@@ -213,24 +214,24 @@ class RunFolder(Generic[SettingsT]):
     def refuse_totals(self, before: SettingsT, facts: dict[str, Any], changes: Mapping[str, Any]) -> None:
         """Check that new totals exceed the numbers that have been completed.
 
-        This base class checks nothing. A subclass knows what has been completed, and overrides the method.
+        The method of this base class checks nothing. Subclasses override it, because they know what has been completed.
 
         Args:
-            before: The settings that the checkpoint was written with.
+            before: The settings with which the checkpoint was written.
             facts: The facts of the checkpoint.
             changes: New totals.
 
         Raises:
-            UserError: A total cannot be reached from this checkpoint.
+            UserError: A total does not exceed the number that has been completed.
             KeyError: A fact is missing.
-            ValueError: A fact is impossible.
+            ValueError: A fact has an invalid value.
             TypeError: A fact has a wrong type.
         """
 
     def _with_totals(self, config: SettingsT, totals: Mapping[str, Any]) -> SettingsT:
         if others := sorted(set(totals) - set(config.totals)):
             possible = " and ".join(config.totals) or "no setting"
-            raise UserError(f"{others[0]!r} cannot be changed in a run that has begun; {possible} can")
+            raise UserError(f"{others[0]!r} cannot be changed in a run that has begun; {possible} can be changed")
         return config.changed(**totals)
 
     def write_config(self, config: SettingsT) -> None:
@@ -238,14 +239,14 @@ class RunFolder(Generic[SettingsT]):
         write_settings(self.config_file, config, self.source())
 
     def write_checkpoint(self, facts: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
-        """Write what `--resume` needs, and keep the previous checkpoint unless it is damaged.
+        """Write a checkpoint for `--resume`, and keep the previous checkpoint unless it is damaged.
 
         Args:
             facts: Values that JSON can represent.
             arrays: Arrays by name.
 
         Raises:
-            DivergedError: An array contains NaN or infinity; nothing is written.
+            DivergedError: An array contains NaN or infinity. In that case nothing is written.
             OSError: The file cannot be written.
         """
         for name, array in arrays.items():
@@ -255,10 +256,10 @@ class RunFolder(Generic[SettingsT]):
         self._damaged = False
 
     def read_checkpoint(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-        """Read the last checkpoint; if it is damaged, read the previous one, and say so on standard error.
+        """Read the last checkpoint; if it is damaged, read the previous one and print a message to standard error.
 
         Returns:
-            The facts and the arrays that `write_checkpoint` was given.
+            The facts and arrays that were passed to `write_checkpoint`.
 
         Raises:
             UserError: Neither checkpoint can be read.
@@ -266,9 +267,10 @@ class RunFolder(Generic[SettingsT]):
         return self._of_checkpoint(read_arrays)
 
     def read_facts(self) -> dict[str, Any]:
-        """Read the facts of the last checkpoint, or of the previous one, as `read_checkpoint` does, without the arrays.
+        """Read only the facts of the checkpoint that `read_checkpoint` would read.
 
-        Damage to the arrays is not detected; see `arrays.read_facts`.
+        Damage to the arrays is not detected, so the previous checkpoint is read only if the facts of the last one are
+        damaged; see `arrays.read_facts`.
         """
         return self._of_checkpoint(read_facts)
 
@@ -284,7 +286,7 @@ class RunFolder(Generic[SettingsT]):
             return previous
 
     def write_log(self, history: list[dict[str, Any]]) -> None:
-        """Write the whole history as log.csv, so that the log of a resumed run contains each epoch once."""
+        """Write the complete history to log.csv, so that the log of a resumed run contains each epoch only once."""
         columns = list(dict.fromkeys(key for row in history for key in row))
         text = io.StringIO()
         writer = csv.DictWriter(text, columns, lineterminator="\n")
@@ -293,7 +295,7 @@ class RunFolder(Generic[SettingsT]):
         write_text(self.path / "log.csv", text.getvalue())
 
     def read_log(self) -> list[dict[str, Any]]:
-        """Read the history that `write_log` was given, with float numbers. The list is empty if there is no log yet.
+        """Read the history from log.csv, with numbers as float; the list is empty if there is no log yet.
 
         Raises:
             UserError: The file is damaged.
@@ -314,7 +316,7 @@ class RunFolder(Generic[SettingsT]):
             raise UserError(f"{path}: cannot be read ({error})") from None
 
     def write_samples(self, name: str, exchanges: list[tuple[str, str]]) -> None:
-        """Write pairs of a context and a reply as a text file."""
+        """Write contexts with their replies to a text file in the folder `samples`."""
         (self.path / "samples").mkdir(exist_ok=True)
         write_text(
             self.path / "samples" / f"{name}.txt",
@@ -322,7 +324,9 @@ class RunFolder(Generic[SettingsT]):
         )
 
     def read_samples(self, row: int) -> str | None:
-        """Return the sample replies of a row of the log, whose names begin with its number, or None if there are none.
+        """Return the text of the sample replies for a row of the log, or None if there are none.
+
+        The name of the file begins with the number of the row.
 
         Raises:
             OSError: The file cannot be read.
@@ -331,7 +335,7 @@ class RunFolder(Generic[SettingsT]):
         return found[0].read_text(encoding="utf-8", errors="replace") if found else None
 
     def remove_samples(self, after: int) -> int:
-        """Remove the samples that belong to later rows of the log; their names begin with the number of the row.
+        """Remove the samples that belong to later rows of the log; their file names begin with the row's number.
 
         Args:
             after: The number of the last row whose samples are kept.
@@ -347,6 +351,6 @@ class RunFolder(Generic[SettingsT]):
 
 
 def _row_of(samples: Path) -> int | None:
-    """Return the row number with which the name of a file of samples begins, or None if there is no number."""
+    """Return the row number at the beginning of a sample file's name, or None if there is no number."""
     number = re.match(r"\d+", samples.name)
     return int(number[0]) if number else None

@@ -1,4 +1,4 @@
-"""`python -m keras_gca.survey make | serve | print | import | tabulate` makes the human evaluation of Section 5."""
+"""`python -m keras_gca.survey make | serve | print | import | tabulate` runs the human evaluation of Section 5."""
 
 import argparse
 import secrets
@@ -15,48 +15,51 @@ from keras_gca.errors import UserError
 from keras_gca.survey.questionnaire import DIALOGUES, LINES, Survey
 from keras_gca.survey.votes import MARKS_PER_MINUTE, Votes
 
-if TYPE_CHECKING:  # this imports TensorFlow, for which `--help` must not wait
+if TYPE_CHECKING:  # the module imports TensorFlow, and `--help` must not wait for that
     from keras_gca.agent import Agent
 
 DESCRIPTION = """\
 The human evaluation of Ludwig 2017, Section 5. Volunteers read dialogue lines with two machine-generated answers each,
-and mark the better one (Figure 3). Tables 1 and 2 and the Jaccard index of Eq. 11 are computed from their votes.
+and mark the better answer (Figure 3). Tables 1 and 2 and the Jaccard index of Eq. 11 are computed from their votes.
 
   python -m keras_gca.survey make runs/NAME             two models answer held-out lines: survey.json
   python -m keras_gca.survey serve survey.json          volunteers vote in their browsers: votes.sqlite
   python -m keras_gca.survey tabulate survey.json       Tables 1 and 2, Eq. 11, agreement, test, intervals
 
-Without a server: `print` writes a form for paper and as CSV, `import` reads filled CSVs.
+Without a server: `print` writes the form for paper and as CSV; `import` reads filled CSV forms.
 """
 
 MAKE = """\
 Make a survey of held-out dialogue lines, which two models answer by Algorithm 1. The order of the two answers is random
-for each line. A dialogue is made of several held-out conversations if they are short. Lines to which both models give
+for each line. If held-out conversations are short, several of them make up a dialogue. Lines to which both models give
 the same answer are left out.
 
-  python -m keras_gca.survey make runs/NAME                     teacher forcing against adversarial learning
+  python -m keras_gca.survey make runs/NAME                     teacher forcing versus adversarial learning
   python -m keras_gca.survey make runs/A runs/B                 the adversarial generators of two runs
   python -m keras_gca.survey make runs/A runs/B --models teacher_forcing adversarial
 
-The lines are those that the first run held out of its training; make sure that the second run was not trained on them.
+The lines come from the held-out conversations of the first run. Make sure that the second run was not trained on them.
 The discriminator of the first bot judges all answers (Eq. 9 and 10).
 """
 
 SERVE = """\
-Serve the form. Each volunteer who opens the address gets a personal link, with which they can stop and continue later.
-Every vote is stored at once. Ctrl-C ends the server; serving again continues with the same votes.
+Serve the form to browsers. Each volunteer who opens the address gets a personal link, which lets them stop and continue
+later. Every vote is stored at once. Ctrl-C ends the server. If you start it again, it continues with the same votes.
 
-By default only this computer can open the form. To share it in your own network, use --host 0.0.0.0 and give the
-volunteers the printed address, whose token they need to begin. Each start of the server prints a new token; personal
-links need none and stay valid. On the internet, put a web server with HTTPS in front of this server, which passes the
-Host header on unchanged: the links are secrets and must be encrypted on their way. If this server listens at 127.0.0.1,
-it requires no token, and the web server decides who may begin.
+By default, the form can be opened only on this computer. To share it in your own network, use --host 0.0.0.0 and give
+the volunteers the printed address. It contains a token, without which nobody can begin. The server prints a new token
+each time it starts. Personal links stay valid and need no token.
 
-The first page says how long the survey takes, what it is for and what is stored, and with --asked-by also who asks. A
-link that is printed when the server starts shows you how far the volunteers are, without what they marked.
+To share the form on the internet, put a web server with HTTPS in front of this server. HTTPS is necessary because the
+links are secrets. The web server must pass the Host header on unchanged. If this server listens at 127.0.0.1, it
+requires no token, and the web server decides who may begin.
 
-Within a minute one volunteer may give 120 marks (--marks-per-minute), and 100 volunteers may begin from one address.
-All visitors who come through a web server have the address of that server.
+The first page says how long the survey takes, what it is for and what is stored. With --asked-by, the page also says
+who is asking. When the server starts, it prints a link to a page for you. This page shows the progress of each
+volunteer, but not their votes.
+
+Each volunteer can mark 120 lines within a minute (--marks-per-minute), and 100 volunteers can begin within a minute
+from one address. If visitors come through a web server, they all have the address of that server.
 """
 
 
@@ -71,7 +74,7 @@ def _make(options: argparse.Namespace) -> int:
     if len(options.bots) > 2:
         raise UserError(f"{len(options.bots)} bots are given; one or two are expected")
     if options.output.exists():
-        raise UserError(f"{options.output} already exists, and votes may belong to it; name another --output")
+        raise UserError(f"{options.output} already exists, and votes may belong to it; choose another --output")
     if not options.output.parent.is_dir():
         raise UserError(f"{options.output}: its folder does not exist")
     bad = command_line.bad_lines(options)
@@ -89,7 +92,7 @@ def _make(options: argparse.Namespace) -> int:
     if len(agents) == 2 and names[0] == names[1]:
         names = [f"{name} of {path}" for name, path in zip(names, options.bots, strict=True)]
     if names[0] == names[1]:
-        raise UserError(f"{names[0]} is given twice; two different models are expected")
+        raise UserError(f"{names[0]} is named twice; two different models are expected")
     first, second = (Model(*parts) for parts in zip(names, (agents[0], agents[-1]), generators, strict=True))
     utterances = max(agent.config.context_utterances for agent in agents)
     if conversations is not None:
@@ -112,25 +115,27 @@ def _size(survey: Survey) -> str:
 
 
 def _held_out(options: argparse.Namespace, agent: "Agent", utterances: int) -> tuple[str, list[list[tuple[str, ...]]]]:
-    """Return the source of the lines that a run held out, and the lines with the words of its corpus."""
+    """Return a description of a run's held-out lines, and the lines as text from its corpus."""
     from keras_gca.survey.dialogues import held_out_lines
     from keras_gca.training.run_folder import GCARun
 
     if not options.bots[0].is_dir():
         raise UserError(
-            f"{options.bots[0]} does not contain the held-out lines; name the bot's run folder instead, "
-            "or dialogues by --data FILE"
+            f"{options.bots[0]} does not contain the held-out lines; name the bot's run folder instead, or a file of "
+            "dialogues with --data FILE"
         )
     run = GCARun.open(options.bots[0])
     corpus, held_out = run.source().get("data"), run.dataset().held_out
     if not isinstance(corpus, str):
-        raise UserError(f"{run.path} does not name the corpus of its training; name dialogues by --data FILE")
+        raise UserError(f"{run.path} does not name its training corpus; name a file of dialogues with --data FILE")
     try:
-        bad = BadLines("skipped_lines" in run.source(), UserError)  # bad lines are skipped if the training skipped them
+        bad = BadLines("skipped_lines" in run.source(), UserError)  # skipped if they were skipped in training
         conversations = read_conversations(None if corpus == EMBEDDED else corpus, options.format, bad)
         lines = held_out_lines(held_out, conversations, agent, utterances)
     except UserError as error:
-        raise UserError(f"{run.path} was trained on {corpus}: {error}; name dialogues by --data FILE") from None
+        raise UserError(
+            f"{run.path} was trained on {corpus}: {error}; name a file of dialogues with --data FILE"
+        ) from None
     return f"held out of {corpus}", lines
 
 
@@ -148,7 +153,7 @@ def _serve(options: argparse.Namespace) -> int:
     print(f"{options.survey}: {_size(survey)}; votes: {options.votes}")
     print(f"open {addresses(options.host, server.port, token)} ; Ctrl-C ends the server", flush=True)
     host = "127.0.0.1" if options.host in EVERYWHERE else options.host
-    print(f"progress, for you alone: http://{host}:{server.port}/organiser/{organiser}", flush=True)
+    print(f"progress, only for you: http://{host}:{server.port}/organiser/{organiser}", flush=True)
     serve_until_stopped(server)
     further = command_line.hint("keras_gca.survey", "tabulate", options.survey, "--votes", options.votes)
     print(f"\nnext: {further}")
@@ -175,8 +180,8 @@ def _import(options: argparse.Namespace) -> int:
     names = [path.stem for path in options.forms]
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
-        raise UserError(f"two forms are named {twice}; each volunteer's form needs a file name of its own")
-    forms = {path.stem: read_form(path, survey) for path in options.forms}  # all are checked before any is stored
+        raise UserError(f"two forms are named {twice}; each form needs a different file name")
+    forms = {path.stem: read_form(path, survey) for path in options.forms}  # check all forms before storing any
     votes = Votes.create(options.votes, survey)
     for name, choices in forms.items():
         votes.replace_imported(name, choices)
@@ -189,7 +194,7 @@ def _tabulate(options: argparse.Namespace) -> int:
 
 
 def _count(options: argparse.Namespace) -> dict[str, Any]:
-    """Count the votes, write and print the tables, and return what --json prints."""
+    """Count the votes, write and print the tables, and return the document that --json prints."""
     survey = Survey.read(options.survey)
     ballots = Votes.open(options.votes, survey).ballots()
     if not len(ballots):
@@ -219,16 +224,16 @@ def make_parser() -> command_line.Parser:
         added = commands.add_parser(name, help=help, description=description or f"{help[0].upper()}{help[1:]}.")
         added.set_defaults(run=run)
         if name != "make":
-            added.add_argument("survey", type=Path, metavar="SURVEY", help="a survey.json")
+            added.add_argument("survey", type=Path, metavar="SURVEY", help="a survey.json file")
         return added
 
     make = command("make", _make, "let two models answer held-out dialogue lines", MAKE)
-    make.add_argument("bots", nargs="+", type=Path, metavar="RUN_OR_BOT", help="one or two run folders or bot.h5")
+    make.add_argument("bots", nargs="+", type=Path, metavar="RUN_OR_BOT", help="one or two run folders or bot.h5 files")
     make.add_argument(
         "--models", nargs=2, metavar=("A", "B"), help="the generators to compare [teacher_forcing adversarial]"
     )
     make.add_argument(
-        "--data", type=Path, metavar="FILE", help="take lines from this corpus in place of the run's held-out lines"
+        "--data", type=Path, metavar="FILE", help="take lines from this corpus instead of the run's held-out lines"
     )
     make.add_argument("--format", choices=sorted(FORMATS), help="the format of the corpus (default: detected)")
     command_line.add_bad_lines(make)
@@ -247,9 +252,9 @@ def make_parser() -> command_line.Parser:
         metavar="L",
         help=f"the number of human lines in each dialogue [paper: about {LINES}]",
     )
-    make.add_argument("--beam", type=at_least_one, metavar="N", help="answer by a beam search of this width")
+    make.add_argument("--beam", type=at_least_one, metavar="N", help="generate answers by beam search with this width")
     make.add_argument(
-        "--seed", type=int, default=0, metavar="S", help="seed of the choice of lines and the order of answers [0]"
+        "--seed", type=int, default=0, metavar="S", help="the seed for choosing lines and ordering answers [0]"
     )
     make.add_argument(
         "--output", type=Path, default=Path("survey.json"), metavar="FILE", help="the file to write [survey.json]"
@@ -257,28 +262,30 @@ def make_parser() -> command_line.Parser:
 
     serve = command("serve", _serve, "serve the form to volunteers' browsers", SERVE)
     serve.add_argument("--host", default="127.0.0.1", help="the address to listen at [127.0.0.1: this computer only]")
-    serve.add_argument("--port", type=int, default=8000, help="the port to listen at; 0 takes a free one [8000]")
+    serve.add_argument("--port", type=int, default=8000, help="the port to listen at; 0 chooses a free port [8000]")
     serve.add_argument(
         "--marks-per-minute",
         type=at_least_one,
         default=MARKS_PER_MINUTE,
         metavar="N",
-        help=f"the number of marks that one volunteer may give in a minute [{MARKS_PER_MINUTE}]",
+        help=f"the maximum number of lines that a volunteer can mark in a minute [{MARKS_PER_MINUTE}]",
     )
 
     serve.add_argument(
         "--asked-by",
         default="",
         metavar="TEXT",
-        help="who asks, and how to reach them, for the first page, such as 'Ann Lee, ann@example.org'",
+        help="who is asking and how to reach them, for the first page, such as 'Ann Lee, ann@example.org'",
     )
 
-    printed = command("print", _print, "write the form for paper, and as CSV")
+    printed = command("print", _print, "write the form for paper and as CSV")
     printed.add_argument(
         "--folder", type=Path, default=Path("forms"), metavar="DIR", help="the folder to write to [forms]"
     )
 
-    imported = command("import", _import, "store the votes of filled CSV forms, in place of an earlier import's votes")
+    imported = command(
+        "import", _import, "store the votes of filled CSV forms, which replace an earlier import's votes"
+    )
     imported.add_argument("forms", nargs="+", type=Path, metavar="CSV", help="filled forms, one for each volunteer")
 
     tabulated = command(
@@ -287,7 +294,7 @@ def make_parser() -> command_line.Parser:
     tabulated.add_argument(
         "--folder", type=Path, default=Path("tables"), metavar="DIR", help="the folder to write to [tables]"
     )
-    tabulated.add_argument("--seed", type=int, default=0, metavar="S", help="seed of the bootstrap intervals [0]")
+    tabulated.add_argument("--seed", type=int, default=0, metavar="S", help="the seed for the bootstrap intervals [0]")
 
     reporting.add_json(tabulated)
 

@@ -1,4 +1,4 @@
-"""Makes a survey: held-out dialogue lines, two models' answers to each, and the discriminator's scores of them."""
+"""Makes a survey: held-out dialogue lines, two models' answers to each line, and the discriminator's scores."""
 
 import dataclasses
 from collections.abc import Iterator, Sequence
@@ -46,11 +46,12 @@ class Model:
 def held_out_lines(
     validation: Pairs, conversations: Sequence[Conversation], agent: Agent, utterances: int
 ) -> list[list[tuple[str, ...]]]:
-    """Look up the text of the contexts of held-out lines in the corpus.
+    """Look up the text of held-out lines and their contexts in the corpus.
 
     Args:
-        validation: A run's held-out pairs. They have only indices of words, in which rare words are lost.
-        conversations: The corpus of the run's training, with its text.
+        validation: A run's held-out pairs. They contain only indices of words, from which rare words cannot be
+            recovered.
+        conversations: The run's training corpus as text.
         agent: The run's bot.
         utterances: N_u, the number of utterances to show.
 
@@ -84,7 +85,7 @@ def held_out_lines(
 
 
 def all_lines(conversations: Sequence[Conversation], agent: Agent, utterances: int) -> list[list[tuple[str, ...]]]:
-    """Return the contexts of all lines of each conversation: every utterance but the last, with those before it.
+    """Return the contexts of all lines in each conversation: every utterance but the last, with the ones before it.
 
     Args:
         conversations: The conversations.
@@ -107,14 +108,14 @@ def make_survey(
 
     Lines to which both models give the same answer are left out, because a volunteer cannot choose between equal
     answers, and ties do not count in Tables 1 and 2 and in Eq. 11. If the models belong to two agents, the first
-    agent's discriminator judges both.
+    agent's discriminator judges the answers of both models.
 
     Args:
         models: The two models.
         lines: The contexts of each conversation's lines (`held_out_lines`).
-        dialogues: The number of dialogues. A dialogue is made of several conversations if they are short.
+        dialogues: The number of dialogues. If conversations are short, several of them make up a dialogue.
         length: The number of lines in a dialogue.
-        seed: The seed of the choice of conversations, of the order of answers, and of sampling.
+        seed: The seed for choosing conversations, for the order of the answers, and for sampling.
         source: A description of the source of the lines.
         decoding: How the models generate answers.
 
@@ -136,8 +137,8 @@ def make_survey(
         lines_each = counted(length, "line")
         needed = counted(dialogues, f"dialogue of {lines_each} needs", f"dialogues of {lines_each} need")
         raise UserError(
-            f"{needed} {counted(wanted, 'line')} that the models answer differently; there are "
-            f"{len(chosen)} (use fewer --dialogues or --lines, or more text by --data)"
+            f"{needed} {counted(wanted, 'line')} that the models answer differently, but there are only "
+            f"{len(chosen)}; use fewer --dialogues or --lines, or more text with --data"
         )
     facts = source | {"seed": seed, "lines_with_equal_answers_passed_over": passed_over}
     parts = tuple(tuple(chosen[start : start + length]) for start in range(0, wanted, length))
@@ -178,7 +179,7 @@ def _answered(
 
 
 def _judged(judge: Agent, contexts: Sequence[tuple[str, ...]], texts: list[str]) -> list[MachineAnswer]:
-    """Score another agent's answers (Eq. 9 and 10) by the judge's discriminator, in the judge's vocabulary."""
+    """Score another agent's answers (Eq. 9 and 10) with the judge's discriminator and vocabulary."""
     rows = [judge.vocabulary.encode(tokens) for tokens in judge.tokenise(texts)]
     log_l = judge.judge(judge.encode_contexts(contexts), frame_answers(rows, judge.config.sentence_length))
     human, score = np.exp(scoring.log_human_probability(log_l)), np.exp(scoring.log_score(log_l))

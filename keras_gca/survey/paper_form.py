@@ -1,4 +1,4 @@
-"""The survey without a server: a form to print, the same form as CSV, and a reader of filled CSVs."""
+"""The survey without a server: a form for printing, the same form as CSV, and a reader of filled CSV forms."""
 
 import csv
 import itertools
@@ -15,7 +15,7 @@ from keras_gca.survey.questionnaire import Survey
 from keras_gca.survey.votes import NO_DIFFERENCE
 
 COLUMNS = ("survey", "dialogue", "line", "context", "first answer", "second answer", "vote")
-FORMULA = ("=", "+", "-", "@", "\t")  # the characters with which a formula begins in spreadsheet programs
+FORMULA = ("=", "+", "-", "@", "\t")  # the characters that begin a formula in spreadsheet programs
 
 
 def write_forms(survey: Survey, folder: str | os.PathLike) -> tuple[Path, Path]:
@@ -23,7 +23,7 @@ def write_forms(survey: Survey, folder: str | os.PathLike) -> tuple[Path, Path]:
 
     Args:
         survey: The survey.
-        folder: The folder to write to. It is made if it does not exist.
+        folder: The folder to write to. It is created if it does not exist.
 
     Returns:
         The paths of both files.
@@ -33,7 +33,7 @@ def write_forms(survey: Survey, folder: str | os.PathLike) -> tuple[Path, Path]:
     html, table = folder / "form.html", folder / "form.csv"
     environment = Environment(loader=PackageLoader("keras_gca.survey"), autoescape=True, trim_blocks=True)
     html.write_text(environment.get_template("printed.html").render(survey=survey), encoding="utf-8")
-    with table.open("w", encoding="utf-8-sig", newline="") as stream:  # the mark tells Excel that this is UTF-8
+    with table.open("w", encoding="utf-8-sig", newline="") as stream:  # the BOM tells Excel that this is UTF-8
         writer = csv.writer(stream)
         writer.writerow(COLUMNS)
         for dialogue in range(len(survey.dialogues)):
@@ -46,16 +46,16 @@ def write_forms(survey: Survey, folder: str | os.PathLike) -> tuple[Path, Path]:
 def read_form(path: str | os.PathLike, survey: Survey) -> dict[int, int]:
     """Read the votes of a filled form.csv.
 
-    In the column `vote`, 1 is the first answer, 2 the second, and 0 no difference; a line with an empty field has no
-    vote. The columns may be in another order, and be separated by semicolons or tabs, as spreadsheet programs write
-    them.
+    In the column `vote`, 1 means the first answer, 2 the second answer, and 0 no difference. A line with an empty field
+    has no vote. The columns may be in a different order, or separated by semicolons or tabs, because spreadsheet
+    programs write CSV in these ways.
 
     Args:
         path: The form.
         survey: The survey to which the form belongs.
 
     Returns:
-        {line: vote}, see `votes.py`.
+        {line: vote}; see `votes.py`.
 
     Raises:
         UserError: The form is damaged or belongs to another survey. The message names file and line.
@@ -87,7 +87,7 @@ def _choices(path: str | os.PathLike, rows: csv.DictReader, survey: Survey) -> d
             raise UserError(f"{where}: the form belongs to another survey ({row['survey']!r})")
         number = row["line"].strip()
         if number not in numbers:
-            raise UserError(f"{where}: there is no line {number!r}; 1 to {len(numbers)} is expected")
+            raise UserError(f"{where}: there is no line {number!r}; a number from 1 to {len(numbers)} is expected")
         line = numbers[number]
         if line in choices:
             raise UserError(f"{where}: this is a second vote on line {number}; one vote on each line is expected")
@@ -100,5 +100,5 @@ def _choices(path: str | os.PathLike, rows: csv.DictReader, survey: Survey) -> d
 
 
 def _plain(text: str) -> str:
-    """Protect a text from being read as a formula by a spreadsheet program."""
+    """Make sure that a spreadsheet program does not read a text as a formula."""
     return f"'{text}" if text.startswith(FORMULA) else text

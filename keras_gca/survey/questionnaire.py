@@ -1,4 +1,4 @@
-"""`Survey`: dialogue lines by humans, two machine-generated answers to each, and the discriminator's scores of them."""
+"""`Survey`: human dialogue lines, two machine-generated answers to each line, and the discriminator's scores."""
 
 import hashlib
 import json
@@ -45,7 +45,7 @@ class Line:
 
     @property
     def shown(self) -> tuple[str, str]:
-        """The two answers' texts as a volunteer sees them, first and second."""
+        """The texts of the two answers, in the order in which a volunteer sees them."""
         return self.answers[self.order[0]].text, self.answers[self.order[1]].text
 
 
@@ -75,7 +75,7 @@ class Survey:
 
     @property
     def fingerprint(self) -> str:
-        """A short text that identifies this survey, so that votes can name the survey that they belong to."""
+        """A short text that identifies this survey, so that a file of votes can name its survey."""
         return f"survey-{hashlib.sha256(self.to_json().encode()).hexdigest()[:16]}"
 
     def to_json(self) -> str:
@@ -103,7 +103,7 @@ class Survey:
     def _from_facts(cls, value: dict[str, Any]) -> "Survey":
         models = tuple(value["models"])
         if len(models) != 2 or len(set(models)) != 2 or not all(isinstance(name, str) for name in models):
-            raise ValueError("two models of different names are expected")
+            raise ValueError("two models with different names are expected")
         dialogues, number = [], 0
         for dialogue in value["dialogues"]:
             lines = []
@@ -112,28 +112,28 @@ class Survey:
                 lines.append(_line(line, number))
             dialogues.append(tuple(lines))
         if not number or not all(dialogues):
-            raise ValueError("dialogues of at least one line each are expected")
+            raise ValueError("dialogues with at least one line each are expected")
         return cls(models, tuple(dialogues), dict(value["source"]))
 
     def write(self, path: str | os.PathLike) -> None:
         """Write a survey.json.
 
         Raises:
-            UserError: The file exists already. It is not replaced, because votes may belong to it.
+            UserError: The file already exists. It is not replaced, because votes may belong to it.
         """
         try:
             with Path(path).open("x", encoding="utf-8", newline="") as stream:
                 stream.write(self.to_json())
         except FileExistsError:
-            raise UserError(f"{path} already exists, and votes may belong to it; name another file") from None
+            raise UserError(f"{path} already exists, and votes may belong to it; choose another file") from None
 
 
 def _line(value: dict[str, Any], number: int) -> Line:
-    """Make a line from its JSON value, and check it."""
+    """Make a line from its JSON value, and check the line."""
     context, order = tuple(value["context"]), tuple(value["order"])
     answers = [MachineAnswer(**answer) for answer in value["answers"]]
     if not context or not all(isinstance(text, str) for text in context):
-        raise ValueError(f"line {number}: a context of at least one utterance is expected")
+        raise ValueError(f"line {number}: a context with at least one utterance is expected")
     if len(answers) != 2 or not all(isinstance(answer.text, str) for answer in answers):
         raise ValueError(f"line {number}: two answers are expected")
     if not all(0 <= score <= 1 for answer in answers for score in (answer.human, answer.score)):

@@ -14,7 +14,7 @@ from keras_gca.survey.tables import Comparison, Results
 
 
 def make_tables(results: Results) -> list[Table]:
-    """Make Table 1, Table 2 and the table of measures."""
+    """Make Table 1, Table 2 and the table of measures with their intervals."""
     names = [readable(model) for model in results.models]
     columns = {"human evaluation": "humans", "D by Eq. 10": "Eq. 10", "D by Eq. 9": "Eq. 9"}
     compared = [results.best_answers[key] for key in columns.values()]
@@ -59,14 +59,14 @@ def make_tables(results: Results) -> list[Table]:
 def about_ties() -> str:
     """Explain in two sentences what the rows "ties" and "no difference" count."""
     return (
-        "Ties are lines without a winner: equally many volunteers preferred either answer, or all marked no "
-        f"difference; by D, the scores of the two answers differ by less than {TIE:.0%} of the smaller one. "
-        "Ties, and votes for no difference, count for neither method and are left out of the percentages."
+        "Ties are lines without a winner: for humans, both answers have the same number of votes; for D, the scores of "
+        f"the two answers differ by less than {TIE:.0%} of the smaller score. "
+        "Ties and votes for no difference count for neither method and are left out of the percentages."
     )
 
 
 def summary(results: Results) -> str:
-    """Describe in one line how many volunteers judged how many lines."""
+    """Describe the numbers of volunteers, votes and judged lines in one line."""
     return (
         f"volunteers: {results.volunteers}; votes: {results.votes.total:,}; marked as no difference: "
         f"{results.no_difference:,}; lines judged: {results.judged:,} of {len(results.by_line):,}"
@@ -79,7 +79,7 @@ def write(survey: Survey, results: Results, folder: str | os.PathLike) -> list[P
     Args:
         survey: The survey.
         results: The results of the survey.
-        folder: The folder to write to. It is made if it does not exist.
+        folder: The folder to write to. It is created if it does not exist.
 
     Returns:
         The paths of the files.
@@ -138,7 +138,7 @@ def _lines(survey: Survey, results: Results) -> Table:
 
 
 def facts(survey: Survey, results: Results) -> dict[str, Any]:
-    """Return all results for JSON, as tables.json has them; undefined values are None.
+    """Return all results in the form of tables.json, with None for undefined values.
 
     Args:
         survey: The survey.

@@ -1,7 +1,7 @@
 """The form of Figure 3 as a web page: every volunteer has a secret link, and every vote is stored at once.
 
-A volunteer sees two answers to each line, and marks the better one, or "no difference". The pages do not contain the
-models' names. They work with and without JavaScript, and load nothing from other sites.
+A volunteer sees two answers to each line, and marks the better answer or "no difference". The pages do not contain the
+names of the models. They work with and without JavaScript, and load nothing from other sites.
 """
 
 import hmac
@@ -15,12 +15,12 @@ from keras_gca.survey.questionnaire import Line, Survey
 from keras_gca.survey.votes import LONGEST_NAME, MARKS_PER_MINUTE, NO_DIFFERENCE, Volunteer, Votes
 
 LARGEST_FORM = 64 * 1024  # bytes
-ENROLMENTS_PER_MINUTE = 2 * PEOPLE_AT_AN_ADDRESS  # the most from one address, which a class of students may share
-# A personal link is a secret of its own, with which volunteers continue on any device. So is the organiser's link. The
-# static files are not secret.
+ENROLMENTS_PER_MINUTE = 2 * PEOPLE_AT_AN_ADDRESS  # the maximum number from one address, which students may share
+# These pages need no token. Personal links and the organiser's link already contain a secret, and the static files are
+# public.
 WITHOUT_TOKEN = ("resume", "dialogue", "save", "vote", "thanks", "overview", "static")
-SECONDS_A_LINE = 12  # an estimate of how long a volunteer reads and decides
-NEITHER = "none"  # the form's word for NO_DIFFERENCE; "first" and "second" are the answers in the order of the page
+SECONDS_A_LINE = 12  # an estimate of how long a volunteer needs to read a line and decide
+NEITHER = "none"  # the form's value for NO_DIFFERENCE; "first" and "second" are the answers in the page's order
 
 
 def create_app(
@@ -37,16 +37,16 @@ def create_app(
         /form/TOKEN           redirects to the first dialogue with lines left to judge
         /form/TOKEN/N         dialogue N, counted from 1; a POST stores every mark on the page
         /form/TOKEN/votes     a POST stores one vote, and returns the progress as JSON
-        /form/TOKEN/thanks    the progress: what is done and what is left
-        /organiser/TOKEN      for the organiser alone: how many lines each volunteer has marked
+        /form/TOKEN/thanks    the volunteer's progress and the dialogues with lines left to judge
+        /organiser/TOKEN      only for the organiser: how many lines each volunteer has marked
 
     Args:
         survey: The survey.
         votes: The votes on this survey.
-        marks_per_minute: The most votes that one volunteer may store within a minute.
-        asked_by: The name of the person or group that asks, for the welcome page, or "" to name nobody.
+        marks_per_minute: The maximum number of votes that one volunteer may store within a minute.
+        asked_by: The name of the person or group that runs the survey, for the welcome page, or "" for no name.
         organiser: The secret token of the organiser's page, or None for no such page.
-        token: The token without which nobody can begin a form (`access.make_token`), or None if no token is required.
+        token: The token that is required to begin a form (`access.make_token`), or None if no token is required.
     """
     app = Flask(__name__)
     protect(app, LARGEST_FORM, say=lambda sentence: render_template("error.html", message=sentence))
@@ -62,7 +62,7 @@ def create_app(
         return volunteer
 
     def open_lines(done: dict[int, int]) -> list[int]:
-        """Count the lines of each dialogue that are left to judge."""
+        """Count the lines that are left to judge in each dialogue."""
         return [
             sum(number not in done for number, _ in survey.numbered(dialogue))
             for dialogue in range(len(survey.dialogues))
@@ -148,12 +148,12 @@ def create_app(
 
 
 def _choice(line: Line, mark: str) -> int:
-    """Return the vote that a mark on the page means."""
+    """Convert a mark on the page to a vote."""
     if mark not in ("first", "second", NEITHER):
         abort(400, "The mark is not valid; first, second or none is expected.")
     return NO_DIFFERENCE if mark == NEITHER else line.order[mark == "second"]
 
 
 def _word(line: Line, choice: int) -> str:
-    """Return the mark on the page that means a vote."""
+    """Convert a vote to a mark on the page."""
     return NEITHER if choice == NO_DIFFERENCE else ("first", "second")[line.order.index(choice)]

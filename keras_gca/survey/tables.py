@@ -3,7 +3,7 @@
 The majority of the volunteers decides which model wins a dialogue line. A vote for "no difference" counts for neither
 model; the paper calls this a tie, or "no votes". A line with equally many votes for both models has no winner. For the
 discriminator D, the model with the higher score wins, and a difference below 5 % is a tie (Section 5). Lines that no
-volunteer has judged do not count, so that the volunteers and D are compared on the same lines.
+volunteer has judged are left out, so that the volunteers and D are compared on the same lines.
 """
 
 from dataclasses import dataclass
@@ -46,7 +46,7 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Similarity:
-    """J(H, A) of Eq. 11, in [0, 1], with a 95 % interval, or NaN if nobody voted."""
+    """J(H, A) of Eq. 11, in [0, 1], with a 95 % interval, or NaN if there are no votes."""
 
     value: float
     interval: tuple[float, float]
@@ -74,14 +74,14 @@ class Results:
     Attributes:
         models: The names of the models.
         volunteers: The number of volunteers who voted.
-        judgements: The number of votes, "no difference" included.
+        judgements: The number of votes, including votes for "no difference".
         no_difference: The number of votes for "no difference".
         by_line: (lines, 3) int64, the votes for each model and for "no difference".
         winners: The winners of each line, judged or not.
         best_answers: Table 1, by "humans", "Eq. 10" and "Eq. 9".
         votes: Table 2.
         jaccard: Eq. 11 between the humans and the discriminator, by "Eq. 9" and "Eq. 10".
-        alpha: Krippendorff's alpha, nominal, with "no difference" as a category, or NaN if it is undefined.
+        alpha: Krippendorff's alpha for nominal data, with "no difference" as a category, or NaN if it is undefined.
         p_value: The p-value of a two-sided sign test of Table 1's human column, or NaN if no line has a winner.
     """
 
@@ -99,20 +99,20 @@ class Results:
 
     @property
     def judged(self) -> int:
-        """The number of lines that a volunteer judged."""
+        """The number of lines that at least one volunteer judged."""
         return int((self.by_line.sum(axis=1) > 0).sum())
 
 
 def tabulate(survey: Survey, ballots: np.ndarray, seed: int = 0) -> Results:
     """Count the votes, and compute all results.
 
-    The intervals come from a bootstrap over dialogue lines, because the votes on one line depend on each other, while
-    those on different lines hardly do. The sign test counts lines for the same reason.
+    The intervals come from a bootstrap over dialogue lines, because votes on the same line depend on each other, while
+    votes on different lines are nearly independent. The sign test counts lines for the same reason.
 
     Args:
         survey: The survey.
         ballots: (volunteers, lines), as `Votes.ballots` returns them, with at least one vote.
-        seed: The seed of the intervals.
+        seed: The seed of the bootstrap.
     """
     by_line = np.stack([(ballots == choice).sum(axis=0) for choice in (0, 1, NO_DIFFERENCE)], axis=-1)
     winners = Winners(
@@ -157,14 +157,14 @@ def tabulate(survey: Survey, ballots: np.ndarray, seed: int = 0) -> Results:
 
 
 def agreement(ballots: np.ndarray) -> float:
-    """Compute Krippendorff's alpha (nominal) between volunteers over the lines that two or more of them judged.
+    """Compute Krippendorff's alpha (nominal) over the lines that two or more volunteers judged.
 
     Args:
         ballots: (volunteers, lines) float64, NaN for lines that were not judged.
 
     Returns:
-        Alpha. It is NaN if there is no such line, or if all judgements are the same, because the expected disagreement
-        is then 0 and alpha is 0 / 0.
+        Alpha. It is NaN if there are no such lines, or if all judgements are the same: the expected disagreement is
+        then 0, and alpha is 0 / 0.
     """
     comparable = ballots[:, (~np.isnan(ballots)).sum(axis=0) > 1]
     if len(np.unique(comparable[~np.isnan(comparable)])) < 2:

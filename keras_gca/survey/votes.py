@@ -1,8 +1,7 @@
 """Stores the volunteers and their votes in one SQLite file.
 
-A vote is the index of the model whose answer is the better one, 0 or 1, or it is NO_DIFFERENCE, which the paper calls a
-tie or "no votes". Each vote is stored at once in a transaction of its own. Many processes and threads may write at the
-same time.
+A vote is 0 or 1, the index of the model with the better answer, or NO_DIFFERENCE, which the paper calls a tie or "no
+votes". Each vote is stored at once in a separate transaction. Many processes and threads may write at the same time.
 """
 
 import contextlib
@@ -21,8 +20,8 @@ from keras_gca.survey.questionnaire import Survey
 
 NO_DIFFERENCE = 2
 PATIENCE = 30  # seconds to wait until another process has finished writing
-LONGEST_NAME = 80  # characters
-MARKS_PER_MINUTE = 120  # the most marks that one volunteer may give on the web page
+LONGEST_NAME = 80  # the maximum number of characters
+MARKS_PER_MINUTE = 120  # the maximum number of lines that one volunteer may mark on the web page in a minute
 
 _SCHEMA = """
 CREATE TABLE survey (fingerprint TEXT NOT NULL);
@@ -64,7 +63,7 @@ class Progress:
         volunteer: The volunteer.
         since: The time (UTC, ISO 8601) when the volunteer began.
         done: The number of lines that the volunteer has marked.
-        last: The time of the last mark, or None if the volunteer has not marked a line.
+        last: The time of the last mark, or None if the volunteer has not marked any line.
     """
 
     volunteer: Volunteer
@@ -74,10 +73,10 @@ class Progress:
 
 
 class Votes:
-    """The votes on one survey; `create` and `open` return them.
+    """The votes on one survey; objects are made by `create` and `open`.
 
     Args:
-        path: A file of votes that exists.
+        path: An existing file of votes.
         survey: The survey.
 
     Raises:
@@ -92,11 +91,11 @@ class Votes:
         except sqlite3.DatabaseError as error:
             raise UserError(f"{path}: the file is not a file of votes ({error})") from None
         if owner != (survey.fingerprint,):
-            raise UserError(f"{path}: the file contains the votes on another survey; name another file by --votes")
+            raise UserError(f"{path}: the file contains the votes on another survey; choose another file with --votes")
 
     @classmethod
     def create(cls, path: str | os.PathLike, survey: Survey) -> "Votes":
-        """Open a file of votes, or make it if it does not exist.
+        """Open a file of votes, or create it if it does not exist.
 
         Raises:
             UserError: The file is not a file of votes or belongs to another survey, or its folder does not exist.
@@ -141,7 +140,7 @@ class Votes:
         """Store votes, {line: vote}; a later vote on a line replaces an earlier one.
 
         Raises:
-            ValueError: The survey has no such line, or a vote is not one of the choices. Nothing is stored then.
+            ValueError: The survey has no such line, or a vote is invalid. In that case nothing is stored.
         """
         self._check(choices)
         with self._connection() as connection:
@@ -162,10 +161,10 @@ class Votes:
         return [Progress(Volunteer(number, name), *rest) for number, name, *rest in rows]
 
     def replace_imported(self, name: str, choices: Mapping[int, int]) -> None:
-        """Store the votes of a filled form; they replace the votes of an earlier form of the same name.
+        """Store the votes of a filled form; they replace the votes of an earlier form with the same name.
 
         Raises:
-            ValueError: The survey has no such line, or a vote is not one of the choices. Nothing is stored then.
+            ValueError: The survey has no such line, or a vote is invalid. In that case nothing is stored.
         """
         self._check(choices)
         with self._connection() as connection:
@@ -203,11 +202,11 @@ class Votes:
     def _check(self, choices: Mapping[int, int]) -> None:
         for line, choice in choices.items():
             if line not in range(self._lines) or choice not in (0, 1, NO_DIFFERENCE):
-                raise ValueError(f"no vote {choice} on line {line} exists")
+                raise ValueError(f"the vote {choice} on line {line} is invalid")
 
     @contextlib.contextmanager
     def _connection(self) -> Iterator[sqlite3.Connection]:
-        """Open a transaction, which is committed at the end of the block, and rolled back by an error in it."""
+        """Open a transaction, which is committed at the end of the block, or rolled back if the block fails."""
         with contextlib.closing(sqlite3.connect(self.path, timeout=PATIENCE)) as connection, connection:
             yield connection
 

@@ -82,7 +82,7 @@ def test_the_page_gets_the_note_for_a_first_and_for_another_answer(more, app, re
 
 
 def test_the_page_says_that_the_discriminator_judges_whole_responses(app):
-    assert "The discriminator judges whole answers, not single words" in app.test_client().get("/").text
+    assert "The discriminator judges complete answers, not single words" in app.test_client().get("/").text
 
 
 def test_a_message_that_is_edited_into_a_crisis_gets_the_note(app, browser, serve, read):

@@ -427,7 +427,7 @@ def test_a_run_that_stopped_early_is_refused(runs, capsys):
     Path("second/bot.h5").unlink()
     status, _, err = run(evaluate, capsys, "second")
     assert (status, err.count("\n")) == (2, 1)
-    assert "second/bot.h5: the bot is not written yet" in err
+    assert "second/bot.h5: the bot has not been written yet" in err
 
 
 @pytest.mark.parametrize(

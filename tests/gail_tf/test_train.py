@@ -301,7 +301,7 @@ def test_a_folder_in_use_is_refused(small_run, capsys):
     with lock(path):
         status, _, err = run(capsys, "--resume", path)
     assert status == 2
-    assert err == f"train: {path}: another process is training in this folder; take another --run, or wait\n"
+    assert err == f"train: {path}: another process is training in this folder; choose another --run, or wait\n"
 
 
 @pytest.mark.thorough

@@ -187,7 +187,7 @@ def test_damaged_and_foreign_files_are_one_clear_line(agent, tmp_path):
         Agent.load(tmp_path)
     (tmp_path / "checkpoint.h5").write_bytes(b"")
     path.unlink()
-    with pytest.raises(UserError, match=r"bot\.h5: the bot is not written yet; .* --resume"):
+    with pytest.raises(UserError, match=r"bot\.h5: the bot has not been written yet; .* --resume"):
         Agent.load(tmp_path)
 
 

@@ -118,7 +118,7 @@ def test_help_lists_every_command_and_unknown_ones_are_explained(chatting):
     out = chatting(["/help", "/what is this", "/quit", "Hello"], "--no-transcript")
     for command in ("/help", "/reset", "/undo", "/verbose", "/save", "/quit"):
         assert out.count(f"   {command} ") == 2
-    assert "(/what is not a command; these are)" in out
+    assert "(/what is not a command; the commands are:)" in out
     assert replies(out) == []
 
 
@@ -149,8 +149,8 @@ def test_save_writes_the_conversation_and_never_over_another_file(chatting, tmp_
     lines = ["/save", "Hello", "Fine.", "/undo", "/save mine.txt", "/save new/said.txt", "/save", "/save new"]
     out = chatting(lines, "--no-transcript")
     assert "(there is nothing to save yet)" in out
-    assert "(mine.txt exists already; name another file)" in out
-    assert "(new exists already; name another file)" in out
+    assert "(mine.txt already exists; choose another file)" in out
+    assert "(new already exists; choose another file)" in out
     assert (tmp_path / "mine.txt").read_text() == "kept"
     expected = f"you> Hello\n{replies(out)[0]}\n"
     assert (tmp_path / "new" / "said.txt").read_text() == expected
@@ -179,11 +179,11 @@ def test_say_with_json_prints_one_object_a_line(chatting, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--json"], "--json applies only to --say, which is not given"),
+        (["--json"], "--json needs --say, which is not given"),
         (["--say", "Hello", "--web"], "--say prints replies in the terminal; leave out --web"),
-        (["--say", "Hello", "--say", " "], "--say: a text is expected, not a blank one"),
-        (["--say", "***"], "--say ***: there are no words to answer"),
-        (["--transcript", "x", "--no-transcript"], "--transcript and --no-transcript exclude each other"),
+        (["--say", "Hello", "--say", " "], "--say: the message is blank; a text is expected"),
+        (["--say", "***"], "--say ***: the message has no words to answer"),
+        (["--transcript", "x", "--no-transcript"], "--transcript and --no-transcript cannot be combined"),
     ],
 )
 def test_options_of_say_that_do_not_fit_are_refused(arguments, message, tmp_path, capsys):
@@ -202,7 +202,7 @@ def test_a_port_that_is_used_is_said_before_the_bot_is_read(tmp_path, capsys):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
         assert command_line.run(chat.main, "chat", [str(tmp_path / "bot.h5"), "--web", "--port", port]) == 2
-    reason = "another program uses this port; end that program, or choose another port by --port"
+    reason = "another program uses this port; end that program, or choose another port with --port"
     assert capsys.readouterr().err == f"chat: cannot serve at 127.0.0.1, port {port}: {reason}\n"
     assert command_line.run(chat.main, "chat", [str(tmp_path / "bot.h5"), "--web", "--port", "70000"]) == 2
     assert capsys.readouterr().err == "chat: --port 70000: a number from 0 to 65535 is expected\n"
@@ -235,6 +235,7 @@ def test_the_page_is_started_with_the_options_and_says_what_it_is_doing(tmp_path
     reading, preparing, opened = capsys.readouterr().out.splitlines()[:3]
     assert (reading, preparing.split(";")[0]) == (f"reading {bot} ...", "preparing the model for batches of messages")
     assert re.match(
-        r"open http://(.+):\d+/\?token=\S{43} \(on this computer, 127\.0\.0\.1 may stand in place of \1\) ; Ctrl-C",
+        r"open http://(.+):\d+/\?token=\S{43} "
+        r"\(on this computer, you can also use 127\.0\.0\.1 instead of \1\) ; Ctrl-C",
         opened,
     )

@@ -86,7 +86,7 @@ def test_chat_in_all_its_ways(trained):
     assert process.returncode == 0, err
     assert out.count("bot> ") == 6
     assert "(there are no words to answer)" in out
-    assert "(Only the last 50 of 400 tokens of this message are read.)" in out
+    assert "(The bot reads only the last 50 of the 400 tokens in this message.)" in out
     assert "words that the bot does not know: zyzzyva" in out
     assert out.count("(Eq. 10)") == 12
     assert "\x07" not in out
@@ -266,9 +266,7 @@ def test_a_served_survey_takes_votes_until_ctrl_c(tmp_path):
     process = start("survey", "serve", "survey.json", "--port", "0", "--asked-by", "Ann & Co.", folder=tmp_path)
     assert process.stdout.readline() == "survey.json: 1 dialogue, 2 lines; votes: votes.sqlite\n"
     address = re.fullmatch(r"open (http://127\.0\.0\.1:\d+/) ; Ctrl-C ends the server\n", process.stdout.readline())[1]
-    organiser = re.fullmatch(rf"progress, for you alone: ({address}organiser/\S{{20,}})\n", process.stdout.readline())[
-        1
-    ]
+    organiser = re.fullmatch(rf"progress, only for you: ({address}organiser/\S{{20,}})\n", process.stdout.readline())[1]
     with urllib.request.urlopen(address, timeout=60) as reply:
         assert "Ann &amp; Co." in reply.read().decode()
     with urllib.request.urlopen(f"{address}volunteers", data=b"name=Ann", timeout=60) as reply:

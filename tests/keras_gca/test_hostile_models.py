@@ -303,7 +303,7 @@ def test_a_run_without_a_bot_ends_other_commands_in_one_line(run, capsys):
     for main, name in ((chat.main, "chat"), (evaluate.main, "evaluate")):
         assert command_line.run(main, name, ["run"]) == 2
         err = capsys.readouterr().err
-        assert "bot.h5: the bot is not written yet" in err
+        assert "bot.h5: the bot has not been written yet" in err
         assert err.count("\n") == 1
 
 

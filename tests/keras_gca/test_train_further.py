@@ -74,8 +74,8 @@ def test_line_3_goes_on_and_what_came_after_it_is_run_anew(trained, longer):
         "line 3 continues from the weights that it ended with, from epoch 2 to the end of epoch 2, with an initial "
         "learning rate of 0.01; Adam's moments start from scratch, as do the discriminator and the adversarial "
         "iterations\n"
-        "removed the results of the parts that are trained anew: 4 rows of log.csv, their points in tensorboard, and 2 "
-        "files in samples; bot.h5 is kept until a new one is written"
+        "removed the results of the parts that are trained again: 4 rows of log.csv, their points in tensorboard, and "
+        "2 files in samples; bot.h5 is kept until a new one is written"
     ) in out
     assert "line  3  teacher forcing   1/" not in out
     assert "line  3  teacher forcing   2/2  " in out
@@ -130,15 +130,15 @@ def test_a_finished_run_says_how_to_train_it_further(trained, tmp_path):
     [
         (
             ["--teacher-forcing-epochs", "1"],
-            "--teacher-forcing-epochs: 1 is too few, because the run has done 1 already; at least 2 is",
+            "--teacher-forcing-epochs: 1 is too few, because the run has already done 1; at least 2 is",
         ),
         (
             ["--adversarial-epochs", "1"],
-            "--adversarial-epochs: 1 is too few, because the run has done 1 already; at least 2 is expected",
+            "--adversarial-epochs: 1 is too few, because the run has already done 1; at least 2 is expected",
         ),
         (
             ["--adversarial-epochs", "0"],
-            "--adversarial-epochs: 0 is too few, because the run has done 1 already; at least 2 is expected",
+            "--adversarial-epochs: 0 is too few, because the run has already done 1; at least 2 is expected",
         ),
         (["--teacher-forcing-epochs", "0"], "--teacher-forcing-epochs: 0 is out of range; at least 1 is expected"),
         (
@@ -175,7 +175,7 @@ def test_how_much_is_done_of_a_run_that_was_stopped(trained):
     made, facts = GCARun.open(trained), read_facts(trained / "checkpoint.h5")
     facts |= {"position": 6, "totals": {"teacher_forcing_epochs": 1, "adversarial_epochs": 3}}
     assert made.with_new_totals(facts, {"adversarial_epochs": 2}).adversarial_epochs == 2
-    with pytest.raises(UserError, match="--adversarial-epochs: 1 is too few, because the run has done 1 already"):
+    with pytest.raises(UserError, match="--adversarial-epochs: 1 is too few, because the run has already done 1"):
         made.with_new_totals(facts, {"adversarial_epochs": 1})
     # If line 3 is continued, no iteration counts as done.
     config = made.with_new_totals(facts, {"teacher_forcing_epochs": 2, "adversarial_epochs": 0})

@@ -14,7 +14,7 @@ from tests.factories.commands import SMALL_GCA, train_here
 
 @pytest.mark.parametrize("train", [keras_gca.train, gail_tf.train], ids=["keras_gca", "gail_tf"])
 def test_mistakes_are_one_line_before_anything_is_trained(train, said):
-    assert "--watch is missing" in said(train.main, "train", "--preset", "tiny", "--ask", "Who?")
+    assert "--ask needs --watch" in said(train.main, "train", "--preset", "tiny", "--ask", "Who?")
     assert "a question needs" in said(train.main, "train", "--preset", "tiny", "--watch", "--ask", " ")
     several = said(train.main, "train", "--preset", "tiny", "--watch", "--strategy", "multi_worker")
     assert "several processes" in several

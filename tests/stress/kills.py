@@ -329,7 +329,7 @@ class Campaign:
         first.wait_for_training()
         second = self._processes.start(["--resume", str(folder)], folder)
         status = second.wait()
-        refused = f"train: {folder}: another process is training in this folder; take another --run, or wait\n"
+        refused = f"train: {folder}: another process is training in this folder; choose another --run, or wait\n"
         if (status, second.err) != (2, refused):
             raise DifferenceError(f"a second process ended with status {status}: {second.err}")
         if not first.alive:

@@ -1,5 +1,5 @@
-// The form with what the user wishes of replies. The wishes are sent with every message. The user may also keep them in
-// a file of this computer, if the page offers that.
+// The form with the user's preferences for replies. They are sent with every message. If the page offers it, the user
+// can also store them in a file on this computer.
 const part = document.getElementById("calibration");
 export const selects = part ? [...part.querySelectorAll("select")] : [];
 

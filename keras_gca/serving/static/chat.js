@@ -1,8 +1,8 @@
-// The conversation lives here alone, and in this tab's storage, so that it is kept when the page is loaded again. The
-// server is sent its last utterances with every line.
+// The conversation is kept only here and in this tab's storage, so that it survives when the page is reloaded. With
+// every message, the page sends the last utterances to the server.
 //
-// A turn is a message and what came in reply: {line, attempt, answers, remarks, unknown} or {line, note}. While its
-// reply is awaited it has isPending, and partial with the words that have come so far. After a failure it has problem.
+// A turn is a message with its reply: {line, attempt, answers, remarks, unknown} or {line, note}. While the reply is
+// awaited, the turn has isPending, and partial with the words that have arrived so far. After a failure it has problem.
 import { selects, wishes } from "./calibration.js";
 import { drawTurn, drawWords, replyOf } from "./turns.js";
 
@@ -19,7 +19,7 @@ let turns = [];
 const elements = new Map();
 let awaited = null; // {turn, controller} while a reply is awaited
 let edited = null; // the turn whose message is in the box
-let isLeaving = false; // the browser ends requests before it loads the page again; these are not failures
+let isLeaving = false; // true while the page is reloaded: the requests that the browser then ends are not failures
 
 // Drawing
 
@@ -31,7 +31,7 @@ function draw(turn) {
   drawTurn(elements.get(turn), turn, { open: $("verbose").checked, copy, another, edit, retry });
 }
 
-// Draw the turns that are new, remove those that are gone, and leave the others as they are.
+// Draw new turns, remove deleted turns, and leave the other turns unchanged.
 function update() {
   for (const [turn, element] of elements) {
     if (turns.includes(turn)) continue;
@@ -72,7 +72,7 @@ function keep() {
   try {
     sessionStorage.setItem(KEPT, JSON.stringify({ turns, chosen, draft: text.value }));
   } catch {
-    tell("This browser does not keep the conversation when the page is loaded again.");
+    tell("This browser does not keep the conversation when the page is reloaded.");
   }
 }
 
@@ -81,13 +81,13 @@ function restore() {
   try {
     kept = JSON.parse(sessionStorage.getItem(KEPT));
   } catch {
-    tell("The conversation that this browser kept cannot be read.");
+    tell("The conversation that this browser has kept cannot be read.");
   }
   if (!kept) return;
   turns = kept.turns;
   text.value = kept.draft;
   for (const turn of turns) {
-    if (turn.isPending) Object.assign(turn, { isPending: false, problem: "The page was loaded again before the reply came." });
+    if (turn.isPending) Object.assign(turn, { isPending: false, problem: "The page was reloaded before the reply arrived." });
     delete turn.partial;
   }
   for (const each of choices) {
@@ -103,7 +103,7 @@ function historyOf(turn) {
   return [...before.flatMap((each) => [each.line, replyOf(each)]), turn.line].slice(-LONGEST_HISTORY);
 }
 
-// Yield the values of the server-sent events of a response, as they arrive. A lost connection raises what lost() returns.
+// Yield the values of a response's server-sent events as they arrive. If the connection fails, throw what lost() returns.
 async function* eventsOf(response, lost) {
   const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
   for (let rest = ""; ;) {
@@ -115,7 +115,7 @@ async function* eventsOf(response, lost) {
   }
 }
 
-// Return the answers to a turn. `hear` is called with each word of the reply when it arrives.
+// Return the answers to a turn. Call `hear` with each word of the reply when it arrives.
 async function answersTo(turn, attempt, signal, hear) {
   const content = { history: historyOf(turn), turn: turns.indexOf(turn), attempt, generator: $("generator")?.value ?? "", stream: true };
   if (selects.length) content.wishes = wishes();
@@ -135,7 +135,7 @@ async function answersTo(turn, attempt, signal, hear) {
   throw lost(); // the connection ended before the reply did
 }
 
-// Ask for the reply to a turn, or for another one. If that fails, an earlier reply stays.
+// Ask for a reply, or for another reply, to a turn. If this fails, an earlier reply stays.
 async function ask(turn, attempt = turn.attempt) {
   if (awaited) return;
   const mine = { turn, controller: new AbortController() };
@@ -153,7 +153,7 @@ async function ask(turn, attempt = turn.attempt) {
   try {
     found = await answersTo(turn, attempt, mine.controller.signal, (word) => {
       if (awaited !== mine) return;
-      const atEnd = isAtEnd(); // otherwise the user reads something above
+      const atEnd = isAtEnd(); // otherwise the user is reading something further up
       turn.partial = (turn.partial ?? "") + word;
       drawWords(elements.get(turn), turn);
       if (atEnd) showEnd();
@@ -161,18 +161,18 @@ async function ask(turn, attempt = turn.attempt) {
   } catch (error) {
     found = { problem: error.message };
   }
-  if (awaited !== mine || isLeaving) return; // the conversation has begun again, or the page is loaded again
+  if (awaited !== mine || isLeaving) return; // a new conversation has begun, or the page is being reloaded
   awaited = null;
   turn.isPending = false;
   Object.assign(turn, found);
-  if (turn.answers) delete turn.partial; // without an earlier reply, the words before a failure stay to be read
+  if (turn.answers) delete turn.partial; // if there is no earlier reply, the words that arrived before a failure stay visible
   if (!found.problem) turn.attempt = attempt;
-  else if (!turn.answers && !text.value) text.value = turn.line; // to be changed and sent again
+  else if (!turn.answers && !text.value) text.value = turn.line; // so that the user can change it and send it again
   draw(turn);
   update();
   fit();
   showEnd();
-  if (turn.note) said.textContent = ""; // the note is an alert by itself
+  if (turn.note) said.textContent = ""; // the note itself is an alert
   else said.textContent = turn.problem ?? `The bot says: ${replyOf(turn) || "no words"}`;
 }
 
@@ -188,7 +188,7 @@ function edit(turn) {
   edited = turn;
   text.value = turn.line;
   fit();
-  tell("You are editing a message. Sending it removes what came after it; Escape keeps everything as it is.");
+  tell("You are editing a message. Sending it removes everything after it; Escape cancels the edit.");
   text.focus();
 }
 
@@ -224,7 +224,7 @@ function submit() {
 async function copy(line, button) {
   try {
     await navigator.clipboard.writeText(line);
-  } catch { // only pages of this computer and of HTTPS may use the clipboard's own functions
+  } catch { // only local pages and HTTPS pages may use the clipboard functions
     const box = document.createElement("textarea");
     box.value = line;
     document.body.append(box);
@@ -284,7 +284,7 @@ $("again").addEventListener("click", () => {
   turns = [];
   endEdit();
   update();
-  said.textContent = "The conversation begins again.";
+  said.textContent = "A new conversation begins.";
   text.focus();
 });
 $("download").addEventListener("click", download);

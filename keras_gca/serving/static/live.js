@@ -1,5 +1,5 @@
-// The live view: reads the state of a training every few seconds, and draws what has changed. Texts of models and people
-// reach the page as text, never as HTML.
+// The live view reads the state of a training run every few seconds and draws what has changed. Texts by models and
+// people are added to the page as text, never as HTML.
 
 import { drawPanel, short } from "./live_chart.js";
 import { add } from "./turns.js";
@@ -22,7 +22,7 @@ async function refresh() {
       for (const row of state.views) {
         if (!views.has(row)) views.set(row, await read(`/views/${row}`));
       }
-      for (const row of views.keys()) if (!state.views.includes(row)) views.delete(row); // rows that are trained anew
+      for (const row of views.keys()) if (!state.views.includes(row)) views.delete(row); // rows that are trained again
       show(state);
       tag = state.tag;
     }
@@ -30,7 +30,7 @@ async function refresh() {
   } catch (error) {
     const gone = error instanceof TypeError;
     at("status").textContent = gone
-      ? "The program that serves this page has ended. python -m keras_gca.watch RUN shows the run again."
+      ? "The program that serves this page has ended. To see the run again, use python -m keras_gca.watch RUN."
       : error.message;
   }
 }
@@ -79,7 +79,7 @@ function showAsked() {
   const body = add(table, "tbody", "");
   for (const view of newest) {
     const replies = questions.map((question) => view.asked.find(({ context }) => context === question));
-    if (!replies.some(Boolean)) continue; // other questions were asked then
+    if (!replies.some(Boolean)) continue; // there were other questions at that time
     const line = add(body, "tr", "");
     add(line, "th", "", view.stage.replace(/\s+/g, " ")).scope = "row";
     for (const reply of replies) {
@@ -99,7 +99,7 @@ function showSamples() {
     for (const [who, judged] of [["The network in training", reply], ["A human", human]]) {
       add(article, "h4", "", who);
       const line = add(article, "p", "", judged.text || "(no words)");
-      add(line, "span", "score", judged.score === null ? " (D has not learned yet)" : scoreOf(judged));
+      add(line, "span", "score", judged.score === null ? " (D has not been trained yet)" : scoreOf(judged));
       for (const [text, probability] of judged.tokens) {
         const box = add(article, "span", "token", text === "<eos>" ? "end" : text);
         box.dataset.band = Math.min(9, Math.floor(probability * 10));
@@ -110,7 +110,7 @@ function showSamples() {
 }
 
 at("view").addEventListener("change", () => {
-  chosen = at("view").selectedIndex ? at("view").value : ""; // the first one follows the training
+  chosen = at("view").selectedIndex ? at("view").value : ""; // the first entry always shows the latest row
   showSamples();
 });
 at("ask").addEventListener("input", () => { edited = true; });
@@ -124,7 +124,7 @@ at("ask").addEventListener("submit", async (event) => {
     at("note").hidden = note === null;
     at("note").textContent = note || "";
     at("hint").className = "";
-    at("hint").textContent = "The training answers these questions from its next epoch on.";
+    at("hint").textContent = "The bot answers these questions from the next epoch on.";
   } catch (error) {
     at("hint").className = "wrong";
     at("hint").textContent = error.message;

@@ -1,4 +1,4 @@
-// Draws the plots of the live view as SVG: one point for each row of the log, bands for the phases.
+// Draws the plots of the live view as SVG, with one point for each row of the log and bands for the phases.
 
 import { add } from "./turns.js";
 
@@ -13,7 +13,7 @@ function draw(parent, tag, attributes, content = "") {
   return element;
 }
 
-// The words of a column's name, as in the lines that a training prints.
+// The words of a column's name, as in the lines that a training run prints.
 export function words(column) {
   return column.replace(/^val_/, "held-out ").replaceAll("_", " ");
 }
@@ -32,7 +32,7 @@ function ticks(low, high, count) {
   return made;
 }
 
-// Draws a panel of columns over the rows; draws nothing if no row has them.
+// Draw a panel that plots columns over the rows of the log; draw nothing if no row has these columns.
 export function drawPanel(parent, panel, rows) {
   const series = panel.columns
     .map((column) => ({ column, points: rows.flatMap((row, i) => (row[column] === undefined ? [] : [[i + 1, row[column]]])) }))

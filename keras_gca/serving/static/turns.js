@@ -1,4 +1,4 @@
-// Draws one turn of the conversation. What people and models write reaches the page as text, never as HTML.
+// Draws one turn of the conversation. Texts by people and models are added to the page as text, never as HTML.
 
 export function add(parent, tag, className, content = "") {
   const element = document.createElement(tag);
@@ -42,7 +42,7 @@ function drawThoughts(bubble, turn, open) {
   const details = add(bubble, "details", "thoughts");
   details.open = open;
   add(details, "summary", "", "Details");
-  // Drawn when it is opened for the first time, so that a long chat stays small.
+  // The details are drawn when they are opened for the first time, so that a long chat stays small.
   const fill = () => {
     if (!details.open || details.querySelector(".answer")) return;
     details.append(document.getElementById("legend").content.cloneNode(true));
@@ -57,7 +57,7 @@ function drawReply(element, turn, options) {
   const bubble = add(element, "div", "bot");
   add(bubble, "p", "who", "Bot");
   add(bubble, "p", "text", replyOf(turn) || "(no words)");
-  if (!turn.answers[0].ended) add(bubble, "p", "cut", "… The reply was cut here, at the limit of its length.");
+  if (!turn.answers[0].ended) add(bubble, "p", "cut", "… The reply was cut here, at the length limit.");
   turn.remarks.forEach((remark) => add(bubble, "p", "remark", remark));
   const tools = add(bubble, "p", "tools");
   addButton(tools, "Copy", (event) => options.copy(replyOf(turn), event.target));
@@ -71,7 +71,7 @@ function drawPartial(bubble, turn) {
   add(bubble, "p", "text", turn.partial);
 }
 
-// Draw the words of a reply that have come so far, and nothing else of its turn.
+// Draw only the words of a reply that have arrived so far, and nothing else of the turn.
 export function drawWords(element, turn) {
   const bubble = element.querySelector(".pending");
   const shown = bubble.querySelector(".text");
@@ -79,7 +79,7 @@ export function drawWords(element, turn) {
   else drawPartial(bubble, turn);
 }
 
-// Draw a turn into its element, in place of what the element had.
+// Draw a turn into its element, and replace the element's earlier content.
 export function drawTurn(element, turn, options) {
   element.replaceChildren();
   const mine = add(element, "div", "you");

@@ -1,4 +1,4 @@
-// Sends each mark as it is made, one after another, so that the last one on a line is the one that stays.
+// Sends each mark as soon as it is made. The marks are sent one after another, so that the last mark on a line is kept.
 "use strict";
 
 const form = document.querySelector("form[data-votes]");
@@ -9,7 +9,7 @@ form.addEventListener("change", (event) => {
   earlier = earlier.then(() => send(mark));
 });
 
-// The keys 1, 2 and 0 mark the current line: the one that has the focus, or else the first one without a mark.
+// The keys 1, 2 and 0 mark the current line: the line that has the focus, or else the first line without a mark.
 const fields = [...form.querySelectorAll("fieldset")];
 const values = { 1: "first", 2: "second", 0: "none" };
 document.getElementById("keys").hidden = false;
@@ -48,7 +48,7 @@ async function send(mark) {
     const reply = await fetch(form.dataset.votes, { method: "POST", body: vote });
     if (reply.status === 429) {
       const wait = reply.headers.get("Retry-After");
-      fail(state, `Not saved: those were too many marks within a minute. Please mark it again in ${wait} seconds.`);
+      fail(state, `Not saved: too many lines were marked within a minute. Please mark this line again in ${wait} seconds.`);
       return;
     }
     if (!reply.ok) throw new Error(reply.status);
@@ -56,7 +56,7 @@ async function send(mark) {
     state.textContent = "saved";
     state.classList.remove("failed");
   } catch {
-    fail(state, "Not saved. Please mark it again, or press the button below when the connection is back.");
+    fail(state, "Not saved. Please mark this line again, or press the button below when the connection is back.");
   }
 }
 

@@ -149,7 +149,5 @@ def test_the_command_of_the_grid_says_that_the_time_is_over(monkeypatch, capsys)
     limits = []
     monkeypatch.setattr(of_grid, "measure_runs", lambda runs, how, limit: limits.append(limit.remaining))
     assert quality_diversity.main(["a run", "--minutes", "5"]) == 130
-    assert (
-        capsys.readouterr().out == "the time is over; next: the same command continues with the points that are left\n"
-    )
+    assert capsys.readouterr().out == "the time is over; next: the same command continues with the remaining points\n"
     assert 4 < limits[0] <= 5

@@ -98,7 +98,7 @@ def test_damaged_files_are_named(run, name, content, read, message):
 
 
 def test_a_folder_that_holds_a_run_or_none(run, data, tmp_path):
-    with pytest.raises(UserError, match="contains a run already"):
+    with pytest.raises(UserError, match="already contains a run"):
         GAILRun.create(run.path, small_runs.config(), data, tokenizer(), SIZES, {})
     with pytest.raises(UserError, match=r"no run here \(checkpoint.h5 is missing\)"):
         GAILRun.open(tmp_path)
@@ -158,7 +158,7 @@ def test_how_much_of_a_conversation_is_read(agent):
 
 
 def test_a_damaged_bot_is_named(agent, run, tmp_path):
-    with pytest.raises(UserError, match=r"bot.h5: the bot is not written yet; python -m gail_tf.train --resume"):
+    with pytest.raises(UserError, match=r"bot.h5: the bot has not been written yet; python -m gail_tf.train --resume"):
         GAILAgent.load(run.path)
     with pytest.raises(UserError, match="no such file"):
         GAILAgent.load(tmp_path / "bot.h5")

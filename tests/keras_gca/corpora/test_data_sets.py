@@ -122,10 +122,10 @@ def test_damaged_files_are_one_line_of_every_command(said, tmp_path):
     made({"label": [1], "words": ["Hi."]}).to_parquet(tmp_path / "other.parquet")
     arrow = next((tmp_path / "saved").glob("*.arrow"))
     for name, message in (
-        ("cut.parquet", "damaged, or not a data set that can be read"),
-        ("zeros.parquet", "damaged, or not a data set that can be read"),
+        ("cut.parquet", "the data set is damaged or cannot be read"),
+        ("zeros.parquet", "the data set is damaged or cannot be read"),
         ("other.parquet", "the columns are label, words; a column with lists of utterances is expected"),
-        ("saved", "damaged, or not a data set that can be read"),
+        ("saved", "the data set is damaged or cannot be read"),
         ("dict", "dict/dataset_dict.json: the file is damaged; a list of the names of parts is expected"),
     ):
         arrow.write_bytes(cut(arrow.read_bytes()) if name == "saved" else arrow.read_bytes())
@@ -161,7 +161,7 @@ def test_damaged_states_of_a_saved_data_set(tmp_path):
     good = json.loads((tmp_path / "state.json").read_text())
     for change in ({"_data_files": 3}, {"_data_files": [{"filename": "none.arrow"}]}, {"_format_type": "nothing"}):
         (tmp_path / "state.json").write_text(json.dumps(good | change))
-        with pytest.raises(UserError, match=r"damaged, or not a data set that can be read \([^\n]*\)$"):
+        with pytest.raises(UserError, match=r"the data set is damaged or cannot be read \([^\n]*\)$"):
             read_corpus(tmp_path)
 
 
@@ -169,12 +169,12 @@ def test_a_data_set_is_read_in_bounded_batches(tmp_path, monkeypatch):
     many = {"question": [f"Is it {i}?{' Or not?' * 30}" for i in range(500)], "answer": ["Yes."] * 500}
     made(many).to_parquet(tmp_path / "a.parquet")
     made(many).save_to_disk(tmp_path / "saved")
-    for size, message in ((20_000, "500 rows; a smaller"), (50_000, "more than 50,000 bytes of rows")):
+    for size, message in ((20_000, "500 rows.; a smaller"), (50_000, "at most 50,000 bytes of rows")):
         monkeypatch.setattr(data_sets, "MOST", size)
         with pytest.raises(UserError, match=message):
             read_corpus(tmp_path / "a.parquet")
     monkeypatch.setattr(data_sets, "MOST", 1000)
-    with pytest.raises(UserError, match="more than 1,000 bytes of rows; a smaller data set is expected"):
+    with pytest.raises(UserError, match="the data set is too large; at most 1,000 bytes of rows are expected"):
         read_corpus(tmp_path / "saved")
 
 

@@ -118,16 +118,16 @@ def test_archives_that_are_not_what_they_say(tmp_path, monkeypatch):
             zipped({"readme.txt": "Hi."}),
             "an archive or an office document, and contains no known corpus",
         ),
-        "b.tar.gz": (good[: len(good) // 2], "the archive is damaged, or cannot be read"),
-        "c.tar.gz": (gzip.compress(b"text"), "the archive is damaged, or cannot be read"),
-        "d.zip": (zipped({"train.csv": large}), "the archive unpacks to too much"),
-        "e.tar.gz": (tarred({"other.csv": large}), "the archive unpacks to too much"),
+        "b.tar.gz": (good[: len(good) // 2], "the archive is damaged or cannot be read"),
+        "c.tar.gz": (gzip.compress(b"text"), "the archive is damaged or cannot be read"),
+        "d.zip": (zipped({"train.csv": large}), "the unpacked archive is too large"),
+        "e.tar.gz": (tarred({"other.csv": large}), "the unpacked archive is too large"),
         "f.zip": (
             zipped(CORNELL).replace(b"PK\x01\x02\x14\x03\x14\x00\x00", b"PK\x01\x02\x14\x03\x14\x00\x01"),
             "the archive is damaged",
         ),
         "g.zip": (zipped({f"x{i}": "" for i in range(50)}), "the archive has more than 40 members"),
-        "h.zip": (b"PK\3\4" + SEVERAL_FILES.encode(), "the archive is damaged, or cannot be read"),
+        "h.zip": (b"PK\3\4" + SEVERAL_FILES.encode(), "the archive is damaged or cannot be read"),
     }
     monkeypatch.setattr(published, "MOST_MEMBERS", 40)
     for name, (content, message) in cases.items():

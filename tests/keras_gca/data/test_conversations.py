@@ -34,7 +34,7 @@ def test_a_folder_of_text_files_is_one_corpus(tmp_path):
 def test_dailydialog(tmp_path):
     file = write(tmp_path / "d.txt", "Hi . __eou__ I don ’ t , Let ' s ! __eou__\n\nA __eou__ B __eou__ C __eou__\n")
     assert utterances(read_conversations(file)) == [("Hi .", "I don't , Let's !"), ("A", "B", "C")]
-    with pytest.raises(UserError, match=r"d\.txt: the file looks like dailydialog, not plain text"):
+    with pytest.raises(UserError, match=r"d\.txt: the file has the format dailydialog, not plain text"):
         read_conversations(tmp_path)
 
 
@@ -55,7 +55,7 @@ def test_dailydialog_with_the_emotions_beside_it(tmp_path, name, emotions):
     for wrong in ("0 6\n\n5 4\n", "0 6\n\n5 4 7\n", "0 6\n"):
         write(tmp_path / emotions, wrong)
         with pytest.raises(
-            UserError, match=rf"{emotions}:3: the emotions do not fit line 3 of {name}; 3 numbers from 0 to 6"
+            UserError, match=rf"{emotions}:3: the emotions do not match line 3 of {name}; 3 numbers from 0 to 6"
         ):
             read_conversations(file)
 
@@ -117,7 +117,7 @@ def test_json_lines(tmp_path):
             "c.jsonl",
             '["A", "\\ud83d"]\n',
             None,
-            r"c\.jsonl:1: the line is JSON that cannot be used \(a text contains half of a surrogate pair",
+            r"c\.jsonl:1: the JSON cannot be used \(a text contains half of a surrogate pair",
         ),
         ("a.txt", '["Phone rings"] Hello?\nHi.\n', None, r"--format text reads plain text"),
         ("a.txt", "A\nB\n", "xml", r"'xml' is not a corpus format; choose from text, cornell"),

@@ -12,12 +12,12 @@ from keras_gca.errors import UserError
             None,
             "--replicas applies only to --strategy mirrored; leave it out with --strategy none",
         ),
-        (["--strategy", "multi_worker"], None, "TF_CONFIG does not name all workers"),
-        (["--strategy", "multi_worker"], "{", "TF_CONFIG does not name all workers"),
+        (["--strategy", "multi_worker"], None, "TF_CONFIG must name all workers"),
+        (["--strategy", "multi_worker"], "{", "TF_CONFIG must name all workers"),
         (
             ["--strategy", "multi_worker"],
             '{"cluster": {"worker": ["a:1"]}, "task": {"type": "worker", "index": 1}}',
-            "TF_CONFIG does not name all workers",
+            "TF_CONFIG must name all workers",
         ),
     ],
 )

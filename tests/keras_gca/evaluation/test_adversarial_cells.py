@@ -123,7 +123,11 @@ def test_every_cell_starts_from_one_generator_and_is_stored(setup, trained, caps
     assert outcome.tables[0].rows[0][:4] == names[0].split("_")
     stored = json.loads((setup.runs / "adversarial.json").read_text())
     assert [one["cell"] for one in stored["cells"]] == list(CELLS)
-    assert (setup.runs / "adversarial.md").read_text().startswith("Each cell from the same teacher-forced generator")
+    assert (
+        (setup.runs / "adversarial.md")
+        .read_text()
+        .startswith("Each cell starts from the same teacher-forced generator")
+    )
     # what is stored is used again
     trained.measured.clear()
     assert run_cells(list(CELLS), setup).results == outcome.results
@@ -142,7 +146,7 @@ def test_other_settings_start_from_the_same_generators(setup, trained, tmp_path)
     config = trained.configs[other.folder(FIRST, 3)]
     assert (config.adversarial_epochs, config.replay) == (3, 0.5)
     same = Setup(setup.runs, (3,), "tiny", {"label_smoothing": 0.2}, Source())
-    with pytest.raises(UserError, match=r"seed_3: this run has another value of --label-smoothing; another --runs is"):
+    with pytest.raises(UserError, match=r"seed_3: this run has a different value of --label-smoothing; another --runs"):
         run_cells([FIRST], same)
 
 

@@ -274,7 +274,7 @@ def test_reranking_takes_the_runs_of_its_three_variants(setup, trained, monkeypa
         (studies.main, "studies", ["training", "--batch-size", "0"], "--batch-size: 0 is out of range"),
         (studies.main, "studies", ["training", "--data", "none.txt"], "none.txt: no such file or folder"),
         (mmi.main, "mmi", ["r", "--language-model", "u", "--backward", "b", "--weights", "1"],
-         "--weights [1.0]: values from 0 to below 1 are expected"),
+         "--weights [1.0]: values of at least 0 and less than 1 are expected"),
     ],
 )  # fmt: skip
 def test_errors_are_one_line(said, main, name, arguments, message):

@@ -84,5 +84,5 @@ def test_replies_of_the_grammar_are_better_than_shuffled_words():
 
 
 def test_no_replies_are_refused():
-    with pytest.raises(ValueError, match="no replies to fit a model of words to"):
+    with pytest.raises(ValueError, match="there are no replies to fit a word model to"):
         WordModel([])

@@ -128,7 +128,7 @@ def test_the_chat_beyond_loopback_answers_only_those_who_have_the_token(served):
         stranger = Visitor(port)
         for path, content in (("/", None), ("/answers", HELLO), ("/static/chat.js", None), ("/none", None)):
             status, text, _ = stranger.open(path, content)
-            assert (status, "The token of this server is expected" in text) == (401, True)
+            assert (status, "This server requires its token" in text) == (401, True)
         for path, content in (("/v1/models", None), ("/v1/chat/completions", ASKED)):
             status, text, _ = stranger.open(path, content)
             assert (status, json.loads(text)["error"]["type"]) == (401, "authentication_error")
@@ -165,7 +165,7 @@ def test_the_survey_beyond_loopback_is_begun_with_the_token_and_continued_with_t
         stranger = Visitor(port)
         assert stranger.open("/")[0] == 401
         status, text, _ = stranger.open("/volunteers", "name=Eve")
-        assert (status, "The token of this server is expected" in text) == (401, True)
+        assert (status, "This server requires its token" in text) == (401, True)
         assert stranger.open("/form/guessed/1")[0] == 404
         volunteer = Visitor(port)
         assert volunteer.open(f"/?token={token}")[::2] == (200, "/")

@@ -32,7 +32,7 @@ def answered(*lines):
         (("no questions", "SHORT"), {"ask": "no", "length": "short"}),
         (("y", "m"), {"ask": "yes", "length": "medium"}),
         (("", "  "), {}),
-        (("", "no wish"), {}),
+        (("", "no preference"), {}),
         (("maybe", "4", "no", ""), {"ask": "no"}),
         (("1",), None),
         (("1", "/quit"), None),
@@ -43,7 +43,7 @@ def test_how_questions_are_answered(lines, expected, capsys):
     assert answered(*lines) == expected
     out = capsys.readouterr().out
     assert out.count("(not understood; 1 or 2, the words of an answer, or Enter is expected)") == 2 * ("maybe" in lines)
-    assert ("nothing was kept" in out) == (expected is None)
+    assert ("no answers were saved" in out) == (expected is None)
 
 
 @pytest.mark.parametrize("lines", [(CRISIS,), ("1", CRISIS, "2"), ("what?", f"no, {CRISIS}")])
@@ -79,8 +79,11 @@ def test_only_the_owner_can_read_the_file(tmp_path):
     [
         ("{", "the file is damaged; valid JSON is expected"),
         ("[]", "the content is not a JSON object"),
-        ("{}", "this is not a profile that chat --calibrate has written"),
-        ('{"format": "calibration 1", "answers": []}', "this is not a profile that chat --calibrate has written"),
+        ("{}", "the file is not a profile; a file that chat --calibrate wrote is expected"),
+        (
+            '{"format": "calibration 1", "answers": []}',
+            "the file is not a profile; a file that chat --calibrate wrote is expected",
+        ),
         ('{"format": "calibration 1", "answers": {"ask": "maybe"}}', "ask: 'maybe' is not one of yes, no"),
         ('{"format": "calibration 1", "answers": {"ask": ["yes"]}}', r"ask: \['yes'\] is not one of yes, no"),
         (
@@ -104,7 +107,7 @@ def test_a_folder_that_is_missing_is_named(tmp_path):
 def test_answers_are_in_the_order_of_the_questions():
     assert list(checked({"length": "long", "ask": "no"}, QUESTIONS)) == ["ask", "length"]
     assert described({"ask": "no", "length": "long"}) == "ask no, length long"
-    assert described({}) == "no wishes"
+    assert described({}) == "no preferences"
 
 
 @pytest.mark.parametrize("answers", [CRISIS, {"ask": CRISIS}, {CRISIS: "yes"}, {"ask": ["yes"], "length": CRISIS}])
@@ -160,10 +163,10 @@ def selected(page):
 
 def test_the_form_keeps_shows_and_deletes_answers(kept, file):
     response = kept.client.post("/profile", json={"answers": {"length": "long"}})
-    assert response.json == {"said": f"Kept in {file.path}: length long."}
+    assert response.json == {"said": f"Saved in {file.path}: length long."}
     assert json.loads(file.path.read_text())["answers"] == {"length": "long"}
     assert selected(kept.client.get("/").text) == ["long"]
-    assert kept.client.post("/profile/delete").json == {"said": f"{file.path} is deleted."}
+    assert kept.client.post("/profile/delete").json == {"said": f"{file.path} has been deleted."}
     assert not file.path.exists()
     response = kept.client.post("/profile/delete")
     assert (response.status_code, response.text) == (400, f"{file.path}: there is no profile to delete")
@@ -192,7 +195,7 @@ def test_texts_of_the_form_get_the_note_before_anything_else(sent, kept, file):
     [
         ({"ask": "maybe"}, "ask: 'maybe' is not one of yes, no"),
         ({"x": "y"}, "there is no question 'x'; the questions are ask, length"),
-        ([], "the answers are not an object of questions and values"),
+        ([], "the answers are not an object; an object that maps questions to values is expected"),
     ],
 )
 def test_impossible_answers_are_refused_in_one_sentence(sent, sentence, kept, file):
@@ -215,7 +218,7 @@ def test_other_sites_cannot_change_a_profile(kept, file):
 def test_a_page_that_others_reach_keeps_nothing(agent):
     page = Kept(agent, None)
     text = page.client.get("/").text
-    assert "Your answers stay in this tab" in text
+    assert "Your answers stay in this browser tab" in text
     assert 'id="keep"' not in text
     assert page.client.post("/profile", json={"answers": {}}).status_code == 404
     page.batches.close()
@@ -250,5 +253,5 @@ def test_a_user_fills_in_the_form(agent, file, browser, serve):
         assert page.input_value("#wish-length") == "long"
         page.click("#forget")
         until(lambda: not file.path.exists())
-        page.locator("#wishes-said").get_by_text("is deleted").wait_for()
+        page.locator("#wishes-said").get_by_text("has been deleted").wait_for()
         assert page.input_value("#wish-length") == ""

@@ -74,7 +74,7 @@ def test_a_page_with_a_token_is_opened_by_the_printed_address(agent, browser, se
         assert texts(page, ".you") == ["Hello, Tom!"]
         page.context.clear_cookies()
         send(page, "Hello again.")
-        page.get_by_text("The token of this server is expected").first.wait_for()
+        page.get_by_text("This server requires its token").first.wait_for()
 
 
 def test_what_a_model_writes_is_shown_and_not_run(agent, browser, serve):
@@ -196,7 +196,7 @@ def test_long_messages_are_not_cut_without_a_word(agent, browser, serve):
         assert page.locator("article").count() == 0
         assert len(page.input_value("#text")) == LONGEST_UTTERANCE + 1
         converse(page, "hello " * 100)
-        expected = f"Only the last {agent.longest} of 100 tokens of this message are read."
+        expected = f"The bot reads only the last {agent.longest} of the 100 tokens in this message."
         assert page.locator(".remark").inner_text() == expected
 
 
@@ -204,9 +204,7 @@ def test_long_messages_are_not_cut_without_a_word(agent, browser, serve):
 def test_a_reply_that_was_cut_has_a_mark(ended, agent, browser, serve):
     with visiting(browser, serve(page_of(Changed(agent, ended=ended)))) as page:
         converse(page, "Hello")
-        assert (
-            page.locator(".cut").all_inner_texts() == ["… The reply was cut here, at the limit of its length."][ended:]
-        )
+        assert page.locator(".cut").all_inner_texts() == ["… The reply was cut here, at the length limit."][ended:]
 
 
 def test_the_page_requests_nothing_that_is_missing(agent, browser, serve):
@@ -388,7 +386,7 @@ def test_the_conversation_is_kept_when_the_page_is_loaded_again(agent, browser, 
         send(page, "Fine.")
         page.locator(".pending").wait_for()
         page.reload()
-        assert page.locator(".wrong").inner_text() == "The page was loaded again before the reply came."
+        assert page.locator(".wrong").inner_text() == "The page was reloaded before the reply arrived."
         gated.gate.set()
         page.get_by_role("button", name="Try again").click()
         page.locator(".bot").nth(2).wait_for()

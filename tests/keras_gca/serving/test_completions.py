@@ -90,7 +90,7 @@ def test_the_public_client_chats_streams_and_lists_models(agent, serve):
             client.chat.completions.create(model="bot", messages=messages("***"))
     with (
         openai.OpenAI(base_url=f"{address}v1", api_key="wrong", max_retries=0) as client,
-        pytest.raises(openai.AuthenticationError, match="The token of this server is expected"),
+        pytest.raises(openai.AuthenticationError, match="This server requires its token"),
     ):
         client.models.list()
 
@@ -205,13 +205,13 @@ def test_an_address_may_send_so_many_messages_a_minute(parrot, monkeypatch):
 
 def test_a_busy_agent_says_so(client, monkeypatch):
     def busy(*_, **__):
-        raise BusyError("Too many people are chatting just now.")
+        raise BusyError("Too many people are chatting right now.")
 
     monkeypatch.setattr(SharedBatches, "answers", busy)
     response = ask(client, "Hello.")
     assert (response.status_code, response.headers["Retry-After"]) == (503, "5")
     assert response.json["error"] == {
-        "message": "Too many people are chatting just now.", "type": "server_error", "param": None, "code": None,
+        "message": "Too many people are chatting right now.", "type": "server_error", "param": None, "code": None,
     }  # fmt: skip
 
 

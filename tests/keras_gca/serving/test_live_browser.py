@@ -21,7 +21,7 @@ def test_the_page_follows_the_training_and_takes_questions(browser, serve, tmp_p
         titles = page.locator("figcaption").all_inner_texts()
         assert titles == [
             "Perplexity of the generator",
-            "Share of tokens that the discriminator recognises",
+            "Share of tokens that the discriminator classifies correctly",
         ]
         assert (
             page.locator("figure")

@@ -254,7 +254,7 @@ def test_too_many_and_too_late_are_said_so(agent):
     client = create_app(batches, "bot").test_client()
     refused = hello(client)
     assert (refused.status_code, refused.headers["Retry-After"]) == (503, "5")
-    assert refused.text == "Too many people are chatting just now. Please send your message again in a moment."
+    assert refused.text == "Too many people are chatting right now. Please send your message again in a moment."
     for thread in (*first, *threads):
         thread.join()
     late = "The answer took too long and was stopped. Please send your message again."
@@ -387,10 +387,13 @@ def test_a_transcript_is_kept_only_if_it_is_named_and_the_page_says_so(agent, tm
 def test_the_legend_speaks_of_what_the_discriminator_judges(agent):
     whole = Gated(agent)
     whole.judges_words = False
-    assert "Each box is one word of the answer. D is the probability" in page_of(agent).test_client().get("/").text
+    assert (
+        "Each box is one word of the answer. D is the discriminator's probability"
+        in page_of(agent).test_client().get("/").text
+    )
     text = page_of(whole).test_client().get("/").text
     assert "Each box is one word" not in text
-    assert "The discriminator judges whole answers, not single words" in text
+    assert "The discriminator judges complete answers, not single words" in text
 
 
 def test_numbers_that_json_does_not_have_are_null(agent):
@@ -411,7 +414,7 @@ def test_numbers_that_json_does_not_have_are_null(agent):
         ("127.0.0.1", "http://127.0.0.1:80/"),
         (
             "0.0.0.0",
-            f"http://{socket.gethostname()}:80/ (on this computer, 127.0.0.1 may stand in place of "
+            f"http://{socket.gethostname()}:80/ (on this computer, you can also use 127.0.0.1 instead of "
             f"{socket.gethostname()})",
         ),
     ],

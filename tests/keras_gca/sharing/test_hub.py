@@ -42,7 +42,7 @@ def fake(tmp_path, monkeypatch):
 
 def test_a_bot_of_the_hub_is_fetched_after_agreement_and_then_kept(fake, capsys):
     kept, calls = fake
-    with pytest.raises(UserError, match="nothing was fetched, because there is no terminal to ask; --yes agrees"):
+    with pytest.raises(UserError, match="nothing was fetched, because there is no terminal to ask; use --yes to agree"):
         hub.bot_of("owner/bot")
     assert calls == [("local",), ("asked",)]
     assert capsys.readouterr().out.startswith("owner/bot: 3 MB, mit, from the Hugging Face Hub, into /")
@@ -81,7 +81,9 @@ def folder(tmp_path):
 @pytest.mark.parametrize(("private", "seen"), [(True, "you only"), (False, "everybody")])
 def test_a_folder_is_published_after_agreement(folder, private, seen, capsys):
     api = FakeApi()
-    with pytest.raises(UserError, match="nothing was published, because there is no terminal to ask; --yes agrees"):
+    with pytest.raises(
+        UserError, match="nothing was published, because there is no terminal to ask; use --yes to agree"
+    ):
         hub.push(folder, "me/bot", private, agreed=False, api=api)
     assert api.calls == []
     expected = f"me/bot: 2 files, 2 MB, visible to {seen} if the model is new, to the Hugging Face Hub\n"

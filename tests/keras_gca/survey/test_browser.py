@@ -156,7 +156,7 @@ def test_marks_beyond_the_limit_are_said_to_be_not_saved(browser, serve, survey,
     mark(page, 0, "P")
     page.locator("#line-1").get_by_text("Answer 1 of P.").click()
     state = page.locator("#line-1").get_by_role("status")
-    sync_api.expect(state).to_contain_text(re.compile(r"Not saved: .* mark it again in \d+ seconds\."))
+    sync_api.expect(state).to_contain_text(re.compile(r"Not saved: .* mark this line again in \d+ seconds\."))
     assert page.locator("img").count() == 0
     assert page.evaluate("window.hacked") is None
     assert (votes.ballots()[0, 0], len(votes.of(Volunteer(1, "")))) == (0, 1)

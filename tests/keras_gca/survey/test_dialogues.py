@@ -104,7 +104,7 @@ def test_lines_that_both_answer_alike_are_passed_over(agent):
     lines = all_lines(conversations(5), agent, 2)
     same = (Model("one", agent, "adversarial"), Model("other", agent, "adversarial"))
     with pytest.raises(
-        UserError, match="2 dialogues of 3 lines need 6 lines that the models answer differently; there"
+        UserError, match="2 dialogues of 3 lines need 6 lines that the models answer differently, but there are only"
     ):
         survey_of(same, lines, 2, 3)
     with pytest.raises(UserError, match="no generator 'best'; this bot has teacher_forcing, adversarial"):
@@ -185,18 +185,21 @@ def test_what_the_command_cannot_do_gets_one_line(run_folder, make, tmp_path):
     config = (gone / "config.json").read_text()
     (gone / "config.json").write_text(config.replace(EMBEDDED, "gone.txt"))
     for arguments, message in (
-        ([run_folder, "--lines", 500], "need 5,000 lines that the models answer differently; there are "),
+        ([run_folder, "--lines", 500], "need 5,000 lines that the models answer differently, but there are only "),
         (
             [run_folder, "--models", "adversarial", "adversarial"],
-            "adversarial is given twice; two different models are expected",
+            "adversarial is named twice; two different models are expected",
         ),
-        ([run_folder, run_folder], "is given twice; two different models are expected"),
+        ([run_folder, run_folder], "is named twice; two different models are expected"),
         ([run_folder, "--models", "adversarial", "best"], "no generator 'best'; this bot has teacher_forcing"),
         (
             ["other.h5"],
-            "other.h5 does not contain the held-out lines; name the bot's run folder instead, or dialogues",
+            "other.h5 does not contain the held-out lines; name the bot's run folder instead, or a file of dialogues",
         ),
-        ([gone], "was trained on gone.txt: gone.txt: no such file or folder; name dialogues by --data FILE"),
+        (
+            [gone],
+            "was trained on gone.txt: gone.txt: no such file or folder; name a file of dialogues with --data FILE",
+        ),
         (["none"], "none: no such file"),
         ([run_folder, "--data", "none.txt"], "none.txt: no such file or folder"),
     ):

@@ -211,7 +211,7 @@ def test_the_first_page_says_how_long_what_for_what_is_stored_and_who_asks(clien
     assert "About 1 minute: 2 dialogues with 6 lines in all." in text
     for title in ("How long it takes", "What it is for", "What is stored"):
         assert f"<dt>{title}</dt>" in text
-    assert "Who asks" not in text
+    assert "Who is asking" not in text
     asking = create_app(survey, votes, asked_by=f"Ann, {HARM}").test_client().get("/").text
     assert "<dd>Ann, &lt;script&gt;" in asking
     long = make_survey([(0.4, 0.6)] * 100)

@@ -39,7 +39,7 @@ def test_a_volunteer_is_known_by_the_token_alone(votes, survey):
 def test_a_vote_that_does_not_exist_stores_nothing(votes):
     volunteer = votes.volunteer(votes.enrol(""))
     for choices in ({0: 1, 12: 0}, {0: 1, -1: 0}, {0: 1, 1: 3}):
-        with pytest.raises(ValueError, match="no vote"):
+        with pytest.raises(ValueError, match="is invalid"):
             votes.record(volunteer, choices)
     assert votes.of(volunteer) == {}
 
@@ -109,7 +109,7 @@ def test_a_survey_is_read_as_it_was_written_and_not_overwritten(tmp_path, survey
     [
         ('"format"', "format", "valid JSON is expected"),
         ("survey 1", "survey 9", "not a survey that this version can read"),
-        ('"adversarial"', '"teacher_forcing"', "two models of different names"),
+        ('"adversarial"', '"teacher_forcing"', "two models with different names"),
         ('"score": 0.4', '"score": 1.4', "line 1: scores in [0, 1] are expected"),
         ('"score": 0.4', '"score": "high"', "damaged"),
         ('"text": "Answer 0 of P."', '"text": 5', "line 1: two answers are expected"),

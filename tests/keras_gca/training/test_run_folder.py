@@ -41,7 +41,7 @@ def test_a_run_gives_back_what_was_put_in(tmp_path, dataset):
 
 def test_a_run_is_not_overwritten(tmp_path, dataset):
     GCARun.create(tmp_path, Config.preset("tiny"), dataset, {}).write_checkpoint({}, {"a": np.ones(1)})
-    with pytest.raises(UserError, match="contains a run already; choose another --run, or resume it with --resume"):
+    with pytest.raises(UserError, match="already contains a run; choose another --run, or resume it with --resume"):
         GCARun.create(tmp_path, Config.preset("tiny"), dataset, {})
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match="file is a file; --run expects a folder"):
