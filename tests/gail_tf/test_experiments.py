@@ -211,9 +211,12 @@ def test_the_pretrained_scale():
     ("arguments", "message"),
     [
         (["table2", "--seed", "1"], r"--seed: an experiment trains with several seeds; --seeds is expected"),
-        (["table2", "--scale", "paper"], r"--scale paper needs --model, and only the scale pretrained accepts it"),
-        (["all", "--variants", "mle"], r"--variants: all experiments cannot have the same variants"),
-        (["table2", "--gpt2", "x"], r"--scale paper needs --model"),
+        (
+            ["table2", "--scale", "paper"],
+            r"--model: it is required with --scale paper and optional with --scale pretrained",
+        ),
+        (["all", "--variants", "mle"], r"--variants: the variants replace those of one experiment"),
+        (["table2", "--gpt2", "x"], r"--model: it is required with --scale paper"),
     ],
 )
 def test_errors_are_one_line(capsys, arguments, message):

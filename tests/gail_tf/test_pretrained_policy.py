@@ -124,7 +124,7 @@ def test_a_llama_trains_resumes_chats_and_is_exported(folder, tmp_path, capsys, 
     hugging_face.write_network(own, weights)
     status, out, err = call(capsys, chat.main, "chat", run)
     assert status == 2
-    assert re.fullmatch(rf"chat: {re.escape(str(own))}: this is not the network of the bot; .*\n", err)
+    assert re.fullmatch(rf"chat: {re.escape(str(own))}: the bot was not trained on this network; .*\n", err)
 
 
 @pytest.mark.slow

@@ -160,7 +160,7 @@ def test_a_real_gpt2_trains_from_its_folder(tmp_path, capsys):
     for arguments, message in (
         (
             ["--n-layer", "3"],
-            r"--n-layer: this applies only to a GPT-2 from scratch, but --model is pretrained",
+            r"--n-layer: usable only for a GPT-2 from scratch, but --model names a pretrained network",
         ),
         (["--general", "x.txt"], r"--general is text to pretrain a model on, but --model is already pretrained"),
         (["--condition-tokens", "33"], r"this GPT-2 has 40 positions; --condition-tokens .* need 41"),
@@ -363,12 +363,14 @@ def test_a_runs_config_trains_the_same_bits(small_run, tmp_path, capsys):
         (
             {"gpt2": "gpt2"},
             [],
-            "{file}: the run started from the pretrained network gpt2; name this network or another one by --model",
+            "{file}: the run started from the pretrained network gpt2; --model with this or another network is "
+            "expected",
         ),
         (
             {"roberta": "roberta-base"},
             ["--algorithm", "textgail"],
-            "{file}: its D started from the RoBERTa roberta-base; name this RoBERTa or another one by --roberta",
+            "{file}: the run's discriminator started from the RoBERTa roberta-base; --roberta with this or another "
+            "RoBERTa is expected",
         ),
         ({}, ["--preset", "tiny"], "--config gives every setting; leave out --preset"),
         (
