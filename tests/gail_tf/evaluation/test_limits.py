@@ -109,7 +109,10 @@ def test_no_further_run_is_measured_when_the_time_is_over(clock, monkeypatch, ca
     assert report.evaluate_runs(["a", "b", "c"], Options(), limit=TimeLimit(2, clock)) is None
     assert measured == ["a", "b"]
     out = capsys.readouterr().out
-    assert out == f"the time is over; measured: 2 of 3 runs\nnext: the same command continues with {tmp_path / 'c'}\n"
+    assert out == (
+        "the time limit has been reached; measured: 2 of 3 runs\n"
+        f"next: the same command continues with {tmp_path / 'c'}\n"
+    )
     monkeypatch.setattr(ablations, "evaluate", measure)
     runs = {"a variant": [SimpleNamespace(path=tmp_path)]}
     assert ablations.measure(runs, Options(), TimeLimit(0.0, clock)) is None
