@@ -46,7 +46,10 @@ class TextReader:
         return features
 
     def last_states(self, *arrays: tf.Tensor) -> tf.Tensor:
-        """Compute the states at the last tokens of a `Batch`'s responses, (B, feature_size). Works in a graph."""
+        """Compute the states at the last tokens of a `Batch`'s responses, (B, feature_size).
+
+        Can be called inside a TensorFlow graph.
+        """
         response_mask = arrays[-1]
         before = self._policy.features(*arrays)  # the state before END is the state at the last token of the text
         last = tf.maximum(tf.reduce_sum(tf.cast(response_mask, tf.int32), axis=1) - 1, 0)
