@@ -40,7 +40,7 @@ def workplace(sha256: str) -> Iterator[Path]:
     Another process that wants to prepare the same model waits. The folder is removed at the end.
 
     Args:
-        sha256: The SHA-256 of the model's file; see `KnownModel.sha256`.
+        sha256: The SHA-256 of the file with the model's weights.
 
     Yields:
         The folder.

@@ -83,7 +83,7 @@ def test_what_was_exported_is_read_again(policy, fitted, tmp_path):
 def test_what_cannot_be_exported(fitted, tmp_path):
     config = GPT2Config(len(fitted), n_positions=8, n_embd=4, n_layer=1, n_head=1, eos_token_id=fitted.end)
     gpt2 = GPT2(config)
-    with pytest.raises(UserError, match="a policy with a head is not a plain language model"):
+    with pytest.raises(UserError, match="a policy trained with --trainable head cannot be exported"):
         export(Policy(gpt2, "head"), fitted, tmp_path / "out")
     smaller = Tokenizer.fit(["a text"], 300)
     with pytest.raises(UserError, match=r"the tokenizer has 26\d tokens .* but the policy has 600"):
