@@ -27,7 +27,7 @@ ALGORITHMS: dict[str, dict[str, Any]] = {
     "gail": {},
     # Maximum likelihood training only. This algorithm ends where the other algorithms begin to imitate.
     "mle": {"updates": 0},
-    # Wu et al. 2021, with the settings of their program: no KL penalty, no sentiment, a contrastive discriminator.
+    # Wu et al. 2021, with the settings of their code: no KL penalty, no sentiment, a contrastive discriminator.
     "textgail": {
         "objective": "clip",
         "reward_form": "probability",

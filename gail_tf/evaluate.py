@@ -168,8 +168,8 @@ def make_parser() -> argparse.ArgumentParser:
         "--ratings",
         type=Path,
         metavar="FILE",
-        help="only compare D, the likelihood, the length and the relevance with people's ratings, which this file "
-        "contains",
+        help="compare D, the likelihood, the length and the relevance with the human ratings in this file, and measure "
+        "nothing else",
     )
     parser.add_argument("--yes", action="store_true", help="fetch the encoder without asking")
     parser.add_argument("--beside-paper", action="store_true", help="also show the paper's numbers in the tables")

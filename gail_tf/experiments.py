@@ -1,4 +1,4 @@
-"""`python -m gail_tf.experiments`: train and compare the systems of the second paper's Table 2 and of ablations."""
+"""`python -m gail_tf.experiments`: train and compare the systems of the second paper's Table 2 and of its ablations."""
 
 import argparse
 import functools
@@ -22,11 +22,11 @@ Train the systems that an experiment compares, over several seeds, and write its
   {"all":15} all of these experiments
 
   python -m gail_tf.experiments table2 --data train.csv dialogues_train.txt
-                                           train a small GPT-2 from scratch on 8,000 trajectories, for two CPU cores
+                                           train a small GPT-2 from scratch on 8,000 trajectories, on two CPU cores
   python -m gail_tf.experiments table2 --scale pretrained --data ... --tweets ...
-                                           train adapters on {PRETRAINED}, for two CPU cores
+                                           train adapters for {PRETRAINED}, on two CPU cores
   python -m gail_tf.experiments table2 --scale paper --gpt2 gpt2 --roberta roberta-base --data ... --tweets ...
-                                           use Table 1's settings, for a GPU or TPU
+                                           train with Table 1's settings, on a GPU or TPU
   python -m gail_tf.experiments all --scale tiny
                                            try everything on the embedded corpus in minutes
 """

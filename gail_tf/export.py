@@ -49,12 +49,12 @@ def main(arguments: list[str] | None = None) -> int:
     words = name.replace("_", " ")
     measured = evaluation.get("policies", {}).get(name, {})
     card = Card(
-        title=f"An empathetic conversational policy after {words}",
+        title=f"An empathetic conversational policy trained by {words}",
         library="transformers",
         summary=SUMMARY,
         usage=USAGE,
         files={
-            "model.safetensors": f"the weights of the policy after {words}",
+            "model.safetensors": f"the weights of the policy trained by {words}",
             "config.json": "the dimensions of its network",
             "tokenizer.json": "its tokenizer",
             hub.BOT: "the complete agent with its discriminator, for `gail_tf.GAILAgent.load`",
@@ -69,7 +69,7 @@ def main(arguments: list[str] | None = None) -> int:
         ],
     )
     card.write(options.folder)
-    print(f"wrote {options.folder}: the policy after {words}")
+    print(f"wrote {options.folder}: the policy trained by {words}")
     if options.push:
         print(f"published {hub.push(options.folder, options.push, options.private, options.agreed)}")
     return 0

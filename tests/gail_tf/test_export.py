@@ -116,7 +116,7 @@ def test_the_command_exports_a_bot_that_pytorch_reads(bot, tmp_path, capsys, mon
     assert command_line.run(export_command.main, "export", [*arguments, "--push", "bot"]) == 2
     assert "OWNER/NAME is expected" in capsys.readouterr().err
     assert command_line.run(export_command.main, "export", [*arguments, "--push", "me/bot", "--yes"]) == 0
-    assert "the policy after maximum likelihood" in capsys.readouterr().out
+    assert "the policy trained by maximum likelihood" in capsys.readouterr().out
     assert api.calls[1]["folder_path"] == arguments[1]
     card = (tmp_path / "out" / "README.md").read_text(encoding="utf-8")
     assert "The crisis check is not part of this model" in card
