@@ -214,7 +214,7 @@ class GAILConfig(Settings):
             if left := sorted(own - changes.keys() - self.implied(changes).keys()):
                 raise UserError(
                     f"--algorithm {changes['algorithm']}: these settings still have the values of --algorithm "
-                    f"{self.algorithm}, so they must be given, too: {naming(left)}"
+                    f"{self.algorithm}, so they must also be given: {naming(left)}"
                 )
         return super().changed(**changes)
 
@@ -257,7 +257,7 @@ class GAILConfig(Settings):
             )
         if self.token_rewards and self.reward.length_drift_strength:
             raise UserError(
-                "--length-drift-strength: only rewards for complete responses can counter the drift of the length; "
+                "--length-drift-strength: only rewards for complete responses can counter a drift of their length; "
                 "--level response is expected"
             )
         if self.data.sentiment_history == "on" and self.data.sentiment == "off":
@@ -276,7 +276,7 @@ class GAILConfig(Settings):
 
     @property
     def offline(self) -> bool:
-        """Whether updates learn from the experts' responses alone, without responses of the policy and without D."""
+        """Whether updates use only the experts' responses, without responses of the policy and without D."""
         return self.algorithm in OFFLINE
 
     @property

@@ -116,13 +116,18 @@ def make_parser() -> argparse.ArgumentParser:
         nargs="+",
         default=[],
         metavar="FILE",
-        help="conversations; see python -m gail_tf.train --help",
+        help="conversations to use instead of the embedded ones; see python -m gail_tf.train --help",
     )
     parser.add_argument(
         "--format", choices=FORMATS, help="the format of --data and --general (default: detected for each file)"
     )
     parser.add_argument(
-        "--tweets", type=Path, nargs="+", default=[], metavar="FILE", help="tweets; see python -m gail_tf.train --help"
+        "--tweets",
+        type=Path,
+        nargs="+",
+        default=[],
+        metavar="FILE",
+        help="tweets to add to the conversations; see python -m gail_tf.train --help",
     )
     parser.add_argument(
         "--general",
@@ -145,7 +150,7 @@ def make_parser() -> argparse.ArgumentParser:
         help="the pretrained RoBERTa of TextGAIL's discriminator (default: a small RoBERTa with random weights)",
     )
     parser.add_argument(
-        "--glove", type=Path, metavar="FILE", help="a file of word vectors for RL-Seq2Seq and similarities"
+        "--glove", type=Path, metavar="FILE", help="a file of word vectors, for RL-Seq2Seq and for similarities"
     )
     parser.add_argument(
         "--encoder",

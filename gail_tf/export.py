@@ -11,7 +11,7 @@ from keras_gca.sharing.card import Card, facts_of
 DESCRIPTION = """\
 Write a trained policy as a folder with config.json, model.safetensors and the tokenizer's files. transformers loads it
 like any GPT-2 or Llama: AutoModelForCausalLM.from_pretrained("DIR"). Adapters are merged into the weights. A policy
-that was trained with --trainable head cannot be exported, because transformers does not support its network.
+that was trained with --trainable head cannot be exported, because transformers does not support its layers.
 
 The folder also contains the complete agent as bot.h5, and a model card with the data, seed, settings, metrics and
 limitations. With --push, the folder is published on the Hugging Face Hub after you agree, in the account to which

@@ -80,12 +80,14 @@ class ModelSettings:
     )
     n_layer: int = option(12, "number of transformer blocks in GPT-2", low=1, high=1000)
     n_head: int = option(12, "number of attention heads in each block of GPT-2", low=1)
-    n_embd: int = option(768, "width of GPT-2's hidden states", low=1)
-    n_positions: int = option(1024, "longest sequence that GPT-2 reads, in tokens", low=16, high=1_000_000)
+    n_embd: int = option(768, "size of GPT-2's hidden states", low=1)
+    n_positions: int = option(1024, "maximum number of tokens in a sequence that GPT-2 reads", low=16, high=1_000_000)
 
     # The dimensions of RL-Seq2Seq's encoder-decoder, which replaces GPT-2
-    word_embedding_size: int = option(100, "width of the token embeddings of --algorithm rl_seq2seq", low=1)
-    sentence_embedding_size: int = option(300, "units in each of the two LSTMs of --algorithm rl_seq2seq", low=1)
+    word_embedding_size: int = option(100, "size of the token embeddings, for --algorithm rl_seq2seq", low=1)
+    sentence_embedding_size: int = option(
+        300, "number of units in each of the two LSTMs, for --algorithm rl_seq2seq", low=1
+    )
 
     # Which weights are trained
     trainable: str = option(
@@ -315,7 +317,7 @@ class RunSettings:
     )
     on_failure: str = option(
         "warn", "what to do when training fails in a known way (gail_tf/imitation/failures.py). warn: print a "
-        "warning; stop: print it and stop the run",
+        "warning; stop: print the warning and stop the run",
         choices=("warn", "stop"),
     )  # fmt: skip
     precision: str = option("float32", "precision of GPT-2's matrix multiplications", choices=("float32", "bfloat16"))

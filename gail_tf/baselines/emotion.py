@@ -1,7 +1,7 @@
 """Classifies the emotion of utterances, for the baseline RL-Seq2Seq (Fung et al. 2018).
 
-RL-Seq2Seq uses the classes twice. Its policy reads the class of the prompt, and its reward is high if the response has
-the same class as the prompt. Section 2 of the second paper says about Fung et al.: "They classify each prompt into an
+RL-Seq2Seq uses the emotion twice. Its policy reads the emotion class of the prompt, and its reward is high if the
+response has the same class. Section 2 of the second paper says about Fung et al.: "They classify each prompt into an
 emotion class by the words and emoticons used in each utterance". Neither paper says how an utterance is classified or
 how the reward is computed. In this project:
 

@@ -34,7 +34,7 @@ def refuse_incomparable(runs: Sequence[GAILRun], named: Mapping[Path, str] | Non
 
     Args:
         runs: The runs.
-        named: The systems of runs whose algorithm does not determine their system, by run folder.
+        named: The name of the system for each run whose algorithm does not determine it, by run folder.
 
     Raises:
         UserError: A run stopped before the end of maximum likelihood training, runs have different data, or runs of one

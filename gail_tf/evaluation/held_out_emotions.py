@@ -99,7 +99,7 @@ class HeldOutEmotions:
         }
 
     def beside(self, responses: Sequence[str], trajectories: Sequence[Trajectory]) -> dict[str, Estimate]:
-        """Compute values with which to compare the mean of `scores`: its values by chance, and the accuracy."""
+        """Compute values with which to compare the means of `scores`: agreement by chance, and classifier accuracy."""
         classes = self.classify(responses, trajectories)
         conversations = np.array([trajectory.conversation for trajectory in trajectories])
         floors = {

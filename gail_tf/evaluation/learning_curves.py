@@ -30,8 +30,8 @@ def compare(histories: Mapping[str, Sequence[History]]) -> Figure:
     line shows the same metric for the experts' responses.
 
     Args:
-        histories: The logs of each system's runs, by the name of the system in the legend. Systems that do not imitate
-            are left out.
+        histories: The logs of each system's runs, by the system's name in the legend. Systems without imitation are
+            left out.
     """
     figure = Figure(figsize=(13, 7), layout="constrained")
     grid = figure.subplots(2, 3, sharex=True)

@@ -191,7 +191,7 @@ def part_of(
     store: StoredValues,
     encoder: SentenceEncoder | None = None,
 ) -> Part:
-    """Make the validation part or the test part from conversations that are evenly spread over that set of the data.
+    """Make the validation part or the test part from conversations that are evenly spread over the respective set.
 
     Args:
         load: A function that loads the agent. It is called only if responses are not stored yet.

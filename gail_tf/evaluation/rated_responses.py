@@ -34,7 +34,7 @@ def evaluate_ratings(
     Args:
         run: The run folder.
         ratings: The file of ratings; see `human_ratings`.
-        seed: The seed of the bootstrap and of the control.
+        seed: The seed of the bootstrap and of the control measure, which consists of random numbers.
         encoder: The independent encoder, in any form that `locate` accepts, or None to leave out relevance.
         size: The number of responses in a batch.
 
@@ -42,7 +42,7 @@ def evaluate_ratings(
         The results, as `human_ratings.compare` returns them.
 
     Raises:
-        UserError: A file is missing or damaged, the run is not finished, or no context is left.
+        UserError: A file is missing or damaged, the run is not finished, or fewer than two contexts are left.
     """
     rated = human_ratings.read_ratings(ratings)
     made = GAILRun.open(run, "evaluate")

@@ -101,7 +101,7 @@ def evaluate_runs(
         batch_size: The number of trajectories in a batch.
         examples: The number of examples in Table 3.
         limit: A time limit after which no further run is measured, or None for no limit.
-        named: The systems of runs whose algorithm does not determine their system, by run folder.
+        named: The name of the system for each run whose algorithm does not determine it, by run folder.
 
     Returns:
         All results and tables, and the paths of the files that were written, or None if time runs out before all runs

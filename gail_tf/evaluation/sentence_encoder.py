@@ -1,4 +1,4 @@
-"""Computes vectors of texts with an independent encoder, which no discriminator, reward or policy uses."""
+"""Computes vectors of texts with an independent encoder, which is not used by any discriminator, reward or policy."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -30,7 +30,7 @@ class SentenceEncoder:
         """Read the BERT model and the tokenizer in a folder.
 
         Raises:
-            UserError: A file is missing or damaged, or the two do not fit together.
+            UserError: A file is missing or damaged, or the tokenizer does not belong to the model.
         """
         return cls(read_bert(folder), WordPieceTokenizer.read(folder))
 

@@ -76,7 +76,7 @@ def systems(evaluations: Sequence[RunEvaluation], named: Mapping[Path, str] | No
 
     Args:
         evaluations: The results of the runs.
-        named: The systems of runs whose algorithm does not determine their system, by run folder.
+        named: The name of the system for each run whose algorithm does not determine it, by run folder.
 
     Returns:
         The systems in the order of Table 2, and remarks about policies that are left out or whose training has stopped
@@ -103,7 +103,7 @@ def systems(evaluations: Sequence[RunEvaluation], named: Mapping[Path, str] | No
 
 
 def paired_tests(by_system: Systems, seed: int = 0) -> list[PairedTest]:
-    """Compare each pair of systems: for each seed over conversations and, with several common seeds, over the seeds.
+    """Compare each pair of systems, for each seed over conversations and, if there are several seeds, over the seeds.
 
     Two runs are compared if they have the same seed and the same test trajectories. Tweets are left out, unless all
     test trajectories are tweets.

@@ -53,7 +53,7 @@ def table_2(by_system: Systems, beside_paper: bool = False) -> Table:
 
 
 def table_of_parts(by_system: Systems) -> Table:
-    """Make a table of perplexity and BLEU by corpus and turn, and by whether a response occurs in the training data."""
+    """Make a table of perplexity and BLEU by corpus and turn, and by whether a response occurs in the training set."""
     rows = [
         (figure, part, *(cell_of(measured, part, figure) for measured in by_system.values()))
         for figure in TABLE_2

@@ -81,7 +81,7 @@ class Policy(LanguagePolicy):
 
     @property
     def frozen_features(self) -> bool:
-        """Whether training leaves `features` unchanged, which is true only if `trainable` is "head"."""
+        """Whether training leaves `features` unchanged. This is true only if `trainable` is "head"."""
         return self.trainable == "head"
 
     @property
@@ -118,8 +118,8 @@ class Policy(LanguagePolicy):
 
         Args:
             features: (..., E).
-            head: Weights that are used in place of the head's weights, which TRPO needs, or None to use the head's
-                weights.
+            head: Weights that replace the head's own weights in this call, as TRPO requires. If None, the head's own
+                weights are used.
             kernels: See `LanguageModel.logits`.
 
         Returns:

@@ -113,7 +113,7 @@ def counted_log_probs(logits: tf.Tensor, sampling: Sampling, tokens: tf.Tensor) 
     Args:
         logits: (N, V) float32.
         sampling: How the probabilities are computed.
-        tokens: The token that follows in each response, (N,) int32. With "filtered", it is added to the nucleus.
+        tokens: The next token for each row, (N,) int32. With "filtered", it is added to the nucleus.
 
     Returns:
         (N, V) float32.

@@ -33,9 +33,10 @@ SMALL = 20_000_000  # networks with fewer weights count as small
 
 
 class Costs:
-    """Computes the costs of a network's passes, divided by EFFICIENCY.
+    """Computes the costs of a network's passes.
 
-    A cost is the number of operations that one large matrix multiplication performs in the same time.
+    A cost is a number of operations: as many as a large matrix multiplication performs in the time of the pass. It is
+    therefore the number of operations in the pass, divided by EFFICIENCY.
 
     Args:
         config: The settings.

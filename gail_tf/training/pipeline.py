@@ -55,10 +55,10 @@ def train_agent(
         source: The files and pretrained networks that are read.
         run: The folder to make.
         strategy: The distribution strategy that `devices.make` returns, or None for one device.
-        read: The result of `source.read`, if the caller has called it already.
+        read: The result of `source.read`, if the caller has already called it.
         minutes: The time limit in minutes, or None for no limit. When it is reached, the training stops as with Ctrl-C.
-        watching: A function that returns a context manager, in which the live view shows the run
-            (`watch_command.watching`), or None for no live view.
+        watching: A function that returns a context manager, inside which the live view shows the run (see
+            `watch_command.watching`), or None for no live view.
 
     Returns:
         The session. Its `training.finished` is true if the training has ended, and false if it was stopped early.
@@ -101,14 +101,14 @@ def resume(
 ) -> GAILSession:
     """Continue an interrupted run, or train a run further, to a new total number of updates.
 
-    An interrupted run that is continued has bit by bit the same result as an uninterrupted run.
+    An interrupted run that is continued gives exactly the same result as an uninterrupted run, bit by bit.
 
     Args:
         run: The run folder.
         strategy: The distribution strategy that `devices.make` returns, or None for one device.
         minutes: The time limit in minutes, or None for no limit. When it is reached, the training stops as with Ctrl-C.
-        watching: A function that returns a context manager, in which the live view shows the run
-            (`watch_command.watching`), or None for no live view.
+        watching: A function that returns a context manager, inside which the live view shows the run (see
+            `watch_command.watching`), or None for no live view.
         **totals: To train a run further, `updates`, the new total number of updates. From the next update on, the
             learning rate and the share of human demonstrations are the same as in a run with this total from the
             beginning. The weights, the optimizer states, the discriminator and the weight of the KL penalty are kept.

@@ -132,7 +132,10 @@ class GAILSession(Session):
     def restore(
         self, facts: dict[str, Any], arrays: dict[str, np.ndarray], unit: str, totals: Mapping[str, int] | None = None
     ) -> None:
-        """Restore a checkpoint; see `Session.restore`. A failure that has already occurred does not stop it."""
+        """Restore a checkpoint; see `Session.restore`.
+
+        A training failure that has already stopped the run does not stop it again.
+        """
         super().restore(facts, arrays, unit, totals)
         if self.training.config.run.on_failure == "stop":
             self._warned.update(failure.name for failure in failures.watch(self.training.history))
