@@ -180,7 +180,7 @@ class _Measuring:
 
     def cost(self, names: Sequence[str]) -> cost.Estimate:
         policies = {name: self._agent.policies[name] for name in names if name not in SELECTIONS}
-        if len(policies) < len(names):  # the policy draws each candidate, and D reads it, which costs as much as MAUVE
+        if len(policies) < len(names):  # D's reading of a candidate is taken to cost as much as MAUVE's
             candidates = range(self._agent.config.rollout.selection_candidates)
             policies |= {f"candidate {i}": self._agent.policies[MAXIMUM_LIKELIHOOD] for i in candidates}
         return estimate.of_evaluation(self._agent.config, policies, self._samples.batch, self._rows, self._size)
@@ -236,7 +236,7 @@ class _Measuring:
         for part, numbers in self._parts.items():
             of_part = Likelihoods(*(array[numbers] for array in likelihoods))
             figures[part] = {}
-            if name not in SELECTIONS:  # the probability of a chosen response is not known
+            if name not in SELECTIONS:  # the probability that a response is chosen is not known
                 figures[part] |= metrics.likelihood_figures(of_part, self._conversations[numbers])
             at = self._places(part)
             if len(at):
