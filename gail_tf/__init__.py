@@ -10,14 +10,14 @@ package does not import TensorFlow.
 
 Talking to a trained model:
 
-    GAILAgent             an object that replies by trained policies
+    GAILAgent             an agent that replies with its trained policies
     Replying              how replies are sampled: temperature, nucleus, candidates
 
 Settings and data:
 
     GAILConfig            every setting of a training run; presets `paper`, `default` and `tiny`
     Source                the files and pretrained networks that a training run reads
-    Tokenizer             the byte-level BPE: GPT-2's own, or one fitted to the training text
+    Tokenizer             the byte-level BPE tokenizer: GPT-2's, or one fitted to the training text
     Trajectory            an expert's response with the history and the prompt that it answers
     read_trajectories     reads expert trajectories from conversations and tweets
 
@@ -34,22 +34,22 @@ Training (Algorithm 1) and evaluation:
 
 Policies and networks:
 
-    DiscriminatorNetwork  the paper's discriminator: two layers of 100 tanh units on features of GPT-2
+    DiscriminatorNetwork  the paper's discriminator: two layers of 100 tanh units on GPT-2 features
     GPT2                  GPT-2 in Keras: whole sequences in one pass, or token by token with a cache
-    GPT2Config            the sizes of a GPT-2
+    GPT2Config            the dimensions of a GPT-2 model
     LanguagePolicy        the base class of policies that predict a response token by token
-    Policy                GPT-2 as a policy, which trains all weights, low-rank adapters or a head
+    Policy                a GPT-2 policy; all of its weights, low-rank adapters or a head are trained
     Roberta               RoBERTa in Keras, the encoder of TextGAIL's discriminator
     Sampling              how tokens are drawn, and how their probabilities are computed (Algorithm 2)
     ValueBaseline         a network like the discriminator's, which predicts the value of a state for PPO
 
-Losses and rewards (pure functions of tensors):
+Optimisers, and losses and rewards as pure functions of tensors:
 
     PPO                   proximal policy optimisation on a buffer of rollouts
     TRPO                  trust region policy optimisation, as in the original GAIL
     adapt_kl_coefficient  adapts C, the weight of the KL penalty in Eq. 7, to the KL of the last update
-    binary_loss           Eq. 6: the discriminator's loss if it judges single responses
-    contrastive_loss      TextGAIL's loss of the discriminator, which compares two responses to one prompt
+    binary_loss           Eq. 6: the loss of a discriminator that judges single responses
+    contrastive_loss      the loss of TextGAIL's discriminator, which compares two responses to one prompt
     policy_loss           Eq. 7: the policy's loss, with the clipped objective and the KL penalty
     reward                the reward of a response, from the discriminator's logit (Eq. 6)
     value_loss            half the mean squared error of the value baseline

@@ -8,13 +8,13 @@ PROGRAM = "empathy-gail"
 PURPOSE = "EmpathyGAIL: GPT-2 imitates empathetic experts by GAIL and PPO (arXiv 2105.13328). The commands:"
 
 COMMANDS = {
-    "train": "train an agent by maximum likelihood, then by Algorithm 1, or a baseline",
+    "train": "train an agent by maximum likelihood and then by Algorithm 1, or train a baseline",
     "chat": "chat with a trained agent, in the terminal or in the browser",
     "evaluate": "compute Table 2, Figures 5 and 6 and Table 3 from trained runs",
-    "experiments": "train and compare the systems of Table 2 and of the ablations, over several seeds",
-    "quality_diversity": "compare policies at their best points of a grid of sampling settings",
+    "experiments": "train the systems of Table 2 and of the ablations with several seeds, and compare them",
+    "quality_diversity": "compare policies, each at its best point in a grid of sampling settings",
     "pretrained": "fetch a known pretrained model into the cache folder, or list the known models",
-    "export": "write a policy as a Hugging Face folder",
+    "export": "write a policy to a folder in Hugging Face's format",
 }
 
 

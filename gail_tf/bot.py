@@ -29,18 +29,18 @@ FORMER = "gail_tf bot 2"  # this format has the key "gpt2" in place of "model", 
 
 @dataclass
 class Bot:
-    """The results of a training run that a chat needs. D is the discriminator.
+    """The results of a training run that are needed to chat. D is the discriminator.
 
     Attributes:
         config: The settings of the training.
         tokenizer: The policies' tokenizer.
-        sizes: The sizes of the policies' language model, or None for RL-Seq2Seq, whose policies consist of LSTMs.
-        policies: The weights of each policy by its name, float32 arrays in the order of `LanguagePolicy.variables`.
-        reference: The name of the policy that computes the features which D reads.
+        sizes: The dimensions of the policies' language model, or None for RL-Seq2Seq, whose policies consist of LSTMs.
+        policies: The weights of each policy, by its name: float32 arrays in the order of `LanguagePolicy.variables`.
+        reference: The name of the policy that computes D's input features.
         discriminator: The weights of D, or an empty list for RL-Seq2Seq.
-        reader: The RoBERTa of D, or None if D has another encoder.
-        emotions: The classifier of emotions that RL-Seq2Seq has in place of D, or None for other algorithms.
-        base: The pretrained network whose files hold the other weights if `policies` holds only adapters or a head;
+        reader: The RoBERTa encoder of D, or None if D has another encoder.
+        emotions: The emotion classifier that RL-Seq2Seq uses in place of D, or None for other algorithms.
+        base: The pretrained network that provides all other weights if `policies` contains only adapters or a head;
             otherwise None.
     """
 
@@ -59,7 +59,7 @@ class Bot:
         """Read a `bot.h5`.
 
         Args:
-            path: The file, or a run folder that holds one.
+            path: The file, or a run folder that contains one.
 
         Returns:
             The path of the file, and the bot.
@@ -92,14 +92,14 @@ class Bot:
             raise damaged_bot(path, error) from None
 
     def write(self, path: str | os.PathLike, half_precision: bool = False) -> None:
-        """Write the bot as one HDF5 file. A bot with a base needs the files of the base, too.
+        """Write the bot as one HDF5 file. If the bot has a base, loading it also requires the files of the base.
 
         Args:
             path: The file to write.
-            half_precision: Whether to write the weights as float16, compressed; `read` turns them into float32 again.
+            half_precision: Whether to write the weights as compressed float16; `read` converts them back to float32.
 
         Raises:
-            OSError: The file cannot be written; a file that was there before is unchanged.
+            OSError: The file cannot be written. An existing file is left unchanged.
         """
         emotions = (None, []) if self.emotions is None else self.emotions.state()
         facts = {
@@ -115,10 +115,10 @@ class Bot:
         write_bot(Path(path), FORMAT, facts, {**self.policies, **others}, half_precision)
 
     def refuse_misfits(self) -> None:
-        """Check that the sizes fit the tokenizer and the stored weights, before large networks are made.
+        """Check that the dimensions match the tokenizer and the stored weights, before large networks are made.
 
         Raises:
-            ValueError: The sizes do not fit.
+            ValueError: The dimensions do not match.
         """
         if self.sizes is None:
             return
@@ -133,11 +133,11 @@ class Bot:
 def _refuse_larger(sizes: LanguageModelConfig | RobertaConfig, name: str, weights: list[np.ndarray]) -> None:
     size, numbers = sum(weight.size for weight in weights), count(sizes.shapes.values())
     if numbers > size:
-        raise ValueError(f"the weights have {size:,} numbers, but {name} has {numbers:,}")
+        raise ValueError(f"the file has {size:,} weights, but {name} has {numbers:,}")
 
 
 def _texts_of(save: Callable[[Path], None], *names: str) -> dict[str, str]:
-    """Return the texts of some of the files that `save` writes to a folder, by the files' names."""
+    """Return the contents of the named files, which `save` writes to a folder, by their names."""
     with tempfile.TemporaryDirectory() as folder:
         save(Path(folder))
         return {name: (Path(folder) / name).read_text(encoding="utf-8") for name in names}
@@ -145,7 +145,7 @@ def _texts_of(save: Callable[[Path], None], *names: str) -> dict[str, str]:
 
 @contextlib.contextmanager
 def _folder_of(texts: dict[str, str]) -> Iterator[Path]:
-    """Write texts to files of a temporary folder, and yield the folder. It is deleted at the end."""
+    """Write texts to files in a temporary folder, and yield the folder. It is deleted at the end."""
     with tempfile.TemporaryDirectory() as folder:
         for name in (TOKENIZER, TOKENIZER_CONFIG, CONFIG):
             if name in texts:

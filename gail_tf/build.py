@@ -1,7 +1,7 @@
 """Makes networks from settings: language models, policies, judges, and all networks of a training run.
 
-A judge is the discriminator D or, in RL-Seq2Seq, the emotion classifier that rewards responses. Below `agent.py`, only
-this module imports the baselines.
+A judge is the discriminator D or, in RL-Seq2Seq, the emotion classifier that rewards responses. Of the modules in the
+layers below `agent.py`, only this one imports the baselines.
 """
 
 from pathlib import Path
@@ -43,11 +43,11 @@ def make_gpt2(config: GAILConfig, tokenizer: Tokenizer) -> GPT2:
     """Make a GPT-2 with random weights.
 
     Args:
-        config: The settings, with GPT-2's sizes, dropout, precision and seed.
-        tokenizer: The tokenizer, whose number of tokens is the size of the vocabulary.
+        config: The settings, which include GPT-2's dimensions, dropout, precision and seed.
+        tokenizer: The tokenizer, whose number of tokens is the vocabulary size.
 
     Returns:
-        The network, with adapters for `--trainable lora`.
+        The network. It has adapters if `--trainable` is `lora`.
     """
     model = config.model
     sizes = GPT2Config(
@@ -65,21 +65,22 @@ def make_gpt2(config: GAILConfig, tokenizer: Tokenizer) -> GPT2:
 
 
 def read_pretrained(config: GAILConfig, folder: Path, tokenizer: Tokenizer, rows: int | None = None) -> LanguageModel:
-    """Read a pretrained network, and add rows for control tokens to its tables of embeddings.
+    """Read a pretrained network, and add rows for control tokens to its embedding tables.
 
     Args:
-        config: The settings, with the adapters, dropout, precision and seed.
+        config: The settings, which include the adapters, dropout, precision and seed.
         folder: A folder in Hugging Face's format.
         tokenizer: The folder's tokenizer, to which control tokens were added.
-        rows: The number of rows in the folder's tables that belong to tokens of the folder's own tokenizer. If None, it
-            is `tokenizer.known`.
+        rows: The number of rows in the stored embedding tables that belong to tokens of the stored tokenizer. If None,
+            it is `tokenizer.known`.
 
     Returns:
-        The network. The row of a control token starts as the mean of the rows of those tokens that spell its name, for
-        example "positive".
+        The network. The row of each control token is initialised to the mean of the rows of the tokens that spell its
+        name, for example "positive".
 
     Raises:
-        UserError: The tokenizer is not the network's, the network reads too few tokens, or a file cannot be used.
+        UserError: The tokenizer does not belong to the network, the network has too few positions, or a file cannot be
+            used.
     """
     sizes, needed = read_config(folder / CONFIG, config_of), config.data.condition_tokens + config.data.response_tokens
     if len(tokenizer) > sizes.vocab_size + len(control_tokens(config.data)):  # only control tokens are added
@@ -93,12 +94,12 @@ def read_pretrained(config: GAILConfig, folder: Path, tokenizer: Tokenizer, rows
         reporting.say(f"{folder}: left out these heads, which are not part of {sizes.title}: {', '.join(heads)}")
     known = min(tokenizer.known if rows is None else rows, sizes.vocab_size)
     spare = sizes.vocab_size - known
-    # Embeddings often have spare rows, because their number is padded to a multiple of a power of two. With any other
-    # number of spare rows, the tokenizer is not the network's.
+    # Embedding tables often have spare rows, because their size is padded to a multiple of a power of two. Any other
+    # number of spare rows means that the tokenizer does not belong to the network.
     if spare >= max(sizes.vocab_size & -sizes.vocab_size, len(CONTROL_TOKENS) + 1) or not known:
         known = sizes.vocab_size
     elif spare:
-        reporting.say(f"{folder}: left out {counted(spare, 'spare row')} of the embeddings, which belong to no token")
+        reporting.say(f"{folder}: left out {counted(spare, 'spare row')} of the embeddings, which no token uses")
     if len(tokenizer) < known:
         raise UserError(f"{folder}: the vocabulary has {known} tokens, but the tokenizer has only {len(tokenizer)}")
     added = [
@@ -119,7 +120,7 @@ def read_pretrained(config: GAILConfig, folder: Path, tokenizer: Tokenizer, rows
 
 
 def read_base(config: GAILConfig, base: Base, tokenizer: Tokenizer, agreed: bool = False) -> LanguageModel:
-    """Read the pretrained network to which the adapters or the head of a bot or run belong.
+    """Read the pretrained network on which the adapters or the head of a bot or run were trained.
 
     Args:
         config: The settings of the bot or run.
@@ -128,12 +129,12 @@ def read_base(config: GAILConfig, base: Base, tokenizer: Tokenizer, agreed: bool
         agreed: Whether the user has agreed to a download; see `locate`.
 
     Raises:
-        UserError: The network cannot be found, or has other weights.
+        UserError: The network cannot be found, or has different weights.
     """
     folder = locate(base.name, agreed)
     if (found := identity(folder)[1]) != base.sha256:
         raise UserError(
-            f"{base.name}: this is not the network of the bot; the SHA-256 of its weights is {found}, but "
+            f"{base.name}: the bot was not trained on this network; the SHA-256 of its weights is {found}, but "
             f"{base.sha256} is expected"
         )
     network = read_pretrained(config, folder, tokenizer, base.rows)
@@ -142,7 +143,7 @@ def read_base(config: GAILConfig, base: Base, tokenizer: Tokenizer, agreed: bool
 
 
 def adapters_of(config: GAILConfig) -> Adapters | None:
-    """Return the sizes of the low-rank adapters for `--trainable lora`, or None for other values of this setting."""
+    """Return the settings of the low-rank adapters for `--trainable lora`, or None for other values of the option."""
     return Adapters(config.model.lora_rank, config.model.lora_alpha) if config.model.trainable == "lora" else None
 
 
@@ -155,13 +156,13 @@ def make_policy(
         config: The settings.
         tokenizer: The policy's tokenizer.
         network: The language model of the policy, or None for RL-Seq2Seq, whose policy consists of LSTMs.
-        emotions: RL-Seq2Seq's classifier of emotions. It is required if `network` is None.
+        emotions: RL-Seq2Seq's emotion classifier. It is required if `network` is None.
 
     Returns:
-        A `Policy` on the network, or a `Seq2SeqPolicy`.
+        A `Policy` that uses the network, or a `Seq2SeqPolicy`.
 
     Raises:
-        ValueError: There is neither a language model nor a classifier of emotions.
+        ValueError: There is neither a language model nor an emotion classifier.
     """
     if network is None:
         return rl_seq2seq.make_policy(config, tokenizer, _classifier(emotions))
@@ -174,17 +175,20 @@ def make_encoder(
     reader: TextReader | None = None,
     reference: LanguagePolicy | None = None,
 ) -> Encoder:
-    """Make the encoder with which D reads responses.
+    """Make the encoder that D uses to read responses.
+
+    The reference is the policy after maximum likelihood training.
 
     Args:
         config: The settings.
-        sizes: The sizes of the language model of the reference, which is the policy after maximum likelihood.
+        sizes: The dimensions of the reference's language model.
         reader: The RoBERTa of D for `--discriminator-encoder roberta`; otherwise None.
-        reference: The reference, whose weights `--discriminator-encoder adapters` shares; otherwise it may be None.
+        reference: The reference, whose weights the encoder shares with `--discriminator-encoder adapters`. With other
+            encoders it may be None.
 
     Returns:
-        A `TextEncoder` if a reader is given, else a `TrainableEncoder` or a `FrozenEncoder`, as
-        `--discriminator-encoder` says.
+        A `TextEncoder` if a reader is given; otherwise a `TrainableEncoder` or a `FrozenEncoder`, depending on
+        `--discriminator-encoder`.
 
     Raises:
         ValueError: The settings require adapters on the reference's network, but there is no such network.
@@ -213,17 +217,17 @@ def make_judge(
 
     Args:
         config: The settings.
-        sizes: The sizes of the language model, or None for RL-Seq2Seq.
+        sizes: The dimensions of the language model, or None for RL-Seq2Seq.
         reader: The RoBERTa of D for `--discriminator-encoder roberta`; otherwise None.
-        emotions: RL-Seq2Seq's classifier of emotions. It is required if `sizes` is None.
-        learns: Whether the discriminator will be trained, for which it needs an optimizer.
-        reference: The reference, which is the policy after maximum likelihood; see `make_encoder`.
+        emotions: RL-Seq2Seq's emotion classifier. It is required if `sizes` is None.
+        learns: Whether the discriminator will be trained and therefore needs an optimizer.
+        reference: The reference, which is the policy after maximum likelihood training; see `make_encoder`.
 
     Returns:
         A `Discriminator`, a `DiscriminatorTraining` if it learns, or the `EmotionJudge` of RL-Seq2Seq.
 
     Raises:
-        ValueError: There is neither a language model nor a classifier of emotions.
+        ValueError: There is neither a language model nor an emotion classifier.
     """
     if sizes is None:
         return EmotionJudge(_classifier(emotions))
@@ -245,14 +249,14 @@ def make_networks(
         tokenizer: The policy's tokenizer.
         network: The language model, with adapters for `--trainable lora`, or None for RL-Seq2Seq.
         reader: The RoBERTa of D for `--discriminator-encoder roberta`; otherwise None.
-        emotions: RL-Seq2Seq's classifier of emotions. It is required if `network` is None.
+        emotions: RL-Seq2Seq's emotion classifier. It is required if `network` is None.
         from_scratch: Whether the policy's network is pretrained first.
 
     Returns:
         The policy, its frozen reference, the judge, the optimiser of the policy, and the policy to pretrain, if any.
 
     Raises:
-        ValueError: There is neither a language model nor a classifier of emotions.
+        ValueError: There is neither a language model nor an emotion classifier.
     """
     policy = make_policy(config, tokenizer, network, emotions)
     drawing = config.rollout
@@ -266,7 +270,8 @@ def make_networks(
         return networks
     if network is None:
         return networks._replace(pretrained=policy)
-    # Adapters do not learn in pretraining. A network without adapters, which shares the weights of `network`, learns.
+    # Adapters are not trained in pretraining. Instead, a network without adapters that shares the weights of `network`
+    # is trained.
     whole = network if network.adapters is None else network.sharing(None)
     return networks._replace(pretrained=Policy(whole, "full", end=tokenizer.end))
 
@@ -274,7 +279,7 @@ def make_networks(
 def _make_optimiser(
     policy: LanguagePolicy, config: GAILConfig, sampling: Sampling, end: int
 ) -> PolicyOptimiser | OfflineOptimiser:
-    """Make TRPO for `--algorithm trpo`, whose policy is a head on a language model, offline learning, or PPO."""
+    """Make an offline optimiser for the offline algorithms, TRPO for `--algorithm trpo`, and PPO for all others."""
     if config.offline:
         return OfflineOptimiser(policy, config, sampling, end)
     if config.algorithm == "trpo" and isinstance(policy, Policy):
@@ -283,16 +288,16 @@ def _make_optimiser(
 
 
 def _classifier(emotions: EmotionClassifier | None) -> EmotionClassifier:
-    """Return the classifier of emotions; raise ValueError if it is missing."""
+    """Return the emotion classifier; raise ValueError if it is missing."""
     if emotions is None:
-        raise ValueError("without a language model, RL-Seq2Seq's classifier of emotions is expected")
+        raise ValueError("without a language model, RL-Seq2Seq's emotion classifier is expected")
     return emotions
 
 
 def _twin(
     config: GAILConfig, tokenizer: Tokenizer, network: LanguageModel | None, emotions: EmotionClassifier | None
 ) -> LanguagePolicy:
-    """Make a second policy of the same form as the policy that learns. Both share the weights that do not learn."""
+    """Make a second policy with the same architecture as the trained policy. The two share all frozen weights."""
     if network is not None and config.model.trainable == "lora":
         network = network.sharing(network.adapters)
     elif network is not None and config.model.trainable == "full":

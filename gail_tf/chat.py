@@ -20,20 +20,21 @@ if TYPE_CHECKING:
     from keras_gca.serving.protocol import Answer
 
 DESCRIPTION = """\
-Chat with a trained agent. Its policies (after maximum likelihood, and after imitation) respond to the conversation so
-far, and the discriminator chooses. /help lists the commands; Ctrl-D, Ctrl-C or /quit ends the chat.
+Chat with a trained agent. The policy trained by maximum likelihood and the policy trained by imitation each respond to
+the conversation so far, and the discriminator chooses one of the responses. /help lists the commands; Ctrl-D, Ctrl-C or
+/quit ends the chat.
 
   python -m gail_tf.chat                       the latest run in runs/, or the shipped bot if there is none
   python -m gail_tf.chat --shipped             the shipped bot: adapters of the pretrained network SmolLM2-135M
   python -m gail_tf.chat RUN --candidates 4    draw four responses from each policy; the discriminator chooses
   python -m gail_tf.chat RUN --web             chat in the browser
-  python -m gail_tf.chat RUN --calibrate       first say what helps you, in seven questions
-  python -m gail_tf.chat RUN --say "Hello!" --json    one reply for a script, as a line of JSON
+  python -m gail_tf.chat RUN --calibrate       first answer seven questions about what helps you
+  python -m gail_tf.chat RUN --say "Hello!" --json    print one reply as a line of JSON, for use in a script
 
-The answers to --calibrate are kept in a file on this computer (--profile). Later chats follow them, until the file is
-deleted by --delete-profile. The bot must have been trained with --listener-profile on.
+The answers to the questions of --calibrate are stored in a file on this computer (see --profile). Later chats follow
+them until --delete-profile deletes the file. The bot must have been trained with --listener-profile on.
 
-This is a research program. A message that speaks of self-harm or danger is answered with a note, before any model runs.
+This is a research program. A message that mentions self-harm or danger is answered with a note before any model runs.
 """
 
 SHIPPED = Path(__file__).parent / "data" / "shipped" / "bot.h5"
@@ -45,7 +46,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = make_parser().parse_args(arguments)
     chat_command.check(options)
     if options.calibrate and options.say:
-        raise UserError("--calibrate asks questions; leave out --say")
+        raise UserError("--calibrate asks questions, which is not possible with --say; leave out one of the two")
     path, name, notice = chat_command.bot_of("gail_tf", options, SHIPPED)
     folder = path if path.is_dir() else Path()
     asked = questions()
@@ -102,7 +103,7 @@ def calibrate(file: AnswersFile, asked: Sequence[Question], crisis_note: Callabl
     """Ask the user the calibration questions in the terminal, and store the answers in a file.
 
     Args:
-        file: The file. It is left unchanged if the user stops before the last question, or if an answer speaks of a
+        file: The file. It is left unchanged if the user stops before the last question, or if an answer indicates a
             crisis.
         asked: The questions.
         crisis_note: See `GAILAgent.crisis_note`.
@@ -111,13 +112,14 @@ def calibrate(file: AnswersFile, asked: Sequence[Question], crisis_note: Callabl
     if answers is not None:
         file.write(answers)
         print(
-            f"\nkept in {file.path}, which only you can read; --delete-profile deletes it\nnothing leaves this computer"
+            f"\nsaved in {file.path}, which only you can read; --delete-profile deletes it\n"
+            "nothing leaves this computer"
         )
     print()
 
 
 def with_answers(replying: "Replying", answers: Answers) -> "Replying":
-    """Return the settings of replies with the wishes of these answers in place of any others."""
+    """Return the reply settings with the wishes that these answers express in place of any previous wishes."""
     return dataclasses.replace(replying, profile=profile_of_answers(answers))
 
 
@@ -129,14 +131,14 @@ def make_parser() -> argparse.ArgumentParser:
         "--history",
         type=command_line.at_least_one,
         metavar="N",
-        help="how many utterances are read, including the prompt (default: all that fit, as in the paper)",
+        help="number of utterances that the agent reads, including the prompt (default: all that fit, as in the paper)",
     )
     parser.add_argument(
         "--candidates",
         type=command_line.at_least_one,
         default=1,
         metavar="N",
-        help="how many responses each policy draws [1]",
+        help="number of responses that each policy draws [1]",
     )
     parser.add_argument(
         "--temperature",
@@ -150,12 +152,12 @@ def make_parser() -> argparse.ArgumentParser:
         type=float,
         default=0.9,
         metavar="X",
-        help="draw from the likeliest tokens that together have this probability [0.9]",
+        help="draw from the nucleus: the likeliest tokens that together have this probability [0.9]",
     )
     parser.add_argument(
         "--calibrate",
         action="store_true",
-        help="first ask what helps you; with --web, the form is open",
+        help="first ask what helps you; with --web, the page starts with the form of questions open",
     )
     parser.add_argument(
         "--profile",
@@ -163,7 +165,7 @@ def make_parser() -> argparse.ArgumentParser:
         metavar="FILE",
         help=f"the file with the answers to --calibrate (default: {FILE} in the run folder)",
     )
-    parser.add_argument("--delete-profile", action="store_true", help="delete this file and end")
+    parser.add_argument("--delete-profile", action="store_true", help="delete the file of --profile and exit")
     return parser
 
 

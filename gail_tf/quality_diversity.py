@@ -1,4 +1,4 @@
-"""`python -m gail_tf.quality_diversity`: compare policies at their best points of a grid of sampling settings.
+"""`python -m gail_tf.quality_diversity`: compare policies, each at its best point in a grid of sampling settings.
 
 The method is that of `keras_gca.quality_diversity`. The computation is in `evaluation/quality_diversity.py`.
 """
@@ -14,18 +14,21 @@ from keras_gca.errors import refuse_missing
 from keras_gca.evaluation.decoding_grid import CONTINUES, add_options, grid
 
 DESCRIPTION = """\
-Draw responses at every point of a grid of temperatures and top-p values from each policy of the runs, and compare
-quality (perplexity under a 5-gram model of the experts' training responses, or under --quality-model; lower is better),
-diversity (distinct-2) and, with --encoder, MAUVE. The best point of each system is chosen on the validation
-conversations and measured on the test conversations, with intervals and paired tests. It is the point of the highest
-MAUVE or, without an encoder, the one nearest to the human responses. Runs of one algorithm are averaged.
+Draw responses from each policy of the runs at every point of a grid of temperatures and top-p values, and compare their
+quality, their diversity and, with --encoder, their MAUVE. Quality is the perplexity under a 5-gram model of the
+experts' training responses, or under --quality-model; lower is better. Diversity is distinct-2.
 
-The tables and a plot are written to DIR. RUN/grid keeps the responses, so that an interrupted command can be repeated.
+The best point of each system is chosen on the validation conversations and measured on the test conversations, with
+intervals and paired tests. It is the point with the highest MAUVE or, without an encoder, the point nearest to the
+human responses. Results are averaged over runs that used the same algorithm with different seeds.
+
+The tables and a plot are written to DIR. The responses are stored in RUN/grid, so that an interrupted command can be
+repeated without drawing them again.
 """
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command; return the exit status: 0, or 130 if the time is over before all points are measured."""
+    """Run the command; return the exit status: 0, or 130 if time runs out before all points are measured."""
     options = make_parser().parse_args(arguments)
     settings = grid(options.temperatures, options.top_ps)
     if options.experiment is not None:
@@ -36,7 +39,7 @@ def main(arguments: list[str] | None = None) -> int:
     from keras_gca.evaluation import grid_report, provenance
 
     for model in filter(None, (options.quality_model, options.encoder)):
-        locate(model, options.yes)  # asks before it fetches, and before anything is measured
+        locate(model, options.yes)  # if a model must be fetched, this asks the user before anything is measured
     limits = options.max_responses, options.batch_size
     how = How(settings, options.seed, *limits, options.quality_model, options.encoder)
     results = measure_runs(options.runs, how, TimeLimit(options.minutes))
@@ -61,20 +64,21 @@ def make_parser() -> argparse.ArgumentParser:
         type=command_line.at_least_one,
         default=500,
         metavar="N",
-        help="how many conversations of each part to respond to at each point, evenly spread [500]",
+        help="number of conversations to respond to at each point, evenly spread, in the validation set and in the "
+        "test set [500]",
     )
     parser.add_argument(
         "--batch-size",
         type=command_line.at_least_one,
         default=32,
         metavar="N",
-        help="how many responses are drawn together [32]",
+        help="number of responses drawn in a batch [32]",
     )
     parser.add_argument(
         "--quality-model",
         metavar="MODEL",
-        help="measure quality by this pretrained language model, from which no run was trained: a folder, a file, or a "
-        "known model (default: a 5-gram model of the training responses)",
+        help="measure quality by this pretrained language model, which must not be the starting point of any run: a "
+        "folder, a file, or a known model (default: a 5-gram model of the training responses)",
     )
     parser.add_argument(
         "--encoder",

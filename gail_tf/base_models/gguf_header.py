@@ -1,6 +1,6 @@
-"""Reads the part of a GGUF file that precedes the weights: the metadata, and the place of each tensor.
+"""Reads the part of a GGUF file that precedes the weights: the metadata, and the position of each tensor.
 
-The file may be damaged or hostile. Before anything is read, its stated size is compared with the size of the file.
+The file may be damaged or hostile. Before a value is read, its stated size is compared with the size of the file.
 Nothing is read twice.
 """
 
@@ -16,7 +16,7 @@ from gguf.constants import GGML_QUANT_SIZES, GGUF_DEFAULT_ALIGNMENT, GGMLQuantiz
 from keras_gca.errors import UserError
 
 MAGIC, VERSIONS = b"GGUF", (2, 3)
-LARGEST = 200_000_000  # the most bytes of metadata; a vocabulary of 256,000 tokens takes about 15 million bytes
+LARGEST = 200_000_000  # the maximum size of the metadata in bytes; a vocabulary of 256,000 tokens takes about 15 MB
 _STRING, _ARRAY = GGUFValueType.STRING, GGUFValueType.ARRAY
 _DTYPES = {
     GGUFValueType.UINT8: "<u1", GGUFValueType.INT8: "<i1", GGUFValueType.UINT16: "<u2", GGUFValueType.INT16: "<i2",
@@ -26,13 +26,13 @@ _DTYPES = {
 
 
 class Tensor(NamedTuple):
-    """The shape of a tensor in a GGUF file, and the place of its values.
+    """The shape of a tensor in a GGUF file, and the position of its values.
 
     Attributes:
         shape: The shape in NumPy's order: the last dimension is contiguous in the file.
         kind: The type of its numbers, which may be quantised.
         start: The position of its first byte in the file.
-        size: The number of bytes that it takes in the file.
+        size: Its size in the file, in bytes.
     """
 
     shape: tuple[int, ...]
@@ -50,7 +50,7 @@ class Header:
     Attributes:
         path: The file.
         metadata: The values by key. A value is a number, a string, a list of strings, or an array of numbers.
-        tensors: The shape and the place of each tensor by its name.
+        tensors: The shape and the position of each tensor, by its name.
 
     Raises:
         UserError: The file cannot be read, is damaged, or is not a GGUF file. The message names the file.
@@ -69,7 +69,7 @@ class Header:
             raise UserError(f"{path}: the file cannot be read as GGUF ({error})") from None
 
     def text(self, key: str, default: str | None = None) -> str:
-        """Return a value of the metadata that must be a string.
+        """Return a metadata value that must be a string.
 
         Raises:
             UserError: The value has another type, or it is missing and there is no default.
@@ -80,17 +80,17 @@ class Header:
         return value
 
     def count(self, key: str, default: int | None = None, least: int = 1) -> int:
-        """Return a value of the metadata that must be a whole number, at least `least`; for errors see `text`."""
+        """Return a metadata value that must be a whole number of at least `least`; for errors see `text`."""
         value = self.metadata.get(key, default)
         if type(value) is not int or value < least:
             raise self._wrong(key, f"a whole number, {least} or more,", value)
         return value
 
     def number(self, key: str, default: float | None = None) -> float:
-        """Return a value of the metadata that must be a finite number above 0; for errors see `text`.
+        """Return a metadata value that must be a finite number above 0; for errors see `text`.
 
         A float32 is converted to the shortest decimal number that rounds to it, for example to 1e-05 and not to
-        9.999999747378752e-06. So the result is the number that the maker of the file stored.
+        9.999999747378752e-06. Therefore the result is the number that the author of the file specified.
         """
         value: Any = self.metadata.get(key, default)
         if isinstance(value, np.float32):
@@ -100,16 +100,16 @@ class Header:
         return float(value)
 
     def texts(self, key: str) -> list[str]:
-        """Return a value of the metadata that must be a list of strings; for errors see `text`."""
+        """Return a metadata value that must be a list of strings; for errors see `text`."""
         value = self.metadata.get(key)
         if not isinstance(value, list):
             raise self._wrong(key, "a list of texts", value)
         return value
 
     def counts(self, key: str) -> list[int]:
-        """Return a value of the metadata that must be a list of whole numbers; for errors see `text`.
+        """Return a metadata value that must be a list of whole numbers; for errors see `text`.
 
-        If it is missing, the list is empty.
+        If the value is missing, the list is empty.
         """
         value = self.metadata.get(key, np.zeros(0, np.int64))
         if not isinstance(value, np.ndarray) or value.dtype.kind not in "iu":
@@ -124,10 +124,10 @@ class Header:
 
     def _read(self, reader: "_Reader") -> None:
         if reader.take(4) != MAGIC:
-            raise ValueError("it does not begin with GGUF")
+            raise ValueError("the file does not begin with GGUF")
         version = reader.number("<u4")
         if version not in VERSIONS:
-            raise ValueError(f"its version is {version}; {VERSIONS[0]} or {VERSIONS[1]}, little-endian, is expected")
+            raise ValueError(f"the version is {version}; {VERSIONS[0]} or {VERSIONS[1]}, little-endian, is expected")
         tensors, values = reader.number("<u8"), reader.number("<u8")
         for _ in range(values):
             key = reader.text()
@@ -142,18 +142,18 @@ class Header:
             described[name] = reader.tensor(name)
         alignment = self.metadata.get("general.alignment", GGUF_DEFAULT_ALIGNMENT)
         if type(alignment) is not int or alignment < 1:
-            raise ValueError("general.alignment is not a whole number above 0")
+            raise ValueError("general.alignment must be a whole number above 0")
         start = -(-reader.position // alignment) * alignment
         for name, (shape, kind, offset, size) in described.items():
             if start + offset + size > reader.length:
-                raise ValueError(f"the file ends before the tensor {name!r} does")
+                raise ValueError(f"the file ends before the end of the tensor {name!r}")
             self.tensors[name] = Tensor(shape, kind, start + offset, size)
         if sum(tensor.size for tensor in self.tensors.values()) > reader.length:
-            raise ValueError("its tensors overlap")
+            raise ValueError("the tensors overlap")
 
 
 class _Reader:
-    """Reads values from a stream one after another, from its beginning. It refuses to read more than LARGEST bytes."""
+    """Reads values from a stream, one after another from its beginning. It does not read more than LARGEST bytes."""
 
     def __init__(self, stream: BinaryIO):
         self.position = 0
@@ -164,7 +164,7 @@ class _Reader:
         if self.position + size > self.length:
             raise ValueError("the file ends too early")
         if self.position + size > LARGEST:
-            raise ValueError(f"its metadata is larger than {LARGEST:,} bytes")
+            raise ValueError(f"the metadata is larger than {LARGEST:,} bytes")
         content = self._stream.read(size)
         if len(content) < size:
             raise ValueError("the file ends too early")
@@ -185,10 +185,10 @@ class _Reader:
             return self.text()
         if kind is not _ARRAY:
             value = self.numbers(_DTYPES[kind], 1)[0]
-            return value if isinstance(value, np.float32) else value.item()  # `Header.number` rounds float32
+            return value if isinstance(value, np.float32) else value.item()  # `Header.number` converts float32
         items, count = GGUFValueType(self.number("<u4")), self.number("<u8")
         if items is _ARRAY:
-            raise ValueError("it contains a list of lists")
+            raise ValueError("the metadata contains a list of lists")
         return [self.text() for _ in range(count)] if items is _STRING else self.numbers(_DTYPES[items], count)
 
     def tensor(self, name: str) -> tuple[tuple[int, ...], GGMLQuantizationType, int, int]:
@@ -199,5 +199,7 @@ class _Reader:
         kind = GGMLQuantizationType(self.number("<u4"))
         block, bytes_of_block = GGML_QUANT_SIZES[kind]
         if shape[-1] % block:
-            raise ValueError(f"the rows of {name!r} have {shape[-1]} numbers; {kind.name} needs a multiple of {block}")
+            raise ValueError(
+                f"the rows of {name!r} have {shape[-1]} numbers; with {kind.name}, a multiple of {block} is expected"
+            )
         return shape, kind, self.number("<u8"), math.prod(shape) // block * bytes_of_block

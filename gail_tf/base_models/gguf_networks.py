@@ -1,6 +1,6 @@
-"""Describes the network of a GGUF file: its config.json, and the name and shape of each weight in Hugging Face's files.
+"""Describes the network in a GGUF file: its config.json, and each weight's name and shape in Hugging Face's format.
 
-GGUF files have llama.cpp's names and layout: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md
+GGUF files use llama.cpp's names and layout: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md
 """
 
 import math
@@ -13,21 +13,21 @@ from gail_tf.base_models.gguf_header import Header
 from keras_gca.errors import UserError
 
 ROPE_FACTORS = "rope_freqs.weight"
-# Llama 3's settings (Grattafiori et al. 2024) for scaling rotary frequencies. A GGUF file does not contain them. It has
-# only the factors by which the frequencies are divided, and these follow from the settings.
+# Llama 3's settings (Grattafiori et al. 2024) for scaling rotary frequencies. A GGUF file does not contain these
+# settings, but only the factors by which the frequencies are divided. The factors follow from the settings.
 _LLAMA_3 = {"low_freq_factor": 1.0, "high_freq_factor": 4.0, "original_max_position_embeddings": 8192}
 
 
 class Weight(NamedTuple):
-    """A weight of a network, and how GGUF files store it.
+    """A weight of a network, and the form in which GGUF files store it.
 
     Attributes:
         name: Its name in Hugging Face's files.
         source: Its name in GGUF files.
         shape: Its shape in Hugging Face's files.
-        heads: The number of heads if GGUF files have the rows of each head in another order (see `rows_in_order`),
-            otherwise 0.
-        transposed: Whether GGUF files store the transposed weight.
+        heads: The number of heads if GGUF files store the rows of each head in a different order (see
+            `rows_in_order`); otherwise 0.
+        transposed: Whether GGUF files store the weight transposed.
     """
 
     name: str
@@ -38,12 +38,12 @@ class Weight(NamedTuple):
 
 
 class Network(NamedTuple):
-    """The network of a GGUF file.
+    """The network in a GGUF file.
 
     Attributes:
         config: The content of its config.json, without the ids of special tokens.
         weights: A function that yields its weights.
-        ignored: The names of tensors in the GGUF file that are not read, because they are copies of weights or are not
+        ignored: The names of tensors in the GGUF file that are skipped, because they are copies of weights or are not
             weights.
     """
 
@@ -53,10 +53,10 @@ class Network(NamedTuple):
 
 
 def read_network(header: Header) -> Network:
-    """Return the network of a GGUF file.
+    """Return the network in a GGUF file.
 
     Raises:
-        UserError: The network is of another kind, or a value of the metadata is missing or impossible.
+        UserError: The network has an unsupported architecture, or a value in the metadata is missing or invalid.
     """
     architecture = header.text("general.architecture")
     if architecture not in _READERS:
@@ -70,16 +70,16 @@ def read_network(header: Header) -> Network:
 def rows_in_order(rows: int, heads: int) -> np.ndarray:
     """Return the order in which the rows of a query or key projection must be taken from a GGUF file.
 
-    Rotary embeddings rotate pairs of units. Hugging Face's Llama pairs unit i of a head with unit i + half, where half
-    is half the number of the head's units. llama.cpp pairs neighbouring units instead. Therefore GGUF files have the
-    two halves of each head interleaved.
+    Rotary embeddings rotate pairs of units. Hugging Face's Llama pairs unit i of a head with unit i + n / 2, where n is
+    the number of units in the head. llama.cpp pairs neighbouring units instead. Therefore GGUF files interleave the two
+    halves of each head.
 
     Args:
         rows: The number of rows.
         heads: The number of heads.
 
     Returns:
-        (rows,) int: for each row in Hugging Face's order, the number of the row in the GGUF file.
+        For each row in Hugging Face's order, the index of the row in the GGUF file, (rows,) int.
     """
     return np.arange(rows).reshape(heads, -1, 2).swapaxes(1, 2).ravel()
 
@@ -89,11 +89,11 @@ def llama_3_factors(theta: float, head: int, factor: float) -> np.ndarray:
 
     Args:
         theta: The base of the frequencies.
-        head: The number of units of a head.
+        head: The number of units in a head.
         factor: The factor for low frequencies, which is the largest.
 
     Returns:
-        (head / 2,), one factor for each frequency.
+        One factor for each frequency, (head / 2,).
     """
     low, high, length = _LLAMA_3.values()
     turns = length * theta ** -(np.arange(0, head, 2) / head) / (2 * math.pi)  # full turns within `length` tokens
@@ -103,16 +103,18 @@ def llama_3_factors(theta: float, head: int, factor: float) -> np.ndarray:
 
 def _llama_family(header: Header) -> Network:
     kind = header.text("general.architecture")
-    own_order = kind == "llama"  # only files of the architecture "llama" have rows in the order of `rows_in_order`
+    own_order = kind == "llama"  # only files of the architecture "llama" store rows in the order of `rows_in_order`
     layers, size = header.count(f"{kind}.block_count"), header.count(f"{kind}.embedding_length")
     heads, inner = header.count(f"{kind}.attention.head_count"), header.count(f"{kind}.feed_forward_length")
     kv_heads = header.count(f"{kind}.attention.head_count_kv", heads)
     if size % heads or heads % kv_heads or size // heads % 2:
-        raise UserError(f"{header.path}: {size} units do not fit {heads} heads for queries and {kv_heads} for keys")
+        raise UserError(
+            f"{header.path}: {size} units cannot be divided into {heads} query heads and {kv_heads} key heads"
+        )
     head = size // heads
     for key in ("attention.key_length", "attention.value_length", "rope.dimension_count"):
         if header.count(f"{kind}.{key}", head) != head:
-            raise UserError(f"{header.path}: {kind}.{key} must be {head}, the width of an attention head")
+            raise UserError(f"{header.path}: {kind}.{key} must be {head}, the size of an attention head")
     vocabulary, tied = _rows(header), "output.weight" not in header.tensors
     theta = header.number(f"{kind}.rope.freq_base", 10000.0)
     biases = own_order and "blk.0.attn_q.bias" in header.tensors
@@ -222,7 +224,7 @@ def _gpt2(header: Header) -> Network:
 
 
 def _rows(header: Header) -> int:
-    """Return the number of rows of the token embeddings; raise UserError if the file has no token embeddings."""
+    """Return the number of rows in the token embeddings; raise UserError if the file has no token embeddings."""
     if "token_embd.weight" not in header.tensors:
         raise UserError(f"{header.path}: the tensor 'token_embd.weight' is missing")
     return header.tensors["token_embd.weight"].shape[0]

@@ -1,8 +1,8 @@
-"""Converts the tokenizer in a GGUF file's metadata, a byte-level BPE, to Hugging Face's form.
+"""Converts the byte-level BPE tokenizer in a GGUF file's metadata to Hugging Face's format.
 
-The key `tokenizer.ggml.pre` of the metadata names the way in which text is split into words before the merges of BPE
-are applied. A GGUF file contains only this name. This module contains the steps that each name means. They are those of
-the original models' tokenizer.json.
+The metadata key `tokenizer.ggml.pre` names the method by which text is split into words before the BPE merges are
+applied. A GGUF file contains only this name. This module contains the steps for each name, which are taken from the
+original models' tokenizer.json.
 """
 
 from typing import Any
@@ -14,14 +14,14 @@ from gail_tf.base_models.gguf_header import Header
 from keras_gca.errors import UserError
 
 CONTROL, USER_DEFINED, UNUSED = 3, 4, 5  # values of `tokenizer.ggml.token_type`
-LONGEST_TEMPLATE = 1_000_000  # the most characters of a chat template
+LONGEST_TEMPLATE = 1_000_000  # the maximum number of characters in a chat template
 
 _LLAMA_3_WORDS = (
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+"
     r"|\s+(?!\S)|\s+"
 )
-_QWEN_2_WORDS = _LLAMA_3_WORDS.replace(r"\p{N}{1,3}", r"\p{N}")  # each digit is a word of its own
-# Groups of names in `tokenizer.ggml.pre` that all stand for the same way of splitting text.
+_QWEN_2_WORDS = _LLAMA_3_WORDS.replace(r"\p{N}{1,3}", r"\p{N}")  # each digit is a separate word
+# Each group contains the names in `tokenizer.ggml.pre` that stand for one method of splitting text.
 _GPT_2 = ("gpt-2", "mpt", "olmo", "phi-2")
 _SINGLE_DIGITS = ("smollm", "starcoder", "refact", "command-r", "codeshell", "exaone")
 _LLAMA_3 = ("llama3", "llama-v3", "llama-bpe", "falcon3")
@@ -29,10 +29,10 @@ _QWEN_2 = ("qwen2", "deepseek-r1-qwen", "megrez")
 
 
 def read_tokenizer(header: Header) -> tokenizers.Tokenizer:
-    """Make the tokenizer of a GGUF file.
+    """Make the tokenizer in a GGUF file.
 
     Raises:
-        UserError: The tokenizer is not a byte-level BPE, splits text in an unknown way, or is damaged; the message
+        UserError: The tokenizer is not a byte-level BPE, splits text by an unknown method, or is damaged. The message
             names the file.
     """
     kind, pre = header.text("tokenizer.ggml.model"), header.text("tokenizer.ggml.pre", "")
@@ -42,10 +42,10 @@ def read_tokenizer(header: Header) -> tokenizers.Tokenizer:
         )
     tokens, types = header.texts("tokenizer.ggml.tokens"), header.counts("tokenizer.ggml.token_type")
     if types and len(types) != len(tokens):
-        raise UserError(f"{header.path}: there are {len(tokens)} tokens, but {len(types)} types of tokens")
+        raise UserError(f"{header.path}: there are {len(tokens)} tokens, but {len(types)} token types")
     spare = len(tokens)
     while types and spare and types[spare - 1] == UNUSED:
-        spare -= 1  # unused tokens at the end are only padding of the embeddings, and are left out
+        spare -= 1  # unused tokens at the end only pad the embeddings, and are left out
     vocabulary = {token: i for i, token in enumerate(tokens[:spare])}
     if len(vocabulary) < spare:
         raise UserError(f"{header.path}: a token occurs twice in the vocabulary")
@@ -55,7 +55,7 @@ def read_tokenizer(header: Header) -> tokenizers.Tokenizer:
         merges.append((first, second))
     try:
         made = tokenizers.Tokenizer(models.BPE(vocabulary, merges, ignore_merges=pre in _LLAMA_3))
-    except Exception as error:  # the library raises no narrower class
+    except Exception as error:  # the library does not raise a more specific class
         raise UserError(f"{header.path}: the tokenizer is damaged ({error})") from None
     made.pre_tokenizer = _pre_tokenizer(header, pre)
     made.decoder = decoders.ByteLevel()
@@ -77,7 +77,7 @@ def tokenizer_config(header: Header, vocab_size: int) -> dict[str, Any]:
         vocab_size: The number of tokens.
 
     Raises:
-        UserError: The id of a special token does not belong to any token, or the template is too long.
+        UserError: The id of a special token is not in the vocabulary, or the chat template is too long.
     """
     tokens, ids = header.texts("tokenizer.ggml.tokens"), special_ids(header, vocab_size)
     config: dict[str, Any] = {
@@ -100,7 +100,7 @@ def special_ids(header: Header, vocab_size: int) -> dict[str, int]:
     """Return the ids of special tokens by their names in config.json, such as `eos_token_id`.
 
     Raises:
-        UserError: An id does not belong to any token.
+        UserError: An id is not in the vocabulary.
     """
     ids = {}
     for name, key in (("bos", "bos"), ("eos", "eos"), ("unk", "unknown"), ("pad", "padding")):
@@ -108,7 +108,7 @@ def special_ids(header: Header, vocab_size: int) -> dict[str, int]:
         if key in header.metadata:
             ids[f"{name}_token_id"] = header.count(key, least=0)
             if ids[f"{name}_token_id"] >= vocab_size:
-                raise UserError(f"{header.path}: {key!r} is not the id of one of the {vocab_size} tokens")
+                raise UserError(f"{header.path}: {key!r} is not an id in the vocabulary of {vocab_size} tokens")
     return ids
 
 

@@ -1,6 +1,7 @@
 """Identifies a pretrained model by its name and the SHA-256 of its weights.
 
-A bot that stores only adapters needs the pretrained model that they belong to, and recognises it by this SHA-256.
+A bot that stores only adapters needs the pretrained model on which they were trained. It recognises the model by this
+SHA-256.
 """
 
 import contextlib
@@ -21,14 +22,14 @@ _HUB_FOLDER = re.compile(r"models--(.+)")
 
 
 def identity(folder: Path) -> tuple[str, str]:
-    """Return the name of the model in a folder of Hugging Face's format, and the SHA-256 of its weights.
+    """Return the name of the model in a folder in Hugging Face's format, and the SHA-256 of its weights.
 
     The SHA-256 is computed from model.safetensors or, if there are several shards, from all shards in the order of
-    their names, as if they were one file. The cache keeps it together with the sizes and times of the files, so that it
-    is computed again only if a file has changed.
+    their names, as if they were one file. It is stored in the cache together with the sizes and modification times of
+    the files, so that it is computed again only if a file has changed.
 
     Raises:
-        UserError: The folder has no safetensors, or they cannot be read.
+        UserError: The folder has no safetensors files, or they cannot be read.
     """
     record, files = _record(folder), _weight_files(folder)
     if record.exists():
@@ -43,7 +44,7 @@ def identity(folder: Path) -> tuple[str, str]:
 def _weight_files(folder: Path) -> list[Path]:
     files = sorted(folder.glob("model*.safetensors"))
     if not files:
-        raise UserError(f"{folder}: there are no files model*.safetensors")
+        raise UserError(f"{folder}: there is no file model*.safetensors")
     return files
 
 
@@ -69,8 +70,8 @@ def remember(folder: Path, sha256: str) -> None:
 def _name_of(folder: Path) -> str:
     """Return the name of the model in a folder.
 
-    A model that was converted by this package has its name in config.json. A model in the Hub's cache has its name on
-    the Hub. Any other model has the name of its folder.
+    The name of a model that this package has converted is in its config.json. A model in the local Hub cache has the
+    name that it has on the Hub. Any other model has the name of its folder.
     """
     if folder.resolve().parent == cache_folder().resolve():
         return str(json_files.read_object(folder / "config.json").get(NAME, folder.name))

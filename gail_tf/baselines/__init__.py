@@ -1,1 +1,1 @@
-"""The parts of the baselines with which the second paper compares EmpathyGAIL (Section 5)."""
+"""Parts of the baselines with which the second paper compares EmpathyGAIL (Section 5)."""

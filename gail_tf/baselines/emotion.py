@@ -1,16 +1,16 @@
 """Classifies the emotion of utterances, for the baseline RL-Seq2Seq (Fung et al. 2018).
 
-RL-Seq2Seq uses the classes twice. Its policy reads the class of the prompt, and its reward is high if the response has
-the same class as the prompt. The second paper writes in Section 2 about Fung et al.: "They classify each prompt into an
+RL-Seq2Seq uses the emotion twice. Its policy reads the emotion class of the prompt, and its reward is high if the
+response has the same class. Section 2 of the second paper says about Fung et al.: "They classify each prompt into an
 emotion class by the words and emoticons used in each utterance". Neither paper says how an utterance is classified or
 how the reward is computed. In this project:
 
 - An utterance has three kinds of features: the mean of its words' GloVe vectors, the classes of the emoticons in it,
-  and VADER's compound score of sentiment, which accounts for negation and emphasis. The paper's network (two layers of
-  100 tanh units) reads them. A softmax over the labels of the corpus follows.
+  and VADER's compound sentiment score, which takes negation and emphasis into account. The paper's network (two layers
+  of 100 tanh units) reads these features. A softmax over the labels of the corpus follows.
 - The reward is `emotion_agreement`.
 
-Shapes: B utterances, K labels, d is the width of the word vectors.
+Shapes: B utterances, K labels, and word vectors of size d.
 """
 
 import re
@@ -47,21 +47,21 @@ EMOTICONS = {
     "doubt": (":/", ":-/", ":\\", ":-\\", ":|", ":-|", "-_-", "😐", "😑", "😒", "🙄", "🤔", "😕"),
 }
 
-DIMENSION = 100  # the width of word vectors, if they are fitted here
+DIMENSION = 100  # the size of word vectors that are fitted here
 X_MAX = 10.0  # GloVe's x_max; lower than the usual 100, because in these corpora few words co-occur 100 times
 
 
 def emotion_agreement(prompt_probabilities: np.ndarray, response_probabilities: np.ndarray) -> np.ndarray:
-    """The reward of RL-Seq2Seq: the probability that a response has its prompt's emotion class.
+    """Compute the reward of RL-Seq2Seq: the probability that a response has its prompt's emotion class.
 
         reward = p(k* | response),  k* = argmax_k p(k | prompt)
 
-    The prompt has one class, the likeliest one, as in Fung et al. For the response the reward is a probability instead
-    of a class, so that it also distinguishes between responses of the same class.
+    As in Fung et al., the prompt is assigned to its likeliest class. The response is scored by a probability and not by
+    its likeliest class, so that responses of the same class can still differ in reward.
 
     The reward captures only a small part of empathy. A comforting response need not sound as sad as its prompt, and a
-    repetition of the prompt gets the highest reward. The reward ignores meaning and fluency. Only PPO's KL penalty
-    preserves them.
+    repetition of the prompt gets the highest reward. The reward ignores meaning and fluency, which only PPO's KL
+    penalty preserves.
 
     Args:
         prompt_probabilities: (B, K) float32, the classifier's probabilities for the prompts.
@@ -85,7 +85,7 @@ class EmotionClassifier:
     Args:
         labels: The K names of the emotions.
         vectors: The word vectors, {word: (d,)}, with words in lower case.
-        seed: The seed of the network's initial weights. Before training all probabilities are 1 / K.
+        seed: The seed of the network's initial weights. Before training, all probabilities are 1 / K.
 
     Raises:
         UserError: There are fewer than two labels, or no word vectors.
@@ -94,7 +94,7 @@ class EmotionClassifier:
     def __init__(self, labels: Sequence[str], vectors: Mapping[str, np.ndarray], seed: int = 0):
         if len(labels) < 2:
             raise UserError(
-                f"emotions: the labels are {list(labels)}; trajectories with two or more different labels are expected"
+                f"emotions: the labels are {list(labels)}; trajectories with at least two different labels are expected"
             )
         if not vectors:
             raise UserError("emotions: no word has a vector; vectors of the words in the corpus are expected")
@@ -122,22 +122,22 @@ class EmotionClassifier:
         weight_decay: float = 0.01,
         dimension: int = DIMENSION,
     ) -> Self:
-        """Train a classifier on labelled utterances by cross-entropy.
+        """Train a classifier on labelled utterances with the cross-entropy loss.
 
-        The same arguments give the same classifier.
+        The same arguments always give the same classifier.
 
         Args:
             texts: The n utterances.
             labels: The label of each utterance, or None if it has no label. Utterances without a label are used only to
                 fit word vectors.
             vectors: The word vectors, {word: (d,)}. If None, word vectors are fitted to the texts. All vectors are
-                stored with the classifier, so the caller should pass only those of words in the corpus.
-            seed: The seed of the weights, of the order of the utterances and of the word vectors.
+                stored with the classifier, so the caller should pass vectors only for words that occur in the corpus.
+            seed: The seed of the initial weights, the order of the utterances, and the word vectors.
             epochs: The number of passes over the utterances.
             batch_size: The number of utterances in a batch.
             learning_rate: The learning rate of AdamW.
             weight_decay: The weight decay of AdamW.
-            dimension: The width of the word vectors if they are fitted to the texts.
+            dimension: The size of the word vectors if they are fitted to the texts.
 
         Returns:
             The trained classifier.
@@ -162,11 +162,10 @@ class EmotionClassifier:
         return classifier
 
     def probabilities(self, texts: Sequence[str]) -> np.ndarray:
-        """The probabilities of the K labels for each text.
+        """Compute the probabilities of the K labels for each text.
 
         Args:
-            texts: B utterances. An utterance without a known word or emoticon is classified by its other features
-                alone.
+            texts: B utterances. An utterance without known words or emoticons is classified by its other features only.
 
         Returns:
             (B, K) float32.
@@ -174,16 +173,16 @@ class EmotionClassifier:
         return tf.nn.softmax(self.network(*self._features(texts))).numpy()
 
     def classify(self, texts: Sequence[str]) -> list[str]:
-        """The likeliest label of each text."""
+        """Return the likeliest label of each text."""
         return [self.labels[i] for i in self.probabilities(texts).argmax(axis=1)]
 
     def accuracy(self, texts: Sequence[str], labels: Sequence[str | None]) -> float:
-        """The share of labelled texts that are classified correctly.
+        """Compute the share of labelled texts that are classified correctly.
 
         Args:
             texts: B utterances.
-            labels: The label of each utterance, or None if the utterance does not count. If the classifier does not
-                know a label, the utterance counts as classified wrongly.
+            labels: The label of each utterance, or None to leave the utterance out. An utterance whose label the
+                classifier does not know counts as an error.
 
         Returns:
             The share, or NaN if no utterance has a label.
@@ -193,13 +192,13 @@ class EmotionClassifier:
         return float(np.mean(right)) if right else float("nan")
 
     def state(self) -> tuple[dict[str, Any], list[np.ndarray]]:
-        """Return the whole classifier as values for JSON and as arrays; `from_state` makes a classifier from them."""
+        """Return the complete classifier as values for JSON and as arrays, from which `from_state` restores it."""
         weights = [variable.numpy() for variable in self.network.trainable_variables]
         return {"labels": list(self.labels), "words": list(self._position)}, [self._vectors, *weights]
 
     @classmethod
     def from_state(cls, facts: dict[str, Any], arrays: Sequence[np.ndarray]) -> Self:
-        """Make a classifier from what `state` returned.
+        """Make a classifier from the values and arrays that `state` returned.
 
         Args:
             facts: The labels and the words.
@@ -209,8 +208,8 @@ class EmotionClassifier:
             The classifier.
 
         Raises:
-            KeyError: A fact is missing.
-            ValueError: The facts and arrays do not fit together.
+            KeyError: The labels or the words are missing.
+            ValueError: The values do not match the arrays.
         """
         vectors, *weights = arrays
         classifier = cls(facts["labels"], dict(zip(facts["words"], vectors, strict=True)))
@@ -218,9 +217,9 @@ class EmotionClassifier:
         return classifier
 
     def _features(self, texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
-        """Compute the features: mean word vectors (B, d), and emoticon classes with the compound score (B, _).
+        """Compute the features: the mean word vectors (B, d), and the emoticon classes with the compound score (B, _).
 
-        The mean word vector is 0 if the text has no known word.
+        The mean word vector is 0 if a text has no known word.
         """
         means = np.zeros((len(texts), self._vectors.shape[1]), np.float32)
         beside = np.zeros((len(texts), len(EMOTICONS) + 1), np.float32)
@@ -235,7 +234,7 @@ class EmotionClassifier:
 
 
 class EmotionLearner(AdamWLearner):
-    """Trains the classifier's network on labelled utterances by cross-entropy.
+    """Trains the classifier's network on labelled utterances with the cross-entropy loss.
 
     Args:
         network: The network to train.
@@ -248,12 +247,12 @@ class EmotionLearner(AdamWLearner):
         self.network = network
 
     def loss(self, means: tf.Tensor, beside: tf.Tensor, targets: tf.Tensor) -> tuple[tf.Tensor, tuple[()]]:
-        """The mean of -log p(label | utterance).
+        """Compute the mean of -log p(label | utterance).
 
         Args:
-            means: (B, d) float32, the means of the words' vectors.
-            beside: (B, _) float32, the emoticon classes and the compound score.
-            targets: (B,) int32, the numbers of the labels.
+            means: The mean word vectors, (B, d) float32.
+            beside: The emoticon classes and the compound score, (B, _) float32.
+            targets: The indices of the labels, (B,) int32.
 
         Returns:
             The mean loss, and an empty tuple, since no metrics are reported.
@@ -263,14 +262,14 @@ class EmotionLearner(AdamWLearner):
 
 
 def emoticon_classes(text: str) -> np.ndarray:
-    """Which classes of EMOTICONS occur in a text: (len(EMOTICONS),) bool."""
-    matched = (match.lastindex for match in _EMOTICON.finditer(text))  # the number of the emoticon, from 1
+    """Return which classes of EMOTICONS occur in a text: (len(EMOTICONS),) bool."""
+    matched = (match.lastindex for match in _EMOTICON.finditer(text))  # the number of the emoticon, counted from 1
     classes = {_CLASSES[number - 1] for number in matched if number is not None}
     return np.array([name in classes for name in EMOTICONS])
 
 
 def _words(texts: Sequence[str]) -> list[list[str]]:
-    """The words of each text in lower case. Emoticons are removed first, because their letters are not words."""
+    """Return the words of each text in lower case. Emoticons are removed first, because their letters are not words."""
     return tokenise([_EMOTICON.sub(" ", text) for text in texts])
 
 
@@ -278,15 +277,15 @@ def _fitted(texts: Sequence[str], dimension: int, seed: int) -> dict[str, np.nda
     try:
         fitted = glove.fit(_words(texts), dimension=dimension, x_max=X_MAX, seed=seed)
     except ValueError:
-        raise UserError("emotions: no two words of the text occur together, so no word vectors can be fitted") from None
+        raise UserError("emotions: no words co-occur in the text, so word vectors cannot be fitted") from None
     return dict(zip(fitted.words, fitted.matrix, strict=True))
 
 
 def _pattern(emoticon: str) -> str:
-    """Return the regular expression of an emoticon, as a group.
+    """Return the regular expression for an emoticon, as a group.
 
-    An emoticon of ASCII characters may repeat its last character. No letter and no slash may follow it, so that
-    "http://" does not match. If it begins with a letter, it must not begin inside a word.
+    An emoticon of ASCII characters may repeat its last character. It must not be followed by a letter or a slash, so
+    that "http://" does not match. If it begins with a letter, it must not begin inside a word.
     """
     if not emoticon.isascii():
         return f"({emoticon})"
@@ -294,7 +293,7 @@ def _pattern(emoticon: str) -> str:
     return f"({begin}{re.escape(emoticon)}{re.escape(emoticon[-1])}*(?![\\w/]))"
 
 
-# The longer emoticons come first, since ">:(" contains ":(".
+# Longer emoticons come first, because ">:(" contains ":(".
 _BY_LENGTH = sorted(
     ((emoticon, name) for name, emoticons in EMOTICONS.items() for emoticon in emoticons),
     key=lambda pair: -len(pair[0]),

@@ -1,4 +1,4 @@
-"""RL-Seq2Seq (Fung et al. 2018): an LSTM encoder-decoder that learns to answer in the emotion of the prompt.
+"""RL-Seq2Seq (Fung et al. 2018): an LSTM encoder-decoder that learns to respond with the emotion of the prompt.
 
 The network learns by maximum likelihood and then by PPO; `imitation/gail.py` runs both. The reward does not come from a
 discriminator. It is the probability that the response has the prompt's emotion (`emotion_agreement`).
@@ -17,16 +17,16 @@ from gail_tf.data.trajectories import Trajectory
 from gail_tf.imitation.judge import Judge
 from gail_tf.imitation.judged_responses import JudgedResponses
 
-NEVER = 1e-6  # probabilities are kept this far from 0 and 1, so that their logits are finite
+NEVER = 1e-6  # probabilities are clipped to be this far from 0 and 1, so that their logits are finite
 
 
 class EmotionJudge(Judge):
     """Judges a response by the probability that it has the prompt's emotion.
 
-    It returns the logit of this probability. With `--reward-form probability` the reward is the probability itself.
+    The judge returns the logit of this probability. With `--reward-form probability`, the reward is the probability.
 
     Args:
-        emotions: The classifier of prompts and responses.
+        emotions: The emotion classifier for prompts and responses.
     """
 
     def __init__(self, emotions: EmotionClassifier):
@@ -42,9 +42,9 @@ def make_policy(config: GAILConfig, tokenizer: Tokenizer, emotions: EmotionClass
     """Make the encoder-decoder.
 
     Args:
-        config: The settings, of which the sizes of the network, the dropout rate and the seed are used.
-        tokenizer: The tokenizer, which turns text into tokens.
-        emotions: The classifier whose word vectors initialise the embeddings of tokens that are words.
+        config: The settings, of which the network's dimensions, the dropout rate and the seed are used.
+        tokenizer: The policy's tokenizer.
+        emotions: The classifier whose word vectors initialise the embeddings of those tokens that are words.
 
     Returns:
         The policy.
@@ -68,7 +68,7 @@ def learn_emotions(
     Args:
         trajectories: The trajectories. Those without an emotion are used only to fit word vectors.
         vectors: The word vectors, {word: (d,)}. If None, word vectors are fitted to the prompts.
-        config: The settings, of which the seed and the width of fitted word vectors are used.
+        config: The settings, of which the seed and the size of fitted word vectors are used.
 
     Returns:
         The classifier.

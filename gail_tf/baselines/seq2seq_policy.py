@@ -1,12 +1,12 @@
 """The policy of RL-Seq2Seq (Fung et al. 2018): an LSTM encoder-decoder instead of GPT-2.
 
-It is the canonical generator of the first paper (Eq. 4, 5), with byte-level tokens instead of words. One LSTM reads the
-condition (history and prompt). Its last memory is the first memory of the LSTM that reads the response. A hidden layer
-and a softmax follow (Eq. 3). The prompt's emotion is a control token, which the network reads like any other token of
-the condition.
+The network is the canonical generator of the first paper (Eq. 4, 5), with byte-level tokens instead of words. One LSTM
+reads the condition (history and prompt). Its final state is the initial state of the LSTM that reads the response. A
+hidden layer and a softmax follow (Eq. 3). The prompt's emotion is a control token, which the network reads like any
+other token of the condition.
 
-The ids of the tokenizer are shifted by two, because the ids 0 and 1 are keras_gca's PAD and BOS. BOS begins a response.
-Where a mask is false, the token is PAD. The tokenizer's END cannot be used as PAD, because it also ends each utterance
+The tokenizer's ids are shifted by two, because the ids 0 and 1 are keras_gca's PAD and BOS. BOS begins each response.
+Where a mask is false, the token is PAD. The tokenizer's END cannot serve as PAD, because it also ends each utterance
 inside a condition.
 
 Shapes: B samples; conditions (B, C) and responses (B, R); V tokens in the tokenizer; E = sentence_embedding_size; H
@@ -29,28 +29,28 @@ from keras_gca.models.lstm import States, lstm_states, lstm_step
 from keras_gca.models.networks import WHITE, YELLOW, GenerativeConversationalAgent, Sizes
 from keras_gca.models.rows import moved_right
 
-FIRST = BOS + 1  # the id that the tokenizer's token 0 has in this network
+FIRST = BOS + 1  # the id in this network of the tokenizer's token 0
 
 
 class Seq2SeqPolicy(LanguagePolicy):
     """An LSTM encoder-decoder as a policy. All of its weights are trained.
 
     Args:
-        vocabulary_size: V, the number of the tokenizer's tokens.
+        vocabulary_size: V, the number of tokens in the tokenizer.
         end: The id of the tokenizer's END.
-        word_embedding_size: The width of the token embeddings.
+        word_embedding_size: The size of the token embeddings.
         sentence_embedding_size: E, the number of units in each of the two LSTMs.
-        hidden_size: H, the number of units in the hidden layer. If None, it is half the size of the vocabulary, as in
-            the first paper.
-        dropout: The dropout rate of the embeddings and of the LSTMs' outputs. Dropout is active only if `features` is
-            given seeds.
+        hidden_size: H, the number of units in the hidden layer. If None, it is half the vocabulary size, as in the
+            first paper.
+        dropout: The dropout rate for the embeddings and the LSTMs' outputs. Dropout is active only in calls of
+            `features` with seeds.
         word_vectors: The initial embeddings of some tokens, {token id: (word_embedding_size,)}; see
-            `word_start_vectors`. The embeddings of the other tokens start from random values.
+            `word_start_vectors`. The embeddings of all other tokens are initialised at random.
         seed: The seed of the initial weights.
         jit_compile: See `LanguagePolicy`.
 
     Raises:
-        ValueError: A word vector has another shape.
+        ValueError: A word vector has the wrong shape.
     """
 
     def __init__(
@@ -70,7 +70,7 @@ class Seq2SeqPolicy(LanguagePolicy):
             vocabulary=FIRST + vocabulary_size,
             word_embedding=word_embedding_size,
             sentence_embedding=sentence_embedding_size,
-            discriminator_sentence_embedding=1,  # the green blocks of Figure 2, the discriminator's, are not used
+            discriminator_sentence_embedding=1,  # the discriminator's layers, the green blocks of Figure 2, are unused
             hidden=hidden_size or vocabulary_size // 2,
         )
         self.gca = GenerativeConversationalAgent(sizes, seed=seed, canonical=True)
@@ -103,7 +103,7 @@ class Seq2SeqPolicy(LanguagePolicy):
         response_mask: tf.Tensor,
         seeds: tf.Tensor | None = None,
     ) -> tf.Tensor:
-        """The states of the response's LSTM (Eq. 5); see `LanguagePolicy.features`."""
+        """Compute the states of the response's LSTM (Eq. 5); see `LanguagePolicy.features`."""
 
         def drop(site: str, values: tf.Tensor) -> tf.Tensor:
             return values if seeds is None else dropout(values, self._dropout, seeds, SITES.index(site))
@@ -115,7 +115,7 @@ class Seq2SeqPolicy(LanguagePolicy):
         return drop("e_a", lstm_states(self._generator.encoder_answer, E_a, memory))
 
     def logits(self, features: tf.Tensor) -> tf.Tensor:
-        """Compute Eq. 3 without its softmax. PAD and BOS are left out, because a response contains neither of them.
+        """Compute Eq. 3 without its softmax. PAD and BOS are left out, because responses do not contain them.
 
         Args:
             features: (..., E) float32.
@@ -145,7 +145,7 @@ class Seq2SeqPolicy(LanguagePolicy):
         return DecodingState(*read(0, begin, memory), read, self.logits)
 
     def _thought(self, condition: tf.Tensor, mask: tf.Tensor, dropout: Dropout = no_dropout) -> States:
-        """Compute the last memory of the LSTM that reads the condition (Eq. 4): two arrays (B, E)."""
+        """Compute the final state of the LSTM that reads the condition (Eq. 4): two arrays (B, E)."""
         tokens = tf.where(mask, FIRST + condition, PAD)
         lengths, moved = moved_right(tokens)
         return self._generator.context_memory(dropout("E_c", self._generator.embed(moved)), lengths)
@@ -155,20 +155,19 @@ class Seq2SeqPolicy(LanguagePolicy):
         values = embeddings.numpy()
         for token, vector in word_vectors.items():
             if np.shape(vector) != values.shape[1:]:
-                raise ValueError(f"a word vector of shape {np.shape(vector)}; {values.shape[1:]} is expected")
+                raise ValueError(f"the shape of a word vector is {np.shape(vector)}; {values.shape[1:]} is expected")
             values[FIRST + token] = vector
         embeddings.assign(values)
 
 
 def word_start_vectors(tokenizer: Tokenizer, vectors: Vectors) -> dict[int, np.ndarray]:
-    """Find word vectors for the tokens that begin with a space, that is, which begin a word.
+    """Find word vectors for tokens that spell a complete word after a space.
 
-    The vector is that of the word that the token spells. Other tokens do not get one: tokens inside a word, control
-    tokens, and tokens that spell no word of `vectors`. Words are looked up in lower case, because GloVe has its words
-    in lower case.
+    Tokens inside a word, control tokens, and tokens that do not spell a word of `vectors` have no vector. Words are
+    looked up in lower case, because GloVe's words are in lower case.
 
     Args:
-        tokenizer: The tokenizer, which turns text into tokens.
+        tokenizer: The tokenizer.
         vectors: The word vectors, with words in lower case.
 
     Returns:

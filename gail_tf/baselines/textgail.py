@@ -1,6 +1,6 @@
-"""TextGAIL's discriminator (Wu et al. 2021): a RoBERTa that scores responses, to compare two responses to one prompt.
+"""TextGAIL's discriminator (Wu et al. 2021): a RoBERTa whose scores compare two responses to one prompt.
 
-The rest of TextGAIL is run by `imitation/gail.py` with other settings; see `config.ALGORITHMS`.
+The other parts of TextGAIL are those of `imitation/gail.py`, with the settings in `config.ALGORITHMS`.
 """
 
 import json
@@ -25,12 +25,12 @@ from keras_gca.storage.atomic import write_text
 
 @dataclass(frozen=True)
 class TextReader:
-    """The discriminator's RoBERTa together with its tokenizer, so that it can read text.
+    """The discriminator's RoBERTa and its tokenizer.
 
     Attributes:
         network: The network, which scores texts.
-        tokenizer: RoBERTa's byte-level BPE.
-        limit: The largest number of tokens of history, prompt and response together.
+        tokenizer: RoBERTa's byte-level BPE tokenizer.
+        limit: The maximum number of tokens in history, prompt and response together.
     """
 
     network: Roberta
@@ -38,10 +38,10 @@ class TextReader:
     limit: int
 
     def encode(self, exchanges: Sequence[tuple[Sequence[str], str]]) -> tuple[np.ndarray, np.ndarray]:
-        """Encode exchanges as pairs of texts, which RoBERTa reads.
+        """Encode exchanges as pairs of texts for RoBERTa.
 
         Args:
-            exchanges: B pairs. Each pair consists of the utterances of history and prompt, and of the response.
+            exchanges: B pairs. Each pair consists of the utterances (history and prompt) and the response.
 
         Returns:
             The tokens, (B, T) int32, and their mask, (B, T) bool.
@@ -55,7 +55,7 @@ class TextReader:
 
         Args:
             config: The settings.
-            texts: The texts that the tokenizer is fitted to.
+            texts: The texts to which the tokenizer is fitted.
 
         Returns:
             The reader.
@@ -84,10 +84,10 @@ class TextReader:
             folder: The folder.
 
         Returns:
-            The reader, and the names of the weights that the files do not have; see `read_roberta`.
+            The reader, and the names of the weights that are missing in the files; see `read_roberta`.
 
         Raises:
-            UserError: A file is missing or damaged, or network and tokenizer do not fit together.
+            UserError: A file is missing or damaged, or the tokenizer does not belong to the network.
         """
         network, lacking = read_roberta(folder, config.run.precision, config.seed)
         return cls._of(network, RobertaTokenizer.read(folder), config, folder), lacking
@@ -104,7 +104,7 @@ class TextReader:
             The reader.
 
         Raises:
-            UserError: A file is missing or damaged, or network and tokenizer do not fit together.
+            UserError: A file is missing or damaged, or the tokenizer does not belong to the network.
         """
         network = Roberta(
             read_config(folder / CONFIG, RobertaConfig.from_hugging_face), config.seed, config.run.precision
@@ -112,7 +112,7 @@ class TextReader:
         return cls._of(network, RobertaTokenizer.read(folder), config, folder)
 
     def save(self, folder: Path) -> None:
-        """Write the tokenizer and the sizes of the network to a folder, which is made. No weights are written."""
+        """Make a folder with the tokenizer and the network's config.json. No weights are written."""
         self.tokenizer.save(folder)
         write_text(folder / CONFIG, json.dumps(self.network.config.to_hugging_face(), indent=2))
 
@@ -126,7 +126,7 @@ class TextReader:
 
 
 class TextEncoder(Encoder):
-    """Scores the text of responses by a RoBERTa. It uses neither the reference's features nor the sentiments.
+    """Scores the text of responses with a RoBERTa. It uses neither the reference's features nor the sentiments.
 
     Args:
         reader: The RoBERTa and its tokenizer.

@@ -24,31 +24,32 @@ METRICS = (
     "perplexity", PER_WORD, "BLEU", MAUVE, RELEVANCE, "distinct-1", "distinct-2", "words", "repeated"
 )  # fmt: skip
 TESTED = (PER_WORD, "BLEU", MAUVE, RELEVANCE, "distinct-2", "words", "repeated")
-# The metrics of the plot, with the titles of their axes, which say which way is better.
+# The metrics of the plot, with their axis titles, which say in which direction a metric is better.
 PICTURED = {
-    "perplexity": "perplexity a token\n(lower is better)",
+    "perplexity": "perplexity per token\n(lower is better)",
     "BLEU": "BLEU, overlap with the human response\n(higher is better)",
     "distinct-2": "distinct-2, share of different word pairs\n(higher is more diverse)",
     "words": "words in a response\n(near the human number is better)",
 }
 
-# For each variant a list with the metrics of each run, by the names of gail_tf.evaluation.metrics. The last key is
-# "human", for the metrics of the human responses.
+# For each variant, a list with the metrics of each run, by their names in gail_tf.evaluation.metrics. The last key is
+# "human"; it has the metrics of the human responses.
 Measurements = dict[str, list[dict[str, float]]]
 
 
 def measure(runs: Mapping[str, Sequence[GAILRun]], how: Options, limit: TimeLimit | None = None) -> Measurements | None:
     """Measure the last policy of each run, and the human responses, on all turns together.
 
-    In a run of `--algorithm selection` the choices among responses are measured, which have names of their own.
+    In a run of `--algorithm selection`, each way of choosing a response is measured under the name that it has in
+    SELECTIONS.
 
     Args:
         runs: The runs of each variant; all variants have the same seeds in the same order.
         how: How responses are drawn and measured.
-        limit: A limit of the time, after which no further run is measured, or None for no limit.
+        limit: A time limit after which no further run is measured, or None for no limit.
 
     Returns:
-        The metrics by variant, or None if the time is over before all runs are measured.
+        The metrics by variant, or None if time runs out before all runs are measured.
 
     Raises:
         UserError: A run is not finished.
@@ -64,7 +65,7 @@ def measure(runs: Mapping[str, Sequence[GAILRun]], how: Options, limit: TimeLimi
             for system, of_parts in (measured | {HUMAN: evaluation.human}).items():
                 values = {title: estimate.value for title, estimate in of_parts[metrics.ALL].items()}
                 measurements.setdefault(system, []).append(values)
-    measurements[HUMAN] = measurements.pop(HUMAN)  # the last one in tables
+    measurements[HUMAN] = measurements.pop(HUMAN)  # tables show the human responses last
     return measurements
 
 
@@ -74,7 +75,7 @@ def histories(runs: Mapping[str, Sequence[GAILRun]]) -> dict[str, list[curves.Hi
 
 
 def table(measurements: Measurements, question: str) -> Table:
-    """Make a table of the means and deviations over the runs of each variant. The question is its caption."""
+    """Make a table of the means and standard deviations over each variant's runs. Its caption is the question."""
     titles = [title for title in METRICS if title in next(iter(measurements.values()))[0]]
     lines = []
     for system, runs in measurements.items():
@@ -84,9 +85,9 @@ def table(measurements: Measurements, question: str) -> Table:
 
 
 def paired_tests(measurements: Measurements) -> list[PairedTest]:
-    """Compare each pair of variants by seeds; there are no tests of one seed.
+    """Compare each pair of variants over the seeds; a single seed gives no tests.
 
-    Perplexities are compared by their logarithms, in nats per word.
+    The logarithms of perplexities are compared, in nats per word.
     """
     values: dict[str, dict[str, list[float]]] = {}
     for variant, runs in measurements.items():
@@ -100,9 +101,9 @@ def paired_tests(measurements: Measurements) -> list[PairedTest]:
 def paint(measurements: Measurements) -> Figure:
     """Plot the mean and the standard deviation of some metrics over the runs of each variant.
 
-    A dashed line shows the value of the human responses. Each run is also shown as a grey dot. Grey lines connect the
-    runs with the same seed, which have the same test conversations. The lines show whether variants differ in the same
-    way with every seed, even if the values of the seeds differ.
+    A dashed line shows the value for the human responses. Each run is also shown as a grey dot. Grey lines connect the
+    runs with the same seed, which have the same test conversations. They show whether variants differ in the same way
+    with every seed, even if the values differ between seeds.
     """
     variants = [system for system in measurements if system != HUMAN]
     figure = Figure(figsize=(13, 2.2 + 0.4 * len(variants)), layout="constrained")
@@ -124,7 +125,8 @@ def paint(measurements: Measurements) -> Figure:
     grid[0].set_yticks(range(len(variants)), map(_title, variants))
     grid[0].set_ylim(len(variants) - 0.5, -0.5)  # so that the first variant is at the top
     figure.suptitle(
-        "coloured: mean and standard deviation over the runs; grey: single runs, joined where the seed is the same",
+        "coloured: mean and standard deviation over the runs; grey: single runs, where a line connects the runs with "
+        "the same seed",
         fontsize=9,
     )
     return figure

@@ -14,9 +14,10 @@ from keras_gca.errors import UserError
 def system_of(run: GAILRun, config: GAILConfig, policy: str) -> str:
     """Return the system of Table 2 to which a policy of a run belongs.
 
-    A policy after imitation belongs to the system of its algorithm. A policy after maximum likelihood belongs to a
-    system of its own, whatever the algorithm of its run is. So does each choice of `--algorithm selection`.
-    The systems of TextGAIL are told apart by the network with which D reads, because TextGAIL's own is pretrained.
+    A policy trained by imitation belongs to the system that is named after its algorithm. For TextGAIL there are
+    several systems, one for each encoder of D, because the original TextGAIL uses a pretrained encoder. All policies
+    trained only by maximum likelihood belong to one system, whatever the algorithm of their run; those of RL-Seq2Seq
+    belong to another. Each way in which `--algorithm selection` chooses a response is also a system.
     """
     if policy in SELECTIONS:
         return policy
@@ -33,11 +34,11 @@ def refuse_incomparable(runs: Sequence[GAILRun], named: Mapping[Path, str] | Non
 
     Args:
         runs: The runs.
-        named: The system of the runs in these folders, which is given where the algorithm does not determine it.
+        named: The name of the system for each run whose algorithm does not determine it, by run folder.
 
     Raises:
-        UserError: A run stopped before maximum likelihood ended, runs have different data, or runs of one algorithm
-            have the same seed or differ in another setting.
+        UserError: A run stopped before the end of maximum likelihood training, runs have different data, or runs of one
+            algorithm have the same seed or differ in another setting.
     """
     configs = [run.config() for run in runs]
     systems = [(named or {}).get(run.path, config.algorithm) for run, config in zip(runs, configs, strict=True)]
@@ -45,8 +46,8 @@ def refuse_incomparable(runs: Sequence[GAILRun], named: Mapping[Path, str] | Non
         done, epochs = phases_of(run).count(MAXIMUM_LIKELIHOOD), config.likelihood.mle_epochs
         if done < epochs:
             raise UserError(
-                f"{run.path}: the training stopped before maximum likelihood ended ({done} of {epochs} epochs); resume "
-                f"it by python -m gail_tf.train --resume {run.path}"
+                f"{run.path}: the run stopped before the end of maximum likelihood training ({done} of {epochs} "
+                f"epochs); resume it with python -m gail_tf.train --resume {run.path}"
             )
         for other, of_other, system in zip(runs[:place], configs, systems, strict=False):
             _refuse_other_data(other, of_other, run, config)
@@ -88,14 +89,14 @@ def _refuse_other_settings(first: GAILRun, of_first: GAILConfig, other: GAILRun,
 
 
 def refuse_other_condition(path: Path, wanted: Mapping[str, Any]) -> None:
-    """Refuse a stored training run that was made under another condition, for example with filtered rollouts.
+    """Refuse a stored training run whose settings do not fit an experiment, for example one with filtered rollouts.
 
     Args:
-        path: Its run folder.
-        wanted: The settings of the condition, and the values that they should have.
+        path: The run folder.
+        wanted: The settings that the experiment requires, and their required values.
 
     Raises:
-        UserError: A setting of the training differs.
+        UserError: A setting of the run has another value.
     """
     there = GAILRun.open(path).config().to_values()
     for name, value in wanted.items():
@@ -108,5 +109,5 @@ def refuse_other_condition(path: Path, wanted: Mapping[str, Any]) -> None:
 
 
 def phases_of(run: GAILRun) -> list[str]:
-    """Return the phase of each line of the log."""
+    """Return the phase of each line in the run's log."""
     return [row["phase"] for row in run.read_log()]

@@ -1,7 +1,7 @@
 """Estimates how long the networks of an evaluation take on this machine, and how much memory they need.
 
-What is computed without the policies is not counted: BLEU, word vectors, encoders, models of words, and the bootstrap.
-Nor is an RL-Seq2Seq policy, whose LSTMs are small.
+The estimates cover only computations by the policies. They leave out BLEU, word vectors, encoders, n-gram models and
+the bootstrap, and also the policies of RL-Seq2Seq, whose LSTMs are small.
 """
 
 from collections.abc import Mapping, Sequence
@@ -24,15 +24,15 @@ def of_evaluation(
     batch_size: int,
     rate: float | None = None,
 ) -> Estimate:
-    """Estimate the cost of the perplexities and responses of `measure.evaluate`, and of the features of MAUVE.
+    """Estimate the cost of the perplexities, the responses and the MAUVE features that `measure.evaluate` computes.
 
     Args:
         config: The settings of the run.
         policies: The policies to measure, by their names.
         test: The test trajectories.
-        answered: The indices of the trajectories that are answered, (m,) int64.
+        answered: The indices of the trajectories whose prompts are answered, (m,) int64.
         batch_size: The number of responses that are drawn at a time.
-        rate: The rate of a matrix product in operations per second. If None, it is measured.
+        rate: The speed of matrix multiplication, in operations per second. If None, it is measured.
     """
     made = _costs(config, policies)
     if not made:
@@ -56,16 +56,16 @@ def of_grid(
     batch_size: int,
     rate: float | None = None,
 ) -> Estimate:
-    """Estimate the cost of the responses of one policy in `quality_diversity.measure_policies`.
+    """Estimate the cost of the responses that one policy generates in `quality_diversity.measure_policies`.
 
     Args:
         config: The settings of the run.
         policy: The policy.
-        validation: The trajectories that are answered at several points.
-        test: The trajectories that are answered at the best point.
-        points: The number of points that are sampled.
+        validation: The trajectories whose prompts are answered at several points of the grid.
+        test: The trajectories whose prompts are answered at the best point only.
+        points: The number of points at which the prompts of `validation` are answered.
         batch_size: The number of responses that are drawn at a time.
-        rate: The rate of a matrix product in operations per second. If None, it is measured.
+        rate: The speed of matrix multiplication, in operations per second. If None, it is measured.
     """
     made = _costs(config, {"policy": policy})
     if not made:

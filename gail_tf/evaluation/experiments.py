@@ -1,6 +1,6 @@
 """Trains the systems of Table 2 and of the ablations over several seeds, and compares them.
 
-Finished training runs in the folder are used again. An interrupted experiment is resumed where it stopped.
+Finished training runs in the folder are reused. An interrupted experiment is resumed where it stopped.
 """
 
 import dataclasses
@@ -45,8 +45,8 @@ from keras_gca.evaluation.tables import Table
 from keras_gca.storage.atomic import write_text
 from keras_gca.storage.run_folder import CHECKPOINT
 
-# What is printed if the time is over before all training runs are measured
-CONTINUES = "the time is over; next: the same command continues to measure the training runs"
+# The message that is printed if time runs out before all training runs are measured
+CONTINUES = "the time limit has been reached; next: the same command continues to measure the training runs"
 
 
 @dataclass(frozen=True)
@@ -58,10 +58,10 @@ class Setup:
         seeds: The seeds. Each variant is trained once with each seed.
         scale: One of variants.SCALES, which determines the size of the training runs.
         settings: Settings that override those of the scale. They do not override the settings that define a variant.
-        source: The files and pretrained networks. `model` is given if the scale is "paper", and only then.
+        source: The files and pretrained networks. It has a `model` only if the scale is "paper" or "pretrained".
         encoder: The independent encoder, for `Options`.
         grid: Whether the policies are also compared over a grid of temperatures and top-p values.
-        variants: The variants to compare in place of those of an experiment, or None.
+        variants: The variants to compare in place of those of the experiment, or None.
     """
 
     runs: Path
@@ -79,7 +79,7 @@ class Setup:
 
     @property
     def how(self) -> Options:
-        """How the responses of an evaluation are drawn and measured."""
+        """How responses are drawn and measured in evaluations."""
         drawn = ANSWERING.get(self.scale, FILTERED)
         return Options(drawn["temperature"], drawn["top_p"], glove=self.glove, encoder=self.encoder)
 
@@ -89,7 +89,7 @@ class Setup:
 
     @property
     def glove(self) -> str | None:
-        """The path of the word vectors as a text, for `Options`."""
+        """The path of the word vectors as a string, for `Options`."""
         return None if self.source.glove is None else str(self.source.glove)
 
 
@@ -104,7 +104,7 @@ def not_started(names: Sequence[str], setup: Setup) -> list[tuple[str, int]]:
     for name in names:
         for variant in setup.compared(name):
             start: str | None = variant
-            while start is not None:  # the variant from which another one starts is trained before
+            while start is not None:  # a variant from which another one starts is trained first
                 needed.add(start)
                 start = VARIANTS[start].start
     if setup.source.model is not None:
@@ -122,11 +122,11 @@ def run_experiment(
         name: One of EXPERIMENTS.
         setup: The folder, the seeds and the settings of the training runs.
         strategy: The distribution strategy of the training runs, or None for one device.
-        limit: A limit of the time, at which training stops as after Ctrl-C, and after which no run is measured, or None
+        limit: A time limit, at which training stops as with Ctrl-C and after which no further run is measured, or None
             for no limit.
 
     Returns:
-        The results and tables, or None if the user has interrupted the experiment or its time is over.
+        The results and tables, or None if the user has interrupted the experiment or its time has run out.
     """
     limit = limit or TimeLimit()
     for seed in setup.seeds:
@@ -143,7 +143,7 @@ def run_experiment(
     how = setup.how
     if name == "table2":
         paths = [run.path for of_variant in runs.values() for run in of_variant]
-        # The algorithm of a run does not tell, for example, whether its rewards were permuted.
+        # The algorithm of a run does not determine, for example, whether its rewards were permuted.
         named = {run.path: variant for variant in runs if variant not in ALGORITHMS for run in runs[variant]}
         evaluated = evaluate_runs(paths, how, beside_paper=True, output=setup.runs / name, limit=limit, named=named)
         outcome = None if evaluated is None else evaluated[0]
@@ -162,10 +162,10 @@ def finished(folder: Path) -> dict[str, list[GAILRun]]:
         folder: The folder.
 
     Returns:
-        For each variant that has finished training runs, its runs, sorted by seed.
+        The finished training runs of each variant that has any, sorted by seed.
 
     Raises:
-        UserError: No variant other than the pretrained one has a finished training run.
+        UserError: There is no finished training run, or only one of the variant PRETRAINED.
     """
     finished_runs = {}
     for variant in VARIANTS:
@@ -175,14 +175,14 @@ def finished(folder: Path) -> dict[str, list[GAILRun]]:
             finished_runs[variant] = sorted(runs, key=lambda run: run.config().seed)
     if not finished_runs.keys() - {PRETRAINED}:
         raise UserError(
-            f"{folder}: there is no finished experiment here; train with python -m gail_tf.experiments all --runs "
-            f"{folder}"
+            f"{folder}: there is no finished training run of an experiment; train with python -m gail_tf.experiments "
+            f"all --runs {folder}"
         )
     return finished_runs
 
 
 def lacking(finished_runs: dict[str, list[GAILRun]]) -> dict[str, list[str]]:
-    """Return, for each incomplete experiment, the variants that have no finished training run.
+    """Return the variants without a finished training run, for each experiment that has such variants.
 
     Args:
         finished_runs: The result of `finished`.
@@ -195,7 +195,7 @@ def lacking(finished_runs: dict[str, list[GAILRun]]) -> dict[str, list[str]]:
 
 
 def compared(name: str, finished_runs: dict[str, list[GAILRun]]) -> dict[str, list[GAILRun]]:
-    """Return the runs of an experiment, with only those seeds that all of its variants have.
+    """Return the runs of an experiment. Only seeds for which all variants have a run are included.
 
     Args:
         name: One of EXPERIMENTS.
@@ -207,7 +207,7 @@ def compared(name: str, finished_runs: dict[str, list[GAILRun]]) -> dict[str, li
 
 
 def table_of_runs(finished_runs: dict[str, list[GAILRun]]) -> Table:
-    """Make a table of the settings of each variant, and of the numbers of its epochs and updates."""
+    """Make a table of the settings of each variant and of its numbers of epochs and updates."""
     rows = []
     for name, runs in finished_runs.items():
         variant, phases = VARIANTS[name], [row["phase"] for row in runs[0].read_log()]
@@ -222,14 +222,14 @@ def table_of_runs(finished_runs: dict[str, list[GAILRun]]) -> Table:
             )
         )
     header = ("variant", "starts from", "own settings", "seeds", "epochs", "updates")
-    return Table(None, "Trainings: epochs of maximum likelihood and updates of imitation.", header, rows, 4)
+    return Table(None, "Training runs: epochs of maximum likelihood and updates of imitation.", header, rows, 4)
 
 
 # Training
 
 
 def _train(name: str, seed: int, setup: Setup, strategy: tf.distribute.Strategy | None, limit: TimeLimit) -> bool:
-    """Train or resume a variant, after the variant from which it starts; return whether the training has ended."""
+    """Train or resume a variant, after the variant from which it starts; return whether the training is finished."""
     if name == PRETRAINED and setup.source.model is not None:
         return True
     variant, path = VARIANTS[name], setup.folder(name, seed)
@@ -252,7 +252,7 @@ def _train(name: str, seed: int, setup: Setup, strategy: tf.distribute.Strategy 
 
 
 def _settings(name: str, seed: int, setup: Setup) -> tuple[GAILConfig, Source]:
-    """Return the settings and files of a variant's training."""
+    """Return the settings and the source of a variant's training run."""
     variant, source = VARIANTS[name], dataclasses.replace(setup.source, model=None, roberta=None, glove=None)
     settings = settings_of(name, setup.scale, setup.settings, setup.source.roberta is not None) | {"seed": seed}
     if settings.get("discriminator_encoder") == "roberta":
@@ -266,14 +266,14 @@ def _settings(name: str, seed: int, setup: Setup) -> tuple[GAILConfig, Source]:
         if variant.start != PRETRAINED:
             settings["mle_epochs"] = 0
     made = GAILConfig.preset(settings.pop("preset"), **settings)
-    # Only the user's own settings count as given. Those of the scale do not, because a scale does not know the corpus:
-    # for example, a warm-up that is too long for the corpus is then shortened instead of refused.
+    # Only the user's settings count as given. A scale's settings do not, because they were not chosen for the corpus.
+    # Therefore a warm-up that is too long for the corpus, for example, is shortened instead of refused.
     by_user = {name: settings[name] for name in setup.settings if name in settings}
     return GAILConfig.from_values(made.to_values()).changed(**by_user), source
 
 
 def _exported(name: str, seed: int, setup: Setup) -> Path:
-    """Return the folder of a variant's GPT-2. The GPT-2 is exported to it when it is needed for the first time."""
+    """Return the folder with a variant's GPT-2, which is exported when it is needed for the first time."""
     run = setup.folder(name, seed)
     folder = run / "exported"
     if not (folder / "config.json").exists():
@@ -285,9 +285,10 @@ def _exported(name: str, seed: int, setup: Setup) -> Path:
 
 
 def _write_system(name: str, variant: str, seed: int, setup: Setup) -> None:
-    """Measure a training run as soon as it has ended, and write its metrics to DIR/EXPERIMENT_systems.
+    """Measure a finished training run, and write its metrics to DIR/EXPERIMENT_systems.
 
-    Thus an experiment that takes hours leaves results even if it is stopped.
+    This is called as soon as a run has finished, so that an experiment that takes hours has results even if it is
+    stopped.
     """
     run = GAILRun.open(setup.folder(variant, seed))
     values = {"variant": variant, "seed": seed, "settings": run.config().to_values()}
@@ -302,10 +303,10 @@ def _write_system(name: str, variant: str, seed: int, setup: Setup) -> None:
 def _compare(
     name: str, setup: Setup, runs: Mapping[str, Sequence[GAILRun]], how: Options, limit: TimeLimit
 ) -> Outcome | None:
-    """Write a table and a plot of the variants' means and deviations over seeds, and their learning curves.
+    """Write a table and a plot of the variants' means and deviations over seeds, and a plot of their learning curves.
 
     Returns:
-        The results and tables, or None if the time is over before all runs are measured. Nothing is written then.
+        The results and tables, or None if time runs out before all runs are measured. In that case no file is written.
     """
     measurements = ablations.measure(runs, how, limit)
     if measurements is None:
@@ -346,7 +347,7 @@ def _with_grid(
     """Compare the last policies of the variants over a grid, and add the results and tables to an outcome.
 
     Returns:
-        The outcome with the grid, or None if the time is over before all points are measured.
+        The outcome with the grid's results, or None if time runs out before all points are measured.
     """
     by_system: dict[str, list[tuple[GAILRun, str | None]]] = {}
     for variant, of_variant in runs.items():

@@ -50,7 +50,7 @@ def _lines(axes: Any, by_system: Systems, figure: str) -> None:
         places, values, below, above = np.array(points, float).reshape(-1, 4).T
         places = places + 0.04 * (
             number - (len(by_system) - 1) / 2
-        )  # the systems are drawn beside each other, so that their error bars can be told apart
+        )  # draw the systems beside each other, so that their error bars do not overlap
         axes.errorbar(places, values, [below, above], marker="o", capsize=4, label=name(system))
     axes.set_xticks(range(len(metrics.TURNS)), metrics.TURNS)
     axes.set_xlabel("position of the prompt in its conversation, in turns")
@@ -74,7 +74,7 @@ def _finished(figure: Figure, by_system: Systems) -> Figure:
     for axes in figure.axes:
         if axes.get_yscale() == "log":
             plain_logarithm(axes)
-    # The legend goes below, since the paper's lines leave no room inside.
+    # The legend is below the plot, because the paper's lines leave no room inside it.
     shown, columns = figure.axes[0].get_legend_handles_labels(), 5 if len(figure.axes) > 1 else 3
     figure.legend(*shown, loc="outside lower center", ncols=columns, fontsize=8)
     bars = "95 % intervals" if "intervals" in kind_of_bars(by_system) else "standard deviation over seeds"

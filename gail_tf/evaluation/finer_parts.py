@@ -1,4 +1,4 @@
-"""Divides test trajectories by corpus and turn, and by whether the human response occurs in the training data."""
+"""Divides test trajectories by corpus and turn, and by whether the human response occurs in the training set."""
 
 import re
 from collections.abc import Sequence
@@ -12,18 +12,18 @@ NEW, KNOWN = "responses that are not in training", "responses that are in traini
 
 
 def finer_parts(trajectories: Sequence[Trajectory], known: np.ndarray) -> dict[str, np.ndarray]:
-    """Divide conversations' trajectories by corpus and turn, and by whether the response occurs in the training data.
+    """Divide trajectories by corpus and turn, and by whether the human response occurs in the training set.
 
-    Longer conversations may all come from one corpus, so that a difference between turns can be one between corpora. A
-    policy may know a response by heart that occurs in the training data.
+    The longer conversations may all come from one corpus, so that an apparent difference between turns may be a
+    difference between corpora. A policy may have memorised a response that occurs in the training set.
 
     Args:
         trajectories: The trajectories. Tweets are left out.
-        known: Whether the response of each trajectory occurs in the training data, (n,) bool; see `known_responses`.
+        known: Whether the response of each trajectory occurs in the training set, (n,) bool; see `known_responses`.
 
     Returns:
-        For each part the numbers of its trajectories, int64; empty parts are left out. Parts of one corpus are also
-        left out if there is no other corpus.
+        For each part, the indices of its trajectories, int64. Empty parts are left out. If there is only one corpus,
+        the parts by corpus and turn are also left out.
     """
     sources = np.array([trajectory.source for trajectory in trajectories], str)
     turn = np.minimum([trajectory.turn for trajectory in trajectories], len(TURNS))
@@ -39,7 +39,7 @@ def finer_parts(trajectories: Sequence[Trajectory], known: np.ndarray) -> dict[s
 
 
 def known_responses(trajectories: Sequence[Trajectory], training: Sequence[Trajectory]) -> np.ndarray:
-    """Return whether each response occurs in training, ignoring case and punctuation: (n,) bool."""
+    """Return whether each response occurs in the training set, ignoring case and punctuation: (n,) bool."""
     learned = {_letters(trajectory.response) for trajectory in training}
     return np.array([_letters(trajectory.response) in learned for trajectory in trajectories], bool)
 

@@ -1,10 +1,12 @@
-"""Classifies the emotions of responses with classifiers that have learned from held-out conversations.
+"""Classifies the emotions of responses with classifiers that are trained on held-out conversations.
 
-RL-Seq2Seq is rewarded by a classifier that has learned from the training conversations. A second classifier that has
-learned from the same conversations makes the same mistakes. It would measure only how well a policy satisfies its
-reward. Here the classifiers learn from the validation conversations and from one half of the test conversations, and
-classify the other half. An agreement of emotions is meaningful only together with two other values: the accuracy of the
-classifiers, and the agreement of pairs that do not belong together.
+RL-Seq2Seq is rewarded by a classifier that is trained on the training conversations. A second classifier trained on the
+same conversations would make similar mistakes, and would measure only how well a policy satisfies its reward. Therefore
+the classifiers here are trained on the validation conversations and one half of the test conversations, and they
+classify the other half.
+
+The agreement of two emotions is meaningful only in comparison with two other values: the accuracy of the classifiers,
+and the agreement of pairs that do not belong together.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -19,26 +21,26 @@ from gail_tf.evaluation.metrics import SHUFFLED, Classifier, shuffled_agreement
 from keras_gca.evaluation.statistics import Estimate
 
 FOLDS = 2
-PENALTY = 0.1  # of the squared weights of `fit_linear`; suits vectors of length 1
+PENALTY = 0.1  # the weight of the L2 penalty in `fit_linear`; it suits vectors with norm 1
 HUMAN, PROMPT = "emotion as the human's", "emotion as the prompt's"
 ACCURACY, LARGEST = "emotion classifier's accuracy", "emotion classifier's floor"
 Fit = Callable[[Sequence[str], Sequence[str]], Classifier]  # makes a classifier from texts and their labels
 
 
 class HeldOutEmotions:
-    """Classifiers of emotions, each of which classifies texts of conversations that it has not learned from.
+    """Emotion classifiers, each of which classifies texts from conversations on which it was not trained.
 
-    `learn` makes them.
+    `learn` trains them.
 
     Args:
-        classifiers: The classifier of each part of the test conversations.
+        classifiers: The classifier for each part of the test conversations.
         parts: The part of each test conversation, by the conversation's number.
         test: The test trajectories, some of which have labels.
 
     Attributes:
         accuracy: The share of labelled test prompts that are classified correctly.
-        largest: The share of the most frequent label among these prompts. A classifier that always gives this label has
-            this accuracy.
+        largest: The share of the most frequent label among these prompts. It is the accuracy of a classifier that
+            always predicts this label.
     """
 
     def __init__(self, classifiers: Sequence[Classifier], parts: Mapping[int, int], test: Sequence[Trajectory]):
@@ -51,17 +53,19 @@ class HeldOutEmotions:
 
     @classmethod
     def learn(cls, fit: Fit, test: Sequence[Trajectory], validation: Sequence[Trajectory], seed: int) -> Self | None:
-        """Train a classifier for each of FOLDS parts, on the validation conversations and all other parts.
+        """Divide the test conversations into FOLDS parts, and train a classifier for each part.
+
+        The classifier for a part is trained on the validation conversations and all other parts.
 
         Args:
-            fit: Makes a classifier.
+            fit: A function that trains a classifier.
             test: The test trajectories.
             validation: The validation trajectories.
-            seed: The seed of the division of the test conversations into parts.
+            seed: The seed with which the test conversations are divided into parts.
 
         Returns:
-            The classifiers. None if no test prompt has a label, or if a classifier would have fewer than two labels to
-            learn.
+            The classifiers, or None if no test prompt has a label, or if the training data of a classifier have fewer
+            than two different labels.
         """
         numbers = sorted({trajectory.conversation for trajectory in test})
         drawn = np.random.default_rng(seed).permutation(len(numbers)) % FOLDS
@@ -76,7 +80,7 @@ class HeldOutEmotions:
         return cls([fit(*map(list, zip(*lesson, strict=True))) for lesson in lessons], parts, test)
 
     def classify(self, texts: Sequence[str], trajectories: Sequence[Trajectory]) -> list[str]:
-        """Classify a text of each of n test trajectories: its prompt, its human response, or another response."""
+        """Classify one text for each of n test trajectories: its prompt, its human response, or another response."""
         parts = np.array([self._parts[trajectory.conversation] for trajectory in trajectories])
         classes = [""] * len(texts)
         for fold, classifier in enumerate(self._classifiers):
@@ -87,7 +91,7 @@ class HeldOutEmotions:
         return classes
 
     def scores(self, responses: Sequence[str], trajectories: Sequence[Trajectory]) -> dict[str, np.ndarray]:
-        """Compute whether each of n responses has the human response's class, and the prompt's: (n,) float64 each."""
+        """Compute whether each response has the class of the human response and of the prompt, (n,) float64 each."""
         classes = np.array(self.classify(responses, trajectories), str)
         return {
             title: (classes == np.array(others, str)).astype(np.float64)
@@ -95,7 +99,7 @@ class HeldOutEmotions:
         }
 
     def beside(self, responses: Sequence[str], trajectories: Sequence[Trajectory]) -> dict[str, Estimate]:
-        """Compute values to compare the mean `scores` with: their values by chance, and the classifiers' accuracy."""
+        """Compute values with which to compare the means of `scores`: agreement by chance, and classifier accuracy."""
         classes = self.classify(responses, trajectories)
         conversations = np.array([trajectory.conversation for trajectory in trajectories])
         floors = {
@@ -106,7 +110,7 @@ class HeldOutEmotions:
         return {title: Estimate(value) for title, value in values.items()}
 
     def of_humans(self, trajectories: Sequence[Trajectory]) -> dict[str, Estimate]:
-        """Compute the agreement of human responses with their prompts, and the values to compare it with."""
+        """Compute the agreement of human responses with their prompts, and the values with which to compare it."""
         responses = [trajectory.response for trajectory in trajectories]
         agreed = float(self.scores(responses, trajectories)[PROMPT].mean())
         return {PROMPT: Estimate(agreed)} | self.beside(responses, trajectories)
@@ -121,10 +125,10 @@ class HeldOutEmotions:
 def fit_linear(encoder: Encoder, texts: Sequence[str], labels: Sequence[str]) -> Classifier:
     """Fit a softmax regression to the vectors of labelled texts, and return the classifier.
 
-    It minimises the sum of -log p(label | vector), plus PENALTY / 2 times the sum of the squared weights.
+    The regression minimises the sum of -log p(label | vector), plus PENALTY / 2 times the sum of the squared weights.
 
     Args:
-        encoder: Computes the vectors.
+        encoder: The function that computes the vectors.
         texts: The n texts.
         labels: Their n labels.
     """

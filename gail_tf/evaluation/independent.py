@@ -1,10 +1,10 @@
-"""Measures responses with an independent encoder: MAUVE, relevance and similarity, the same for all systems.
+"""Measures responses with an independent encoder, which is the same for all systems: MAUVE, relevance and similarity.
 
 Cosines depend on the encoder and the corpus. Therefore the mean cosine of pairs that do not belong together is
-subtracted from each cosine. This mean is the value that chance gives. A result of 0 means that a system is not better
+subtracted from each cosine. This mean is the value expected by chance. A result of 0 means that a system is not better
 than chance.
 
-Shapes: n responses, vectors of width E and length 1.
+Shapes: n responses, and vectors of size E with norm 1.
 """
 
 from collections.abc import Callable, Sequence
@@ -22,14 +22,14 @@ Encoder = Callable[[Sequence[str]], np.ndarray]
 def above_shuffled(vectors: np.ndarray, others: np.ndarray, conversations: np.ndarray) -> np.ndarray:
     """Compute how much closer each vector is to its partner than to the partners in other conversations.
 
-        cos(v_i, o_i) - mean of cos(v_i, o_j) over all j of other conversations
+        cos(v_i, o_i) - mean of cos(v_i, o_j) over all j in other conversations
 
-    The mean is that of all shuffled pairs, so nothing is drawn at random.
+    The mean includes all such pairs, so that nothing is drawn at random.
 
     Args:
         vectors: The vectors of the responses, (n, E).
         others: The vector of each response's partner, for example its context, (n, E).
-        conversations: The number of each response's conversation, (n,); two conversations or more.
+        conversations: The number of each response's conversation, (n,). There must be two or more conversations.
 
     Returns:
         (n,) float64, about 0 on average if the pairs are shuffled.
@@ -39,7 +39,7 @@ def above_shuffled(vectors: np.ndarray, others: np.ndarray, conversations: np.nd
     """
     numbers, index = np.unique(conversations, return_inverse=True)
     if len(numbers) < 2:
-        raise ValueError("shuffled pairs need two conversations or more")
+        raise ValueError("shuffled pairs need two or more conversations")
     vectors, others = np.asarray(vectors, np.float64), np.asarray(others, np.float64)
     sums = np.zeros((len(numbers), others.shape[1]))
     np.add.at(sums, index, others)
@@ -49,7 +49,7 @@ def above_shuffled(vectors: np.ndarray, others: np.ndarray, conversations: np.nd
 
 
 def context_of(trajectory: Trajectory) -> str:
-    """Return history and prompt as one text, with which a response is compared to measure its relevance."""
+    """Return history and prompt as one text, to which a response is compared to measure its relevance."""
     return " ".join((*trajectory.history, trajectory.prompt))
 
 
@@ -58,7 +58,7 @@ class IndependentMeasures:
 
     Args:
         encoder: The encoder.
-        answered: The n trajectories that are answered.
+        answered: The n trajectories whose prompts are answered.
         further: Other trajectories, whose human responses are compared with those of `answered`.
     """
 
@@ -91,20 +91,26 @@ class IndependentMeasures:
         return self._encoder(responses)
 
     def mauve(self, vectors: np.ndarray, places: np.ndarray) -> float:
-        """Compute MAUVE of the responses at some places, compared with the human responses there."""
+        """Compute the MAUVE of some responses, compared with the human responses to the same trajectories.
+
+        Args:
+            vectors: The vectors of all n responses, (n, E).
+            places: The positions of the responses to measure, (m,).
+        """
         return mauve(vectors[places], self._human[places])
 
     def ceiling(self, places: np.ndarray) -> dict[str, float]:
-        """Measure the human responses at some places. No system can be expected to exceed the results.
+        """Measure some of the human responses. No system can be expected to exceed the results.
 
-        Their MAUVE compares them with as many human responses to other trajectories of the same kind (tweets or not).
+        Their MAUVE compares them with the same number of human responses to other trajectories of the same kind (tweets
+        or conversations).
 
         Args:
             places: The positions of the human responses among the answered trajectories.
 
         Returns:
-            The relevance of the human responses, and MAUVE of human against human. MAUVE is left out if `further` has
-            fewer responses than `places`, because MAUVE depends on the number of texts.
+            The relevance and the MAUVE of these human responses. MAUVE is left out if `further` has fewer suitable
+            responses than `places`, because MAUVE depends on the number of texts.
         """
         figures = {}
         scores = self.scores(self._human)

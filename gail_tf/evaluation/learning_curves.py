@@ -11,14 +11,14 @@ from gail_tf.imitation.phases import IMITATION
 from keras_gca.evaluation.axes import plain_logarithm
 from keras_gca.evaluation.statistics import summarise
 
-# For each plot of `compare`: its title, which way is better, the column of the log with the policy's metric, and the
+# For each plot of `compare`: its title, a hint on how to read it, the log column with the policy's metric, and the log
 # column with the experts' metric, or None.
 COMPARED = (
-    ("perplexity, held out", "lower is better", "val_perplexity", None),
+    ("perplexity on the validation set", "lower is better", "val_perplexity", None),
     ("reward", "higher is better for the policy", "reward_generated", "reward_expert"),
     ("discriminator: share recognised", "1: all, 0.5: it guesses", "accuracy_generated", "accuracy_expert"),
-    ("KL to the reference, nats a token", "low: close to the start of imitation", "kl_per_token", None),
-    ("tokens in a response", "near the experts' is better", "response_length", "expert_length"),
+    ("KL to the reference, nats per token", "low: close to the start of imitation", "kl_per_token", None),
+    ("tokens in a response", "close to the experts' is better", "response_length", "expert_length"),
     ("distinct-2 of the rollouts", "higher is more diverse", "distinct_2", None),
 )
 
@@ -26,12 +26,12 @@ COMPARED = (
 def compare(histories: Mapping[str, Sequence[History]]) -> Figure:
     """Plot metrics of several systems over the updates of imitation.
 
-    A line shows the mean over the runs of a system, in a band of one standard deviation. A dashed line without a band
-    shows the same metric of the experts' responses.
+    A solid line shows the mean over the runs of a system, and the band around it shows one standard deviation. A dashed
+    line shows the same metric for the experts' responses.
 
     Args:
-        histories: The logs of each system's runs, by the name of the system in the legend. Systems that do not imitate
-            are left out.
+        histories: The logs of each system's runs, by the system's name in the legend. Systems without imitation are
+            left out.
     """
     figure = Figure(figsize=(13, 7), layout="constrained")
     grid = figure.subplots(2, 3, sharex=True)
@@ -54,13 +54,13 @@ def compare(histories: Mapping[str, Sequence[History]]) -> Figure:
         axes.grid(alpha=0.3)
     grid[0, 0].set_yscale("log")
     plain_logarithm(grid[0, 0])
-    grid[0, 2].set_ylim(-0.03, 1.03)  # the values are shares, but their bands would go beyond 0 and 1
+    grid[0, 2].set_ylim(-0.03, 1.03)  # the values are shares, but the bands can extend beyond 0 and 1
     for axes in grid[-1]:
         axes.set_xlabel("update of imitation")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     figure.suptitle(
-        "lines: means over the runs of a system; bands: one standard deviation of the runs; dashes: the same metric of "
-        "the experts' responses",
+        "solid lines: means over the runs of a system; bands: one standard deviation over the runs; dashed lines: the "
+        "same metric for the experts' responses",
         fontsize=9,
     )
     if imitating:
@@ -69,7 +69,7 @@ def compare(histories: Mapping[str, Sequence[History]]) -> Figure:
 
 
 def _over_runs(runs: Sequence[History], name: str) -> tuple[list[float], list[float], list[float]]:
-    """Return the updates at which a column is logged, and its mean and deviation over the runs that log it there."""
+    """Return the updates at which a column was logged, and its means and deviations over the runs at these updates."""
     values: dict[float, list[float]] = {}
     for row in itertools.chain(*runs):
         if name in row:

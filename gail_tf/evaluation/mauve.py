@@ -1,11 +1,11 @@
 """MAUVE (Pillutla et al. 2021): measures how similar the distribution of a model's texts is to that of human texts.
 
 A language model computes features of the texts. The features of both sets are clustered together. The frequencies of
-the clusters in each of the two sets are two discrete distributions. MAUVE is the area under the divergence frontier of
-these distributions. It depends on the language model and on the number of texts, so only values with the same language
-model and the same number can be compared.
+the clusters in the two sets form two discrete distributions. MAUVE is the area under the divergence frontier of these
+distributions. It depends on the language model and on the number of texts, so values can be compared only if both are
+the same.
 
-Shapes: n and m texts, features of width E, k clusters.
+Shapes: n and m texts, features of size E, k clusters.
 """
 
 import warnings
@@ -17,9 +17,9 @@ from scipy.cluster import vq
 # The authors' settings.
 SCALING = 5.0  # the constant c in the frontier's exp(-c KL)
 MIXTURES = np.linspace(1e-6, 1 - 1e-6, 25)
-EXPLAINED = 0.9  # the clustering sees as many principal components as explain this share of the features' variance
+EXPLAINED = 0.9  # texts are clustered by the principal components that explain this share of the features' variance
 TEXTS_PER_CLUSTER = 10
-CLUSTERINGS, ITERATIONS = 5, 500  # k-means runs 5 times with at most 500 iterations, and the best clustering is taken
+CLUSTERINGS, ITERATIONS = 5, 500  # k-means runs 5 times with at most 500 iterations, and the best clustering is used
 
 
 def mauve(generated: np.ndarray, human: np.ndarray, seed: int = 0) -> float:
@@ -31,7 +31,7 @@ def mauve(generated: np.ndarray, human: np.ndarray, seed: int = 0) -> float:
         seed: The seed of k-means.
 
     Returns:
-        A value from above 0 (nothing in common) to 1 (the same distribution).
+        A value between 0 (nothing in common) and 1 (the same distribution).
 
     Raises:
         ValueError: A set has fewer than 2 texts.
@@ -40,16 +40,21 @@ def mauve(generated: np.ndarray, human: np.ndarray, seed: int = 0) -> float:
 
 
 def clustered(generated: np.ndarray, human: np.ndarray, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """Return the number of each text's cluster, (n,) and (m,) int64; arguments and errors are those of `mauve`."""
+    """Return the index of each text's cluster, (n,) and (m,) int64; arguments and errors are those of `mauve`."""
     if min(len(generated), len(human)) < 2:
-        raise ValueError("MAUVE needs two texts or more on each side")
+        raise ValueError("MAUVE needs two or more texts in each set")
     clusters = max(2, round(min(len(generated), len(human)) / TEXTS_PER_CLUSTER))
     labels = _clustered(np.concatenate([generated, human]).astype(np.float64), clusters, seed)
     return labels[: len(generated)], labels[len(generated) :]
 
 
 def of_clusters(generated: np.ndarray, human: np.ndarray) -> float:
-    """Compute MAUVE of texts whose clusters are known, for example of a selection of the texts that were clustered."""
+    """Compute MAUVE from the clusters of texts, for example of a subset of the texts that were clustered.
+
+    Args:
+        generated: The cluster index of each generated text, (n,) int64.
+        human: The cluster index of each human text, (m,) int64.
+    """
     clusters = int(max(generated.max(), human.max())) + 1
     counts = [np.bincount(labels, minlength=clusters) for labels in (generated, human)]
     return area(frontier(*(count / count.sum() for count in counts)))
@@ -63,8 +68,8 @@ def frontier(p: np.ndarray, q: np.ndarray) -> np.ndarray:
         q: The probabilities of the second distribution, (k,) float64.
 
     Returns:
-        Points (exp(-c KL(q|r)), exp(-c KL(p|r))), (27, 2), where c is SCALING and r goes through mixtures of q and p.
-        The first point is (1, 0) and the last is (0, 1).
+        The points (exp(-c KL(q|r)), exp(-c KL(p|r))), (27, 2), where c is SCALING and r runs through mixtures of q and
+        p. The first point is (1, 0), and the last point is (0, 1).
     """
     mixtures = MIXTURES[:, None] * p + (1 - MIXTURES[:, None]) * q
     divergences = [special.rel_entr(distribution, mixtures).sum(axis=1) for distribution in (q, p)]
@@ -78,7 +83,7 @@ def area(points: np.ndarray) -> float:
 
 
 def _clustered(features: np.ndarray, clusters: int, seed: int) -> np.ndarray:
-    """Assign each row to a cluster by k-means on the principal components of the rows, scaled to length 1."""
+    """Assign each row to a cluster: scale the rows to norm 1, and run k-means on their principal components."""
     norms = np.linalg.norm(features, axis=1, keepdims=True)
     features = features / np.where(norms == 0, 1, norms)
     centred = features - features.mean(axis=0)
@@ -89,6 +94,6 @@ def _clustered(features: np.ndarray, clusters: int, seed: int) -> np.ndarray:
     clusters = min(clusters, len(np.unique(rows.round(6), axis=0)))  # equal texts give equal rows
     random = np.random.default_rng(seed)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # an empty cluster is harmless: its frequency is 0
+        warnings.simplefilter("ignore", UserWarning)  # an empty cluster does no harm, since its frequency is 0
         clusterings = [vq.kmeans2(rows, clusters, ITERATIONS, minit="++", rng=random) for _ in range(CLUSTERINGS)]
     return min(clusterings, key=lambda clustering: float(((rows - clustering[0][clustering[1]]) ** 2).sum()))[1]

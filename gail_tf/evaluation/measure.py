@@ -1,4 +1,4 @@
-"""Measures a run's policies on its test trajectories: perplexity, and all metrics of responses."""
+"""Measures a run's policies on its test trajectories: perplexity, and all metrics of their responses."""
 
 import itertools
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -37,8 +37,8 @@ from keras_gca.engine.training_loop import progress
 from keras_gca.errors import UserError, refuse_missing
 from keras_gca.evaluation.statistics import Estimate
 
-DIMENSION, WINDOW, X_MAX, EPOCHS = 50, 5, 10.0, 20  # of word vectors that are fitted here; enough to tell words apart
-MAUVE_TEXTS = 100  # fewer texts give too few clusters for a meaningful value
+DIMENSION, WINDOW, X_MAX, EPOCHS = 50, 5, 10.0, 20  # for fitting word vectors; enough to distinguish words
+MAUVE_TEXTS = 100  # with fewer texts, there are too few clusters for a meaningful value
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class RunEvaluation:
         config: Its settings.
         test: Its test trajectories.
         options: How responses were drawn and measured.
-        updates: The number of updates of imitation that were made.
+        updates: The number of imitation updates in the run's log.
         policies: The results of each chosen policy, by its name.
         human: The metrics of the human responses to the answered trajectories.
     """
@@ -69,13 +69,14 @@ def evaluate(
 ) -> RunEvaluation:
     """Measure a run's policies on its test trajectories, or read the results from RUN/evaluation.json.
 
-    The file is used again if it is newer than the bot and has the same options; policies that it lacks are added.
+    The file is reused if it is newer than the bot and has the same options. Policies that it lacks are measured and
+    added.
 
     Args:
         run: The run.
         options: How responses are drawn and measured.
-        choose: A function that takes the names of the bot's policies and returns those of the policies to measure.
-        batch_size: The number of trajectories that are read at a time.
+        choose: A function that takes the names of the bot's policies and returns the names of the policies to measure.
+        batch_size: The number of trajectories in a batch.
 
     Raises:
         UserError: The run is not finished, or a file of word vectors cannot be read.
@@ -98,9 +99,9 @@ class Files(NamedTuple):
     Attributes:
         data: The data of the run.
         config: Its settings.
-        stored: The content of RUN/evaluation.json; without policies and metrics if it cannot be used again.
+        stored: The content of RUN/evaluation.json. It has no policies and metrics if the file cannot be reused.
         agent: The agent, or None if `stored` has all chosen policies.
-        encoder: The independent encoder. None if `options` names no encoder, or if `stored` has all chosen policies.
+        encoder: The independent encoder, or None if the options name no encoder or `stored` has all chosen policies.
     """
 
     data: Data
@@ -113,7 +114,7 @@ class Files(NamedTuple):
 def read_files(run: GAILRun, options: Options, choose: Callable[[Sequence[str]], Sequence[str]]) -> Files:
     """Read all files that `evaluate` needs, including word vectors.
 
-    Thus errors in the files are reported before hours of computation, and not after them.
+    Errors in the files are thus reported before hours of computation, and not after them.
 
     Args:
         run: The run.
@@ -175,7 +176,7 @@ class _Measuring:
 
     def cost(self, names: Sequence[str]) -> cost.Estimate:
         policies = {name: self._agent.policies[name] for name in names if name not in SELECTIONS}
-        if len(policies) < len(names):  # each candidate is drawn by the policy, and read by D instead of by MAUVE
+        if len(policies) < len(names):  # D's reading of a candidate is taken to cost as much as MAUVE's
             candidates = range(self._agent.config.rollout.selection_candidates)
             policies |= {f"candidate {i}": self._agent.policies[MAXIMUM_LIKELIHOOD] for i in candidates}
         return estimate.of_evaluation(self._agent.config, policies, self._samples.batch, self._rows, self._size)
@@ -207,7 +208,7 @@ class _Measuring:
         return figures
 
     def _learn_emotions(self, vectors: Mapping[str, np.ndarray]) -> None:
-        """Train classifiers of emotions on held-out conversations, if these have labels; see `held_out_emotions`."""
+        """Train emotion classifiers on held-out conversations if these have labels; see `held_out_emotions`."""
 
         def fit(prompts: Sequence[str], labels: Sequence[str]) -> metrics.Classifier:
             if self._encoder is not None:
@@ -231,7 +232,7 @@ class _Measuring:
         for part, numbers in self._parts.items():
             of_part = Likelihoods(*(array[numbers] for array in likelihoods))
             figures[part] = {}
-            if name not in SELECTIONS:  # the probability of a chosen response is not known
+            if name not in SELECTIONS:  # the probability that a response is chosen is not known
                 figures[part] |= metrics.likelihood_figures(of_part, self._conversations[numbers])
             at = self._places(part)
             if len(at):
@@ -254,7 +255,7 @@ class _Measuring:
         return {part: at for part, at in places.items() if len(at) >= MAUVE_TEXTS}
 
     def _places(self, part: str) -> np.ndarray:
-        """Return the positions, among the answered trajectories, of those that belong to a part."""
+        """Return the positions of a part's trajectories among the answered trajectories."""
         return np.flatnonzero(np.isin(self._rows, self._parts[part]))
 
     def _answered_at(self, places: np.ndarray) -> list[Trajectory]:
@@ -287,11 +288,11 @@ class _Measuring:
             return self._reader(texts, self._size, bar.update)
 
     def _vectors(self, words: Iterable[str]) -> Mapping[str, np.ndarray]:
-        """Read the vectors of some words from the file in the options. If there is none, fit vectors to the run's text.
+        """Read the vectors of some words from the file that the options name, or fit vectors to the run's text.
 
         `read_files` has already checked the file's lines for the words of prompts and human responses. The line of a
-        word that only a policy has used can still be damaged. Such a line is skipped instead of refused, because the
-        responses have already been drawn.
+        word that occurs only in a policy's responses can still be damaged. Such a line is skipped instead of causing an
+        error, because the responses have already been drawn.
         """
         if self._options.glove is not None:
             bad = BadLines(skip=True)

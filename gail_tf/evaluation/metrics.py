@@ -1,8 +1,8 @@
 """Computes the metrics of Table 2 and further metrics from texts and numbers. All functions are pure.
 
-Words are those of NLTK's `wordpunct_tokenize` in lower case: a word is a run of letters and digits, or a run of other
-marks. Intervals are 95 % intervals by a bootstrap. It draws conversations, not single turns, because the turns of a
-conversation depend on each other.
+Texts are divided into words by NLTK's `wordpunct_tokenize`, in lower case: a word is a sequence of letters and digits,
+or a sequence of punctuation marks. Intervals are 95 % bootstrap intervals. The bootstrap resamples conversations, not
+single turns, because the turns of a conversation depend on each other.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -18,12 +18,12 @@ from keras_gca.evaluation import paired_tests, reply_metrics, statistics
 from keras_gca.evaluation.paired_tests import Comparison
 from keras_gca.evaluation.statistics import Estimate
 
-TURNS = ("1 turn", "2 turns", "3+ turns")  # Table 2's columns: the history has no turn, one turn, or more
+TURNS = ("1 turn", "2 turns", "3+ turns")  # Table 2's columns; the history has 0, 1, and 2 or more turns
 ALL, TWEETS = "all turns", "tweets"
-SHUFFLED = ", shuffled"  # ends the name of an agreement that chance gives
+SHUFFLED = ", shuffled"  # the end of the name of an agreement by chance
 RESAMPLES = 2000  # the number of resamples in the bootstrap
 ORDERS = (1, 2, 3, 4)  # the values of n for sentence BLEU-n
-# A function of texts that returns the name of each text's class, for example its emotion.
+# A function that takes texts and returns the name of each text's class, for example its emotion.
 Classifier = Callable[[Sequence[str]], Sequence[str]]
 
 
@@ -40,11 +40,11 @@ class Likelihoods(NamedTuple):
 
     Attributes:
         nll: The negative log-likelihood of each response's tokens, END included, in nats, (n,) float64.
-        tokens: The number of tokens of each response, END included, (n,) int64. A response that is longer than the
-            policy's limit is cut, and then has no END.
-        words: The number of words of the same text, plus one for END, (n,) int64. The number of words does not depend
-            on the policy's tokenizer. If the cut is inside a word, the part before the cut counts as one word.
-        cut: Whether each response is cut, (n,) bool.
+        tokens: The number of tokens in each response, END included, (n,) int64. A response that is longer than the
+            policy's limit is truncated, and then has no END.
+        words: The number of words in the same text, plus one for END, (n,) int64. The number of words does not depend
+            on the policy's tokenizer. If a response is truncated inside a word, the remaining part counts as one word.
+        cut: Whether each response is truncated, (n,) bool.
     """
 
     nll: np.ndarray
@@ -63,13 +63,13 @@ def parts(trajectories: Sequence[Trajectory]) -> dict[str, np.ndarray]:
 
     TURNS and ALL contain the trajectories of conversations. Tweets are a separate part, because they are not
     conversations. The prompt and the response of a tweet are the same text, so a policy that copies its prompt would
-    seem to answer well.
+    appear to answer well.
 
     Args:
         trajectories: The trajectories.
 
     Returns:
-        For each part the numbers of its trajectories, int64.
+        For each part, the indices of its trajectories, int64.
     """
     tweets = np.array([trajectory.source == "tweets" for trajectory in trajectories], bool)
     turn = np.minimum([trajectory.turn for trajectory in trajectories], len(TURNS))
@@ -78,7 +78,7 @@ def parts(trajectories: Sequence[Trajectory]) -> dict[str, np.ndarray]:
 
 
 def spread(count: int, most: int) -> np.ndarray:
-    """Return at most `most` numbers below `count`, evenly spread, in order; int64."""
+    """Return at most `most` integers from 0 to `count` - 1, evenly spread and in ascending order; int64."""
     return np.linspace(0, count - 1, min(count, most)).round().astype(np.int64)
 
 
@@ -107,13 +107,13 @@ def likelihood_figures(likelihoods: Likelihoods, conversations: np.ndarray, seed
 
 
 def sentence_bleus(responses: Sequence[str], references: Sequence[str]) -> np.ndarray:
-    """Compute NLTK's sentence BLEU-1 to BLEU-4 of words.
+    """Compute NLTK's sentence BLEU-1 to BLEU-4, on words.
 
-    The smoothing is method 1 of Chen and Cherry 2014: if no n-gram matches, the number of matches is taken as 0.1.
+    The smoothing is method 1 of Chen and Cherry 2014: if no n-gram matches, the number of matches is set to 0.1.
 
     Args:
         responses: n responses.
-        references: One reference for each of them.
+        references: One reference for each response.
 
     Returns:
         (n, 4) float64, from 0 to 100.
@@ -133,7 +133,7 @@ def agreement(classify: Classifier, texts: Sequence[str], others: Sequence[str])
 
 
 def shuffled_agreement(classes: Sequence[str], others: Sequence[str], conversations: np.ndarray) -> float:
-    """Compute the share of equal classes among all pairs of different conversations, which is what chance gives.
+    """Compute the agreement by chance: the share of equal classes among all pairs from different conversations.
 
     Args:
         classes: The class of each of n texts, for example of the responses.
@@ -156,7 +156,7 @@ def response_scores(
     Args:
         responses: n responses.
         trajectories: The trajectories that they answer.
-        classifiers: Classifiers of emotions, by name.
+        classifiers: Classifiers of sentiment or emotion, by name.
 
     Returns:
         Arrays (n,) float64 by name: BLEU-1 to BLEU-4 (`sentence_bleus`), and for each classifier whether the response
@@ -174,7 +174,7 @@ def response_scores(
 
 
 def diversity_figures(responses: Sequence[str]) -> dict[str, float]:
-    """Compute distinct-1, distinct-2, the words per response, and the share of repetitions of earlier responses."""
+    """Compute distinct-1, distinct-2, the words per response, and the share of responses that repeat earlier ones."""
     replies = [words(response) for response in responses]
     return {
         "distinct-1": reply_metrics.distinct(replies, 1),
@@ -191,13 +191,13 @@ def response_figures(
     vectors: Mapping[str, np.ndarray],
     seed: int = 0,
 ) -> dict[str, Estimate]:
-    """Compute all metrics of a system's responses. Those of diversity and similarity have no intervals.
+    """Compute all metrics of a system's responses. The metrics of diversity and similarity have no intervals.
 
     Args:
         responses: n responses.
         trajectories: The trajectories that they answer.
         scores: The result of `response_scores`.
-        vectors: The vectors of words, (size,) each.
+        vectors: The word vectors by word, (size,) each.
         seed: The seed of the bootstrap.
     """
     human = [trajectory.response for trajectory in trajectories]
@@ -218,7 +218,7 @@ def response_figures(
 def _shuffled_figures(
     responses: Sequence[str], trajectories: Sequence[Trajectory], conversations: np.ndarray
 ) -> dict[str, Estimate]:
-    """Compute the agreement of shuffled pairs beside each agreement of `response_scores`."""
+    """Compute the agreement of shuffled pairs for each sentiment agreement that `response_scores` computes."""
     figures = {}
     for name, classify in CLASSIFIERS.items():
         classes = classify(responses)
@@ -234,7 +234,7 @@ def _shuffled_figures(
 def human_figures(
     trajectories: Sequence[Trajectory], classifiers: Mapping[str, Classifier] = CLASSIFIERS
 ) -> dict[str, Estimate]:
-    """Compute the metrics that human responses can have: their diversity, and their agreement with the prompts."""
+    """Compute the metrics that apply to human responses: their diversity, and their agreement with the prompts."""
     human, prompts = (
         [trajectory.response for trajectory in trajectories],
         [trajectory.prompt for trajectory in trajectories],
@@ -253,15 +253,16 @@ def compare(
 ) -> Comparison | None:
     """Test by sign flips whether two systems differ in their scores on the same trajectories.
 
-    The difference of the systems is (sum of the first scores - sum of the second scores) / sum of the weights; see
+    The difference between the systems is (sum of the first scores - sum of the second scores) / sum of the weights; see
     `paired_tests.compare_conversations`.
 
     Args:
         first: The first system's scores, (n,), one for each trajectory. If scores are defined for smaller units, for
             example words, a trajectory's score is the sum over its units.
         second: The second system's scores, (n,).
-        weights: The number of units of each trajectory, (n,): 1, or the number of its words.
-        conversations: The number of each trajectory's conversation, (n,). The signs of whole conversations are flipped.
+        weights: The number of units in each trajectory, (n,): 1, or the number of its words.
+        conversations: The number of each trajectory's conversation, (n,). All trajectories of a conversation are
+            flipped together.
         seed: The seed of the flips.
 
     Returns:
@@ -276,9 +277,9 @@ def compare(
 def compare_likelihoods(
     first: Likelihoods, second: Likelihoods, conversations: np.ndarray, seed: int = 0
 ) -> Comparison | None:
-    """Compare negative log-likelihoods in nats per word. If the difference is below 0, the first system is better.
+    """Compare negative log-likelihoods in nats per word. If the difference is negative, the first system is better.
 
-    Responses that the two systems cut at different places are left out.
+    Responses that the two systems truncate at different positions are left out.
 
     Args:
         first: The first system's likelihoods of n responses.
@@ -294,7 +295,7 @@ def compare_likelihoods(
 
 
 def by_conversation(conversations: np.ndarray, *values: np.ndarray) -> list[np.ndarray]:
-    """Sum values (n, ...) over the trajectories of each conversation. The sums are in the order of their numbers."""
+    """Sum values (n, ...) over the trajectories of each conversation, in the order of the conversations' numbers."""
     numbers, index = np.unique(conversations, return_inverse=True)
     sums = [np.zeros((len(numbers), *np.shape(array)[1:]), np.asarray(array).dtype) for array in values]
     for total, array in zip(sums, values, strict=True):

@@ -1,7 +1,7 @@
-"""Measures the quality of responses by a pretrained language model that none of the compared systems was trained from.
+"""Measures the quality of responses by a pretrained language model from which no compared system was trained.
 
-The model reads the conversation as plain text and has not been fine-tuned. A model from which a system was trained
-would prefer the responses of this system.
+The model reads the conversation as plain text and has not been fine-tuned. If a system had been trained from this
+model, the model would prefer the responses of that system.
 """
 
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ from gail_tf.policies.base import LanguagePolicy
 from gail_tf.training.run_folder import GAILRun
 from keras_gca.errors import UserError
 
-LAYOUT = "plain"  # a line for each utterance; in a chat layout, a model talks about a message instead of answering it
+LAYOUT = "plain"  # one line for each utterance; in a chat layout, models tend to comment on a message, not answer it
 
 
 class OutsideModel:
@@ -32,7 +32,7 @@ class OutsideModel:
     Args:
         policy: The model.
         tokenizer: Its tokenizer.
-        limits: The maximum numbers of tokens of conditions and of responses.
+        limits: The maximum number of tokens in a condition, and in a response.
     """
 
     def __init__(self, policy: LanguagePolicy, tokenizer: Tokenizer, limits: tuple[int, int]):
@@ -40,10 +40,10 @@ class OutsideModel:
 
     @classmethod
     def read(cls, folder: Path) -> "OutsideModel":
-        """Read the language model of a folder.
+        """Read the language model in a folder.
 
         Raises:
-            UserError: A file is missing or damaged, or the model cannot read conversations of the usual length.
+            UserError: A file is missing or damaged, or the model has too few positions for a conversation.
         """
         config = GAILConfig.preset("default", trainable="full", sentiment="off", layout=LAYOUT)
         tokenizer = Tokenizer.read(folder, (), LAYOUT)
@@ -51,20 +51,19 @@ class OutsideModel:
         return cls(policy, tokenizer, (config.data.condition_tokens, config.data.response_tokens))
 
     def costs(self, asked: Sequence[Trajectory], responses: Sequence[str], size: int = 32) -> np.ndarray:
-        """Compute the negative log-likelihood of responses, given their conversations, and their numbers of words.
+        """Compute the negative log-likelihoods of responses, given their conversations, and the numbers of words.
 
-        The perplexity per word is exp of the sum of the first column divided by the sum of the second one. The
-        tokenizer spells unknown words with pieces of words. Therefore the probability of a word that does not exist is
-        the probability of its pieces.
+        The perplexity per word is exp(sum of the first column / sum of the second column). The tokenizer divides
+        unknown words into subwords. Therefore the probability of a word that does not exist is that of its subwords.
 
         Args:
             asked: The n trajectories that are answered.
             responses: The n responses.
-            size: The number of responses that are read at a time.
+            size: The number of responses in a batch.
 
         Returns:
-            (n, 2) float64. The first column has the negative log-likelihoods in nats, and the second column the numbers
-            of words, plus one for the end of each response.
+            (n, 2) float64. The first column has the negative log-likelihoods in nats. The second column has the number
+            of words in each response, plus one for its end.
         """
         answered = [replace(one, response=text) for one, text in zip(asked, responses, strict=True)]
         batch = Samples.encode(self._tokenizer, answered, *self._limits, False).batch
@@ -73,7 +72,7 @@ class OutsideModel:
 
 
 def refuse_own_model(runs: Sequence[GAILRun], model: str) -> None:
-    """Raise UserError if one of the runs was trained from the model that is to measure it.
+    """Raise UserError if one of the runs was trained from the model that is to measure its quality.
 
     Args:
         runs: The runs.

@@ -1,7 +1,7 @@
 """Measures policies over a grid of temperatures and top-p values; see `keras_gca.evaluation.quality_diversity`.
 
 Quality is the perplexity of the responses under a 5-gram model of the experts' responses, or under a pretrained
-language model that no run was trained from. With an independent encoder, the best points are those with the highest
+language model from which no run was trained. With an independent encoder, the best points are those with the highest
 MAUVE.
 """
 
@@ -35,7 +35,7 @@ from keras_gca.evaluation.quality_diversity import Measure, Part, Results, Speak
 from keras_gca.evaluation.stored_values import StoredValues, are_numbers, are_texts
 from keras_gca.evaluation.word_model import WordModel
 
-FOLDER = "grid"  # the folder of the responses and their costs, inside the run's folder
+FOLDER = "grid"  # the folder for the responses and their costs, inside the run folder
 MODEL_RESPONSES = 20_000  # the maximum number of training responses in the 5-gram model
 Costs = Callable[[Sequence[Trajectory], Sequence[str]], np.ndarray]  # see `Part.costs`
 
@@ -47,11 +47,12 @@ class How:
     Attributes:
         settings: The points of the grid.
         seed: The seed of the responses.
-        max_responses: The largest number of conversations of each part that are answered at each point of the grid.
+        max_responses: The maximum number of validation conversations, and of test conversations, that are answered at
+            each point of the grid.
         batch_size: The number of responses that are drawn at a time.
-        quality_model: The pretrained language model that measures the quality, in any form that `locate` accepts. If
-            None, a 5-gram model of the training responses measures it.
-        encoder: The independent encoder for MAUVE, in any form that `locate` accepts, or None to measure without MAUVE.
+        quality_model: The pretrained language model that measures quality, in any form that `locate` accepts. If None,
+            a 5-gram model of the training responses is used.
+        encoder: The independent encoder for MAUVE, in any form that `locate` accepts. If None, MAUVE is not measured.
     """
 
     settings: Sequence[Setting] = tuple(grid())
@@ -66,21 +67,22 @@ DEFAULT = How()
 
 
 def measure_runs(paths: Sequence[str | Path], how: How = DEFAULT, limit: TimeLimit | None = None) -> Results | None:
-    """Measure all policies of runs over a grid, and compare the best points of the systems of Table 2.
+    """Measure all policies of several runs over a grid, and compare the systems of Table 2 at their best points.
 
-    If several runs have a policy after maximum likelihood with the same seed, only that of the first run counts.
+    If several runs with the same seed have a policy trained only by maximum likelihood, only the first such policy is
+    included.
 
     Args:
         paths: Run folders.
         how: How responses are sampled and measured.
-        limit: A limit of the time, after which no further point is measured, or None for no limit.
+        limit: A time limit after which no further point is measured, or None for no limit.
 
     Returns:
-        The results, or None if the time is over before all points are measured.
+        The results, or None if time runs out before all points are measured.
 
     Raises:
-        UserError: The runs are not comparable, one is not finished, or one was trained from the model that measures the
-            quality.
+        UserError: The runs are not comparable, or one of them is not finished or was trained from the model that
+            measures quality.
     """
     runs = [GAILRun.open(path, "quality_diversity") for path in paths]
     refuse_incomparable(runs)
@@ -96,19 +98,19 @@ def measure_runs(paths: Sequence[str | Path], how: How = DEFAULT, limit: TimeLim
 def measure_policies(
     by_system: Mapping[str, Sequence[tuple[GAILRun, str | None]]], how: How = DEFAULT, limit: TimeLimit | None = None
 ) -> Results | None:
-    """Measure policies over a grid, and compare the best points of systems.
+    """Measure policies over a grid, and compare systems at their best points.
 
     Args:
-        by_system: The runs of each system, with different seeds, and the name of a policy in each, or None for the last
-            policy.
+        by_system: For each system, its runs with different seeds. Each run comes with the name of one of its policies,
+            or with None for its last policy.
         how: How responses are sampled and measured.
-        limit: A limit of the time, after which no further point is measured, or None for no limit.
+        limit: A time limit after which no further point is measured, or None for no limit.
 
     Returns:
-        The results, or None if the time is over before all points are measured.
+        The results, or None if time runs out before all points are measured.
 
     Raises:
-        UserError: A run was trained from the model that measures the quality, or cannot be read.
+        UserError: A run cannot be read, or was trained from the model that measures quality.
     """
     outside, encoder = None, None
     if how.quality_model is not None:
@@ -137,7 +139,7 @@ def _open(
     outside: OutsideModel | None,
     encoder: SentenceEncoder | None,
 ) -> tuple[Part, Part, Callable[[str, int], Estimate]]:
-    """Make the parts of a run's validation and of its test conversations, and the function `_cost` of this run."""
+    """Make the validation part and the test part of a run, and a function that calls `_cost` for this run."""
     data, config = run.data(), run.config()
     costs: Costs
     if outside is None:
@@ -157,7 +159,7 @@ def _open(
 
 
 def _asked(trajectories: Sequence[Trajectory], how: How) -> list[Trajectory]:
-    """Return the trajectories that are answered: conversations or, without conversations, tweets."""
+    """Return the trajectories to answer: those of conversations or, if there are no conversations, tweets."""
     parts = metrics.parts(trajectories)
     rows = parts[metrics.ALL] if metrics.ALL in parts else parts[metrics.TWEETS]
     return [trajectories[row] for row in rows[metrics.spread(len(rows), how.max_responses)]]
@@ -190,24 +192,24 @@ def part_of(
     store: StoredValues,
     encoder: SentenceEncoder | None = None,
 ) -> Part:
-    """Make the validation or the test part, of conversations that are evenly spread over this part of a run's data.
+    """Make the validation part or the test part from conversations that are evenly spread over the respective set.
 
     Args:
-        load: Loads the agent, which is needed only for responses that are not stored.
-        config: Its settings.
-        data: The data of its run.
+        load: A function that loads the agent. It is called only if responses are not stored yet.
+        config: The settings of the agent.
+        data: The data of the agent's run.
         title: "validation" or "test".
         how: How responses are sampled and measured.
-        costs: Computes the costs of responses under the model that measures the quality.
-        store: Where responses and their costs are stored.
-        encoder: The independent encoder.
+        costs: A function that computes the costs of responses under the model that measures quality.
+        store: The files in which responses and their costs are stored.
+        encoder: The independent encoder, or None.
     """
     trajectories = {"validation": data.validation, "test": data.test}[title]
     asked = _asked(trajectories, how)
     count = len(asked)
 
     def place(policy: str, setting: Setting) -> tuple[str, dict[str, Any]]:
-        """Return the name and the facts under which responses are stored."""
+        """Return the name under which responses are stored, and the facts that are stored with them."""
         facts = {"part": title, "policy": policy, **setting._asdict(), "seed": how.seed, "responses": count}
         return f"{title}_{policy}_{setting.temperature:g}_{setting.top_p:g}", facts
 
@@ -227,7 +229,7 @@ def part_of(
         return store.has(*place(policy, setting))
 
     def stored_costs(texts: Sequence[str], of: str) -> np.ndarray:
-        if how.quality_model is None:  # the 5-gram model takes less time than a file
+        if how.quality_model is None:  # the 5-gram model is faster than reading a file
             return costs(asked, texts)
         facts = {"part": title, "of": of, "seed": how.seed, "model": how.quality_model, "responses": count}
 
@@ -253,7 +255,7 @@ def part_of(
 
 
 def _of_same_kind(trajectories: Sequence[Trajectory], one: Trajectory, count: int) -> list[int]:
-    """Return the numbers of at most `count` trajectories of the same kind as a given one: tweets, or not tweets."""
+    """Return the indices of at most `count` trajectories of the same kind as a given one (tweets or conversations)."""
     tweets = one.source == "tweets"
     rows = [i for i, other in enumerate(trajectories) if (other.source == "tweets") == tweets]
     return [rows[i] for i in metrics.spread(len(rows), count)]

@@ -21,7 +21,7 @@ from keras_gca.evaluation import human_ratings
 from keras_gca.evaluation.human_ratings import Rated
 from keras_gca.models import scoring
 
-BY_D = ("D, Eq. 9", "D, Eq. 10")  # the measures of a D that judges each token, like the first paper's
+BY_D = ("D, Eq. 9", "D, Eq. 10")  # the measures of a D that judges each token, like the D of the first paper
 
 
 def evaluate_ratings(
@@ -29,27 +29,27 @@ def evaluate_ratings(
 ) -> dict[str, Any]:
     """Compare the measures of a run with people's ratings.
 
-    Contexts that occur in the run's corpus, in any of its parts, are left out.
+    Contexts that occur in the run's corpus are left out, whether in training, validation, test or pretraining data.
 
     Args:
         run: The run folder.
         ratings: The file of ratings; see `human_ratings`.
-        seed: The seed of the bootstrap and of the control.
+        seed: The seed of the bootstrap and of the control measure, which consists of random numbers.
         encoder: The independent encoder, in any form that `locate` accepts, or None to leave out relevance.
-        size: The number of responses that are read at a time.
+        size: The number of responses in a batch.
 
     Returns:
         The results, as `human_ratings.compare` returns them.
 
     Raises:
-        UserError: A file is missing or damaged, the run is not finished, or no context is left.
+        UserError: A file is missing or damaged, the run is not finished, or fewer than two contexts are left.
     """
     rated = human_ratings.read_ratings(ratings)
     made = GAILRun.open(run, "evaluate")
     data, agent = made.data(), GAILAgent.load(made.path)
     kept = human_ratings.unseen(rated, conversations(data))
     if len({one.context for one in kept}) < 2:
-        raise UserError(f"{ratings}: two or more contexts that do not occur in the corpus of {run} are expected")
+        raise UserError(f"{ratings}: at least two contexts that do not occur in the corpus of {run} are expected")
     found = measures(agent, kept, size)
     if encoder is not None:
         found[RELEVANCE] = relevance(SentenceEncoder.read(locate(encoder)), kept)
@@ -58,7 +58,7 @@ def evaluate_ratings(
 
 
 def conversations(data: Data) -> list[tuple[str, ...]]:
-    """Return the utterances of all conversations of a run's corpus. Some are the beginnings of other, longer ones."""
+    """Return the utterances of all conversations in a run's corpus, some of which are the beginnings of longer ones."""
     trajectories = (*data.train, *data.test, *data.validation)
     return [*data.general, *((*one.history, one.prompt, one.response) for one in trajectories)]
 
@@ -66,8 +66,8 @@ def conversations(data: Data) -> list[tuple[str, ...]]:
 def measures(agent: GAILAgent, rated: Sequence[Rated], size: int = 32) -> dict[str, np.ndarray]:
     """Compute the measures of rated responses, (n,) float64 by name.
 
-    A D that judges whole responses gives its logit. A D that judges each token gives the logarithms of Eq. 9 and of Eq.
-    10 of the first paper. For each policy there are two measures: the log-likelihood of the response, and the
+    If D judges complete responses, its measure is its logit. If D judges each token, its measures are the logarithms of
+    Eq. 9 and Eq. 10 of the first paper. Each policy has two measures: the log-likelihood of the response, and the
     log-likelihood divided by the number of tokens.
     """
     trajectories = [Trajectory(one.context[:-1], one.context[-1], one.response) for one in rated]
@@ -87,7 +87,7 @@ def measures(agent: GAILAgent, rated: Sequence[Rated], size: int = 32) -> dict[s
 
 
 def _logits(agent: GAILAgent, batch: Batch, rated: Sequence[Rated], start: int, size: int) -> np.ndarray:
-    """Compute D's logits of at most `size` responses, of which the first has the number `start`."""
+    """Compute D's logits for at most `size` responses, beginning with the response at index `start`."""
     rows = np.arange(start, min(start + size, len(rated)))
     part = take(batch, rows, response_width=batch.response.shape[1])
     some = [rated[row] for row in rows.tolist()]

@@ -1,6 +1,7 @@
 """Evaluates one or several runs, and writes Table 2, Figures 5 and 6, Table 3, paired tests and learning curves.
 
-A part of the test trajectories is, for example, the trajectories of the first turn; see `metrics.parts`.
+Metrics are computed for several parts of the test trajectories, for example for those of the first turn; see
+`metrics.parts`.
 """
 
 import json
@@ -56,22 +57,22 @@ ALL = "all"  # the value of --policy that means all policies of a bot
 def evaluate_run(
     run: str | Path, options: Options | None = None, policy: str | None = ALL, batch_size: int = 32
 ) -> dict[str, Any]:
-    """Measure a run's policies on its test conversations. The results are kept in RUN/evaluation.json.
+    """Measure a run's policies on its test conversations. The results are stored in RUN/evaluation.json.
 
     Args:
         run: The run folder.
         options: How responses are drawn and measured. If None, the defaults of `Options` apply.
         policy: The name of a policy, ALL for all policies, or None for the last policy.
-        batch_size: The number of trajectories that are read at a time.
+        batch_size: The number of trajectories in a batch.
 
     Returns:
-        A dictionary of values for JSON. `policies` has the metrics of each policy by its name, and `human` has the
-        metrics of the human responses. Metrics have the form {part of the test trajectories: {name of the metric:
-        {"value", "low", "high"}}}. "low" and "high" are the ends of the 95 % interval by a bootstrap over
-        conversations. Undefined values are None.
+        A dictionary of values for JSON. Under `policies` it has the metrics of each policy by the policy's name, and
+        under `human` the metrics of the human responses. Metrics have the form {part of the test trajectories: {name of
+        the metric: {"value", "low", "high"}}}. "low" and "high" are the ends of the 95 % interval, which is computed by
+        a bootstrap over conversations. Undefined values are None.
 
     Raises:
-        UserError: The run is not finished, does not have the policy, or a file of word vectors cannot be read.
+        UserError: The run is not finished or does not have the policy, or a file of word vectors cannot be read.
     """
     measured = evaluate(GAILRun.open(run), options or Options(), chooser(policy), batch_size)
     policies = {name: _plain(evaluation.figures) for name, evaluation in measured.policies.items()}
@@ -95,33 +96,33 @@ def evaluate_runs(
         paths: Run folders; runs of one algorithm are averaged over their seeds.
         options: How responses are drawn and measured.
         policy: The name of a policy, ALL for all policies, or None for the last policy of each bot.
-        beside_paper: Whether the paper's numbers are shown, too.
+        beside_paper: Whether the paper's numbers are also shown.
         output: The folder for tables and plots; by default RUN/evaluation, or runs/evaluation for several runs.
-        batch_size: The number of trajectories that are read at a time.
+        batch_size: The number of trajectories in a batch.
         examples: The number of examples in Table 3.
-        limit: A limit of the time, after which no further run is measured, or None for no limit.
-        named: The system of the runs in these folders, which is given where the algorithm does not determine it.
+        limit: A time limit after which no further run is measured, or None for no limit.
+        named: The name of the system for each run whose algorithm does not determine it, by run folder.
 
     Returns:
-        All results and tables, and the paths of the files that were written, or None if the time is over before all
-        runs are measured. Runs that are measured are not measured again.
+        All results and tables, and the paths of the files that were written, or None if time runs out before all runs
+        are measured. Runs that have already been measured are not measured again.
 
     Raises:
-        UserError: The runs are not comparable, or one is not finished.
+        UserError: The runs are not comparable, or one of them is not finished.
     """
     if output is not None and output.exists() and not output.is_dir():
-        raise UserError(f"{output}: a file; --output names a folder")
+        raise UserError(f"{output}: this is a file; --output with a folder is expected")
     runs = [GAILRun.open(path, "evaluate") for path in paths]
     refuse_incomparable(runs, named)
 
     choose = chooser(policy)
-    if len(runs) > 1:  # all runs are checked before the first is measured; their data are not kept, to save memory
+    if len(runs) > 1:  # check all runs before the first is measured; their data are not kept, to save memory
         for run in runs:
             read_files(run, options, choose)
     measured: list[RunEvaluation] = []
     for run in runs:
         if limit is not None and limit.is_over:
-            print(f"the time is over; measured: {len(measured)} of {counted(len(runs), 'run')}")
+            print(f"the time limit has been reached; measured: {len(measured)} of {counted(len(runs), 'run')}")
             print(f"next: the same command continues with {run.path}")
             return None
         measured.append(evaluate(run, options, choose, batch_size))
@@ -146,7 +147,7 @@ def chooser(policy: str | None) -> Callable[[Sequence[str]], Sequence[str]]:
 
     Args:
         policy: The name of a policy, ALL for all policies, or None for the last policy. In a run of `--algorithm
-            selection`, None means all choices among responses.
+            selection`, None stands for all ways of choosing a response (SELECTIONS).
     """
 
     def choose(names: Sequence[str]) -> Sequence[str]:
@@ -192,7 +193,7 @@ def write(
 
 
 def tables_of(by_system: Systems, results: Sequence[PairedTest], beside_paper: bool) -> list[Table]:
-    """Make Table 2, the tables of the responses' metrics and of finer parts, and, if there are any, of paired tests."""
+    """Make Table 2, the table of response metrics and, if they have rows, those of finer parts and of paired tests."""
     tables = [table_2(by_system, beside_paper), table_of_responses(by_system)]
     if finer_parts_of(by_system):
         tables.append(table_of_parts(by_system))
@@ -200,12 +201,12 @@ def tables_of(by_system: Systems, results: Sequence[PairedTest], beside_paper: b
 
 
 def _all_digits(by_system: Systems, only: Sequence[str] = (), beside_paper: bool = False) -> Table:
-    """Make a table of unrounded values, with a line for each metric, system and part of the test trajectories.
+    """Make a table of unrounded values, with a row for each metric, system and part of the test trajectories.
 
     Args:
         by_system: The systems.
-        only: The metrics of the table. If empty, the table has all metrics.
-        beside_paper: Whether the paper's numbers get lines, too.
+        only: The metrics to include. If empty, all metrics are included.
+        beside_paper: Whether the table also has rows for the paper's numbers.
     """
     header = "figure", "system", "part", "mean", "deviation", "low", "high", "runs"
     return Table(None, "", header, list(_lines(by_system, only, beside_paper)), 3)

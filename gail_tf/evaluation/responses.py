@@ -32,10 +32,10 @@ def respond_to(
         seed: The seed of the responses.
         sampling: How tokens are drawn.
         size: The number of responses that are drawn at a time.
-        report: A function that is called after each draw, with the number of responses in this draw.
+        report: A function that is called after each batch with the number of responses in this batch.
 
     Returns:
-        m texts in the order of `rows`. Each run of white space in a text is one space.
+        m texts in the order of `rows`. Each sequence of white space in a text is replaced by one space.
     """
     order = np.argsort(batch.condition_lengths[rows], kind="stable")
     tokens, mask, _ = respond(policy, batch, rows[order], (seed, 0), sampling, size, report)

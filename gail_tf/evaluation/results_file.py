@@ -1,4 +1,4 @@
-"""Reads and writes RUN/evaluation.json, which keeps an evaluation's results. Tables and plots then need no model."""
+"""Reads and writes RUN/evaluation.json, from whose results tables and plots can be made without a model."""
 
 import dataclasses
 import json
@@ -30,10 +30,10 @@ class Options:
         temperature: See `Sampling`.
         top_p: See `Sampling`.
         seed: See `LanguagePolicy.sample`.
-        max_responses: The largest number of test trajectories that are answered. They are evenly spread.
+        max_responses: The maximum number of test trajectories that are answered. They are evenly spread.
         glove: A file of word vectors. If None, word vectors are fitted to the run's training text.
-        encoder: The independent encoder, in any form that `locate` accepts. If None, no encoder is used, and MAUVE
-            reads the features of the run's own network.
+        encoder: The independent encoder, in any form that `locate` accepts. If None, no encoder is used, and MAUVE is
+            computed from the features of the run's own network.
 
     Raises:
         UserError: `temperature` or `top_p` is out of range.
@@ -50,7 +50,7 @@ class Options:
         self.sampling(1)
 
     def sampling(self, response_tokens: int) -> Sampling:
-        """Return the settings of sampling for responses of at most `response_tokens` tokens."""
+        """Return the sampling settings for responses of at most `response_tokens` tokens."""
         return Sampling(response_tokens, self.top_p, self.temperature)
 
 
@@ -60,7 +60,7 @@ class PolicyEvaluation:
 
     Attributes:
         likelihoods: The likelihoods of all human responses.
-        rows: The numbers of the m test trajectories that were answered, (m,) int64.
+        rows: The indices of the m test trajectories that were answered, (m,) int64.
         responses: The m responses.
         scores: The scores of the responses by name, (m,) float64; see `metrics.response_scores`.
         figures: The metrics of each part of the test trajectories.
@@ -78,7 +78,7 @@ class PolicyEvaluation:
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> "PolicyEvaluation":
-        """Read what `to_json` returned."""
+        """Make the results from values that `to_json` returned."""
         likelihoods = Likelihoods(**{name: np.array(array) for name, array in values["likelihoods"].items()})
         scores = {name: np.array(array) for name, array in values["scores"].items()}
         rows = np.array(values["rows"], np.int64)
@@ -100,9 +100,9 @@ class Stored(NamedTuple):
 
 
 def options_of(run: GAILRun) -> Options:
-    """Return the options of a run's last evaluation; the default options if the run has not been evaluated.
+    """Return the options of a run's last evaluation, or the default options if the run has not been evaluated.
 
-    With these options `read` finds the results of that evaluation.
+    With these options, `read` returns the results of that evaluation.
     """
     try:
         return Options(**json_files.read(run.path / FILE)["options"])
@@ -111,7 +111,7 @@ def options_of(run: GAILRun) -> Options:
 
 
 def read(run: GAILRun, options: Options) -> Stored | None:
-    """Read RUN/evaluation.json. Return None if it is missing, damaged or older than the bot, or has other options."""
+    """Read RUN/evaluation.json; return None if it is missing, damaged, older than the bot, or has other options."""
     path = run.path / FILE
     try:
         if path.stat().st_mtime < run.bot.stat().st_mtime:
@@ -139,7 +139,7 @@ def write(run: GAILRun, options: Options, stored: Stored) -> None:
 
 
 def _figures(values: dict[str, dict[str, list]]) -> Figures:
-    """Read metrics from JSON. A value of None becomes NaN. If the ends are None, there is no interval."""
+    """Make metrics from values for JSON. A value of None becomes NaN. If both ends are None, there is no interval."""
     return {
         part: {name: Estimate(np.nan if value is None else value, *ends) for name, (value, *ends) in figures.items()}
         for part, figures in values.items()
@@ -147,7 +147,7 @@ def _figures(values: dict[str, dict[str, list]]) -> Figures:
 
 
 def _plain(value: Any) -> Any:
-    """Convert nested arrays and numbers to values for JSON. NaN becomes None, because JSON does not have NaN."""
+    """Convert nested arrays and numbers to values for JSON. NaN becomes None, because JSON has no NaN."""
     if isinstance(value, dict):
         return {name: _plain(part) for name, part in value.items()}
     if isinstance(value, list | tuple):

@@ -1,10 +1,12 @@
-"""Selection in place of learning: the discriminator D chooses among responses of the policy after maximum likelihood.
+"""Lets the discriminator D choose among a policy's responses, in place of training the policy by imitation.
 
-If D is right, its odds that an expert wrote a response are the ratio of the experts' probability of the response to the
-policy's. A response that is taken from N responses in proportion to D's odds then comes nearer to the experts'
-distribution the larger N is (sampling-importance resampling, Rubin 1987), and no weight of the policy changes. The
-choice at random is a response of the policy as it is, and the choice of the likeliest response shows what less
-diversity alone achieves.
+The policy is the one after maximum likelihood training. If D is right, its odds that an expert wrote a response are the
+experts' probability of the response divided by the policy's probability. One of N responses is chosen with a
+probability in proportion to D's odds. The larger N is, the closer such responses come to the experts' distribution
+(sampling-importance resampling, Rubin 1987), although the policy's weights do not change.
+
+Two other ways of choosing serve as controls. A random choice gives responses of the unchanged policy. The choice of the
+likeliest response shows the effect of reduced diversity alone.
 """
 
 from collections.abc import Callable
@@ -19,16 +21,16 @@ from gail_tf.imitation.phases import MAXIMUM_LIKELIHOOD
 from gail_tf.policies.sampling import Sampling
 
 BY_ODDS, AT_RANDOM, BY_LIKELIHOOD = "selection_by_odds", "selection_at_random", "selection_by_likelihood"
-SELECTIONS = (AT_RANDOM, BY_LIKELIHOOD, BY_ODDS)  # the names that the choices have among the policies of a bot
+SELECTIONS = (AT_RANDOM, BY_LIKELIHOOD, BY_ODDS)  # the ways of choosing; their names appear beside those of policies
 
 
 def speakers_of(agent: GAILAgent) -> tuple[str, ...]:
-    """Return the names of an agent's policies and, for `--algorithm selection`, of the choices among responses."""
+    """Return the names of an agent's policies and, for `--algorithm selection`, the names in SELECTIONS."""
     return (*agent.generators, *(SELECTIONS if agent.config.algorithm == "selection" else ()))
 
 
 class Selector:
-    """Draws candidate responses of an agent's policy after maximum likelihood, and chooses among them.
+    """Draws candidate responses from an agent's policy after maximum likelihood training, and chooses among them.
 
     Args:
         agent: The agent, whose D chooses.
@@ -40,7 +42,7 @@ class Selector:
         self._agent, self._samples = agent, samples
         self._count = agent.config.rollout.selection_candidates
         self._prompts = max(size // self._count, 1)
-        self._candidates = lru_cache(maxsize=1)(self._draw)  # all choices are among the same candidates
+        self._candidates = lru_cache(maxsize=1)(self._draw)  # all ways of choosing share the same candidates
 
     def respond(
         self,
@@ -50,17 +52,17 @@ class Selector:
         sampling: Sampling,
         report: Callable[[int], object] = lambda _: None,
     ) -> list[str]:
-        """Choose a response to each of some trajectories.
+        """Choose a response for each of the given trajectories.
 
         Args:
             name: One of SELECTIONS.
             rows: The indices of the m trajectories to answer, (m,) int64.
             seed: The seed of the candidates and of the choices.
             sampling: How the candidates are drawn.
-            report: A function that is called after each choice, with the number of choices.
+            report: A function that is called with 1 after each choice.
 
         Returns:
-            m texts in the order of `rows`. Each run of white space in a text is one space.
+            m texts in the order of `rows`. Each sequence of white space in a text is replaced by one space.
         """
         texts, logits, likelihoods = self._candidates(tuple(rows.tolist()), seed, sampling)
         chosen = []
@@ -110,14 +112,15 @@ def choice(name: str, logits: np.ndarray, likelihoods: np.ndarray, draw: np.rand
     """Choose one of N candidates.
 
     Args:
-        name: One of SELECTIONS. BY_ODDS takes a candidate with a probability in proportion to D's odds, which are
-            exp(logit). AT_RANDOM takes each candidate with the same probability. BY_LIKELIHOOD takes the likeliest one.
-        logits: (N,), D's expert logits.
-        likelihoods: (N,), the log-likelihoods of the candidates under the policy.
+        name: One of SELECTIONS. BY_ODDS chooses a candidate with a probability in proportion to D's odds, which are
+            exp(logit). AT_RANDOM chooses each candidate with the same probability. BY_LIKELIHOOD chooses the likeliest
+            candidate.
+        logits: D's expert logits, (N,).
+        likelihoods: The log-likelihoods of the candidates under the policy, (N,).
         draw: The source of random numbers.
 
     Returns:
-        The number of the candidate.
+        The index of the chosen candidate.
     """
     if name == BY_LIKELIHOOD:
         return int(np.argmax(likelihoods))

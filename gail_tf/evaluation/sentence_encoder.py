@@ -1,4 +1,4 @@
-"""Computes vectors of texts with an independent encoder, which no discriminator, reward or policy uses."""
+"""Computes vectors of texts with an independent encoder, which is not used by any discriminator, reward or policy."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -9,11 +9,11 @@ from gail_tf.data.wordpiece import WordPieceTokenizer
 from gail_tf.models.bert import Bert, read_bert
 from keras_gca.engine.compiled import Compiled
 
-LIMIT = 128  # tokens of a text; the files of all-MiniLM-L6-v2 say that it was trained with this many
+LIMIT = 128  # the maximum number of tokens in a text; according to its files, all-MiniLM-L6-v2 was trained with 128
 
 
 class SentenceEncoder:
-    """Computes the vector of each text. No other text influences it.
+    """Computes a vector for each text. No other text affects it.
 
     Args:
         bert: The network.
@@ -27,10 +27,10 @@ class SentenceEncoder:
 
     @classmethod
     def read(cls, folder: Path) -> "SentenceEncoder":
-        """Read the BERT and the tokenizer of a folder.
+        """Read the BERT model and the tokenizer in a folder.
 
         Raises:
-            UserError: A file is missing or damaged, or the two do not fit together.
+            UserError: A file is missing or damaged, or the tokenizer does not belong to the model.
         """
         return cls(read_bert(folder), WordPieceTokenizer.read(folder))
 
@@ -40,12 +40,12 @@ class SentenceEncoder:
         """Compute the vectors of n texts.
 
         Args:
-            texts: The texts. A text of more than LIMIT tokens is cut at its end.
-            size: The number of texts that are read at a time.
-            report: A function that is called after each part, with the number of texts that were read.
+            texts: The texts. Texts with more than LIMIT tokens are truncated at their end.
+            size: The number of texts in a batch.
+            report: A function that is called after each batch with the number of texts in this batch.
 
         Returns:
-            (n, hidden_size) float32. Each vector has the length 1.
+            (n, hidden_size) float32. Each vector has norm 1.
         """
         vectors = np.zeros((len(texts), self._bert.config.hidden_size), np.float32)
         order = np.argsort([len(text) for text in texts], kind="stable")  # texts of similar lengths need little padding

@@ -49,7 +49,7 @@ HUMAN = "human"
 
 
 class Measured(NamedTuple):
-    """The results of one policy, together with those of its whole run."""
+    """The results of one policy, together with all results of its run."""
 
     run: RunEvaluation
     policy: PolicyEvaluation
@@ -61,24 +61,26 @@ class Measured(NamedTuple):
 
     @property
     def imitates(self) -> bool:
-        """Whether the policy is the one after imitation, not the one after maximum likelihood."""
+        """Whether the policy was trained by imitation, and not only by maximum likelihood."""
         return self.run.policies.get(IMITATION) is self.policy
 
 
-Systems = dict[str, list[Measured]]  # the policies of each system, by the system's key in NAMES; one for each seed
+Systems = dict[str, list[Measured]]  # for each system, by its key in NAMES, a list with one policy for each seed
 
 
 def systems(evaluations: Sequence[RunEvaluation], named: Mapping[Path, str] | None = None) -> tuple[Systems, list[str]]:
     """Group the policies of several runs by the systems that Table 2 compares.
 
-    Several runs with the same seed may have a policy after maximum likelihood. Only the policy of the first run counts.
+    If several runs with the same seed have a policy trained only by maximum likelihood, only the first such policy is
+    included.
 
     Args:
         evaluations: The results of the runs.
-        named: The system of the runs in these folders, which is given where the algorithm does not determine it.
+        named: The name of the system for each run whose algorithm does not determine it, by run folder.
 
     Returns:
-        The systems in Table 2's order, and remarks about policies that are left out or were not trained to the end.
+        The systems in the order of Table 2, and remarks about policies that are left out or whose training has stopped
+        early.
     """
     by_system: Systems = {}
     remarks = []
@@ -91,7 +93,7 @@ def systems(evaluations: Sequence[RunEvaluation], named: Mapping[Path, str] | No
             same = [other.run for other in by_system.get(system, []) if other.run.config.seed == evaluation.config.seed]
             if same:
                 remarks.append(
-                    f"{evaluation.run.path}: its policy after maximum likelihood is left out, because "
+                    f"{evaluation.run.path}: the policy after maximum likelihood is left out, because "
                     f"{same[0].run.path} already has one with seed {evaluation.config.seed}"
                 )
             else:
@@ -101,14 +103,14 @@ def systems(evaluations: Sequence[RunEvaluation], named: Mapping[Path, str] | No
 
 
 def paired_tests(by_system: Systems, seed: int = 0) -> list[PairedTest]:
-    """Compare each pair of systems by conversations within each seed and, if they share several seeds, by seeds.
+    """Compare each pair of systems, for each seed over conversations and, if there are several seeds, over the seeds.
 
-    Two runs are compared if they have the same seed and the same test trajectories. Tweets are left out, unless the
-    test trajectories are only tweets.
+    Two runs are compared if they have the same seed and the same test trajectories. Tweets are left out, unless all
+    test trajectories are tweets.
 
     Args:
         by_system: The systems.
-        seed: The seed of flips and bootstrap.
+        seed: The seed of the sign flips and the bootstrap.
     """
     rows: list[tuple[tuple[str, str], int | None, str, Comparison]] = []
     for pair in itertools.combinations(by_system, 2):
@@ -125,13 +127,13 @@ def paired_tests(by_system: Systems, seed: int = 0) -> list[PairedTest]:
 
 
 def _compared(a: Measured, b: Measured, seed: int) -> dict[str, Comparison]:
-    """Compare two policies on the same test trajectories; return the comparisons by the names of metrics."""
+    """Compare two policies on the same test trajectories; return the comparisons by the metric's name."""
     parts = metrics.parts(a.run.test)
     rows = parts[metrics.ALL] if metrics.ALL in parts else parts[metrics.TWEETS]
     conversations = np.array([trajectory.conversation for trajectory in a.run.test])
     first, second = (metrics.Likelihoods(*(array[rows] for array in x.policy.likelihoods)) for x in (a, b))
     tests: dict[str, Comparison | None] = {}
-    if not {a.name, b.name} & set(SELECTIONS):  # the probability of a chosen response is not known
+    if not {a.name, b.name} & set(SELECTIONS):  # the probability that a response is chosen is not known
         tests["nats a word"] = metrics.compare_likelihoods(first, second, conversations[rows], seed)
     answered = np.isin(a.policy.rows, rows)
     of = conversations[a.policy.rows[answered]]
@@ -152,37 +154,38 @@ def summary(measured: Sequence[Measured], part: str, figure: str) -> Summary | N
 
 
 def notes(by_system: Systems) -> list[str]:
-    """Return the notes below the tables, as sentences."""
+    """Return the notes that are shown below the tables."""
     measured = [one for every in by_system.values() for one in every]
     options = measured[0].run.options
     cut = np.concatenate([one.policy.likelihoods.cut for one in measured])
     _, signature = bleu(["a"], ["a"])
     vectors = Path(options.glove).name if options.glove else OWN_VECTORS
     features = (
-        "The features of MAUVE come from the run's own GPT-2 after maximum likelihood. Compare MAUVE only between runs "
-        "with the same GPT-2."
+        "The features for MAUVE come from the run's own GPT-2 after maximum likelihood training. Compare MAUVE only "
+        "between runs with the same GPT-2."
     )
     if options.encoder is not None:
         features = (
-            f"The features of MAUVE come from {Path(options.encoder).name}, with which no system was trained. In the "
-            "column of the human responses, MAUVE compares them with human responses to other trajectories. No system "
-            "can be expected to exceed this value. Relevance is the cosine of a response and its context. Similarity "
-            "is the cosine of a response and the human response. From both, the mean cosine of pairs from different "
-            "conversations is subtracted, so that chance gives 0."
+            f"The features for MAUVE come from {Path(options.encoder).name}, which was not used to train any system. "
+            "In the column for the human responses, MAUVE compares them with human responses to other trajectories. No "
+            "system can be expected to exceed this value. Relevance is the cosine similarity between a response and "
+            "its context. Similarity is the cosine similarity between a response and the human response. From both, "
+            "the mean for pairs from different conversations is subtracted, so that the value expected by chance is 0."
         )
     return [
-        "Perplexity is exp of the total negative log-likelihood of the human responses, divided by the number of their "
-        "tokens. END counts as a token. For the perplexity per word, the divisor is the number of words and ENDs, so "
-        "that models with different tokenizers can be compared. "
-        f"{cut.mean():.1%} of the human responses are longer than the models' limit and are cut.",
-        f"Responses are drawn at temperature {options.temperature:g} within a nucleus of {options.top_p:g}, by seed "
+        "Perplexity is exp(total negative log-likelihood of the human responses / number of their tokens). END counts "
+        "as a token. For the perplexity per word, the divisor is the number of words and ENDs, so that models with "
+        "different tokenizers can be compared. "
+        f"{cut.mean():.1%} of the human responses are longer than the models' limit and are truncated.",
+        f"Responses are drawn at temperature {options.temperature:g} within a nucleus of {options.top_p:g}, with seed "
         f"{options.seed}, to {len(measured[0].policy.rows):,} of {len(measured[0].run.test):,} test trajectories.",
-        f'BLEU is sacreBLEU\'s ({signature}). It goes from 0 to 100, and higher is better. The "BLEU error" of the '
-        "paper's Table 2 is a different metric: lower is better, it exceeds 100, and the definition that the paper "
-        "cites does not give its values. The two cannot be compared.",
-        "BLEU-1 to BLEU-4 are means of NLTK's BLEU of single responses (words in lower case, smoothing method 1).",
-        f"Similarities of vectors are computed from word vectors ({vectors}). {features}",
-        "Tweets are reported separately, because they are not conversations: their prompt is their response.",
+        f'BLEU is computed by sacreBLEU ({signature}). It ranges from 0 to 100, and higher is better. The "BLEU error" '
+        "in the paper's Table 2 is a different metric: lower is better, some values exceed 100, and the definition "
+        "that the paper cites does not give its values. The two metrics cannot be compared.",
+        "BLEU-1 to BLEU-4 are means of NLTK's BLEU for single responses (words in lower case, smoothing method 1).",
+        f'The similarities named "vectors" are computed from word vectors ({vectors}). {features}',
+        "Tweets are reported separately, because they are not conversations: the prompt and the response of a tweet "
+        "are the same text.",
     ]
 
 
@@ -198,13 +201,13 @@ def parts_of(by_system: Systems) -> list[str]:
 
 
 def finer_parts_of(by_system: Systems) -> list[str]:
-    """Return the parts of `finer_parts` that were measured: by corpus and turn, and by whether a response is known."""
+    """Return the parts that were measured in addition to those of `parts_of`; see `finer_parts.finer_parts`."""
     present = {part: None for measured in by_system.values() for one in measured for part in one.policy.figures}
     return [part for part in present if part not in (*metrics.TURNS, metrics.ALL, metrics.TWEETS)]
 
 
 def kind_of_bars(by_system: Systems) -> str:
-    """Describe the intervals or deviations in a table, for its caption."""
+    """Describe a table's intervals or deviations, for its caption."""
     runs = {len(measured) for measured in by_system.values()}
     if runs == {1}:
         return ", with 95 % intervals over conversations"
@@ -224,7 +227,7 @@ def cell_of(measured: Sequence[Measured], part: str, figure: str, form: str = ".
 
 
 def histories(by_system: Systems) -> dict[str, list[curves.History]]:
-    """Read the logs of the runs whose policy has learned by imitation, by system, for `learning_curves.compare`."""
+    """Read the logs of runs whose policy was trained by imitation, by system, for `learning_curves.compare`."""
     logs: dict[str, list[curves.History]] = {
         name(key): [one.run.run.read_log() for one in runs if one.imitates] for key, runs in by_system.items()
     }
@@ -232,7 +235,7 @@ def histories(by_system: Systems) -> dict[str, list[curves.History]]:
 
 
 def interval_of(measured: Sequence[Measured], part: str, figure: str, value: Summary) -> tuple[float, float] | None:
-    """Return the interval of a metric. Several runs have an interval of their mean; one run has a bootstrap interval.
+    """Return a metric's interval: of the mean for several runs, or from the bootstrap for a single run.
 
     Args:
         measured: The runs of a system.

@@ -1,4 +1,4 @@
-"""Makes Table 2 and Table 3, a table of further metrics of the responses, and a table of the paired tests."""
+"""Makes Table 2 and Table 3, tables of further metrics, and a table of the paired tests."""
 
 from collections.abc import Sequence
 
@@ -11,7 +11,7 @@ from keras_gca.evaluation.paired_tests import PairedTest
 from keras_gca.evaluation.statistics import summarise
 from keras_gca.evaluation.tables import Table
 
-# Table 2 of the paper: mean and deviation over seeds, for 1, 2 and 3+ turns.
+# Table 2 of the paper: mean and standard deviation over seeds, for 1, 2 and 3+ turns.
 PAPER = {
     "perplexity": {
         "mle": ((36.61, 3.21), (29.03, 3.02), (21.02, 2.41)),
@@ -32,12 +32,12 @@ TABLE_2 = ("perplexity", "perplexity per word", "BLEU")
 
 
 def in_paper(system: str) -> str:
-    """Return the system of the paper's Table 2 that a system corresponds to; TextGAIL's D differs between systems."""
+    """Return the row of the paper's Table 2 for a system; all variants of TextGAIL belong to one row."""
     return "textgail" if system.startswith("textgail_") else system
 
 
 def table_2(by_system: Systems, beside_paper: bool = False) -> Table:
-    """Make Table 2. It also has rows with perplexity per word, and columns for all turns together and for tweets."""
+    """Make Table 2, with additional rows for perplexity per word, and columns for all turns together and for tweets."""
     parts = parts_of(by_system)
     rows = []
     for figure in TABLE_2:
@@ -53,21 +53,21 @@ def table_2(by_system: Systems, beside_paper: bool = False) -> Table:
 
 
 def table_of_parts(by_system: Systems) -> Table:
-    """Make a table of perplexity and BLEU by corpus and turn, and by whether a response occurs in the training data."""
+    """Make a table of perplexity and BLEU by corpus and turn, and by whether a response occurs in the training set."""
     rows = [
         (figure, part, *(cell_of(measured, part, figure) for measured in by_system.values()))
         for figure in TABLE_2
         for part in (*finer_parts_of(by_system), metrics.ALL)
     ]
     caption = (
-        "By corpus and turn, and by whether the human response stands in training (apart from case and punctuation)"
-        f"{kind_of_bars(by_system)}. Only rows of one corpus show what a turn changes."
+        "By corpus and turn, and by whether the human response occurs in the training set (ignoring case and "
+        f"punctuation){kind_of_bars(by_system)}. Only rows of the same corpus show the effect of the turn."
     )
     return Table(None, caption, ("", "part", *map(name, by_system)), rows, 2)
 
 
 def table_of_responses(by_system: Systems) -> Table:
-    """Make the table of all metrics except perplexity, for each system and for the human responses."""
+    """Make a table of all metrics except perplexity, for each system and for the human responses."""
     part = parts_of(by_system)[-1] if metrics.ALL not in parts_of(by_system) else metrics.ALL
     first = next(iter(by_system.values()))
     figures = [title for title in first[0].policy.figures[part] if title not in ("perplexity", "perplexity per word")]
@@ -83,7 +83,7 @@ def table_of_responses(by_system: Systems) -> Table:
 
 
 def _equal_distinct(by_system: Systems, part: str) -> list[tuple[str, ...]]:
-    """Make the rows of distinct-1 and distinct-2 at equal numbers of words; see `reply_metrics.distinct_at`."""
+    """Make the rows for distinct-1 and distinct-2 at equal numbers of words; see `reply_metrics.distinct_at`."""
     replies: dict[tuple[str, int], list[list[str]]] = {}
     for system, measured in by_system.items():
         for number, one in enumerate(measured):
@@ -108,12 +108,12 @@ def table_of_tests(results: Sequence[PairedTest]) -> Table:
 
 
 def table_3(by_system: Systems, count: int, seed: int) -> list[Table]:
-    """Make examples as in Table 3: history, prompt, the response of each system and the human response.
+    """Make examples as in Table 3: the history, the prompt, the response of each system and the human response.
 
     Args:
-        by_system: The systems. Those without a run on the first run's test trajectories are left out.
+        by_system: The systems. Systems without a run that has the same test trajectories as the first run are left out.
         count: The number of examples, which are drawn from the answered conversations of the first run.
-        seed: The seed of the draw.
+        seed: The seed with which they are drawn.
     """
     first = next(iter(by_system.values()))[0]
     same = {

@@ -12,12 +12,12 @@ from keras_gca.engine.compiled import Compiled
 
 
 class TextReader:
-    """Computes the features of texts. A text is read without a prompt, and no other text influences its features.
+    """Computes the features of texts. Each text is read without a prompt, and no other text affects its features.
 
     Args:
         policy: The policy.
         tokenizer: Its tokenizer.
-        limit: The maximum number of tokens of a text; the rest is not read.
+        limit: The maximum number of tokens in a text; further tokens are ignored.
     """
 
     def __init__(self, policy: LanguagePolicy, tokenizer: Tokenizer, limit: int):
@@ -29,8 +29,8 @@ class TextReader:
 
         Args:
             texts: The texts.
-            size: The number of texts that are read at a time.
-            report: A function that is called after each part, with the number of texts that were read.
+            size: The number of texts in a batch.
+            report: A function that is called after each batch with the number of texts in this batch.
 
         Returns:
             (n, feature_size) float32.
@@ -46,7 +46,10 @@ class TextReader:
         return features
 
     def last_states(self, *arrays: tf.Tensor) -> tf.Tensor:
-        """Compute the states at the last tokens of a `Batch`'s responses, (B, feature_size); for use in a graph."""
+        """Compute the states at the last tokens of a `Batch`'s responses, (B, feature_size).
+
+        Can be called inside a TensorFlow graph.
+        """
         response_mask = arrays[-1]
         before = self._policy.features(*arrays)  # the state before END is the state at the last token of the text
         last = tf.maximum(tf.reduce_sum(tf.cast(response_mask, tf.int32), axis=1) - 1, 0)

@@ -1,6 +1,6 @@
 """Lists the second paper's experiments, the variants that they compare, and the scales at which they can run.
 
-The command's `--help` shows this list. Therefore the module does not import TensorFlow or other slow libraries.
+The command's `--help` shows the experiments. Therefore this module does not import TensorFlow or other slow libraries.
 """
 
 from collections.abc import Sequence
@@ -10,11 +10,11 @@ from gail_tf import config
 
 
 class Variant(NamedTuple):
-    """A training that experiments compare.
+    """A kind of training run that experiments compare.
 
     Attributes:
-        start: The variant whose GPT-2 this training starts from, or None if it starts from scratch. If --gpt2 is given,
-            its GPT-2 replaces that of the variant "pretrained".
+        start: The variant from whose GPT-2 this variant starts, or None if it starts from scratch. If --gpt2 is given,
+            the GPT-2 of that option replaces that of the variant "pretrained".
         settings: The settings that define the variant.
     """
 
@@ -24,9 +24,9 @@ class Variant(NamedTuple):
 
 PRETRAINED, MLE, MLE_PLAIN, START = "pretrained", "mle", "mle_without_sentiment", "start_of_imitation"
 
-# How rollouts are drawn. If D compares responses from a colder policy and its nucleus with the experts' whole
-# distribution, the policy earns rewards by making itself hotter, until its filtered responses look like the experts'.
-# Therefore the condition of all comparisons is that rollouts are not filtered.
+# How rollouts are drawn. Experts' responses come from the full distribution. If the policy's responses were drawn at a
+# lower temperature and within a nucleus, the policy could earn rewards simply by flattening its distribution, until its
+# filtered responses look like the experts'. Therefore rollouts are not filtered in any comparison.
 UNFILTERED: dict[str, Any] = {"temperature": 1.0, "top_p": 1.0}
 FILTERED: dict[str, Any] = {"temperature": 0.9, "top_p": 0.9}  # as in the paper and in TextGAIL
 MLE_HISTORY, MLE_PROFILES = "mle_with_sentiment_history", "mle_with_profiles"
@@ -35,21 +35,22 @@ VARIANTS: dict[str, Variant] = {
     PRETRAINED: Variant(None, {"algorithm": "mle", "mle_epochs": 0}),
     MLE: Variant(PRETRAINED, {"algorithm": "mle"}),
     MLE_PLAIN: Variant(PRETRAINED, {"algorithm": "mle", "sentiment": "off"}),
-    # The policy of MLE as other variants start from it, after its adapters were merged into rounded weights. Nothing is
-    # learned: a variant that starts from another one has no epochs of maximum likelihood.
+    # The policy of MLE in the form from which other variants start: its adapters are merged into the weights, which are
+    # rounded. It is not trained further, because a variant that starts from a trained variant has no epochs of maximum
+    # likelihood training.
     START: Variant(MLE, {"algorithm": "mle"}),
-    "rl_seq2seq": Variant(None, {"algorithm": "rl_seq2seq", **FILTERED}),  # it has no D that could see the filter
+    "rl_seq2seq": Variant(None, {"algorithm": "rl_seq2seq", **FILTERED}),  # without D, filtering gives no advantage
     "textgail": Variant(MLE_PLAIN, {"algorithm": "textgail"}),
     "trpo": Variant(MLE, {"algorithm": "trpo"}),
     "gail": Variant(MLE, {}),
-    # Controls: imitation without a part of what its claim needs, and rivals that use the experts' responses alone.
+    # Controls, in which imitation lacks one of its components, and alternatives that use only the experts' responses.
     "extra_likelihood": Variant(MLE, {"algorithm": "extra_likelihood"}),
     "iqlearn": Variant(MLE, {"algorithm": "iqlearn"}),
     "selection": Variant(MLE, {"algorithm": "selection"}),
     "gail_filtered": Variant(MLE, FILTERED),
     "gail_permuted": Variant(MLE, {"reward_control": "permuted"}),
     "gail_zero": Variant(MLE, {"reward_control": "zero"}),
-    # What could make imitation work.
+    # Changes that could improve imitation.
     "reference_kl_weak": Variant(MLE, {"reference_kl_coefficient": 0.1}),
     "reference_kl_strong": Variant(MLE, {"reference_kl_coefficient": 1.0}),
     "reference_kl_adaptive": Variant(MLE, {"reference_kl_coefficient": 0.1, "reference_kl": "adaptive"}),
@@ -72,7 +73,7 @@ VARIANTS: dict[str, Variant] = {
 }
 
 
-COMPARABLE = tuple(name for name in VARIANTS if name != PRETRAINED)  # the other variants start from this one
+COMPARABLE = tuple(name for name in VARIANTS if name != PRETRAINED)  # PRETRAINED is only a starting point for others
 
 
 class Experiment(NamedTuple):
@@ -91,7 +92,7 @@ EXPERIMENTS = {
         (MLE, "extra_likelihood", "gail", "gail_filtered", "gail_permuted", "gail_zero"),
     ),
     "imitation": Experiment(
-        "what helps imitation: a KL to the reference, a D that learns to read, smoothing, noise, or no imitation?",
+        "what helps imitation: a KL penalty, a trainable encoder for D, smoothing, noise, or no imitation at all?",
         (
             MLE,
             "gail",
@@ -111,17 +112,17 @@ EXPERIMENTS = {
         (MLE, "gail", "contrastive", "token_rewards"),
     ),
     "objective": Experiment(
-        "should PPO have the clipped objective, the KL penalty, or both?", (MLE, "gail", "clip_alone", "kl_alone")
+        "should PPO use the clipped objective, the KL penalty, or both?", (MLE, "gail", "clip_alone", "kl_alone")
     ),
     "demonstrations": Experiment(
-        "does a share of human demonstrations, 0.3 at first, help?", (MLE, "gail", "no_demonstrations")
+        "do human demonstrations help, with a share of 0.3 at first?", (MLE, "gail", "no_demonstrations")
     ),
     "sentiment": Experiment("does the sentiment of each turn help?", (MLE, MLE_PLAIN, "gail", "no_sentiment")),
     "trainable": Experiment(
-        "should all of GPT-2 be trained, low-rank adapters, or a head?", (MLE, "gail", "lora", "head", "trpo")
+        "should all of GPT-2 be trained, only adapters, or only a head?", (MLE, "gail", "lora", "head", "trpo")
     ),
     "history": Experiment(
-        "does the course of the user's sentiment over the turns help?", (MLE, MLE_HISTORY, "gail", "sentiment_history")
+        "does it help to read the history of the user's sentiment?", (MLE, MLE_HISTORY, "gail", "sentiment_history")
     ),
     "profiles": Experiment(
         "do responses do what the user's profile asks for, and what does that cost?",
@@ -129,7 +130,7 @@ EXPERIMENTS = {
     ),
 }
 
-# The systems of the experiment table2 at the scale "pretrained", in the order in which they are trained.
+# The variants of the experiment table2 at the scale "pretrained", in the order in which they are trained.
 TABLE_2_PRETRAINED = (
     START, "extra_likelihood", "gail", "iqlearn", "selection", "textgail", "rl_seq2seq", "gail_filtered",
     "gail_permuted", "gail_zero",
@@ -138,7 +139,7 @@ TABLE_2_PRETRAINED = (
 # Settings of the training runs at each scale; the user's settings override them.
 SCALES: dict[str, dict[str, Any]] = {
     "tiny": {"preset": "tiny"},
-    # A small GPT-2 from scratch, for two CPU cores.
+    # Trains a small GPT-2 from scratch, on two CPU cores.
     "small": {
         "preset": "default",
         "max_trajectories": 8000,
@@ -147,7 +148,7 @@ SCALES: dict[str, dict[str, Any]] = {
         "mle_epochs": 3,
         "warmup_steps": 100,
     },
-    # Adapters on config.PRETRAINED, on 2,500 training trajectories (70 % of all), for two CPU cores.
+    # Trains adapters for config.PRETRAINED on 2,500 trajectories (70 % of `max_trajectories`), on two CPU cores.
     "pretrained": {
         "preset": "pretrained",
         "max_trajectories": 3571,
@@ -156,11 +157,11 @@ SCALES: dict[str, dict[str, Any]] = {
         "rollouts": 64,
         "discriminator_steps": 50,
     },
-    # Table 1, with a pretrained GPT-2 and RoBERTa, for a GPU or TPU.
+    # Uses the settings of Table 1, with a pretrained GPT-2 and RoBERTa, on a GPU or TPU.
     "paper": {"preset": "paper"},
 }
 
-# How the responses of an evaluation are drawn at a scale, if they are not drawn as in the paper.
+# How an evaluation draws responses at those scales at which it does not draw them as in the paper.
 ANSWERING = {"pretrained": UNFILTERED}
 
 
@@ -170,7 +171,7 @@ def variants_of(experiment: str, scale: str, chosen: Sequence[str] | None = None
     Args:
         experiment: A key of EXPERIMENTS.
         scale: A key of SCALES.
-        chosen: The variants that the user has chosen in place of the experiment's own, or None.
+        chosen: The variants that the user has chosen in place of those of the experiment, or None.
     """
     if chosen is not None:
         return chosen
@@ -178,7 +179,7 @@ def variants_of(experiment: str, scale: str, chosen: Sequence[str] | None = None
 
 
 def settings_of(name: str, scale: str, given: dict[str, Any], with_roberta: bool) -> dict[str, Any]:
-    """Return the settings of a variant's training.
+    """Return the settings of a variant's training run.
 
     Args:
         name: A key of VARIANTS.
@@ -190,9 +191,9 @@ def settings_of(name: str, scale: str, given: dict[str, Any], with_roberta: bool
     own = VARIANTS[name].settings
     algorithm = own.get("algorithm", "gail")
     of_scale = SCALES[scale]
-    if scale == "pretrained" and algorithm == "rl_seq2seq":  # a pretrained network has nothing to do with its LSTMs
+    if scale == "pretrained" and algorithm == "rl_seq2seq":  # its LSTMs cannot start from a pretrained network
         of_scale = SCALES["small"] | {"max_trajectories": of_scale["max_trajectories"]}
     settings = of_scale | UNFILTERED | given | config.ALGORITHMS[algorithm] | own
     if scale == "pretrained" and settings.get("discriminator_encoder") == "roberta" and not with_roberta:
-        settings["discriminator_encoder"] = "adapters"  # TextGAIL's D is pretrained, too
+        settings["discriminator_encoder"] = "adapters"  # TextGAIL's D also starts from a pretrained network
     return settings

@@ -1,8 +1,8 @@
-"""Measures whether responses do what a user's profile asks for, and what a profile tells about a response.
+"""Measures whether responses do what a user's profile asks for, and how much a profile tells about a response.
 
-For each property of a profile, for example "asks back", the policy answers the same prompts three times or more: once
-without wishes, and once with each value of this property as the only wish. The share of responses that have the value
-is counted by the rules of `data/listening.py`, which also made the profiles in training.
+The policy answers the same prompts several times: once without wishes, and once with each value of each property of a
+profile as the only wish, for example "ask yes". The rules of `data/listening.py`, which also compute the profiles in
+training, then decide which responses have this value, and their share is reported.
 """
 
 from collections.abc import Mapping, Sequence
@@ -25,28 +25,29 @@ from keras_gca.evaluation.statistics import summarise
 from keras_gca.evaluation.tables import Table
 
 WISHES = tuple((name, value) for name, values in VALUES.items() for value in values)
-RESPONSES = 200  # the most prompts that are answered for each wish
+RESPONSES = 200  # the maximum number of prompts that are answered for each wish
 WITHOUT, WITH, HUMAN = "without a wish", "with the wish", "human"
-PERPLEXITY = "perplexity a token"  # of the human responses, without a profile and with the response's own profile
+# The human responses' perplexity is measured without a profile, and with each response's own profile as the wish.
+PERPLEXITY = "perplexity a token"
 
-# For each variant a list with one item for each run. An item has, for each wish (such as "ask yes"), the shares
-# WITHOUT, WITH and HUMAN, and under PERPLEXITY the perplexities WITHOUT and WITH.
+# For each variant, a list with one item for each run. An item maps each wish (such as "ask yes") to the shares WITHOUT,
+# WITH and HUMAN, and PERPLEXITY to the perplexities WITHOUT and WITH.
 Wishes = dict[str, list[dict[str, dict[str, float]]]]
 
 
 def measure(
     runs: Mapping[str, Sequence[GAILRun]], how: Options, limit: TimeLimit | None = None, batch_size: int = 32
 ) -> Wishes | None:
-    """Measure the last policy of each run that was trained with profiles, on its test conversations.
+    """Measure the last policy of each run that was trained with profiles, on the run's test conversations.
 
     Args:
         runs: The runs of each variant. Runs that were trained without profiles are left out.
         how: How responses are drawn.
-        limit: A limit of the time, after which no further run is measured, or None for no limit.
-        batch_size: The number of trajectories that are read at a time.
+        limit: A time limit after which no further run is measured, or None for no limit.
+        batch_size: The number of trajectories in a batch.
 
     Returns:
-        The shares and perplexities, or None if the time is over before all runs are measured.
+        The shares and perplexities, or None if time runs out before all runs are measured.
 
     Raises:
         UserError: A run is not finished.
@@ -63,18 +64,18 @@ def measure(
 
 
 def share(responses: Sequence[str], wish: tuple[str, str]) -> float:
-    """Return the share of responses with a value of a property.
+    """Return the share of responses that fulfil a wish.
 
     Args:
         responses: The responses.
-        wish: The name of the property, and the value.
+        wish: The name of a property, and the value that it should have.
     """
     name, value = wish
     return float(np.mean([getattr(profile_of(response), name) == value for response in responses]))
 
 
 def table(measured: Wishes) -> Table:
-    """Make a table of the shares and perplexities, as means and deviations over the runs."""
+    """Make a table with the means and standard deviations of the shares and perplexities over the runs."""
     kinds = WITHOUT, WITH, HUMAN
     rows = []
     for variant, runs in measured.items():
@@ -83,15 +84,15 @@ def table(measured: Wishes) -> Table:
             cells = [f"{summarise(of_runs):.3g}" if of_runs else "" for of_runs in values]
             rows.append([variant.replace("_", " "), wish, *cells])
     caption = (
-        "Share of responses that have a property, by the rules of data/listening.py: of the policy without a wish, of "
-        "the policy with this property as the only wish, and of humans. The perplexity of the human responses is "
-        "measured without a profile, and with each response's own profile as the wish."
+        "Share of responses that fulfil a wish, by the rules of data/listening.py: responses of the policy without any "
+        "wish, responses of the policy with this wish only, and human responses. The perplexity of the human responses "
+        "is measured without a profile, and with each response's own profile as the wish."
     )
     return Table(None, caption, ["variant", "wish", *kinds], rows, 2)
 
 
 def paired_tests(measured: Wishes) -> list[PairedTest]:
-    """Compare the shares without and with each wish by seeds; there are no tests of one seed."""
+    """Compare, for each wish, the shares without and with it over the seeds; a single seed gives no tests."""
     rows: list[tuple[tuple[str, str], int | None, str, Comparison]] = []
     for variant, runs in measured.items():
         title = variant.replace("_", " ")

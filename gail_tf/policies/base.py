@@ -1,13 +1,14 @@
 """The base class of policies, which draw responses to conditions and compute their probabilities (Section 3).
 
-A condition is history and prompt, as tokens. It is the state of the paper; the response is the action.
+A condition consists of the history and the prompt, as tokens. In the paper's terms, the condition is the state, and the
+response is the action.
 
-Algorithm 2 recovers a response from noise z. Here z is Gumbel noise: one number for each token of the vocabulary at
-each position of the response. The token at a position is argmax(log p + z). This is a sample from p, and the same z
-always gives the same sample. z depends only on a seed, the number of the sample and the position. Therefore neither the
-rest of the batch nor its padding changes a response.
+Algorithm 2 recovers a response from noise z. Here z is Gumbel noise: one number for each token in the vocabulary at
+each position in the response. The token at a position is argmax(log p + z). This is a sample from p, and the same z
+always gives the same sample. z depends only on a seed, the number of the sample and the position. Therefore a response
+does not depend on the rest of the batch or its padding.
 
-Shapes: B samples; conditions (B, C), padded on the left; responses (B, R), padded on the right; E is the width of the
+Shapes: B samples; conditions (B, C), padded on the left; responses (B, R), padded on the right; E is the size of the
 features, V the number of tokens in the vocabulary.
 """
 
@@ -30,9 +31,9 @@ class DecodingState(NamedTuple):
 
     Attributes:
         features: The features before the first token, (B, E).
-        memory: Everything that the network remembers of the tokens so far, as tensors; for example a cache.
-        read: A function that reads one more token: (t, the tokens at position t - 1, memory) -> the features before
-            position t, and the new memory.
+        memory: The network's memory of all tokens so far, as tensors; for example a key-value cache.
+        read: A function that reads one more token. It takes t, the tokens at position t - 1, and the memory. It returns
+            the features before position t, and the new memory.
         logits: A function that maps features to logits; see `LanguagePolicy.logits`.
     """
 
@@ -51,8 +52,8 @@ class LanguagePolicy(abc.ABC):
 
     Args:
         end: The token that ends a response.
-        jit_compile: Whether `sample` and `log_probs` are compiled by XLA. This suits GPUs and TPUs; on CPUs sampling
-            is faster without it. The same seed gives different noise z with and without XLA.
+        jit_compile: Whether `sample` and `log_probs` are compiled by XLA. This is useful on GPUs and TPUs; on CPUs,
+            sampling is faster without XLA. With and without XLA, the same seed gives different noise z.
     """
 
     def __init__(self, end: int, jit_compile: bool = False):
@@ -72,20 +73,20 @@ class LanguagePolicy(abc.ABC):
 
     @property
     def frozen_features(self) -> bool:
-        """Whether `features` stay the same while the policy is trained, because only a head on top of them learns."""
+        """Whether training leaves `features` unchanged, because only a head on top of them is trained."""
         return False
 
     @property
     @abc.abstractmethod
     def feature_size(self) -> int:
-        """E, the width of the features."""
+        """E, the size of the features."""
 
     @property
     @abc.abstractmethod
     def positions(self) -> int | None:
-        """The largest number of tokens that the network can read, or None if there is no limit.
+        """The maximum number of tokens that the network can read, or None if there is no limit.
 
-        The condition counts, and the response without its last token.
+        These are the tokens of the condition, and of the response without its last token.
         """
 
     @abc.abstractmethod
@@ -97,7 +98,7 @@ class LanguagePolicy(abc.ABC):
         response_mask: tf.Tensor,
         seeds: tf.Tensor | None = None,
     ) -> tf.Tensor:
-        """Compute the features before each token of the response; for use in a graph.
+        """Compute the features before each token of the response. Can be called inside a TensorFlow graph.
 
         Args:
             condition: (B, C) int32, padded on the left.
@@ -122,12 +123,14 @@ class LanguagePolicy(abc.ABC):
         length: int,
         repeat: Callable[[tf.Tensor], tf.Tensor],
     ) -> "DecodingState":
-        """Read conditions, so that responses of at most `length` tokens can be drawn; for use in a graph.
+        """Read conditions, so that responses of at most `length` tokens can be drawn.
+
+        Can be called inside a TensorFlow graph.
 
         Args:
             condition: (B, C) int32, padded on the left.
             condition_mask: (B, C) bool, false at padding.
-            length: The maximum number of tokens of a response.
+            length: The maximum number of tokens in a response.
             repeat: A function that repeats each row of a tensor (B, ...), once for each candidate response.
         """
 
@@ -142,16 +145,17 @@ class LanguagePolicy(abc.ABC):
     ) -> Responses:
         """Draw responses to conditions by argmax(log p + z) (Algorithm 2).
 
-        One compiled loop draws the tokens. It ends when every response has ended.
+        A compiled loop draws the tokens. It ends when all responses have ended.
 
         Args:
             condition: (B, C) int32, padded on the left.
             condition_mask: (B, C) bool, false at padding.
-            seed: Two numbers, or two for each condition. Together with `samples` they determine z.
+            seed: Two numbers for the batch, or two numbers for each condition. Together with `samples` they determine
+                z.
             sampling: How tokens are drawn and their probabilities computed.
-            samples: The numbers of the responses, (B * candidates,) int32. By default, the responses are numbered 0, 1,
-                ... through the batch. If each condition has its own seed, the responses to each condition are numbered
-                0, 1, ...
+            samples: The numbers of the responses, (B * candidates,) int32. By default, the responses in the batch are
+                numbered 0, 1, ... If each condition has its own seed, the responses to each condition are numbered 0,
+                1, ...
             candidates: The number of responses that are drawn for each condition. The responses to a condition are next
                 to each other in the result.
 
@@ -159,7 +163,7 @@ class LanguagePolicy(abc.ABC):
             B * candidates responses.
 
         Raises:
-            ValueError: Condition and response do not fit into the network, or the number of seeds or samples is wrong.
+            ValueError: Condition and response are too long for the network, or the number of seeds or samples is wrong.
         """
         condition, condition_mask = tf.convert_to_tensor(condition, tf.int32), tf.convert_to_tensor(condition_mask)
         self._check_widths(condition.shape[1], sampling.max_new_tokens)
@@ -185,8 +189,8 @@ class LanguagePolicy(abc.ABC):
     ) -> TokenScores:
         """Compute the log-probabilities of given responses in one pass over their tokens.
 
-        For a response that `sample` has drawn, the result equals the log-probabilities that `sample` returned, except
-        for rounding.
+        For a response that `sample` has drawn, the result equals the log-probabilities that `sample` returned, up to
+        rounding errors.
 
         Args:
             condition: (B, C) int32, padded on the left.
@@ -199,7 +203,7 @@ class LanguagePolicy(abc.ABC):
             log p(token | condition, earlier tokens) and the entropy at each token, (B, R) float32 each.
 
         Raises:
-            ValueError: Condition and response do not fit into the network.
+            ValueError: Condition and response are too long for the network.
         """
         arrays = [tf.convert_to_tensor(argument) for argument in (condition, condition_mask, response, response_mask)]
         self._check_widths(arrays[0].shape[1], arrays[2].shape[1])
@@ -208,7 +212,9 @@ class LanguagePolicy(abc.ABC):
     def scores(
         self, features: tf.Tensor, response: tf.Tensor, response_mask: tf.Tensor, sampling: Sampling = DEFAULT
     ) -> TokenScores:
-        """Compute log-probabilities and entropies, as `log_probs` does, but from features; for use in a graph.
+        """Compute log-probabilities and entropies as `log_probs` does, but from features.
+
+        Can be called inside a TensorFlow graph.
 
         Args:
             features: (B, R, E) float32.
@@ -225,7 +231,9 @@ class LanguagePolicy(abc.ABC):
     def scores_of(
         logits: tf.Tensor, response: tf.Tensor, response_mask: tf.Tensor, sampling: Sampling = DEFAULT
     ) -> TokenScores:
-        """Compute log-probabilities and entropies, as `log_probs` does, but from logits; for use in a graph.
+        """Compute log-probabilities and entropies as `log_probs` does, but from logits.
+
+        Can be called inside a TensorFlow graph.
 
         Args:
             logits: (B, R, V) float32.
@@ -244,15 +252,15 @@ class LanguagePolicy(abc.ABC):
         return TokenScores(*(tf.where(response_mask, values, 0.0) for values in shaped))
 
     def trace_counts(self) -> dict[str, int]:
-        """Return how often each compiled function was traced; see `Compiled`."""
+        """Return the number of times that each compiled function was traced; see `Compiled`."""
         phases = {"sample": self.compiled_draw, "log_probs": self.compiled_score}
         return {name: function.traces for name, function in phases.items()}
 
     def _check_widths(self, condition: int, response: int) -> None:
-        """Check that the tokens fit into the network. This is done outside of the graph, where the widths are known."""
+        """Check that the network has enough positions. This is done outside the graph, where the widths are known."""
         if self.positions is not None and condition + response - 1 > self.positions:
             raise ValueError(
-                f"conditions of {condition} and responses of {response} tokens do not fit into a network with "
+                f"conditions of {condition} and responses of {response} tokens are too long for a network with "
                 f"{self.positions} positions"
             )
 
@@ -264,7 +272,7 @@ class LanguagePolicy(abc.ABC):
         response_mask: tf.Tensor,
         settings: tuple[Any, ...],
     ) -> TokenScores:
-        """Compute the result of `log_probs`; for use in a graph.
+        """Compute the result of `log_probs`. Can be called inside a TensorFlow graph.
 
         Args:
             condition: (B, C) int32.
@@ -288,12 +296,12 @@ class LanguagePolicy(abc.ABC):
         settings: tuple[Any, ...],
         candidates: int,
     ) -> Responses:
-        """Compute the result of `sample`; for use in a graph.
+        """Compute the result of `sample`. Can be called inside a TensorFlow graph.
 
         Args:
             condition: (B, C) int32.
             condition_mask: (B, C) bool.
-            seeds: One for each response, (B * candidates, 2) int32.
+            seeds: The seed of each response, (B * candidates, 2) int32.
             samples: The numbers of the responses, (B * candidates,) int32.
             settings: The fields of a `Sampling`, as a tuple.
             candidates: The number of responses that are drawn for each condition.
@@ -327,5 +335,5 @@ class LanguagePolicy(abc.ABC):
         state = (1, tokens, running, memory, drawn)
         *_, drawn = tf.while_loop(lambda t, _, running, *__: (t < length) & tf.reduce_any(running), step, state)
         tokens, mask, log_probs = (tf.transpose(array.stack()) for array in drawn)
-        # The loop may end early. The arrays are 0 at the positions that it has not reached.
+        # The loop may end early. At the positions that it has not reached, the arrays are 0.
         return Responses(tf.where(mask, tokens, self._end), mask, log_probs)

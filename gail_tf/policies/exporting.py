@@ -1,4 +1,4 @@
-"""Writes a policy as a folder in Hugging Face's format, which the library transformers can load."""
+"""Writes a policy to a folder in Hugging Face's format, which the library transformers can load."""
 
 import os
 
@@ -13,7 +13,7 @@ from keras_gca.storage.export_folder import refuse_non_empty
 def export_policy(policy: LanguagePolicy, tokenizer: Tokenizer, folder: str | os.PathLike) -> None:
     """Make a folder with config.json, model.safetensors and the tokenizer's files.
 
-    Adapters are merged into the weights that they adapt.
+    Adapters are merged into the weights.
 
     Args:
         policy: The policy, which was trained with `--trainable full` or `--trainable lora`.
@@ -21,14 +21,15 @@ def export_policy(policy: LanguagePolicy, tokenizer: Tokenizer, folder: str | os
         folder: A folder that is empty or does not exist.
 
     Raises:
-        UserError: The policy is not a language model, it has a head, the tokenizer is not the policy's, or the folder
-            is not empty.
+        UserError: The policy is not a language model or has a head, the tokenizer does not belong to the policy, or the
+            folder is not empty.
     """
     if not isinstance(policy, Policy):
-        raise UserError("transformers does not have the LSTMs of RL-Seq2Seq; export a policy of another algorithm")
+        raise UserError("transformers does not support the LSTMs of RL-Seq2Seq; export a policy of another algorithm")
     if policy.trainable == "head":
         raise UserError(
-            "a policy with a head is not a plain language model and cannot be exported; export a full or lora policy"
+            "a policy trained with --trainable head cannot be exported, because transformers does not support its "
+            "head; export a policy trained with --trainable full or lora"
         )
     config = policy.network.config
     if (len(tokenizer), tokenizer.end) != (config.vocab_size, config.eos_token_id):

@@ -1,7 +1,9 @@
-"""`Policy` is a policy whose network is a language model. It trains all weights, low-rank adapters, or a head.
+"""`Policy` is a policy whose network is a language model. All weights, low-rank adapters, or a head are trained.
 
-A policy responds to a condition, which is the history and the prompt. Shapes: B samples; conditions (B, C), padded on
-the left; responses (B, R), padded on the right; E the width of a hidden state; V the size of the vocabulary.
+A policy responds to a condition, which consists of the history and the prompt.
+
+Shapes: B samples; conditions (B, C), padded on the left; responses (B, R), padded on the right; E is the size of the
+hidden states, V the vocabulary size.
 """
 
 from collections.abc import Callable, Sequence
@@ -20,23 +22,23 @@ from keras_gca.errors import UserError
 class Policy(LanguagePolicy):
     """A policy whose network is a language model, such as GPT-2 or a Llama.
 
-    The paper's network for the generator has two hidden layers (Section 4.2), but the paper does not say how it makes
-    responses. Here these layers can be a head on the language model. The head reads the language model's last hidden
-    state and adds a correction to it, before the logits are computed. The correction is 0 at first, so that every
+    The paper's generator network has two hidden layers (Section 4.2), but the paper does not say how this network
+    generates responses. Here these layers can be a head on the language model. The head reads the language model's last
+    hidden state and adds a correction to it before the logits are computed. At first, the correction is 0, so that each
     policy starts as its language model.
 
     Args:
         network: The language model.
-        trainable: What is trained. "full" trains all weights of the network. "lora" trains its low-rank adapters.
-            "head" trains the two layers of the paper on a frozen network.
+        trainable: The weights to train. "full" trains all weights of the network. "lora" trains its low-rank adapters.
+            "head" trains the paper's two layers on a frozen network.
         seed: The seed of the head's initial weights.
         end: The token that ends a response. If None, it is the network's eos_token_id.
         jit_compile: See `LanguagePolicy`.
 
     Raises:
-        UserError: `trainable` is unknown.
-        ValueError: The network has adapters and `trainable` is not "lora", or `trainable` is "lora" and the network has
-            no adapters.
+        UserError: `trainable` has an unknown value.
+        ValueError: The network has adapters although `trainable` is not "lora", or it has no adapters although
+            `trainable` is "lora".
     """
 
     def __init__(
@@ -50,7 +52,7 @@ class Policy(LanguagePolicy):
         if trainable not in TRAINABLE:
             raise UserError(f"--trainable: {trainable!r} is not one of {', '.join(TRAINABLE)}")
         if (trainable == "lora") != (network.adapters is not None):
-            raise ValueError(f"trainable is {trainable}; lora is expected if the network has adapters, and only then")
+            raise ValueError(f"trainable is {trainable}; lora is expected for a network with adapters and only for one")
         super().__init__(network.config.eos_token_id if end is None else end, jit_compile)
         self.network = network
         self.trainable = trainable
@@ -59,9 +61,9 @@ class Policy(LanguagePolicy):
 
     @property
     def variables(self) -> list[keras.Variable]:
-        """The weights that a bot stores: the network's own weights, then the weights of the adapters or of the head.
+        """The weights that a bot stores: the network's weights, followed by those of the adapters or the head.
 
-        If the network is frozen and was read from files (`LanguageModel.base`), its own weights are not included.
+        If the network is frozen and was read from files (`LanguageModel.base`), its weights are not included.
         """
         if self.trainable == "full":
             return self.trainable_variables
@@ -79,12 +81,12 @@ class Policy(LanguagePolicy):
 
     @property
     def frozen_features(self) -> bool:
-        """Whether training leaves `features` unchanged; true for "head"."""
+        """Whether training leaves `features` unchanged. This is true only if `trainable` is "head"."""
         return self.trainable == "head"
 
     @property
     def feature_size(self) -> int:
-        """E, the width of the network's hidden states."""
+        """E, the size of the network's hidden states."""
         return self.network.config.width
 
     @property
@@ -102,7 +104,7 @@ class Policy(LanguagePolicy):
     ) -> tf.Tensor:
         """Compute the hidden state before each token of the response; see `LanguagePolicy.features`.
 
-        With "head" these states never change and have no gradient. Compute them once, outside of the gradient tape.
+        With "head", these states never change and have no gradient. Compute them once, outside the gradient tape.
         """
         tokens = tf.concat([condition, response[:, :-1]], axis=1)
         mask = tf.concat([condition_mask, response_mask[:, :-1]], axis=1)
@@ -116,7 +118,8 @@ class Policy(LanguagePolicy):
 
         Args:
             features: (..., E).
-            head: For TRPO, weights that are used in place of the head's own weights, or None.
+            head: Weights that replace the head's own weights in this call, as TRPO requires. If None, the head's own
+                weights are used.
             kernels: See `LanguageModel.logits`.
 
         Returns:
@@ -139,7 +142,7 @@ class Policy(LanguagePolicy):
         lengths = repeat(tf.reduce_sum(tf.cast(condition_mask, tf.int32), axis=1))
         in_condition = repeat(tf.pad(condition_mask, [[0, 0], [0, length - 1]]))  # (B, places in the cache)
         places = tf.range(width + length - 1)
-        kernels = self.network.kernels()  # once, before the loop
+        kernels = self.network.kernels()  # computed once, before the loop
 
         def read(t: tf.Tensor, tokens: tf.Tensor, cache: Cache) -> tuple[tf.Tensor, Cache]:
             seen = in_condition | ((places >= width) & (places < width + t))

@@ -20,15 +20,15 @@ class Sampling:
     """How responses are drawn, and how their probabilities are computed. The defaults are TextGAIL's.
 
     Args:
-        max_new_tokens: The maximum number of tokens of a response.
-        top_p: The nucleus consists of the likeliest tokens that together have this probability. Other tokens are never
-            drawn. 1 keeps all tokens.
+        max_new_tokens: The maximum number of tokens in a response.
+        top_p: The nucleus consists of the likeliest tokens that together have this probability. Tokens outside the
+            nucleus are never drawn. 1 keeps all tokens.
         temperature: The logits are divided by the temperature before a token is drawn. With 0, the likeliest token is
-            taken.
-        counting: "plain" computes a token's probability under the policy itself, as perplexity does. "filtered"
-            computes it under the distribution from which it was drawn, at that temperature and within that nucleus. A
-            human response, or a response that was drawn before an update, may have a token outside of the nucleus. Such
-            a token is added to the nucleus, so that its probability is not 0.
+            chosen.
+        counting: The distribution under which the probability of a token is computed. "plain" is the policy itself, as
+            for the perplexity. "filtered" is the distribution from which tokens are drawn, with temperature and
+            nucleus. A human response, or a response that was drawn before an update, may contain a token outside the
+            nucleus. Such a token is added to the nucleus, so that its probability is not 0.
 
     Raises:
         UserError: A value is out of range, or "filtered" is combined with a temperature of 0.
@@ -41,7 +41,7 @@ class Sampling:
 
     def __post_init__(self) -> None:
         if self.max_new_tokens < 1:
-            raise UserError(f"--max-new-tokens: {self.max_new_tokens}; 1 or more is expected")
+            raise UserError(f"--max-new-tokens is {self.max_new_tokens}; 1 or more is expected")
         check_sampling(self.temperature, self.top_p, greedy=True)
         if self.counting not in COUNTING:
             raise UserError(f"--counting: {self.counting!r} is not one of {', '.join(COUNTING)}")
@@ -56,11 +56,11 @@ class Responses(NamedTuple):
     """Responses that were drawn.
 
     Attributes:
-        tokens: (B, max_new_tokens) int32. A response ends with END, unless it reached `max_new_tokens` without it. The
-            padding after it is END, too.
+        tokens: (B, max_new_tokens) int32. A response ends with END, unless it reached `max_new_tokens` before END was
+            drawn. The padding also consists of END.
         mask: (B, max_new_tokens) bool, true at tokens, false at padding.
-        log_probs: The log-probability of each token, as `Sampling.counting` says, (B, max_new_tokens) float32; 0 at
-            padding.
+        log_probs: The log-probability of each token, computed according to `Sampling.counting`, (B, max_new_tokens)
+            float32; 0 at padding.
     """
 
     tokens: tf.Tensor
@@ -95,7 +95,7 @@ def choose(logits: tf.Tensor, seeds: tf.Tensor, t: tf.Tensor | int, sampling: Sa
         sampling: How tokens are drawn.
 
     Returns:
-        The tokens, (B,) int32, and their log-probabilities, (B,) float32, as `Sampling.counting` says.
+        The tokens, (B,) int32, and their log-probabilities according to `Sampling.counting`, (B,) float32.
     """
     if sampling.temperature == 0:
         scores = logits
@@ -108,12 +108,12 @@ def choose(logits: tf.Tensor, seeds: tf.Tensor, t: tf.Tensor | int, sampling: Sa
 
 
 def counted_log_probs(logits: tf.Tensor, sampling: Sampling, tokens: tf.Tensor) -> tf.Tensor:
-    """Compute the log-probabilities of all tokens of the vocabulary, as `Sampling.counting` says.
+    """Compute the log-probabilities of all tokens in the vocabulary, according to `Sampling.counting`.
 
     Args:
         logits: (N, V) float32.
         sampling: How the probabilities are computed.
-        tokens: The token that follows in each response, (N,) int32. With "filtered", it is added to the nucleus.
+        tokens: The next token for each row, (N,) int32. With "filtered", it is added to the nucleus.
 
     Returns:
         (N, V) float32.

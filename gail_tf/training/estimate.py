@@ -1,11 +1,13 @@
-"""Estimates, before it starts, how long a training run or an evaluation takes on this machine, and how much memory.
+"""Estimates the time and memory that a training run or an evaluation needs on this machine, before it starts.
 
-The time is the number of floating-point operations of the large matrix products, divided by the rate at which this
-machine computes such a product, and by the share of this rate that training runs have reached (`EFFICIENCY`). P is the
-number of weights in the matrices of the network's blocks, V the number of tokens in the vocabulary, and E the width of
-the hidden states. In a pass over a sequence, a token costs 2 P operations, and 2 V E more if its next token is
-predicted. If all weights are trained, the gradient costs twice as much as the pass. If the weights of the network are
-frozen, the gradient costs as much as the pass.
+The time is estimated from the number of floating-point operations in the large matrix multiplications. This number is
+divided by the speed at which this machine multiplies such matrices, and by the share of this speed that training runs
+have reached in practice (`EFFICIENCY`).
+
+Let P be the number of weights in the matrices of the network's blocks, V the vocabulary size, and E the size of the
+hidden states. In a forward pass, a token costs 2 P operations, and another 2 V E operations if the next token is
+predicted. The gradient costs twice as much as the forward pass if all weights are trained, and as much as the forward
+pass if the network's weights are frozen.
 """
 
 import math
@@ -23,19 +25,22 @@ from glove.cost import Estimate
 from keras_gca.engine.matrix_products import IMPORTS, estimate_of
 from keras_gca.engine.memory import count
 
-# Shares of the rate of one matrix product that are reached by a pass, by a pass of a small network, and by decoding in
-# place of a pass. Decoding reads all weights for each token.
+# The share of the speed of matrix multiplication that a forward pass reaches, the same for a small network, and a
+# further factor for decoding. Decoding is slower, because it reads all weights for each token.
 EFFICIENCY = {"pass": 0.5, "small": 0.2, "decoding": 0.5}
-POSITIONS = "wpe.weight"  # GPT-2's embeddings of positions, which are added and not multiplied
-SMALL = 20_000_000  # a network with fewer weights is small
+POSITIONS = "wpe.weight"  # GPT-2's position embeddings, which are added and not multiplied
+SMALL = 20_000_000  # networks with fewer weights count as small
 
 
 class Costs:
-    """The costs of a network, as operations of one matrix product that takes the same time.
+    """Computes the costs of a network's passes.
+
+    A cost is a number of operations: as many as a large matrix multiplication performs in the time of the pass. It is
+    therefore the number of operations in the pass, divided by EFFICIENCY.
 
     Args:
         config: The settings.
-        sizes: The sizes of the network.
+        sizes: The dimensions of the network.
     """
 
     def __init__(self, config: GAILConfig, sizes: LanguageModelConfig):
@@ -47,18 +52,18 @@ class Costs:
         self._output = 2 * sizes.vocab_size * sizes.width / share
 
     def read(self, batch: Batch) -> float:
-        """Return the operations by which the network reads the trajectories of a batch in one pass."""
+        """Return the cost of one forward pass over the trajectories in a batch."""
         condition, response = (float(np.sum(mask)) for mask in (batch.condition_mask, batch.response_mask))
         return self._blocks * (condition + response) + self._output * response
 
     def learn(self, batch: Batch) -> float:
-        """Return the operations by which the network learns from the trajectories of a batch."""
+        """Return the cost of one training pass over the trajectories in a batch."""
         return self.read(batch) * (3 if self._config.model.trainable == "full" else 2)
 
     def draw(self, batch: Batch) -> float:
-        """Return the operations of a response to each trajectory of a batch.
+        """Return the cost of drawing a response to each trajectory in a batch.
 
-        All responses that are drawn together are continued until the last one has ended, usually near the limit.
+        Drawing continues until the last response of a batch has ended, which is usually near the length limit.
         """
         tokens = len(batch.condition) * self._config.data.response_tokens
         drawn = (self._blocks + self._output) * tokens / EFFICIENCY["decoding"]
@@ -70,16 +75,17 @@ class Costs:
         """Estimate time and memory.
 
         Args:
-            operations: The operations of each part.
-            learned: The largest number of trajectories in a step of learning, or 0 if nothing is learned.
-            drawn: The largest number of responses that are drawn at a time, or 0 if none is drawn.
-            rate: The rate of a matrix product in operations per second. If None, it is measured.
+            operations: The cost of each part, as the other methods return it.
+            learned: The maximum number of trajectories in a training step, or 0 if nothing is trained.
+            drawn: The maximum number of responses that are drawn at a time, or 0 if none are drawn.
+            rate: The speed of matrix multiplication, in operations per second. If None, it is measured.
         """
         sizes, limit = self._sizes, self._config.data.response_tokens
         weights: float = 4 * count(sizes.shapes.values())
         if learned:
             weights *= 4 if self._config.model.trainable == "full" else 1.5
-        # The longest batch decides. For each token, the inputs of all matrix products and as many results are kept.
+        # The longest batch needs the most memory. For each token, the inputs of all matrix multiplications are kept in
+        # memory, together with about as many results.
         longest = self._config.data.condition_tokens + limit
         of_a_token = 2 * sum(shape[1] for shape in self._matrices.values())
         activations = 4 * learned * (of_a_token * longest + 3 * sizes.vocab_size * limit)
@@ -97,16 +103,16 @@ def estimate(
     general: Batch | None = None,
     stages: Sequence[phases.Stage] | None = None,
 ) -> Estimate:
-    """Estimate the cost of pretraining, maximum likelihood and Algorithm 1.
+    """Estimate the cost of pretraining, maximum likelihood training and Algorithm 1.
 
     Args:
         config: The settings.
-        sizes: The sizes of the policy's network.
+        sizes: The dimensions of the policy's network.
         training: The trajectories to train on.
         validation: The validation trajectories.
-        rate: The rate of a matrix product, in operations per second. If None, it is measured.
-        general: The text to pretrain on, or None for a network that is pretrained already.
-        stages: The stages that are left. If None, these are all stages.
+        rate: The speed of matrix multiplication, in operations per second. If None, it is measured.
+        general: The text to pretrain on, or None for a network that is already pretrained.
+        stages: The remaining stages, or None for all stages.
     """
     costs, experts, held_out = Costs(config, sizes), training.batch, validation.batch
     read, learn, draw = (one(experts) / len(experts.condition) for one in (costs.read, costs.learn, costs.draw))

@@ -1,6 +1,6 @@
-"""Answers the questions of a user who watches the second paper's training, and lets the discriminator D judge replies.
+"""Answers the questions of a user who watches a training run, and shows how the discriminator D judges the replies.
 
-Responses are drawn from noise with a seed of their own, so watching changes nothing in the training.
+Responses are drawn with a separate seed, so that watching does not affect the training.
 """
 
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ from gail_tf.imitation.rollouts import Collector, respond
 from keras_gca.models.scoring import log_score
 from keras_gca.storage.live_files import Exchange, Judged
 
-NO_RESPONSE = "."  # in the place of an expert's response to a question of the user; it is not shown
+NO_RESPONSE = "."  # stands in for an expert's response to a question of the user; it is not shown
 
 
 def answer(
@@ -27,18 +27,19 @@ def answer(
     emotions: EmotionClassifier | None,
     questions: list[str],
 ) -> tuple[list[Exchange], list[Exchange]]:
-    """Answer questions and held-out prompts.
+    """Answer the user's questions and the prompts of held-out trajectories.
 
     Args:
         training: The training, between two steps.
         trajectories: Held-out trajectories.
-        emotions: RL-Seq2Seq's classifier of emotions, or None for other algorithms.
+        emotions: RL-Seq2Seq's emotion classifier, or None for other algorithms.
         questions: The user's questions.
 
     Returns:
-        The exchanges of the questions, and those of the trajectories, with the experts' responses. D's scores are left
-        out until D has learned, and for an algorithm without a D. A contrastive D compares a response with an expert's
-        response, so it does not score replies to questions, which no expert has answered.
+        The exchanges for the questions, and those for the trajectories, which also have the experts' responses. D's
+        scores are left out until D has been trained, and for an algorithm without a D. A contrastive D compares a
+        response with an expert's response. Therefore it does not score replies to questions, which no expert has
+        answered.
     """
     config, tokenizer = training.config, training.tokenizer
     prompts = [*(Trajectory((), question, NO_RESPONSE) for question in questions), *trajectories]
@@ -61,7 +62,7 @@ def answer(
     else:
         tokens, masks, _ = respond(training.policy, samples.batch, rows, seed, training.sampling, len(rows))
         replies = [Judged(tokenizer.decode(row[mask]).strip()) for row, mask in zip(tokens, masks, strict=True)]
-        experts = [Judged(text.strip()) for text in samples.response_texts]  # cut, as D will read them
+        experts = [Judged(text.strip()) for text in samples.response_texts]  # truncated, as D will read them
     first = len(questions)
     if config.judge.discriminator == "contrastive":
         replies[:first] = [Judged(reply.text) for reply in replies[:first]]
@@ -71,7 +72,7 @@ def answer(
 
 
 def _judged(training: GAILTraining, responses: JudgedResponses, logits: np.ndarray) -> list[Judged]:
-    """Return responses with D's probability that they are an expert's, and that of each token if D judges tokens."""
+    """Return responses with D's probability that an expert wrote them, also for each token if D judges tokens."""
     judged = []
     batch = responses.batch
     texts = [text for _, text in responses.exchanges]

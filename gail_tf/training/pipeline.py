@@ -1,7 +1,8 @@
-"""The second paper's training from a corpus to a bot, which `python -m gail_tf.train` and other callers run.
+"""The second paper's training pipeline from a corpus to a bot, which `python -m gail_tf.train` and other callers use.
 
 train_agent(config, source, run)     starts a new run
-resume(run, updates=...)             continues an interrupted run, or trains a run further, to a new total of updates
+resume(run)                          continues an interrupted run
+resume(run, updates=...)             trains a run further, to a new total number of updates
 """
 
 from collections.abc import Sequence
@@ -48,21 +49,20 @@ def train_agent(
     minutes: float | None = None,
     watching: Watching | None = None,
 ) -> GAILSession:
-    """Train an agent by maximum likelihood, then by Algorithm 1, and write its run folder.
+    """Train an agent by maximum likelihood and then by Algorithm 1, and write its run folder.
 
     Args:
         config: The settings.
         source: The files and pretrained networks that are read.
         run: The folder to make.
         strategy: The distribution strategy that `devices.make` returns, or None for one device.
-        read: The result of `source.read`, if the caller has called it already.
-        minutes: The time limit in minutes, or None for no limit. When it is reached, the training stops as after
-            Ctrl-C.
-        watching: A function that returns a context manager, in which the live view shows the run
-            (`watch_command.watching`), or None for no live view.
+        read: The result of `source.read`, if the caller has already called it.
+        minutes: The time limit in minutes, or None for no limit. When it is reached, the training stops as with Ctrl-C.
+        watching: A function that returns a context manager, inside which the live view shows the run (see
+            `watch_command.watching`), or None for no live view.
 
     Returns:
-        The session. Its `training.finished` is true if the training has ended, and false if it was stopped before.
+        The session. Its `training.finished` is true if the training has ended, and false if it was stopped early.
 
     Raises:
         UserError: A file cannot be used, or the folder already contains a run.
@@ -100,30 +100,30 @@ def resume(
     watching: Watching | None = None,
     **totals: int,
 ) -> GAILSession:
-    """Continue an interrupted run, or train a run further, to a new total of updates.
+    """Continue an interrupted run, or train a run further, to a new total number of updates.
 
-    An interrupted run that is continued equals an uninterrupted run bit by bit.
+    An interrupted run that is continued gives exactly the same result as an uninterrupted run, bit by bit.
 
     Args:
         run: The run folder.
         strategy: The distribution strategy that `devices.make` returns, or None for one device.
-        minutes: The time limit in minutes, or None for no limit. When it is reached, the training stops as after
-            Ctrl-C.
-        watching: A function that returns a context manager, in which the live view shows the run
-            (`watch_command.watching`), or None for no live view.
-        **totals: `updates`, the new total of updates, to train a run further. From the next update on, the learning
-            rate and the share of human demonstrations are the same as in a run that has this total from the beginning.
-            The weights, the optimizers, the discriminator and the weight of the KL penalty are kept.
+        minutes: The time limit in minutes, or None for no limit. When it is reached, the training stops as with Ctrl-C.
+        watching: A function that returns a context manager, inside which the live view shows the run (see
+            `watch_command.watching`), or None for no live view.
+        **totals: To train a run further, `updates`, the new total number of updates. From the next update on, the
+            learning rate and the share of human demonstrations are the same as in a run with this total from the
+            beginning. The weights, the optimizer states, the discriminator and the weight of the KL penalty are kept.
 
     Returns:
         The session, as `train_agent` returns it.
 
     Raises:
-        UserError: The folder holds no run, the run is damaged, or the total is not above the updates that are done.
+        UserError: The folder does not contain a run, the run is damaged, or the new total does not exceed the number of
+            completed updates.
         DivergedError: A loss or a weight is no longer finite.
 
     Examples:
-        Train a run of 60 updates to 90:
+        Train a run of 60 updates further, to 90 updates in total:
 
             resume("runs/gail", updates=90)
     """
@@ -149,11 +149,11 @@ def resume(
     return session
 
 
-# Reading the data and networks that a training run starts from
+# Reading the data and networks from which a training run starts
 
 
 def _some(trajectories: Sequence[Trajectory], count: int | None, seed: int) -> list[Trajectory]:
-    """Draw whole conversations until they have about `count` trajectories; keep all trajectories if `count` is None."""
+    """Draw complete conversations with about `count` trajectories in total, or keep all trajectories if it is None."""
     if count is None or len(trajectories) <= count:
         return list(trajectories)
     numbers = np.array([trajectory.conversation for trajectory in trajectories])
@@ -168,8 +168,8 @@ def _some(trajectories: Sequence[Trajectory], count: int | None, seed: int) -> l
 def _general(source: Source, config: GAILConfig, bad: BadLines) -> tuple[tuple[str, ...], ...]:
     """Read the conversations to pretrain on: the files that the user names, or else the first paper's embedded corpus.
 
-    There are none for a network that is pretrained already. If `max_trajectories` limits the trajectories, it limits
-    these conversations, too; the seed determines which are taken.
+    For a network that is already pretrained, no conversations are read. `max_trajectories` also limits the number of
+    these conversations; the seed determines which of them are used.
     """
     if source.model is not None or not config.likelihood.pretraining_epochs:
         return ()
@@ -184,20 +184,20 @@ def _general(source: Source, config: GAILConfig, bad: BadLines) -> tuple[tuple[s
 
 
 def _describe(data: Data, splits: str, of_general: list[str]) -> None:
-    """Print the first exchange, the sizes of the parts, and how the general conversations were read."""
+    """Print the first exchange, the sizes of the splits, and how the general conversations were read."""
     sizes = ", ".join(f"{len(getattr(data, part)):,} {part}" for part in ("train", "test", "validation"))
     first = data.train[0]
     reporting.say(
         f"  prompt:   {one_line(' / '.join((*first.history, first.prompt)))}", f"  response: {one_line(first.response)}"
     )
-    division = "no conversation is in two parts" if splits == "random" else "the corpora's own parts"
+    division = "no conversation is in two splits" if splits == "random" else "the corpora's official splits"
     reporting.say(f"expert trajectories: {sizes}; {division}")
     if data.general:
         reporting.say(*of_general, f"general conversations to pretrain on: {len(data.general):,}")
 
 
 def _emotions(source: Source, config: GAILConfig, data: Data, bad: BadLines) -> EmotionClassifier | None:
-    """Train RL-Seq2Seq's classifier of the emotions of prompts; return None for another algorithm."""
+    """Train RL-Seq2Seq's emotion classifier on the prompts; return None for another algorithm."""
     if config.algorithm != "rl_seq2seq":
         return None
     vectors = None
@@ -209,7 +209,9 @@ def _emotions(source: Source, config: GAILConfig, data: Data, bad: BadLines) -> 
     emotions = learn_emotions(data.train, vectors, config)
     held_out = data.validation
     accuracy = emotions.accuracy([expert.prompt for expert in held_out], [expert.emotion for expert in held_out])
-    reporting.say(f"emotions of prompts: {len(emotions.labels)}; correct for {accuracy:.1%} of the held-out prompts")
+    reporting.say(
+        f"emotion classifier: {len(emotions.labels)} emotions; correct for {accuracy:.1%} of the held-out prompts"
+    )
     return emotions
 
 
@@ -218,7 +220,7 @@ def _language_model(
 ) -> tuple[Tokenizer, LanguageModel | None]:
     """Read the tokenizer and the network of --model, or else fit a tokenizer and make a GPT-2 from scratch.
 
-    RL-Seq2Seq gets no network, because its policy consists of LSTMs.
+    For RL-Seq2Seq, the network is None, because the policy consists of LSTMs.
     """
     network: LanguageModel
     controls = control_tokens(config.data)
@@ -233,7 +235,7 @@ def _language_model(
     else:
         folder = locate(source.model, source.agreed)
         tokenizer = Tokenizer.read(folder, controls, config.data.layout)
-        network, kind = read_pretrained(config, folder, tokenizer), f"of {source.model}"
+        network, kind = read_pretrained(config, folder, tokenizer), f"from {source.model}"
         if config.model.trainable != "full":
             own = network.config.vocab_size - sum(tokenizer.special(name) >= tokenizer.known for name in controls)
             network.base = Base(_named(source.model), identity(folder)[1], own)
@@ -244,7 +246,7 @@ def _language_model(
 
 
 def _named(model: str) -> str:
-    """Return a model's name in a form that is valid in any working folder: a path becomes an absolute path."""
+    """Return a model's name in a form that is valid in any working directory: a path becomes an absolute path."""
     return str(Path(model).absolute()) if Path(model).exists() else model
 
 
@@ -256,9 +258,9 @@ def _reader(source: Source, config: GAILConfig, data: Data) -> TextReader | None
         reader, kind = TextReader.make(config, [text for texts in data.training_text for text in texts]), "from scratch"
     else:
         reader, lacking = TextReader.read(config, locate(source.roberta, source.agreed))
-        kind = f"of {source.roberta}"
+        kind = f"from {source.roberta}"
         if lacking:
-            kind += f" ({', '.join(lacking)} from scratch)"
+            kind += f" (with new weights for {', '.join(lacking)})"
     sizes = reader.network.config
     reporting.say(f"RoBERTa {kind}: {counted(sizes.num_hidden_layers, 'block')}; {len(reader.tokenizer):,} tokens")
     return reader

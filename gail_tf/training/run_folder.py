@@ -1,14 +1,14 @@
 """A run of the second paper on disk.
 
-config.json                  every setting of the run, and the source of its data
-trajectories.jsonl           the expert trajectories as they were divided, and the conversations to pretrain on
-tokenizer/  model.json       the tokenizer's files, and the sizes of the language model (old runs: gpt2.json)
-roberta/                     the tokenizer's files and the sizes of the discriminator's RoBERTa, if it has one
+config.json                  all settings of the run, and the source of its data
+trajectories.jsonl           the expert trajectories of each split, and the conversations to pretrain on
+tokenizer/  model.json       the tokenizer's files, and the dimensions of the language model (old runs: gpt2.json)
+roberta/                     the tokenizer's files and the dimensions of the discriminator's RoBERTa, if it has one
 emotions.h5                  the emotion classifier of `--algorithm rl_seq2seq`, whose runs have no model.json
-checkpoint.h5                all that `--resume` needs; checkpoint.previous.h5 is the checkpoint before
-log.csv     tensorboard/     the metrics: one line, and one point, for each epoch and update
-curves.png                   the metrics of log.csv as plots
-samples/                     responses to the same held-out prompts
+checkpoint.h5                everything that `--resume` needs; checkpoint.previous.h5 is the previous checkpoint
+log.csv     tensorboard/     the metrics, with one line and one point for each epoch and update
+curves.png                   plots of the metrics in log.csv
+samples/                     responses to the same held-out prompts after each validation
 bot.h5                       the bot to chat with: weights, tokenizer and settings in one file
 evaluation.json  evaluation/ the measurements of `gail_tf.evaluate`, and its tables and plots
 """
@@ -41,7 +41,7 @@ from keras_gca.storage.run_folder import RunFolder, refuse_reached
 
 
 class GAILRun(RunFolder[GAILConfig]):
-    """Reads and writes one run of the second paper; `create` makes a new one, and `open` opens one that exists.
+    """Reads and writes one run of the second paper; `create` makes a new run, and `open` opens an existing one.
 
     Args:
         path: The folder.
@@ -76,19 +76,19 @@ class GAILRun(RunFolder[GAILConfig]):
         Args:
             path: The folder to make.
             config: The settings.
-            data: The trajectories as they were divided.
+            data: The trajectories of each split.
             tokenizer: The policy's tokenizer.
-            sizes: The sizes of the policy's language model, or None for RL-Seq2Seq.
-            source: The names of the files that the data come from, which are stored for people to read.
+            sizes: The dimensions of the policy's language model, or None for RL-Seq2Seq.
+            source: The names of the files from which the data were read. They are stored as information for the user.
             reader: The RoBERTa of the discriminator D, or None if D has another encoder.
-            emotions: RL-Seq2Seq's classifier of emotions, or None for other algorithms.
-            base: The pretrained network whose files hold the frozen weights, or None if the run stores all weights.
+            emotions: RL-Seq2Seq's emotion classifier, or None for other algorithms.
+            base: The pretrained network whose files contain the frozen weights, or None if the run stores all weights.
 
         Returns:
             The new run.
 
         Raises:
-            UserError: The folder holds a run already, or a file has its name.
+            UserError: The folder already contains a run, or `path` is a file.
         """
         run = cls.make(path, config, source)
         lines = [{**dataclasses.asdict(expert), "part": part} for part in PARTS for expert in getattr(data, part)]
@@ -107,10 +107,10 @@ class GAILRun(RunFolder[GAILConfig]):
         return run
 
     def data(self) -> Data:
-        """The stored trajectories, and the conversations to pretrain on.
+        """Read the stored trajectories and the conversations to pretrain on.
 
         Raises:
-            UserError: The file is missing or damaged; the message names the line.
+            UserError: The file is missing or damaged. If a line is damaged, the message names it.
         """
         path = self.path / "trajectories.jsonl"
         parts: dict[str, list[Any]] = {part: [] for part in (*PARTS, "general")}
@@ -126,24 +126,24 @@ class GAILRun(RunFolder[GAILConfig]):
         return Data(**{part: tuple(members) for part, members in parts.items()})
 
     def tokenizer(self) -> Tokenizer:
-        """The stored tokenizer.
+        """Read the stored tokenizer.
 
         Raises:
-            UserError: Its files are missing or damaged.
+            UserError: A file of the tokenizer is missing or damaged.
         """
         return Tokenizer.read(self.path / "tokenizer", control_tokens(self.config().data))
 
     def reader(self) -> TextReader | None:
-        """The discriminator's RoBERTa with random weights, or None if the discriminator has another encoder.
+        """Make the discriminator's RoBERTa with random weights; return None if the discriminator has another encoder.
 
         Raises:
-            UserError: Its files are damaged.
+            UserError: A file of the RoBERTa is damaged.
         """
         folder = self.path / "roberta"
         return TextReader.open(self.config(), folder) if folder.exists() else None
 
     def emotions(self) -> EmotionClassifier | None:
-        """RL-Seq2Seq's classifier of emotions, or None for another algorithm.
+        """Read RL-Seq2Seq's emotion classifier; return None for another algorithm.
 
         Raises:
             UserError: The file is missing or damaged.
@@ -158,7 +158,7 @@ class GAILRun(RunFolder[GAILConfig]):
             raise UserError(f"{path}: the file is damaged; its parts do not fit together ({error})") from None
 
     def is_finished(self) -> bool:
-        """Whether the training has ended and has written its bot.
+        """Return whether the training has ended and the bot has been written.
 
         Raises:
             UserError: The settings, the data or both checkpoints cannot be read.
@@ -172,8 +172,8 @@ class GAILRun(RunFolder[GAILConfig]):
     def refuse_totals(self, before: GAILConfig, facts: dict[str, Any], changes: Mapping[str, Any]) -> None:
         """Refuse totals that the run has already reached; see `RunFolder.refuse_totals`.
 
-        A run of `--algorithm mle` or `selection` is refused, too. It has no updates, and with updates it would be
-        another algorithm.
+        A run of `--algorithm mle` or `selection` is also refused, because it has no updates. With updates, it would no
+        longer be a run of this algorithm.
         """
         if before.algorithm in WITHOUT_UPDATES and not before.rollout.updates:
             raise UserError(
@@ -185,10 +185,11 @@ class GAILRun(RunFolder[GAILConfig]):
             refuse_reached(name, number, done)
 
     def model(self) -> tuple[LanguageModelConfig | None, Base | None]:
-        """The sizes of the language model, and the pretrained network whose files hold its frozen weights.
+        """Read the dimensions of the language model, and the name of the network whose files have its frozen weights.
 
         Returns:
-            The sizes, which are None for RL-Seq2Seq, and the base, which is None if the run stores all weights.
+            The dimensions, or None for RL-Seq2Seq; and the pretrained network with the frozen weights, or None if the
+            run stores all weights.
 
         Raises:
             UserError: The file is missing or damaged.
@@ -197,7 +198,7 @@ class GAILRun(RunFolder[GAILConfig]):
             return None, None
         path = self.path / "model.json"
         if not path.exists() and (self.path / "gpt2.json").exists():
-            path = self.path / "gpt2.json"  # the file's name when only a GPT-2 could be a policy
+            path = self.path / "gpt2.json"  # the name of this file in old runs, whose policies could only be GPT-2s
         sizes = read_config(path, config_of)
         try:
             return sizes, Base.of(json_files.read_object(path).get("base"))
@@ -206,7 +207,7 @@ class GAILRun(RunFolder[GAILConfig]):
 
 
 def _trajectory(values: dict[str, Any]) -> Trajectory:
-    """Make a trajectory from its fields in JSON; raise TypeError or ValueError if a field is missing or wrong."""
+    """Make a trajectory from its JSON fields; raise KeyError, TypeError or ValueError if a field is not valid."""
     made = Trajectory(**values | {"history": _texts(values["history"])})
     _texts([made.prompt, made.response, made.source, made.emotion or ""])
     if type(made.conversation) is not int or type(made.turn) is not int:

@@ -36,7 +36,7 @@ from keras_gca.storage.live_files import Exchange
 
 SAMPLES = 6  # the number of held-out prompts whose responses are shown
 
-# The metrics that are printed for an epoch or update; log.csv holds all.
+# The metrics that are printed after an epoch or update; log.csv has all metrics.
 SHOWN = (
     "loss", "val_perplexity", "reward_generated", "reward_expert", "accuracy_generated", "accuracy_expert",
     "kl_per_token", "response_length", "repeated",
@@ -44,7 +44,7 @@ SHOWN = (
 
 
 class GAILSession(Session):
-    """A training by Algorithm 1 and its run folder; `train_agent` and `resume` return one.
+    """A training run by Algorithm 1, with its run folder; `train_agent` and `resume` return a session.
 
     Args:
         run: The run folder.
@@ -52,7 +52,7 @@ class GAILSession(Session):
         data: The trajectories for training, test and validation.
         network: The policy's language model, or None for RL-Seq2Seq.
         reader: The RoBERTa of the discriminator D, or None if D has another encoder.
-        emotions: RL-Seq2Seq's classifier of emotions, or None for other algorithms.
+        emotions: RL-Seq2Seq's emotion classifier, or None for other algorithms.
     """
 
     package = "gail_tf"
@@ -72,7 +72,7 @@ class GAILSession(Session):
         super().__init__(run, training)
         self.data = data
         self._network, self._reader, self._emotions = network, reader, emotions
-        self._warned: set[str] = set()  # failures that were reported already
+        self._warned: set[str] = set()  # failures that have already been reported
 
     @classmethod
     def of(
@@ -94,7 +94,7 @@ class GAILSession(Session):
             tokenizer: The policy's tokenizer.
             network: The policy's language model, with adapters for `--trainable lora`, or None for RL-Seq2Seq.
             reader: The RoBERTa of D for `--discriminator-encoder roberta`; otherwise None.
-            emotions: RL-Seq2Seq's classifier of emotions, or None for other algorithms.
+            emotions: RL-Seq2Seq's emotion classifier, or None for other algorithms.
 
         Returns:
             The session, before its first stage.
@@ -114,7 +114,7 @@ class GAILSession(Session):
         return cls(run, made, data, network, reader, emotions)
 
     def _describe(self) -> None:
-        """Print the sizes of the networks with -v, the warm-ups that were shortened, and an estimate of a long run."""
+        """Print the sizes of the networks (with -v), the cost of a long run, and the warm-ups that were shortened."""
         super()._describe()
         training, network = self.training, self._network
         if network is not None:
@@ -127,37 +127,39 @@ class GAILSession(Session):
                 f"{steps} of {total:,} in {phase.replace('_', ' ')}" for phase, (steps, total) in shortened.items()
             )
             full = counted(self.training.config.optimizer.warmup_steps, "step")
-            reporting.say(f"warm-up: {full}; in phases that are too short for it, shortened to {', '.join(phases)}")
+            reporting.say(f"warm-up: {full}, but fewer in phases that are too short: {', '.join(phases)}")
 
     def restore(
         self, facts: dict[str, Any], arrays: dict[str, np.ndarray], unit: str, totals: Mapping[str, int] | None = None
     ) -> None:
-        """Restore a checkpoint; see `Session.restore`. A failure that stopped the run before does not stop it again."""
+        """Restore a checkpoint; see `Session.restore`.
+
+        A training failure that has already stopped the run does not stop it again.
+        """
         super().restore(facts, arrays, unit, totals)
         if self.training.config.run.on_failure == "stop":
             self._warned.update(failure.name for failure in failures.watch(self.training.history))
 
     def sizes(self) -> dict[str, int]:
-        """The number of weights of the policy and of the judge (the discriminator or the emotion classifier)."""
+        """Return the number of weights in the policy and in the judge (the discriminator or the emotion classifier)."""
         networks = {"policy": self.training.policy.variables, "judge": self.training.judge.variables}
         return {name: numbers_of(variables) for name, variables in networks.items()}
 
     def title(self, stage: Stage) -> str:
-        """The phase, and the number of the epoch or update."""
+        """Return a title with the phase and the number of the epoch or update."""
         return f"{stage.phase.replace('_', ' '):18} {stage.number}/{stage.of}"
 
     def done(self) -> dict[str, int]:
-        """The number of updates that are done. The result is empty for an algorithm that has no updates."""
+        """Return the number of completed updates. The result is empty for an algorithm that has no updates."""
         config = self.training.config
         if config.algorithm in WITHOUT_UPDATES and not config.rollout.updates:
             return {}
         return {"updates": sum(row["phase"] == IMITATION for row in self.training.history)}
 
     def further(self) -> str:
-        """Describe the updates that follow in a run that is trained further, in a line to print.
+        """Describe in one line the updates that follow if a run is trained further.
 
-        The line has the numbers of these updates, and the learning rate and the share of human demonstrations at their
-        start.
+        The line says which updates follow, and with which learning rate and share of human demonstrations they start.
         """
         training, config = self.training, self.training.config
         done, course = self.done()["updates"], training.optimiser.course()
@@ -170,13 +172,13 @@ class GAILSession(Session):
         return f"{parts[0]}: {'; '.join(parts[1:])}"
 
     def end_of_stage(self, event: Event) -> bool:
-        """Warn of known failures of the training and, after a validation, plot the log and write sample responses.
+        """Warn of known training failures and, after a validation, plot the log and write sample responses.
 
         Args:
             event: The end of a stage.
 
         Returns:
-            True if a failure has occurred for the first time and `--on-failure stop` is set: the run is then stopped.
+            Whether the run must stop, because a failure has occurred for the first time and `--on-failure stop` is set.
         """
         run, training = self.run, self.training
         failed = False
@@ -195,7 +197,7 @@ class GAILSession(Session):
         return failed
 
     def _answer(self, questions: list[str]) -> tuple[list[Exchange], list[Exchange]]:
-        """Answer the questions of a user who watches the training, and some held-out prompts."""
+        """Answer some held-out prompts, and the questions of a user who watches the training."""
         held_out = [self.data.validation[row] for row in _sample_rows(self.data.validation)]
         return answer(self.training, held_out, self._emotions, questions)
 
@@ -211,7 +213,7 @@ class GAILSession(Session):
         return list(zip(prompts, texts, strict=True))
 
     def write(self) -> None:
-        """Write the bot with the policy after maximum likelihood and, if imitation has begun, the current policy."""
+        """Write the bot with the policy after maximum likelihood training and, during imitation, the current policy."""
         training = self.training
         policies = {MAXIMUM_LIKELIHOOD: training.reference.policy if training.imitates else training.policy}
         if training.imitates and training.config.rollout.updates:
@@ -235,7 +237,7 @@ class GAILSession(Session):
                 print(f"  after {phase.replace('_', ' '):19} {measured[-1]:8.2f}")
         if phases[IMITATION] and not training.config.offline:
             first, last = phases[IMITATION][0], phases[IMITATION][-1]
-            print(f"reward by the {self._judge_name}, of the policy's responses (of the experts')")
+            print(f"reward by the {self._judge_name} for the policy's responses (for the experts' responses)")
             for name, row in (("first update", first), ("last update", last)):
                 print(f"  {name:25} {row['reward_generated']:8.3f} ({row['reward_expert']:.3f})")
             if training.judge.discriminates:
@@ -243,7 +245,7 @@ class GAILSession(Session):
                 print(f"  experts' {last['accuracy_expert']:25.1%}\n  the policy's {last['accuracy_generated']:21.1%}")
 
     def show_replies(self) -> None:
-        """Print the responses of all policies and of the expert to some held-out prompts."""
+        """Print the responses of all policies, and the expert's response, to some held-out prompts."""
         print(f"\nresponses to held-out prompts (* the {self._judge_name}'s choice)")
         agent = GAILAgent.load(self.run.bot)
         for number, row in enumerate(_sample_rows(self.data.validation)):
@@ -254,7 +256,7 @@ class GAILSession(Session):
             print(f"     {'expert':18} {asked.response}")
 
     def conclude(self) -> None:
-        """Print what the run folder contains, and the commands that can read it."""
+        """Print what the run folder contains, and which commands can be used next."""
         path = self.run.path
         print(
             f"\nwrote {path}: bot.h5 is the bot to chat with; log.csv, curves.png, samples and tensorboard show how it "
@@ -269,7 +271,7 @@ class GAILSession(Session):
 
 
 def _sample_rows(trajectories: Sequence[Trajectory]) -> np.ndarray:
-    """Choose evenly spread rows of held-out trajectories to show. Tweets are left out unless there is nothing else."""
+    """Choose held-out trajectories to show, evenly spread. Tweets are left out unless there are only tweets."""
     spoken = [row for row, trajectory in enumerate(trajectories) if trajectory.source != "tweets"]
     candidates = np.array(spoken or range(len(trajectories)))
     return candidates[np.linspace(0, len(candidates) - 1, min(SAMPLES, len(candidates))).astype(int)]

@@ -82,14 +82,17 @@ def test_every_remedy_is_a_setting():
             r"--trainable: lora does not work with --algorithm trpo; head is expected",
         ),
         ({"algorithm": "trpo", "value_baseline": "on"}, r"--value-baseline: only PPO has a value baseline"),
-        ({"discriminator": "token", "discriminator_encoder": "roberta"}, r"--discriminator token: RoBERTa reads whole"),
+        (
+            {"discriminator": "token", "discriminator_encoder": "roberta"},
+            r"--discriminator token: RoBERTa judges only complete",
+        ),
         (
             {"discriminator_encoder": "roberta", "instance_noise": 0.1},
             r"--instance-noise: the noise is added to features",
         ),
         (
             {"discriminator": "token", "level": "token", "length_drift_strength": 1.0},
-            r"--length-drift-strength: only rewards of whole responses",
+            r"--length-drift-strength: only rewards for complete responses",
         ),
         (
             {"sentiment": "off", "sentiment_history": "on"},

@@ -208,7 +208,7 @@ def test_an_independent_encoder_measures_relevance(runs, tmp_path, capsys):
     assert experiment["command"].startswith("python -m gail_tf.evaluate first --max-responses 6 ")
     assert experiment["seeds"] == {"responses": 0, "runs": [0]}
     assert table_with_command(experiment).splitlines()[0] in out
-    assert "The features of MAUVE come from encoder, with which no system was trained." in out
+    assert "The features for MAUVE come from encoder, which was not used to train any system." in out
     found = stored(Path("first"))
     policy, options = (
         found["policies"]["imitation"],
@@ -382,7 +382,11 @@ def spoil_vectors(folder):
         (spoil_line, ["first", "second"], r"second/trajectories.jsonl:\d+: the line is damaged"),
         (spoil_vectors, ["first"], "vectors.txt:4: 1 number after the word; 2 are expected"),
         (spoil_vectors, ["first", "second"], "vectors.txt:4: 1 number after the word; 2 are expected"),
-        (lambda folder: (folder / "out").write_text(""), ["first", "--output", "out"], "out: a file; --output names a"),
+        (
+            lambda folder: (folder / "out").write_text(""),
+            ["first", "--output", "out"],
+            "out: this is a file; --output with a folder",
+        ),
         (
             lambda folder: None,
             ["first", "--policy", "best"],
@@ -420,8 +424,8 @@ def test_a_run_that_stopped_early_is_refused(runs, capsys):
     Path("first/log.csv").write_text(log[0] + "\n")
     status, _, err = run(evaluate, capsys, "first")
     assert (status, err.count("\n")) == (2, 1)
-    assert "first: the training stopped before maximum likelihood ended (0 of 1 epochs)" in err
-    assert err.endswith("resume it by python -m gail_tf.train --resume first\n")
+    assert "first: the run stopped before the end of maximum likelihood training (0 of 1 epochs)" in err
+    assert err.endswith("resume it with python -m gail_tf.train --resume first\n")
     Path("first/log.csv").unlink()
     assert run(evaluate, capsys, "first")[2] == err
     Path("second/bot.h5").unlink()

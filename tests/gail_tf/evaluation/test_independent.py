@@ -19,7 +19,7 @@ def test_above_shuffled_by_hand():
     found = above_shuffled(vectors, others, np.array([7, 7, 3]))
     # 0.6 - 0; 0 - 1; 1 - mean(0.8, 0)
     np.testing.assert_allclose(found, [0.6, -1, 0.6])
-    with pytest.raises(ValueError, match="shuffled pairs need two conversations or more"):
+    with pytest.raises(ValueError, match="shuffled pairs need two or more conversations"):
         above_shuffled(vectors, others, np.zeros(3))
 
 

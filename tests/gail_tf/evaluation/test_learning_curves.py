@@ -18,7 +18,7 @@ def test_systems_are_compared_by_means_in_bands_over_their_runs():
         "trpo": [imitation({"kl_per_token": 0.5}, {"kl_per_token": 0.6, "val_perplexity": 20.0})],
     }
     figure = learning_curves.compare(histories)
-    kl = panel(figure, "KL to the reference, nats a token")
+    kl = panel(figure, "KL to the reference, nats per token")
     assert list(kl) == ["gail", "trpo"]
     np.testing.assert_array_equal(kl["gail"], [(1, 2), (2, 4)])
     np.testing.assert_array_equal(kl["trpo"], [(1, 0.5), (2, 0.6)])

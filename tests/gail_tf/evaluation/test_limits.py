@@ -109,7 +109,10 @@ def test_no_further_run_is_measured_when_the_time_is_over(clock, monkeypatch, ca
     assert report.evaluate_runs(["a", "b", "c"], Options(), limit=TimeLimit(2, clock)) is None
     assert measured == ["a", "b"]
     out = capsys.readouterr().out
-    assert out == f"the time is over; measured: 2 of 3 runs\nnext: the same command continues with {tmp_path / 'c'}\n"
+    assert out == (
+        "the time limit has been reached; measured: 2 of 3 runs\n"
+        f"next: the same command continues with {tmp_path / 'c'}\n"
+    )
     monkeypatch.setattr(ablations, "evaluate", measure)
     runs = {"a variant": [SimpleNamespace(path=tmp_path)]}
     assert ablations.measure(runs, Options(), TimeLimit(0.0, clock)) is None
@@ -135,7 +138,7 @@ def test_table_2_is_not_made_when_the_time_is_over(setup, monkeypatch):
 def test_a_comparison_with_ratings_has_no_limit(said, tmp_path):
     (tmp_path / "ratings.jsonl").touch()
     message = said(evaluate.main, "evaluate", "a run", "--ratings", "ratings.jsonl", "--minutes", "5")
-    assert message == "evaluate: --ratings keeps nothing of a comparison that is not complete; leave out --minutes\n"
+    assert message == "evaluate: --ratings cannot continue a comparison that was interrupted; leave out --minutes\n"
 
 
 def test_an_evaluation_without_results_ends_as_after_an_interruption(monkeypatch):

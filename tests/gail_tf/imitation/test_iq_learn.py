@@ -129,5 +129,5 @@ def test_the_settings_of_offline_algorithms():
         GAILConfig.preset("tiny", algorithm="extra_likelihood", value_baseline="on")
     with pytest.raises(UserError, match=r"--td-weight: -1.0 is out of range"):
         GAILConfig.preset("tiny", td_weight=-1.0)
-    with pytest.raises(UserError, match=r"--algorithm selection: D chooses among whole responses"):
+    with pytest.raises(UserError, match=r"--algorithm selection: D chooses among complete responses"):
         GAILConfig.preset("tiny", algorithm="selection", updates=3)

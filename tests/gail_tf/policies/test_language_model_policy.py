@@ -239,11 +239,11 @@ class TestBadInput:
     def test_policy(self, gpt2):
         with pytest.raises(UserError, match="--trainable: 'some' is not one of full, lora, head"):
             Policy(gpt2, "some")
-        with pytest.raises(ValueError, match="lora is expected if the network has adapters, and only then"):
+        with pytest.raises(ValueError, match="lora is expected for a network with adapters and only for one"):
             Policy(gpt2, "lora")
 
     def test_what_does_not_fit_into_the_positions(self, policy):
-        message = "conditions of 9 and responses of 17 tokens do not fit into a network with 24 positions"
+        message = "conditions of 9 and responses of 17 tokens are too long for a network with 24 positions"
         with pytest.raises(ValueError, match=message):
             sample(policy, Sampling(17))
         with pytest.raises(ValueError, match=message):

@@ -210,7 +210,9 @@ def test_a_run_of_the_second_paper_is_trained_and_resumed_on_official_parts(arch
     path = tmp_path / "run"
     options = [*SMALL_GAIL, "--max-trajectories", "68", "--splits", "official"]
     assert command_line.run(gail_train.main, "train", [*options, "--data", str(archive), "--run", str(path)]) == 0
-    assert "expert trajectories: 48 train, 8 test, 12 validation; the corpora's own parts" in capsys.readouterr().out
+    assert (
+        "expert trajectories: 48 train, 8 test, 12 validation; the corpora's official splits" in capsys.readouterr().out
+    )
     assert json.loads((path / "config.json").read_text())["config"]["splits"] == "official"
     archive.unlink()
     assert command_line.run(gail_train.main, "train", ["--resume", str(path), "--updates", "4"]) == 0
