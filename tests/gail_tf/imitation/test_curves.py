@@ -9,7 +9,7 @@ from tests.factories.histories import HISTORY, panel
 def test_each_figure_stands_at_the_epochs_and_updates_that_have_it():
     figure = curves.paint(HISTORY)
     assert [axes.get_title() for axes in figure.axes] == [title for title, *_ in curves.PANELS]
-    perplexity = panel(figure, "perplexity, held out")
+    perplexity = panel(figure, "held-out perplexity")
     np.testing.assert_array_equal(perplexity["experts' responses"], [(1, 30), (2, 20), (4, 21)])
     reward = panel(figure, "reward")
     assert set(reward) == {"the policy's responses", "the experts' responses"}
