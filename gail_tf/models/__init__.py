@@ -1,1 +1,1 @@
-"""Networks: GPT-2, Llama, RoBERTa and the paper's tanh network; reads and writes Hugging Face folders."""
+"""The networks (GPT-2, Llama, RoBERTa, BERT, the paper's tanh network), and files in Hugging Face's format."""
