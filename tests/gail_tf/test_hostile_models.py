@@ -164,7 +164,7 @@ def test_tokens_with_ids_beyond_all(tmp_path):
         values = json.loads(json.dumps(fuzz_targets.TOKENIZER))
         values["model"]["vocab"] |= ids
         (tmp_path / "tokenizer.json").write_text(json.dumps(values))
-        with pytest.raises(UserError, match="ids are not the numbers from 0 on"):
+        with pytest.raises(UserError, match="ids are not consecutive numbers starting at 0"):
             Tokenizer.read(tmp_path)
     (tmp_path / "tokenizer.json").write_text(json.dumps(fuzz_targets.TOKENIZER))
     assert len(Tokenizer.read(tmp_path)) == 258
