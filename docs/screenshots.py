@@ -1,6 +1,6 @@
-"""`python -m docs.screenshots RUN GAIL_RUN`: takes the pictures of the README, in headless Chromium.
+"""`python -m docs.screenshots RUN GAIL_RUN`: takes the README's screenshots in headless Chromium.
 
-The pictures show pages of two trained runs, one of each paper. The program needs the extras `web` and `test`, and
+The screenshots show pages for two trained runs, one for each paper. The program needs the extras `web` and `test`, and
 Chromium on the path. It writes docs/chat_page.png, docs/survey.png and docs/empathy_chat_page.png.
 """
 
