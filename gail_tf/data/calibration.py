@@ -15,7 +15,7 @@ _TEXTS = {
     "advise": ("Should I suggest what you could do?", ("yes, give advice", "no advice")),
     "console": ("Should I console or encourage you?", ("yes, console me", "no, just listen")),
     "length": ("How long should my replies be?", ("short", "medium", "long")),
-    "intensity": ("How much feeling should my words have?", ("calm words", "strong words")),
+    "intensity": ("How much emotion should my words express?", ("calm words", "strong words")),
 }
 
 

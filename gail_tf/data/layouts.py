@@ -122,8 +122,8 @@ def _with_system_message(name: str, message: str) -> Layout:
     return replace(CHATML, name=name, begin=f"<|im_start|>system\n{message}<|im_end|>\n")
 
 
-# The last three layouts begin with a system message. The templates of their models insert it if a conversation has
-# none.
+# The last three layouts begin with a system message. Their models' templates insert this message if a conversation has
+# no system message.
 KNOWN = {
     layout.name: layout
     for layout in (
@@ -137,7 +137,7 @@ KNOWN = {
     )
 }
 
-# The SHA-256 of other makers' templates, after `layout_of` has normalised their text, with the equivalent layouts. If a
+# The SHA-256 hashes of other makers' templates, whose text `layout_of` normalises, with the equivalent layouts. If a
 # template inserts a default system message, its layout here has no system message. A policy is trained on
 # conversations, so the message would only make conditions longer, and it would no longer be true ("trained by Hugging
 # Face").
@@ -155,7 +155,7 @@ _TEMPLATES = {
 
 
 def layout_of(template: str) -> Layout:
-    """Return the layout of a chat template, without the template's own system message.
+    """Return the layout of a chat template, without the template's default system message.
 
     Args:
         template: The text of the template, which is compared with known templates and never run.

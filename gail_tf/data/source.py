@@ -86,7 +86,7 @@ class Source:
             splits: See `DataSettings.splits`.
 
         Returns:
-            The trajectories, and the counts of bad lines. Later readers of other files add their counts to the latter.
+            The trajectories, and the counts of bad lines. Later readers of other files add to these counts.
 
         Raises:
             UserError: A file is missing or damaged. The message names the file and the line.

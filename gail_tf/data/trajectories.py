@@ -35,7 +35,7 @@ class Trajectory:
         response: The expert's response.
         emotion: EmpatheticDialogues' label of the conversation (one of 32), or DailyDialog's label of the prompt (one
             of 6). None stands for DailyDialog's label "no emotion", and for a corpus without labels.
-        source: The name of the corpus' format, as in `keras_gca.data.conversations`, or "tweets".
+        source: The name of the corpus format, as in `keras_gca.data.conversations`, or "tweets".
         conversation: The number of the conversation among all conversations that `read_trajectories` read in one call.
         turn: The number of the turn, counted from 1.
         part: The split (train, validation or test) to which the authors of the corpus assigned the conversation. None
@@ -120,7 +120,7 @@ def conversation_trajectories(
         turns: With "disjoint", as in the paper, a turn consists of a prompt and a response, and the next turn begins
             after it. A last utterance without a response is not used. With "staggered", every utterance after the first
             is the response to the one before it. In both cases all earlier utterances are the history.
-        source: The name of the corpus' format.
+        source: The name of the corpus format.
         number: The number of the conversation.
 
     Raises:
@@ -154,13 +154,15 @@ def read_tweets(path: str | os.PathLike, bad: BadLines | None = None) -> list[st
     path, bad = Path(path), bad or BadLines(error=UserError)
     if kind := binary.kind_of(path):
         raise UserError(
-            f"{path}: the file looks like {kind}, which cannot be read; a CSV file, or one tweet per line, is expected"
+            f"{path}: the file looks like {kind}, which cannot be read; a CSV file, or a text file with one tweet per "
+            "line, is expected"
         )
     texts = _csv_texts(path, bad) if path.suffix.lower() == ".csv" else (line for _, line in Reading(bad).lines(path))
     tweets = [as_written(re.sub(r"https?://\S+", " ", html.unescape(text))) for text in texts]
     if not any(tweets):
         raise UserError(
-            f"{path}: the file contains no tweets; a CSV file with a column `text`, or one tweet per line, is expected"
+            f"{path}: the file contains no tweets; a CSV file with a column `text`, or a text file with one tweet per "
+            "line, is expected"
         )
     return [tweet for tweet in tweets if tweet]
 
@@ -199,7 +201,7 @@ def split(trajectories: Sequence[Trajectory], seed: int, fractions: tuple[float,
 
     Args:
         trajectories: The trajectories.
-        seed: The seed of the order of the conversations.
+        seed: The seed for the order of the conversations.
         fractions: The shares of train, test and validation.
 
     Raises:
@@ -240,7 +242,7 @@ def split(trajectories: Sequence[Trajectory], seed: int, fractions: tuple[float,
 
 
 def _place(trajectory: Trajectory, seed: int) -> bytes:
-    """Return the key of a conversation in the order drawn by the seed: a hash of its first two utterances."""
+    """Return the key by which conversations are sorted: a hash of the seed and the first two utterances."""
     opening = (*trajectory.history, trajectory.prompt, trajectory.response)[:2]
     words = [" ".join(re.findall(r"\w+", utterance.casefold())) for utterance in opening]
     return hashlib.blake2b("\n".join((str(seed), *words)).encode(), digest_size=16).digest()

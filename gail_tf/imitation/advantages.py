@@ -40,7 +40,7 @@ class AdvantageEstimator:
         Args:
             rollouts: The buffer.
             logits: D's expert logits for the responses, (B,) float32, or (B, R) from a token discriminator.
-            seed: The seed of the permutation of `--reward-control permuted`.
+            seed: The seed of the permutation for `--reward-control permuted`.
 
         Returns:
             The advantages and the targets, both float32. Their shape is (B,), or (B, R) if each token has its own

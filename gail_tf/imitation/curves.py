@@ -20,7 +20,7 @@ PANELS = (
     ("KL to the reference, nats per token", "low: close to the start of imitation", ("kl_per_token",)),
     ("KL of an update, nats per response", "high: large steps", ("kl",)),
     ("clip fraction", "0 to 0.3 is usual", ("clip_fraction",)),
-    ("tokens in a response", "close to the experts is better", ("response_length", "expert_length")),
+    ("tokens in a response", "close to the experts' is better", ("response_length", "expert_length")),
     (
         "diversity of the rollouts",
         "word pairs: high is better; others: low",

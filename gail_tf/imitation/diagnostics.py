@@ -62,7 +62,7 @@ def row(
 
     Args:
         rollouts: The buffer.
-        judged: The result of `of_judgement`, computed before anything was learned from the buffer.
+        judged: The result of `of_judgement`, computed before the policy and the judge learned from the buffer.
         policy_log: The metrics of each step of the policy's optimiser; their means are logged.
         adapted: The coefficients that change from update to update, for example the share of demonstrations.
         judge_log: The metrics of each pass of the judge over the buffer; those of the last pass are logged.
@@ -101,7 +101,7 @@ def learned(row: Metrics) -> Metrics:
 
 
 def auc(rollouts: Rollouts, judgement: Judgement, config: GAILConfig) -> float:
-    """The probability that the discriminator ranks an expert's response above one of the policy's.
+    """The probability that the discriminator ranks an expert's response above a response of the policy.
 
     A contrastive discriminator only compares the two responses to the same prompt. A token discriminator ranks
     responses by the mean of their tokens' logits.

@@ -1,4 +1,4 @@
-"""The encoders, which are the networks with which the discriminator D computes expert logits for responses.
+"""The encoders: the networks that the discriminator D uses to compute expert logits for responses.
 
     FrozenEncoder       the paper's network, which reads features that the frozen reference computes
     TrainableEncoder    the same network on top of its own language model, which is trained too: either all of its
@@ -122,7 +122,7 @@ class FrozenEncoder(Encoder):
     would reveal information about later tokens.
 
     Args:
-        sizes: The sizes of the reference's language model.
+        sizes: The config of the reference's language model.
         config: The settings.
     """
 

@@ -1,8 +1,7 @@
 """The base class of judges, which rate how much a response looks like an expert's.
 
 The discriminator is an example of a judge. A judge outputs an expert logit for each response. The logit is high if the
-judge considers the response to be an expert's.
-Shapes: B responses of at most R tokens.
+judge considers the response to be an expert's. Shapes: B responses of at most R tokens.
 """
 
 import abc
@@ -82,7 +81,7 @@ class Judge(abc.ABC):
 
         Args:
             rollouts: The buffer.
-            seed: The seed of the order of the responses and of the noise.
+            seed: The seed for the order of the responses and for the noise.
             number: The number of this pass over the buffer, counted from 0.
             steps: The maximum number of steps. If None, the whole buffer is read.
 

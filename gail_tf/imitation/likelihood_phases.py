@@ -150,7 +150,7 @@ class LikelihoodPhases:
     # Storing and restoring
 
     def facts(self) -> dict[str, Any]:
-        """The position in the epoch and the sums of its losses, as values for the JSON part of a checkpoint."""
+        """The position in the epoch and the sums of its losses, as JSON values for a checkpoint."""
         return {"step": self._step, "sums": self._sums.tolist()}
 
     def restore(self, phase: str | None, step: int, facts: dict[str, Any], with_optimizer: bool) -> None:
@@ -163,7 +163,7 @@ class LikelihoodPhases:
             with_optimizer: Whether the checkpoint holds the phase's optimizer.
 
         Raises:
-            KeyError: A fact is missing.
+            KeyError: A value is missing.
             ValueError: The checkpoint holds an optimizer, but `phase` is not one of the two phases.
         """
         self._step, self._sums = step, np.array(facts["sums"])

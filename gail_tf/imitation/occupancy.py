@@ -168,8 +168,8 @@ def imitate(
 ) -> Iterator[Imitation]:
     """Algorithm 1 with tables in place of networks.
 
-    In each iteration D takes one step that increases Eq. 6. Then the policy takes one step that decreases Q, which is
-    computed from the cost c = log D. The policy starts uniform, and D starts at 1/2 everywhere.
+    In each iteration D takes one step that increases the objective of Eq. 6. Then the policy takes one step that
+    decreases Q, which is computed from the cost c = log D. The policy starts uniform, and D starts at 1/2 everywhere.
 
     The step of D is a step of gradient ascent on D's logits, divided by rho_pi + rho_E. (It is a Newton step where D is
     1/2 and the rate is 1.) The step of the policy is the exact minimum, in every state, of an objective like Eq. 7: the

@@ -1,8 +1,8 @@
 """Trains the policy on the experts' responses only, for as many steps as PPO takes on the policy's responses.
 
 `--algorithm extra_likelihood` continues maximum likelihood. It is a control experiment for imitation: an improvement
-that it achieves with as many steps on the same prompts is not due to a discriminator. `--algorithm iqlearn` adds a
-regulariser (`iq_learn.py`).
+that it achieves with the same number of steps on the same prompts is not due to a discriminator. `--algorithm iqlearn`
+adds a regulariser (`iq_learn.py`).
 """
 
 from collections.abc import Iterator

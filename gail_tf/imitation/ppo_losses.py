@@ -52,7 +52,7 @@ def policy_loss(
         mask: (B, T), which tokens count.
         level: What an action is: "response" or "token".
         epsilon: The ratio is clipped to [1 - epsilon, 1 + epsilon]. If None, the ratio is not clipped, as in Eq. 7.
-        kl_coefficient: C of Eq. 7, a scalar, or 0 for no penalty. The penalty is added to the clipped objective, too.
+        kl_coefficient: C of Eq. 7, a scalar, or 0 for no penalty. The penalty also applies to the clipped objective.
         kl: (B, T), the exact KL(old || new) at each token (`exact_kl`). If None, the KL is estimated with the estimator
             k3 of `sampled_kl`.
         generated: (B,) bool, true for the responses that the old policy sampled. Only these count in the mean KL: human

@@ -70,7 +70,7 @@ class Reading(NamedTuple):
 
 
 class Reference:
-    """The frozen policy with which imitation starts. It computes the features that D reads, and log-probabilities.
+    """The frozen policy with which imitation starts. It computes log-probabilities and the features that D reads.
 
     The log-probabilities are needed to measure the KL divergence from the reference. One pass over a condition serves
     two responses to it: the response in the buffer, for which features and log-probabilities are computed, and the

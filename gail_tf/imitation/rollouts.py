@@ -32,9 +32,9 @@ class Rollouts(NamedTuple):
         human: (B,) bool, true for human demonstrations.
         log_probs: (B, R) float32, the tokens' log-probabilities under the policy that collected the buffer.
         reference: (B, R) float32, the same tokens' log-probabilities under the reference.
-        states: (B, R, E) float32, the last hidden states of a frozen network before each token. They are stored for a
-            policy that trains only a head on top of the network, because its states never change. It is None for any
-            other policy.
+        states: (B, R, E) float32, the last hidden states of a frozen network before each token. They are stored only
+            for a policy that trains a head on top of the network, because then they never change. None for any other
+            policy.
         given: The responses in the form that the discriminator D reads.
         expert: The experts' responses to the same prompts, in the same form.
         texts: The B responses as text.
@@ -237,7 +237,7 @@ def draw_rows(count: int, number: int, start: int, seed: int) -> np.ndarray:
     Args:
         count: The number of rows to draw from.
         number: The number of rows to draw.
-        start: The position in the sequence of the first drawn row.
+        start: The position of the first drawn row in the sequence.
         seed: The seed of the permutations.
 
     Returns:

@@ -114,7 +114,7 @@ class GAILState(StagedTraining):
     # Storing and restoring
 
     def state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-        """Return everything that a checkpoint needs to continue the training exactly.
+        """Return everything that a checkpoint needs to continue the training run exactly.
 
         Returns:
             JSON values, and arrays by name.
