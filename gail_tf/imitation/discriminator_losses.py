@@ -120,7 +120,7 @@ def auc(expert: np.ndarray, generated: np.ndarray) -> float:
     """The probability that an expert's sample has a higher logit than a generated sample; a tie counts half.
 
     It is the area under the ROC curve: 0.5 if D only guesses, and 1 if some threshold separates both kinds of samples.
-    Unlike the accuracy it does not depend on D's decision threshold.
+    Unlike the accuracy, it does not depend on D's decision threshold.
 
     Args:
         expert: (n,), the logits of the experts' samples.

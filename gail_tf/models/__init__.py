@@ -1,1 +1,1 @@
-"""The networks (GPT-2, Llama, RoBERTa, BERT, the paper's tanh network), and files in Hugging Face's format."""
+"""Networks: GPT-2, Llama, RoBERTa, BERT and the paper's tanh network; reading and writing of Hugging Face folders."""

@@ -22,8 +22,8 @@ def config_of(values: dict[str, Any]) -> LanguageModelConfig:
     """Make the config of a network from the content of a config.json.
 
     Args:
-        values: The content of the file. A file without a model_type is treated as a GPT-2's, because old GPT-2 files
-            have none.
+        values: The content of the file. A file without a model_type is treated as a GPT-2 file, because old GPT-2 files
+            have no model_type.
 
     Raises:
         UserError: The file describes a network that cannot be a policy, or a variant that is not implemented.

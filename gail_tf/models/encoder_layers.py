@@ -121,7 +121,7 @@ class Encoder:
     """The layers that RoBERTa and BERT share: the embeddings, then the blocks.
 
     Args:
-        config: The sizes.
+        config: The config of the network.
         initial: Draws the initial weights.
         policy: The Keras dtype policy.
     """

@@ -1,4 +1,4 @@
-"""The base class of the configs of GPT-2 and of the Llama family, which gives their values common names."""
+"""The base class of the configs of GPT-2 and of the Llama family, which gives their settings common names."""
 
 import abc
 import dataclasses

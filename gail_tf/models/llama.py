@@ -16,7 +16,7 @@ from gail_tf.models.transformer import Initial
 class Llama(LanguageModel):
     """A Llama model; see `LanguageModel` for the arguments and methods.
 
-    Unlike GPT-2 it has RMS norms, rotary positions, grouped-query attention and gated hidden layers.
+    Unlike GPT-2, it has RMS norms, rotary positions, grouped-query attention and gated hidden layers.
 
     A file has separate kernels for queries, keys and values, each of shape (outputs, inputs). This class has one kernel
     for all three, of shape (inputs, outputs). Likewise it joins the two kernels of a gated hidden layer.

@@ -41,7 +41,7 @@ def check_sizes(config: Any, least: Mapping[str, int], shares: Sequence[str]) ->
         config: The config.
         least: The names of the attributes that must be integers, with the smallest allowed value of each. Attributes
             whose names end with "layer" or "layers" are numbers of layers, which may be at most MOST_LAYERS.
-        shares: The names of the attributes that must be numbers from 0 to below 1.
+        shares: The names of the attributes that must be numbers of at least 0 and below 1.
 
     Raises:
         UserError: An attribute is out of range or not a number.
