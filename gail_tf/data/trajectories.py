@@ -235,7 +235,7 @@ def split(trajectories: Sequence[Trajectory], seed: int, fractions: tuple[float,
     if not all(parts):
         few = counted(total, "conversation is", "conversations are")
         raise UserError(
-            f"{few} too few to be divided into train, test and validation (in plain text, an empty line ends a "
+            f"{few} too few to be divided into train, test and validation (in plain text an empty line ends a "
             "conversation)"
         )
     return Split(*map(tuple, parts))

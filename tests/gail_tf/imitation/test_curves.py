@@ -23,7 +23,7 @@ def test_shades_tell_the_phases_apart():
     assert [(patch.get_x(), patch.get_width()) for patch in axes.patches] == [(0.5, 2), (2.5, 2)]
     assert [text.get_text() for text in axes.texts] == ["maximum likelihood", "imitation"]
     explained = axes.figure.get_supxlabel()
-    assert explained.endswith("phases of the training: maximum likelihood (1 to 2), imitation (3 to 4).")
+    assert explained.endswith("phases of training: maximum likelihood (1 to 2), imitation (3 to 4).")
     assert curves.paint([]).get_supxlabel()
 
 
