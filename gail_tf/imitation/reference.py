@@ -170,7 +170,7 @@ class Reference:
             expert: The tokens and the mask of the experts' responses, of the same shape as the responses, or None.
 
         Returns:
-            The arrays by name. The features of the experts' responses, if there are any, are `expert_features`.
+            The arrays by name. If `expert` is given, `expert_features` are the features of the experts' responses.
         """
         responses = [(response, response_mask)] if expert is None else [(response, response_mask), expert]
         if isinstance(self.policy, Policy):

@@ -135,11 +135,11 @@ class LlamaConfig(LanguageModelConfig):
 
     @property
     def biases(self) -> dict[str, bool]:
-        """Whether each of three kinds of matrix products has a bias.
+        """Whether the matrix products in a block have biases, for three kinds of products.
 
         Returns:
-            One value for the products that compute queries, keys and values ("qkv"), one for the product after
-            attention ("o"), and one for the products in the hidden layer ("mlp").
+            A dictionary with three keys: "qkv" for the products that compute queries, keys and values, "o" for the
+            product after attention, and "mlp" for the products in the hidden layer.
         """
         qwen = self.model_type == "qwen2"
         return {
