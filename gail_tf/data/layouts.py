@@ -236,12 +236,12 @@ def _read_text(path: Path) -> str:
         with path.open("rb") as stream:
             content = stream.read(_LARGEST + 1)
         if len(content) > _LARGEST:
-            raise UserError(f"{path}: the file has more than {_LARGEST:,} bytes, too many for a chat template")
+            raise UserError(f"{path}: the file is larger than {_LARGEST:,} bytes, too large for a chat template")
         return content.decode("utf-8")
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror})") from None
     except UnicodeDecodeError:
-        raise UserError(f"{path}: the text is not UTF-8") from None
+        raise UserError(f"{path}: the file is not UTF-8 text") from None
 
 
 def _end_of_text(folder: Path, values: dict[str, Any]) -> str:

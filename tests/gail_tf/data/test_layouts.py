@@ -182,7 +182,7 @@ def test_damaged_configs(tmp_path, values, message):
 
 
 def test_damaged_template_files(tmp_path):
-    for content, message in ((b"\xff\xfe", "the text is not UTF-8"), (b"x" * 1_000_001, "more than 1,000,000 bytes")):
+    for content, message in ((b"\xff\xfe", "not UTF-8 text"), (b"x" * 1_000_001, "larger than 1,000,000 bytes")):
         (tmp_path / "chat_template.jinja").write_bytes(content)
         with pytest.raises(UserError, match=rf"chat_template\.jinja: the file is {message}"):
             read_layout(tmp_path)
