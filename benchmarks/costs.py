@@ -1,22 +1,22 @@
-"""Calculates the costs of a GPT-2 without running it: parameters, floating-point operations, memory and traffic.
+"""Calculates the costs of a GPT-2 model without running it: parameters, operations, memory and traffic.
 
-E = n_embd is the width of the hidden states, I the number of inner units of a block, and L = n_layer the number of
-blocks.
+E = n_embd is the width of the hidden states, I is the number of units in a block's hidden layer, and L = n_layer is the
+number of blocks.
 """
 
 from gail_tf.models.gpt2_config import GPT2Config
 from gail_tf.models.projection import Adapters
 from gail_tf.models.tanh_network import HIDDEN_UNITS
 
-# How often a step of learning computes the matrix products of the blocks, and how often the product with the
-# vocabulary. A product is computed once in the forward pass. It is computed once more for the gradient of its input if
-# weights below it learn, and once more for the gradient of its weights if they learn. If only a head learns, the blocks
-# are not computed at all, because the reference policy has already computed the same states.
+# How often a training step computes the matrix products in the blocks, and how often the product with the vocabulary. A
+# product is computed once in the forward pass. It is computed once more for the gradient of its input if weights below
+# it are trained, and once more for the gradient of its weights if they are trained. If only a head is trained, the
+# blocks are not computed at all, because the reference policy has already computed the same states.
 PRODUCTS = {"full": (3, 3), "lora": (2, 2), "head": (0, 2)}
 
 
 def parameters(sizes: GPT2Config) -> int:
-    """The number of all weights of a GPT-2."""
+    """The total number of weights in a GPT-2 model."""
     width, inner = sizes.n_embd, sizes.inner
     block = block_weights(sizes) // sizes.n_layer + 9 * width + inner  # biases, and two layer norms
     return (sizes.vocab_size + sizes.n_positions) * width + sizes.n_layer * block + 2 * width
@@ -28,9 +28,9 @@ def block_weights(sizes: GPT2Config) -> int:
 
 
 def learned(sizes: GPT2Config, trainable: str = "full") -> int:
-    """The number of weights that learn.
+    """The number of trained weights.
 
-    `trainable` is "full" (all weights), "lora" (low-rank adapters of all products) or "head" (two tanh layers).
+    `trainable` is "full" (all weights), "lora" (low-rank adapters for all products) or "head" (two tanh layers).
     """
     width, inner = sizes.n_embd, sizes.inner
     if trainable == "lora":
@@ -44,28 +44,28 @@ def learned(sizes: GPT2Config, trainable: str = "full") -> int:
 def flops(sizes: GPT2Config, read: float, predicted: float = 0) -> float:
     """The number of floating-point operations to read `read` tokens and to compute logits at `predicted` positions.
 
-    A matrix product needs two operations for each weight and token. The products of tokens with tokens in the attention
-    are left out. With a hundred tokens they would add 2 % to the operations of the smallest GPT-2.
+    A matrix product needs two operations for each weight and token. The matrix products between tokens in the attention
+    are not counted. With a hundred tokens they would add 2 % to the operations of the smallest GPT-2.
     """
     return 2.0 * (block_weights(sizes) * read + sizes.vocab_size * sizes.n_embd * predicted)
 
 
 def learning_flops(sizes: GPT2Config, read: float, predicted: float, trainable: str = "full") -> float:
-    """The number of floating-point operations of a training step, its forward and backward pass; see `flops`."""
+    """The number of floating-point operations in the forward and backward pass of a training step; see `flops`."""
     blocks, vocabulary = PRODUCTS[trainable]
     return blocks * flops(sizes, read) + vocabulary * flops(sizes, 0, predicted)
 
 
 def memory(sizes: GPT2Config, trainable: str = "full", weight_bytes: int = 4, master: bool = False) -> int:
-    """The bytes of the policy, its gradients, AdamW's two moments (in float32) and the reference policy.
+    """The memory for the policy, its gradients, AdamW's two moments (in float32) and the reference policy, in bytes.
 
-    Activations are not included. If only a head learns, policy and reference share one GPT-2.
+    Activations are not included. If only a head is trained, the policy and the reference share one GPT-2.
 
     Args:
-        sizes: The sizes of the GPT-2.
-        trainable: Which weights learn; see `learned`.
-        weight_bytes: The size of a weight, and of its gradient.
-        master: Whether the weights that learn have an additional copy in float32.
+        sizes: The config of the GPT-2 model.
+        trainable: Which weights are trained; see `learned`.
+        weight_bytes: The size of a weight and of its gradient, in bytes.
+        master: Whether the trained weights have an additional float32 copy.
     """
     all_weights, moved = parameters(sizes), learned(sizes, trainable)
     networks = {"full": 2 * all_weights, "lora": 2 * (all_weights + moved), "head": all_weights + 2 * moved}[trainable]
@@ -73,7 +73,7 @@ def memory(sizes: GPT2Config, trainable: str = "full", weight_bytes: int = 4, ma
 
 
 def traffic(sizes: GPT2Config, trainable: str, steps: int, workers: int, gradient_bytes: int = 4) -> float:
-    """The number of bytes that each worker sends to sum the gradients of `steps` steps by a ring all-reduce.
+    """The number of bytes that each worker sends to sum the gradients of `steps` steps with a ring all-reduce.
 
     Each worker receives the same number of bytes.
     """

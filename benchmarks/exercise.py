@@ -1,4 +1,4 @@
-"""The second paper's benchmark: the work that each contestant does, which is one PPO update on texts of one length.
+"""The work that each contestant in the second paper's benchmark does: one PPO update on texts of equal length.
 
 A contestant is a program that is measured: this project, or another implementation."""
 
@@ -20,7 +20,7 @@ SAMPLING = "sampling"
 OLD = "old log-probs"  # the responses' log-probabilities, if sampling does not return them
 REFERENCE = "reference"  # the frozen reference policy's log-probabilities, and the features that D reads
 LEARNING = "learning"  # the policy's gradient steps
-JUDGING = "D"  # the discriminator's judgement, and its own learning
+JUDGING = "D"  # the discriminator's judgements, and its training
 REST = "rest"
 PHASES = (SAMPLING, OLD, REFERENCE, LEARNING, JUDGING, REST)
 
@@ -51,15 +51,15 @@ class Exercise:
     """The work of one update.
 
     Attributes:
-        sizes: The sizes of the policy's GPT-2.
+        sizes: The config of the policy's GPT-2.
         rollouts: The number of responses in the update.
-        prompt: The number of tokens of each prompt.
-        response: The number of tokens of each response. No response ends earlier.
+        prompt: The number of tokens in each prompt.
+        response: The number of tokens in each response. No response ends earlier.
         sample_batch: The number of responses that are sampled at a time, and that the frozen reference policy reads at
             a time.
-        minibatch: The number of responses from which the policy learns at a time.
-        discriminator_batch: The number of responses from which D, the discriminator, learns at a time. The same step
-            also learns from as many responses of experts.
+        minibatch: The number of responses in each minibatch on which the policy is trained.
+        discriminator_batch: The number of the policy's responses in each training step of the discriminator D. The step
+            also uses the same number of experts' responses.
     """
 
     sizes: GPT2Config
@@ -78,10 +78,10 @@ class Exercise:
         return self.rollouts * self.response
 
     def gpt2(self, adapters: Adapters | None = None, precision: str = "float32") -> GPT2:
-        """Make a GPT-2 of random weights, which are the same at each call. It never generates END.
+        """Make a GPT-2 with random weights, which are the same in each call. It never generates END.
 
-        One number of its hidden states is always large, and gives END a logit of about -1000. Therefore every
-        contestant with these weights draws responses of full length, without a change to its sampling.
+        One component of its hidden states is always large and gives END a logit of about -1000. Therefore every
+        contestant with these weights samples responses of full length, without a change to its sampling.
         """
         made = GPT2(self.sizes, seed=1, adapters=adapters, precision=precision)
         shift, embeddings = made.weights["ln_f.bias"].numpy(), made.weights["wte.weight"].numpy()
@@ -95,7 +95,7 @@ class Exercise:
         return self._random(self.prompt, seed=2)
 
     def expert_responses(self) -> np.ndarray:
-        """Random responses in place of experts', (rollouts, response) int32."""
+        """Random responses in place of experts' responses, (rollouts, response) int32."""
         return self._random(self.response, seed=3)
 
     def tokenizer(self) -> tokenizers.Tokenizer:
@@ -110,11 +110,11 @@ class Exercise:
 
 
 class Update(Protocol):
-    """A contestant of the benchmark.
+    """A contestant in the benchmark.
 
     Attributes:
         watch: The stopwatch that measures the time of the contestant's phases.
-        flops: The number of floating-point operations of an update, by phase.
+        flops: The number of floating-point operations in an update, by phase.
     """
 
     watch: Stopwatch
@@ -123,4 +123,4 @@ class Update(Protocol):
     def flops(self) -> dict[str, float]: ...
 
     def __call__(self) -> int:
-        """Make one update, and return the number of tokens in its responses."""
+        """Run one update, and return the number of tokens in its responses."""

@@ -1,11 +1,11 @@
 """`python -m benchmarks.first_paper` measures the first paper's training and decoding at the paper's sizes.
 
-    speed    each kind of work, compared with the original method and PyTorch, interleaved
+    speed    each kind of work, compared with the original method and PyTorch in turns
     epoch    one epoch of teacher forcing over a corpus of the paper's size, in float32 and bfloat16
-    growth   how the cost grows with vocabulary, answer length and batch
+    growth   how the cost grows with the vocabulary, the answer length and the batch size
     memory   peak memory of training on 100,000 pairs
 
-It prints Markdown tables. PyTorch takes part if it is installed: pip install -e '.[benchmarks]'.
+It prints Markdown tables. PyTorch is included if it is installed: pip install -e '.[benchmarks]'.
 """
 
 import argparse
@@ -47,7 +47,7 @@ from keras_gca.training.self_conversation import converse
 from keras_gca.training.teacher_forcing import TeacherForcing
 
 PAPER = Sizes(vocabulary=7000)
-SMALL, LARGE = 12, 64  # answers in a batch; 12 have about as many tokens (128) as a batch of the original program
+SMALL, LARGE = 12, 64  # answers in a batch; 12 answers have about 128 tokens, like the original program's batch
 RATE = 5e-5
 SEED = np.zeros(2, np.int32)
 OURS, ORIGINAL, TORCH = "here", "original method", "PyTorch"
@@ -69,12 +69,12 @@ def pairs_of(path: Path | None) -> Pairs:
 
 
 def flops_of_a_token(sizes: Sizes) -> float:
-    """The floating-point operations of the two largest layers for one token, in the forward and the backward pass."""
+    """The floating-point operations in the two largest layers for one token, in the forward and the backward pass."""
     return 6 * (2 * sizes.sentence_embedding * sizes.hidden_units + sizes.hidden_units * sizes.vocabulary)
 
 
 def cycling(pairs: Pairs, size: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Iterate over the batches without end: after the last batch the first one follows again."""
+    """Iterate over the batches endlessly: after the last batch, the first one follows again."""
     batches = [take_batch(pairs, batch, size) for batch in plan_batches(pairs, size, seed=0) if len(batch) == size]
     return itertools.cycle(batches)
 
@@ -85,7 +85,7 @@ def several(work: Callable[[], int], times: int) -> Callable[[], int]:
 
 
 def teacher_forcing(pairs: Pairs, size: int, precision: str = "float32", sizes: Sizes = PAPER) -> Callable[[], int]:
-    """Return a function that makes one training step per call, and returns the step's number of tokens."""
+    """Return a function that runs one training step per call, and returns the number of tokens in the step."""
     learner = TeacherForcing(GenerativeConversationalAgent(sizes), (*WHITE, *YELLOW), RATE, precision=precision)
     batches = cycling(pairs, size)
     return lambda: int(learner.train_step(*next(batches), SEED).sums[1])
@@ -109,7 +109,7 @@ def generator(pairs: Pairs, size: int) -> Callable[[], int]:
 
 
 def taught(pairs: Pairs, steps: int) -> GenerativeConversationalAgent:
-    """Train a generator a little, so that its replies end and its hidden layer is sparse, as after a real training."""
+    """Train a generator briefly, so that its replies end and its hidden layer is sparse, as after full training."""
     gca = GenerativeConversationalAgent(PAPER)
     learner, batches = TeacherForcing(gca, (*WHITE, *YELLOW), 1e-3), cycling(pairs, SMALL)
     for _ in range(steps):
@@ -165,7 +165,7 @@ def speed(options: argparse.Namespace) -> dict:
         return 16
 
     def talk() -> int:
-        # Each of the contexts gives two answers, which form one pair.
+        # Each context leads to two answers, which form one pair.
         return 2 * sum(len(made) for _, made in converse(decoder, contexts))
 
     def original_reply() -> int:
@@ -223,13 +223,13 @@ def _print_speed(results: dict) -> None:
         for name, value in rates.items():
             flops = flops_of_a_token(PAPER) * value / 1e9 / rate if title.startswith("teacher") else None
             rows.append([title, name, number(value), number(ours / value), "" if flops is None else f"{flops:.0%}"])
-    print(f"One matrix product of the largest layer: {rate:.0f} GFLOP/s.\n")
-    header = ["work", "by", "rate", "speed-up of this project", "share of the matrix-product rate"]
+    print(f"Speed of the matrix product in the largest layer: {rate:.0f} GFLOP/s.\n")
+    header = ["work", "program", "speed", "speed-up of this project", "share of the matrix product's speed"]
     print(table(header, rows) + "\n")
 
 
 def epoch(options: argparse.Namespace) -> dict:
-    """Measure whole epochs of teacher forcing."""
+    """Measure complete epochs of teacher forcing."""
     pairs = pairs_of(options.data)
     results, rows = {}, []
     for precision in ("float32", "bfloat16"):
@@ -249,13 +249,13 @@ def epoch(options: argparse.Namespace) -> dict:
             results[f"{precision}, {size}"] = seconds
             rows.append([precision, size, *(f"{s:.1f}" for s in seconds), f"{waiting / seconds[1]:.2%}"])
     print(f"One epoch: {len(pairs):,} pairs, {pairs.tokens:,} tokens, 7,000 words.\n")
-    header = ["precision", "answers per batch", "first epoch, s", "second, s", "share of the input pipeline"]
+    header = ["precision", "answers per batch", "first epoch, s", "second epoch, s", "input pipeline's share"]
     print(table(header, rows) + "\n")
     return results
 
 
 def growth(options: argparse.Namespace) -> dict:
-    """Measure the tokens per second of teacher forcing while one of the sizes grows."""
+    """Measure the speed of teacher forcing, in tokens per second, while one of the sizes grows."""
     random = np.random.default_rng(0)
 
     def synthetic(vocabulary: int, length: int, count: int) -> Pairs:
@@ -278,7 +278,7 @@ def growth(options: argparse.Namespace) -> dict:
         results[title] = rate
         gflops = flops_of_a_token(sizes) * rate / 1e9
         rows.append([title, number(rate), number(gflops)])
-    print(table(["size that grows", "tokens/s", "GFLOP/s in the two large layers"], rows) + "\n")
+    print(table(["varied size", "tokens/s", "GFLOP/s in the two large layers"], rows) + "\n")
     return results
 
 
@@ -296,7 +296,7 @@ def memory(options: argparse.Namespace) -> dict:
         for _ in range(10):
             work()
     peak = peak_memory()
-    print(f"{len(pairs):,} pairs, three phases of training at the paper's sizes: {peak:.2f} GiB at the peak\n")
+    print(f"Peak memory of the three training phases at the paper's sizes, with {len(pairs):,} pairs: {peak:.2f} GiB\n")
     return {"pairs": len(pairs), "peak GiB": peak}
 
 
@@ -307,7 +307,9 @@ PARTS = {"memory": memory, "speed": speed, "epoch": epoch, "growth": growth}
 def _parser() -> argparse.ArgumentParser:
     made = parser("first_paper", __doc__, PARTS, rounds=7)
     made.add_argument("--data", type=Path, metavar="FILE", help="a corpus to use instead of the embedded one")
-    made.add_argument("--folder", default=".", metavar="DIR", help="where `memory` writes its temporary corpus")
+    made.add_argument(
+        "--folder", default=".", metavar="DIR", help="the folder in which `memory` writes its temporary corpus"
+    )
     return made
 
 

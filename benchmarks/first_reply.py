@@ -1,8 +1,9 @@
-"""`python -m benchmarks.first_reply`: measures where the time from a chat's command to its first reply goes.
+"""`python -m benchmarks.first_reply`: measures how the time from a chat's command to its first reply is spent.
 
 Each measurement is a new process, which loads a bot and answers one message twice. The parts are the start of the
-interpreter, the imports, the loading of the bot, the first reply, which makes the graph, and the same reply again. The
-difference of the last two is the time for making the graph. Checkouts of other versions take turns with this one.
+interpreter, the imports, the loading of the bot, the first reply, which also builds the graph, and the same reply
+again. The difference between the last two is the time for building the graph. Checkouts of other versions take turns
+with this one.
 """
 
 import argparse
@@ -58,7 +59,7 @@ mark()
 
 
 def first_reply(checkout: Path, package: str, bot: str | None) -> dict[str, list[float]]:
-    """Measure one chat in a new process: seconds, and processor seconds, of each of PARTS, and GB of memory."""
+    """Measure one chat in a new process: the seconds and processor seconds of each part, and the memory in GB."""
     program = f"{BEGIN}\npath, message = {bot!r}, {MESSAGE!r}\n{PROGRAMS[package]}\n{END}"
     environment = os.environ | {"PYTHONPATH": str(checkout), "TF_CPP_MIN_LOG_LEVEL": "3"}
     began = time.time()
@@ -72,13 +73,20 @@ def first_reply(checkout: Path, package: str, bot: str | None) -> dict[str, list
 
 
 def main() -> None:
-    """Measure the requested chats, and print a table."""
+    """Measure the requested chats and print a table."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.first_reply", description=__doc__)
-    parser.add_argument("--package", choices=PROGRAMS, default="keras_gca", help="the paper of the bot [keras_gca]")
-    parser.add_argument("--bot", help="a run or a bot [the shipped bot]")
-    parser.add_argument("--rounds", type=int, default=10, metavar="N", help="measurements of each version [10]")
+    parser.add_argument("--package", choices=PROGRAMS, default="keras_gca", help="the bot's package [keras_gca]")
+    parser.add_argument("--bot", help="a run folder or a bot file [the shipped bot]")
     parser.add_argument(
-        "--checkout", type=Path, action="append", default=[], metavar="DIR", help="another version to compare with"
+        "--rounds", type=int, default=10, metavar="N", help="number of measurements of each version [10]"
+    )
+    parser.add_argument(
+        "--checkout",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="DIR",
+        help="the checkout of another version to compare with",
     )
     options = parser.parse_args()
     checkouts = [*(path.resolve() for path in options.checkout), Path(__file__).parents[1]]

@@ -1,4 +1,4 @@
-"""Calculates what a training run with the paper's Table 1 at full scale costs: operations, and hours at given rates."""
+"""Calculates the cost of training at the full scale of the paper's Table 1: operations, and hours at given speeds."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,11 +15,11 @@ TRAJECTORIES = 208_600  # Section 4.1
 
 
 class Work(NamedTuple):
-    """The work of a phase of the training.
+    """The work of one kind in a training phase.
 
     Attributes:
         phase: The name of the phase.
-        kind: SAMPLING, REFERENCE or LEARNING. Work of different kinds runs at different rates.
+        kind: SAMPLING, REFERENCE or LEARNING. Work of different kinds runs at different speeds.
         flops: The number of floating-point operations.
     """
 
@@ -32,10 +32,10 @@ def plan(sizes: GPT2Config, table: GAILConfig, prompt: int = 64, response: int =
     """Calculate the work of all phases of Algorithm 1 with the settings of Table 1. Validation is not included.
 
     Args:
-        sizes: The sizes of the GPT-2.
+        sizes: The config of the GPT-2 model.
         table: The settings, with the numbers of epochs, updates, rollouts and steps of the discriminator D.
-        prompt: The number of tokens of every prompt.
-        response: The number of tokens of every response.
+        prompt: The number of tokens in every prompt.
+        response: The number of tokens in every response.
     """
     trained = round(FRACTIONS[0] * TRAJECTORIES)
     passes = trained * table.likelihood.mle_epochs
@@ -50,18 +50,18 @@ def plan(sizes: GPT2Config, table: GAILConfig, prompt: int = 64, response: int =
 
 
 def hours(work: list[Work], rates: Mapping[str, float]) -> list[float]:
-    """The hours of each phase, where `rates` has the floating-point operations per second of each kind of work."""
+    """The hours for each item of work; `rates` gives the operations per second for each kind of work."""
     return [each.flops / rates[each.kind] / 3600 for each in work]
 
 
 @dataclass(frozen=True)
 class Device:
-    """An accelerator that has not been measured here, so that its rates are assumptions.
+    """An accelerator that has not been measured here, so that its speeds are assumptions.
 
-    Each kind of work is assumed to reach a share of the peak (UTILISATION). The share of sampling is small, because 64
-    responses are drawn token by token: most of the time goes into reading weights from memory and into starting
-    programs on the device. The other kinds of work are products of large matrices. For several devices, communication
-    is assumed to cost no time.
+    Each kind of work is assumed to reach a fraction of the peak speed (UTILISATION). The fraction for sampling is
+    small, because 64 responses are sampled token by token: most of the time is spent on reading weights from memory and
+    on launching kernels. The other kinds of work are products of large matrices. For several devices, communication is
+    assumed to take no time.
 
     Attributes:
         name: The name of the device, or of the devices.
@@ -73,7 +73,7 @@ class Device:
 
     @property
     def rates(self) -> dict[str, float]:
-        """The floating-point operations per second of each kind of work."""
+        """The floating-point operations per second for each kind of work."""
         return {kind: share * self.peak for kind, share in UTILISATION.items()}
 
 

@@ -1,13 +1,13 @@
-"""Lets bots answer fixed prompts, and makes sheets on which readers judge the replies blind by docs/judging/rubric.md.
+"""Lets bots answer fixed prompts, and makes sheets for blind judgements of the replies by docs/judging/rubric.md.
 
     python -m benchmarks.judging answer docs/judging/first_messages.csv RUN --generator adversarial --output new.csv
     python -m benchmarks.judging sheets before.csv new.csv --folder sheets
     python -m benchmarks.judging count sheets --experiment counts.json --table replies.md
 
-`answer` takes bots of both papers. Each sheet has the replies of all systems in a different order, without the names of
-the systems. If several systems give the same reply to a prompt, it occurs only once. `key.csv` says which system gave
-which reply. A reader writes 1 or 0 into the column `judgement`, and `count` counts these judgements. It can also write
-the counts as the JSON file of an experiment, and all replies as a table.
+`answer` accepts bots of both papers. Each sheet contains the replies of all systems in a different order, without the
+systems' names. If several systems give the same reply to a prompt, the reply occurs only once. `key.csv` records which
+system gave which reply. A reader writes 1 or 0 into the column `judgement`, and `count` counts these judgements. It can
+also write the counts as the JSON file of an experiment, and all replies as a table.
 """
 
 import argparse
@@ -31,20 +31,20 @@ if TYPE_CHECKING:
     from keras_gca.serving.protocol import Chatting
 
 REPLY, ROW, JUDGEMENT, KEY = "reply", "row", "judgement", "key.csv"
-AT_ONCE = 50  # prompts that are answered in one batch
+AT_ONCE = 50  # the number of prompts that are answered in one batch
 
 Table = list[dict[str, str]]
 
 
 def answer(prompts: Table, agent: "Chatting", how: Any, generator: str | None = None, seed: int = 0) -> Table:
-    """Answer each prompt alone, as the first utterance of a conversation.
+    """Answer each prompt separately, as the first utterance of a conversation.
 
     Args:
-        prompts: The rows of a file of prompts. The first column has the messages that the agent answers.
+        prompts: The rows of a file of prompts. The first column contains the messages that the agent answers.
         agent: The agent of either paper.
         how: The settings with which the agent generates answers; see `decoding` of `Chatting.answers_to_all`.
-        generator: The generator whose reply is taken. If None, the reply that the discriminator ranks first is taken.
-        seed: The seed of sampling for the first prompt. The seed of each further prompt is one higher.
+        generator: The generator whose reply is used. If None, the reply that the discriminator ranks first is used.
+        seed: The sampling seed for the first prompt. The seed for each further prompt is one higher.
 
     Returns:
         The rows with the column `reply`, in the same order.
@@ -53,7 +53,7 @@ def answer(prompts: Table, agent: "Chatting", how: Any, generator: str | None = 
         UserError: The agent has no such generator.
     """
     if generator is not None and generator not in agent.generators:
-        raise UserError(f"--generator {generator}: the bot has {', '.join(agent.generators)}")
+        raise UserError(f"--generator {generator}: the bot's generators are {', '.join(agent.generators)}")
     texts, replies = [next(iter(row.values())) for row in prompts], []
     for start in range(0, len(texts), AT_ONCE):
         part = texts[start : start + AT_ONCE]
@@ -71,8 +71,8 @@ def make_sheet(systems: dict[str, Table], random: np.random.Generator) -> tuple[
         random: The random number generator that determines the order.
 
     Returns:
-        The sheet, with the number of each row, the columns of the prompts, the reply and an empty judgement; and the
-        key, with one row for each row of the sheet and each system that gave its reply.
+        The sheet and the key. The sheet has the number of each row, the columns of the prompts, the reply and an empty
+        judgement. The key has one row for each row of the sheet and each system that gave this reply.
 
     Raises:
         UserError: The systems have not answered the same prompts.
@@ -102,7 +102,7 @@ def count(sheets: dict[str, Table], key: Table) -> dict[str, dict[str, int]]:
         key: The rows of `key.csv`.
 
     Returns:
-        For each system the number of accepted replies by reader.
+        For each system, the number of accepted replies by reader.
 
     Raises:
         UserError: A judgement is neither 0 nor 1.
@@ -121,7 +121,7 @@ def count(sheets: dict[str, Table], key: Table) -> dict[str, dict[str, int]]:
 
 
 def agreement(sheets: dict[str, Table], key: Table) -> float:
-    """Return the share of replies, counted once for each system, on which all readers agree."""
+    """Return the share of replies on which all readers agree. A reply counts once for each system that gave it."""
     judged = {(reader, row[ROW]): row[JUDGEMENT].strip() for reader, sheet in sheets.items() for row in sheet}
     verdicts = collections.defaultdict(set)
     for row in key:
@@ -130,7 +130,7 @@ def agreement(sheets: dict[str, Table], key: Table) -> float:
 
 
 def replies_table(sheets: dict[str, Table], key: Table) -> str:
-    """Return a Markdown table of all replies, one row for each prompt and one column for each system.
+    """Return a Markdown table of all replies, with one row for each prompt and one column for each system.
 
     The judgements of the readers are in brackets after each reply.
 
@@ -160,7 +160,7 @@ def replies_table(sheets: dict[str, Table], key: Table) -> str:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run one command; return its exit status."""
+    """Run one command, and return its exit status."""
     given = sys.argv[1:] if arguments is None else arguments
     options = _parser().parse_args(given)
     options.command = provenance.command_of("benchmarks.judging", given)
@@ -178,7 +178,7 @@ def _answer(options: argparse.Namespace) -> int:
 
 
 def _open(options: argparse.Namespace) -> tuple["Chatting", Any]:
-    """Open a bot of either paper; the replies are made as in its chat unless the options differ."""
+    """Open a bot of either paper. It replies with the same settings as in its chat unless the options differ."""
     bot = options.bot / "bot.h5" if options.bot.is_dir() else options.bot
     if str(read_facts(bot).get("format")).startswith("gail_tf"):
         from gail_tf.agent import GAILAgent, Replying
@@ -195,7 +195,7 @@ def _open(options: argparse.Namespace) -> tuple["Chatting", Any]:
 def _sheets(options: argparse.Namespace) -> int:
     systems = {path.stem: _read(path) for path in options.replies}
     if len(systems) < len(options.replies):
-        raise UserError("two files have the same name, which is that of their system")
+        raise UserError("two files have the same name; different names are expected, because they name the systems")
     options.folder.mkdir(parents=True, exist_ok=True)
     whole_key = []
     for number in range(1, options.readers + 1):
@@ -203,7 +203,7 @@ def _sheets(options: argparse.Namespace) -> int:
         _write(options.folder / f"reader_{number}.csv", sheet)
         whole_key += [{"reader": f"reader_{number}", **row} for row in key]
     _write(options.folder / KEY, whole_key)
-    print(f"{options.readers} sheets of {len(sheet)} replies and {KEY} in {options.folder}")
+    print(f"wrote {options.readers} sheets with {len(sheet)} replies each, and {KEY}, to {options.folder}")
     return 0
 
 
@@ -242,30 +242,43 @@ def _write(path: Path, rows: Sequence[dict[str, str]]) -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = command_line.Parser(
-        prog="python -m benchmarks.judging", description="Answer fixed prompts, and judge the replies blind."
+        prog="python -m benchmarks.judging",
+        description="Answer fixed prompts, and judge the replies without knowing which bot gave them.",
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    answering = commands.add_parser("answer", help="a bot answers a file of prompts")
-    answering.add_argument("prompts", type=Path, help="a CSV file, whose first column has the prompts")
+    answering = commands.add_parser("answer", help="let a bot answer a file of prompts")
+    answering.add_argument("prompts", type=Path, help="a CSV file whose first column contains the prompts")
     answering.add_argument("bot", type=Path, help="a run folder or a bot.h5 of either paper")
-    answering.add_argument("--output", type=Path, required=True, metavar="FILE", help="named like the system")
-    answering.add_argument("--generator", metavar="NAME", help="take this generator's replies (default: D chooses)")
+    answering.add_argument(
+        "--output", type=Path, required=True, metavar="FILE", help="the file for the replies, named after the system"
+    )
+    answering.add_argument(
+        "--generator", metavar="NAME", help="use this generator's replies (default: the replies that D ranks first)"
+    )
     answering.add_argument("--temperature", type=float, metavar="X", help="sample at this temperature")
     answering.add_argument(
-        "--beam", type=int, metavar="N", help="width of the beam, for the first paper (default: as in the chat)"
+        "--beam", type=int, metavar="N", help="beam width, for bots of the first paper (default: as in the chat)"
     )
-    answering.add_argument("--seed", type=int, default=0, metavar="N", help="seed of sampling [0]")
+    answering.add_argument("--seed", type=int, default=0, metavar="N", help="sampling seed [0]")
     answering.set_defaults(run=_answer)
-    sheets = commands.add_parser("sheets", help="make sheets without the systems' names, and a key")
+    sheets = commands.add_parser("sheets", help="make sheets without the systems' names, and the key to them")
     sheets.add_argument("replies", type=Path, nargs="+", help="files that `answer` wrote, one for each system")
-    sheets.add_argument("--folder", type=Path, required=True, metavar="DIR", help="where the sheets are written")
-    sheets.add_argument("--readers", type=command_line.at_least_one, default=2, metavar="N", help="sheets [2]")
-    sheets.add_argument("--seed", type=int, default=0, metavar="N", help="seed of the order [0]")
+    sheets.add_argument(
+        "--folder", type=Path, required=True, metavar="DIR", help="the folder for the sheets and the key"
+    )
+    sheets.add_argument(
+        "--readers",
+        type=command_line.at_least_one,
+        default=2,
+        metavar="N",
+        help="number of readers, who get one sheet each [2]",
+    )
+    sheets.add_argument("--seed", type=int, default=0, metavar="N", help="seed for the order of the replies [0]")
     sheets.set_defaults(run=_sheets)
-    counting = commands.add_parser("count", help="count the judgements of filled sheets")
-    counting.add_argument("folder", type=Path, help="the folder of the sheets")
+    counting = commands.add_parser("count", help="count the judgements on the completed sheets")
+    counting.add_argument("folder", type=Path, help="the folder with the sheets and the key")
     reporting.add_experiment(counting)
-    counting.add_argument("--table", type=Path, metavar="FILE", help="write all replies to this Markdown file, too")
+    counting.add_argument("--table", type=Path, metavar="FILE", help="also write all replies to this Markdown file")
     counting.set_defaults(run=_count)
     return parser
 

@@ -1,8 +1,9 @@
-"""`python -m benchmarks.large_corpora`: measures `keras_gca.prepare`, and training on token files, by the corpus' size.
+"""`python -m benchmarks.large_corpora`: measures `keras_gca.prepare` and training on token files at several sizes.
 
-The text is made by the benchmark itself: words with Zipf's frequencies, in conversations of two to six utterances.
-Nothing is downloaded. Memory is that of all processes of the command together, read four times a second: anonymous
-memory, and apart from it the resident pages of files, which are counted for each process that maps them.
+The benchmark generates the text itself: conversations of two to six utterances, with word frequencies by Zipf's law.
+Nothing is downloaded. Memory is the sum over all processes of the command, and it is sampled four times a second.
+Anonymous memory and the resident pages of files are reported separately. A page of a file is counted for each process
+that maps it.
 """
 
 import argparse
@@ -28,15 +29,15 @@ from keras_gca.data.token_pairs import TokenPairs
 from keras_gca.models.networks import WHITE, YELLOW, build
 from keras_gca.training.teacher_forcing import TeacherForcing
 
-VOCABULARY, EXPONENT = 60_000, 1.05  # different words of the text, and the exponent of Zipf's law
-MEAN_WORDS = 9  # in an utterance
-AT_ONCE = 50_000  # conversations that are made at a time
+VOCABULARY, EXPONENT = 60_000, 1.05  # the number of different words, and the exponent of Zipf's law
+MEAN_WORDS = 9  # the mean number of words in an utterance
+AT_ONCE = 50_000  # the number of conversations that are generated at a time
 SAMPLE_EVERY = 0.25  # seconds
 BATCH, STEPS = 32, 60
 
 
 def write_text(path: Path, pairs: int, seed: int = 0) -> None:
-    """Write conversations that have at least this number of pairs, one utterance on each line."""
+    """Write conversations with at least this number of pairs, one utterance per line."""
     random = np.random.default_rng(seed)
     words = np.array([_word(number) for number in range(VOCABULARY)], object)
     frequencies = 1 / np.arange(1, VOCABULARY + 1) ** EXPONENT
@@ -74,8 +75,8 @@ class Memory:
     """Samples the memory of a process and its children in another thread until `stop`.
 
     Attributes:
-        anonymous: The largest sum of anonymous memory, in bytes.
-        files: The largest sum of resident pages of files, in bytes.
+        anonymous: The peak of the total anonymous memory, in bytes.
+        files: The peak of the total size of resident file pages, in bytes.
         seconds: The processor time of all processes so far, in seconds.
     """
 
@@ -114,7 +115,7 @@ def _children(pid: int) -> Iterator[int]:
 
 
 def prepare(text: Path, out: Path, processes: int) -> dict[str, float]:
-    """Run `keras_gca.prepare` in a process of its own, and measure it."""
+    """Run `keras_gca.prepare` in a separate process, and measure it."""
     command = [sys.executable, "-m", "keras_gca.prepare", str(text), "--out", str(out), "--processes", str(processes)]
     began = time.perf_counter()
     process = subprocess.Popen([*command, "-q"], stdout=subprocess.DEVNULL)
@@ -138,7 +139,7 @@ def prepare(text: Path, out: Path, processes: int) -> dict[str, float]:
 
 
 def step(folder: TokenFolder) -> dict[str, float]:
-    """Measure how long a step of teacher forcing takes, and how much of it is the making of the batch."""
+    """Measure how long it takes to plan an epoch, to make a batch, and to train on it by teacher forcing."""
     config = folder.settings_of(Config.preset("tiny", hidden_size=64))
     pairs = TokenPairs(folder, config.sentence_length, config.context_utterances)
     began = time.process_time()
@@ -164,11 +165,15 @@ def step(folder: TokenFolder) -> dict[str, float]:
 
 
 def main() -> None:
-    """Measure corpora of the requested sizes, and print a table."""
+    """Measure corpora of the requested sizes and print a table."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.large_corpora", description=__doc__)
-    parser.add_argument("--pairs", type=int, nargs="+", default=[1_000_000], metavar="N", help="sizes [1000000]")
-    parser.add_argument("--processes", type=int, default=os.cpu_count() or 1, metavar="N", help="processes [cores]")
-    parser.add_argument("--folder", type=Path, metavar="DIR", help="where to write the corpora [a temporary folder]")
+    parser.add_argument(
+        "--pairs", type=int, nargs="+", default=[1_000_000], metavar="N", help="sizes of the corpora in pairs [1000000]"
+    )
+    parser.add_argument(
+        "--processes", type=int, default=os.cpu_count() or 1, metavar="N", help="number of processes [number of cores]"
+    )
+    parser.add_argument("--folder", type=Path, metavar="DIR", help="the folder for the corpora [a temporary folder]")
     options = parser.parse_args()
     rows = []
     with tempfile.TemporaryDirectory(dir=options.folder) as place:

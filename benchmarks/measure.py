@@ -1,7 +1,7 @@
 """Measures times fairly: all contestants take turns in one process, and medians are reported.
 
-The module also has what the benchmarks' commands share: parts that are chosen by name, Markdown tables, and results as
-JSON.
+The module also contains the code that the benchmark commands share: parts that are selected by name, Markdown tables,
+and results as JSON.
 """
 
 import argparse
@@ -26,14 +26,14 @@ PRODUCT = (1536, 3500, 7000)  # rows, and the sizes of the paper's largest layer
 
 
 def interleave(contestants: dict[str, Callable[[], int]], rounds: int) -> dict[str, list[float]]:
-    """Measure the rates of contestants that take turns.
+    """Measure the speeds of contestants that take turns.
 
-    A first round warms up and is not counted. The objects that exist after it are left out of garbage collections.
-    Otherwise the garbage collections of one contestant would also scan the objects of the others, which takes time.
+    A first round is a warm-up and is not counted. The objects that exist after it are excluded from garbage collection.
+    Otherwise the garbage collections in one contestant's turn would also scan the other contestants' objects.
 
     Args:
-        contestants: A function for each contestant. Each call does a part of the work, and returns how many units of
-            work, for example tokens, it has done.
+        contestants: A function for each contestant. Each call does some work, and returns how many units of work, for
+            example tokens, it has done.
         rounds: The number of counted rounds, in each of which every contestant has one turn.
 
     Returns:
@@ -54,17 +54,17 @@ def interleave(contestants: dict[str, Callable[[], int]], rounds: int) -> dict[s
 
 
 def compete(results: dict[str, Any], title: str, contestants: dict[str, Callable[[], int]], rounds: int) -> None:
-    """Measure contestants by `interleave`, and store the median rate of each in `results[title]`."""
+    """Measure contestants with `interleave`, and store the median speed of each in `results[title]`."""
     progress(title)
     results[title] = {name: statistics.median(rates) for name, rates in interleave(contestants, rounds).items()}
 
 
 class Stopwatch:
-    """Sums the seconds of named phases of a piece of work. An outer phase excludes the time of an inner phase."""
+    """Adds up the seconds of named phases. The time of an inner phase does not count for the outer phase."""
 
     def __init__(self):
         self._seconds: dict[str, float] = defaultdict(float)
-        self._within = 0.0  # the seconds of the phases that ran inside the present phase
+        self._within = 0.0  # the seconds of the phases that ran inside the current phase
 
     @contextlib.contextmanager
     def during(self, phase: str) -> Iterator[None]:
@@ -90,7 +90,7 @@ class Stopwatch:
 
 
 def matrix_product_rate(seconds: float = 2.0) -> float:
-    """The median rate of one float32 matrix product of PRODUCT's sizes on this machine, in GFLOP/s."""
+    """The median speed of a float32 matrix product with the sizes PRODUCT on this machine, in GFLOP/s."""
     rows, inner, columns = PRODUCT
     a, b = tf.random.normal((rows, inner)), tf.random.normal((inner, columns))
     product = tf.function(tf.matmul)
@@ -106,8 +106,8 @@ def matrix_product_rate(seconds: float = 2.0) -> float:
 def peak_memory() -> float:
     """The peak memory of this process, in GiB.
 
-    On Linux a new process inherits the peak of its parent if that is higher. Therefore only the children of a small
-    parent can be measured.
+    On Linux, a new process inherits its parent's peak if that is higher. Therefore a process can be measured only if
+    its parent is small.
     """
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**30 if sys.platform == "darwin" else 2**20)
 
@@ -124,20 +124,22 @@ def installed(module: str) -> bool:
 
 
 def parser(name: str, description: str, parts: Sequence[str], rounds: int) -> argparse.ArgumentParser:
-    """A parser for the options of a benchmark: which parts to run, how many rounds, and where to write the results."""
+    """A parser for a benchmark's options: which parts to run, how many rounds, and where to write the results."""
     made = argparse.ArgumentParser(
         prog=f"python -m benchmarks.{name}",
         description=description,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    made.add_argument("parts", nargs="*", help=f"parts to run, of {', '.join(parts)} [all]")
-    made.add_argument("--rounds", type=int, default=rounds, metavar="N", help=f"turns of each contestant [{rounds}]")
+    made.add_argument("parts", nargs="*", help=f"parts to run: {', '.join(parts)} [all]")
+    made.add_argument(
+        "--rounds", type=int, default=rounds, metavar="N", help=f"number of turns of each contestant [{rounds}]"
+    )
     made.add_argument("--output", type=Path, metavar="FILE", help="also write the results as JSON")
     return made
 
 
 def run_parts(parts: Mapping[str, Callable[[], Any]], options: argparse.Namespace, results: dict[str, Any]) -> None:
-    """Run the requested parts in the order of `parts`, and fill `results` with what they return."""
+    """Run the requested parts in the order of `parts`, and store their return values in `results`."""
     unknown = [name for name in options.parts if name not in parts]
     if unknown:
         raise SystemExit(f"{', '.join(unknown)}: there is no such part; the parts are {', '.join(parts)}")
@@ -154,16 +156,16 @@ def run_parts(parts: Mapping[str, Callable[[], Any]], options: argparse.Namespac
 
 
 def progress(line: str) -> None:
-    """Print a line about what is running to standard error."""
+    """Print a line to standard error that says what is running."""
     print(f"{line} ...", file=sys.stderr, flush=True)
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    """A Markdown table."""
+    """Format a Markdown table."""
     lines = [header, ["---"] * len(header), *rows]
     return "\n".join("| " + " | ".join(str(cell) for cell in line) + " |" for line in lines)
 
 
 def number(value: float) -> str:
-    """The value with three significant digits."""
+    """Format a value with three significant digits."""
     return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"

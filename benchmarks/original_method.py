@@ -1,8 +1,8 @@
 """The method of the first paper's own program, in current Keras: the baseline of the benchmark.
 
-For each token of an answer, the program trains on a separate sample by `train_on_batch`. A sample has 50 steps without
-a mask, and a one-hot target. In decoding it calls `predict` for each of 49 tokens, even if the answer has already
-ended.
+For each token of an answer, the program trains on a separate sample with `train_on_batch`. A sample has 50 time steps
+without a mask, and a one-hot target. In decoding, the program calls `predict` for each of 49 tokens, even if the answer
+has already ended.
 """
 
 from typing import NamedTuple
@@ -27,7 +27,7 @@ def per_token_samples(pairs: Pairs, padding: int = PAD) -> tuple[np.ndarray, ...
     """Make the samples of Figures 1 and 2, one for each token of each answer.
 
     Returns:
-        The contexts, the partial answers before the token, the tokens, and the number of the answer of each sample.
+        For each sample: the context, the partial answer before the token, the token, and the number of the answer.
     """
     contexts, partial_answers, tokens, owner = [], [], [], []
     length = pairs.answers.shape[1] - 1
@@ -67,7 +67,7 @@ class OriginalMethod:
         model.compile(optimizer=keras.optimizers.Adam(5e-5), loss=loss)
 
     def teacher_forcing(self, samples: Samples) -> int:
-        """Make one training step, and return its number of tokens."""
+        """Run one training step, and return the number of tokens in it."""
         self.gca.generator.train_on_batch([samples.contexts, samples.partial_answers], samples.tokens)
         return len(samples.tokens)
 
@@ -82,7 +82,7 @@ class OriginalMethod:
         return len(ones)
 
     def reply(self, context: np.ndarray) -> np.ndarray:
-        """Algorithm 1 as in the author's program: each token moves the partial answer left by one. Returns (s_s,)."""
+        """Algorithm 1 as in the author's program: each token shifts the partial answer left by one. Returns (s_s,)."""
         length = self.gca.sizes.sentence_length
         context = np.where(context == PAD, self.gca.padding, context)[None]
         answer = np.full((1, length), self.gca.padding, np.int32)

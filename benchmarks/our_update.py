@@ -1,4 +1,4 @@
-"""Measures one update of Algorithm 1 by `gail_tf`, phase by phase."""
+"""Measures one update of Algorithm 1 in `gail_tf`, phase by phase."""
 
 import numpy as np
 
@@ -14,11 +14,11 @@ from gail_tf.data.tokenizer import Tokenizer
 from gail_tf.data.trajectories import Trajectory
 from gail_tf.imitation.gail import GAILTraining
 
-UPDATES = 100  # more than any benchmark makes
+UPDATES = 100  # more than any benchmark runs
 
 
 def settings(exercise: Exercise, trainable: str = "full", precision: str = "float32") -> GAILConfig:
-    """The paper's settings, except those with which updates or contestants would do different amounts of work."""
+    """The paper's settings, except those that would make the amount of work differ between updates or contestants."""
     sizes = exercise.sizes
     return GAILConfig(
         n_layer=sizes.n_layer,
@@ -47,10 +47,10 @@ def settings(exercise: Exercise, trainable: str = "full", precision: str = "floa
 
 
 class OurUpdate:
-    """Runs the updates of a `GAILTraining`, from the first one on. Each call makes one update.
+    """Runs the updates of a `GAILTraining`, starting with the first. Each call runs one update.
 
     The measured time includes the computation of all metrics. Each update reads expert responses that no earlier update
-    has read. This is also the case in a training run on the paper's corpus, because it is large enough.
+    has read. This is also the case in a training run on the paper's corpus, because that corpus is large enough.
     """
 
     def __init__(self, exercise: Exercise, trainable: str = "full", precision: str = "float32"):
@@ -73,7 +73,7 @@ class OurUpdate:
         self._rows = (event.row for event in training if event.row is not None)
 
     def __call__(self) -> int:
-        """Make one update, and return the number of tokens in its responses."""
+        """Run one update, and return the number of tokens in its responses."""
         with self.watch.during(REST):
             row = next(self._rows)
         assert row["response_length"] == self.exercise.response, "a response has ended early"
@@ -81,12 +81,12 @@ class OurUpdate:
 
     @property
     def flops(self) -> dict[str, float]:
-        """The number of floating-point operations of an update by phase. Those of D are few, and are left out."""
+        """The number of floating-point operations in an update, by phase. D's few operations are not counted."""
         return update_flops(self.exercise, self.trainable)
 
 
 def update_flops(exercise: Exercise, trainable: str = "full") -> dict[str, float]:
-    """The number of floating-point operations of one update by `gail_tf`, by phase.
+    """The number of floating-point operations in one update of `gail_tf`, by phase.
 
     In sampling, the policy reads each prompt once and then every token of the response except the last. It computes
     logits for each token of the response. The frozen reference policy reads each prompt once, then the policy's and the

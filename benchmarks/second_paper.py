@@ -1,17 +1,17 @@
 """`python -m benchmarks.second_paper` measures the second paper's training at GPT-2's sizes.
 
-    memory     peak memory of one PPO update, alone in a process
+    memory     peak memory of one PPO update, in a separate process
     update     one PPO update by phases, compared with TextGAIL's loop in PyTorch and TRL's PPO trainer
-    sampling   responses, compared with Hugging Face's `generate`; candidates whose prompt is read once
+    sampling   sampling of responses, compared with Hugging Face's `generate`; several responses to each prompt
     mle        a step of maximum likelihood, compared with PyTorch
-    growth     how the cost grows with batch, length of responses, and GPT-2's size
-    workers    the overhead of distributing an update over several replicas or processes of this machine
+    growth     how the cost grows with the batch size, the response length and the size of GPT-2
+    workers    the overhead of distributing an update over several replicas or processes on this machine
     padding    the share of padding in the batches, compared with batches in random order
     plan       Table 1 at full scale: hours here and on accelerators, memory, traffic
 
 It prints Markdown tables. The contestants take turns in one process, and the values are medians. PyTorch, transformers
-and TRL take part if they are installed: pip install -e '.[benchmarks]'. All contestants of `update` together need about
-20 GB of memory; --contestants selects fewer.
+and TRL are included if they are installed: pip install -e '.[benchmarks]'. All contestants in `update` together need
+about 20 GB of memory; --contestants selects fewer.
 """
 
 import argparse
@@ -73,7 +73,7 @@ TITLES = {
 # These modules are imported only if the contestant takes part.
 THEIRS = {"textgail": ("benchmarks.torch_gail", "TorchUpdate"), "trl": ("benchmarks.trl_ppo", "TRLUpdate")}
 CANDIDATES = 4
-CONDITIONS, RESPONSES = (1,), (3,)  # the index in a Batch of the conditions' mask, and of the responses' mask
+CONDITIONS, RESPONSES = (1,), (3,)  # the indices in a Batch of the conditions' mask and of the responses' mask
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -87,7 +87,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-# Contestants of an update
+# Contestants in an update
 
 
 def make_update(name: str, exercise: Exercise) -> Update:
@@ -107,20 +107,20 @@ def absence(name: str) -> str | None:
     if name == "trl" and not installed("trl"):
         return "it is not installed"
     if name == "trl" and not installed("trl.experimental.ppo"):
-        return f"TRL {importlib.metadata.version('trl')} has no PPO trainer; 1.12 is the last that has"
+        return f"TRL {importlib.metadata.version('trl')} has no PPO trainer; 1.12 is the last release that has one"
     return None
 
 
 def takes_part(name: str, title: str) -> bool:
-    """Whether a contestant can take part. If it cannot, print a line that says why."""
+    """Whether a contestant can take part. If it cannot, print the reason."""
     reason = absence(name)
     if reason:
-        print(f"{title} takes no part: {reason}.\n")
+        print(f"{title} is not included: {reason}.\n")
     return not reason
 
 
 def present(options: argparse.Namespace) -> list[str]:
-    """The requested contestants of an update that can take part."""
+    """The requested contestants in an update that can take part."""
     return [name for name in options.contestants if takes_part(name, TITLES[name])]
 
 
@@ -128,9 +128,9 @@ def present(options: argparse.Namespace) -> list[str]:
 
 
 def memory(options: argparse.Namespace) -> dict:
-    """Measure the peak memory of a process that makes one update.
+    """Measure the peak memory of a process that runs one update.
 
-    The update has only as many rollouts as `gail_tf` draws at a time, 64 instead of 128.
+    The update has only as many rollouts as `gail_tf` samples at a time, 64 instead of 128.
     """
     exercise = Exercise(SIZES[options.size], PAPER.rollout.decoding_batch_size)
     results = {}
@@ -142,13 +142,13 @@ def memory(options: argparse.Namespace) -> dict:
         [TITLES[name], *(f"{gib:.2f}" for gib in (found["peak"], found["imports"], found["peak"] - found["imports"]))]
         for name, found in results.items()
     ]
-    print(f"Peak memory of one update, {options.size}, GiB. Every process has imported TensorFlow.\n")
-    print(table(["by", "peak", "after the imports", "difference"], rows) + "\n")
+    print(f"Peak memory of one update with GPT-2 {options.size}, in GiB. Every process has imported TensorFlow.\n")
+    print(table(["program", "peak", "after the imports", "difference"], rows) + "\n")
     return results
 
 
 def peaks(name: str, exercise: Exercise) -> dict[str, float]:
-    """Make one update in this process. Return its peak memory in GiB, after the imports and after the update."""
+    """Run one update in this process. Return the peak memory in GiB, after the imports and after the update."""
     if name in THEIRS:
         importlib.import_module(THEIRS[name][0])
     imports = peak_memory()
@@ -187,10 +187,10 @@ def update(options: argparse.Namespace) -> dict:
 
 
 def _print_update(options: argparse.Namespace, by: dict[str, dict], rate: float) -> None:
-    print(f"One matrix product of the first paper's largest layer: {rate:.0f} GFLOP/s.\n")
+    print(f"Speed of the matrix product in the first paper's largest layer: {rate:.0f} GFLOP/s.\n")
     print(
-        f"One PPO update, {options.size}: {PAPER.rollout.rollouts} rollouts ({options.rollouts} were timed), prompts "
-        f"of {Exercise.prompt} and responses of {Exercise.response} tokens. Seconds.\n"
+        f"One PPO update with GPT-2 {options.size}, in seconds: {PAPER.rollout.rollouts} rollouts ({options.rollouts} "
+        f"were timed), prompts of {Exercise.prompt} tokens and responses of {Exercise.response} tokens.\n"
     )
     rows = []
     for name, found in by.items():
@@ -207,14 +207,14 @@ def _print_update(options: argparse.Namespace, by: dict[str, dict], rate: float)
                 f"{fraction:.0%}",
             ]
         )
-    header = ["by", *PHASES, "total", "tokens/s", f"speed-up of {TITLES['full']}", "TFLOP"]
-    print(table([*header, "share of the matrix-product rate"], rows) + "\n")
+    header = ["program", *PHASES, "total", "tokens/s", f"speed-up of {TITLES['full']}", "TFLOP"]
+    print(table([*header, "share of the matrix product's speed"], rows) + "\n")
 
 
 def sampling(options: argparse.Namespace) -> dict:
     """Measure sampling: one response to each of 16 or 64 prompts, and several responses to each prompt.
 
-    For several responses the prompt is read either once for all of them or once for each.
+    If there are several responses, the prompt is read either once for all responses or once for each response.
     """
     exercise = Exercise(SIZES[options.size], Exercise.sample_batch)
     prompts, mask = exercise.prompts(), np.ones((exercise.rollouts, exercise.prompt), bool)
@@ -247,8 +247,8 @@ def sampling(options: argparse.Namespace) -> dict:
         contestants[f"{GENERATE}, bfloat16"] = theirs(torch.bfloat16)
     compete(results, f"sampling, {len(prompts)} responses together, tokens/s", contestants, options.rounds)
     contestants = {
-        "reading shared": ours("float32", candidates=CANDIDATES),
-        "each reads for itself": ours("float32", repeats=CANDIDATES),
+        "prompt read once": ours("float32", candidates=CANDIDATES),
+        "prompt read for each candidate": ours("float32", repeats=CANDIDATES),
     }
     title = f"{CANDIDATES} candidates to each of {len(prompts)} prompts, tokens/s"
     compete(results, title, contestants, options.rounds)
@@ -285,18 +285,18 @@ def mle(options: argparse.Namespace) -> dict:
 
 
 def _print_rates(results: dict[str, dict[str, float]]) -> None:
-    """Print the rates, and the speed-up of the first contestant over the others."""
+    """Print the speeds, and the speed-up of the first contestant over the others."""
     rows = []
     for title, rates in results.items():
         first = next(iter(rates.values()))
         rows += [[title, name, number(value), number(first / value)] for name, value in rates.items()]
-    print(table(["work", "by", "rate", "speed-up of the first"], rows) + "\n")
+    print(table(["work", "program", "speed", "speed-up of the first program"], rows) + "\n")
 
 
 def growth(options: argparse.Namespace) -> dict:
     """Measure sampling and PPO minibatches while the batch, the response or the GPT-2 grows.
 
-    The chosen size of GPT-2, all smaller sizes and the next larger one are measured; the others are extrapolated.
+    The chosen size of GPT-2, all smaller sizes and the next larger size are measured. The other sizes are extrapolated.
     """
     names = list(SIZES)
     measured = names[: names.index(options.size) + 2]
@@ -320,11 +320,11 @@ def growth(options: argparse.Namespace) -> dict:
         for title, found in results.items()
     ]
     print(
-        f"This project's sampling and PPO, full, float32, {options.size} unless the row says otherwise: responses of "
-        f"32 tokens to prompts of {Exercise.prompt}, sampled 16 and learned from 8 at a time. Extrapolated rows assume "
-        "the GFLOP/s of the largest GPT-2 that was measured.\n"
+        f"This project's sampling and PPO (full, float32) with GPT-2 {options.size} and responses of 32 tokens to "
+        f"prompts of {Exercise.prompt} tokens, unless the row says otherwise. 16 responses are sampled at a time, and "
+        "a PPO minibatch has 8. Extrapolated rows assume the GFLOP/s of the largest GPT-2 that was measured.\n"
     )
-    print(table(["size that grows", "sampling, tokens/s", "GFLOP/s", "PPO, tokens/s", "GFLOP/s"], rows) + "\n")
+    print(table(["varied size", "sampling, tokens/s", "GFLOP/s", "PPO, tokens/s", "GFLOP/s"], rows) + "\n")
     return results
 
 
@@ -339,7 +339,7 @@ def flops_of_a_token(sizes: GPT2Config, response: int) -> dict[str, float]:
 
 
 def growing(sizes: GPT2Config, sampled: int, learned: int, response: int, rounds: int) -> dict[str, dict[str, float]]:
-    """Measure the rate of sampling `sampled` responses at a time, and that of a minibatch of `learned` responses."""
+    """Measure the speed of sampling `sampled` responses at a time, and of PPO on minibatches of `learned` responses."""
     exercise = Exercise(sizes, max(sampled, learned), response=response)
     prompts, responses = exercise.prompts(), exercise.expert_responses()
     arrays = (prompts, np.ones_like(prompts, bool), responses, np.ones_like(responses, bool))
@@ -382,13 +382,13 @@ def workers(options: argparse.Namespace) -> dict:
         for count in (2, 4)
     }
     print(
-        f"One PPO update here, full, {options.size}: {options.rollouts} rollouts of {Exercise.prompt} + "
+        f"One PPO update here (full) with GPT-2 {options.size}: {options.rollouts} rollouts of {Exercise.prompt} + "
         f"{Exercise.response} tokens, distributed over replicas that share this machine's {os.cpu_count()} cores. "
-        "For the gradients alone "
+        "For the gradients alone, "
         + " and ".join(f"{count} processes send {number(count * each / 1e6)} MB" for count, each in sent.items())
         + ".\n"
     )
-    print(table(["devices", "seconds", "relative to one device's speed", "MB sent over loopback"], rows) + "\n")
+    print(table(["devices", "seconds", "speed relative to one device", "MB sent over loopback"], rows) + "\n")
     return results
 
 
@@ -433,7 +433,7 @@ def padding(options: argparse.Namespace) -> dict:
         "rollouts, conditions": (taken(sampled, sorted_by_length), taken(sampled, by_chance(sampled)), CONDITIONS),
         "PPO minibatches, conditions": (*minibatches, CONDITIONS),
         "PPO minibatches, experts' responses": (*minibatches, RESPONSES),
-        "the same, cut to the longest of each": (*cut, RESPONSES),
+        "experts' responses, cut to the longest in a minibatch": (*cut, RESPONSES),
     }
     results = {
         title: [padded_share([each[i] for each in batches for i in masks]) for batches in order]
@@ -441,9 +441,9 @@ def padding(options: argparse.Namespace) -> dict:
     }
     rows = [[title, *(f"{share:.1%}" for share in shares)] for title, shares in results.items()]
     print(
-        f"Share of padding, {count:,} trajectories of the embedded corpus, {config.model.vocabulary_size:,} tokens.\n"
+        f"Share of padding: {count:,} trajectories of the embedded corpus, {config.model.vocabulary_size:,} tokens.\n"
     )
-    print(table(["batches", "as the training makes them", "in random order"], rows) + "\n")
+    print(table(["batches", "as in training", "in random order"], rows) + "\n")
     return results
 
 
@@ -461,7 +461,7 @@ def in_random_order(count: int, size: int) -> list[np.ndarray]:
 def table_1(options: argparse.Namespace, measured: dict | None) -> dict:
     """Calculate Table 1 at full scale.
 
-    `measured` is the result of `update`. If it is None, the table has no hours for this machine.
+    `measured` is the result of `update`. If it is None, the table does not contain hours for this machine.
     """
     rates = {device.name: device.rates for device in full_scale.DEVICES}
     if measured and "full" in measured["by"]:
@@ -476,13 +476,13 @@ def table_1(options: argparse.Namespace, measured: dict | None) -> dict:
     rows.append(["all", number(sum(each.flops for each in work) / 1e15), *(number(sum(h)) for h in hours.values())])
     shares = ", ".join(f"{share:.0%} in {kind}" for kind, share in full_scale.UTILISATION.items())
     print(
-        f"Table 1 at full scale, {options.size}: {full_scale.TRAJECTORIES:,} trajectories of {Exercise.prompt} + "
-        f"{Exercise.response} tokens, 70 % of them for training; {PAPER.likelihood.mle_epochs} epochs of maximum "
-        f"likelihood, {PAPER.rollout.updates} updates of {PAPER.rollout.rollouts} rollouts. The table has hours. The "
-        "accelerators have not been measured: their hours assume bfloat16, and these shares of the peak rate: "
+        f"Hours for Table 1 at full scale with GPT-2 {options.size}: {full_scale.TRAJECTORIES:,} trajectories of "
+        f"{Exercise.prompt} + {Exercise.response} tokens, 70 % of them for training; {PAPER.likelihood.mle_epochs} "
+        f"epochs of maximum likelihood, {PAPER.rollout.updates} updates of {PAPER.rollout.rollouts} rollouts. The "
+        "accelerators have not been measured: their hours assume bfloat16, and these shares of the peak speed: "
         f"{shares}.\n"
     )
-    print(table(["hours of", "PFLOP", *hours], rows) + "\n")
+    print(table(["work", "PFLOP", *hours], rows) + "\n")
 
     sizes = {name: SIZES[name] for name in ("small", "medium", "large", "xl")}
     ways = {
@@ -493,20 +493,20 @@ def table_1(options: argparse.Namespace, measured: dict | None) -> dict:
     }
     footprints = {way: {name: costs.memory(each, *how) for name, each in sizes.items()} for way, how in ways.items()}
     print(
-        "Policy, gradients, AdamW's moments and the reference, without activations, GiB. With --precision bfloat16 "
-        "weights, gradients and moments here stay float32.\n"
+        "Memory for the policy, the gradients, AdamW's moments and the reference, without activations, in GiB. With "
+        "--precision bfloat16, this project keeps weights, gradients and moments in float32.\n"
     )
     rows = [[way, *(number(count / 2**30) for count in found.values())] for way, found in footprints.items()]
-    print(table(["weights that learn", *sizes], rows) + "\n")
+    print(table(["trained weights", *sizes], rows) + "\n")
 
     steps, workers = PAPER.ppo.ppo_epochs * PAPER.steps_in_a_buffer, 8
     sent = {
         trainable: {name: costs.traffic(each, trainable, steps, workers) for name, each in sizes.items()}
         for trainable in costs.PRODUCTS
     }
-    print(f"Data that each of {workers} workers sends for the gradients of an update's {steps} steps, float32, GB.\n")
+    print(f"GB that each of {workers} workers sends for the float32 gradients of the {steps} steps in an update.\n")
     rows = [[trainable, *(number(count / 1e9) for count in found.values())] for trainable, found in sent.items()]
-    print(table(["weights that learn", *sizes], rows) + "\n")
+    print(table(["trained weights", *sizes], rows) + "\n")
     return {"flops": {f"{w.phase}, {w.kind}": w.flops for w in work}, "hours": hours, "bytes": footprints, "sent": sent}
 
 
@@ -531,15 +531,15 @@ def _parser() -> argparse.ArgumentParser:
         choices=TITLES,
         default=list(TITLES),
         metavar="NAME",
-        help=f"the contestants of `memory` and `update`, among {', '.join(TITLES)} [all]",
+        help=f"contestants in `memory` and `update`: {', '.join(TITLES)} [all]",
     )
     made.add_argument(
         "--rollouts",
         type=int,
         default=32,
         metavar="N",
-        help=f"rollouts that are timed in an update, a multiple of 32 [32]; seconds are given for the paper's "
-        f"{PAPER.rollout.rollouts} rollouts, since each 32 are the same work",
+        help=f"number of timed rollouts in an update, a multiple of 32 [32]; the seconds are scaled to the paper's "
+        f"{PAPER.rollout.rollouts} rollouts",
     )
     return made
 

@@ -1,4 +1,4 @@
-"""Measures one PPO update by `gail_tf` on several devices of this machine, or in several processes on it.
+"""Measures one PPO update in `gail_tf`, distributed over several devices or processes on this machine.
 
 The devices share the machine's cores. Therefore the benchmark measures the overhead of distribution, not its gain.
 """
@@ -40,9 +40,9 @@ class Devices:
         return f"{self.count} {'parts of the CPU' if self.strategy == 'mirrored' else 'processes'}"
 
     def measure(self, exercise: Exercise, rounds: int) -> dict[str, float]:
-        """Run updates in new processes, and measure the seconds of an update and the bytes sent between processes.
+        """Run updates in new processes, and measure the seconds per update and the bytes sent between processes.
 
-        The bytes are counted on Linux only, at the loopback device.
+        The bytes are counted at the loopback device, and only on Linux.
         """
         if self.strategy != "multi_worker":
             environments = [{}]
@@ -81,7 +81,7 @@ def _timed(on: Devices, environment: dict[str, str], exercise: Exercise, rounds:
 
         [rates] = interleave({"update": work}, rounds).values()
         sent.append(loopback_bytes())
-    by_update = [after - before for before, after in itertools.pairwise(sent[1:])]  # the first update warms up
+    by_update = [after - before for before, after in itertools.pairwise(sent[1:])]  # the first update is a warm-up
     return {"seconds": exercise.tokens / statistics.median(rates), "bytes": statistics.median(by_update)}
 
 
@@ -92,7 +92,7 @@ def loopback_bytes() -> int:
 
 
 def free_ports(count: int) -> list[int]:
-    """Find TCP ports of this machine on which no program listens."""
+    """Find TCP ports on which no program on this machine listens."""
     sockets = [socket.socket() for _ in range(count)]
     for each in sockets:
         each.bind(("127.0.0.1", 0))

@@ -1,9 +1,9 @@
 """TextGAIL's loop (Wu et al. 2021) in PyTorch, as a user of Hugging Face's transformers would write it today.
 
-`generate` draws responses, and a separate pass computes their old log-probabilities. The policy learns by PPO, with
-AdamW and with one clipped ratio for each whole response. TextGAIL's discriminator is a RoBERTa. It is replaced by that
-of `gail_tf` (two tanh layers, which read features of the frozen reference), so that only the policies are compared.
-With `logits_to_keep`, transformers computes logits only at the positions of the responses.
+`generate` samples responses, and a separate pass computes their old log-probabilities. The policy is trained by PPO,
+with AdamW and with one clipped ratio for each whole response. TextGAIL's discriminator, a RoBERTa, is replaced by the
+discriminator of `gail_tf` (two tanh layers on features of the frozen reference), so that only the policies are
+compared. With `logits_to_keep`, transformers computes logits only at the positions of the responses.
 
 Shapes: B responses; P tokens in a prompt, R tokens in a response, T = P + R; V tokens in the vocabulary; E = n_embd.
 """
@@ -33,7 +33,7 @@ def torch_gpt2(gpt2: GPT2) -> transformers.GPT2LMHeadModel:
 
 
 def sample(model: transformers.GPT2LMHeadModel, prompts: torch.Tensor, exercise: Exercise) -> torch.Tensor:
-    """Draw responses to prompts (B, P). Return prompts and responses together, (B, P + R)."""
+    """Sample responses to prompts, (B, P). Return prompts and responses together, (B, P + R)."""
     return model.generate(
         prompts,
         attention_mask=torch.ones_like(prompts),
@@ -47,18 +47,18 @@ def sample(model: transformers.GPT2LMHeadModel, prompts: torch.Tensor, exercise:
 
 
 def log_probs_of(logits: torch.Tensor, responses: torch.Tensor) -> torch.Tensor:
-    """Log-probabilities of responses, (B, R), from the logits before each of their tokens, (B, R, V)."""
+    """The log-probabilities of responses, (B, R), from the logits before each of their tokens, (B, R, V)."""
     return torch.log_softmax(logits, -1).gather(-1, responses[..., None])[..., 0]
 
 
 def response_log_probs(model: transformers.GPT2LMHeadModel, tokens: torch.Tensor, width: int) -> torch.Tensor:
-    """Log-probabilities of the last `width` tokens of (B, T): (B, width)."""
+    """The log-probabilities of the last `width` tokens in sequences (B, T), as (B, width)."""
     logits = model(tokens, use_cache=False, logits_to_keep=width + 1).logits
     return log_probs_of(logits[:, :-1], tokens[:, -width:])
 
 
 def response_features(hidden: torch.Tensor) -> torch.Tensor:
-    """States at the tokens of responses, (B, R, E) -> their mean and the last of them, (B, 2 E)."""
+    """The states at the tokens of responses, (B, R, E) -> their mean and the last state, (B, 2 E)."""
     return torch.cat([hidden.mean(1), hidden[:, -1]], -1)
 
 
@@ -70,7 +70,7 @@ def clipped_loss(log_probs: torch.Tensor, old: torch.Tensor, advantages: torch.T
 
 
 class RunningRewards:
-    """TextGAIL's normalisation of rewards: by a running mean and standard deviation, clipped at +-2."""
+    """TextGAIL's normalisation of rewards by a running mean and standard deviation, with clipping at +-2."""
 
     def __init__(self, momentum: float = 0.9, limit: float = 2.0):
         self.momentum, self.limit = momentum, limit
@@ -86,7 +86,7 @@ class RunningRewards:
 
 
 class TorchUpdate:
-    """Makes one update at each call. The policy starts with the same weights as this project's policy."""
+    """Runs one update per call. The policy starts with the same weights as this project's policy."""
 
     def __init__(self, exercise: Exercise):
         self.exercise, self.watch = exercise, Stopwatch()
@@ -101,7 +101,7 @@ class TorchUpdate:
             nn.Tanh(),
             nn.Linear(HIDDEN_UNITS, 1),
             nn.Flatten(0),
-        )  # expert logits: high if D takes a response for an expert's
+        )  # expert logits: high if D considers a response to be an expert's
         self.policy_optimizer = _adamw(self.policy, TABLE.ppo.generator_learning_rate)
         self.discriminator_optimizer = _adamw(self.discriminator, TABLE.judge.discriminator_learning_rate)
         self.rewards = RunningRewards()
@@ -110,14 +110,14 @@ class TorchUpdate:
         self.experts = torch.cat([self.prompts, torch.from_numpy(exercise.expert_responses()).long()], 1)
 
     def __call__(self) -> int:
-        """Make one update, and return the number of tokens in its responses."""
+        """Run one update, and return the number of tokens in its responses."""
         with self.watch.during(REST):
             self._update()
         return self.exercise.tokens
 
     @property
     def flops(self) -> dict[str, float]:
-        """The number of floating-point operations of an update by phase."""
+        """The number of floating-point operations in an update, by phase."""
         sizes, tokens = self.exercise.sizes, self.exercise.tokens
         sequences = self.experts.numel()
         return {
@@ -181,7 +181,7 @@ class TorchMaximumLikelihood:
         self.optimizer = _adamw(self.model, TABLE.likelihood.mle_learning_rate)
 
     def step(self, tokens: np.ndarray) -> int:
-        """Make one step on sequences (B, T + 1). Return the number of predicted tokens: all but the first of each."""
+        """Train one step on sequences (B, T + 1). Return the number of predicted tokens, T for each sequence."""
         tokens = torch.from_numpy(tokens).long()
         logits = self.model(tokens[:, :-1], use_cache=False).logits
         loss = functional.cross_entropy(logits.flatten(0, 1), tokens[:, 1:].flatten())

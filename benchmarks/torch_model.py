@@ -31,7 +31,7 @@ class TorchModel(nn.Module):
         return self.decision(torch.relu(self.hidden(torch.cat([e_c, e_a], dim=-1))))
 
     def step(self, contexts: np.ndarray, answers: np.ndarray) -> int:
-        """Make one step of teacher forcing, and return its number of tokens."""
+        """Run one step of teacher forcing, and return the number of tokens in it."""
         contexts, answers = torch.from_numpy(_right(contexts)).long(), torch.from_numpy(answers).long()
         targets = answers[:, 1:]
         row, position = torch.nonzero(targets != PAD, as_tuple=True)
@@ -45,7 +45,7 @@ class TorchModel(nn.Module):
 
     @torch.inference_mode()
     def greedy(self, contexts: np.ndarray) -> np.ndarray:
-        """Algorithm 1 for a batch, (B, s) -> (B, at most s_s) tokens; it ends when all rows have ended."""
+        """Algorithm 1 for a batch, (B, s) -> (B, at most s_s) tokens. Decoding stops when all rows have ended."""
         e_c = self.encode(torch.from_numpy(_right(contexts)).long())
         tokens = torch.full((len(contexts),), BOS)
         running = torch.ones(len(contexts), dtype=torch.bool)
@@ -61,7 +61,7 @@ class TorchModel(nn.Module):
         return torch.stack(chosen, 1).numpy()
 
     def load(self, gca) -> None:
-        """Take the weights of a GenerativeConversationalAgent, so that both models generate the same answers."""
+        """Load the weights of a GenerativeConversationalAgent, so that both models generate the same answers."""
 
         def put(parameter, array):
             parameter.data = torch.from_numpy(np.ascontiguousarray(array))
@@ -83,7 +83,7 @@ class TorchModel(nn.Module):
 
 
 def _right(contexts: np.ndarray) -> np.ndarray:
-    """The same contexts with their padding on the right."""
+    """Return the contexts with their padding moved to the right."""
     moved = np.zeros_like(contexts)
     for row, context in zip(moved, contexts, strict=True):
         tokens = context[context != PAD]

@@ -1,9 +1,9 @@
-"""The PPO trainer of Hugging Face's TRL as a contestant of the benchmark. TRL 1.12 is the last release that has one.
+"""The PPO trainer of Hugging Face's TRL as a contestant. TRL 1.12 is the last release that contains this trainer.
 
 It runs unchanged. Its design differs from that of the other contestants: it has a value network as large as the policy.
 It takes log-probabilities from the scores that `generate` keeps for the whole vocabulary. It also computes logits at
-the positions of the prompts, and it samples without a nucleus. It needs a reward model. This model is tiny here,
-because the other contestants have none.
+the positions of the prompts, and it does not use nucleus sampling. It needs a reward model. This model is tiny here,
+because the other contestants have no reward model.
 """
 
 import contextlib
@@ -22,7 +22,7 @@ from benchmarks.torch_gail import torch_gpt2
 
 
 class TRLUpdate:
-    """Makes one update at each call, by calling the trainer's `train()` for one batch.
+    """Runs one update per call, by calling the trainer's `train()` for one batch.
 
     The time of `generate` counts as SAMPLING, the passes of the frozen reference policy count as REFERENCE, and the
     passes of the reward model count as JUDGING. Everything else, including the passes of the value network, counts as
@@ -63,14 +63,14 @@ class TRLUpdate:
         )
 
     def __call__(self) -> int:
-        """Make one update, and return the number of tokens in its responses."""
+        """Run one update, and return the number of tokens in its responses."""
         with self.watch.during(LEARNING), contextlib.redirect_stdout(io.StringIO()):
             self._trainer.train()
         return self.exercise.tokens
 
     @property
     def flops(self) -> dict[str, float]:
-        """The number of floating-point operations of an update by phase, without those of the tiny reward model."""
+        """The number of floating-point operations in an update, by phase, without those of the tiny reward model."""
         sizes, tokens = self.exercise.sizes, self.exercise.tokens
         sequences = self.exercise.rollouts * (self.exercise.prompt + self.exercise.response)
         value = flops(sizes, sequences) + learning_flops(sizes, sequences, 0)
@@ -92,8 +92,8 @@ class TRLUpdate:
             save_strategy="no",
             lr_scheduler_type="constant",
             total_episodes=exercise.rollouts,
-            # The optimizer makes a step after each minibatch. With gradient_accumulation_steps = 16 it would make one
-            # step in the whole update.
+            # The optimizer takes a step after each minibatch. With gradient_accumulation_steps = 16 it would take only
+            # one step in the whole update.
             per_device_train_batch_size=exercise.rollouts,
             gradient_accumulation_steps=1,
             num_mini_batches=exercise.rollouts // exercise.minibatch,

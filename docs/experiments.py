@@ -1,8 +1,8 @@
 """Writes the tables of experiments into docs/results.md: `python -m docs.experiments`.
 
-A table is between two marks, for example `<!-- experiment: ratings.json 0 -->` and `<!-- /experiment -->`. The first
-mark names a file in docs/measurements, which an evaluation has written with `--experiment`, and the number of a table
-in this file. The command that computed the table is written below the table.
+A table stands between two markers, for example `<!-- experiment: ratings.json 0 -->` and `<!-- /experiment -->`. The
+first marker names a file in docs/measurements, which an evaluation has written with `--experiment`, and the number of a
+table in this file. The command that computed the table is written below the table.
 """
 
 import re
@@ -16,14 +16,14 @@ _MARKED = re.compile(r"(<!-- experiment: ([\w.-]+) (\d+) -->\n).*?(<!-- /experim
 
 
 def filled(text: str, folder: Path) -> str:
-    """Return a page with the tables of the experiments that its marks name.
+    """Return a page in which the tables that its markers name have been filled in.
 
     Args:
         text: The page.
-        folder: The folder of the experiments' files.
+        folder: The folder with the experiments' files.
 
     Raises:
-        UserError: A file is missing or damaged, or does not have the table.
+        UserError: A file is missing or damaged, or does not contain the table.
     """
 
     def table(match: re.Match) -> str:
@@ -35,4 +35,4 @@ def filled(text: str, folder: Path) -> str:
 
 if __name__ == "__main__":
     PAGE.write_text(filled(PAGE.read_text(encoding="utf-8"), MEASUREMENTS), encoding="utf-8")
-    print(f"wrote the tables of {PAGE}")
+    print(f"wrote the tables in {PAGE}")

@@ -1,6 +1,6 @@
-"""`python -m docs.house`: draws docs/house.svg, and lists the files in docs/architecture.md, from the tree as it is.
+"""`python -m docs.house`: draws docs/house.svg, and lists the current files in docs/architecture.md.
 
-The order of the rooms is that of the import contracts in pyproject.toml, which CI checks. The purpose of a room or a
+The rooms have the same order as in the import contracts in pyproject.toml, which CI checks. The purpose of a room or a
 file is the first sentence of its docstring. `tests/test_docs.py` checks that the picture and the list are up to date.
 """
 
@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PICTURE, PAGE = ROOT / "docs" / "house.svg", ROOT / "docs" / "architecture.md"
 BEGIN, END = "<!-- files: python -m docs.house -->", "<!-- end of files -->"
 TITLES = {"gail_tf": "gail_tf/  the second paper: EmpathyGAIL", "keras_gca": "keras_gca/  the first paper: GCA"}
-# The rooms of the first paper that both papers use, and the note on each package that imports other packages.
+# The rooms and files in the first paper's package that both papers use.
 SHARED = {
     "evaluation",
     "data",
@@ -29,7 +29,7 @@ SHARED = {
     "public_names",
 }
 COLOURS = {"door": "#ffe9a8", "room": "#ffffff", "shared": "#cfe8cf", "file": "#e4e4ee"}
-WIDTH, ROW, GAP, LETTER = 560, 22, 8, 6.15  # in pixels; letters are of a fixed width
+WIDTH, ROW, GAP, LETTER = 560, 22, 8, 6.15  # in pixels; all letters have the same width
 
 
 def layers(package: str) -> list[list[str]]:
@@ -40,14 +40,14 @@ def layers(package: str) -> list[list[str]]:
 
 
 def summary(path: Path) -> str:
-    """The first paragraph of a file's docstring, or of a folder's `__init__.py`, in one line."""
+    """The first paragraph of the docstring of a file, or of a folder's `__init__.py`, in one line."""
     file = path / "__init__.py" if path.is_dir() else path
     paragraph = (ast.get_docstring(ast.parse(file.read_text(encoding="utf-8"))) or "").split("\n\n")[0]
     return " ".join(paragraph.split())
 
 
 def files(package: str, name: str) -> list[Path]:
-    """The modules of a room, or the one file of that name."""
+    """The modules in a room, or the file with this name."""
     folder = ROOT / package / name
     if not folder.is_dir():
         return [folder.with_suffix(".py")]
@@ -58,7 +58,7 @@ def files(package: str, name: str) -> list[Path]:
 
 
 def picture() -> str:
-    """The house as SVG: both papers next to each other, with the floors from the top down."""
+    """The house as SVG: both papers next to each other, with the floors from top to bottom."""
     columns, height = [], 0
     for place, package in enumerate(TITLES):
         drawn, bottom = _package(package, 20 + place * (WIDTH + 60))
@@ -149,7 +149,7 @@ def _box(left: int, top: int, width: int, kind: str, title: str, lines: list[str
 
 
 def listing() -> str:
-    """A table for each package: every file, in the order of the floors from the top."""
+    """A table of all files for each package, in the order of the floors from top to bottom."""
     parts = []
     for package in TITLES:
         parts.append(f"### {package}/\n\n| file | what it holds |\n| --- | --- |")
@@ -170,7 +170,7 @@ def cell(text: str) -> str:
 
 
 def page() -> str:
-    """docs/architecture.md with the list of files as it is now."""
+    """docs/architecture.md with the current list of files."""
     text = PAGE.read_text(encoding="utf-8")
     before, _, rest = text.partition(BEGIN)
     _, _, after = rest.partition(END)
@@ -181,7 +181,7 @@ def main() -> int:
     """Write the picture and the page, and return the exit status."""
     PICTURE.write_text(picture(), encoding="utf-8")
     PAGE.write_text(page(), encoding="utf-8")
-    print(f"wrote {PICTURE.relative_to(ROOT)} and the files of {PAGE.relative_to(ROOT)}")
+    print(f"wrote {PICTURE.relative_to(ROOT)} and the list of files in {PAGE.relative_to(ROOT)}")
     return 0
 
 

@@ -1,6 +1,6 @@
 """`python -m docs.package_page ADDRESS > PAGE.md` writes the README with absolute links.
 
-A package index shows the README at an address of its own, where relative links lead nowhere.
+A package index shows the README at an address where relative links do not work.
 
 ADDRESS is the repository's page on a code host, such as https://github.com/OWNER/NAME. Links to files become links to
 ADDRESS/blob/main, and pictures are taken from ADDRESS/raw/main. The README itself keeps relative links, because they
@@ -14,11 +14,11 @@ from docs.site_pages import FENCE, LINK, ROOT
 
 
 def absolute(text: str, address: str) -> str:
-    """Return Markdown whose relative links are links to files of a repository; code stays as it is.
+    """Replace the relative links in Markdown with links to a repository's files, except inside code blocks.
 
     Args:
         text: The Markdown of a page in the repository's root.
-        address: The address of the repository, without a slash at its end.
+        address: The address of the repository, without a trailing slash.
     """
 
     def linked(match: re.Match) -> str:
@@ -33,7 +33,7 @@ def absolute(text: str, address: str) -> str:
 
 
 def main() -> int:
-    """Print the page; return the exit status."""
+    """Print the page, and return the exit status."""
     addresses = [name for name in sys.argv[1:] if re.fullmatch(r"https://\S+", name)]
     if len(addresses) != 1 or len(sys.argv) != 2:
         print(

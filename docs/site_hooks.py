@@ -1,4 +1,4 @@
-"""MkDocs calls these functions while it builds the site (`hooks` in mkdocs.yml); site_pages.py makes the pages."""
+"""The functions that MkDocs calls while it builds the site (`hooks` in mkdocs.yml). site_pages.py makes the pages."""
 
 import sys
 from pathlib import Path
@@ -7,7 +7,7 @@ from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
-# MkDocs runs this file by its path, so the project's root may not be on the path of imports.
+# MkDocs runs this file by its path, so the project's root may not be on the import path.
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from docs import site_pages
@@ -25,7 +25,7 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
-    """Adds the root's pages, the API pages and the files to download."""
+    """Adds the pages in the repository's root, the API pages and the files to download."""
     for place, path in site_pages.ROOT_PAGES.items():
         files.append(File.generated(config, place, abs_src_path=str(site_pages.ROOT / path)))
     for path in site_pages.downloads():
@@ -37,7 +37,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 
 def on_page_markdown(markdown: str, page: Page, **_: object) -> str:
-    """Turns links to the repository's files into links of the site."""
+    """Turns links to the repository's files into links within the site."""
     place = page.file.src_uri
     if place.startswith("api/"):
         return markdown

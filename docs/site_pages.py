@@ -1,6 +1,6 @@
-"""Generates pages of the documentation site, and converts links to the repository's files to links of the site.
+"""Generates pages of the documentation site, and converts links to the repository's files to links within the site.
 
-The API section follows the tree: a page for the public face of each package and one for each of its rooms. The pages
+The API section follows the source tree: it has one page for each package's public face and one for each room. The pages
 are Markdown in which `::: module` is replaced by the documentation of a module (mkdocstrings). This file does not
 import MkDocs.
 """
@@ -15,7 +15,7 @@ from docs import house
 
 ROOT = house.ROOT
 PACKAGES = ("keras_gca", "gail_tf", "glove")
-# Pages of the root, by their place on the site.
+# The pages in the repository's root, by their paths on the site.
 ROOT_PAGES = {"index.md": "README.md", "contributing.md": "CONTRIBUTING.md", "changelog.md": "CHANGELOG.md"}
 
 LINK = re.compile(r"(!?)\[((?:[^\[\]]|\[[^\]]*\])*)\]\(([^)\s]+)\)")
@@ -23,7 +23,7 @@ FENCE = re.compile(r"^(```.*?^```$)", re.DOTALL | re.MULTILINE)
 
 
 class ApiPage(NamedTuple):
-    """A page of the API section: its place on the site, its title in the navigation, and its Markdown."""
+    """A page in the API section: its path on the site, its title in the navigation, and its Markdown."""
 
     place: str
     title: str
@@ -34,7 +34,7 @@ class ApiPage(NamedTuple):
 
 
 def api_pages(package: str) -> list[ApiPage]:
-    """The page of a package's public face, then those of its rooms in the order of the floors, from the top."""
+    """The page for a package's public face, then the pages for its rooms in the order of the floors from the top."""
     return [
         ApiPage(f"api/{package}/index.md", package, public_face(package)),
         *(ApiPage(f"api/{package}/{room}.md", room, room_page(package, room)) for room in rooms(package)),
@@ -42,21 +42,21 @@ def api_pages(package: str) -> list[ApiPage]:
 
 
 def rooms(package: str) -> list[str]:
-    """The folders of a package that hold modules."""
+    """The folders in a package that contain modules."""
     folders = {path.parent.name for path in (ROOT / package).glob("*/__init__.py")}
     floors = [name for floor in house.layers(package) for name in floor] if package in house.TITLES else []
     return sorted(folders, key=lambda name: (floors.index(name) if name in floors else len(floors), name))
 
 
 def room_page(package: str, room: str) -> str:
-    """The Markdown of a room's page: the purpose of the room, then each of its modules."""
+    """The Markdown of a room's page: the purpose of the room, then all of its modules."""
     modules = [f"{package}.{room}.{path.stem}" for path in house.files(package, room) if not path.stem.startswith("_")]
     introduction = _module(f"{package}.{room}", "heading_level: 1", "members: false")
     return "\n".join([introduction, *map(_module, modules)])
 
 
 def public_face(package: str) -> str:
-    """The Markdown of a public face: the package's docstring, public names, commands, and the modules at its root."""
+    """The Markdown for a public face: the package's docstring, public names, commands, and the modules at its root."""
     parts = [_module(package, "heading_level: 1", "members: false")]
     parts += ["## Public names\n", "| name | what it is |", "| --- | --- |"]
     parts += [
@@ -78,7 +78,7 @@ def public_face(package: str) -> str:
 
 
 def public_names(package: str) -> list[tuple[str, str]]:
-    """The names at the top of a package, each with the module that holds it."""
+    """The public names of a package, each with the module that contains it."""
     made = {}
     for node in ast.parse((ROOT / package / "__init__.py").read_text(encoding="utf-8")).body:
         if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(f"{package}."):
@@ -111,11 +111,11 @@ def _summary_of(module: str, name: str) -> str:
 
 
 def site_markdown(text: str, page: str) -> str:
-    """A page's Markdown with the links of the repository turned into links of the site; code stays as it is.
+    """Convert the links to the repository's files in a page into links within the site, except inside code blocks.
 
     Args:
-        text: the Markdown.
-        page: the page's file, from the project's root: `docs/results.md`.
+        text: The Markdown.
+        page: The page's file, relative to the project's root, for example `docs/results.md`.
     """
     pieces = FENCE.split(text)
     return "".join(piece if piece.startswith("```") else _linked(piece, page) for piece in pieces)
@@ -135,10 +135,10 @@ def _linked(text: str, page: str) -> str:
 
 
 def site_link(link: str, page: str) -> str | None:
-    """The link of the site that corresponds to a relative link of a page in the repository.
+    """The link within the site that corresponds to a relative link on a page in the repository.
 
     Returns:
-        The link, relative to the page's place on the site, or None if the site does not contain the file or folder.
+        The link, relative to the page's path on the site, or None if the site does not contain the file or folder.
     """
     name, _, heading = link.partition("#")
     path = posixpath.normpath(posixpath.join(posixpath.dirname(page), name))
@@ -151,7 +151,7 @@ def site_link(link: str, page: str) -> str | None:
 
 
 def _place(path: str) -> str | None:
-    """The place on the site of a file or folder of the repository."""
+    """The path on the site of a file or folder in the repository."""
     places = {file: place for place, file in ROOT_PAGES.items()} | {file: file for file in downloads()}
     if path in places:
         return places[path]
@@ -161,7 +161,7 @@ def _place(path: str) -> str | None:
 
 
 def _api_link(path: str) -> str | None:
-    """The place on the site of the documentation of a folder or module of a package, or None if it has none."""
+    """The path on the site of the documentation for a folder or module in a package, or None if there is none."""
     package, *inside = path.removesuffix(".py").split("/")
     room = inside[0] if inside and inside[0] in rooms(package) else "index"
     if not path.endswith(".py"):
@@ -171,6 +171,6 @@ def _api_link(path: str) -> str | None:
 
 
 def downloads() -> list[str]:
-    """Files that the site offers as they are."""
+    """The files that the site offers for download, unchanged."""
     paths = [ROOT / "CITATION.cff", *sorted((ROOT / "notebooks").glob("*.ipynb"))]
     return [path.relative_to(ROOT).as_posix() for path in paths]

@@ -1,7 +1,7 @@
-"""Reads the tokens that were added to a byte-level BPE after its fitting, from files of transformers' slow tokenizers.
+"""Reads the tokens that were added to a fitted byte-level BPE, from the files of transformers' slow tokenizers.
 
-tokenizer_config.json    `added_tokens_decoder` in this file describes the token of each id; if it is missing, the other
-                         two files are read
+tokenizer_config.json    `added_tokens_decoder` in this file describes the token with each id; if it is missing, the
+                         other two files are read
 added_tokens.json        the ids of the tokens
 special_tokens_map.json  the names of the special tokens
 
@@ -23,12 +23,12 @@ _SETTINGS = ("single_word", "lstrip", "rstrip", "normalized", "special")
 
 
 def add_tokens(made: tokenizers.Tokenizer, folder: Path, special: Collection[str]) -> None:
-    """Add the tokens of a folder's files to a tokenizer, with the ids that the files give.
+    """Add the tokens in a folder's files to a tokenizer, with the ids that the files specify.
 
     Args:
         made: The tokenizer.
-        folder: The folder of the files.
-        special: The names of tokens that are added as special tokens even if the files say otherwise.
+        folder: The folder with the files.
+        special: The names of tokens that are added as special tokens regardless of what the files say.
 
     Raises:
         UserError: A file is damaged, or a token has an id that is neither its id in vocab.json nor the next free id.
@@ -55,7 +55,7 @@ def add_tokens(made: tokenizers.Tokenizer, folder: Path, special: Collection[str
 
 
 def _of_config(path: Path, decoder: Any) -> Iterator[tuple[int, dict[str, Any]]]:
-    wrong = UserError(f"{path}: {_DECODER} is damaged; an object of ids and tokens is expected")
+    wrong = UserError(f"{path}: {_DECODER} is damaged; an object that maps ids to tokens is expected")
     if not isinstance(decoder, dict):
         raise wrong
     tokens = []

@@ -2,8 +2,8 @@
 
 The condition of a response consists of the history and the prompt. The layout of the tokenizer puts a frame around each
 utterance. The frame consists of the tokens before and after the text of the utterance (see `data/layouts.py`). Inside
-the frame, a control token may precede the text, for example the token of the utterance's sentiment. END is the layout's
-token that ends a response.
+the frame, a control token may precede the text, for example the token for the utterance's sentiment. END is the
+layout's token that ends a response.
 
 Shapes: B samples, C the width of the conditions, R the width of the responses.
 """
@@ -20,7 +20,7 @@ from keras_gca.errors import UserError
 
 
 class Batch(NamedTuple):
-    """The arrays of conditions and of the responses to them. The masks are true at tokens and false at padding.
+    """The arrays of conditions and their responses. The masks are true at tokens and false at padding.
 
     Attributes:
         condition: The tokens of history and prompt, padded on the left, (B, C) int32.
@@ -36,12 +36,12 @@ class Batch(NamedTuple):
 
     @property
     def condition_lengths(self) -> np.ndarray:
-        """The number of tokens of each condition, (B,) int32."""
+        """The number of tokens in each condition, (B,) int32."""
         return self.condition_mask.sum(1, dtype=np.int32)
 
     @property
     def response_lengths(self) -> np.ndarray:
-        """The number of tokens of each response, (B,) int32."""
+        """The number of tokens in each response, (B,) int32."""
         return self.response_mask.sum(1, dtype=np.int32)
 
 
@@ -50,7 +50,7 @@ class Utterance(NamedTuple):
 
     Attributes:
         text: The text.
-        control: The control token before the text, for example that of its sentiment, or None.
+        control: The control token before the text, for example the token for its sentiment, or None.
         further: Further control tokens between `control` and the text.
     """
 
@@ -71,13 +71,15 @@ def encode_batch(
 
     Args:
         tokenizer: The tokenizer.
-        contexts: For each sample the utterances before the response, the prompt last.
+        contexts: For each sample, the utterances before the response, with the prompt last.
         responses: The response of each sample, or None if there are no responses.
-        condition_limit: The maximum number of tokens of a condition. The oldest utterances are left out if they do not
-            fit as a whole. A prompt that is too long loses the beginning of its text. Frames are never cut.
-        response_limit: The maximum number of tokens of a response with END. A longer response is cut and has no END.
-        multiple: The widths of the arrays are rounded up to multiples of this number, but not above the limits. So
-            there are few different shapes, and few graphs to compile.
+        condition_limit: The maximum number of tokens in a condition. The oldest utterances are left out if they do not
+            fit completely. The text of a prompt that is too long is truncated at its beginning. Frames are never
+            truncated.
+        response_limit: The maximum number of tokens in a response, including END. A longer response is truncated and
+            has no END.
+        multiple: The widths of the arrays are rounded up to multiples of this number, but not above the limits. This
+            limits the number of different shapes, and therefore the number of graphs to compile.
 
     Returns:
         The arrays, with one row for each member of `contexts`.
@@ -100,12 +102,12 @@ def encode_batch(
 
 
 def encode_texts(tokenizer: Tokenizer, texts: Sequence[str], limit: int) -> Batch:
-    """Encode texts without a conversation, as responses to a condition that is only the token END.
+    """Encode texts without a conversation, as responses to a condition that contains only the token END.
 
     Args:
         tokenizer: The tokenizer.
         texts: The texts.
-        limit: The maximum number of tokens of a text with END. A longer text is cut and has no END.
+        limit: The maximum number of tokens in a text, including END. A longer text is truncated and has no END.
     """
     rows = _responses(tokenizer, texts, limit)
     condition = np.full((len(texts), 1), tokenizer.end, np.int32)
@@ -114,7 +116,7 @@ def encode_texts(tokenizer: Tokenizer, texts: Sequence[str], limit: int) -> Batc
 
 
 def in_frames(tokenizer: Tokenizer, conversations: Sequence[Sequence[Utterance]], last: str) -> list[list[list[int]]]:
-    """Encode each utterance with its frame, without a limit.
+    """Encode each utterance with its frame, without a length limit.
 
     Args:
         tokenizer: The tokenizer.
@@ -133,8 +135,8 @@ def in_frames(tokenizer: Tokenizer, conversations: Sequence[Sequence[Utterance]]
     for utterances in conversations:
         for place, utterance in enumerate(utterances):
             role = ROLES[(len(utterances) - 1 - place + shift) % 2]
-            # Without a control token, the end of the frame and the utterance are encoded as one text. So the tokens are
-            # the same as if a chat template had written the conversation.
+            # Without a control token, the end of the frame and the utterance are encoded as one text. This gives the
+            # same tokens as if a chat template had written the conversation.
             if not _control(tokenizer, utterance):
                 frames.append(opened[role])
                 texts.append(before[role][-1] + layout.written(utterance.text) + ending)
@@ -146,12 +148,12 @@ def in_frames(tokenizer: Tokenizer, conversations: Sequence[Sequence[Utterance]]
 
 
 def check_limit(tokenizer: Tokenizer, limit: int, controls: int = 1) -> None:
-    """Raise UserError if `limit` tokens do not suffice for a frame, its control tokens and one token of text.
+    """Raise UserError if `limit` tokens are too few for a frame, its control tokens and one token of text.
 
     Args:
         tokenizer: The tokenizer.
-        limit: The maximum number of tokens of a condition.
-        controls: The largest number of control tokens of an utterance.
+        limit: The maximum number of tokens in a condition.
+        controls: The maximum number of control tokens before an utterance.
     """
     _cut(tokenizer, Utterance(""), _room(tokenizer, limit) - controls - 1)
 
@@ -191,13 +193,13 @@ def _conditions(tokenizer: Tokenizer, contexts: Sequence[Sequence[Utterance]], l
 
 
 def _room(tokenizer: Tokenizer, limit: int) -> int:
-    """The number of tokens in a condition that are left for utterances and their frames."""
+    """The number of tokens in a condition that remain for utterances and their frames."""
     layout = tokenizer.layout
     return limit - len(tokenizer.encode_frame(layout.begin)) - len(tokenizer.encode_frame(layout.opening))
 
 
 def _cut(tokenizer: Tokenizer, prompt: Utterance, room: int) -> list[int]:
-    """Encode a prompt that is too long, so that it fits into `room` tokens; the beginning of its text is left out."""
+    """Encode a prompt, and truncate its text at the beginning so that the prompt fits into `room` tokens."""
     layout = tokenizer.layout
     ending, after = _ending(tokenizer)
     frame = [*_apart(tokenizer, ROLES[0]), *_control(tokenizer, prompt)]
@@ -206,7 +208,7 @@ def _cut(tokenizer: Tokenizer, prompt: Utterance, room: int) -> list[int]:
     if missing > 0:
         raise UserError(
             f"--condition-tokens: the number is too small for the frame of one utterance in the layout {layout.name}; "
-            f"{missing} more are needed"
+            f"increase it by at least {missing}"
         )
     text = tokenizer.encode(layout.space + layout.written(prompt.text) + ending)
     return [*frame, *text[max(len(text) - left, 0) :], *after]
@@ -225,12 +227,12 @@ def bucket_width(rows: list[list[int]], limit: int, multiple: int) -> int:
 
 
 def pad_rows(rows: list[list[int]], width: int, padding: int, on_left: bool) -> tuple[np.ndarray, np.ndarray]:
-    """Pad rows of ids to one width.
+    """Pad rows of ids to the same width.
 
     Args:
         rows: B rows of at most `width` ids.
         width: The width of the arrays.
-        padding: The id that is written at padding.
+        padding: The id that represents padding.
         on_left: Whether rows are padded on the left; otherwise on the right.
 
     Returns:
@@ -247,15 +249,16 @@ def pad_rows(rows: list[list[int]], width: int, padding: int, on_left: bool) -> 
 def take(
     batch: Batch, rows: Sequence[int] | np.ndarray, size: int | None = None, response_width: int | None = None
 ) -> Batch:
-    """Take some rows of a batch, cut to the widths that these rows need.
+    """Select rows of a batch, and cut the arrays to the widths that these rows need.
 
-    The possible widths are those of the buckets in `keras_gca/engine/batching.py`, so that few shapes are compiled.
+    The possible widths are those of the buckets in `keras_gca/engine/batching.py`, so that graphs for only a few shapes
+    are compiled.
 
     Args:
         batch: The batch.
-        rows: The numbers of the rows.
-        size: The number of rows in the result. If fewer rows are selected, rows of padding are appended, whose masks
-            are false. If None, no rows are appended.
+        rows: The indices of the rows.
+        size: The number of rows in the result. If fewer rows are selected, padding rows are appended, whose masks are
+            false. If None, no rows are appended.
         response_width: The width of the responses. If None, it is the smallest bucket that suffices.
 
     Returns:

@@ -1,4 +1,4 @@
-"""The questions by which a chat learns what its user wishes of responses, one for each property of a profile."""
+"""The questions by which a chat learns what responses its user wants, one for each property of a profile."""
 
 from gail_tf.data.listening import VALUES, Profile
 from keras_gca.serving.calibration import Answers, Question
@@ -8,14 +8,14 @@ FILE = "listener_profile.json"  # in the run folder, unless the user names anoth
 _TEXTS = {
     "ask": ("When you tell me something, should I ask you about it?", ("yes, ask me", "no questions")),
     "reflect": (
-        "Should I say how I think that you feel?",
+        "Should I say how I think you feel?",
         ("yes, put my feeling into words", "no, leave my feelings to me"),
     ),
-    "share": ("Should I tell you of something similar? (A bot makes that up.)", ("yes, share", "no, stay with me")),
+    "share": ("Should I tell you about something similar? (A bot makes this up.)", ("yes, share", "no, stay with me")),
     "advise": ("Should I suggest what you could do?", ("yes, give advice", "no advice")),
     "console": ("Should I console or encourage you?", ("yes, console me", "no, just listen")),
     "length": ("How long should my replies be?", ("short", "medium", "long")),
-    "intensity": ("How much feeling should my words have?", ("calm words", "strong words")),
+    "intensity": ("How much emotion should my words express?", ("calm words", "strong words")),
 }
 
 
@@ -27,5 +27,5 @@ def questions() -> tuple[Question, ...]:
 
 
 def profile_of_answers(answers: Answers) -> Profile | None:
-    """Return the profile that a user wishes, or None if no question was answered."""
+    """Return the profile that the user wants, or None if no question was answered."""
     return Profile(**answers) if answers else None

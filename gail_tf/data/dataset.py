@@ -1,4 +1,4 @@
-"""The data of a run: expert trajectories in three parts, and general conversations to pretrain on."""
+"""The data of a run: expert trajectories in three splits, and general conversations to pretrain on."""
 
 import dataclasses
 
@@ -9,12 +9,12 @@ PARTS = ("train", "test", "validation")
 
 @dataclasses.dataclass(frozen=True)
 class Data:
-    """The expert trajectories of a run in three parts, and general conversations to pretrain on.
+    """The expert trajectories of a run in three splits, and general conversations to pretrain on.
 
     Attributes:
         train: Trajectories to learn from.
         test: Trajectories to evaluate on.
-        validation: Trajectories to measure during training.
+        validation: Trajectories to evaluate on during training.
         general: The utterances of each general conversation. Empty if no network is pretrained on them.
     """
 

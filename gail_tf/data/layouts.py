@@ -1,9 +1,9 @@
 """Layouts, which determine the texts and special tokens around the utterances of a conversation.
 
-The text before and after an utterance is its frame. A pretrained model brings a chat template, which is a program that
-writes the frames. This package never runs such a program. It recognises known templates by their text, and this module
-contains the equivalent layouts as data. The roles of utterances alternate, and the last utterance before a response is
-the user's. The setting `layout` can have the names in `setting_groups.LAYOUTS`.
+The text before and after an utterance is its frame. A pretrained model comes with a chat template, which is a program
+that writes the frames. This package never runs such a program. It recognises known templates by their text, and this
+module contains the equivalent layouts as data. The roles of utterances alternate, and the last utterance before a
+response is the user's. The possible values of the setting `layout` are the names in `setting_groups.LAYOUTS`.
 """
 
 import hashlib
@@ -21,7 +21,7 @@ END = "<|endoftext|>"
 ROLES = ("user", "assistant")  # the roles of the utterances before a response, from the last utterance backwards
 TOKENIZER_CONFIG, TEMPLATE = "tokenizer_config.json", "chat_template.jinja"
 _SPECIAL = "special_tokens_map.json"  # names the token that ends a text, if tokenizer_config.json does not
-_LARGEST = 1_000_000  # the most bytes of a file with a template
+_LARGEST = 1_000_000  # the maximum size of a template file, in bytes
 
 
 @dataclass(frozen=True)
@@ -37,10 +37,10 @@ class Layout:
         end: The special token that ends a response.
         before: The frame before an utterance or a response.
         after: The frame after an utterance.
-        begin: The text before the first utterance: a token that begins every text, or a whole system message.
+        begin: The text before the first utterance: a token that begins every text, or a complete system message.
         markers: The special tokens in the frames, other than `end`.
-        text: How an utterance is written. "verbatim" leaves it as it is. "stripped" removes white space around it.
-            "line" replaces each run of white space by one space, so that the utterance is one line.
+        text: How an utterance is written. "verbatim" leaves it unchanged. "stripped" removes the white space around it.
+            "line" replaces each run of white space with one space, so that the utterance is one line.
     """
 
     name: str
@@ -70,7 +70,7 @@ class Layout:
         """Divide a frame at its special tokens.
 
         Returns:
-            Texts and special tokens in turn, beginning and ending with a text. A text may be empty.
+            Alternating texts and special tokens, beginning and ending with a text. A text may be empty.
         """
         return re.split(f"({'|'.join(map(re.escape, self.tokens))})", frame)
 
@@ -81,7 +81,7 @@ class Layout:
         return text.strip() if self.text == "stripped" else text
 
     def ending_with(self, end: str) -> "Layout":
-        """Return the same layout with another token at the end of responses and, in `after`, of utterances."""
+        """Return a copy of the layout with another token in place of `end`, also inside `after`."""
         return replace(self, end=end, after=self.after.replace(self.end, end))
 
     @property
@@ -122,8 +122,8 @@ def _with_system_message(name: str, message: str) -> Layout:
     return replace(CHATML, name=name, begin=f"<|im_start|>system\n{message}<|im_end|>\n")
 
 
-# The last three layouts begin with a system message. The templates of their models insert it if a conversation has
-# none.
+# The last three layouts begin with a system message. Their models' templates insert this message if a conversation has
+# no system message.
 KNOWN = {
     layout.name: layout
     for layout in (
@@ -137,9 +137,9 @@ KNOWN = {
     )
 }
 
-# The SHA-256 of other makers' templates, after `layout_of` has normalised their text, with the equivalent layouts. If a
-# template inserts a system message of its own, its layout here has no system message. A policy is trained on
-# conversations, so the message would only make conditions longer, and would no longer be true ("trained by Hugging
+# The SHA-256 hashes of other makers' templates, whose text `layout_of` normalises, with the equivalent layouts. If a
+# template inserts a default system message, its layout here has no system message. A policy is trained on
+# conversations, so the message would only make conditions longer, and it would no longer be true ("trained by Hugging
 # Face").
 _TEMPLATES = {
     "5e038197c89daee5d4e03d3e0c8ac0fab5a25e2dc88f203f9c948f68889e416f": END_OF_TEXT,  # DialoGPT, BLOOM
@@ -155,10 +155,10 @@ _TEMPLATES = {
 
 
 def layout_of(template: str) -> Layout:
-    """Return the layout of a chat template, without the template's own system message.
+    """Return the layout of a chat template, without the template's default system message.
 
     Args:
-        template: The text of the template, which is compared with known ones and not run.
+        template: The text of the template, which is compared with known templates and never run.
 
     Raises:
         UserError: The template is unknown.
@@ -166,11 +166,11 @@ def layout_of(template: str) -> Layout:
     for layout in KNOWN.values():
         if template.strip() == layout.template:
             return layout
-    # In a quoted string of a template, a line break and its escape \n mean the same. Makers use both.
+    # In a quoted string of a template, a line break and its escape \n mean the same, and both occur.
     text = template.strip().replace("\\n", "\n")
     known = _TEMPLATES.get(hashlib.sha256(text.encode()).hexdigest())
     if known is None:
-        raise UserError(f"the chat template is unknown; choose one of {', '.join(KNOWN)} by --layout")
+        raise UserError(f"the chat template is unknown; choose one of {', '.join(KNOWN)} with --layout")
     return known
 
 
@@ -178,13 +178,13 @@ def read_layout(folder: str | os.PathLike, name: str = "auto") -> Layout:
     """Return the layout of a model's conversations.
 
     Args:
-        folder: The folder of the model's tokenizer.
-        name: One of `setting_groups.LAYOUTS`. "auto" takes the layout that `Tokenizer.save` noted or, if there is none,
-            the layout of the model's chat template. A model without a chat template gets `end_of_text` if
+        folder: The folder with the model's tokenizer.
+        name: One of `setting_groups.LAYOUTS`. "auto" takes the layout that `Tokenizer.save` recorded or, if there is
+            none, the layout of the model's chat template. A model without a chat template gets `end_of_text` if
             `<|endoftext|>` ends its texts, and `plain` otherwise.
 
     Returns:
-        The layout. In `plain`, the token that ends the model's texts ends responses.
+        The layout. In the layout `plain`, a response ends with the token that ends the model's texts.
 
     Raises:
         UserError: A file is damaged, or the template is unknown. The message names the file.
@@ -224,7 +224,7 @@ def _of_template(folder: Path, values: dict[str, Any]) -> Layout | None:
     if template is None:
         return None
     if not isinstance(template, str):
-        raise UserError(f"{path}: the chat template is not a text")
+        raise UserError(f"{path}: the chat template is not a string")
     try:
         return layout_of(template)
     except UserError as error:
@@ -236,16 +236,16 @@ def _read_text(path: Path) -> str:
         with path.open("rb") as stream:
             content = stream.read(_LARGEST + 1)
         if len(content) > _LARGEST:
-            raise UserError(f"{path}: the file is larger than {_LARGEST:,} bytes; no chat template is so large")
+            raise UserError(f"{path}: the file is larger than {_LARGEST:,} bytes, too large for a chat template")
         return content.decode("utf-8")
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror})") from None
     except UnicodeDecodeError:
-        raise UserError(f"{path}: the file is not a text in UTF-8") from None
+        raise UserError(f"{path}: the file is not UTF-8 text") from None
 
 
 def _end_of_text(folder: Path, values: dict[str, Any]) -> str:
-    """Return the token that ends the texts of a model; `<|endoftext|>` if the files do not name one."""
+    """Return the token that ends a model's texts, or `<|endoftext|>` if the files do not name such a token."""
     path = folder / TOKENIZER_CONFIG
     if values.get("eos_token") is None and (folder / _SPECIAL).exists():
         path = folder / _SPECIAL
@@ -255,5 +255,5 @@ def _end_of_text(folder: Path, values: dict[str, Any]) -> str:
     if token is None:
         return END
     if not isinstance(token, str) or not token.strip() or not token.isprintable():
-        raise UserError(f"{path}: the eos_token is not the name of a token")
+        raise UserError(f"{path}: the eos_token is not a valid token name")
     return token

@@ -1,7 +1,7 @@
-"""Profiles of what a listener does: asks back, reflects the feeling, shares, advises, consoles, length and intensity.
+"""Listener profiles: questions, reflected feelings, sharing, advice, consolation, length and intensity of responses.
 
 In training, `profile_of` computes the profile of every expert response by rules, and the policy reads it as control
-tokens before the prompt. In a chat, the user's wishes are given in the same form. The rules are English only.
+tokens before the prompt. In a chat, the user's wishes are given in the same form. The rules work only for English.
 """
 
 import re
@@ -23,9 +23,9 @@ VALUES = {
     "length": ("short", "medium", "long"),
     "intensity": ("calm", "strong"),
 }
-SHORT, LONG = 7, 12  # the most words of a short response, and the fewest of a long one
-STRONG = 0.5  # the smallest absolute compound score (`data/sentiment.py`) of a strong response
-_SEED = 28  # keeps the random numbers of `training_profiles` apart from all others with the run's seed
+SHORT, LONG = 7, 12  # the maximum number of words in a short response, and the minimum number in a long one
+STRONG = 0.5  # the minimum absolute compound score (`data/sentiment.py`) of a strong response
+_SEED = 28  # makes the random numbers of `training_profiles` differ from others with the run's seed
 
 _FEELING = (
     r"(?:happy|glad|proud|excit\w+|thrill\w+|reliev\w+|sad|hurt\w*|angry|upset|frustrat\w+|annoy\w+|scar\w+|afraid|"
@@ -34,7 +34,7 @@ _FEELING = (
     r"terrible|horrible|wonderful|lovely|great|amazing|nice|awkward|disgust\w+|grateful|surpris\w+|shock\w+|touch\w+|"
     r"moving|sweet|fun|co[sz]y|feel\w*|miss|love|hate)"
 )
-# Each act is recognised by one of its patterns. The text is in lower case, with straight apostrophes.
+# An act is recognised if one of its patterns matches. The text is in lower case, with straight apostrophes.
 _PATTERNS = {
     "ask": (r"\?", r"\btell me (?:more|about|what|how)\b"),
     "reflect": (
@@ -96,21 +96,24 @@ _PATTERNS = {
     ),
 }
 _COMPILED = {act: tuple(map(re.compile, patterns)) for act, patterns in _PATTERNS.items()}
-_NOT_SHARED = re.compile(r"\bi (?:was|had) (?:so )?sorry\b")  # consolation, and not about the listener
+_NOT_SHARED = re.compile(r"\bi (?:was|had) (?:so )?sorry\b")  # consoles, and tells nothing about the listener
 
 
 @dataclass(frozen=True)
 class Profile:
-    """What a response does, or what a user wishes of responses. None stands for an unknown property, or for no wish.
+    """The properties of a response, or the properties that a user wants responses to have.
+
+    None stands for an unknown property, or for a property about which the user has no wish. The first five properties
+    are "yes" or "no".
 
     Args:
-        ask: Whether the listener asks back, "yes" or "no".
+        ask: Whether the listener asks a question.
         reflect: Whether the listener names or acknowledges the feeling.
-        share: Whether the listener tells something of themselves.
+        share: Whether the listener talks about themselves.
         advise: Whether the listener suggests something to do.
         console: Whether the listener consoles, encourages or wishes well.
         length: "short" (at most SHORT words), "medium", or "long" (at least LONG words).
-        intensity: "calm" or "strong", as the words express little or much feeling.
+        intensity: "calm" if the words express little feeling, or "strong" if they express much.
 
     Raises:
         UserError: A property has a value that is not in VALUES.
@@ -156,7 +159,7 @@ PROFILE_TOKENS = tuple(profile_token(name, value) for name, values in VALUES.ite
 
 
 def profile_of(response: str) -> Profile:
-    """Compute the profile of a response by rules; all of its properties are known.
+    """Compute the profile of a response by rules. All its properties have values.
 
     Args:
         response: The response as text.
@@ -173,10 +176,10 @@ def profile_of(response: str) -> Profile:
 
 
 def training_profiles(responses: Sequence[str], seed: int) -> list[Profile]:
-    """Compute the profiles with which a policy is trained, in which some properties of each response are left out.
+    """Compute the profiles for training a policy, and leave out some properties of each response at random.
 
-    A user may have any number of wishes. Therefore the number of properties that are kept is drawn uniformly, from none
-    to all, and then the properties themselves. They are drawn once for a whole training run.
+    A user may have any number of wishes. Therefore the number of properties to keep is drawn first, uniformly from none
+    to all, and then the properties themselves are drawn. They are drawn once for the whole training run.
 
     Args:
         responses: The expert responses.

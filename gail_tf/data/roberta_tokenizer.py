@@ -1,6 +1,6 @@
 """RoBERTa's tokenizer (Liu et al. 2019): a byte-level BPE as in GPT-2, with RoBERTa's special tokens, for text pairs.
 
-If a text spells out a special token, for example "</s>", it is read as plain text, as in `tokenizer.py`.
+If a text spells out a special token, for example "</s>", the token is read as plain text, as in `tokenizer.py`.
 """
 
 import os
@@ -17,7 +17,7 @@ BEGIN, PAD, END, UNKNOWN, MASK = SPECIAL = ("<s>", "<pad>", "</s>", "<unk>", "<m
 
 
 class RobertaTokenizer:
-    """Encodes pairs of texts as token ids. Its files are those of transformers' RobertaTokenizerFast.
+    """Encodes pairs of texts as token ids. It uses the same files as transformers' RobertaTokenizerFast.
 
     Args:
         implementation: A tokenizer of the library `tokenizers`.
@@ -35,7 +35,7 @@ class RobertaTokenizer:
         """Read a tokenizer from tokenizer.json, or from vocab.json and merges.txt.
 
         Raises:
-            UserError: A file is missing or damaged, or the tokenizer is not like RoBERTa's; the message names the file.
+            UserError: A file is missing or damaged, or the tokenizer is not like RoBERTa's. The message names the file.
         """
         return cls(read_byte_level(folder, SPECIAL)[0])
 
@@ -48,12 +48,12 @@ class RobertaTokenizer:
             size: The maximum number of tokens. The special tokens have the ids 0 to 4.
 
         Raises:
-            UserError: The size does not suffice for the 256 bytes and the special tokens.
+            UserError: The size is too small for the 256 bytes and the special tokens.
         """
         return cls(fit_byte_level(texts, size, SPECIAL))
 
     def save(self, folder: str | os.PathLike) -> None:
-        """Write tokenizer.json, tokenizer_config.json, vocab.json and merges.txt to a folder, which is made."""
+        """Write tokenizer.json, tokenizer_config.json, vocab.json and merges.txt to a folder, which may be new."""
         names = {"bos_token": BEGIN, "cls_token": BEGIN, "eos_token": END, "sep_token": END}
         names |= {"pad_token": PAD, "unk_token": UNKNOWN, "mask_token": MASK}
         write_byte_level(
@@ -66,7 +66,7 @@ class RobertaTokenizer:
         Args:
             first: The first text of each pair. If a pair is too long, the beginning of its first text is cut off.
             second: The second text of each pair. If it is too long even without the first text, its end is cut off.
-            limit: The maximum number of tokens of a pair.
+            limit: The maximum number of tokens in a pair.
 
         Returns:
             The tokens, (B, T) int32, and the mask, (B, T) bool, false at padding. T is a multiple of 16, or the limit.
@@ -76,9 +76,9 @@ class RobertaTokenizer:
         """
         if len(first) != len(second):
             raise ValueError(f"{len(first)} first texts, but {len(second)} second texts; equal numbers are expected")
-        room = limit - 4  # the number of tokens that the two texts may have together
+        room = limit - 4  # the maximum total number of tokens in the two texts
         if room < 1:
-            raise ValueError(f"the limit is {limit} tokens; 5 or more are expected")
+            raise ValueError(f"the limit is {limit}; 5 or more tokens are expected")
         rows = []
         for old, new in zip(self._ids(first), self._ids(second), strict=True):
             new = new[:room]

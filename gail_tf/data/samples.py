@@ -1,6 +1,6 @@
 """Encodes expert trajectories as arrays, once for a whole training run.
 
-A trajectory is a prompt with its history, which is the utterances before it, and an expert's response.
+A trajectory consists of a prompt, its history (the utterances before it) and an expert's response.
 """
 
 from collections.abc import Sequence
@@ -24,33 +24,33 @@ SENTIMENTS = 3
 
 
 def control_token(name: str) -> str:
-    """Return the control token of an utterance with this sentiment."""
+    """Return the control token for an utterance with this sentiment."""
     return f"<|{name}|>"
 
 
 def emotion_token(label: str) -> str:
-    """Return the control token of an utterance with this emotion."""
+    """Return the control token for an utterance with this emotion."""
     return control_token(f"emotion:{label}")
 
 
-CONTROL_TOKENS = tuple(control_token(name) for name in NAMES)  # the control tokens of the three sentiments
+CONTROL_TOKENS = tuple(control_token(name) for name in NAMES)  # the control tokens for the three sentiments
 HISTORY_TOKENS = tuple(map(control_token, (*sentiment_history.TRENDS, *sentiment_history.LEVELS)))
 
 
 def control_tokens(settings: DataSettings) -> tuple[str, ...]:
-    """Return the control tokens that a tokenizer needs for these settings, except those of emotions."""
+    """Return the control tokens that a tokenizer needs for these settings, except the tokens for emotions."""
     of_history = HISTORY_TOKENS if settings.sentiment_history == "on" else ()
     return (*CONTROL_TOKENS, *of_history, *(PROFILE_TOKENS if settings.listener_profile == "on" else ()))
 
 
 def controls_of_prompt(settings: DataSettings) -> int:
-    """Return the largest number of control tokens of a prompt."""
+    """Return the maximum number of control tokens before a prompt."""
     of_history = 2 if settings.sentiment_history == "on" else 0
     return 1 + of_history + (len(VALUES) if settings.listener_profile == "on" else 0)
 
 
 def number_of_scores(with_history: bool) -> int:
-    """Return the number of sentiments of history and prompt, as `scores_of` computes them."""
+    """Return the number of sentiment scores that `scores_of` computes for history and prompt."""
     return SENTIMENTS - 1 + (sentiment_history.SIZE if with_history else 0)
 
 
@@ -68,13 +68,13 @@ class Samples:
     Attributes:
         batch: The encoded conditions and responses.
         sentiments: The compound score of the prompt, and the mean compound score of the history, (n, 2) float32. The
-            score of an empty history is 0. With the history of sentiments, the numbers of `sentiment_history.Course`
-            follow, (n, 6) float32.
+            score of an empty history is 0. With `--sentiment-history on`, the four numbers of
+            `sentiment_history.Course` follow, and the shape is (n, 6).
         response_sentiments: The compound scores of the texts of the responses, (n,) float32.
-        trajectories: The trajectories themselves, whose responses are not cut.
-        response_texts: The texts of the encoded responses. They are cut at the limit of tokens, and decoded as the
-            policy's responses are. Otherwise the discriminator could recognise experts by what the limit keeps from the
-            policy.
+        trajectories: The trajectories themselves, whose responses are not truncated.
+        response_texts: The texts of the encoded responses. They are truncated at the token limit and decoded in the
+            same way as the policy's responses. Otherwise the discriminator could recognise an expert's response by text
+            beyond the limit, which the policy cannot write.
     """
 
     batch: Batch
@@ -100,16 +100,16 @@ class Samples:
         Args:
             tokenizer: The tokenizer, which has the control tokens.
             trajectories: The trajectories.
-            condition_tokens: The maximum number of tokens of a condition, which is history and prompt.
-            response_tokens: The maximum number of tokens of a response.
-            with_sentiment: Whether each utterance of history and prompt is preceded by the control token of its
-                sentiment.
-            emotions: A classifier, or None. If given, the prompt is preceded by the control token of its emotion, and
-                not by that of its sentiment.
-            with_history: Whether the prompt is also preceded by the control tokens of the user's course of sentiment.
-            profiles: For each trajectory, the profile of its response whose control tokens also precede the prompt. If
-                None, there are no such tokens: a profile tells what the response is like before it is predicted, so
-                that no loss may be measured with it.
+            condition_tokens: The maximum number of tokens in a condition, which consists of history and prompt.
+            response_tokens: The maximum number of tokens in a response.
+            with_sentiment: Whether each utterance in the history and the prompt is preceded by the control token for
+                its sentiment.
+            emotions: A classifier, or None. If given, the control token for the prompt's emotion replaces the token for
+                its sentiment.
+            with_history: Whether the control tokens for the course of the user's sentiment also precede the prompt.
+            profiles: For each trajectory, the profile of its response. The profile's control tokens also precede the
+                prompt. If None, there are no such tokens. Losses must be measured without profiles, because a profile
+                reveals properties of the response before it is predicted.
         """
         width = number_of_scores(with_history)
         contexts, scores = [], np.zeros((len(trajectories), width), np.float32)
@@ -136,18 +136,18 @@ class Samples:
 
 
 def running_text(tokenizer: Tokenizer, conversations: Sequence[Sequence[str]], length: int) -> Batch:
-    """Encode whole conversations to pretrain on, divided into pieces of one length.
+    """Encode complete conversations to pretrain on, and divide them into pieces.
 
     In pretraining every token of a piece is predicted, so a piece has the form of a response to an empty condition.
 
     Args:
         tokenizer: The tokenizer.
         conversations: The utterances of each conversation.
-        length: The maximum number of tokens of a piece.
+        length: The maximum number of tokens in a piece.
 
     Returns:
-        n pieces. The condition is only the token that ends responses, (n, 1), and the response is the piece itself,
-        (n, length).
+        n pieces. The condition contains only the token that ends responses, (n, 1), and the response is the piece
+        itself, (n, length).
     """
     begin, pieces = tokenizer.encode_frame(tokenizer.layout.begin), []
     spoken = [[Utterance(text) for text in utterances] for utterances in conversations]
@@ -162,12 +162,12 @@ def running_text(tokenizer: Tokenizer, conversations: Sequence[Sequence[str]], l
 
 
 def scores_of(history: Sequence[str], prompt: str, with_history: bool = False) -> list[float]:
-    """Compute the sentiments of history and prompt as numbers, in the order of `Samples.sentiments`.
+    """Compute the sentiment scores of history and prompt, in the order of `Samples.sentiments`.
 
     Args:
         history: The utterances before the prompt.
         prompt: The utterance to answer.
-        with_history: Whether the course of the user's sentiment is included.
+        with_history: Whether to include the course of the user's sentiment.
     """
     compounds = [sentiment(text).compound for text in (*history, prompt)]
     scores = [compounds[-1], float(np.mean(compounds[:-1])) if history else 0.0]
@@ -187,11 +187,11 @@ def context(
     Args:
         history: The utterances before the prompt.
         prompt: The utterance to answer.
-        with_sentiment: Whether each utterance gets the control token of its sentiment.
-        emotion: The prompt's emotion, or None. If given, the prompt gets the control token of this emotion, and not
-            that of its sentiment.
-        with_history: Whether the prompt also gets the control tokens of the user's course of sentiment.
-        profile: What the response does or should do, whose control tokens the prompt also gets, or None.
+        with_sentiment: Whether each utterance gets the control token for its sentiment.
+        emotion: The prompt's emotion, or None. If given, the prompt gets the control token for this emotion instead of
+            the token for its sentiment.
+        with_history: Whether the prompt also gets the control tokens for the course of the user's sentiment.
+        profile: The profile of the response, whose control tokens the prompt also gets, or None.
     """
     texts = (*history, prompt)
     utterances = [Utterance(text, control_token(sentiment(text).name) if with_sentiment else None) for text in texts]

@@ -1,6 +1,6 @@
-"""Computes the sentiment of utterances by VADER (Hutto and Gilbert 2014).
+"""Computes the sentiment of utterances with VADER (Hutto and Gilbert 2014).
 
-The paper's abstract speaks of "sentiment analysis history-based", but the paper does not name a method. VADER has a
+The paper's abstract mentions "sentiment analysis history-based", but the paper does not name a method. VADER has a
 fixed lexicon, and rules for negation, capitals and emoticons. Nothing is trained, and the same text always has the same
 sentiment.
 """
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from vaderSentiment.vaderSentiment import SentimentIntensityAnalyzer
 
 NAMES = ("negative", "neutral", "positive")  # in the order of the compound score
-THRESHOLD = 0.05  # the usual bound of VADER's score between neutral and the other two
+THRESHOLD = 0.05  # the usual threshold: texts with a score between -0.05 and 0.05 are neutral
 
 
 @dataclass(frozen=True)
@@ -32,19 +32,19 @@ class Sentiment:
 
 @lru_cache(maxsize=2**16)  # an utterance occurs in the histories of all later turns
 def sentiment(utterance: str) -> Sentiment:
-    """Compute the sentiment of an utterance: positive from a score of 0.05 on, negative up to -0.05, else neutral."""
+    """Compute an utterance's sentiment: positive for scores >= 0.05, negative for scores <= -0.05, else neutral."""
     compound = _analyser().polarity_scores(utterance)["compound"]
     sign = (compound >= THRESHOLD) - (compound <= -THRESHOLD)
     return Sentiment(compound, NAMES[sign + 1])
 
 
 def sentiments(history: Sequence[str], prompt: str) -> tuple[Sentiment, ...]:
-    """Compute the sentiments of the history's utterances, oldest first, and of the prompt."""
+    """Compute the sentiments of the utterances in the history, oldest first, and of the prompt."""
     return tuple(sentiment(utterance) for utterance in (*history, prompt))
 
 
 @cache
 def _analyser() -> "SentimentIntensityAnalyzer":
-    from vaderSentiment.vaderSentiment import SentimentIntensityAnalyzer  # reads its lexicon when it is made
+    from vaderSentiment.vaderSentiment import SentimentIntensityAnalyzer  # reads its lexicon when it is created
 
     return SentimentIntensityAnalyzer()

@@ -1,8 +1,8 @@
 """The course of a user's sentiment over a conversation, which the policy and the discriminator D can read.
 
-The paper's abstract speaks of a "sentiment analysis history-based reinforcement learning approach", but the paper does
-not define the history. Here it is the sentiment of the user's turns alone (`data/sentiment.py`), from the first turn to
-the prompt. Turns count even if they are too old to be among the tokens of the condition.
+The paper's abstract mentions a "sentiment analysis history-based reinforcement learning approach", but the paper does
+not define the history. Here it is the sentiment of only the user's turns (`data/sentiment.py`), from the first turn to
+the prompt. A turn counts even if it is too old to fit into the condition.
 """
 
 from collections.abc import Sequence
@@ -12,9 +12,9 @@ import numpy as np
 
 from gail_tf.data.sentiment import THRESHOLD, sentiment
 
-LEVELS = ("low", "even", "high")  # of the mean, in the order of the sentiments' names
+LEVELS = ("low", "even", "high")  # of the mean score, in the order of the sentiments' names
 TRENDS = ("falling", "steady", "rising")
-STEEP = 0.1  # the least change of the compound score per turn that counts as falling or rising
+STEEP = 0.1  # the smallest change of the compound score per turn that counts as falling or rising
 
 
 class Course(NamedTuple):
@@ -55,7 +55,7 @@ def course(history: Sequence[str], prompt: str) -> Course:
 def words_of(history: Sequence[str], prompt: str) -> tuple[str, ...]:
     """Describe the course in words: a member of TRENDS, then a member of LEVELS.
 
-    The result is empty for a single turn, because the sentiment of the prompt already says everything about it.
+    The result is empty for a single turn, because the prompt's sentiment then already describes the course.
     """
     if len(history) < 2:
         return ()

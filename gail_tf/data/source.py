@@ -19,19 +19,19 @@ class Source:
 
     Args:
         data: Files of conversations. If empty, the embedded conversations are used.
-        tweets: Files of tweets: a CSV file with a column `text`, or a file with one tweet in each line.
-        general: Files of conversations on which a GPT-2 from scratch is pretrained. If empty, the embedded corpus of
-            the first paper is used.
+        tweets: Files of tweets: a CSV file with a column `text`, or a file with one tweet per line.
+        general: Files of conversations on which a GPT-2 with random weights is pretrained. If empty, the embedded
+            corpus of the first paper is used.
         model: The pretrained language model: a folder, a file, the name of a known model
             (`base_models/known_models.py`), or a name on the Hub. If None, a GPT-2 is trained from scratch.
         roberta: The pretrained RoBERTa of the discriminator: a folder, or a name on the Hub. If None, a small RoBERTa
-            is made from scratch if the settings need one.
+            with random weights is used if the settings require a RoBERTa.
         glove: A file of word vectors for RL-Seq2Seq. If None, word vectors are fitted to the prompts.
         skip_bad_lines: Whether lines that cannot be used are skipped and counted. If not, the first such line raises an
             error.
-        format: The format of all files of `data` and `general`, one of `keras_gca.data.conversations.FORMATS`. If None,
+        format: The format of all files in `data` and `general`, one of `keras_gca.data.conversations.FORMATS`. If None,
             the format of each file is detected.
-        agreed: Whether a network that is not on this machine may be fetched without asking the user.
+        agreed: Whether a network that is not on this machine may be downloaded without asking the user.
 
     Raises:
         UserError: `model` and `general` are both given, or a file is missing.
@@ -56,17 +56,17 @@ class Source:
     def __post_init__(self) -> None:
         if self.model is not None and self.general:
             raise UserError(
-                "--general is text to pretrain a model on, but --model is already pretrained; leave one of the two out"
+                "--general is text for pretraining a model, but --model is already pretrained; leave out one of the two"
             )
         if self.format and not self.data and not self.general:
             raise UserError("--format applies only to --data and --general, which are not given")
         refuse_missing(*self.data, *self.tweets, *self.general, self.glove)
 
     def refuse_misfits(self, config: GAILConfig) -> None:
-        """Raise an error if a file or network is named that a training run with these settings would not use.
+        """Raise an error if `model`, `roberta` or `glove` is given but not used by a run with these settings.
 
         Raises:
-            UserError: `model`, `roberta` or `glove` is given, and the settings do not use it.
+            UserError: `model`, `roberta` or `glove` is given, but the settings do not use it.
         """
         seq2seq = config.algorithm == "rl_seq2seq"
         if self.roberta is not None and config.judge.discriminator_encoder != "roberta":
@@ -79,17 +79,17 @@ class Source:
     def read(self, turns: str, splits: str = "random") -> tuple[list[Trajectory], BadLines]:
         """Read the expert trajectories.
 
-        This method does not import TensorFlow, so that a command can report bad input at once.
+        This method does not import TensorFlow, so that a command can report bad input immediately.
 
         Args:
             turns: See `DataSettings.turns`.
             splits: See `DataSettings.splits`.
 
         Returns:
-            The trajectories, and the counts of bad lines, to which later readers of other files add their counts.
+            The trajectories, and the counts of bad lines. Later readers of other files add to these counts.
 
         Raises:
-            UserError: A file is missing or damaged; the message names file and line.
+            UserError: A file is missing or damaged. The message names the file and the line.
         """
         bad = BadLines(self.skip_bad_lines, UserError, SKIP_HINT)
         return read_trajectories(self.data, self.tweets, turns, bad, self.format, splits), bad

@@ -1,7 +1,7 @@
-"""Restores the usual spelling of text whose words and marks were separated by spaces, as in DailyDialog.
+"""Restores the usual spacing of text in which spaces separate words and punctuation marks, as in DailyDialog.
 
-GPT-2 has learned from text as people write it. Case is kept. (`keras_gca.data.text` does the opposite: it splits text
-into tokens for a model of words.)
+GPT-2 was trained on text with the usual spacing. Upper and lower case are kept. (`keras_gca.data.text` does the
+opposite: it splits text into tokens for a word-based model.)
 """
 
 import re
@@ -29,9 +29,9 @@ _RULES = tuple(
 
 
 def as_written(text: str) -> str:
-    """Return an utterance with single spaces and straight quotation marks, and without spaces before its marks.
+    """Return an utterance with single spaces and straight quotation marks, and without spaces before punctuation.
 
-    "I don ’ t know , Mary . It's 5 p . m ." gives "I don't know, Mary. It's 5 p.m."
+    "I don ’ t know , Mary . It's 5 p . m ." becomes "I don't know, Mary. It's 5 p.m."
     """
     text = text.translate(_CHARACTERS)
     for pattern, replacement in _RULES:

@@ -1,9 +1,9 @@
-"""The tokenizer, a byte-level BPE: that of a pretrained model, or a new one that is fitted to the training text.
+"""The tokenizer, a byte-level BPE that comes from a pretrained model or is fitted to the training text.
 
 A tokenizer knows the layout of conversations, which is how special tokens separate the utterances (see
 `data/layouts.py`). Control tokens may describe an utterance, for example its sentiment. If a text happens to spell out
-a special or control token, it is read as plain text. Therefore a user's message cannot end an utterance, begin the
-other role's utterance, or set a control token.
+a special or control token, the token is read as plain text. Therefore a user's message cannot end an utterance, begin
+the other role's utterance, or set a control token.
 """
 
 import json
@@ -26,8 +26,8 @@ from keras_gca.storage.atomic import replacing
 BYTES = 256
 TOKENIZER = "tokenizer.json"  # this file alone contains the whole tokenizer
 
-# The regular expressions by which the supported models divide a text into words before BPE. Any other one is refused,
-# because with a hostile regular expression some texts make the library `tokenizers` panic.
+# The regular expressions with which the supported models divide a text into words before BPE. Other expressions are
+# rejected, because with a hostile regular expression some texts make the library `tokenizers` panic.
 _PATTERNS = (
     r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+",  # GPT-2
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+"
@@ -45,7 +45,7 @@ class Tokenizer:
 
     Args:
         implementation: A tokenizer of the library `tokenizers`, which has the special tokens of the layout.
-        known: The number of tokens in the files from which the tokenizer was read, added tokens included. Tokens with
+        known: The number of tokens in the files from which the tokenizer was read, including added tokens. Tokens with
             later ids are control tokens, for which a pretrained network has no embeddings. If None, it is the number of
             all tokens.
         layout: The layout of conversations.
@@ -62,10 +62,10 @@ class Tokenizer:
         """Read a tokenizer from tokenizer.json, or from vocab.json, merges.txt and the files of added tokens.
 
         Args:
-            folder: The folder of the files.
-            control_tokens: The control tokens that the tokenizer must have. Those that the files lack are added after
+            folder: The folder with the files.
+            control_tokens: The control tokens that the tokenizer must have. Tokens that the files lack are added after
                 all other tokens.
-            layout: The setting `layout`. With "auto", `read_layout` finds the layout from the folder's files.
+            layout: The setting `layout`. With "auto", `read_layout` determines the layout from the folder's files.
 
         Raises:
             UserError: A file is missing or damaged, the tokenizer is not a byte-level BPE, or it lacks a special token
@@ -79,7 +79,7 @@ class Tokenizer:
         for token in laid_out.tokens:
             number = tokenizer.special(token)
             if number in tokenizer.encode(made.decode([number], skip_special_tokens=False)):
-                raise UserError(f"{folder}: {token!r} is a token that texts may contain; a special token is expected")
+                raise UserError(f"{folder}: {token!r} can occur in ordinary text; a special token is expected")
         return tokenizer
 
     @classmethod
@@ -95,15 +95,14 @@ class Tokenizer:
             layout: The layout of conversations.
 
         Raises:
-            UserError: The size does not suffice for the 256 bytes and the special tokens.
+            UserError: The size is too small for the 256 bytes and the special tokens.
         """
         return cls(fit_byte_level(texts, size, [*layout.tokens, *control_tokens]), layout=layout)
 
     def save(self, folder: str | os.PathLike) -> None:
-        """Make a folder with tokenizer.json and tokenizer_config.json, from which `read` makes the same tokenizer.
+        """Write tokenizer.json and tokenizer_config.json to a folder, from which `read` restores the same tokenizer.
 
-        tokenizer_config.json notes the layout. A tokenizer of GPT-2's kind is also written as vocab.json and
-        merges.txt.
+        tokenizer_config.json records the layout. A GPT-2 tokenizer is also written as vocab.json and merges.txt.
         """
         first = [part for part in self.layout.parts(self.layout.begin) if part]
         end = self.layout.end
@@ -133,7 +132,7 @@ class Tokenizer:
         return [i for place, part in parts for i in ([self.special(part)] if place % 2 else self.encode(part))]
 
     def encode_all(self, texts: Sequence[str]) -> list[list[int]]:
-        """Encode many texts, on all cores."""
+        """Encode many texts in parallel, on all cores."""
         return [encoding.ids for encoding in self._implementation.encode_batch(texts, add_special_tokens=False)]
 
     def decode(self, ids: Iterable[int]) -> str:
@@ -153,7 +152,7 @@ class Tokenizer:
 
     @property
     def end(self) -> int:
-        """The id of the layout's token that ends a response. Padding has this id, too."""
+        """The id of the layout's token that ends a response. Padding also has this id."""
         return self.special(self.layout.end)
 
     def __len__(self) -> int:
@@ -169,11 +168,11 @@ def read_byte_level(
     """Read a tokenizer from tokenizer.json, or from vocab.json, merges.txt and the files of added tokens.
 
     Args:
-        folder: The folder of the files.
+        folder: The folder with the files.
         required: Special tokens that the files must have.
         others: Special tokens that are added after all other tokens if the files lack them.
-        divided: Whether the tokenizer may divide a text into words as SmolLM2, Llama 3 or Qwen2 do. If not, it must
-            divide a text as GPT-2 does.
+        divided: Whether the tokenizer may also divide a text into words in the same way as SmolLM2, Llama 3 or Qwen2.
+            If not, it must divide a text in the same way as GPT-2.
 
     Returns:
         The tokenizer, and the number of tokens in the files.
@@ -190,7 +189,7 @@ def read_byte_level(
             raise UserError(
                 f"{whole}: this tokenizer is not supported; a byte-level BPE tokenizer, {kinds}, is expected"
             )
-        read.no_truncation()  # a file may make the library cut or pad every text
+        read.no_truncation()  # a file may make the library truncate or pad every text
         read.no_padding()
     elif vocabulary.exists() and merges.exists():
         config = Path(folder) / TOKENIZER_CONFIG
@@ -211,7 +210,7 @@ def read_byte_level(
     made = _with_special(read, [*required, *others])
     ids = set(made.get_vocab(with_added_tokens=True).values())
     if ids != set(range(made.get_vocab_size(with_added_tokens=True))):
-        raise UserError(f"{folder}: the tokenizer's ids are not the numbers from 0 on, one for each token")
+        raise UserError(f"{folder}: the tokenizer's ids are not consecutive numbers starting at 0")
     return made, known
 
 
@@ -224,7 +223,7 @@ def fit_byte_level(texts: Iterable[str], size: int, special: Sequence[str]) -> t
         special: Special tokens, which get the first ids.
 
     Raises:
-        UserError: The size does not suffice for the 256 bytes and the special tokens.
+        UserError: The size is too small for the 256 bytes and the special tokens.
     """
     if size < BYTES + len(special):
         raise UserError(f"a vocabulary of {size} tokens is too small; {BYTES + len(special)} or more are expected")
@@ -240,9 +239,9 @@ def fit_byte_level(texts: Iterable[str], size: int, special: Sequence[str]) -> t
 
 
 def write_byte_level(folder: str | os.PathLike, implementation: tokenizers.Tokenizer, config: dict[str, Any]) -> None:
-    """Make a folder with a tokenizer's files: tokenizer.json and tokenizer_config.json, whose content is `config`.
+    """Write a tokenizer's files to a folder: tokenizer.json, and tokenizer_config.json with the content `config`.
 
-    A tokenizer of GPT-2's kind is written as vocab.json and merges.txt, too.
+    A GPT-2 tokenizer is also written as vocab.json and merges.txt.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -265,7 +264,7 @@ def _from_file(path: Path) -> tokenizers.Tokenizer:
     model = json_files.read_object(path).get("model")
     if not isinstance(model, dict):
         raise ValueError("it has no model")
-    for name in ("continuing_subword_prefix", "end_of_word_suffix", "dropout"):  # the first can end the whole process
+    for name in ("continuing_subword_prefix", "end_of_word_suffix", "dropout"):  # the first can crash the process
         if model.get(name):
             raise ValueError(f"{name} is {model[name]!r}; a byte-level BPE has none")
     return tokenizers.Tokenizer.from_file(str(path))
@@ -274,13 +273,13 @@ def _from_file(path: Path) -> tokenizers.Tokenizer:
 def _is_gpt2s(read: tokenizers.Tokenizer) -> bool:
     """Whether vocab.json and merges.txt describe a byte-level BPE completely.
 
-    This is so if it has GPT-2's pre-tokenizer and no normalizer.
+    This is the case if it has GPT-2's pre-tokenizer and no normalizer.
     """
     return isinstance(read.pre_tokenizer, pre_tokenizers.ByteLevel) and read.normalizer is None
 
 
 def _is_byte_level(read: tokenizers.Tokenizer, divided: bool) -> bool:
-    """Whether a tokenizer is of GPT-2's kind or, if `divided` is true, of the kind of SmolLM2, Llama 3 or Qwen2."""
+    """Whether a tokenizer is like GPT-2's or, if `divided` is true, like that of SmolLM2, Llama 3 or Qwen2."""
     if not isinstance(read.model, models.BPE) or not isinstance(read.decoder, decoders.ByteLevel):
         return False
     if not divided or not isinstance(read.pre_tokenizer, pre_tokenizers.Sequence):
@@ -294,7 +293,7 @@ def _is_byte_level(read: tokenizers.Tokenizer, divided: bool) -> bool:
 
 
 def _divides(part: dict[str, Any]) -> bool:
-    """Whether a part of a pre-tokenizer divides a text in a known way and drops nothing of it."""
+    """Whether a part of a pre-tokenizer divides a text in a known way, without dropping any of it."""
     if part["type"] == "Split":
         return part["behavior"] == "Isolated" and part["pattern"].get("Regex") in _PATTERNS
     return part["type"] == "Digits"
@@ -325,12 +324,12 @@ def _byte_level(model: models.BPE) -> tokenizers.Tokenizer:
 
 def _with_special(made: tokenizers.Tokenizer, special: Sequence[str]) -> tokenizers.Tokenizer:
     made.add_special_tokens(list(special))
-    made.encode_special_tokens = True  # when they occur in a text, they are plain text
+    made.encode_special_tokens = True  # a special token that a text spells out is encoded as plain text
     return made
 
 
 def _attempt(path: Path, read: Callable[[], Any]) -> Any:
     try:
         return read()
-    except Exception as error:  # the library raises no narrower class
+    except Exception as error:  # the library raises no more specific class
         raise UserError(f"{path}: the file cannot be read as a tokenizer ({error})") from None

@@ -35,11 +35,11 @@ class Trajectory:
         response: The expert's response.
         emotion: EmpatheticDialogues' label of the conversation (one of 32), or DailyDialog's label of the prompt (one
             of 6). None stands for DailyDialog's label "no emotion", and for a corpus without labels.
-        source: The name of the corpus' format, as in `keras_gca.data.conversations`, or "tweets".
+        source: The name of the corpus format, as in `keras_gca.data.conversations`, or "tweets".
         conversation: The number of the conversation among all conversations that `read_trajectories` read in one call.
-        turn: The number of the turn, from 1.
-        part: The part (train, validation or test) that the authors of the corpus assigned to the conversation. None if
-            official parts were not requested, or after the trajectories have been divided.
+        turn: The number of the turn, counted from 1.
+        part: The split (train, validation or test) to which the authors of the corpus assigned the conversation. None
+            if official splits were not requested, or after the trajectories have been divided.
     """
 
     history: tuple[str, ...]
@@ -54,7 +54,7 @@ class Trajectory:
 
 @dataclass(frozen=True)
 class Split:
-    """Trajectories in three parts, in the order in which they were read. Each conversation belongs to one part."""
+    """Trajectories in three splits, in the order in which they were read. Each conversation belongs to one split."""
 
     train: tuple[Trajectory, ...]
     test: tuple[Trajectory, ...]
@@ -78,15 +78,17 @@ def read_trajectories(
         bad: Handles bad lines. If None, the first bad line raises an error.
         format: The format of all files of conversations, one of `FORMATS`. If None, the format of each file is
             detected.
-        splits: With "official", each trajectory keeps the part (train, validation or test) that the authors of the
-            corpus assigned to its conversation. Tweets have no official parts.
+        splits: With "official", each trajectory keeps the split (train, validation or test) to which the authors of the
+            corpus assigned its conversation. Tweets have no official splits.
 
     Raises:
-        UserError: A file is missing or damaged, or official parts were requested, but a file has none. The message
-            names file and line.
+        UserError: A file is missing or damaged, or official splits were requested, but a file has none. The message
+            names the file and the line.
     """
     if splits == "official" and not conversations:
-        raise UserError("--splits official: name by --data a corpus that is divided into train, validation and test")
+        raise UserError(
+            "--splits official: a corpus with train, validation and test splits is expected; name it with --data"
+        )
     if not conversations and not tweets:
         with resources.as_file(resources.files("gail_tf.data") / "corpus") as folder:
             embedded = read_trajectories([folder / name for name in EMBEDDED], [folder / "uplifting.txt"], turns)
@@ -115,10 +117,10 @@ def conversation_trajectories(
 
     Args:
         conversation: The conversation.
-        turns: With "disjoint", as in the paper, a turn is a prompt and a response, and the next turn begins after it; a
-            last utterance without a response is unused. With "staggered", every utterance after the first is the
-            response to the one before it. In both cases all earlier utterances are the history.
-        source: The name of the corpus' format.
+        turns: With "disjoint", as in the paper, a turn consists of a prompt and a response, and the next turn begins
+            after it. A last utterance without a response is not used. With "staggered", every utterance after the first
+            is the response to the one before it. In both cases all earlier utterances are the history.
+        source: The name of the corpus format.
         number: The number of the conversation.
 
     Raises:
@@ -140,25 +142,27 @@ def conversation_trajectories(
 def read_tweets(path: str | os.PathLike, bad: BadLines | None = None) -> list[str]:
     """Read tweets as text.
 
-    Links are removed, entities such as `&amp;` are resolved, and tweets that consist of a link alone are skipped.
+    Links are removed, entities such as `&amp;` are resolved, and tweets that consist only of links are skipped.
 
     Args:
-        path: A CSV file (.csv) with a column `text`, or a file of any other name with one tweet on each line.
+        path: A CSV file (.csv) with a column `text`, or any other file with one tweet per line.
         bad: Handles bad lines. If None, the first bad line raises an error.
 
     Raises:
-        UserError: The file is missing, has no such column or does not contain any tweet, or a line is bad.
+        UserError: The file is missing, has no such column or does not contain any tweets, or a line is bad.
     """
     path, bad = Path(path), bad or BadLines(error=UserError)
     if kind := binary.kind_of(path):
         raise UserError(
-            f"{path}: the file looks like {kind}, which cannot be read; a CSV file, or one tweet a line, is expected"
+            f"{path}: the file looks like {kind}, which cannot be read; a CSV file, or a text file with one tweet per "
+            "line, is expected"
         )
     texts = _csv_texts(path, bad) if path.suffix.lower() == ".csv" else (line for _, line in Reading(bad).lines(path))
     tweets = [as_written(re.sub(r"https?://\S+", " ", html.unescape(text))) for text in texts]
     if not any(tweets):
         raise UserError(
-            f"{path}: the file contains no tweet; a CSV file with a column `text`, or one tweet a line, is expected"
+            f"{path}: the file contains no tweets; a CSV file with a column `text`, or a text file with one tweet per "
+            "line, is expected"
         )
     return [tweet for tweet in tweets if tweet]
 
@@ -178,7 +182,7 @@ def _csv_texts(path: Path, bad: BadLines) -> Iterator[str]:
 
 
 def count_trajectories(conversations: Iterable[Conversation], turns: str = "disjoint") -> int:
-    """Count the trajectories of conversations, without making them; raise UserError if `turns` is unknown."""
+    """Count the trajectories of conversations without creating them; raise UserError if `turns` is unknown."""
     if turns not in TURNS:
         raise UserError(f"turns is {turns!r}; choose from {', '.join(TURNS)}")
     lengths = (len(conversation.utterances) for conversation in conversations)
@@ -186,22 +190,22 @@ def count_trajectories(conversations: Iterable[Conversation], turns: str = "disj
 
 
 def split(trajectories: Sequence[Trajectory], seed: int, fractions: tuple[float, float, float] = FRACTIONS) -> Split:
-    """Divide trajectories by conversation into train, test and validation (Section 4.2: 70, 20 and 10 %).
+    """Divide trajectories by conversation into train, test and validation splits (Section 4.2: 70, 20 and 10 %).
 
     Conversations are put in an order that depends only on their first two utterances and the seed, and this order is
-    cut into three parts. The order in which they were read and the platform do not matter. Conversations whose first
-    two utterances are equal, except for case and punctuation, stay together. Therefore equal trajectories never occur
-    in two parts. Within a part, repetitions are kept.
+    cut into three splits. The result does not depend on the platform or on the order in which conversations were read.
+    Conversations whose first two utterances are equal, except for case and punctuation, stay together. Therefore equal
+    trajectories never occur in two splits. Within a split, repetitions are kept.
 
-    Trajectories with an official part stay in this part. Only the other trajectories are divided.
+    Trajectories with an official split stay in this split. Only the other trajectories are divided.
 
     Args:
         trajectories: The trajectories.
-        seed: The seed of the order of the conversations.
+        seed: The seed for the order of the conversations.
         fractions: The shares of train, test and validation.
 
     Raises:
-        UserError: There are too few conversations for three parts, or an official part is empty.
+        UserError: There are too few conversations for three splits, or an official split is empty.
     """
     official: dict[str, list[Trajectory]] = defaultdict(list)
     for trajectory in trajectories:
@@ -211,7 +215,7 @@ def split(trajectories: Sequence[Trajectory], seed: int, fractions: tuple[float,
         others = [trajectory for trajectory in trajectories if trajectory.part is None]
         divided = split(others, seed, fractions) if others else Split((), (), ())
         if empty := [part for part in PARTS if part not in official]:
-            raise UserError(f"--splits official: no trajectory for {' and '.join(empty)} is left")
+            raise UserError(f"--splits official: no trajectories are left for {' and '.join(empty)}")
         return Split(*((*official[part], *getattr(divided, part)) for part in ("train", "test", "validation")))
     groups: dict[bytes, set[int]] = defaultdict(set)
     places = [_place(trajectory, seed) for trajectory in trajectories]
@@ -221,7 +225,7 @@ def split(trajectories: Sequence[Trajectory], seed: int, fractions: tuple[float,
     total = sum(map(len, groups.values()))
     part_of, done = {}, 0
     for place in sorted(groups):
-        # The middle of a group decides its part, so that the size of a part is wrong by half a group at most.
+        # The middle of a group decides its split, so that the size of a split deviates by at most half a group.
         middle = (done + len(groups[place]) / 2) / total
         part_of[place] = 0 if middle < fractions[0] else 1 if middle < fractions[0] + fractions[1] else 2
         done += len(groups[place])
@@ -238,7 +242,7 @@ def split(trajectories: Sequence[Trajectory], seed: int, fractions: tuple[float,
 
 
 def _place(trajectory: Trajectory, seed: int) -> bytes:
-    """Return the key of a conversation in the order drawn by the seed: a hash of its first two utterances."""
+    """Return the key by which conversations are sorted: a hash of the seed and the first two utterances."""
     opening = (*trajectory.history, trajectory.prompt, trajectory.response)[:2]
     words = [" ".join(re.findall(r"\w+", utterance.casefold())) for utterance in opening]
     return hashlib.blake2b("\n".join((str(seed), *words)).encode(), digest_size=16).digest()

@@ -35,10 +35,10 @@ _EXPECTED: dict[str, dict[str, Any]] = {
 
 
 class WordPieceTokenizer:
-    """Encodes texts as token ids. If a text spells out a special token, for example "[SEP]", it is plain text.
+    """Encodes texts as token ids. A special token that a text spells out, for example "[SEP]", is plain text.
 
     Args:
-        vocabulary: The ids of the tokens, which are the numbers from 0 on.
+        vocabulary: The ids of the tokens, which are consecutive numbers starting at 0.
 
     Raises:
         ValueError: A special token is missing.
@@ -56,10 +56,10 @@ class WordPieceTokenizer:
 
     @classmethod
     def read(cls, folder: str | os.PathLike) -> "WordPieceTokenizer":
-        """Read the tokenizer.json of a folder.
+        """Read a folder's tokenizer.json.
 
         Raises:
-            UserError: The file is missing or damaged, or the tokenizer is not like BERT's; the message names the file.
+            UserError: The file is missing or damaged, or the tokenizer is not like BERT's. The message names the file.
         """
         path = Path(folder) / TOKENIZER
         values = json_files.read_object(path)
@@ -68,11 +68,11 @@ class WordPieceTokenizer:
             for name, value in expected.items():
                 said = stated.get(name) if isinstance(stated, dict) else None
                 if said != value:
-                    raise UserError(f"{path}: {name} of the {part} is {said!r}; BERT's is {value!r}")
+                    raise UserError(f"{path}: {name} of the {part} is {said!r}; {value!r} is expected, as for BERT")
         vocabulary = values["model"].get("vocab")
         whole = isinstance(vocabulary, dict) and all(type(number) is int for number in vocabulary.values())
         if not whole or sorted(vocabulary.values()) != list(range(len(vocabulary))):
-            raise UserError(f"{path}: a vocabulary whose ids are the numbers from 0 on is expected")
+            raise UserError(f"{path}: a vocabulary with consecutive ids starting at 0 is expected")
         try:
             return cls(vocabulary)
         except ValueError as error:
@@ -82,7 +82,7 @@ class WordPieceTokenizer:
         """Encode each text as `[CLS] text [SEP]`, padded on the right.
 
         Args:
-            texts: B texts. A text that is too long is cut at its end.
+            texts: B texts. A text that is too long is truncated at its end.
             limit: The maximum number of tokens, at least 2.
 
         Returns:
@@ -92,7 +92,7 @@ class WordPieceTokenizer:
             ValueError: The limit is below 2.
         """
         if limit < 2:
-            raise ValueError(f"the limit is {limit} tokens; 2 or more are expected")
+            raise ValueError(f"the limit is {limit}; 2 or more tokens are expected")
         encodings = self._implementation.encode_batch(list(texts), add_special_tokens=False)
         rows = [[self._begin, *encoding.ids[: limit - 2], self._end] for encoding in encodings]
         return pad_rows(rows, bucket_width(rows, limit, BUCKET), self._pad, on_left=False)

@@ -1,4 +1,4 @@
-"""Estimates the advantages that the policy learns from: from D's logits to rewards, and from rewards to advantages.
+"""Converts D's logits to rewards, and the rewards to the advantages that the policy learns from.
 
 D is the discriminator. Shapes: B responses in the buffer, of at most R tokens.
 """
@@ -15,9 +15,9 @@ from gail_tf.imitation.rollouts import Rollouts
 
 
 class AdvantageEstimator:
-    """Estimates the advantage of each response, or of each token if tokens have rewards of their own.
+    """Estimates the advantage of each response, or of each token if each token has its own reward.
 
-    The reward form, the normalisation and the reward of human demonstrations are those of the settings.
+    The settings determine the reward form and the reward for human demonstrations.
 
     Args:
         config: The settings.
@@ -35,15 +35,16 @@ class AdvantageEstimator:
         self.reference_kl_coefficient = config.reward.reference_kl_coefficient
 
     def estimate(self, rollouts: Rollouts, logits: np.ndarray, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-        """Estimate advantages, and the targets of the value baseline.
+        """Estimate the advantages, and the targets for the value baseline.
 
         Args:
             rollouts: The buffer.
-            logits: D's expert logits of the responses, (B,) float32, or (B, R) from a token discriminator.
-            seed: The seed of the permutation of `--reward-control permuted`.
+            logits: D's expert logits for the responses, (B,) float32, or (B, R) from a token discriminator.
+            seed: The seed of the permutation for `--reward-control permuted`.
 
         Returns:
-            The advantages and the targets, both float32. They are (B,), or (B, R) if tokens have rewards of their own.
+            The advantages and the targets, both float32. Their shape is (B,), or (B, R) if each token has its own
+            reward.
         """
         normalised = self._rewards(rollouts, logits, seed)
         config, size, width = self.config, self.config.ppo.minibatch_size, rollouts.batch.response.shape[1]
@@ -62,10 +63,13 @@ class AdvantageEstimator:
         return advantages.numpy(), targets.numpy()
 
     def end_of_update(self, kl_per_token: float) -> Metrics:
-        """Adapt the weight of the KL to the reference, and return it by its name in the log, if it is not always 0.
+        """Adapt the weight of the KL to the reference after an update.
 
         Args:
             kl_per_token: The KL to the reference in this update, in nats per generated token.
+
+        Returns:
+            The weight under its name in the log, or an empty dictionary if the reward does not include this KL.
         """
         settings = self.config.reward
         if not settings.reference_kl_coefficient:
@@ -78,7 +82,7 @@ class AdvantageEstimator:
         return {"reference_kl_coefficient": self.reference_kl_coefficient}
 
     def facts(self) -> dict[str, Any]:
-        """The weight of the KL to the reference, which a checkpoint stores if the weight adapts, as values for JSON."""
+        """The adaptive weight of the KL to the reference, as JSON values for a checkpoint; empty if it is fixed."""
         adaptive = self.config.reward.reference_kl == "adaptive"
         return {"reference_kl_coefficient": self.reference_kl_coefficient} if adaptive else {}
 
@@ -92,10 +96,11 @@ class AdvantageEstimator:
             self.reference_kl_coefficient = facts["reference_kl_coefficient"]
 
     def _rewards(self, rollouts: Rollouts, logits: np.ndarray, seed: int) -> np.ndarray:
-        """Compute normalised rewards of responses, (B,), or of their tokens, (B, R), and update the statistics.
+        """Compute normalised rewards for responses, (B,), or for their tokens, (B, R), and update the statistics.
 
-        A human demonstration gets the constant reward `--human-reward`; so does each of its tokens. The control of
-        `--reward-control` changes D's rewards alone, not what is added to them.
+        A human demonstration gets the constant reward `--human-reward`. If each token has its own reward, each token of
+        the demonstration gets this constant. `--reward-control` changes only D's rewards, not the terms that are added
+        to them.
         """
         config, mask = self.config, rollouts.batch.response_mask
         generated, lengths = rollouts.generated, rollouts.batch.response_lengths

@@ -1,4 +1,4 @@
-"""Plots the metrics in the log of a run over its epochs and updates."""
+"""Plots the logged metrics of a run over its epochs and updates."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,23 +9,24 @@ from matplotlib.ticker import MaxNLocator
 
 from keras_gca.storage.atomic import replacing
 
-History = Sequence[dict[str, Any]]  # the log of a run: a row for each epoch and update; see docs/metrics.md
+History = Sequence[dict[str, Any]]  # the log of a run, with one row for each epoch and update; see docs/metrics.md
 
-# The title of each plot, which way is better, and the metrics that it shows; docs/metrics.md explains them.
+# For each plot: its title, a hint for reading its values, and the metrics that it shows. docs/metrics.md explains the
+# metrics.
 PANELS = (
-    ("perplexity, held out", "lower is better", ("val_perplexity",)),
+    ("held-out perplexity", "lower is better", ("val_perplexity",)),
     ("reward", "higher is better for the policy", ("reward_generated", "reward_expert", "val_reward_generated")),
-    ("discriminator: recognised", "1: all, 0.5: it guesses", ("accuracy_generated", "accuracy_expert", "val_auc")),
-    ("KL to the reference, nats a token", "low: close to the start of imitation", ("kl_per_token",)),
-    ("KL of an update, nats a response", "high: large steps", ("kl",)),
+    ("discriminator accuracy", "1: perfect, 0.5: guessing", ("accuracy_generated", "accuracy_expert", "val_auc")),
+    ("KL to the reference, nats per token", "low: close to the start of imitation", ("kl_per_token",)),
+    ("KL of an update, nats per response", "high: large steps", ("kl",)),
     ("clip fraction", "0 to 0.3 is usual", ("clip_fraction",)),
-    ("tokens in a response", "near the experts' is better", ("response_length", "expert_length")),
+    ("tokens in a response", "close to the experts' is better", ("response_length", "expert_length")),
     (
         "diversity of the rollouts",
-        "pairs: higher is better; others: lower",
+        "word pairs: high is better; others: low",
         ("distinct_2", "repeated", "most_common_share"),
     ),
-    ("entropy, nats", "0: sure; should not fall fast", ("entropy", "discriminator_entropy")),
+    ("entropy, nats", "0: certain; should not fall fast", ("entropy", "discriminator_entropy")),
 )
 LABELS = {
     "val_perplexity": "experts' responses",
@@ -34,13 +35,13 @@ LABELS = {
     "val_reward_generated": "the policy's, held-out prompts",
     "accuracy_generated": "the policy's responses",
     "accuracy_expert": "the experts' responses",
-    "val_auc": "AUC, held out",
+    "val_auc": "held-out AUC",
     "kl_per_token": "policy against reference",
-    "kl": "policy before against after",
+    "kl": "policy before and after the update",
     "clip_fraction": "share of clipped responses",
     "response_length": "the policy's responses",
     "expert_length": "the experts' responses",
-    "distinct_2": "different pairs of words",
+    "distinct_2": "distinct word pairs",
     "repeated": "repeated responses",
     "most_common_share": "most frequent response",
     "entropy": "the policy's next token",
@@ -93,5 +94,5 @@ def paint(history: History) -> Figure:
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     bands = zip([0, *borders], [*borders, len(phases)], strict=True)
     listed = ", ".join(f"{phases[start].replace('_', ' ')} ({start + 1} to {end})" for start, end in bands if end)
-    figure.supxlabel(f"The bands in the background are the phases of the training: {listed}.", fontsize=9)
+    figure.supxlabel(f"The background bands mark the phases of training: {listed}.", fontsize=9)
     return figure

@@ -1,7 +1,7 @@
-"""Computes the metrics of imitation that are logged. docs/metrics.md explains each metric.
+"""Computes the logged metrics of imitation. docs/metrics.md explains each metric.
 
-Two kinds of metrics are computed elsewhere: those of a step of PPO or TRPO together with the loss (`ppo_losses.py`,
-`trpo.py`), and the discriminator's loss in `discriminator.py`.
+Two kinds of metrics are computed elsewhere. The metrics of PPO's and TRPO's steps are computed together with the loss
+(`ppo_losses.py`, `trpo.py`), and the discriminator's loss is computed in `discriminator.py`.
 """
 
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ def of_judgement(rollouts: Rollouts, judgement: Judgement, config: GAILConfig, d
 
     Args:
         rollouts: The buffer.
-        judgement: The judge's logits of the responses in the buffer and of the experts' responses.
+        judgement: The judge's logits for the responses in the buffer and for the experts' responses.
         config: The settings.
         discriminates: See `Judge.discriminates`.
 
@@ -29,7 +29,7 @@ def of_judgement(rollouts: Rollouts, judgement: Judgement, config: GAILConfig, d
         The mean rewards and the KL to the reference; if the judge discriminates, also its accuracies and its entropy.
     """
     generated = rollouts.generated
-    # A contrastive discriminator compares a human demonstration with itself, which gives no information.
+    # A contrastive discriminator would compare a human demonstration with itself, which gives no information.
     compared = generated if config.judge.discriminator == "contrastive" else np.ones_like(generated)
     own, expert = judgement.given[generated], judgement.expert[compared]
     tokens = rollouts.batch.response_mask[generated]
@@ -58,11 +58,11 @@ def row(
     judge_log: Sequence[Metrics],
     seconds: float,
 ) -> Metrics:
-    """The row that an update adds to the log, without the columns of a validation.
+    """The row that an update adds to the log, without the validation columns.
 
     Args:
         rollouts: The buffer.
-        judged: The result of `of_judgement`, computed before anything was learned from the buffer.
+        judged: The result of `of_judgement`, computed before the policy and the judge learned from the buffer.
         policy_log: The metrics of each step of the policy's optimiser; their means are logged.
         adapted: The coefficients that change from update to update, for example the share of demonstrations.
         judge_log: The metrics of each pass of the judge over the buffer; those of the last pass are logged.
@@ -96,19 +96,19 @@ def of_responses(rollouts: Rollouts) -> Metrics:
 
 
 def learned(row: Metrics) -> Metrics:
-    """The row of the log without the columns of a validation, whose names begin with `val_`."""
+    """The row of the log without the validation columns, whose names begin with `val_`."""
     return {name: value for name, value in row.items() if not name.startswith("val_")}
 
 
 def auc(rollouts: Rollouts, judgement: Judgement, config: GAILConfig) -> float:
-    """The probability that the discriminator ranks an expert's response above one of the policy's.
+    """The probability that the discriminator ranks an expert's response above a response of the policy.
 
-    A contrastive discriminator is asked only about the two responses to one prompt. A discriminator of tokens ranks
-    responses by the mean of their logits.
+    A contrastive discriminator only compares the two responses to the same prompt. A token discriminator ranks
+    responses by the mean of their tokens' logits.
 
     Args:
         rollouts: A buffer without human demonstrations.
-        judgement: The discriminator's logits of the responses in the buffer and of the experts' responses.
+        judgement: The discriminator's logits for the responses in the buffer and for the experts' responses.
         config: The settings.
 
     Returns:

@@ -1,4 +1,4 @@
-"""The discriminator D, which judges responses, and its training by Eq. 6 to tell experts' responses from the policy's.
+"""The discriminator D and its training (Eq. 6): D learns to distinguish experts' responses from the policy's.
 
 Shapes: B responses of at most R tokens; S sentiment scores for each response.
 """
@@ -25,13 +25,13 @@ from keras_gca.errors import refuse_nan
 
 
 class Discriminator(Judge):
-    """D: judges responses by the logits that an encoder computes (see `encoders.py`).
+    """D, which judges responses by the logits that an encoder computes (see `encoders.py`).
 
-    With `--discriminator contrastive` the encoder's outputs are scores. A single score has no meaning; the difference
-    between the scores of two responses to one prompt is the expert logit.
+    With `--discriminator contrastive` the encoder's outputs are scores. A single score has no meaning. The expert logit
+    is the difference between the scores of two responses to the same prompt.
 
     Args:
-        encoder: The network that reads responses and gives logits.
+        encoder: The network that reads responses and outputs logits.
         config: The settings; `--discriminator` determines what the logits mean.
     """
 
@@ -90,15 +90,15 @@ class DiscriminatorLearner(AdamWLearner):
     ) -> tuple[tf.Tensor, tuple[()]]:
         """The negative of Eq. 6, or the contrastive loss.
 
-        Each argument but `seed` is a pair: the first part is for the experts' responses, and the second part is for the
-        policy's responses.
+        Each argument except `seed` is a pair: the first member is for the experts' responses, and the second member is
+        for the policy's responses.
 
         Args:
             seen: The arrays that the encoder reads; see `Encoder.seen`.
             sentiments: (B, S) float32.
             masks: (B,) or (B, R) bool, true at the responses or tokens that count in the loss.
-            numbers: (B,) int32, the numbers of the responses, which determine their noise.
-            seed: (2,) int32, the seed of the instance noise and of a RoBERTa's dropout.
+            numbers: (B,) int32, a number for each response, which determines the response's noise.
+            seed: (2,) int32, the seed of the instance noise and of the dropout in a RoBERTa encoder.
 
         Returns:
             The loss, a scalar, and an empty tuple, since no metrics are reported.
@@ -129,10 +129,10 @@ class DiscriminatorTraining(Discriminator):
         return self.learner.optimizer.variables
 
     def learn(self, rollouts: Rollouts, seed: int, number: int = 0, steps: int | None = None) -> dict[str, float]:
-        """Learn from a buffer in one pass; the arguments are those of `Judge.learn`.
+        """Learn from a buffer in one pass. `Judge.learn` explains the arguments.
 
         Returns:
-            The mean loss and the mean norm of the gradient, over the steps.
+            The loss and the norm of the gradient, averaged over the steps.
 
         Raises:
             DivergedError: The loss or the gradient is not finite.
@@ -152,13 +152,13 @@ class DiscriminatorTraining(Discriminator):
     def step(
         self, expert: JudgedResponses, generated: JudgedResponses, counted: np.ndarray, seed: tuple[int, int]
     ) -> dict[str, float]:
-        """Take one step on equally many responses of the experts and of the policy.
+        """Take one step on the same number of responses from the experts and from the policy.
 
         Args:
-            expert: B responses of the experts.
-            generated: B responses of the policy to the same prompts.
-            counted: (B,) bool, false for empty rows, which only fill up the batch.
-            seed: The seed of the instance noise and of a RoBERTa's dropout.
+            expert: B responses from the experts.
+            generated: B responses from the policy to the same prompts.
+            counted: (B,) bool, false for empty rows, which only pad the batch.
+            seed: The seed of the instance noise and of the dropout in a RoBERTa encoder.
 
         Returns:
             The loss and the norm of the gradient.

@@ -1,7 +1,7 @@
 """The losses of the discriminator: the binary loss of Eq. 6, and TextGAIL's contrastive loss.
 
-The sign convention is that of `rewards.py`: the discriminator gives an `expert_logit`, which is high for responses of
-experts. The D of Eq. 6 is high for responses of the policy: D = sigmoid(-expert_logit).
+The sign convention is that of `rewards.py`: the discriminator outputs an `expert_logit`, which is high for the experts'
+responses. The D of Eq. 6 is instead high for the policy's responses: D = sigmoid(-expert_logit).
 
 Shapes: B samples (responses), T tokens, F features.
 """
@@ -35,14 +35,14 @@ def binary_loss(
         generated_logits: The expert logits of the generated samples, of the same shape.
         expert_mask: Which of the experts' samples count, bool or float of the same shape. If None, all samples count.
         generated_mask: Which of the generated samples count. If None, all samples count.
-        label_smoothing: The experts' samples get the label 1 - label_smoothing, so that D never becomes entirely sure
-            of them. The labels of generated samples stay 0 (one-sided smoothing, Salimans et al. 2016).
+        label_smoothing: The experts' samples get the label 1 - label_smoothing, so that D never becomes entirely
+            certain about them. The labels of generated samples stay 0 (one-sided smoothing, Salimans et al. 2016).
 
     Returns:
         The loss, a float32 scalar.
 
     Raises:
-        UserError: label_smoothing is not from 0 to below 0.5.
+        UserError: label_smoothing is negative, or it is 0.5 or more.
     """
     expert, generated = tf.cast(expert_logits, tf.float32), tf.cast(generated_logits, tf.float32)
     expert_loss = with_smoothed_labels(tf.math.softplus(-expert), expert, label_smoothing)
@@ -76,8 +76,8 @@ def with_instance_noise(
         features: (B, F), or (B, T, F) for tokens.
         scale: The standard deviation of the noise, in units of each feature's standard deviation.
         seeds: (B, 2) int32 (`random.sample_seeds`); the same seed gives the same noise.
-        mask: (B,) or (B, T) bool, the samples or tokens that count in the standard deviation. If None, all of them
-            count.
+        mask: (B,) or (B, T) bool, true for the samples or tokens that the standard deviation includes. If None, it
+            includes all of them.
 
     Returns:
         The noisy features, float32, of the same shape.
@@ -92,8 +92,8 @@ def accuracy(logits: tf.Tensor, expert: bool, mask: tf.Tensor | None = None) -> 
     """The share of samples that D classifies correctly.
 
     Args:
-        logits: Expert logits, (B,) or (B, T). From 0 on, D takes the sample for an expert's.
-        expert: True if all samples are the experts', false if all are generated.
+        logits: Expert logits, (B,) or (B, T). If a logit is at least 0, D classifies the sample as an expert's.
+        expert: True if all samples come from experts, false if all are generated.
         mask: Which samples count, of the same shape. If None, all samples count.
 
     Returns:
@@ -103,7 +103,7 @@ def accuracy(logits: tf.Tensor, expert: bool, mask: tf.Tensor | None = None) -> 
 
 
 def entropy(logits: tf.Tensor, mask: tf.Tensor | None = None) -> tf.Tensor:
-    """The mean entropy of D's decisions in nats. It is log 2 if D only guesses, and near 0 if D is sure.
+    """The mean entropy of D's decisions in nats. It is log 2 if D only guesses, and near 0 if D is certain.
 
     Args:
         logits: Expert logits, (B,) or (B, T).
@@ -117,10 +117,10 @@ def entropy(logits: tf.Tensor, mask: tf.Tensor | None = None) -> tf.Tensor:
 
 
 def auc(expert: np.ndarray, generated: np.ndarray) -> float:
-    """The probability that a sample of the experts has a higher logit than a generated one; a tie counts half.
+    """The probability that an expert's sample has a higher logit than a generated sample; a tie counts half.
 
     It is the area under the ROC curve: 0.5 if D only guesses, and 1 if some threshold separates both kinds of samples.
-    Unlike the accuracy it does not depend on where D draws the line.
+    Unlike the accuracy, it does not depend on D's decision threshold.
 
     Args:
         expert: (n,), the logits of the experts' samples.

@@ -1,8 +1,8 @@
-"""Encoders, which are the networks of the discriminator D. They read responses and compute expert logits.
+"""The encoders: the networks that the discriminator D uses to compute expert logits for responses.
 
-    FrozenEncoder       the paper's network, which reads features that the frozen reference has computed
-    TrainableEncoder    the same network, which reads the features of its own language model; both learn. The language
-                        model learns as a whole, or only by low-rank adapters
+    FrozenEncoder       the paper's network, which reads features that the frozen reference computes
+    TrainableEncoder    the same network on top of its own language model, which is trained too: either all of its
+                        weights or only low-rank adapters
     TextEncoder         the RoBERTa of TextGAIL, which reads the text (baselines/textgail.py)
 
 An expert logit is the logit of the probability that a response is an expert's. Shapes: B responses, R tokens, F the
@@ -28,13 +28,13 @@ from gail_tf.policies.base import LanguagePolicy
 from gail_tf.policies.language_model_policy import Policy
 from keras_gca.engine.variables import assign
 
-Arrays = tuple[np.ndarray, ...]  # the arrays of B responses that an encoder reads; tensors in a graph
+Arrays = tuple[np.ndarray, ...]  # the arrays of B responses that an encoder reads; inside a graph they are tensors
 
 
 class Encoder(abc.ABC):
     """Base class of the encoders. An encoder selects the arrays that it reads, and computes logits from them."""
 
-    reads_at_once = False  # whether one call can read all responses of an update
+    reads_at_once = False  # whether one call can read all responses in an update
 
     @property
     @abc.abstractmethod
@@ -54,7 +54,7 @@ class Encoder(abc.ABC):
 
     @abc.abstractmethod
     def logits(self, seen: Arrays, sentiments: tf.Tensor) -> tf.Tensor:
-        """Compute expert logits; for use in a graph.
+        """Compute expert logits. Can be called inside a TensorFlow graph.
 
         Args:
             seen: The arrays that `seen` returned.
@@ -69,9 +69,10 @@ class Encoder(abc.ABC):
         self, seen: Sequence[Arrays], sentiments: Sequence[tf.Tensor], masks: Sequence[tf.Tensor],
         seeds: Sequence[tf.Tensor],
     ) -> Sequence[tf.Tensor]:  # fmt: skip
-        """Compute the expert logits for a training step, with noise and dropout; for use in a graph.
+        """Compute the expert logits for a training step, with noise and dropout.
 
-        Each argument is a pair: the first member is for the experts' responses, and the second for the policy's.
+        Can be called inside a TensorFlow graph. Each argument is a pair: the first member is for the experts'
+        responses, and the second member is for the policy's responses.
 
         Args:
             seen: The arrays that `seen` returned.
@@ -80,12 +81,12 @@ class Encoder(abc.ABC):
             seeds: (B, 2) int32, the seeds of noise and dropout; see `engine.random.sample_seeds`.
 
         Returns:
-            The logits of the experts' and of the policy's responses, each (B,) float32, or (B, R) if every token is
-            judged.
+            The logits for the experts' responses and for the policy's responses, each (B,) float32, or (B, R) if every
+            token is judged.
         """
 
     def begin_as(self, policy: LanguagePolicy) -> None:
-        """Prepare for imitation, which begins with this policy.
+        """Prepare for imitation, which starts from this policy.
 
         An encoder with its own language model copies the policy's weights. Other encoders do nothing.
         """
@@ -97,14 +98,14 @@ class DiscriminatorNetwork(TanhNetwork):
         features -> normalisation -> 100 tanh -> 100 tanh -> expert_logit
 
     It is called with features, (B, F) or, for one logit per token, (B, R, F). Sentiments, (B, S), are optional. They
-    are numbers in [-1, 1] that are appended to the normalised features. The result is (B,) or (B, R) float32. If
-    `contrastive_loss` trains the network, the output is a score, and only differences between the scores of responses
-    to the same prompt have a meaning.
+    are numbers in [-1, 1] that are appended to the normalised features. The result is (B,) or (B, R) float32. If the
+    network is trained with `contrastive_loss`, the output is a score, and only differences between the scores of
+    responses to the same prompt are meaningful.
 
     Args:
         feature_size: F.
         sentiment_size: S, or 0 if the network reads no sentiments.
-        seed: The seed of the hidden layers' initial weights. The output is 0 at first.
+        seed: The seed of the hidden layers' initial weights. The untrained network's output is 0.
     """
 
     def __init__(self, feature_size: int, sentiment_size: int = 0, seed: int = 0):
@@ -117,11 +118,11 @@ class DiscriminatorNetwork(TanhNetwork):
 class FrozenEncoder(Encoder):
     """The paper's network, which reads the reference's features and, with `--sentiment on`, sentiments.
 
-    A discriminator that judges tokens gets no sentiments. The sentiment of a whole response would reveal to the
-    network, at each token, something about the tokens that follow.
+    A discriminator that judges tokens gets no sentiments, because at each token the sentiment of the whole response
+    would reveal information about later tokens.
 
     Args:
-        sizes: The sizes of the reference's language model.
+        sizes: The config of the reference's language model.
         config: The settings.
     """
 
@@ -132,7 +133,7 @@ class FrozenEncoder(Encoder):
         self._with_sentiment = config.data.sentiment == "on" and not self.per_token
         self._noise = config.judge.instance_noise
         size = sizes.width if self.per_token else 2 * sizes.width
-        sentiments = number_of_scores(config.data.sentiment_history == "on") + 1  # and that of the response
+        sentiments = number_of_scores(config.data.sentiment_history == "on") + 1  # plus the score of the response
         self.network = DiscriminatorNetwork(size, sentiments if self._with_sentiment else 0, config.seed)
 
     @property
@@ -143,7 +144,7 @@ class FrozenEncoder(Encoder):
         return (responses.features,)
 
     def features(self, seen: Arrays) -> tf.Tensor:
-        """Return the features, (B, F) float32 or, if every token is judged, (B, R, F); for use in a graph."""
+        """Return the features, (B, F) or (B, R, F) float32. Can be called inside a TensorFlow graph."""
         return seen[0]
 
     def logits(self, seen: Arrays, sentiments: tf.Tensor) -> tf.Tensor:
@@ -163,11 +164,11 @@ class FrozenEncoder(Encoder):
 
 
 class TrainableEncoder(FrozenEncoder):
-    """The paper's network, which reads the features of its own language model. This model starts as the reference.
+    """The paper's network on top of its own language model, which starts as a copy of the reference.
 
     Args:
-        language_model: The language model. If it has adapters, only the adapters learn. The other weights must then be
-            those of the reference, which never change in imitation.
+        language_model: The language model. If it has adapters, only the adapters are trained. Its other weights must
+            then be the reference's weights, which never change during imitation.
         config: The settings.
     """
 
@@ -198,4 +199,4 @@ class TrainableEncoder(FrozenEncoder):
             assign(list(self.language_model.weights.values()), list(policy.network.merged().values()))
         elif policy.network.adapters is not None:
             assign(self.language_model.adapter_weights, policy.network.adapter_weights)
-        # Otherwise the adapters are new and change nothing yet, so the encoder is the reference already.
+        # Otherwise the adapters are new and have no effect yet, so the encoder already equals the reference.

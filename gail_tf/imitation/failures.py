@@ -1,7 +1,8 @@
 """Detects four known failures of adversarial imitation from the logged metrics.
 
-The log has one row of metrics for each update. METRICS lists the metrics that are read here. The function `watch`
-returns the failures that these metrics show, together with the settings that counter them. D is the discriminator.
+The log has one row of metrics for each update. METRICS lists the metrics that this module uses. The function `watch`
+returns the failures that these metrics show, together with the settings that counter the failures. D is the
+discriminator.
 """
 
 import math
@@ -12,42 +13,43 @@ from dataclasses import dataclass
 from keras_gca.errors import UserError
 
 METRICS = {
-    "accuracy_expert": "share of the experts' responses that D takes for experts'",
-    "accuracy_generated": "share of the policy's responses that D takes for the policy's",
+    "accuracy_expert": "share of the experts' responses that D classifies correctly",
+    "accuracy_generated": "share of the policy's responses that D classifies correctly",
     "kl_per_token": "KL of the policy to the reference, in nats per generated token",
-    "most_common_share": "share of a rollout's responses that are its most frequent one",
-    "repeated": "share of a rollout's responses that repeat an earlier one",
-    "response_length": "mean tokens in a generated response",
-    "expert_length": "mean tokens in an expert's response",
+    "most_common_share": "share of the most frequent response in a rollout",
+    "repeated": "share of the responses in a rollout that repeat an earlier response",
+    "response_length": "mean number of tokens in a generated response",
+    "expert_length": "mean number of tokens in an expert's response",
 }
 
 
 @dataclass(frozen=True)
 class Limits:
-    """The limits of the metrics. A metric shows a failure if its median over the last updates is beyond its limit.
+    """The limits for the metrics. A metric shows a failure if its median over the latest updates is beyond its limit.
 
     Args:
         window: The number of updates over which the median is taken.
-        accuracy: The largest accuracy of D. A failure is shown if the accuracy on the experts' responses and the
-            accuracy on the policy's responses are both above this limit.
-        kl_per_token: The largest KL to the reference, in nats per token.
-        most_common_share: The largest share of the most frequent response.
-        repeated: The largest share of repeated responses.
-        length_factor: The largest factor by which responses may be longer or shorter than the experts' responses.
+        accuracy: The maximum accuracy of D. It is a failure if the accuracy on the experts' responses and the accuracy
+            on the policy's responses are both above this limit.
+        kl_per_token: The maximum KL to the reference, in nats per token.
+        most_common_share: The maximum share of the most frequent response.
+        repeated: The maximum share of repeated responses.
+        length_factor: The maximum factor by which responses may be longer or shorter than the experts' responses.
 
     Raises:
-        UserError: A limit is out of range, so that no metric or every metric would be beyond it.
+        UserError: A limit is out of range.
     """
 
     window: int = 5
     # D's reward saturates: nearly all generated responses get the same reward, so the gradient vanishes.
     accuracy: float = 0.95
-    # The policy leaves the language it was pretrained on: its likely responses are unlikely under the reference.
+    # The policy drifts away from the language that it was pretrained on: its likely responses are unlikely under the
+    # reference.
     kl_per_token: float = 0.5
     # The policy gives one response that D rates highly, whatever the prompt is.
     most_common_share: float = 0.2
     repeated: float = 0.5
-    # A reward that is positive for each token favours long responses, a negative one short ones.
+    # If the reward of every token is positive, long responses are favoured; if it is negative, short responses are.
     length_factor: float = 1.5
 
     def __post_init__(self) -> None:
@@ -86,14 +88,14 @@ class Failure:
 
 REMEDIES: dict[str, dict[str, str]] = {
     "discriminator_wins": {
-        "label_smoothing": "D is never entirely sure of experts (discriminator_losses.binary_loss)",
+        "label_smoothing": "D is never entirely certain about experts' responses (discriminator_losses.binary_loss)",
         "instance_noise": "noise on D's features (discriminator_losses.with_instance_noise)",
         "discriminator_passes": "fewer passes of D over each rollout",
-        "reward_form": "logit does not saturate where D is sure (rewards.REWARD_FORMS)",
+        "reward_form": "the form logit does not saturate where D is certain (rewards.REWARD_FORMS)",
     },
     "kl_runs_away": {
         "kl_penalty": "adaptive: C doubles while the KL is above its target (ppo_losses.adapt_kl_coefficient)",
-        "kl_stop": "an update ends early if the KL to the old policy is above this",
+        "kl_stop": "an update ends early if the KL to the old policy is above this value",
         "generator_learning_rate": "smaller steps",
     },
     "one_reply_to_all": {
@@ -110,8 +112,8 @@ def watch(history: Sequence[Mapping[str, float]], limits: Limits | None = None) 
     """Detect which of the four failures in REMEDIES the metrics show.
 
     Args:
-        history: One row of metrics for each update, in order. Rows may lack metrics and may hold other ones. A metric
-            is judged only if at least `limits.window` rows have it.
+        history: One row of metrics for each update, in order. Rows may lack some metrics and may contain other metrics.
+            A metric is checked only if at least `limits.window` rows contain it.
         limits: The limits, or None for the default limits.
 
     Returns:
@@ -133,7 +135,7 @@ def _failures(history: Sequence[Mapping[str, float]], limits: Limits) -> Iterato
     if median["kl_per_token"] > limits.kl_per_token:
         yield Failure(
             "kl_runs_away",
-            f"the policy runs away from the reference: its KL is {median['kl_per_token']:.2f} nats per token "
+            f"the policy drifts away from the reference: its KL is {median['kl_per_token']:.2f} nats per token "
             f"(limit {limits.kl_per_token:g})",
         )
     if median["most_common_share"] > limits.most_common_share or median["repeated"] > limits.repeated:
@@ -147,7 +149,7 @@ def _failures(history: Sequence[Mapping[str, float]], limits: Limits) -> Iterato
     if factor > limits.length_factor or factor < 1 / limits.length_factor:
         yield Failure(
             "length_drifts",
-            f"the length of replies drifts: {median['response_length']:.1f} tokens on average, but experts use "
+            f"the length of replies drifts: {median['response_length']:.1f} tokens on average, but the experts' have "
             f"{median['expert_length']:.1f} (limit: a factor of {limits.length_factor:g})",
         )
 

@@ -1,12 +1,12 @@
-"""Algorithm 1: the policy imitates expert responses adversarially, after it was trained by maximum likelihood.
+"""Algorithm 1: adversarial imitation of expert responses, after training by maximum likelihood.
 
-D is the discriminator, the network that learns to tell the experts' responses from the policy's. A buffer is a set of
-responses that are collected together (`rollouts.py`); the policy and D learn from it.
+D is the discriminator, the network that learns to distinguish the experts' responses from the policy's. A buffer is a
+set of responses that are collected together (`rollouts.py`); the policy and D learn from it.
 
-A training is a list of stages (`phases.schedule`). `GAILTraining` runs the stages in order and yields an event after
-each step. A checkpoint can be written after every event that is marked as resumable (`state.py`). All randomness comes
-from the run's seed and the stage's number. A resumed run therefore takes exactly the steps that an uninterrupted run
-takes.
+A training run is a list of stages (`phases.schedule`). `GAILTraining` runs the stages in order and yields an event
+after each step. A checkpoint can be written after every event that is marked as resumable (`state.py`). All random
+numbers are derived from the run's seed and the stage's number. A resumed run therefore takes exactly the steps that an
+uninterrupted run takes.
 """
 
 import time
@@ -40,7 +40,7 @@ class GAILTraining(GAILState):
                     yield from self.update(stage, optimiser)
 
     def maximum_likelihood(self, stage: Stage) -> Iterator[Event]:
-        """Run an epoch of maximum likelihood, on running text in the phase of pretraining, else on expert responses."""
+        """Run an epoch of maximum likelihood: on running text in the pretraining phase, else on expert responses."""
         steps = yield from self.likelihood.epoch(stage, self._seeds())
         row = self.likelihood.end_of_epoch(stage)
         yield self._end(stage, steps, diagnostics.learned(row), row)
@@ -57,7 +57,7 @@ class GAILTraining(GAILState):
         yield self._end(stage, 2, row, row)
 
     def update_offline(self, stage: Stage, optimiser: OfflineOptimiser) -> Iterator[Event]:
-        """Learn the experts' responses to the prompts of an update; no responses are drawn, and there is no D."""
+        """Train the policy on the experts' responses to an update's prompts, without sampled responses or D."""
         rows = draw_rows(len(self.training), *self._place_of_buffer(), self.config.seed)
         log = []
         for metrics in optimiser.learn(take(self.training.batch, rows), self._seeds()[2]):
@@ -67,9 +67,9 @@ class GAILTraining(GAILState):
         yield self._end(stage, optimiser.steps + 1, row, row | self.held_out.measure(stage))
 
     def update(self, stage: Stage, optimiser: PolicyOptimiser) -> Iterator[Event]:
-        """Run one iteration of Algorithm 1's loop: sample responses, score them by D, improve the policy, train D.
+        """Run one iteration of Algorithm 1's loop: sample responses, score them with D, improve the policy, train D.
 
-        The paper trains D before the policy. docs/fidelity.md says why the policy is trained first here.
+        The paper trains D before the policy. docs/fidelity.md explains why the policy is trained first here.
         """
         began = time.monotonic()
         steps = optimiser.steps + 2
@@ -108,6 +108,6 @@ class GAILTraining(GAILState):
         return self.collector.collect(rows, (seeds[0], seeds[1]), self.config.rollout.sample_batch_size, human_ratio)
 
     def _place_of_buffer(self) -> tuple[int, int]:
-        """Return the number of prompts of a buffer, and the position of the current buffer in `draw_rows`."""
+        """Return the number of prompts in a buffer, and the buffer's position in the sequence of `draw_rows`."""
         size = self.config.rollout.rollouts
         return size, self.buffers * size

@@ -1,13 +1,13 @@
-"""IQ-Learn on the experts' responses alone: maximum likelihood with a temporal-difference regulariser.
+"""IQ-Learn on the experts' responses only: maximum likelihood with a temporal-difference regulariser.
 
 Wulfmeier et al. 2024, "Imitating Language via Scalable Inverse Reinforcement Learning", apply the inverse soft
-Q-learning of Garg et al. 2021 to language models. A state s is a condition with the tokens so far, an action a is the
-next token, and s' is the state after it. The logits of the policy are the soft Q-values of s:
+Q-learning of Garg et al. 2021 to language models. A state s is a condition followed by the response's tokens so far, an
+action a is the next token, and s' is the state after this token. The logits of the policy are the soft Q-values of s:
 
     V(s) = log sum_a exp Q(s, a),    log pi(a | s) = Q(s, a) - V(s),    the reward r(s, a) = Q(s, a) - gamma V(s')
 
-With the chi-squared divergence IQ-Learn maximises E[r - lambda r^2] - (1 - gamma) E[V(s0)] over the experts' data.
-The last term equals E[V(s) - gamma V(s')] by a telescoping sum. What remains is minimised here:
+With the chi-squared divergence, IQ-Learn maximises E[r - lambda r^2] - (1 - gamma) E[V(s0)] over the experts' data. The
+last term equals E[V(s) - gamma V(s')] by a telescoping sum. This gives the loss that is minimised here:
 
     loss = E[-log pi(a | s) + lambda (log pi(a | s) + V(s) - gamma V(s'))^2]
 
@@ -26,7 +26,7 @@ from keras_gca.engine.random import sample_seeds
 
 
 class IQLearn(MaximumLikelihood):
-    """Trains a policy on given responses by the loss above. With a weight of 0 it is maximum likelihood.
+    """Trains a policy on given responses with the loss above. With td_weight = 0 this is maximum likelihood.
 
     Args:
         policy: The policy to train.
@@ -44,16 +44,16 @@ class IQLearn(MaximumLikelihood):
         self._end, self._td_weight, self._discount = end, td_weight, discount
 
     def loss(self, batch: Batch, rows: tf.Tensor, seed: tf.Tensor) -> tuple[tf.Tensor, tuple[tf.Tensor, ...]]:
-        """The mean over the responses' tokens of the negative log-likelihood and of the weighted squared error.
+        """The mean, over the responses' tokens, of the negative log-likelihood plus the weighted squared error.
 
         Args:
             batch: Conditions and responses.
-            rows: (B,) int32, the numbers of the rows in the batch, which determine the dropout of each row.
+            rows: (B,) int32, the indices of the rows in the batch, which determine the dropout of each row.
             seed: (2,) int32, the seed of dropout.
 
         Returns:
-            The mean. Then the sum of the tokens' negative log-likelihoods, the number of tokens, and the sum of the
-            tokens' squared errors.
+            The mean, and a tuple with the sum of the tokens' negative log-likelihoods, the number of tokens, and the
+            sum of the tokens' squared errors.
         """
         response, mask = batch[2:]
         features = self.policy.features(*batch, seeds=sample_seeds(seed, rows))
@@ -73,19 +73,19 @@ class IQLearn(MaximumLikelihood):
 def td_errors(
     log_probs: tf.Tensor, values: tf.Tensor, response: tf.Tensor, mask: tf.Tensor, end: int, discount: float
 ) -> tf.Tensor:
-    """The temporal-difference error of each token, which is its reward: log pi(a | s) + V(s) - gamma V(s').
+    """The temporal-difference error of each token, which is also its reward: log pi(a | s) + V(s) - gamma V(s').
 
     Args:
         log_probs: (B, R) float32, log pi of each token.
         values: (B, R) float32, V of the state before each token.
         response: (B, R) int32, the tokens.
         mask: (B, R) bool, true at tokens, false at padding.
-        end: The token that ends a response. After it V is 0.
+        end: The token that ends a response. V is 0 after this token.
         discount: gamma.
 
     Returns:
-        (B, R) float32. It is 0 at padding. It is also 0 at the last token of a response that the limit of tokens has
-        cut, because V of the state after this token is unknown.
+        (B, R) float32. It is 0 at padding. It is also 0 at the last token of a response that was truncated at the token
+        limit, because V of the state after that token is unknown.
     """
     followed = tf.pad(mask[:, 1:], [[0, 0], [0, 1]])
     following = tf.where(followed, tf.pad(values[:, 1:], [[0, 0], [0, 1]]), 0.0)

@@ -1,7 +1,7 @@
-"""The base class of judges. A judge, for example the discriminator, rates how much responses look like an expert's.
+"""The base class of judges, which rate how much a response looks like an expert's.
 
-The output of a judge is an expert logit. It is high if the response looks like an expert's to the judge.
-Shapes: B responses of at most R tokens.
+The discriminator is an example of a judge. A judge outputs an expert logit for each response. The logit is high if the
+judge considers the response to be an expert's. Shapes: B responses of at most R tokens.
 """
 
 import abc
@@ -16,14 +16,15 @@ from gail_tf.policies.base import LanguagePolicy
 
 
 class Judgement(NamedTuple):
-    """The expert logits of the responses in a buffer, and those of the experts' responses to the same prompts.
+    """The expert logits for the responses in a buffer, and for the experts' responses to the same prompts.
 
-    Both are (B,) float32. A discriminator that judges tokens gives (B, R); its logits at padding have no meaning. A
-    contrastive discriminator compares the two responses to each prompt, so one logit is the negative of the other.
+    Both are (B,) float32. For a discriminator that judges tokens they are (B, R), and the logits at padding have no
+    meaning. A contrastive discriminator compares the two responses to each prompt, so one logit is the negative of the
+    other.
 
     Attributes:
-        given: The logits of the responses in the buffer.
-        expert: The logits of the experts' responses.
+        given: The logits for the responses in the buffer.
+        expert: The logits for the experts' responses.
     """
 
     given: np.ndarray
@@ -34,9 +35,9 @@ class Judge(abc.ABC):
     """Base class of judges of responses. A judge that does not learn needs to define only `expert_logits`.
 
     Attributes:
-        per_token: Whether the judge gives a logit for each token instead of one for each response.
-        discriminates: Whether the judge is meant to tell the experts' responses from the policy's. Only then is its
-            accuracy logged.
+        per_token: Whether the judge outputs a logit for each token instead of one for each response.
+        discriminates: Whether the judge is meant to distinguish the experts' responses from the policy's. Only then is
+            its accuracy logged.
     """
 
     per_token = False
@@ -44,7 +45,7 @@ class Judge(abc.ABC):
 
     @abc.abstractmethod
     def expert_logits(self, responses: JudgedResponses) -> np.ndarray:
-        """Compute the expert logits of responses.
+        """Compute the expert logits for responses.
 
         Args:
             responses: B responses.
@@ -58,10 +59,10 @@ class Judge(abc.ABC):
 
         Args:
             given: The B responses in the buffer.
-            expert: The B responses of the experts.
+            expert: The B responses from the experts.
 
         Returns:
-            The expert logits of both.
+            The expert logits for the responses in the buffer and for the experts' responses.
         """
         return Judgement(self.expert_logits(given), self.expert_logits(expert))
 
@@ -80,9 +81,9 @@ class Judge(abc.ABC):
 
         Args:
             rollouts: The buffer.
-            seed: The seed of the order of the responses and of the noise.
-            number: The number of the pass over this buffer, from 0.
-            steps: The largest number of steps. If None, the whole buffer is read.
+            seed: The seed for the order of the responses and for the noise.
+            number: The number of this pass over the buffer, counted from 0.
+            steps: The maximum number of steps. If None, the whole buffer is read.
 
         Returns:
             The metrics to log. A judge that does not learn has none.
@@ -90,7 +91,7 @@ class Judge(abc.ABC):
         return {}
 
     def begin_as(self, policy: LanguagePolicy) -> None:
-        """Prepare for imitation. A judge whose encoder is a trainable GPT-2 copies this policy's weights to it.
+        """Prepare for imitation. If the judge's encoder is a trainable GPT-2, this policy's weights are copied to it.
 
         Args:
             policy: The policy at the beginning of imitation.

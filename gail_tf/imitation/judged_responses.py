@@ -18,11 +18,12 @@ class JudgedResponses(NamedTuple):
 
     Attributes:
         batch: The conditions (history and prompt) and the responses, as tokens.
-        features: (B, F) float32, the features of the responses that the frozen reference policy has computed; (B, R, F)
-            for a discriminator of tokens.
-        sentiments: (B, S) float32, the sentiment scores of the prompt and the history, with the history of sentiments
-            also the course of the user's sentiment, and the score of the response (`samples.scores_of`).
-        exchanges: For each response a pair of texts: the utterances of history and prompt, and the response.
+        features: The features that the frozen reference policy has computed for the responses, (B, F) float32, or
+            (B, R, F) for a token discriminator.
+        sentiments: (B, S) float32, the sentiment scores of the history, the prompt and the response
+            (`samples.scores_of`). With `--sentiment-history on` they also contain the course of the user's sentiment.
+        exchanges: For each response, a pair: the texts of the utterances in the history and the prompt, and the text of
+            the response.
     """
 
     batch: Batch
@@ -34,7 +35,7 @@ class JudgedResponses(NamedTuple):
         """Select some responses; see `batches.take`.
 
         Args:
-            rows: The numbers of the responses to select.
+            rows: The indices of the responses to select.
             size: Empty rows are added until there are this many rows. If None, no rows are added.
 
         Returns:

@@ -1,7 +1,7 @@
-"""Runs the two phases of maximum likelihood before imitation.
+"""Runs the two maximum-likelihood phases before imitation.
 
-In the phase PRETRAINING a network with random weights learns running text. In the phase MAXIMUM_LIKELIHOOD the policy
-learns the experts' responses.
+In the phase PRETRAINING, a network with random weights is trained on running text. In the phase MAXIMUM_LIKELIHOOD, the
+policy is trained on the experts' responses.
 """
 
 import math
@@ -24,11 +24,11 @@ from keras_gca.errors import refuse_nan
 
 
 class Phase(NamedTuple):
-    """One of the two phases of maximum likelihood.
+    """One of the two maximum-likelihood phases.
 
     Attributes:
-        policy: The policy that learns.
-        text: The text that the policy learns.
+        policy: The policy to train.
+        text: The text on which the policy is trained.
         learning_rate: The peak learning rate.
         epochs: The number of epochs.
     """
@@ -42,12 +42,12 @@ class Phase(NamedTuple):
 class LikelihoodPhases:
     """Runs the epochs of the two phases.
 
-    A checkpoint may be written after any step. The epoch can be resumed from there.
+    A checkpoint may be written after any step, and the epoch can be resumed from it.
 
     Args:
         config: The settings.
-        networks: The networks of the training.
-        training: The experts' responses to learn.
+        networks: The networks of the training run.
+        training: The experts' responses to train on.
         validation: The held-out responses of experts.
         general: The running text to pretrain on, or None.
     """
@@ -64,7 +64,7 @@ class LikelihoodPhases:
             self._phases[PRETRAINING] = Phase(networks.pretrained, general, rate, epochs)
         self._validation = validation
         self._learner: MaximumLikelihood | None = None  # the learner of the current phase
-        self._step = 0  # the steps of the current epoch that are done
+        self._step = 0  # the number of completed steps in the current epoch
         self._sums = np.zeros(2)  # the sum of the losses and the number of tokens in these steps
 
     def check(self, phases: set[str]) -> None:
@@ -74,7 +74,7 @@ class LikelihoodPhases:
             phases: The names of the phases to check; names of other phases are ignored.
 
         Raises:
-            UserError: The user's setting makes a warm-up as long as its phase, or longer.
+            UserError: The configured warm-up is as long as its phase, or longer.
         """
         for phase in phases & self._phases.keys():
             total = self.total_steps(phase)
@@ -85,7 +85,7 @@ class LikelihoodPhases:
 
         Args:
             stage: The epoch.
-            seeds: The seeds of the batches' order and of dropout.
+            seeds: The seeds for the order of the batches and for dropout.
 
         Yields:
             An event after each step.
@@ -113,7 +113,7 @@ class LikelihoodPhases:
         """End an epoch: measure the validation perplexity.
 
         Args:
-            stage: The epoch, all of whose steps are done.
+            stage: The epoch, whose steps are all completed.
 
         Returns:
             The row that the epoch adds to the log.
@@ -129,7 +129,7 @@ class LikelihoodPhases:
         return {"loss": loss, "perplexity": math.exp(min(loss, 700))}
 
     def total_steps(self, phase: str) -> int | None:
-        """The number of steps of one of the two phases; see `GAILConfig.total_steps`."""
+        """The number of steps in one of the two phases; see `GAILConfig.total_steps`."""
         config, (_, text, _, epochs) = self.config, self._phases[phase]
         return config.total_steps(math.ceil(len(text.condition) / config.optimizer.batch_size), epochs)
 
@@ -150,7 +150,7 @@ class LikelihoodPhases:
     # Storing and restoring
 
     def facts(self) -> dict[str, Any]:
-        """The position in the epoch and the sums of its losses, as values for the JSON part of a checkpoint."""
+        """The position in the epoch and the sums of its losses, as JSON values for a checkpoint."""
         return {"step": self._step, "sums": self._sums.tolist()}
 
     def restore(self, phase: str | None, step: int, facts: dict[str, Any], with_optimizer: bool) -> None:
@@ -158,22 +158,22 @@ class LikelihoodPhases:
 
         Args:
             phase: The current phase.
-            step: The number of steps of the current epoch that are done.
+            step: The number of completed steps in the current epoch.
             facts: The values that the method `facts` returned.
             with_optimizer: Whether the checkpoint holds the phase's optimizer.
 
         Raises:
-            KeyError: A fact is missing.
-            ValueError: An optimizer was stored outside of the two phases.
+            KeyError: A value is missing.
+            ValueError: The checkpoint holds an optimizer, but `phase` is not one of the two phases.
         """
         self._step, self._sums = step, np.array(facts["sums"])
         if with_optimizer:
             if phase not in self._phases:
-                raise ValueError(f"the phase {phase} has no optimizer of maximum likelihood")
+                raise ValueError(f"the phase {phase} has no maximum-likelihood optimizer")
             self._learner_of(phase)
 
     def variables(self, phase: str | None) -> dict[str, list[keras.Variable]]:
-        """The variables, besides the policy's, that a checkpoint stores if it is written in this phase, by name."""
+        """The variables, by name, that a checkpoint in this phase stores in addition to the policy's variables."""
         stored = {}
         if self._learner is not None:
             stored["likelihood_optimizer"] = self._learner.optimizer.variables

@@ -1,7 +1,7 @@
 """Trains the policy on text by maximum likelihood, and measures its perplexity.
 
-A condition is the text that a response follows, usually history and prompt. Shapes: a `Batch` has B rows; n responses
-are measured.
+A condition is the text before a response, usually the history and the prompt. Shapes: B rows in a `Batch`; n responses
+to measure.
 """
 
 from collections.abc import Callable
@@ -35,15 +35,15 @@ class MaximumLikelihood(AdamWLearner):
         self.policy, self.perplexity = policy, Perplexity(policy)
 
     def loss(self, batch: Batch, rows: tf.Tensor, seed: tf.Tensor) -> tuple[tf.Tensor, tuple[tf.Tensor, ...]]:
-        """The mean over the responses' tokens of -log p(token | condition, previous tokens).
+        """The mean, over the responses' tokens, of -log p(token | condition, previous tokens).
 
         Args:
             batch: Conditions and responses.
-            rows: (B,) int32, the numbers of the rows in the batch, which determine the dropout of each row.
+            rows: (B,) int32, the indices of the rows in the batch, which determine the dropout of each row.
             seed: (2,) int32, the seed of dropout.
 
         Returns:
-            The mean. Then, as a pair, the sum of the tokens' negative log-likelihoods and the number of tokens.
+            The mean, and a pair of the sum of the tokens' negative log-likelihoods and the number of tokens.
         """
         losses = negative_log_likelihoods(self.policy, *batch, seeds=sample_seeds(seed, rows))
         return replicas.mean(losses), (tf.reduce_sum(losses), tf.size(losses))
@@ -61,7 +61,7 @@ class Perplexity:
         self.compiled_response_losses = Compiled(self.response_losses)
 
     def __call__(self, batch: Batch, size: int = 32) -> float:
-        """The perplexity of responses. END, the token that ends a response, counts too.
+        """The perplexity of the responses, including END, the token that ends a response.
 
             perplexity = exp(-sum log p(token) / number of tokens)
 
@@ -80,8 +80,8 @@ class Perplexity:
         Args:
             batch: n conditions and responses.
             size: The number of responses that are read at a time.
-            report: A function that is called after each part of `size` responses, with the number of responses in this
-                part.
+            report: A function that is called after each batch of `size` responses, with the number of responses in that
+                batch.
 
         Returns:
             (n,) float64.
@@ -94,7 +94,7 @@ class Perplexity:
         return sums
 
     def response_losses(self, *arrays: tf.Tensor) -> tf.Tensor:
-        """The negative log-likelihood of each response; for use in a graph.
+        """The negative log-likelihood of each response. Can be called inside a TensorFlow graph.
 
         Args:
             *arrays: The arrays of a `Batch` of B rows.
@@ -108,7 +108,7 @@ class Perplexity:
 
 
 def negative_log_likelihoods(policy: LanguagePolicy, *arrays: tf.Tensor, seeds: tf.Tensor | None = None) -> tf.Tensor:
-    """-log p of every token of the responses. To save time, no logits are computed at padding.
+    """-log p of every token in the responses. To save time, no logits are computed at padding.
 
     Args:
         policy: The policy.

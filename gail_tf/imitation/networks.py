@@ -1,4 +1,4 @@
-"""The networks that take part in one training run. `gail_tf/build.py` makes them from the settings."""
+"""The networks of a training run, which `gail_tf/build.py` makes from the settings."""
 
 from typing import NamedTuple
 
@@ -14,14 +14,14 @@ class Networks(NamedTuple):
 
     Attributes:
         policy: The policy that is trained.
-        sampling: How the policy's responses are drawn.
+        sampling: How the policy's responses are sampled.
         reference: A second policy of the same form. When imitation begins, it gets the policy's weights, and is then
-            frozen. Policy and reference share the weights that do not learn.
+            frozen. The policy and the reference share the weights that are not trained.
         judge: The discriminator, or RL-Seq2Seq's emotion classifier.
         optimiser: PPO, TRPO or offline learning, which improves the policy.
-        pretrained: The policy that is pretrained on running text. It shares the weights of the network of `policy`. In
+        pretrained: The policy that is pretrained on running text. It shares the weights of `policy`'s network. In
             pretraining all of these weights are trained, even if they are frozen later because only adapters or a head
-            learn. It is None if the network is pretrained already.
+            are trained. It is None if the network is already pretrained.
     """
 
     policy: LanguagePolicy

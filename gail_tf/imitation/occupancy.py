@@ -1,6 +1,6 @@
-"""Eq. 1-6 in NumPy, for a small number of states and actions. Algorithm 1 approximates these equations by networks.
+"""Eq. 1-6 in NumPy, for a small number of states and actions. Algorithm 1 approximates these equations with networks.
 
-An occupancy measure rho is the discounted distribution of the pairs (state, action) that a policy visits, normalised to
+An occupancy measure rho is the discounted distribution of the (state, action) pairs that a policy visits, normalised to
 a sum of 1. rho_pi is the policy's, and rho_E is the expert's. D is the discriminator of Eq. 6: D(s, a) is high for the
 policy's pairs. H(pi) is the causal entropy of a policy. All arrays are float64.
 
@@ -55,7 +55,7 @@ def optimal_discriminator(policy: np.ndarray, expert: np.ndarray) -> np.ndarray:
 
 
 def jensen_shannon(policy: np.ndarray, expert: np.ndarray) -> float:
-    """The Jensen-Shannon divergence in nats, from 0 to log 2. The maximum of Eq. 6 is twice this divergence - log 4."""
+    """The Jensen-Shannon divergence JS in nats, from 0 to log 2. The maximum of Eq. 6 is 2 JS - log 4."""
     middle = (policy + expert) / 2
     return (_kl(policy, middle) + _kl(expert, middle)) / 2
 
@@ -74,7 +74,7 @@ class Environment:
     Attributes:
         transitions: (S, A, S), the probabilities of the next state.
         start: (S,), the probabilities of the first state.
-        gamma: The discount, from 0 to below 1.
+        gamma: The discount factor, at least 0 and below 1.
     """
 
     transitions: np.ndarray
@@ -97,7 +97,7 @@ class Environment:
         return states[:, None] * policy
 
     def action_costs(self, policy: np.ndarray, cost: np.ndarray) -> np.ndarray:
-        """Q(s, a): the expected discounted sum of costs if a is done in s and the policy acts afterwards.
+        """Q(s, a): the expected discounted sum of costs if a is taken in s and the policy is followed afterwards.
 
         Args:
             policy: (S, A), the probabilities of the actions in each state.
@@ -150,7 +150,7 @@ class Imitation:
     Attributes:
         policy: (S, A).
         d: D of Eq. 6, (S, A).
-        jensen_shannon: The divergence of the two occupancy measures, in nats.
+        jensen_shannon: The divergence between the policy's and the expert's occupancy measures, in nats.
     """
 
     policy: np.ndarray
@@ -168,13 +168,13 @@ def imitate(
 ) -> Iterator[Imitation]:
     """Algorithm 1 with tables in place of networks.
 
-    In each iteration D takes one step that increases Eq. 6. Then the policy takes one step that decreases Q, which is
-    computed from the cost c = log D. The policy starts uniform, and D starts at 1/2 everywhere.
+    In each iteration D takes one step that increases the objective of Eq. 6. Then the policy takes one step that
+    decreases Q, which is computed from the cost c = log D. The policy starts uniform, and D starts at 1/2 everywhere.
 
-    The step of D is gradient ascent on D's logits, divided by the mass of both measures. (It is a Newton step where D
-    is 1/2 and the rate is 1.) The step of the policy is the exact minimum, in every state, of an objective like Eq. 7:
-    the mean of Q under the new policy, minus entropy_weight times the new policy's entropy, plus 1 / policy_rate times
-    its KL from the old policy. Q includes the entropy of later states.
+    The step of D is a step of gradient ascent on D's logits, divided by rho_pi + rho_E. (It is a Newton step where D is
+    1/2 and the rate is 1.) The step of the policy is the exact minimum, in every state, of an objective like Eq. 7: the
+    mean of Q under the new policy, minus entropy_weight times the new policy's entropy, plus 1 / policy_rate times its
+    KL from the old policy. Q includes the entropy of later states.
 
     Args:
         environment: The environment, all of whose states must be reachable.
@@ -185,14 +185,14 @@ def imitate(
         entropy_weight: The weight of the policy's entropy in Eq. 3.
 
     Yields:
-        The policy, D and their divergence after each iteration.
+        The policy, D and the divergence after each iteration.
     """
     policy = np.full_like(expert, 1 / expert.shape[1])
     logits = np.zeros_like(expert)  # D's logits, high for the policy's pairs
     for _ in range(iterations):
         occupancy = environment.occupancy(policy)
         d = _sigmoid(logits)
-        ascent = occupancy * (1 - d) - expert * d  # the gradient of Eq. 6 by the logits
+        ascent = occupancy * (1 - d) - expert * d  # the gradient of Eq. 6 with respect to the logits
         logits = logits + discriminator_rate * 4 * ascent / (occupancy + expert)
         d = _sigmoid(logits)
         # -log D is the reward; softplus computes log D without overflow.

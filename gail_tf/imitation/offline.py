@@ -1,8 +1,8 @@
-"""Improves the policy on the experts' responses alone, in as many steps as PPO makes on responses of the policy.
+"""Trains the policy on the experts' responses only, for as many steps as PPO takes on the policy's responses.
 
-`--algorithm extra_likelihood` continues maximum likelihood, as a control for imitation: whatever the same number of
-further steps on the same prompts achieves is not due to a discriminator. `--algorithm iqlearn` adds a regulariser
-(`iq_learn.py`).
+`--algorithm extra_likelihood` continues maximum likelihood. It is a control experiment for imitation: an improvement
+that it achieves with the same number of steps on the same prompts is not due to a discriminator. `--algorithm iqlearn`
+adds a regulariser (`iq_learn.py`).
 """
 
 from collections.abc import Iterator
@@ -25,13 +25,13 @@ from keras_gca.errors import refuse_nan
 class OfflineOptimiser(Optimiser):
     """Trains the policy on the experts' responses to the prompts for which PPO would collect responses.
 
-    The numbers of steps and of prompts, the size of the minibatches and the learning rate are PPO's. Dropout is that of
-    maximum likelihood.
+    The numbers of steps and prompts, the minibatch size and the learning rate are the same as for PPO. Dropout is the
+    same as in maximum likelihood.
 
     Args:
         policy: The policy to improve.
         config: The settings.
-        sampling: How the policy's responses are drawn.
+        sampling: How the policy's responses are sampled.
         end: The token that ends a response.
     """
 
@@ -53,7 +53,7 @@ class OfflineOptimiser(Optimiser):
         )
 
     def learn(self, experts: Batch, seed: int) -> Iterator[Metrics]:
-        """Learn the experts' responses to the prompts of an update.
+        """Train the policy on the experts' responses to the prompts of an update.
 
         Args:
             experts: The prompts and responses.

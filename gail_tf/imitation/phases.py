@@ -1,6 +1,6 @@
 """Lists the stages of a training run, and computes how many human demonstrations an update gets (Table 1).
 
-A human demonstration is an expert's response that takes the place of a response of the policy in a buffer. D is the
+A human demonstration is an expert's response that replaces one of the policy's responses in a buffer. D is the
 discriminator.
 """
 
@@ -21,7 +21,7 @@ class Stage:
 
     Attributes:
         phase: The name of the phase.
-        number: The number of the stage in its phase, from 1.
+        number: The number of the stage in its phase, counted from 1.
         of: The number of stages in the phase.
     """
 
@@ -40,7 +40,7 @@ def schedule(config: GAILConfig, from_scratch: bool) -> list[Stage]:
 
     Args:
         config: The settings.
-        from_scratch: Whether the policy's network starts from random weights, so that it is pretrained first.
+        from_scratch: Whether the policy's network starts from random weights and is therefore pretrained first.
 
     Returns:
         The stages in order.
@@ -67,7 +67,7 @@ def human_ratio(update: int, updates: int, start: float = 0.3) -> float:
         ratio = start max(0, 1 - update / updates)
 
     Args:
-        update: The number of the update, from 0.
+        update: The number of the update, counted from 0.
         updates: The total number of updates.
         start: The share in the first update.
 

@@ -21,16 +21,16 @@ Metrics = dict[str, float]
 
 
 class Optimiser:
-    """Base class of everything that improves the policy in an update.
+    """Base class of the algorithms that improve the policy in an update.
 
     Args:
         policy: The policy to improve.
         config: The settings.
-        sampling: How the policy's responses are drawn.
+        sampling: How the policy's responses are sampled.
 
     Attributes:
-        steps: The largest number of steps in an update, for the progress bar.
-        total_steps: The number of steps of all updates together, over which the learning rate falls; see
+        steps: The maximum number of steps in an update, for the progress bar.
+        total_steps: The total number of steps in all updates, over which the learning rate decays; see
             `GAILConfig.total_steps`.
     """
 
@@ -52,29 +52,29 @@ class Optimiser:
         return {}
 
     def course(self) -> str | None:
-        """Return how the learning rate changes, in words (`AdamWLearner.course`), or None if there is no rate."""
+        """Describe how the learning rate changes (`AdamWLearner.course`); None if there is no learning rate."""
         return None
 
     def values(self, batch: Batch, states: np.ndarray | None = None) -> np.ndarray:
-        """Compute the values that the value baseline predicts; all are 0 without a baseline.
+        """Compute the values that the value baseline predicts. Without a baseline they are 0.
 
         Args:
             batch: B conditions and responses.
-            states: (B, R, E) float32, the policy's features, or None if they are not known yet.
+            states: (B, R, E) float32, the policy's features, or None if they have not been computed yet.
 
         Returns:
-            If tokens have rewards of their own, (B, R) float32, the value of the state before each token. If they have
-            none, (B,) float32, the value of the state before each response.
+            If each token has its own reward, the values of the states before the tokens, (B, R) float32. Otherwise the
+            values of the states before the responses, (B,) float32.
         """
         return np.zeros(batch.response.shape if self.config.token_rewards else len(batch.response), np.float32)
 
     @property
     def variables(self) -> dict[str, list[keras.Variable]]:
-        """The variables that a checkpoint stores besides the policy, by name."""
+        """The variables, by name, that a checkpoint stores in addition to the policy's variables."""
         return {}
 
     def facts(self) -> dict[str, Any]:
-        """The coefficients that a checkpoint stores, as values for JSON."""
+        """The coefficients that a checkpoint stores, as JSON values."""
         return {}
 
     def restore(self, facts: dict[str, Any]) -> None:

@@ -1,7 +1,7 @@
 """PPO: the policy and the value baseline learn from a buffer of responses, minibatch by minibatch (Eq. 7, Table 1).
 
 Shapes: B responses of at most R tokens in a minibatch; E is the width of the policy's features. A state is a condition
-(history and prompt) with the response's tokens so far. C is the weight of the KL penalty in Eq. 7.
+(history and prompt) followed by the response's tokens so far. C is the weight of the KL penalty in Eq. 7.
 """
 
 from collections.abc import Iterator, Sequence
@@ -27,12 +27,12 @@ from keras_gca.errors import refuse_nan
 
 
 class PPO(PolicyOptimiser):
-    """Proximal policy optimisation on a buffer of rollouts (Eq. 7).
+    """Proximal policy optimisation (PPO) on a buffer of rollouts (Eq. 7).
 
     Args:
         policy: The policy to improve.
         config: The settings.
-        sampling: How the policy's responses are drawn.
+        sampling: How the policy's responses are sampled.
 
     Attributes:
         kl_coefficient: C of Eq. 7. With `--kl-penalty adaptive` it changes after each update.
@@ -49,8 +49,8 @@ class PPO(PolicyOptimiser):
     def improve(self, rollouts: Rollouts, advantages: np.ndarray, targets: np.ndarray, seed: int) -> Iterator[Metrics]:
         config = self.config.ppo
         for epoch in range(config.ppo_epochs):
-            # A minibatch has conditions of similar length, which saves padding. Responses are not grouped by length: a
-            # step on long responses alone would bias the length of later responses.
+            # A minibatch has conditions of similar length, which saves padding. Responses are not grouped by length,
+            # because a step on only long responses would bias the length of later responses.
             for rows in plan(rollouts.batch.condition_lengths, config.minibatch_size, seed + epoch):
                 batch = take(rollouts.batch, rows, config.minibatch_size)
                 width = batch.response.shape[1]  # the length of the longest response in the minibatch, rounded up
@@ -69,7 +69,7 @@ class PPO(PolicyOptimiser):
                     return
 
     def end_of_update(self, metrics: Sequence[Metrics]) -> Metrics:
-        """Adapt C to the mean KL of the update's minibatches, and return C by its name in the log."""
+        """Adapt C to the mean KL of the update's minibatches, and return C under its name in the log."""
         if self.config.ppo.kl_penalty == "adaptive":
             kl = float(np.mean([step["kl"] for step in metrics]))
             adapted = ppo_losses.adapt_kl_coefficient(self.kl_coefficient, kl, self.config.ppo.kl_target)
@@ -102,7 +102,7 @@ class PPO(PolicyOptimiser):
         self, batch: Batch, log_probs: np.ndarray, advantages: np.ndarray, targets: np.ndarray, generated: np.ndarray,
         kl_coefficient: float, states: np.ndarray | None = None,
     ) -> dict[str, float]:  # fmt: skip
-        """Take one step of the policy, and one of the value baseline if there is one, on a minibatch.
+        """Train the policy, and the value baseline if there is one, for one step on a minibatch.
 
         Args:
             batch: B conditions and responses.
@@ -112,11 +112,11 @@ class PPO(PolicyOptimiser):
             targets: The targets of the value baseline, of the same shape.
             generated: (B,) bool, false for human demonstrations.
             kl_coefficient: C of Eq. 7.
-            states: (B, R, E) float32, the policy's features, or None if they are not known yet.
+            states: (B, R, E) float32, the policy's features, or None if they have not been computed yet.
 
         Returns:
-            The metrics of `ppo_losses.policy_loss`, the norm of the policy's gradient, and the variance that the
-            baseline explains.
+            The metrics of `ppo_losses.policy_loss`, the norm of the policy's gradient and, if there is a baseline, its
+            explained variance.
         """
         batch, states = _tensors(batch, states)
         given = map(tf.convert_to_tensor, (log_probs, advantages, generated, np.float32(kl_coefficient)))
@@ -134,9 +134,9 @@ class PolicyLearner(AdamWLearner):
     Args:
         policy: The policy to train.
         config: The settings.
-        sampling: How the policy's responses are drawn.
-        total_steps: The number of steps after which a falling learning rate reaches 0, or None if the rate does not
-            fall.
+        sampling: How the policy's responses are sampled.
+        total_steps: The number of steps after which a decaying learning rate reaches 0, or None if the rate does not
+            decay.
     """
 
     reports_norm = True
@@ -161,7 +161,7 @@ class PolicyLearner(AdamWLearner):
         generated: tf.Tensor,
         kl_coefficient: tf.Tensor,
     ) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
-        """Compute `ppo_losses.policy_loss` of the responses, and its metrics; `PPO.step` explains the arguments."""
+        """Compute `ppo_losses.policy_loss` for the responses, and its metrics. `PPO.step` explains the arguments."""
         config = self.config.ppo
         scores = self.policy.scores(
             _features(self.policy, batch, states), batch.response, batch.response_mask, self.sampling
@@ -181,12 +181,12 @@ class PolicyLearner(AdamWLearner):
 
 
 class ValueLearner(AdamWLearner):
-    """Trains the value baseline, a network that predicts the return of a state before the policy acts.
+    """Trains the value baseline, a network that predicts the return from a state before the policy acts.
 
-    It has the discriminator's learning rate.
+    It uses the discriminator's learning rate.
 
     Args:
-        policy: The policy. Its features of a state are the input of the baseline.
+        policy: The policy, whose features of a state are the baseline's input.
         config: The settings.
     """
 
@@ -197,15 +197,15 @@ class ValueLearner(AdamWLearner):
         self.compiled_values = Compiled(self.values)
 
     def values(self, batch: Batch, states: tf.Tensor | None) -> tf.Tensor:
-        """Compute the value of each state; for use in a graph.
+        """Compute the value of each state. Can be called inside a TensorFlow graph.
 
         Args:
             batch: B conditions and responses.
-            states: (B, R, E) float32, the policy's features, or None if they are not known yet.
+            states: (B, R, E) float32, the policy's features, or None if they have not been computed yet.
 
         Returns:
-            If tokens have rewards of their own, (B, R) float32, the value of the state before each token. If they have
-            none, (B,) float32, the value of the state before the response.
+            If each token has its own reward, the values of the states before the tokens, (B, R) float32. Otherwise the
+            values of the states before the responses, (B,) float32.
         """
         per_token = self.network(_features(self.policy, batch, states))
         return per_token if self.config.token_rewards else per_token[:, 0]
@@ -217,7 +217,7 @@ class ValueLearner(AdamWLearner):
         advantages: tf.Tensor,
         targets: tf.Tensor,
     ) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
-        """Compute `ppo_losses.value_loss` and the explained variance; `PPO.step` explains the arguments."""
+        """Compute `ppo_losses.value_loss` and the explained variance. `PPO.step` explains the arguments."""
         values = self.values(batch, states)
         counted = batch.response_mask if self.config.token_rewards else tf.reduce_any(batch.response_mask, axis=1)
         explained = ppo_losses.explained_variance(targets - advantages, targets, counted)
@@ -225,12 +225,12 @@ class ValueLearner(AdamWLearner):
 
 
 def _features(policy: LanguagePolicy, batch: Batch, states: tf.Tensor | None) -> tf.Tensor:
-    """Return `states` if they are given, since they are the policy's features; otherwise compute the features."""
+    """Return `states`, which are the policy's features, if they are given; otherwise compute the features."""
     return policy.features(*batch) if states is None else states
 
 
 def _of_rows(of_actions: np.ndarray, rows: np.ndarray, width: int) -> np.ndarray:
-    """Select rows of an array (B,) of responses, or the first `width` columns of rows of an array (B, R) of tokens."""
+    """Select rows of an array (B,) for responses, or the first `width` columns of these rows in an array (B, R)."""
     return of_actions[rows, :width] if of_actions.ndim > 1 else of_actions[rows]
 
 

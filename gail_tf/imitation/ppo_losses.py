@@ -1,13 +1,13 @@
 """The losses of proximal policy optimisation (PPO, Schulman et al. 2017), with its advantages, KL and entropy (Eq. 7).
 
-Shapes: B responses, T tokens, V tokens in the vocabulary. `log_probs` are the log-probabilities, in nats, that the
-policy being trained (the new policy) gives to the tokens. `old_log_probs` are those that the policy that collected the
-batch (the old policy) gave to them. Masks are (B, T), bool or float, with a response's tokens first. A row without
-tokens only fills up the batch and does not count. All functions compute in float32.
+Shapes: B responses, T tokens, V tokens in the vocabulary. `log_probs` are the tokens' log-probabilities, in nats, under
+the policy that is being trained (the new policy). `old_log_probs` are their log-probabilities under the policy that
+collected the batch (the old policy). Masks are (B, T), bool or float; a response's tokens come first. A row without
+tokens only pads the batch and does not count. All functions compute in float32.
 
 The ratio of PPO is the new probability of an action divided by its old probability. An action is one token
 (`level="token"`) or a whole response (`level="response"`, as in TextGAIL). The probability of a response is the product
-of the probabilities of its tokens. A human demonstration is an expert's response that the old policy did not draw.
+of the probabilities of its tokens. A human demonstration is an expert's response, which the old policy did not sample.
 """
 
 import tensorflow as tf
@@ -18,8 +18,8 @@ from keras_gca.engine.masked import masked, masked_mean, masked_sum
 from keras_gca.errors import UserError
 
 LEVELS = ("response", "token")
-LARGEST_LOG_RATIO = 20.0  # bounds exp(): for much larger logarithms it overflows float32, and gradients become NaN
-KL_COEFFICIENT_RANGE = (1e-6, 1e6)  # bounds of C, so that it neither becomes 0 nor overflows and can always come back
+LARGEST_LOG_RATIO = 20.0  # bounds exp(), which overflows float32 for much larger arguments, so that gradients are NaN
+KL_COEFFICIENT_RANGE = (1e-6, 1e6)  # bounds for C, which could not recover from 0 or from an overflow
 
 
 # The objective
@@ -51,14 +51,14 @@ def policy_loss(
         advantages: (B,) for either level, or (B, T) for level "token".
         mask: (B, T), which tokens count.
         level: What an action is: "response" or "token".
-        epsilon: The ratio is clipped to 1 - epsilon and 1 + epsilon. If None, the ratio is not clipped, as in Eq. 7.
-        kl_coefficient: C of Eq. 7, a scalar, or 0 for no penalty. The penalty is added to the clipped objective, too.
-        kl: (B, T), the exact KL(old || new) at each token (`exact_kl`). If None, the KL is estimated by k3 of
-            `sampled_kl`.
-        generated: (B,) bool, true for the responses that the old policy drew. Only these count in the mean KL: human
+        epsilon: The ratio is clipped to [1 - epsilon, 1 + epsilon]. If None, the ratio is not clipped, as in Eq. 7.
+        kl_coefficient: C of Eq. 7, a scalar, or 0 for no penalty. The penalty also applies to the clipped objective.
+        kl: (B, T), the exact KL(old || new) at each token (`exact_kl`). If None, the KL is estimated with the estimator
+            k3 of `sampled_kl`.
+        generated: (B,) bool, true for the responses that the old policy sampled. Only these count in the mean KL: human
             demonstrations are not samples of the old policy, so they give no estimate of its KL. If None, all responses
             count.
-        entropy: (B, T), the new policy's entropy at each token, or None without an entropy term.
+        entropy: (B, T), the new policy's entropy at each token, or None if there is no entropy term.
         entropy_coefficient: The weight of the entropy.
 
     Returns:
@@ -67,8 +67,8 @@ def policy_loss(
         `mean_ratio` is the mean ratio. `entropy` is the mean entropy if it is given.
 
     Raises:
-        UserError: The level is unknown, or there is an entropy_coefficient without an entropy.
-        ValueError: The shapes do not fit.
+        UserError: The level is unknown, or `entropy_coefficient` is given without `entropy`.
+        ValueError: The shapes do not match.
     """
     counted = _counted(mask, level)
     ratio = tf.exp(log_ratio(log_probs, old_log_probs, mask, level))
@@ -98,7 +98,7 @@ def policy_loss(
     }
     if entropy is not None:
         metrics["entropy"] = masked_mean(entropy, mask)
-        if entropy_coefficient:  # with a coefficient of 0 the gradient of the entropy would be computed in vain
+        if entropy_coefficient:  # with a coefficient of 0, the gradient of the entropy would be computed needlessly
             loss -= entropy_coefficient * metrics["entropy"]
     elif entropy_coefficient:
         raise UserError(f"an entropy bonus of {entropy_coefficient} needs the policy's entropy, which is not given")
@@ -191,7 +191,7 @@ def adapt_kl_coefficient(coefficient: tf.Tensor | float, kl: tf.Tensor | float, 
     Args:
         coefficient: C of the last update, a scalar.
         kl: The mean KL of the last update, a scalar.
-        target: The KL to aim at, in the same unit; see `policy_loss`.
+        target: The target KL, in the same unit as `kl`; see `policy_loss`.
 
     Returns:
         C, a float32 scalar within KL_COEFFICIENT_RANGE.
@@ -227,8 +227,8 @@ def generalised_advantages(
 
         A_t = sum_k (gamma lambda)^k (r_{t+k} + gamma V_{t+k+1} - V_{t+k})
 
-    After a response's last token the value is 0. This also holds if the length limit has cut the response, because its
-    reward judges the cut response.
+    After a response's last token the value is 0. This also holds for a response that was truncated at the length limit,
+    because its reward applies to the truncated response.
 
     Args:
         token_rewards: (B, T), the reward of each token.

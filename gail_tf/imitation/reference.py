@@ -1,7 +1,7 @@
-"""The frozen reference, the policy after maximum likelihood, which computes features and probabilities of responses.
+"""The frozen reference: the policy after maximum likelihood, which computes features and probabilities of responses.
 
-D is the discriminator. Shapes: B conditions (history and prompt) with a response each; C tokens of a condition, R
-tokens of a response; E the width of the language model's hidden states; F the number of features.
+D is the discriminator. Shapes: B conditions (history and prompt) with a response each; C tokens in a condition, R
+tokens in a response; E the width of the language model's hidden states; F the number of features.
 """
 
 from collections.abc import Sequence
@@ -21,8 +21,8 @@ from keras_gca.engine.compiled import Compiled
 def token_features(hidden_states: tf.Tensor, response_mask: tf.Tensor) -> tf.Tensor:
     """Return the features of each token for a discriminator that judges tokens: the hidden states after each token.
 
-    A state depends on the history, the prompt, and the response up to the token. So it corresponds to the input of the
-    first paper's discriminator at each token (Eq. 7 and 8).
+    A state depends on the history, the prompt, and the response up to the token. It therefore corresponds to the input
+    of the first paper's discriminator at each token (Eq. 7 and 8).
 
     Args:
         hidden_states: (B, R, E), the states of a causal language model at the response's tokens.
@@ -37,11 +37,12 @@ def token_features(hidden_states: tf.Tensor, response_mask: tf.Tensor) -> tf.Ten
 def response_features(hidden_states: tf.Tensor, response_mask: tf.Tensor) -> tf.Tensor:
     """Return the features of whole responses: the mean of a response's hidden states, and its last hidden state.
 
-    The last token usually is the one that ends the response. The states depend on history and prompt, too, because a
-    causal language model has read them before the response.
+    The last token is usually END, which ends the response. The states also depend on the history and the prompt,
+    because a causal language model has read them before the response.
 
     Args:
-        hidden_states: (B, T, E), the states of a causal language model at T tokens, which include the response's.
+        hidden_states: (B, T, E), the states of a causal language model at T tokens, which include the response's
+            tokens.
         response_mask: (B, T), true at the tokens of the response, which are contiguous.
 
     Returns:
@@ -69,17 +70,19 @@ class Reading(NamedTuple):
 
 
 class Reference:
-    """The frozen policy with which imitation starts. It computes the features that D reads, and log-probabilities.
+    """The frozen policy with which imitation starts. It computes log-probabilities and the features that D reads.
 
-    The log-probabilities are needed to measure the KL divergence from the reference. One pass over a condition computes
-    the features and the log-probabilities of both responses to it, the policy's and the expert's. A policy without a
-    language model gives log-probabilities only, and its features have width 0.
+    The log-probabilities are needed to measure the KL divergence from the reference. One pass over a condition serves
+    two responses to it: the response in the buffer, for which features and log-probabilities are computed, and the
+    expert's response, for which only features are computed. A policy without a language model computes only
+    log-probabilities, and its features have width 0.
 
     Args:
         policy: The policy.
-        sampling: The settings of sampling, which determine how the probabilities of tokens are computed.
-        per_token: Whether to compute features of every token, for a discriminator that judges tokens.
-        keep_states: Whether to return the hidden states, too, for a policy that learns on the same frozen network.
+        sampling: The sampling settings, which determine how the probabilities of tokens are computed.
+        per_token: Whether to compute features for every token, for a discriminator that judges tokens.
+        keep_states: Whether to return the hidden states as well, for a policy that trains a head on the same frozen
+            network.
     """
 
     def __init__(self, policy: LanguagePolicy, sampling: Sampling, per_token: bool = False, keep_states: bool = False):
@@ -90,7 +93,7 @@ class Reference:
         self.compiled_read_features = Compiled(self.read_features)
 
     def read(self, batch: Batch, size: int) -> Reading:
-        """Compute features and log-probabilities of responses.
+        """Compute the features and log-probabilities of responses.
 
         Args:
             batch: B conditions and responses.
@@ -102,7 +105,7 @@ class Reference:
         return Reading(**self._in_parts(self.compiled_read_all, size, batch))
 
     def read_with_experts(self, batch: Batch, expert: Batch, size: int) -> tuple[Reading, np.ndarray]:
-        """Read responses as `read` does, and in the same pass compute features of experts' responses.
+        """Read responses as `read` does, and compute the features of the experts' responses in the same pass.
 
         Args:
             batch: B conditions and responses.
@@ -131,7 +134,7 @@ class Reference:
     def _in_parts(self, read: Compiled, size: int, batch: Batch, expert: Batch | None = None) -> dict[str, np.ndarray]:
         """Compute the arrays that `read` returns for a batch, in parts of `size` rows.
 
-        The conditions of a part have similar lengths, so that little padding is needed.
+        The conditions in a part have similar lengths, so that little padding is needed.
         """
         order, parts = np.argsort(batch.condition_lengths, kind="stable"), []
         for start in range(0, len(order), size):
@@ -155,7 +158,9 @@ class Reference:
         response_mask: tf.Tensor,
         expert: tuple[tf.Tensor, tf.Tensor] | None,
     ) -> dict[str, tf.Tensor]:
-        """Compute the fields of a `Reading`, and the features of experts' responses; for use in a graph.
+        """Compute the fields of a `Reading`, and the features of experts' responses.
+
+        Can be called inside a TensorFlow graph.
 
         Args:
             condition: (B, C) int32.
@@ -165,7 +170,7 @@ class Reference:
             expert: The tokens and the mask of the experts' responses, of the same shape as the responses, or None.
 
         Returns:
-            The arrays by name. The features of the experts' responses, if there are any, are `expert_features`.
+            The arrays by name. If `expert` is given, `expert_features` are the features of the experts' responses.
         """
         responses = [(response, response_mask)] if expert is None else [(response, response_mask), expert]
         if isinstance(self.policy, Policy):
@@ -181,7 +186,7 @@ class Reference:
     def read_features(
         self, condition: tf.Tensor, condition_mask: tf.Tensor, response: tf.Tensor, response_mask: tf.Tensor, _: None
     ) -> dict[str, tf.Tensor]:
-        """Compute only the field `features` of a `Reading`; for use in a graph, like `read_all`."""
+        """Compute only the field `features` of a `Reading`. Like `read_all`, it can be called inside a graph."""
         if not isinstance(self.policy, Policy):
             return {"features": self._no_features(response)}
         responses = [(response, response_mask)]
@@ -205,18 +210,20 @@ def read_responses(
     responses: Sequence[tuple[tf.Tensor, tf.Tensor]],
     per_token: bool = False,
 ) -> list[tuple[tf.Tensor, tf.Tensor]]:
-    """Compute D's features of several responses to the same conditions in one pass; for use in a graph.
+    """Compute D's features for several responses to the same conditions in one pass.
+
+    Can be called inside a TensorFlow graph.
 
     Args:
         network: The language model.
         condition: (B, C) int32.
         condition_mask: (B, C) bool.
         responses: The tokens, (B, R) int32, and the mask, (B, R) bool, of each response.
-        per_token: Whether to compute features of every token.
+        per_token: Whether to compute features for every token.
 
     Returns:
-        For each response the features, and the hidden states before each token, (B, R, E). The features are
-        (B, 2 E) float32 or, with `per_token`, (B, R, E).
+        For each response, a pair: the features, (B, 2 E) float32 or, with `per_token`, (B, R, E); and the hidden states
+        before each token, (B, R, E).
     """
     read, *after = network.hidden_of_each(condition, condition_mask, responses)
     features = token_features if per_token else response_features

@@ -1,13 +1,13 @@
-"""Computes rewards from the discriminator's logits, and normalises them by a running mean and deviation.
+"""Computes rewards from the discriminator's logits, and normalises them by a running mean and standard deviation.
 
-The code has one sign convention: `expert_logit` is high if the discriminator takes a response for an expert's. The
-expert probability is sigmoid(expert_logit). Eq. 6 has the opposite convention, because its D is high for the policy's
-responses:
+The code uses one sign convention: `expert_logit` is high if the discriminator considers a response to be an expert's.
+The expert probability is sigmoid(expert_logit). Eq. 6 has the opposite convention, because its D is high for the
+policy's responses:
 
     D of Eq. 6 = 1 - expert probability = sigmoid(-expert_logit),  the cost c(s, a) = log D,  the reward -c(s, a).
 
 Shapes: B responses, T tokens. Masks are (B, T), bool or float; a response's tokens come first, and the padding is on
-the right. A human demonstration is an expert's response that takes the place of one of the policy's.
+the right. A human demonstration is an expert's response that replaces one of the policy's responses.
 """
 
 from collections.abc import Callable
@@ -23,12 +23,12 @@ from keras_gca.errors import UserError
 HUMAN_REWARD = 2.0  # the reward of a human demonstration, which is not normalised (TextGAIL)
 NORMALISATION_EPSILON = 1e-5  # added to the standard deviation (TextGAIL)
 
-# The functions from the expert logit to the reward. If each token has a reward, its sign matters: a reward that is
-# always positive favours long responses, and a reward that is always negative favours short ones.
+# The functions that convert an expert logit to a reward. If each token has its own reward, the sign matters: a reward
+# that is always positive favours long responses, and a reward that is always negative favours short ones.
 REWARD_FORMS: dict[str, Callable[[tf.Tensor], tf.Tensor]] = {
     "gail": tf.math.softplus,  # -log(1 - expert probability) = -log D of Eq. 6: from 0 to infinity
     "log_expert": tf.math.log_sigmoid,  # log(expert probability): from minus infinity to 0
-    "logit": tf.identity,  # the sum of these two, as in AIRL (Fu et al. 2018): positive or negative
+    "logit": tf.identity,  # the sum of the two rewards above, as in AIRL (Fu et al. 2018): positive or negative
     "probability": tf.sigmoid,  # the expert probability: from 0 to 1; TextGAIL's form, see `relative_logit`
 }
 
@@ -52,7 +52,7 @@ def reward(expert_logit: tf.Tensor, form: str = "gail") -> tf.Tensor:
 
 
 def relative_logit(generated_scores: tf.Tensor, human_scores: tf.Tensor) -> tf.Tensor:
-    """The expert logit of a generated response that a contrastive discriminator compares with a human response.
+    """The expert logit for a generated response that a contrastive discriminator compares with a human response.
 
     Such a discriminator scores both responses to a prompt, and takes a softmax over the two scores. This softmax is the
     sigmoid of the scores' difference. Therefore `reward(relative_logit(g, h), "probability")` is TextGAIL's reward: the
@@ -69,13 +69,14 @@ def relative_logit(generated_scores: tf.Tensor, human_scores: tf.Tensor) -> tf.T
 
 
 def controlled(rewards: np.ndarray, counted: np.ndarray, control: str, seed: int) -> np.ndarray:
-    """Take the information of the discriminator out of its rewards, for a control experiment.
+    """Remove the discriminator's information from its rewards, for a control experiment.
 
     Args:
-        rewards: The rewards of responses, (B,) float32, or of their tokens, (B, T).
-        counted: bool of the same shape, true at the responses of the policy, or at their tokens.
-        control: "permuted" permutes the rewards that count, so that they keep their distribution, but not their
-            places. "zero" sets them to 0. "none" leaves them as they are.
+        rewards: The rewards for responses, (B,) float32, or for their tokens, (B, T).
+        counted: bool of the same shape, true at the policy's responses, or at their tokens. Only the rewards there are
+            changed.
+        control: "permuted" permutes the rewards, so that only their distribution is kept. "zero" sets them to 0. "none"
+            leaves them unchanged.
         seed: The seed of the permutation.
 
     Returns:
@@ -101,8 +102,8 @@ def with_reference_kl(
 
         reward - coefficient (log p - log q)
 
-    Here p is the policy that drew the response, and q the reference. The mean of the log-ratio over responses of the
-    policy is the KL to the reference. The log-ratio of a response is the sum over its tokens.
+    Here p is the policy that sampled the response, and q is the reference. The expected log-ratio of the policy's
+    responses is the KL to the reference. The log-ratio of a response is the sum over its tokens.
 
     Args:
         rewards: The rewards of responses, (B,) float32, or of their tokens, (B, T).
@@ -149,9 +150,9 @@ def normalise(
 
         clip((reward - mean) / (sqrt(variance) + 1e-5), -limit, limit)
 
-    The statistics are updated with the new rewards before they are used. The update by n new rewards gives the old
-    statistics the weight k = momentum^n. TextGAIL stores the mean of squares. Here the equivalent variance is stored,
-    because the mean of squares loses digits if the mean is large:
+    The statistics are updated with the new rewards before they are used. In an update with n new rewards, the old
+    statistics get the weight k = momentum^n. TextGAIL stores the mean of squares. Here the equivalent variance is
+    stored, because the mean of squares loses precision if the mean is large:
 
         variance <- k variance + (1 - k) batch variance + k (1 - k) (mean - batch mean)^2
 
@@ -160,7 +161,7 @@ def normalise(
         statistics: The statistics so far.
         mask: Which rewards count, of the same shape. If None, all rewards count. Rewards that do not count become 0.
         momentum: The weight of the old statistics after one new reward.
-        limit: The largest magnitude of a normalised reward.
+        limit: The maximum magnitude of a normalised reward.
 
     Returns:
         The normalised rewards, float32, of the same shape; and the new statistics.
@@ -180,10 +181,10 @@ def normalise(
 
 
 def with_demonstrations(rewards: tf.Tensor, human: tf.Tensor, human_reward: float = HUMAN_REWARD) -> tf.Tensor:
-    """Replace the rewards of human demonstrations by a constant.
+    """Replace the rewards for human demonstrations with a constant.
 
     Args:
-        rewards: (B,), or (B, T) of tokens.
+        rewards: (B,), or (B, T) for tokens.
         human: bool of the same shape, true for human demonstrations.
         human_reward: The constant.
 
@@ -197,12 +198,12 @@ def with_demonstrations(rewards: tf.Tensor, human: tf.Tensor, human_reward: floa
 
 
 def response_reward(token_rewards: tf.Tensor, mask: tf.Tensor, per: str = "response") -> tf.Tensor:
-    """Combine the rewards of a response's tokens into one reward of the response.
+    """Combine the rewards of a response's tokens into one reward for the response.
 
     Args:
         token_rewards: (B, T).
         mask: (B, T), which tokens count.
-        per: "response" gives the sum of the tokens' rewards. "token" gives their mean, which does not grow merely
+        per: "response" returns the sum of the tokens' rewards. "token" returns their mean, which does not grow merely
             because a response is longer.
 
     Returns:
@@ -212,12 +213,12 @@ def response_reward(token_rewards: tf.Tensor, mask: tf.Tensor, per: str = "respo
         UserError: The value of `per` is unknown.
     """
     if per not in ("response", "token"):
-        raise UserError(f"reward per {per!r} is not one of response, token")
+        raise UserError(f"per is {per!r}, which is not one of response, token")
     return (masked_sum if per == "response" else masked_mean)(token_rewards, mask, axis=-1)
 
 
 def at_last_token(rewards: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
-    """Convert rewards of responses to rewards of tokens: the last token gets the whole reward, the others get 0.
+    """Convert rewards for responses to rewards for tokens: the last token gets the whole reward, and the others get 0.
 
     Args:
         rewards: (B,).
@@ -245,7 +246,7 @@ def returns(token_rewards: tf.Tensor, mask: tf.Tensor, gamma: float = 1.0) -> tf
         (B, T) float32; 0 where mask is 0.
     """
     time = tf.range(tf.shape(token_rewards)[1])
-    ahead = time[:, None] - time[None, :]  # (T, T): the position of the reward minus the position of the return
+    ahead = time[:, None] - time[None, :]  # (T, T): the reward's position minus the return's position
     discount = tf.where(ahead >= 0, tf.pow(tf.cast(gamma, tf.float32), tf.cast(tf.maximum(ahead, 0), tf.float32)), 0.0)
     return masked(masked(token_rewards, mask) @ discount, mask)
 
@@ -253,13 +254,14 @@ def returns(token_rewards: tf.Tensor, mask: tf.Tensor, gamma: float = 1.0) -> tf
 def counter_length_drift(
     rewards: tf.Tensor, lengths: tf.Tensor, expert_length: float, strength: float = 1.0
 ) -> tf.Tensor:
-    """Subtract from the rewards a penalty that counters a drift of the mean length away from the experts' mean length.
+    """Subtract a penalty from the rewards, to keep the mean length close to the experts' mean length.
 
         penalty = strength (mean length - expert_length) (length - mean length) / expert_length^2
 
-    The mean length is the mean over these responses. The policy gradient of the penalty equals the gradient of
+    The mean length is the mean over the given responses. The policy gradient of the penalty equals the gradient of
     strength / 2 ((mean length - expert_length) / expert_length)^2. The penalty does not change the mean reward. It is 0
-    for all responses if the mean length is that of the experts, so single responses may still be short or long.
+    for all responses if the mean length equals the experts' mean length, so individual responses may still be short or
+    long.
 
     Args:
         rewards: (B,).

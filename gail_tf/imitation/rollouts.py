@@ -1,8 +1,8 @@
-"""Collects the PPO buffer: responses of the policy and human demonstrations, with everything that D reads of them.
+"""Collects the PPO buffer: the policy's responses and human demonstrations, with all the inputs that D needs.
 
 A condition is the history and the prompt that a response answers, as tokens. A human demonstration is the expert's
-response to a condition. D is the discriminator. The reference is a frozen copy of the policy as it was before
-imitation. z is the noise from which the policy draws a response (Algorithm 2).
+response to a condition. D is the discriminator. The reference is a frozen copy of the policy from before imitation. z
+is the noise from which the policy generates a response (Algorithm 2).
 
 Shapes: B responses in the buffer; C and R are the widths of conditions and responses in tokens; E is the width of
 GPT-2's hidden states; F is the number of features that D reads.
@@ -32,9 +32,9 @@ class Rollouts(NamedTuple):
         human: (B,) bool, true for human demonstrations.
         log_probs: (B, R) float32, the tokens' log-probabilities under the policy that collected the buffer.
         reference: (B, R) float32, the same tokens' log-probabilities under the reference.
-        states: (B, R, E) float32, the last hidden states of a frozen network before each token. They are stored for a
-            policy that trains only a head on top of the network, because its states never change. It is None for any
-            other policy.
+        states: (B, R, E) float32, the last hidden states of a frozen network before each token. They are stored only
+            for a policy that trains a head on top of the network, because then they never change. None for any other
+            policy.
         given: The responses in the form that the discriminator D reads.
         expert: The experts' responses to the same prompts, in the same form.
         texts: The B responses as text.
@@ -61,16 +61,16 @@ class Rollouts(NamedTuple):
 
     @property
     def expert_length(self) -> float:
-        """The mean number of tokens of the experts' responses to the same prompts."""
+        """The mean number of tokens in the experts' responses to the same prompts."""
         return float(self.expert.batch.response_lengths.mean())
 
     def states_of(self, rows: np.ndarray, width: int | None = None) -> np.ndarray | None:
         """Select the states of some responses.
 
         Args:
-            rows: The numbers of n responses in the buffer.
-            width: The number of tokens that are selected from each response, from the first token on. If None, all
-                tokens are selected.
+            rows: The indices of n responses in the buffer.
+            width: The number of tokens that are selected from the beginning of each response. If None, all tokens are
+                selected.
 
         Returns:
             (n, width, E) float32, or None if the buffer has no states.
@@ -87,17 +87,18 @@ def respond(
     size: int,
     report: Callable[[int], object] = lambda _: None,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Draw responses to some conditions of a batch.
+    """Sample responses to some of the conditions in a batch.
 
     Args:
         policy: The policy.
         batch: The conditions.
-        rows: (n,), the numbers of the conditions to answer, preferably sorted by length. A row's number and the seed
+        rows: (n,), the indices of the conditions to answer, preferably sorted by length. A row's index and the seed
             determine its noise z.
         seed: The seed of the noise z.
-        sampling: How responses are drawn.
-        size: The number of responses that are drawn at a time.
-        report: A function that is called after each draw, with the number of responses in this draw.
+        sampling: How responses are sampled.
+        size: The number of responses that are sampled at a time.
+        report: A function that is called after each batch of `size` responses, with the number of responses in that
+            batch.
 
     Returns:
         The tokens (int32), the mask (bool) and the log-probabilities (float32), each (n, max_new_tokens), in the order
@@ -124,14 +125,14 @@ class Collector:
         reference: The reference that reads the responses.
         tokenizer: The tokenizer, which turns responses into text.
         samples: The expert trajectories.
-        sampling: How responses are drawn.
-        decoding_batch_size: The number of responses that are drawn at a time. If None, it is the `size` of `collect`. A
-            larger number is faster, since every decoding step reads all weights once.
-        keep_experts: Whether to compute the features of all experts' responses at the first use, and to keep them. This
+        sampling: How responses are sampled.
+        decoding_batch_size: The number of responses that are sampled at a time. If None, it is the argument `size` of
+            `collect`. A larger number is faster, since every decoding step reads all weights once.
+        keep_experts: Whether to compute the features of all experts' responses at the first use and to store them. This
             saves time if several buffers use the same trajectories. Call `forget` when the reference changes.
-        recompute: Whether to compute the log-probabilities of the policy's responses by another pass over them. If
-            not, the log-probabilities that were computed while sampling are used. Those of human demonstrations are
-            always computed by a pass.
+        recompute: Whether to compute the log-probabilities of the policy's responses in a separate pass over them. If
+            not, the log-probabilities from sampling are used. The log-probabilities of human demonstrations are always
+            computed in a separate pass.
     """
 
     def __init__(
@@ -152,18 +153,18 @@ class Collector:
         self._kept: np.ndarray | None = None
 
     def forget(self) -> None:
-        """Discard the kept features, since the reference has changed."""
+        """Discard the stored features, since the reference has changed."""
         self._kept = None
 
     def collect(self, rows: np.ndarray, seed: tuple[int, int], size: int, human_ratio: float = 0.0) -> Rollouts:
         """Fill a buffer with responses to the histories and prompts of trajectories.
 
         Args:
-            rows: (B,), the numbers of the trajectories.
+            rows: (B,), the indices of the trajectories.
             seed: The seed of the noise z.
-            size: "Sample Batch Size" of Table 1. Each batch of this size gets the share `human_ratio` of
-                demonstrations. It is also the number of responses that the reference reads at a time.
-            human_ratio: The share of each batch that is taken from the experts instead of the policy.
+            size: "Sample Batch Size" of Table 1. In each batch of this size, the share `human_ratio` of the responses
+                are human demonstrations. The size is also the number of responses that the reference reads at a time.
+            human_ratio: The share of the responses in each batch that come from the experts instead of the policy.
 
         Returns:
             The buffer, sorted by the length of the conditions.
@@ -211,12 +212,12 @@ class Collector:
         return Rollouts(rows, human, log_probs, reading.log_probs, reading.states, given, expert, texts)
 
     def _read(self, given: Batch, expert: Batch, rows: np.ndarray, size: int) -> tuple[Reading, np.ndarray]:
-        """Let the reference read the responses, and compute the features of the experts' responses for D."""
+        """Run the reference on the responses, and compute the features of the experts' responses for D."""
         if not self._keep_experts:
             return self.reference.read_with_experts(given, expert, size)
         if self._kept is None:
-            # The features of all responses are computed at once. A resumed run computes them again, and must do
-            # so in the same batches, because in other batches the last bits may differ.
+            # The features of all responses are computed at once. A resumed run computes them again, and must use the
+            # same batches, because the last bits may differ in other batches.
             width = expert.response.shape[1]
             everything = take(self.samples.batch, np.arange(len(self.samples)), response_width=width)
             self._kept = self.reference.features(everything, size)
@@ -231,12 +232,12 @@ def _sentiments(asked: np.ndarray, answered: np.ndarray) -> np.ndarray:
 def draw_rows(count: int, number: int, start: int, seed: int) -> np.ndarray:
     """Draw rows from an endless sequence of random permutations of all rows.
 
-    The sequence uses all rows equally often: the counts of two rows differ by one at most.
+    The sequence uses all rows equally often: the counts of two rows differ by at most one.
 
     Args:
         count: The number of rows to draw from.
         number: The number of rows to draw.
-        start: The position in the sequence at which to start.
+        start: The position of the first drawn row in the sequence.
         seed: The seed of the permutations.
 
     Returns:

@@ -35,7 +35,7 @@ class GAILState(StagedTraining):
         networks: The networks, which `build.make_networks` makes.
         training: The expert trajectories to learn from.
         validation: The held-out expert trajectories.
-        general: The text to pretrain on (`samples.running_text`), or None for a network that is pretrained already.
+        general: The text to pretrain on (`samples.running_text`), or None for a network that is already pretrained.
         history: The rows of the log, one for each stage that has ended.
     """
 
@@ -80,10 +80,10 @@ class GAILState(StagedTraining):
         return self.phase in (DISCRIMINATOR, IMITATION, None)
 
     def shortened_warm_ups(self) -> dict[str, tuple[int, int]]:
-        """Find the phases that are too short for the warm-up of the settings, and therefore get a shorter one.
+        """Find the phases that are too short for the configured warm-up and therefore get a shorter one.
 
         Returns:
-            For each of these phases the number of steps of its warm-up, and the number of all its steps.
+            For each of these phases, the number of its warm-up steps and the total number of its steps.
         """
         shortened = {}
         for phase in dict.fromkeys(stage.phase for stage in self.stages if stage.phase != DISCRIMINATOR):
@@ -114,10 +114,10 @@ class GAILState(StagedTraining):
     # Storing and restoring
 
     def state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-        """Return everything that a checkpoint needs to continue the training exactly.
+        """Return everything that a checkpoint needs to continue the training run exactly.
 
         Returns:
-            Values for JSON, and arrays by name.
+            JSON values, and arrays by name.
         """
         facts = {"position": self._position, "history": list(self.history), "totals": self.config.own_totals()}
         statistics = self.advantages.statistics._asdict()
@@ -130,12 +130,12 @@ class GAILState(StagedTraining):
         """Restore the state that a training run with the same config and data has stored.
 
         Args:
-            facts: The values for JSON that `state` returned.
+            facts: The JSON values that `state` returned.
             arrays: The arrays that `state` returned.
 
         Raises:
             KeyError: A value or an array is missing.
-            ValueError: The state is that of a training run with another config or other data.
+            ValueError: The state was stored by a training run with another config or other data.
         """
         self._position, step, self.history = validated_position(facts, len(self.stages))
         self.likelihood.restore(self.phase, step, facts, bool(unpack("likelihood_optimizer", arrays)))
@@ -147,7 +147,7 @@ class GAILState(StagedTraining):
         self.collector.forget()
 
     def _variables(self) -> dict[str, list[keras.Variable]]:
-        """The variables that a checkpoint stores at this point; those that have not been trained yet are left out."""
+        """The variables that a checkpoint stores at this point; variables not yet trained are left out."""
         stored = {"policy": self.policy.variables} | self.likelihood.variables(self.phase)
         if self.imitates:
             stored["reference"] = self.reference.policy.variables

@@ -28,7 +28,7 @@ class TRPO(PolicyOptimiser):
     Args:
         policy: The policy to improve.
         config: The settings.
-        sampling: How the policy's responses are drawn.
+        sampling: How the policy's responses are sampled.
     """
 
     policy: Policy
@@ -41,7 +41,7 @@ class TRPO(PolicyOptimiser):
     def improve(self, rollouts: Rollouts, advantages: np.ndarray, targets: np.ndarray, seed: int) -> Iterator[Metrics]:
         if rollouts.states is None:
             raise ValueError(
-                "TRPO needs rollouts with states, the features of a head on a frozen network; these have none"
+                "TRPO needs rollouts with states, which are the input of a head on a frozen network; these have none"
             )
         yield self.step(rollouts.batch, rollouts.states, advantages, rollouts.generated)
 
@@ -55,8 +55,8 @@ class TRPO(PolicyOptimiser):
             generated: (B,) bool, false for human demonstrations, which count in the objective but not in the KL.
 
         Returns:
-            A dictionary with four numbers. `objective` is the mean objective before the step. `improvement` says by how
-            much the step has increased it. `kl` is the KL between the policies before and after the step.
+            A dictionary with four numbers. `objective` is the mean objective before the step. `improvement` is the
+            amount by which the step has increased it. `kl` is the KL between the policies before and after the step.
             `step_fraction` is the fraction of the full natural-gradient step that the line search accepted; it is 0 if
             the line search accepted no step.
         """
@@ -66,7 +66,9 @@ class TRPO(PolicyOptimiser):
     def ascend(
         self, features: tf.Tensor, response: tf.Tensor, mask: tf.Tensor, advantages: tf.Tensor, generated: tf.Tensor
     ) -> dict[str, tf.Tensor]:
-        """Take the natural-gradient step (`trust_region.trust_region_step`); for use in a graph.
+        """Take the natural-gradient step (`trust_region.trust_region_step`).
+
+        Can be called inside a TensorFlow graph.
 
         Args:
             features: (B, R, E) float32, the argument `states` of `step`.
@@ -97,8 +99,8 @@ class TRPO(PolicyOptimiser):
             return masked_mean(per_token, mask & generated[:, None])
 
         parameters = trust_region.flatten([variable.value for variable in variables])
-        # The old log-probabilities are computed again. Those of the sampling differ in the last digits, so that the KL
-        # of the old parameters would not be exactly 0, as it must be.
+        # The old log-probabilities are computed again. The log-probabilities from sampling differ in the last digits,
+        # so the KL at the old parameters would not be exactly 0, as it must be.
         old = tf.stop_gradient(log_probs(parameters))
         before = objective(parameters)
         step = trust_region.trust_region_step(parameters, objective, kl, self.config.ppo.trust_region)

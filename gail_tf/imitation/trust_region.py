@@ -1,8 +1,8 @@
 """The step of trust region policy optimisation (TRPO, Schulman et al. 2015), which the original GAIL uses.
 
-All parameters of a network form one vector, (n,) float32. The caller gives two pure functions of this vector. The
+All parameters of a network form one vector, (n,) float32. The caller passes two pure functions of this vector. The
 function `objective` is maximised. The function `kl` is the mean KL(old || new) of the policy; its minimum is 0, at the
-old parameters. `flatten` and `unflatten` convert a network's weights to a vector and back. All functions may be
+old parameters. `flatten` and `unflatten` convert a network's weights to a vector and back. All functions can be
 compiled.
 """
 
@@ -13,17 +13,17 @@ import tensorflow as tf
 
 Scalar = Callable[[tf.Tensor], tf.Tensor]  # (n,) -> ()
 Product = Callable[[tf.Tensor], tf.Tensor]  # (n,) -> (n,)
-SHRINKAGE = 0.8  # a refused step is multiplied by this factor
-ROUNDING = 1e-3  # the KL of a step may exceed its bound by this share, to allow for rounding errors of float32
+SHRINKAGE = 0.8  # a rejected step is multiplied by this factor
+ROUNDING = 1e-3  # the KL of a step may exceed its bound by this fraction, to allow for float32 rounding errors
 
 
 class Step(NamedTuple):
     """The outcome of a step.
 
     Attributes:
-        parameters: (n,) float32, the new parameters; the old ones if the line search refused every step.
+        parameters: (n,) float32, the new parameters, or the old parameters if the line search rejected every step.
         fraction: The fraction of the full natural-gradient step that was accepted, a scalar, or 0 if the line search
-            refused every step.
+            rejected every step.
         improvement: The improvement of the objective, a scalar.
         kl: The KL from the old parameters, a scalar.
     """
@@ -43,21 +43,21 @@ def trust_region_step(
     iterations: int = 10,
     backtracks: int = 10,
 ) -> Step:
-    """Take a step along the natural gradient, as far as the bound of the KL allows (Schulman et al. 2015, Appendix C).
+    """Take a step along the natural gradient, as far as the bound on the KL allows (Schulman et al. 2015, Appendix C).
 
         s = sqrt(2 max_kl / (x^T F x)) x,  F x = g
 
-    Here s is the full step, g is the gradient of the objective, and F is Fisher's information matrix. A line search
+    Here s is the full step, g is the gradient of the objective, and F is the Fisher information matrix. A line search
     shortens s until the KL is within the bound and the objective improves.
 
     Args:
         parameters: (n,) float32, the old parameters.
         objective: The function to maximise.
         kl: The mean KL from the old parameters.
-        max_kl: The largest KL of the step; its name is delta in the paper.
+        max_kl: The maximum KL of the step, called delta in the paper.
         damping: A number that is added to the diagonal of F.
-        iterations: The number of iterations of the method of conjugate gradients, which solves F x = g.
-        backtracks: How often the line search may shorten the step.
+        iterations: The number of iterations of the conjugate gradient method, which solves F x = g.
+        backtracks: The maximum number of times that the line search shortens the step.
 
     Returns:
         The step.
@@ -79,10 +79,11 @@ def trust_region_step(
 
 
 def fisher_vector_product(kl: Scalar, parameters: tf.Tensor, vector: tf.Tensor) -> tf.Tensor:
-    """Multiply Fisher's information matrix F by a vector v. F is the second derivative of the KL at its minimum.
+    """Multiply the Fisher information matrix F by a vector v. F is the second derivative of the KL at its minimum.
 
     If `kl` uses `ppo_losses.exact_kl`, F is the exact matrix for the states of a batch. If it uses the estimate k3 of
-    `ppo_losses.sampled_kl`, F is estimated from the sampled actions. (The second derivative of k1 does not estimate F.)
+    `ppo_losses.sampled_kl`, F is estimated from the sampled actions. (The second derivative of the estimate k1 is not
+    an estimate of F.)
 
     Args:
         kl: The mean KL from the old parameters.
@@ -105,12 +106,12 @@ def fisher_vector_product(kl: Scalar, parameters: tf.Tensor, vector: tf.Tensor) 
 
 
 def conjugate_gradients(product: Product, b: tf.Tensor, iterations: int = 10, tolerance: float = 1e-10) -> tf.Tensor:
-    """Solve A x = b by the method of conjugate gradients, for a symmetric positive definite matrix A.
+    """Solve A x = b by the conjugate gradient method, for a symmetric positive definite matrix A.
 
     Args:
         product: The function v -> A v, which replaces the matrix.
         b: (n,) float32.
-        iterations: The largest number of iterations.
+        iterations: The maximum number of iterations.
         tolerance: The iteration ends when |A x - b|^2 is at most tolerance |b|^2.
 
     Returns:
@@ -149,17 +150,18 @@ def line_search(
 ) -> Step:
     """Shorten a step until its KL is at most max_kl and it improves the objective enough.
 
-    The candidates are full_step, SHRINKAGE full_step, SHRINKAGE^2 full_step, ... The first good one is taken.
+    The candidates are full_step, SHRINKAGE full_step, SHRINKAGE^2 full_step, ... The first candidate that meets both
+    conditions is accepted.
 
     Args:
         parameters: (n,) float32, the old parameters.
         full_step: (n,) float32.
         objective: The function to maximise.
         kl: The mean KL from the old parameters.
-        max_kl: The largest KL.
+        max_kl: The maximum KL.
         expected_improvement: The improvement that the gradient predicts for full_step, a scalar.
-        backtracks: How often the step may be shortened.
-        least_ratio: The smallest improvement that is enough, as a share of the improvement that the gradient predicts
+        backtracks: The maximum number of times that the step is shortened.
+        least_ratio: The smallest acceptable improvement, as a fraction of the improvement that the gradient predicts
             for the shortened step.
 
     Returns:
@@ -183,7 +185,7 @@ def line_search(
 
 
 def flatten(tensors: Sequence[tf.Tensor]) -> tf.Tensor:
-    """Weights of any shapes as one vector, (n,) float32."""
+    """Flatten weights of any shapes into one vector, (n,) float32."""
     return tf.concat([tf.reshape(tf.cast(tensor, tf.float32), [-1]) for tensor in tensors], axis=0)
 
 
@@ -198,7 +200,7 @@ def unflatten(vector: tf.Tensor, shapes: Sequence[tf.TensorShape]) -> list[tf.Te
         The weights.
 
     Raises:
-        ValueError: The vector does not have as many numbers as the weights have together.
+        ValueError: The length of the vector differs from the total size of the weights.
     """
     sizes = [tf.TensorShape(shape).num_elements() for shape in shapes]
     if vector.shape[0] not in (None, sum(sizes)):

@@ -9,16 +9,16 @@ from gail_tf.imitation.maximum_likelihood import Perplexity
 from gail_tf.imitation.phases import Stage
 from gail_tf.imitation.rollouts import Collector
 
-VALIDATION_RESPONSES = 64  # the number of responses that are drawn to measure the reward on held-out prompts
+VALIDATION_RESPONSES = 64  # the number of responses that are sampled to measure the reward on held-out prompts
 
 
 class Validation:
     """Measures perplexity and D's reward on held-out trajectories. D is the discriminator.
 
-    The responses are always drawn with the same noise, so that validations can be compared with each other.
+    The responses are always sampled with the same noise, so that validations can be compared with each other.
 
     Args:
-        config: The settings, with `validation_frequency`.
+        config: The settings, including `validation_frequency`.
         collector: The collector of responses to the held-out prompts.
         judge: The judge of these responses.
     """
@@ -28,15 +28,16 @@ class Validation:
         self.perplexity = Perplexity(collector.policy)
 
     def measure(self, stage: Stage) -> dict[str, float]:
-        """Measure if a validation is due after this update. Without a judge only the perplexity is measured.
+        """Run a validation if one is due after this update.
 
-        It is due after every `--validation-frequency` updates and after the last one.
+        A validation is due after every `--validation-frequency` updates and after the last update. If the algorithm
+        uses no judge, only the perplexity is measured.
 
         Args:
             stage: The update that has ended.
 
         Returns:
-            The columns of the log, whose names begin with `val_`. There are none if no validation is due.
+            The columns of the log, whose names begin with `val_`. The result is empty if no validation is due.
         """
         config, batch = self.config, self.collector.samples.batch
         if stage.number % config.run.validation_frequency and stage.number != stage.of:

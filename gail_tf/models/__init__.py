@@ -1,1 +1,1 @@
-"""Networks: GPT-2, Llama, RoBERTa and the paper's tanh network; reads and writes Hugging Face folders."""
+"""Networks: GPT-2, Llama, RoBERTa, BERT and the paper's tanh network; reading and writing of Hugging Face folders."""

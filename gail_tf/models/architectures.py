@@ -1,6 +1,6 @@
-"""Makes the config and the network of a language model that a config.json describes, if it can be a policy.
+"""Makes the config and the network of a language model from a config.json, if the model can be a policy.
 
-The key `model_type` of a config.json says which kind of network it describes.
+The key `model_type` in a config.json names the kind of network.
 """
 
 from typing import Any
@@ -22,7 +22,8 @@ def config_of(values: dict[str, Any]) -> LanguageModelConfig:
     """Make the config of a network from the content of a config.json.
 
     Args:
-        values: The content of the file. Without a model_type it is taken for a GPT-2, whose old files have none.
+        values: The content of the file. A file without a model_type is treated as a GPT-2 file, because old GPT-2 files
+            have no model_type.
 
     Raises:
         UserError: The file describes a network that cannot be a policy, or a variant that is not implemented.

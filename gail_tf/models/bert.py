@@ -1,8 +1,7 @@
-"""BERT (Devlin et al. 2019) as an encoder of sentences: one vector for a text, as in Sentence-BERT (Reimers and
-Gurevych 2019).
+"""BERT (Devlin et al. 2019) as a sentence encoder, which computes one vector for each text.
 
-all-MiniLM-L6-v2 is such a network. It measures the responses of all systems, and is never part of a discriminator, a
-reward or a selection.
+The vectors are computed as in Sentence-BERT (Reimers and Gurevych 2019). all-MiniLM-L6-v2 is such a network. It is used
+to evaluate the responses of all systems, and it is never part of a discriminator, a reward or a selection.
 
 Shapes: B texts, T tokens, E = hidden_size.
 """
@@ -23,16 +22,16 @@ from glove.text_files import counted
 from keras_gca.engine.memory import count, refuse_beyond_memory
 
 PREFIX = "bert."  # the prefix of the encoder's tensors in files that contain more than the encoder
-# The pooler and cls belong to BERT's pre-training, and position_ids are constants in old files.
+# The pooler and cls were needed only for BERT's pretraining, and position_ids are constants in old files.
 _NO_WEIGHTS = re.compile(r"pooler\.dense\..+|cls\..+|embeddings\.position_ids")
 
 
 @dataclass(frozen=True)
 class BertConfig(EncoderConfig):
-    """The sizes of a BERT; see `EncoderConfig`. The defaults are the sizes of all-MiniLM-L6-v2.
+    """The config of a BERT model; see `EncoderConfig`. The defaults are the values of all-MiniLM-L6-v2.
 
     Raises:
-        UserError: A value is impossible.
+        UserError: A value is invalid.
     """
 
     vocab_size: int = 30522
@@ -54,14 +53,14 @@ class BertConfig(EncoderConfig):
 
 
 class Bert:
-    """A BERT. `hidden` computes the hidden states of texts, and `vectors` computes one vector for each text.
+    """A BERT model. `hidden` computes the hidden states of texts, and `vectors` computes one vector for each text.
 
     Args:
-        config: The sizes of the network.
+        config: The config of the network.
         seed: The seed of the initial weights.
 
     Raises:
-        UserError: The machine has too little memory.
+        UserError: The machine does not have enough memory.
     """
 
     def __init__(self, config: BertConfig, seed: int = 0):
@@ -91,14 +90,14 @@ class Bert:
         return self.network([tokens, mask])
 
     def vectors(self, tokens: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
-        """Compute the vector of each text: the mean of its tokens' hidden states, scaled to length 1.
+        """Compute the vector of each text: the mean of its tokens' hidden states, scaled to unit length.
 
         Args:
-            tokens: (B, T) int32, padded on the right. Each text has a token.
+            tokens: (B, T) int32, padded on the right. Each text has at least one token.
             mask: (B, T) bool, false at padding.
 
         Returns:
-            (B, E) float32. The scalar product of two vectors is the cosine of their angle.
+            (B, E) float32. The dot product of two vectors is their cosine similarity.
 
         Raises:
             ValueError: T is greater than the config's max_tokens.
@@ -109,18 +108,18 @@ class Bert:
 
     @property
     def weights(self) -> dict[str, keras.Variable]:
-        """All weights, with the names and shapes of BERT's files, in a fixed order."""
+        """All weights, with the same names and shapes as in BERT's files, in a fixed order."""
         return named_weights(self.encoder.parts)
 
 
 def read_bert(folder: Path) -> Bert:
-    """Read the BERT of a folder.
+    """Read a BERT model from a folder.
 
     Args:
         folder: A folder with a config.json and safetensors.
 
     Raises:
-        UserError: A file or tensor is missing, a tensor is unknown, or its shape is not the one that config.json
+        UserError: A file or tensor is missing, or a tensor is unknown or does not have the shape that config.json
             requires. The message names the file or tensor.
     """
     config = read_config(folder / CONFIG, BertConfig.from_hugging_face)

@@ -1,4 +1,4 @@
-"""The sizes of an encoder of texts, which RoBERTa and BERT share."""
+"""The base class of the configs of RoBERTa and BERT."""
 
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
@@ -9,12 +9,13 @@ from keras_gca.errors import UserError
 
 @dataclass(frozen=True)
 class EncoderConfig:
-    """The sizes of an encoder. The fields have the names of Hugging Face's config.json.
+    """The config of a text encoder. The fields have the same names as in Hugging Face's config.json.
 
-    The two dropout rates apply to hidden states and to attention, but only when the network is called with seeds.
+    The two dropout rates apply to hidden states and to attention weights, but only when the network is called with
+    seeds.
 
     Raises:
-        UserError: A value is impossible.
+        UserError: A value is invalid.
     """
 
     vocab_size: int
@@ -47,12 +48,12 @@ class EncoderConfig:
 
     @property
     def max_tokens(self) -> int:
-        """The largest number of tokens in a sequence."""
+        """The maximum number of tokens in a sequence."""
         return self.max_position_embeddings - self.first_position
 
     @property
     def shapes(self) -> dict[str, list[int]]:
-        """The shapes of the weights of the embeddings and the blocks, by their names in the files."""
+        """The shapes of the weights in the embeddings and the blocks, by the weights' names in the files."""
         size, inner = self.hidden_size, self.intermediate_size
         tables = {"word": self.vocab_size, "position": self.max_position_embeddings, "token_type": self.type_vocab_size}
         named = {f"embeddings.{name}_embeddings.weight": [rows, size] for name, rows in tables.items()}
@@ -69,8 +70,8 @@ class EncoderConfig:
         """Make a config from the content of a config.json.
 
         Raises:
-            UserError: The file does not describe an encoder of this kind, it describes a variant that is not
-                implemented, or a size is missing.
+            UserError: The file describes another kind of network or a variant that is not implemented, or a required
+                value is missing.
         """
         return from_hugging_face(cls, values, cls.model_type, _ONE_VALUE, (*SIZES, "layer_norm_eps", "pad_token_id"))
 

@@ -14,11 +14,11 @@ from keras_gca.engine.random import dropout
 
 
 class Embeddings(keras.layers.Layer):
-    """Adds the vectors of token, position and token type, and applies a layer norm.
+    """Adds the embeddings of the token, the position and the token type, and applies a layer norm.
 
     It maps the tokens, (B, T) int32, and their mask, (B, T) bool, to (B, T, E). The first token's position is the
-    config's first_position. Padding has the position before it, or 0 if there is none. All tokens have the first token
-    type, because RoBERTa was trained without token types, and single texts have this type in BERT.
+    config's first_position. Padding has the position before first_position, or 0 if there is no such position. All
+    tokens have token type 0. RoBERTa was trained without other token types, and BERT uses this type for single texts.
     """
 
     def __init__(self, config: EncoderConfig, initial: Initial, policy: keras.DTypePolicy):
@@ -55,7 +55,10 @@ class Embeddings(keras.layers.Layer):
 
 
 class Block(keras.layers.Layer):
-    """One transformer block: attention, then two layers with gelu between them, each followed by a layer norm."""
+    """One transformer block: attention, then two dense layers with a GELU between them.
+
+    A layer norm follows the attention, and another one follows the two dense layers.
+    """
 
     def __init__(self, config: EncoderConfig, number: int, initial: Initial, policy: keras.DTypePolicy):
         super().__init__(dtype=policy, name=f"layer_{number}")
@@ -98,7 +101,7 @@ class Block(keras.layers.Layer):
             training: Whether dropout is applied.
 
         Returns:
-            The next h, (B, T, E).
+            The new h, (B, T, E).
         """
 
         def drop(values: tf.Tensor, rate: float, site: int) -> tf.Tensor:
@@ -118,9 +121,9 @@ class Encoder:
     """The layers that RoBERTa and BERT share: the embeddings, then the blocks.
 
     Args:
-        config: The sizes.
+        config: The config of the network.
         initial: Draws the initial weights.
-        policy: The precision.
+        policy: The Keras dtype policy.
     """
 
     def __init__(self, config: EncoderConfig, initial: Initial, policy: keras.DTypePolicy):
@@ -159,7 +162,7 @@ def named_weights(parts: Mapping[str, keras.layers.Layer]) -> dict[str, keras.Va
 
 
 class ScoreHead(keras.layers.Layer):
-    """Computes the score of each pair for a multiple choice: (B, T, E) -> (B,) float32.
+    """Computes the score of each pair for multiple choice: (B, T, E) -> (B,) float32.
 
     A tanh layer reads the first token's state, and a linear layer computes the score.
     """

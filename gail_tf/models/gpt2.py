@@ -12,9 +12,9 @@ from gail_tf.models.transformer import Initial
 
 
 class GPT2(LanguageModel):
-    """A GPT-2; see `LanguageModel` for the arguments and methods.
+    """A GPT-2 model; see `LanguageModel` for the arguments and methods.
 
-    Initial weights are drawn as Section 2.3 of GPT-2's paper describes. The matrix of token embeddings is also the
+    The weights are initialised as in Section 2.3 of the GPT-2 paper. The matrix of token embeddings is also the
     weight of the output layer.
     """
 
@@ -43,7 +43,7 @@ class GPT2(LanguageModel):
 
     @property
     def weights(self) -> dict[str, keras.Variable]:
-        """GPT-2's weights by their names in its files, in a fixed order. The adapters' weights are not included."""
+        """The weights by their names in GPT-2's files, in a fixed order. The adapters' weights are not included."""
         layers = {"wte": self.embeddings.wte, "wpe": self.embeddings.wpe, **self._parts, "ln_f": self.last_norm}
         named = {}
         for name, layer in layers.items():

@@ -1,4 +1,4 @@
-"""The sizes of a GPT-2."""
+"""The config of a GPT-2 model."""
 
 import dataclasses
 import re
@@ -12,13 +12,13 @@ from keras_gca.errors import UserError
 
 @dataclass(frozen=True)
 class GPT2Config(LanguageModelConfig):
-    """The sizes of a GPT-2. The fields have the names of Hugging Face's config.json.
+    """The config of a GPT-2 model. The fields have the same names as in Hugging Face's config.json.
 
-    The defaults are the sizes of the smallest GPT-2. The dropout rates apply to embeddings (`embd_pdrop`), attention
+    The defaults are the values of the smallest GPT-2. The dropout rates apply to embeddings (`embd_pdrop`), attention
     (`attn_pdrop`) and residual branches (`resid_pdrop`), but only when the network is called with seeds.
 
     Raises:
-        UserError: A value is impossible.
+        UserError: A value is invalid.
     """
 
     title: ClassVar = "GPT-2"
@@ -29,7 +29,7 @@ class GPT2Config(LanguageModelConfig):
     n_embd: int = 768
     n_layer: int = 12
     n_head: int = 12
-    n_inner: int | None = None  # units of a block's hidden layer; 4 n_embd if not given
+    n_inner: int | None = None  # the number of units in a block's hidden layer; None means 4 n_embd
     layer_norm_epsilon: float = 1e-5
     embd_pdrop: float = 0.1
     attn_pdrop: float = 0.1
@@ -49,7 +49,7 @@ class GPT2Config(LanguageModelConfig):
 
     @property
     def inner(self) -> int:
-        """The number of units of a block's hidden layer."""
+        """The number of units in a block's hidden layer."""
         return 4 * self.n_embd if self.n_inner is None else self.n_inner
 
     @property

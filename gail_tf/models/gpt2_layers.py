@@ -1,7 +1,7 @@
 """GPT-2's layers. Layers and weights have the same names as in GPT-2's files.
 
 Shapes: B sequences, T tokens that are read, S tokens that they may attend to, E = n_embd, H = n_head. With a cache, S
-is the number of places in the cache.
+is the number of positions in the cache.
 """
 
 from collections.abc import Sequence
@@ -17,13 +17,13 @@ from keras_gca.engine.random import dropout
 
 
 class Embeddings(keras.layers.Layer):
-    """Adds each token's vector and its position's vector: two arrays (B, T) int32 -> (B, T, E)."""
+    """Adds the embeddings of each token and of its position: two (B, T) int32 arrays -> (B, T, E)."""
 
     def __init__(self, config: GPT2Config, initial: Initial, policy: keras.DTypePolicy, stored: str = "float32"):
         super().__init__(dtype=policy, name="embeddings")
         self.rate = config.embd_pdrop
-        # The tables do not have the dtype policy of this layer. With mixed precision Keras would convert a whole table
-        # in every call, although only a few of its rows are used.
+        # The tables do not use this layer's dtype policy. With mixed precision, Keras would convert a whole table in
+        # every call, although only a few of its rows are used.
         self.wte = keras.layers.Embedding(config.vocab_size, config.n_embd, initial.normal(), dtype=stored, name="wte")
         self.wpe = keras.layers.Embedding(config.n_positions, config.n_embd, initial.normal(), dtype=stored, name="wpe")
 
@@ -102,15 +102,15 @@ class Block(keras.layers.Layer):
             h: (B, T, E).
             visible: Which tokens each token may attend to, (B, T, S) bool. Without a memory, S = T.
             seeds: The seeds of dropout, (B, 2) int32.
-            memory: The keys and the values in the cache, two arrays (B, H, S, E / H). With a memory, one new token of
+            memory: The keys and the values in the cache, two (B, H, S, E / H) arrays. With a memory, one new token of
                 each sequence is read, so T = 1.
-            place: The place in the memory where the new token's keys and values are written, () int32.
-            kernels: The kernels of the four projections in the precision of the computation, for a caller that has
-                converted them already. If None, each projection uses its own kernel.
+            place: The position in the memory at which the new token's keys and values are written, () int32.
+            kernels: The kernels of the four projections, already converted to the precision of the computation. A
+                projection whose kernel is None uses its own kernel.
             training: Whether dropout is applied.
 
         Returns:
-            The next h, (B, T, E), and the keys and values of all S tokens, two arrays (B, H, S, E / H).
+            The new h, (B, T, E), and the keys and values of all S tokens, two (B, H, S, E / H) arrays.
         """
         attend_to, project, widen, narrow = (
             partial(projection.__call__, kernel=kernel)
@@ -134,5 +134,5 @@ class Block(keras.layers.Layer):
 
 
 def layer_norm(config: GPT2Config, policy: keras.DTypePolicy, name: str) -> keras.layers.Layer:
-    """Make a layer norm with the epsilon of the config."""
+    """Make a layer norm with the config's epsilon."""
     return keras.layers.LayerNormalization(epsilon=config.layer_norm_epsilon, dtype=policy, name=name)

@@ -1,7 +1,7 @@
 """Reads and writes models in Hugging Face's format: a folder with a config.json, safetensors and tokenizer files.
 
 The weights are in model.safetensors, or in several shards that model.safetensors.index.json lists. `read_network` and
-`write_network` are for language models. `models/roberta.py` reads a RoBERTa with `read_config` and `read_weights`.
+`write_network` are for language models. `models/roberta.py` and `models/bert.py` use `read_config` and `read_weights`.
 """
 
 import json
@@ -47,7 +47,7 @@ def find(model: str | os.PathLike) -> Path:
         model: A folder, or a name on the Hub.
 
     Raises:
-        UserError: `model` is neither, or the Hub cannot be reached.
+        UserError: `model` is neither a folder nor a name on the Hub, or the Hub cannot be reached.
     """
     if Path(model).is_dir():
         return Path(model)
@@ -63,10 +63,11 @@ def read_config(path: Path, make: Callable[[dict[str, Any]], Config]) -> Config:
 
     Args:
         path: The file.
-        make: Makes a config from the content of the file, and raises UserError if it describes another network.
+        make: A function that makes a config from the file's content, and raises UserError if the file describes another
+            kind of network.
 
     Raises:
-        UserError: The file is missing or damaged, or describes another network; the message names the file.
+        UserError: The file is missing or damaged, or it describes another kind of network. The message names the file.
     """
     values = json_files.read_object(path)
     try:
@@ -85,24 +86,24 @@ def read_network(
     rows: int | None = None,
     frozen: bool = False,
 ) -> LanguageModel:
-    """Read the language model of a folder.
+    """Read a language model from a folder.
 
     Args:
         folder: A folder with a config.json and safetensors.
-        added: One item for each token that is added to the vocabulary: ids of tokens in the folder's own vocabulary.
-            The new token's row starts as the mean of these tokens' rows. If an item is empty, the row starts as the
-            mean of all rows.
+        added: One item for each token that is added to the vocabulary. An item lists ids of tokens in the folder's
+            vocabulary. The new token's row is initialised with the mean of these tokens' rows, or with the mean of all
+            rows if the item is empty.
         adapters: See `LanguageModel`.
         precision: See `LanguageModel`.
         seed: The seed of the adapters' initial weights.
         dropout: A rate that replaces the folder's dropout rates, or None to keep them.
         rows: The number of rows in the folder's tables (`config.tables`) that belong to tokens, or None for all rows.
-            Some models have tables that are padded with further rows. Such rows are dropped, so that no probability
-            goes to tokens that do not exist.
+            Some models pad their tables with further rows. These rows are dropped, so that no probability is assigned
+            to tokens that do not exist.
         frozen: See `LanguageModel`.
 
     Raises:
-        UserError: A file or tensor is missing, a tensor is unknown, or its shape is not the one that config.json
+        UserError: A file or tensor is missing, or a tensor is unknown or does not have the shape that config.json
             requires. The message names the file or tensor.
     """
     config = read_config(folder / CONFIG, config_of)
@@ -130,7 +131,7 @@ def extra_heads(folder: Path, config: LanguageModelConfig) -> list[str]:
 
 
 def write_network(folder: Path, network: LanguageModel) -> None:
-    """Make a folder with config.json and model.safetensors. Adapters are merged into the weights that they adapt."""
+    """Write config.json and model.safetensors to a folder. Adapters are merged into the weights that they adapt."""
     folder.mkdir(parents=True, exist_ok=True)
     with replacing(folder / WEIGHTS) as temporary:
         named = {network.config.name_in_file(name): values for name, values in network.tensors().items()}
@@ -154,14 +155,15 @@ def read_weights(
         network: The name of the network in error messages.
         shapes: The shapes of the network's weights, by name.
         prefix: A prefix that names may have in the files; it is removed.
-        no_weights: A pattern of the names of tensors that are skipped.
-        optional: Prefixes of weights that the files may lack. Either all weights with a prefix are missing, or none.
+        no_weights: A pattern for the names of the tensors to skip.
+        optional: Prefixes of weights that the files may lack. The files must contain either all weights with such a
+            prefix or none of them.
 
     Returns:
         An iterator over the name and the float32 values of every weight, in the order of the files.
 
     Raises:
-        UserError: A tensor is missing, unknown, or of another shape or dtype. The message names the file and the
+        UserError: A tensor is missing or unknown, or it has a wrong shape or dtype. The message names the file and the
             tensor.
     """
     missing = dict(shapes)
@@ -204,7 +206,7 @@ def _weight_files(folder: Path) -> list[Path]:
         convert = ""
         if (folder / PICKLE).exists():
             code = _CONVERT.format(str(folder / PICKLE), str(folder / WEIGHTS))
-            convert = f'; where PyTorch is installed, this converts {PICKLE}: python -c "{code}"'
+            convert = f'; if PyTorch is installed, this command converts {PICKLE}: python -c "{code}"'
         missing = f"{folder}: {WEIGHTS} is missing; weights in other formats, such as pickles, are not supported"
         raise UserError(missing + convert)
     shards = json_files.read_object(folder / INDEX).get("weight_map")

@@ -1,4 +1,4 @@
-"""The base class of the configs of GPT-2 and of the Llama family, which gives sizes of both the same names."""
+"""The base class of the configs of GPT-2 and of the Llama family, which gives their settings common names."""
 
 import abc
 import dataclasses
@@ -7,16 +7,16 @@ from collections.abc import Sequence
 from typing import Any, ClassVar, Self
 
 # The tensors of heads that were fine-tuned for other tasks: values, multiple choices, or classes. A file may contain
-# such a head besides the language model.
+# such a head in addition to the language model.
 HEADS = r"(v_head|multiple_choice_head|score)\..*"
 
 
 class LanguageModelConfig(abc.ABC):
-    """The sizes of a causal language model. A subclass is a frozen dataclass with the field names of its config.json.
+    """The config of a causal language model. A subclass is a frozen dataclass with the field names of its config.json.
 
     Attributes:
         title: The name of the network in messages.
-        prefix: The prefix that the names of the network's tensors have in files of a language model.
+        prefix: The prefix of the names of the network's tensors in a language model's files.
         vocab_size: The number of tokens.
         eos_token_id: The token that ends a text.
     """
@@ -41,12 +41,12 @@ class LanguageModelConfig(abc.ABC):
     @property
     @abc.abstractmethod
     def positions(self) -> int:
-        """The longest sequence that the network reads, in tokens."""
+        """The maximum length of a sequence, in tokens."""
 
     @property
     @abc.abstractmethod
     def cache_frame(self) -> tuple[int, int]:
-        """The number of heads of the keys and values in a cache, and the width of each head."""
+        """The number of heads for the keys and values in a cache, and the width of each head."""
 
     @property
     @abc.abstractmethod
@@ -61,20 +61,20 @@ class LanguageModelConfig(abc.ABC):
     @property
     @abc.abstractmethod
     def no_weights(self) -> re.Pattern:
-        """A pattern of the names, without `prefix`, of tensors in files that the network does not need."""
+        """A pattern for the names, without `prefix`, of tensors in files that the network does not need."""
 
     def name_in_file(self, name: str) -> str:
-        """Return the name of one of the weights of `shapes` in a file: with `prefix`, unless it belongs to lm_head."""
+        """Return a weight's name in a file: its name in `shapes` with `prefix` before it, except for lm_head."""
         return name if name.startswith("lm_head") else self.prefix + name
 
     @abc.abstractmethod
     def with_vocabulary(self, vocab_size: int, dropout: float | None = None) -> Self:
-        """Return the same sizes with another number of tokens and, if given, another dropout rate."""
+        """Return a copy of the config with another vocabulary size and, if given, another dropout rate."""
 
     @classmethod
     @abc.abstractmethod
     def from_hugging_face(cls, values: dict[str, Any]) -> Self:
-        """Make a config from the content of a config.json; raise UserError if the file describes another network."""
+        """Make a config from the content of a config.json; raise UserError if it describes another kind of network."""
 
     @abc.abstractmethod
     def to_hugging_face(self) -> dict[str, Any]:

@@ -14,13 +14,13 @@ from gail_tf.models.transformer import Initial
 
 
 class Llama(LanguageModel):
-    """A Llama; see `LanguageModel` for the arguments and methods.
+    """A Llama model; see `LanguageModel` for the arguments and methods.
 
-    It differs from GPT-2 by RMS norms, rotary positions, grouped-query attention and gated hidden layers.
+    Unlike GPT-2, it has RMS norms, rotary positions, grouped-query attention and gated hidden layers.
 
     A file has separate kernels for queries, keys and values, each of shape (outputs, inputs). This class has one kernel
     for all three, of shape (inputs, outputs). Likewise it joins the two kernels of a gated hidden layer.
-    `names_in_files`, `from_file` and `to_file` convert from one form to the other.
+    `names_in_files`, `from_file` and `to_file` convert between the two forms.
     """
 
     config: LlamaConfig
@@ -59,7 +59,7 @@ class Llama(LanguageModel):
 
     @property
     def weights(self) -> dict[str, keras.Variable]:
-        """Llama's weights by name, in a fixed order. The adapters' weights are not included."""
+        """The weights by name, in a fixed order. The adapters' weights are not included."""
         named = {"embed_tokens.weight": self.embeddings.embed_tokens.embeddings}
         for name, layer in {**self._parts, "norm": self.last_norm}.items():
             named[f"{name}.weight"] = layer.weights[0]
@@ -92,7 +92,7 @@ class Llama(LanguageModel):
         return [np.ascontiguousarray(part.T) if _is_kernel(name) else part for part in parts]
 
 
-# The matrix products that are joined here, by name, and the names of their parts in a file.
+# The names of the joined kernels, with the names of their parts in a file.
 _JOINED = {"qkv_proj": ("q_proj", "k_proj", "v_proj"), "gate_up_proj": ("gate_proj", "up_proj")}
 
 

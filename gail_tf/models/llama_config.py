@@ -1,4 +1,4 @@
-"""The sizes of a Llama or a Qwen2. Qwen2 is a Llama whose queries, keys and values have biases."""
+"""The config of a Llama or Qwen2 model. Qwen2 is a Llama whose queries, keys and values have biases."""
 
 import dataclasses
 import math
@@ -15,10 +15,10 @@ MODEL_TYPES = ("llama", "qwen2")
 
 @dataclass(frozen=True)
 class RopeScaling:
-    """Llama 3's scaling of rotary frequencies, which lets a network read longer texts than in its first training.
+    """Llama 3's scaling of rotary frequencies, which lets a network read longer texts than in its original training.
 
     Low frequencies are divided by `factor`, and high frequencies do not change. Between the two, the scaling changes
-    gradually. The fields have the names of Hugging Face's config.json.
+    gradually. The fields have the same names as in Hugging Face's config.json.
 
     Args:
         factor: The divisor of low frequencies.
@@ -26,10 +26,10 @@ class RopeScaling:
             original_max_position_embeddings / low_freq_factor.
         high_freq_factor: A frequency is high if its wavelength is below
             original_max_position_embeddings / high_freq_factor.
-        original_max_position_embeddings: The length in tokens of the longest text in the first training.
+        original_max_position_embeddings: The length, in tokens, of the longest text in the original training.
 
     Raises:
-        UserError: A value is impossible.
+        UserError: A value is invalid.
     """
 
     factor: float
@@ -47,13 +47,13 @@ class RopeScaling:
 
 @dataclass(frozen=True)
 class LlamaConfig(LanguageModelConfig):
-    """The sizes of a Llama or a Qwen2. The fields have the names of Hugging Face's config.json.
+    """The config of a Llama or Qwen2 model. The fields have the same names as in Hugging Face's config.json.
 
-    The defaults are the sizes of SmolLM2-135M. The dropout rate applies to attention alone, and only when the network
-    is called with seeds.
+    The defaults are the values of SmolLM2-135M. The dropout rate applies only to attention weights, and only when the
+    network is called with seeds.
 
     Raises:
-        UserError: A value is impossible.
+        UserError: A value is invalid.
     """
 
     title: ClassVar = "Llama"
@@ -71,7 +71,7 @@ class LlamaConfig(LanguageModelConfig):
     rms_norm_eps: float = 1e-5
     rope_theta: float = 100_000.0
     rope_scaling: RopeScaling | None = None
-    attention_bias: bool = False  # for a Llama; a Qwen2 always has biases for queries, keys and values, and no others
+    attention_bias: bool = False  # for Llama only; Qwen2 always has biases for queries, keys and values, and no others
     mlp_bias: bool = False
     tie_word_embeddings: bool = True
     attention_dropout: float = 0.0
@@ -125,21 +125,21 @@ class LlamaConfig(LanguageModelConfig):
 
     @property
     def query_width(self) -> int:
-        """The width of all queries together."""
+        """The total width of all heads' queries."""
         return self.num_attention_heads * self.head_dim
 
     @property
     def key_width(self) -> int:
-        """The width of all keys together, which is also the width of all values together."""
+        """The total width of all heads' keys, which is also the total width of their values."""
         return self.num_key_value_heads * self.head_dim
 
     @property
     def biases(self) -> dict[str, bool]:
-        """Whether three kinds of matrix products have a bias.
+        """Whether the matrix products in a block have biases, for three kinds of products.
 
         Returns:
-            One value for the products that give queries, keys and values ("qkv"), one for the product after attention
-            ("o"), and one for the products of the hidden layer ("mlp").
+            A dictionary with three keys: "qkv" for the products that compute queries, keys and values, "o" for the
+            product after attention, and "mlp" for the products in the hidden layer.
         """
         qwen = self.model_type == "qwen2"
         return {
@@ -246,7 +246,7 @@ def _scaling(rope: dict[str, Any]) -> RopeScaling | None:
     return RopeScaling(**{name: rope[name] for name in names})
 
 
-# The values that Hugging Face's transformers uses if a file does not have them.
+# The default values in Hugging Face's transformers, for files that lack these values.
 _BY_DEFAULT: dict[str, dict[str, Any]] = {
     "llama": {"rms_norm_eps": 1e-6, "tie_word_embeddings": False, "max_position_embeddings": 2048, "head_dim": None},
     "qwen2": {"rms_norm_eps": 1e-6, "tie_word_embeddings": False, "max_position_embeddings": 32768, "head_dim": None},

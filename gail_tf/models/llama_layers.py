@@ -1,11 +1,11 @@
 """Llama's layers (Touvron et al. 2023). Layers and weights have the same names as in Llama's files.
 
 Matrix products that read the same states are computed as one product, because on CPUs one wide product is faster than
-several narrow ones. So one product gives queries, keys and values, and another one gives both halves of the gated
+several narrow ones. One product computes queries, keys and values, and another one computes both halves of the gated
 hidden layer.
 
-Shapes: B sequences, T tokens that are read, S tokens that they may attend to, E = hidden_size, H heads of queries, K
-heads of keys and values, D = head_dim, the width of a head. With a cache, S is the number of places in the cache.
+Shapes: B sequences, T tokens that are read, S tokens that they may attend to, E = hidden_size, H query heads, K key and
+value heads, D = head_dim, the width of a head. With a cache, S is the number of positions in the cache.
 """
 
 import math
@@ -23,15 +23,15 @@ from keras_gca.engine.random import dropout
 
 
 class Embeddings(keras.layers.Layer):
-    """Looks up the tokens' vectors: (B, T) int32 -> (B, T, E).
+    """Looks up the tokens' embeddings: (B, T) int32 -> (B, T, E).
 
     Positions are not used here, because attention applies them as rotations; see `Angles`.
     """
 
     def __init__(self, config: LlamaConfig, initial: Initial, policy: keras.DTypePolicy, stored: str = "float32"):
         super().__init__(dtype=policy, name="embeddings")
-        # The table does not have the dtype policy of this layer. With mixed precision Keras would convert the whole
-        # table in every call, although only a few of its rows are used.
+        # The table does not use this layer's dtype policy. With mixed precision, Keras would convert the whole table in
+        # every call, although only a few of its rows are used.
         self.embed_tokens = keras.layers.Embedding(
             config.vocab_size, config.hidden_size, initial.normal(), dtype=stored, name="embed_tokens"
         )
@@ -43,7 +43,7 @@ class Embeddings(keras.layers.Layer):
 class Angles(keras.layers.Layer):
     """Computes the rotations of queries and keys from their positions: (B, T) int32 -> (B, 1, T, D) float32.
 
-    The last dimension has the cosines of D / 2 angles, then their sines (Su et al. 2021, Eq. 34).
+    The last dimension contains the cosines of D / 2 angles, then their sines (Su et al. 2021, Eq. 34).
     """
 
     def __init__(self, config: LlamaConfig):
@@ -59,7 +59,7 @@ def frequencies(config: LlamaConfig) -> np.ndarray:
     """Compute the angle by which each pair of dimensions is rotated from one position to the next.
 
     Args:
-        config: The sizes, with rope_theta and, optionally, Llama 3's scaling of frequencies (`RopeScaling`).
+        config: The config, with rope_theta and, optionally, Llama 3's scaling of frequencies (`RopeScaling`).
 
     Returns:
         (D / 2,) float32. Without a scaling these are rope_theta^(-2 i / D) for i = 0, 1, ...
@@ -69,22 +69,22 @@ def frequencies(config: LlamaConfig) -> np.ndarray:
     scaling = config.rope_scaling
     if scaling is None:
         return plain
-    # How often each pair is rotated by a full turn within the longest text of the first training.
+    # The number of full turns of each pair over the longest text in the original training.
     turns = scaling.original_max_position_embeddings * plain / np.float32(2 * math.pi)
     kept = (turns - scaling.low_freq_factor) / (scaling.high_freq_factor - scaling.low_freq_factor)
-    kept = np.clip(kept, 0, 1).astype(np.float32)  # 1 for high frequencies, 0 for low ones
+    kept = np.clip(kept, 0, 1).astype(np.float32)  # 1 for high frequencies, 0 for low frequencies
     return kept * plain + (1 - kept) * plain / np.float32(scaling.factor)
 
 
 def rotate(states: tf.Tensor, angles: tf.Tensor) -> tf.Tensor:
-    """Rotate each pair (i, i + D / 2) of a head's dimensions: (B, H, T, D) -> (B, H, T, D). `Angles` makes `angles`."""
+    """Rotate each head's dimension pairs (i, i + D / 2): (B, H, T, D) -> (B, H, T, D). `Angles` computes `angles`."""
     first, second = tf.split(states, 2, axis=-1)
     cosine, sine = tf.split(tf.cast(angles, states.dtype), 2, axis=-1)
     return tf.concat([first * cosine - second * sine, second * cosine + first * sine], axis=-1)
 
 
 class Block(keras.layers.Layer):
-    """One transformer block: attention, then a gated hidden layer (SwiGLU). An RMS norm precedes each of the two."""
+    """One transformer block: attention, then a gated hidden layer (SwiGLU). An RMS norm precedes each of them."""
 
     def __init__(
         self,
@@ -151,15 +151,15 @@ class Block(keras.layers.Layer):
             visible: Which tokens each token may attend to, (B, T, S) bool. Without a memory, S = T.
             angles: The result of `Angles`, (B, 1, T, D).
             seeds: The seeds of dropout, (B, 2) int32.
-            memory: The keys, which are rotated already, and the values in the cache, two arrays (B, K, S, D). With a
-                memory, one new token of each sequence is read, so T = 1.
-            place: The place in the memory where the new token's keys and values are written, () int32.
-            kernels: The kernels of the four projections in the precision of the computation, for a caller that has
-                converted them already. If None, each projection uses its own kernel.
+            memory: The rotated keys and the values in the cache, two (B, K, S, D) arrays. With a memory, one new token
+                of each sequence is read, so T = 1.
+            place: The position in the memory at which the new token's keys and values are written, () int32.
+            kernels: The kernels of the four projections, already converted to the precision of the computation. A
+                projection whose kernel is None uses its own kernel.
             training: Whether dropout is applied.
 
         Returns:
-            The next h, (B, T, E), and the rotated keys and the values of all S tokens, two arrays (B, K, S, D).
+            The new h, (B, T, E), and the rotated keys and the values of all S tokens, two (B, K, S, D) arrays.
         """
         config = self.config
         attend_to, project, widen, narrow = (
@@ -187,11 +187,11 @@ class Block(keras.layers.Layer):
 def attend_in_groups(
     query: tf.Tensor, keys: tf.Tensor, values: tf.Tensor, visible: tf.Tensor, drop: Callable[[tf.Tensor], tf.Tensor]
 ) -> tf.Tensor:
-    """Compute grouped-query attention: several heads of queries share a head of keys and values (Ainslie et al. 2023).
+    """Compute grouped-query attention: several query heads share a head of keys and values (Ainslie et al. 2023).
 
     Args:
         query: (B, H, T, D).
-        keys: (B, K, S, D). Head k is for the heads of queries from k H / K to (k + 1) H / K - 1.
+        keys: (B, K, S, D). Head k serves the query heads from k H / K to (k + 1) H / K - 1.
         values: (B, K, S, D).
         visible: Which tokens each token may attend to, (B, 1, T, S) bool.
         drop: A function that applies dropout to the attention weights.
@@ -208,5 +208,5 @@ def attend_in_groups(
 
 
 def rms_norm(config: LlamaConfig, policy: keras.DTypePolicy, name: str) -> keras.layers.Layer:
-    """Make an RMS norm with the epsilon of the config."""
+    """Make an RMS norm with the config's epsilon."""
     return keras.layers.RMSNormalization(epsilon=config.rms_norm_eps, dtype=policy, name=name)

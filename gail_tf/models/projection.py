@@ -1,4 +1,4 @@
-"""The matrix products of a transformer's blocks, and the low-rank adapters (LoRA) that may be added to them."""
+"""The matrix products in a transformer's blocks, and the low-rank adapters (LoRA) that may be added to them."""
 
 from dataclasses import dataclass
 
@@ -12,19 +12,19 @@ from keras_gca.errors import UserError
 
 @dataclass(frozen=True)
 class Adapters:
-    """The sizes of low-rank adapters (LoRA, Hu et al. 2021), which the matrix products of a transformer's blocks have.
+    """The settings of the low-rank adapters (LoRA, Hu et al. 2021) for the matrix products in a transformer's blocks.
 
-    A product x W + b becomes x W + b + x A B alpha / rank. A is (inputs, rank) and drawn at random. B is (rank, units)
-    and zero at first, so that new adapters do not change the results of a network.
+    A product x W + b becomes x W + b + x A B alpha / rank. A is (inputs, rank), and its initial values are random. B is
+    (rank, units) and initially zero, so that new adapters do not change the network's outputs.
 
     Args:
         rank: The rank of the product A B.
         alpha: A B is multiplied by alpha / rank.
         blocks: The number of blocks that have adapters, counted from the last block, or None for all blocks. No
-            gradient passes to the blocks below the first one with adapters.
+            gradient is propagated to the blocks below the first block with adapters.
 
     Raises:
-        UserError: A value is not above 0.
+        UserError: A value is not greater than 0.
     """
 
     rank: int = 8
@@ -33,11 +33,11 @@ class Adapters:
 
     def __post_init__(self) -> None:
         if self.rank < 1 or self.alpha <= 0 or (self.blocks is not None and self.blocks < 1):
-            raise UserError(f"adapters: rank, alpha and blocks above 0 are expected, not {self}")
+            raise UserError(f"adapters: rank, alpha and blocks must all be greater than 0; got {self}")
 
     @property
     def scale(self) -> float:
-        """The factor of A B: alpha / rank."""
+        """The factor by which A B is multiplied: alpha / rank."""
         return self.alpha / self.rank
 
 
@@ -47,13 +47,13 @@ class Projection(keras.layers.Layer):
     Args:
         units: The number of outputs.
         kernel: The initializer of W.
-        adapters: The sizes of the adapter, or None for no adapter.
+        adapters: The settings of the adapter, or None for no adapter.
         adapter: The initializer of A.
-        policy: The Keras policy of the precision.
+        policy: The Keras dtype policy.
         name: The layer's name.
         bias: Whether there is a bias b.
-        shared: A layer of the same sizes whose W and b this layer uses as its own, or None for a new W and b.
-        stored: The dtype in which W is stored. If W does not learn, it can be stored in the precision of the
+        shared: A layer with the same dimensions, whose W and b this layer shares, or None for a new W and b.
+        stored: The dtype in which W is stored. If W is not trained, it can be stored in the precision of the
             computation, so that it need not be converted for each product.
     """
 

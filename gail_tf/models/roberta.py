@@ -1,8 +1,8 @@
 """RoBERTa (Liu et al. 2019) in Keras 3, the encoder of TextGAIL's discriminator (Wu et al. 2021).
 
 A functional model, `network`, reads pairs of texts, padded on the right (see `RobertaTokenizer.encode_pairs`). It
-returns the hidden states of all tokens, and a score of each pair, which is computed from the first token's state. The
-scores are the logits of a multiple choice among several responses to a prompt.
+returns the hidden states of all tokens, and a score for each pair, which is computed from the first token's state. The
+scores are the logits of a multiple choice between several responses to a prompt.
 
 The layers have the same names as in RoBERTa's files. Shapes: B pairs, T tokens, E = hidden_size.
 """
@@ -22,22 +22,22 @@ from glove.text_files import counted
 from keras_gca.engine.memory import count, refuse_beyond_memory
 
 PREFIX = "roberta."  # the prefix of the encoder's tensors in files that contain more than the encoder
-HEAD = ("pooler.", "classifier.")  # the parts that a file may lack, if it was not made for multiple choice
-# lm_head is the head of pre-training, and position_ids are constants in old files.
+HEAD = ("pooler.", "classifier.")  # the parts that a file may lack if it was not made for multiple choice
+# lm_head was needed only for pretraining, and position_ids are constants in old files.
 _NO_WEIGHTS = re.compile(r"lm_head\..+|embeddings\.position_ids")
 
 
 class Roberta:
-    """A RoBERTa. `hidden` computes the hidden states of a pair of texts, and `scores` computes its score.
+    """A RoBERTa model. `hidden` computes the hidden states of pairs of texts, and `scores` computes their scores.
 
     Args:
-        config: The sizes of the network.
+        config: The config of the network.
         seed: The seed of the initial weights.
-        precision: "float32" or "bfloat16". With "bfloat16", everything but softmax, layer norms and the head that
-            computes scores is computed in bfloat16. The weights are float32 in both cases.
+        precision: "float32" or "bfloat16". With "bfloat16", everything is computed in bfloat16 except the softmax, the
+            layer norms and the head that computes scores. The weights are float32 in both cases.
 
     Raises:
-        UserError: The precision is unknown, or the machine has too little memory.
+        UserError: The precision is unknown, or the machine does not have enough memory.
     """
 
     def __init__(self, config: RobertaConfig, seed: int = 0, precision: str = "float32"):
@@ -76,8 +76,8 @@ class Roberta:
     def scores(self, tokens: tf.Tensor, mask: tf.Tensor, seeds: tf.Tensor | None = None) -> tf.Tensor:
         """Compute the score of each pair.
 
-        A score has a meaning only in comparison with the scores of other responses to the same prompt, because it is
-        trained by `discriminator_losses.contrastive_loss`.
+        A score is meaningful only in comparison with the scores of other responses to the same prompt, because the
+        network is trained with `discriminator_losses.contrastive_loss`.
 
         Args:
             tokens: (B, T) int32.
@@ -102,7 +102,7 @@ class Roberta:
 
     @property
     def weights(self) -> dict[str, keras.Variable]:
-        """All weights, with the names and shapes of RoBERTa's files, in a fixed order."""
+        """All weights, with the same names and shapes as in RoBERTa's files, in a fixed order."""
         return named_weights({**self.encoder.parts, **self.head.parts})
 
     @property
@@ -114,11 +114,11 @@ class Roberta:
 def read_roberta(
     folder: Path, precision: str = "float32", seed: int = 0, dropout: float | None = None
 ) -> tuple[Roberta, list[str]]:
-    """Read the RoBERTa of a folder.
+    """Read a RoBERTa model from a folder.
 
     Args:
         folder: A folder with a config.json and safetensors. The files may lack the pooler and the classifier, as the
-            files of roberta-base do. Parts that are missing keep their random initial values.
+            files of roberta-base do. Missing parts keep their random initial values.
         precision: See `Roberta`.
         seed: The seed of the initial weights.
         dropout: A rate that replaces the folder's two dropout rates, or None to keep them.
@@ -127,7 +127,7 @@ def read_roberta(
         The network, and the names of the weights that the files lack.
 
     Raises:
-        UserError: A file or tensor is missing, a tensor is unknown, or its shape is not the one that config.json
+        UserError: A file or tensor is missing, or a tensor is unknown or does not have the shape that config.json
             requires. The message names the file or tensor.
     """
     config = read_config(folder / CONFIG, RobertaConfig.from_hugging_face)

@@ -1,4 +1,4 @@
-"""The sizes of a RoBERTa."""
+"""The config of a RoBERTa model."""
 
 import dataclasses
 from dataclasses import dataclass
@@ -9,10 +9,10 @@ from gail_tf.models.encoder_config import EncoderConfig, with_biases
 
 @dataclass(frozen=True)
 class RobertaConfig(EncoderConfig):
-    """The sizes of a RoBERTa; see `EncoderConfig`. The defaults are the sizes of roberta-base.
+    """The config of a RoBERTa model; see `EncoderConfig`. The defaults are the values of roberta-base.
 
     Raises:
-        UserError: A value is impossible.
+        UserError: A value is invalid.
     """
 
     vocab_size: int = 50265

@@ -1,8 +1,8 @@
 """The paper's network for generator and discriminator: "two hidden layers of 100 units each, with tanh" (Section 4.2).
 
-The paper does not say what the inputs and outputs of this network are. Here the inputs are the hidden states of a
-language model. A layer norm with Table 1's epsilon precedes the first layer, because these states are large enough to
-saturate every tanh unit. The output is zero before training.
+The paper does not specify the inputs and outputs of this network. Here the inputs are the hidden states of a language
+model. A layer norm with Table 1's epsilon precedes the first layer, because these states are large enough to saturate
+every tanh unit. The output is zero before training.
 """
 
 import keras
@@ -14,14 +14,14 @@ EPSILON = 1e-5  # Table 1, "Layer Normalization Epsilon"
 
 
 class TanhNetwork(keras.layers.Layer):
-    """A network of the paper's shape: (..., inputs) float32 -> (..., outputs) float32. It returns zeros at first.
+    """The paper's network: (..., inputs) float32 -> (..., outputs) float32. Before training it returns zeros.
 
     Args:
         inputs: The number of inputs.
         outputs: The number of outputs.
         seed: The seed of the two hidden layers' initial weights.
         name: The name of the layer.
-        beside: The number of further inputs, which are appended after the layer norm and so are not normalised.
+        beside: The number of additional inputs, which are appended after the layer norm and therefore not normalised.
     """
 
     def __init__(self, inputs: int, outputs: int, seed: int, name: str, beside: int = 0):
@@ -49,11 +49,11 @@ class TanhNetwork(keras.layers.Layer):
 
 
 class ValueBaseline(TanhNetwork):
-    """A tanh network that predicts the reward from the policy's features. PPO may subtract its prediction, the value.
+    """A tanh network that predicts the reward from the policy's features. PPO can subtract this prediction, the value.
 
-    It maps `LanguagePolicy.features` of B responses of R tokens, (B, R, E) float32, to the value before each token,
+    It maps `LanguagePolicy.features` of B responses with R tokens, (B, R, E) float32, to the value before each token,
     (B, R) float32. The value before the first token is the value of the whole response. The gradient stops at the
-    features, so that training run the values does not change the policy.
+    features, so that training the value baseline does not change the policy.
 
     Args:
         features: E, the width of the features.

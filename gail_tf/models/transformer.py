@@ -1,4 +1,4 @@
-"""Functions that all networks of this folder share: checks of configs, initial weights, precision, attention.
+"""Functions that all networks in this folder share: config checks, initial weights, precision and attention.
 
 Shapes: B sequences, T tokens that attend, S tokens that are attended to, H heads, E the width of a hidden state.
 """
@@ -14,18 +14,18 @@ import tensorflow as tf
 
 from keras_gca.errors import UserError
 
-MOST_LAYERS = 1000  # far more than any network of these kinds has; a larger number means a damaged or hostile file
+MOST_LAYERS = 1000  # far more than any such network has; a larger number indicates a damaged or hostile file
 MASKED = -1e9  # the attention score of a token that must not be attended to
 
 
 class NetworkConfig(Protocol):
-    """The sizes of a network: a dataclass whose fields have the names of Hugging Face's config.json."""
+    """The config of a network: a dataclass whose fields have the same names as in Hugging Face's config.json."""
 
     __dataclass_fields__: ClassVar[dict[str, dataclasses.Field[Any]]]
 
     @classmethod
     def from_hugging_face(cls, values: dict[str, Any]) -> Self:
-        """Make a config from the content of a config.json; raise UserError if the file describes another network."""
+        """Make a config from the content of a config.json; raise UserError if it describes another kind of network."""
 
 
 Config = TypeVar("Config", bound=NetworkConfig)
@@ -39,9 +39,9 @@ def check_sizes(config: Any, least: Mapping[str, int], shares: Sequence[str]) ->
 
     Args:
         config: The config.
-        least: The names of attributes that are whole numbers, and the smallest value that each may have. Attributes
-            whose names end with "layer" or "layers" are numbers of layers, which may be MOST_LAYERS at most.
-        shares: The names of attributes that are numbers from 0 to below 1.
+        least: The names of the attributes that must be integers, with the smallest allowed value of each. Attributes
+            whose names end with "layer" or "layers" are numbers of layers, which may be at most MOST_LAYERS.
+        shares: The names of the attributes that must be numbers of at least 0 and below 1.
 
     Raises:
         UserError: An attribute is out of range or not a number.
@@ -49,7 +49,7 @@ def check_sizes(config: Any, least: Mapping[str, int], shares: Sequence[str]) ->
     for name, smallest in least.items():
         value = getattr(config, name)
         if not isinstance(value, int) or isinstance(value, bool) or value < smallest:
-            raise UserError(f"{name} is {value!r}; a whole number from {smallest} is expected")
+            raise UserError(f"{name} is {value!r}; a whole number of at least {smallest} is expected")
         if name.endswith(("layer", "layers")) and value > MOST_LAYERS:
             raise UserError(f"{name} is {value}; at most {MOST_LAYERS} is expected")
     for name in shares:
@@ -80,13 +80,14 @@ def from_hugging_face(
         values: The content of the file.
         model_type: The `model_type` that the file must have.
         one_value: Settings that change the computation, with the values that are implemented. The first value is the
-            default. A file with another value is refused.
+            default. A file with any other value is rejected.
         required: The names of settings that the file must contain.
-        architectures: The required beginning of an architecture's name in an old file, which has no model_type. If
-            None, such files are refused.
+        architectures: The prefix of the architecture's name by which an old file without a model_type is recognised. If
+            None, files without a model_type are rejected.
 
     Raises:
-        UserError: The file describes another network, or a variant that is not implemented.
+        UserError: The file describes another kind of network or a variant that is not implemented, or a required
+            setting is missing.
     """
     names = values.get("architectures")
     if "model_type" not in values and architectures is not None and isinstance(names, list):
@@ -115,7 +116,7 @@ class Initial:
 
     Args:
         deviation: The standard deviation.
-        seed: The seed of all weights.
+        seed: The seed for all weights.
         residual_layers: The number of products whose results are added to the residual stream.
     """
 
@@ -125,11 +126,11 @@ class Initial:
         self._draw = np.random.default_rng(seed)
 
     def normal(self) -> keras.Initializer:
-        """Return the initializer of an ordinary weight."""
+        """Return the initializer for an ordinary weight."""
         return self._initializer(self._deviation)
 
     def residual(self) -> keras.Initializer:
-        """Return the initializer of a product whose result is added to the residual stream."""
+        """Return the initializer for a product whose result is added to the residual stream."""
         return self._initializer(self._deviation / math.sqrt(self._residual_layers))
 
     def _initializer(self, deviation: float) -> keras.Initializer:
@@ -137,10 +138,10 @@ class Initial:
 
 
 def dtype_policy(precision: str) -> keras.DTypePolicy:
-    """Return the Keras policy of a precision.
+    """Return the Keras dtype policy for a precision.
 
     Args:
-        precision: "float32" or "bfloat16"; the weights are float32 in both.
+        precision: "float32" or "bfloat16". The weights are float32 in both cases.
 
     Raises:
         UserError: The precision is unknown.
@@ -153,8 +154,8 @@ def dtype_policy(precision: str) -> keras.DTypePolicy:
 def product(x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
     """Compute x W for all positions at once: (..., inputs) and (inputs, units) -> (..., units).
 
-    All positions become the rows of one matrix product. On CPUs, with the gradient of W, a batched product takes up to
-    three times as long, and an einsum thirty times as long.
+    All positions become the rows of one matrix product. On CPUs, including the computation of W's gradient, a batched
+    product takes up to three times as long, and an einsum takes thirty times as long.
     """
     return tf.tensordot(x, kernel, 1)
 

@@ -33,7 +33,7 @@ def test_the_first_column_is_answered(generator, expected):
 
 
 def test_an_unknown_generator_is_refused():
-    with pytest.raises(UserError, match="--generator mle: the bot has teacher_forcing, adversarial"):
+    with pytest.raises(UserError, match="--generator mle: the bot's generators are teacher_forcing, adversarial"):
         judging.answer(PROMPTS, Parrot(), None, "mle")
 
 

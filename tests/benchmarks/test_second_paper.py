@@ -22,7 +22,7 @@ def test_a_contestant_that_is_not_there_is_named(monkeypatch, capsys):
     options.contestants = ["full", "trl"]
     monkeypatch.setattr(second_paper, "installed", lambda module: not module.startswith("trl"))
     assert second_paper.present(options) == ["full"]
-    assert capsys.readouterr().out == "TRL's PPO trainer takes no part: it is not installed.\n\n"
+    assert capsys.readouterr().out == "TRL's PPO trainer is not included: it is not installed.\n\n"
 
 
 def test_rollouts_that_are_no_whole_batches_of_d_are_refused():

@@ -91,7 +91,7 @@ FOLDERS = {
     "config of a list": (lambda folder: (folder / "config.json").write_text("[]"), "the content is not a JSON object"),
     "another network": (in_json("config.json", model_type="bert"), "one of gpt2, llama, qwen2 is expected"),
     "a Llama's name": (in_json("config.json", model_type="llama"), "hidden_size is missing"),
-    "text for a size": (in_json("config.json", n_embd="16"), "n_embd is '16'; a whole number from 1"),
+    "text for a size": (in_json("config.json", n_embd="16"), "n_embd is '16'; a whole number of at least 1"),
     "a true size": (in_json("config.json", n_layer=True), "n_layer is True"),
     "NaN": (in_json("config.json", attn_pdrop=float("nan")), "attn_pdrop is nan"),
     "absurd layers": (in_json("config.json", n_layer=10**9), "n_layer is 1000000000; at most 1000"),
@@ -164,7 +164,7 @@ def test_tokens_with_ids_beyond_all(tmp_path):
         values = json.loads(json.dumps(fuzz_targets.TOKENIZER))
         values["model"]["vocab"] |= ids
         (tmp_path / "tokenizer.json").write_text(json.dumps(values))
-        with pytest.raises(UserError, match="ids are not the numbers from 0 on"):
+        with pytest.raises(UserError, match="ids are not consecutive numbers starting at 0"):
             Tokenizer.read(tmp_path)
     (tmp_path / "tokenizer.json").write_text(json.dumps(fuzz_targets.TOKENIZER))
     assert len(Tokenizer.read(tmp_path)) == 258

@@ -164,7 +164,7 @@ def test_a_real_gpt2_trains_from_its_folder(tmp_path, capsys):
             ["--n-layer", "3"],
             r"--n-layer: usable only for a GPT-2 from scratch, but --model names a pretrained network",
         ),
-        (["--general", "x.txt"], r"--general is text to pretrain a model on, but --model is already pretrained"),
+        (["--general", "x.txt"], r"--general is text for pretraining a model, but --model is already pretrained"),
         (["--condition-tokens", "33"], r"this GPT-2 has 40 positions; --condition-tokens .* need 41"),
     ):
         status, _, err = run(capsys, *small, *arguments, "--run", tmp_path / "other")

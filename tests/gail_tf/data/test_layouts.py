@@ -163,14 +163,14 @@ def test_a_template_in_a_file_of_its_own_or_among_several(folders, tmp_path, tex
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"chat_template": 5}, "tokenizer_config.json: the chat template is not a text"),
-        ({"chat_template": [{"name": ["default"], "template": "x"}, 3]}, "the chat template is not a text"),
+        ({"chat_template": 5}, "tokenizer_config.json: the chat template is not a string"),
+        ({"chat_template": [{"name": ["default"], "template": "x"}, 3]}, "the chat template is not a string"),
         ({"layout": "cobol"}, "tokenizer_config.json: the layout 'cobol' is unknown; one of end_of_text, plain"),
         ({"layout": ["chatml"]}, r"the layout ['chatml'] is unknown"),
-        ({"eos_token": 7}, "tokenizer_config.json: the eos_token is not the name of a token"),
-        ({"eos_token": {"content": ["x"]}}, "the eos_token is not the name of a token"),
-        ({"eos_token": "two\nlines"}, "the eos_token is not the name of a token"),
-        ({"eos_token": ""}, "the eos_token is not the name of a token"),
+        ({"eos_token": 7}, "tokenizer_config.json: the eos_token is not a valid token name"),
+        ({"eos_token": {"content": ["x"]}}, "the eos_token is not a valid token name"),
+        ({"eos_token": "two\nlines"}, "the eos_token is not a valid token name"),
+        ({"eos_token": ""}, "the eos_token is not a valid token name"),
         ([], "the content is not a JSON object"),
     ],
 )
@@ -182,7 +182,7 @@ def test_damaged_configs(tmp_path, values, message):
 
 
 def test_damaged_template_files(tmp_path):
-    for content, message in ((b"\xff\xfe", "not a text in UTF-8"), (b"x" * 1_000_001, "larger than 1,000,000 bytes")):
+    for content, message in ((b"\xff\xfe", "not UTF-8 text"), (b"x" * 1_000_001, "larger than 1,000,000 bytes")):
         (tmp_path / "chat_template.jinja").write_bytes(content)
         with pytest.raises(UserError, match=rf"chat_template\.jinja: the file is {message}"):
             read_layout(tmp_path)
@@ -294,12 +294,13 @@ def test_every_limit_leaves_whole_frames(folders, family, layout, control):
         missing = smallest - limit
         with pytest.raises(
             UserError,
-            match=rf"^--condition-tokens: the number is too small for the frame of .* layout \w+; {missing} more are",
+            match=rf"^--condition-tokens: the number is too small for the frame of .* layout \w+; "
+            rf"increase it by at least {missing}",
         ):
             conditions_of(tokenizer, talk, limit)
     if control:
         check_limit(tokenizer, smallest + 1)
-        with pytest.raises(UserError, match="; 1 more are needed"):
+        with pytest.raises(UserError, match="; increase it by at least 1"):
             check_limit(tokenizer, smallest)
 
 

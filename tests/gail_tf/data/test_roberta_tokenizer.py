@@ -117,7 +117,7 @@ def test_a_second_text_too_long_by_itself_loses_its_end(fitted):
 def test_impossible_pairs(fitted):
     with pytest.raises(ValueError, match="2 first texts, but 1 second texts"):
         fitted.encode_pairs(["a", "b"], ["c"], 16)
-    with pytest.raises(ValueError, match="the limit is 4 tokens; 5 or more"):
+    with pytest.raises(ValueError, match="the limit is 4; 5 or more tokens"):
         fitted.encode_pairs(["a"], ["c"], 4)
 
 

@@ -92,7 +92,7 @@ def test_a_prompt_that_is_too_long_keeps_its_control_tokens(wide):
         assert len(found) == limit
         assert found[3:most] == [known.special(token) for token in everything.tokens]
     check_limit(known, most + 2, most)
-    with pytest.raises(UserError, match="; 1 more are needed"):
+    with pytest.raises(UserError, match="; increase it by at least 1"):
         check_limit(known, most + 1, most)
 
 

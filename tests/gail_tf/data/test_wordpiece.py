@@ -34,7 +34,7 @@ def test_a_long_text_is_cut_and_keeps_its_end_token():
     tokens, mask = WordPieceTokenizer(VOCABULARY).encode(["play " * 30], 5)
     assert tokens.tolist() == [[2, 4, 4, 4, 3]]
     assert mask.all()
-    with pytest.raises(ValueError, match="the limit is 1 tokens; 2 or more are expected"):
+    with pytest.raises(ValueError, match="the limit is 1; 2 or more tokens are expected"):
         WordPieceTokenizer(VOCABULARY).encode(["play"], 1)
 
 
@@ -46,11 +46,14 @@ def test_a_special_token_in_a_text_is_plain_text():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"model": FILE["model"] | {"type": "BPE"}}, "type of the model is 'BPE'; BERT's is 'WordPiece'"),
-        ({"normalizer": None}, "type of the normalizer is None; BERT's is 'BertNormalizer'"),
+        (
+            {"model": FILE["model"] | {"type": "BPE"}},
+            "type of the model is 'BPE'; 'WordPiece' is expected, as for BERT",
+        ),
+        ({"normalizer": None}, "type of the normalizer is None; 'BertNormalizer' is expected, as for BERT"),
         ({"pre_tokenizer": {"type": "Split"}}, "type of the pre_tokenizer is 'Split'"),
-        ({"model": FILE["model"] | {"vocab": {"a": 1}}}, "ids are the numbers from 0 on is expected"),
-        ({"model": FILE["model"] | {"vocab": {"a": 0, "b": True}}}, "ids are the numbers from 0 on is expected"),
+        ({"model": FILE["model"] | {"vocab": {"a": 1}}}, "consecutive ids starting at 0 is expected"),
+        ({"model": FILE["model"] | {"vocab": {"a": 0, "b": True}}}, "consecutive ids starting at 0 is expected"),
         ({"model": FILE["model"] | {"vocab": {"a": 0}}}, r"the tokenizer has no \[PAD\]"),
     ],
 )

@@ -9,7 +9,7 @@ from tests.factories.histories import HISTORY, panel
 def test_each_figure_stands_at_the_epochs_and_updates_that_have_it():
     figure = curves.paint(HISTORY)
     assert [axes.get_title() for axes in figure.axes] == [title for title, *_ in curves.PANELS]
-    perplexity = panel(figure, "perplexity, held out")
+    perplexity = panel(figure, "held-out perplexity")
     np.testing.assert_array_equal(perplexity["experts' responses"], [(1, 30), (2, 20), (4, 21)])
     reward = panel(figure, "reward")
     assert set(reward) == {"the policy's responses", "the experts' responses"}
@@ -23,7 +23,7 @@ def test_shades_tell_the_phases_apart():
     assert [(patch.get_x(), patch.get_width()) for patch in axes.patches] == [(0.5, 2), (2.5, 2)]
     assert [text.get_text() for text in axes.texts] == ["maximum likelihood", "imitation"]
     explained = axes.figure.get_supxlabel()
-    assert explained.endswith("phases of the training: maximum likelihood (1 to 2), imitation (3 to 4).")
+    assert explained.endswith("phases of training: maximum likelihood (1 to 2), imitation (3 to 4).")
     assert curves.paint([]).get_supxlabel()
 
 

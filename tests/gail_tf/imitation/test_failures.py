@@ -94,7 +94,7 @@ def test_figures_may_be_missing():
 def test_the_line_for_people():
     (failure,) = watch(then(kl_per_token=0.75))
     assert str(failure) == (
-        "the policy runs away from the reference: its KL is 0.75 nats per token (limit 0.5); "
+        "the policy drifts away from the reference: its KL is 0.75 nats per token (limit 0.5); "
         "remedies: --kl-penalty, --kl-stop, --generator-learning-rate"
     )
     for name in REMEDIES:

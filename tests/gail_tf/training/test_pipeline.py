@@ -18,7 +18,9 @@ def test_another_layout_from_the_option_to_the_bot(tmp_path, capsys):
     path = tmp_path / "run"
     begin = [*SMALL_GAIL, "--layout", "chatml", "--run", str(path), "--condition-tokens"]
     assert command_line.run(train.main, "train", [*begin, "8"]) == 2
-    message = r"the number is too small for the frame of one utterance in the layout chatml; \d+ more are needed\n$"
+    message = (
+        r"the number is too small for the frame of one utterance in the layout chatml; increase it by at least \d+\n$"
+    )
     assert re.search(rf"--condition-tokens: {message}", capsys.readouterr().err)
     assert not path.exists()
     assert command_line.run(train.main, "train", [*begin, "30"]) == 0

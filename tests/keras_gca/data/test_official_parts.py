@@ -115,7 +115,7 @@ def test_the_embedded_corpora_and_tweets_alone_have_no_official_parts(said, tmp_
     (tmp_path / "t.txt").write_text("Be kind.\n")
     for others in ([], ["--tweets", "t.txt"]):
         line = said(gail_train.main, "train", "--splits", "official", *others)
-        assert "--splits official: name by --data a corpus that is divided" in line
+        assert "--splits official: a corpus with train, validation and test splits is expected" in line
 
 
 # The first paper
@@ -201,7 +201,7 @@ def test_trajectories_keep_official_parts_and_tweets_are_divided(archive, tmp_pa
         tweets[part] = len(members) - len(of_corpus)
     assert sum(tweets.values()) == 40
     assert tweets["train"] > tweets["test"] > tweets["validation"] > 0
-    with pytest.raises(UserError, match="--splits official: no trajectory for validation and test is left"):
+    with pytest.raises(UserError, match="--splits official: no trajectories are left for validation and test"):
         split([Trajectory((), "Hi.", "Yes.", part="train")], seed=0)
 
 
