@@ -32,7 +32,7 @@ def open_vectors(
         bad: Makes the errors.
 
     Yields:
-        A binary stream, its name for messages, and the maximum number of bytes that it may return, or None for no limit.
+        A binary stream, its name for messages, and the maximum number of bytes that it may return (None: no limit).
 
     Raises:
         VectorFileError: The file is damaged, or it is not clear which member of a .zip to read.
