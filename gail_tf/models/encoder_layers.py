@@ -122,7 +122,7 @@ class Encoder:
 
     Args:
         config: The config of the network.
-        initial: Draws the initial weights.
+        initial: The source of the initial weights.
         policy: The Keras dtype policy.
     """
 

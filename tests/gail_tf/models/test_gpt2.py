@@ -146,7 +146,7 @@ class TestAdapters:
         }
         with pytest.raises(UserError, match="4 blocks, but the GPT-2 has only 3"):
             GPT2(CONFIG, adapters=Adapters(blocks=4))
-        with pytest.raises(UserError, match="above 0"):
+        with pytest.raises(UserError, match="greater than 0"):
             Adapters(rank=0)
 
 
