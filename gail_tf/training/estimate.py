@@ -20,8 +20,8 @@ from gail_tf.data.samples import Samples
 from gail_tf.imitation import phases
 from gail_tf.models.language_model_config import LanguageModelConfig
 from glove.cost import Estimate
-from keras_gca.engine.matrix_products import IMPORTS, estimate_of
-from keras_gca.engine.memory import count
+from keras_gca.engine.matrix_products import estimate_of
+from keras_gca.engine.memory import IMPORTS, count
 
 # Shares of the rate of one matrix product that are reached by a pass, by a pass of a small network, and by decoding in
 # place of a pass. Decoding reads all weights for each token.
