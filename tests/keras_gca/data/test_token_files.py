@@ -258,7 +258,9 @@ def test_ctrl_c_ends_with_a_line_that_says_how_to_continue(corpus, many_shards, 
 
 
 @pytest.mark.usefixtures("small_shards")
-def test_shards_of_other_settings_or_without_their_files_are_written_again(corpus, tmp_path, monkeypatch, capsys):
+def test_shards_of_other_settings_or_without_their_files_are_written_again(
+    corpus, many_shards, tmp_path, monkeypatch, capsys
+):
     numbers = []
 
     def encode_two(task, words):
@@ -282,6 +284,9 @@ def test_shards_of_other_settings_or_without_their_files_are_written_again(corpu
     assert prepare_here(corpus, tmp_path / "out", "--vocabulary-size", "9") == 2
     err = capsys.readouterr().err
     assert (err.count("\n"), f"{record}: the file is damaged; remove it, and repeat the command" in err) == (1, True)
+    monkeypatch.setattr(preparation, "encode_shard", token_chunks.encode_shard)
+    assert prepare_here(corpus, tmp_path / "out") == 0  # with the first settings, whose shards have been replaced
+    assert contents(tmp_path / "out") == contents(many_shards.path)
 
 
 @pytest.mark.usefixtures("small_shards")
