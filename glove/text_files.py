@@ -37,12 +37,14 @@ class BadLines:
     Attributes:
         counts: The number of skipped lines for each kind of fault.
         notes: Remarks about how the files were read, one line for each file.
+        bytes_read: The number of bytes that have been read from files, of good and of bad lines.
     """
 
     def __init__(self, skip: bool = False, error: type[ValueError] = VectorFileError, hint: str = ""):
         self.skip, self.error, self._hint = skip, error, hint
         self.counts: collections.Counter[str] = collections.Counter()
         self.notes: list[str] = []
+        self.bytes_read = 0
         self._before = 0
         self._first: dict[str, str] = {}
         self._reason: str | None = None
@@ -128,6 +130,7 @@ class BoundedStream:
                 raise
             raise self._bad.error(f"{where}: the compressed file is damaged or cut short ({error})") from None
         self._total += len(content)
+        self._bad.bytes_read += len(content)
         if self._most is not None and self._total > self._most:
             much = f"the content is more than {UNPACKED} times as large as the compressed file"
             raise self._bad.error(f"{where}: {much}; text or numbers are expected")

@@ -29,7 +29,7 @@ docs/formats.md describes the formats of corpora and of token files.
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command; return the exit status, 0."""
+    """Run the command; return the exit status: 0, or 130 after an interruption or if its time is over."""
     options = make_parser().parse_args(arguments)
     changes = command_line.settings(options, Config)
     if options.vocabulary and (idle := [name for name in ("vocabulary_size", "minimum_count") if name in changes]):
@@ -44,8 +44,17 @@ def main(arguments: list[str] | None = None) -> int:
 
     words = given_words(options.vocabulary, config, bad) if options.vocabulary else None
     corpora = preparation.Corpora(options.data, options.format, options.vocabulary, options.skip_bad_lines)
-    folder = preparation.prepare_folder(corpora, config, options.out, bad, words, options.processes)
-    reporting.say(*preparation.described(folder))
+    try:
+        folder = preparation.prepare_folder(
+            corpora, config, options.out, bad, words, options.processes, options.minutes
+        )
+    except KeyboardInterrupt:
+        print()  # ends the line in which the terminal shows ^C
+        folder = None
+    if folder is None:
+        print(f"next: the same command continues with {options.out}")
+        return 130
+    reporting.say(*folder.described())
     print(f"wrote {options.out}")
     print(f"next: {command_line.hint('keras_gca.train', '--data', options.out)}")
     return 0
@@ -70,6 +79,7 @@ def make_parser() -> command_line.Parser:
         metavar="N",
         help="the number of processes that work at the same time [one for each core]",
     )
+    command_line.add_minutes(parser, "stop after this time, as after Ctrl-C; the same command then continues")
     parser.add_argument("--preset", choices=PRESETS, help="the preset of the settings below [default]")
     command_line.add_bad_lines(parser)
     reporting.add_options(parser)

@@ -75,5 +75,25 @@ def of_grid(
     return costs.estimate(operations, drawn=batch_size, rate=rate)
 
 
+def of_ratings(
+    config: GAILConfig, policies: Mapping[str, LanguagePolicy], rated: Batch, rate: float | None = None
+) -> Estimate:
+    """Estimate the cost of `rated_responses.measures`.
+
+    The discriminator reads features of the network, so it counts as one more pass.
+
+    Args:
+        config: The settings of the run.
+        policies: The policies of the run, by their names.
+        rated: The rated responses with their contexts.
+        rate: The rate of a matrix product in operations per second. If None, it is measured.
+    """
+    made = _costs(config, policies)
+    if not made:
+        return Estimate({}, 0.0, "was not measured")
+    operations = {"discriminator": made[0].read(rated), "likelihoods": sum(costs.read(rated) for costs in made)}
+    return made[0].estimate(operations, rate=rate)
+
+
 def _costs(config: GAILConfig, policies: Mapping[str, LanguagePolicy]) -> Sequence[Costs]:
     return [Costs(config, policy.network.config) for policy in policies.values() if isinstance(policy, Policy)]

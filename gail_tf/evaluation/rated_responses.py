@@ -12,10 +12,12 @@ from gail_tf.base_models.locate import locate
 from gail_tf.data.batches import Batch, take
 from gail_tf.data.dataset import Data
 from gail_tf.data.trajectories import Trajectory
+from gail_tf.evaluation import estimate
 from gail_tf.evaluation.independent import RELEVANCE, Encoder, above_shuffled
 from gail_tf.evaluation.sentence_encoder import SentenceEncoder
 from gail_tf.imitation.maximum_likelihood import Perplexity
 from gail_tf.training.run_folder import GAILRun
+from keras_gca.engine import reporting
 from keras_gca.errors import UserError
 from keras_gca.evaluation import human_ratings
 from keras_gca.evaluation.human_ratings import Rated
@@ -72,6 +74,7 @@ def measures(agent: GAILAgent, rated: Sequence[Rated], size: int = 32) -> dict[s
     """
     trajectories = [Trajectory(one.context[:-1], one.context[-1], one.response) for one in rated]
     batch = agent.encode(trajectories)
+    reporting.say_cost(estimate.of_ratings(agent.config, agent.policies, batch))
     logits = np.concatenate([_logits(agent, batch, rated, start, size) for start in range(0, len(rated), size)])
     if logits.ndim == 2:
         log_l = np.where(batch.response_mask, log_expit(logits.astype(np.float64)), np.nan)

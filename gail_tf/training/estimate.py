@@ -22,8 +22,8 @@ from gail_tf.data.samples import Samples
 from gail_tf.imitation import phases
 from gail_tf.models.language_model_config import LanguageModelConfig
 from glove.cost import Estimate
-from keras_gca.engine.matrix_products import IMPORTS, estimate_of
-from keras_gca.engine.memory import count
+from keras_gca.engine.matrix_products import estimate_of
+from keras_gca.engine.memory import IMPORTS, count
 
 # The share of the speed of matrix multiplication that a forward pass reaches, the same for a small network, and a
 # further factor for decoding. Decoding is slower, because it reads all weights for each token.

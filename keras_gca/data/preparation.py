@@ -1,46 +1,49 @@
 """Prepares a corpus of any size as token files, in bounded memory and by several processes.
 
-The first pass reads the corpus and tokenises it in chunks (`token_chunks.py`). Only this pass takes long, and it is
-continued if an interrupted command is repeated. Then the held-out conversations are drawn, the words of the training
-text are counted, and the chunks become shards of the vocabulary's tokens (`token_folder.py`). The results do not depend
-on the number of processes. For a small corpus they are those of `dataset.prepare`.
+The first pass reads the corpus and tokenises it in chunks (`token_chunks.py`). This pass takes longest. Then the
+held-out conversations are drawn, the words of the training text are counted, and the chunks become shards of the
+vocabulary's tokens (`token_folder.py`). A repeated command uses the chunks and shards that an interrupted one has
+written. The results do not depend on the number of processes. For a small corpus they are those of `dataset.prepare`.
 """
 
 import collections
+import hashlib
 import json
-import multiprocessing
 import os
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Executor, Future, ProcessPoolExecutor
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 import filelock
 import numpy as np
 
-from glove.text_files import BadLines, counted
+from glove.text_files import BadLines
 from keras_gca.config import Config
 from keras_gca.data.conversations import PARTS, stream_conversations
 from keras_gca.data.held_out import drawn_to_hold_out, is_divisible, refuse_too_few
+from keras_gca.data.preparation_cost import MEASURED_FROM, Rates, Read, estimate, measure
 from keras_gca.data.token_chunks import (
     NO_PART,
     ChunkFacts,
     ShardTask,
-    begin_process,
+    Spellings,
     count_chunk,
     encode_shard,
+    encoded_shard,
     facts_of,
     import_tensorflow,
     tokenise_chunk,
 )
-from keras_gca.data.token_folder import INDEX, PREPARED, WORK, TokenFolder
+from keras_gca.data.token_folder import INDEX, PREPARED, WORK, ShardFacts, TokenFolder
 from keras_gca.data.vocabulary import SPECIAL_TOKENS, Vocabulary, most_frequent
 from keras_gca.data.vocabulary_choice import chosen_vocabulary
 from keras_gca.data.word_counts import WordCounts
 from keras_gca.engine import reporting
+from keras_gca.engine.processes import Processes, TimeOverError
 from keras_gca.errors import UserError
 from keras_gca.storage import json_files
 from keras_gca.storage.atomic import write_text
@@ -49,8 +52,6 @@ CHUNK_UTTERANCES, CHUNK_CHARACTERS = 2**15, 2**25  # a chunk ends with the conve
 SHARD_PAIRS = 2**19  # a shard ends with the chunk that reaches this number
 MOST_HELD_OUT = 20_000  # pairs, so that the validation does not grow with the corpus
 REPORT_EVERY = 2**20  # utterances
-
-T = TypeVar("T")
 
 
 class Corpora(NamedTuple):
@@ -69,15 +70,6 @@ class Corpora(NamedTuple):
     skip_bad_lines: bool = False
 
 
-class _Here(Executor):
-    """Runs the work in this process, in turn."""
-
-    def submit(self, fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> "Future[T]":
-        future: Future[T] = Future()
-        future.set_result(fn(*args, **kwargs))
-        return future
-
-
 def prepare_folder(
     corpora: Corpora,
     config: Config,
@@ -85,7 +77,8 @@ def prepare_folder(
     bad: BadLines,
     words: Sequence[str] | None = None,
     processes: int = 1,
-) -> TokenFolder:
+    minutes: float | None = None,
+) -> TokenFolder | None:
     """Prepare corpora as a folder of token files, or continue a preparation that was interrupted.
 
     Args:
@@ -95,9 +88,11 @@ def prepare_folder(
         bad: Decides what happens to bad lines.
         words: The words of the vocabulary in their order, or None for the most frequent words in the training text.
         processes: The number of processes that work at the same time. 1: this process does all the work.
+        minutes: The time limit in minutes, or None for no limit. The time for reading again what an interrupted
+            preparation has prepared is not counted.
 
     Returns:
-        The folder.
+        The folder, or None if the time is over before the folder is complete.
 
     Raises:
         UserError: A corpus cannot be used, or the folder contains something else, or a process has ended.
@@ -112,11 +107,12 @@ def prepare_folder(
     work = out / WORK
     work.mkdir(parents=True, exist_ok=True)
     try:
-        with filelock.FileLock(work / ".lock", blocking=False), ExitStack() as stack:
+        with filelock.FileLock(work / ".lock", blocking=False):
             _refuse_other_plan(work, corpora, config)
-            executor = stack.enter_context(_executor(processes))
-            stack.callback(executor.shutdown, cancel_futures=True)
-            made = _Preparation(corpora, config, out, bad, words, executor, 2 * processes).run()
+            with Processes(processes, import_tensorflow, minutes) as pool:
+                made = _Preparation(corpora, config, out, bad, words, pool).run()
+    except TimeOverError:
+        return None
     except filelock.Timeout:
         raise UserError(f"{out}: another process is preparing this folder; wait for its end") from None
     except BrokenProcessPool:
@@ -128,18 +124,9 @@ def prepare_folder(
     return made
 
 
-def _executor(processes: int) -> Executor:
-    if processes == 1:
-        import_tensorflow()
-        return _Here()
-    # New processes, because TensorFlow does not survive a fork.
-    return ProcessPoolExecutor(processes, multiprocessing.get_context("spawn"), initializer=begin_process)
-
-
 def _refuse_other_plan(work: Path, corpora: Corpora, config: Config) -> None:
     """Store what a preparation depends on, or raise an error if an interrupted one depended on something else."""
-    files = [file for path in corpora.paths for file in ([path] if path.is_file() else sorted(path.rglob("*")))]
-    states = [(str(file.resolve()), file.stat().st_size, file.stat().st_mtime_ns) for file in files]
+    states = [(str(file.resolve()), file.stat().st_size, file.stat().st_mtime_ns) for file in _files(corpora)]
     plan = {
         "files": [list(state) for state in states],
         "format": corpora.format,
@@ -157,8 +144,12 @@ def _refuse_other_plan(work: Path, corpora: Corpora, config: Config) -> None:
         )
 
 
+def _files(corpora: Corpora) -> list[Path]:
+    return [file for path in corpora.paths for file in ([path] if path.is_file() else sorted(path.rglob("*")))]
+
+
 class _Preparation:
-    """One preparation; see `prepare_folder`. `ahead` is the number of tasks that wait for a process."""
+    """One preparation; see `prepare_folder`. The tasks run in `pool`."""
 
     def __init__(
         self,
@@ -167,14 +158,18 @@ class _Preparation:
         out: Path,
         bad: BadLines,
         words: Sequence[str] | None,
-        executor: Executor,
-        ahead: int,
+        pool: Processes,
     ):
         self._corpora, self._config, self._out, self._bad = corpora, config, out, bad
-        self._words, self._executor, self._ahead = words, executor, ahead
+        self._words, self._pool = words, pool
+        # How far the corpora were read when their first chunk was complete, and the measurement of this chunk.
+        self._measuring: tuple[Read, Future[Rates]] | None = None
 
     def run(self) -> TokenFolder:
-        facts = list(self._in_turn(self._tokenise()))
+        facts = []
+        for chunk_facts in self._pool.in_turn(self._tokenise()):
+            facts.append(chunk_facts)
+            self._say_cost()
         reporting.say(*self._bad.notes)
         if self._bad.counts:
             reporting.say(self._bad.summary())
@@ -183,28 +178,39 @@ class _Preparation:
         held_out, whole = self._hold_out(facts)
         work = [(number, chunk) for number, chunk in enumerate(facts) if chunk.pairs]
         counts = WordCounts(self._out / WORK)
-        for words, numbers in self._in_turn(
-            self._executor.submit(count_chunk, self._path(number), held_out[number], whole) for number, _ in work
+        for words, numbers in self._pool.in_turn(
+            self._pool.submit(count_chunk, self._path(number), held_out[number], whole, is_new=False)
+            for number, _ in work
         ):
             counts.add(words, numbers.tolist())
         vocabulary = chosen_vocabulary(lambda least: self._build(counts, least), self._config, self._words is not None)
         dtype = "uint16" if len(vocabulary) <= 2**16 else "uint32"
+        chosen = vocabulary.tokens[len(SPECIAL_TOKENS) :]
+        values = self._config.to_values()
+        settings = {name: values[name] for name in (*PREPARED, "seed")}
+        determined_by = self._remove_other_records([chosen, dtype, settings, SHARD_PAIRS, MOST_HELD_OUT])
         tasks = [
-            ShardTask(self._out, number, list(map(self._path, chunks)), [held_out[i] for i in chunks], whole, dtype)
+            ShardTask(
+                self._out,
+                number,
+                [self._path(i) for i in chunks],
+                [held_out[i] for i in chunks],
+                whole,
+                dtype,
+                self._out / WORK / f"shard-{number:05d}-{determined_by}.json",
+            )
             for number, chunks in enumerate(_grouped(work))
         ]
-        chosen = vocabulary.tokens[len(SPECIAL_TOKENS) :]
         shards, seen = [], collections.defaultdict[str, collections.Counter[str]](collections.Counter)
-        for shard, spellings in self._in_turn(self._executor.submit(encode_shard, task, chosen) for task in tasks):
+        for shard, spellings in self._pool.in_turn(self._submit_shard(task, chosen) for task in tasks):
             shards.append(shard)
             for word, forms in spellings.items():
                 seen[word].update(forms)
         counted_words = [vocabulary.counts[word] for word in chosen]
         spelled = most_frequent(seen)
         surfaces = {word: spelled[word] for word in chosen if word in spelled}
-        values = self._config.to_values()
         index = {
-            "settings": {name: values[name] for name in (*PREPARED, "seed")},
+            "settings": settings,
             "source": self._source(),
             "whole_conversations": whole or self._config.splits == "official",
             "dtype": dtype,
@@ -212,16 +218,6 @@ class _Preparation:
         }
         TokenFolder.write_index(self._out, Vocabulary(chosen, counted_words, surfaces), index)
         return TokenFolder.open(self._out)
-
-    def _in_turn(self, futures: Iterable["Future[T]"]) -> Iterator[T]:
-        """Yield the results of tasks in their order; a few more are submitted than there are processes."""
-        waiting: collections.deque[Future[T]] = collections.deque()
-        for future in futures:
-            waiting.append(future)
-            if len(waiting) > self._ahead:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
 
     def _path(self, number: int) -> Path:
         return self._out / WORK / f"chunk-{number:06d}.npz"
@@ -231,6 +227,7 @@ class _Preparation:
         conversations: list[tuple[str, ...]] = []
         parts: list[int] = []
         number, utterances, characters, said = 0, 0, 0, 0
+        began, before = time.perf_counter(), self._bad.bytes_read
         for path in self._corpora.paths:
             for conversation in stream_conversations(path, self._corpora.format, self._bad, self._config.splits):
                 conversations.append(conversation.utterances)
@@ -238,6 +235,9 @@ class _Preparation:
                 utterances += len(conversation.utterances)
                 characters += sum(map(len, conversation.utterances))
                 if utterances >= CHUNK_UTTERANCES or characters >= CHUNK_CHARACTERS:
+                    if number == 0:
+                        seconds, lines = time.perf_counter() - began, self._bad.bytes_read - before
+                        self._begin_measuring(conversations, parts, seconds, lines)
                     yield self._submit(number, conversations, parts)
                     said += utterances
                     if said // REPORT_EVERY > (said - utterances) // REPORT_EVERY:
@@ -249,8 +249,51 @@ class _Preparation:
     def _submit(self, number: int, conversations: list[tuple[str, ...]], parts: list[int]) -> "Future[ChunkFacts]":
         path = self._path(number)
         if path.exists():
-            return self._executor.submit(facts_of, path)
-        return self._executor.submit(tokenise_chunk, path, conversations, parts, self._config.contractions)
+            return self._pool.submit(facts_of, path, is_new=False)
+        return self._pool.submit(tokenise_chunk, path, conversations, parts, self._config.contractions)
+
+    def _submit_shard(self, task: ShardTask, words: Sequence[str]) -> "Future[tuple[ShardFacts, Spellings]]":
+        if task.is_done:
+            return self._pool.submit(encoded_shard, task, is_new=False)
+        return self._pool.submit(encode_shard, task, words)
+
+    def _remove_other_records(self, determined_by: list[Any]) -> str:
+        """Remove the records of shards that an interrupted preparation has made with other settings or words.
+
+        Args:
+            determined_by: All that determines the shards, besides the chunks.
+
+        Returns:
+            A short checksum of it, which is a part of the records' names.
+        """
+        name = hashlib.sha256(json.dumps(determined_by).encode()).hexdigest()[:16]
+        for record in self._records():
+            if not record.stem.endswith(name):
+                record.unlink()
+        return name
+
+    def _records(self) -> list[Path]:
+        return list((self._out / WORK).glob("shard-*.json"))
+
+    def _begin_measuring(
+        self, conversations: list[tuple[str, ...]], parts: list[int], seconds: float, lines: int
+    ) -> None:
+        """Measure the first chunk for the estimate, unless the corpora have only a few chunks."""
+        text = sum(len(text.encode()) + 1 for conversation in conversations for text in conversation)
+        read = Read(seconds, lines, text, sum(file.stat().st_size for file in _files(self._corpora)))
+        if read.chunks >= MEASURED_FROM and not reporting.is_quiet():
+            style, size = self._config.contractions, self._config.vocabulary_size
+            task = self._pool.submit(measure, self._out / WORK, conversations, parts, style, size, is_new=False)
+            self._measuring = read, task
+
+    def _say_cost(self) -> None:
+        """Print the estimate as soon as the first chunk is measured, if the command is a long one."""
+        if self._measuring is None or not self._measuring[1].done():
+            return
+        read, rates = self._measuring[0], self._measuring[1].result()
+        self._measuring = None
+        chunks, shards = len(list((self._out / WORK).glob("chunk-*.npz"))), len(self._records())
+        reporting.say_cost(estimate(rates, read, self._pool.count, chunks, shards, SHARD_PAIRS))
 
     def _hold_out(self, facts: Sequence[ChunkFacts]) -> tuple[list[np.ndarray | None], bool]:
         """Draw the conversations or pairs to hold out.
@@ -296,20 +339,3 @@ def _grouped(chunks: Sequence[tuple[int, ChunkFacts]]) -> Iterator[list[int]]:
             group, pairs = [], 0
     if group:
         yield group
-
-
-def described(folder: TokenFolder) -> list[str]:
-    """Return lines that describe a folder of token files: its sizes, and the space that it takes."""
-    shards = folder.shards
-    pairs = sum(shard.training + shard.validation + shard.test for shard in shards)
-    size = sum(file.stat().st_size for file in folder.path.iterdir() if file.is_file())
-    parts = [f"{sum(shard.training for shard in shards):,} to train on"]
-    parts += [f"{sum(shard.validation for shard in shards):,} held out"]
-    if test := sum(shard.test for shard in shards):
-        parts.append(f"{test:,} of the corpus' own test part")
-    tokens = sum(shard.tokens for shard in shards)
-    return [
-        f"vocabulary: {len(folder.vocabulary):,} tokens, {folder.source['vocabulary']}",
-        f"pairs:      {', '.join(parts)}; {tokens:,} tokens of text",
-        f"files:      {counted(len(shards), 'shard')}, {size:,} bytes, {size / pairs:.1f} for each pair",
-    ]

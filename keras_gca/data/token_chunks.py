@@ -5,25 +5,23 @@ chunks are independent of each other and of the vocabulary, which is known only 
 tokenised in its original case; the list says which word each form is in lower case.
 """
 
-import multiprocessing
-import multiprocessing.connection
+import json
 import os
-import signal
-import threading
 import zipfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 from keras_gca.data.conversations import PARTS
-from keras_gca.data.token_folder import FIRST, TEST, TRAINING, VALIDATION, ShardFacts, write_shard
+from keras_gca.data.token_folder import FIRST, TEST, TRAINING, VALIDATION, ShardFacts, files_of_shard, write_shard
 from keras_gca.data.vocabulary import BEGIN_SENTENCES, Vocabulary
 from keras_gca.engine.loading import quiet_imports
 from keras_gca.errors import UserError
-from keras_gca.storage.atomic import replacing
+from keras_gca.storage import json_files
+from keras_gca.storage.atomic import replacing, write_text
 
 TOGETHER = 4096  # utterances that are tokenised at a time
 NO_PART = len(PARTS)
@@ -96,20 +94,6 @@ class Chunk:
         else:
             roles[answers[held_out]] = VALIDATION
         return roles
-
-
-def begin_process() -> None:
-    """Prepare a process of the pool: Ctrl-C is the parent's concern, and the process ends if its parent is killed."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-
-        def wait() -> None:
-            multiprocessing.connection.wait([parent.sentinel])
-            os._exit(1)
-
-        threading.Thread(target=wait, daemon=True).start()
-    import_tensorflow()
 
 
 def import_tensorflow() -> None:
@@ -258,6 +242,8 @@ class ShardTask(NamedTuple):
         held_out: For each chunk, the held-out conversations or pairs; see `Chunk.roles`.
         whole: See `Chunk.roles`.
         dtype: See `write_shard`.
+        record: The file that says, when the shard is complete, what `encode_shard` has returned. Its name depends on
+            all that determines the shard.
     """
 
     folder: Path
@@ -266,10 +252,33 @@ class ShardTask(NamedTuple):
     held_out: Sequence[np.ndarray | None]
     whole: bool
     dtype: str
+    record: Path
+
+    @property
+    def is_done(self) -> bool:
+        """Whether an interrupted preparation has written the shard."""
+        return all(path.is_file() for path in (self.record, *files_of_shard(self.folder, self.number)))
 
 
-def encode_shard(task: ShardTask, words: Sequence[str]) -> tuple[ShardFacts, dict[str, dict[str, int]]]:
-    """Write a shard of the tokens of a vocabulary.
+Spellings = dict[str, dict[str, int]]  # of each word, with their frequencies
+
+
+def encoded_shard(task: ShardTask) -> tuple[ShardFacts, Spellings]:
+    """Return what `encode_shard` returned when an interrupted preparation has written a shard.
+
+    Raises:
+        UserError: The file is damaged.
+    """
+    values = json_files.read_object(task.record)
+    try:
+        seen = {word: {form: int(count) for form, count in forms.items()} for word, forms in values["seen"].items()}
+        return ShardFacts(**values["facts"]), seen
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise UserError(f"{task.record}: the file is damaged; remove it, and repeat the command ({error})") from None
+
+
+def encode_shard(task: ShardTask, words: Sequence[str]) -> tuple[ShardFacts, Spellings]:
+    """Write a shard of the tokens of a vocabulary, and then its record.
 
     Args:
         task: The shard.
@@ -281,7 +290,7 @@ def encode_shard(task: ShardTask, words: Sequence[str]) -> tuple[ShardFacts, dic
     vocabulary = Vocabulary(words, [0] * len(words))
     known = set(words)
     tokens, lengths, roles = [], [], []
-    seen: dict[str, dict[str, int]] = {}
+    seen: Spellings = {}
     for path, held_out in zip(task.chunks, task.held_out, strict=True):
         chunk = read_chunk(path)
         number_of_form = vocabulary.encode(chunk.words).astype(task.dtype)[chunk.word_of]
@@ -294,4 +303,6 @@ def encode_shard(task: ShardTask, words: Sequence[str]) -> tuple[ShardFacts, dic
                 forms = seen.setdefault(word, {})
                 forms[form] = forms.get(form, 0) + int(chunk.inside[number])
     all_tokens, all_lengths, all_roles = (np.concatenate(arrays) for arrays in (tokens, lengths, roles))
-    return write_shard(task.folder, task.number, all_tokens, all_lengths, all_roles, task.dtype), seen
+    facts = write_shard(task.folder, task.number, all_tokens, all_lengths, all_roles, task.dtype)
+    write_text(task.record, json.dumps({"facts": asdict(facts), "seen": seen}, ensure_ascii=False))
+    return facts, seen

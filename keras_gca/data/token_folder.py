@@ -21,6 +21,7 @@ from typing import Any, Self, TypeGuard
 
 import numpy as np
 
+from glove.text_files import counted
 from keras_gca.config import Config
 from keras_gca.corpora.detection import TOKEN_FILES
 from keras_gca.data.vocabulary import SPECIAL_TOKENS, Vocabulary
@@ -117,6 +118,11 @@ def write_shard(
     counts = np.bincount(roles, minlength=4)
     first, training, validation, test = counts.tolist()
     return ShardFacts(first, len(roles), len(tokens), training, validation, test, *sums)
+
+
+def files_of_shard(folder: Path, number: int) -> list[Path]:
+    """Return the two files of a shard."""
+    return [_file(folder, number, suffix) for suffix in ("bin", "idx")]
 
 
 def _file(folder: Path, number: int, suffix: str) -> Path:
@@ -232,6 +238,21 @@ class TokenFolder:
     def pairs(self, role: int) -> int:
         """Return the number of pairs of a role: TRAINING, VALIDATION or TEST."""
         return sum(facts.pairs(role) for facts in self.shards)
+
+    def described(self) -> list[str]:
+        """Return lines that describe the folder: its sizes, and the space that it takes."""
+        size = sum(file.stat().st_size for file in self.path.iterdir() if file.is_file())
+        training, validation, test = (self.pairs(role) for role in (TRAINING, VALIDATION, TEST))
+        parts = [f"{training:,} to train on", f"{validation:,} held out"]
+        if test:
+            parts.append(f"{test:,} of the corpus' own test part")
+        tokens = sum(facts.tokens for facts in self.shards)
+        per_pair = size / (training + validation + test)
+        return [
+            f"vocabulary: {len(self.vocabulary):,} tokens, {self.source['vocabulary']}",
+            f"pairs:      {', '.join(parts)}; {tokens:,} tokens of text",
+            f"files:      {counted(len(self.shards), 'shard')}, {size:,} bytes, {per_pair:.1f} for each pair",
+        ]
 
     def shard(self, number: int) -> Shard:
         """Map a shard into memory; nothing is checked. `verify` checks what this returns."""

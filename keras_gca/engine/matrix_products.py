@@ -6,7 +6,6 @@ import tensorflow as tf
 
 from glove.cost import Estimate, median_rate
 
-IMPORTS = 0.9e9  # the memory of TensorFlow and a tokenizer in bytes
 FEW = 1e12  # a command with fewer operations takes less than a minute on any machine
 ROWS = 512
 

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Sequence
 
 from keras_gca.errors import UserError
 
+IMPORTS = 0.9e9  # bytes of memory of TensorFlow and of a tokenizer
+
 
 def count(shapes: Iterable[Sequence[int]]) -> int:
     """Count the numbers in arrays with these shapes."""

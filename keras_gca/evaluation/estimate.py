@@ -66,3 +66,17 @@ def of_reranking(agent: Agent, held_out: Pairs, candidates: int, rate: float | N
         "probabilities": costs.read(alone) + costs.read(backward),
     }
     return costs.estimate(operations, len(held_out), 64 * candidates, 3 * 2, rate)
+
+
+def of_ratings(agent: Agent, rated: Pairs, at_once: int, rate: float | None = None) -> Estimate:
+    """Estimate the cost of `rated_answers.measures`.
+
+    Args:
+        agent: The agent.
+        rated: The rated answers with their contexts.
+        at_once: The number of answers that are read at a time.
+        rate: The rate of a matrix product in operations per second. If None, it is measured.
+    """
+    costs, some, generators = Costs(agent.config, len(agent.vocabulary)), Lengths.of(rated), len(agent.generators)
+    operations = {"discriminator": costs.judge(some), "likelihoods": generators * costs.read(some)}
+    return costs.estimate(operations, len(rated), at_once, 1 + generators, rate)

@@ -10,8 +10,9 @@ from keras_gca.agent import Agent
 from keras_gca.data.dataset import Dataset
 from keras_gca.data.pairs import Pairs, frame_answers
 from keras_gca.data.vocabulary import PAD
+from keras_gca.engine import reporting
 from keras_gca.errors import UserError
-from keras_gca.evaluation import human_ratings
+from keras_gca.evaluation import estimate, human_ratings
 from keras_gca.evaluation.human_ratings import Rated
 from keras_gca.models import scoring
 from keras_gca.training.run_folder import GCARun
@@ -76,11 +77,12 @@ def measures(agent: Agent, rated: Sequence[Rated]) -> dict[str, np.ndarray]:
     contexts = agent.encode_contexts([one.context for one in rated])
     tokens = agent.tokenise([one.response for one in rated])
     answers = frame_answers([agent.vocabulary.encode(of_one) for of_one in tokens], agent.config.sentence_length)
+    pairs = Pairs(contexts, answers, np.arange(len(rated), dtype=np.int32))
+    reporting.say_cost(estimate.of_ratings(agent, pairs, BATCH))
     starts = range(0, len(rated), BATCH)
     log_l = np.concatenate([agent.judge(contexts[i : i + BATCH], answers[i : i + BATCH]) for i in starts])
     by_d = scoring.log_human_probability(log_l), scoring.log_score(log_l)
     measured: dict[str, np.ndarray] = dict(zip(BY_D, map(np.asarray, by_d), strict=True))
-    pairs = Pairs(contexts, answers, np.arange(len(rated), dtype=np.int32))
     for name in agent.generators:
         logs = agent.token_log_probabilities(pairs, name)
         title = name.replace("_", " ")

@@ -16,7 +16,8 @@ from glove.cost import Estimate
 from keras_gca.config import Config
 from keras_gca.data.pairs import Pairs
 from keras_gca.data.vocabulary import PAD
-from keras_gca.engine.matrix_products import IMPORTS, estimate_of
+from keras_gca.engine.matrix_products import estimate_of
+from keras_gca.engine.memory import IMPORTS
 from keras_gca.models.sizes import sizes_of
 
 DENSE = 0.5  # the speed of the layers after the LSTMs, as a fraction of the speed of one large matrix product

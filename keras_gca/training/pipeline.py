@@ -12,6 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 import glove
+from glove.fit import estimate
 from glove.text_files import SKIP_HINT, BadLines, counted, one_line
 from keras_gca.agent import Agent
 from keras_gca.config import Config
@@ -32,7 +33,7 @@ from keras_gca.training.session import GCASession
 from keras_gca.training.token_data import prepared
 
 # These values suit corpora of about 100,000 tokens, in which few pairs of words co-occur 100 times (GloVe's own x_max).
-GLOVE_EPOCHS, GLOVE_X_MAX = 50, 10.0
+GLOVE_EPOCHS, GLOVE_X_MAX, GLOVE_WINDOW = 50, 10.0, 10
 # Word vectors are fitted to at most this many tokens of token files, because they are only initial values. The tokens
 # are counted in blocks, so that the memory needed does not grow with their number.
 MOST_GLOVE_TOKENS, GLOVE_BLOCK = 2**22, 2**18
@@ -229,8 +230,13 @@ def _word_vectors(dataset: Dataset, config: Config, source: Source, bad: BadLine
         vectors = glove.read_vectors(source.glove, words, config.word_embedding_size, source.glove_member, bad)
     else:
         entries = _cooccurrences(dataset, words)
-        if not len(entries[0]):
+        if not len(entries.rows):
             raise UserError("no two words in the training text occur together, so no word vectors can be fitted")
+        counted_at_once = GLOVE_BLOCK if isinstance(dataset.training, TokenPairs) else dataset.training.tokens
+        sizes = len(words), config.word_embedding_size, GLOVE_WINDOW, GLOVE_EPOCHS
+        cost = estimate(counted_at_once, len(entries.rows), *sizes)
+        if cost.is_long:
+            reporting.say("fitting GloVe vectors before the training; --glove FILE reads vectors instead", cost)
         with progress(total=GLOVE_EPOCHS, desc="fitting GloVe vectors") as bar:
             vectors = glove.fit_entries(
                 entries,
@@ -255,7 +261,8 @@ def _cooccurrences(dataset: Dataset, words: list[str]) -> glove.Entries:
             for indices, owner in joined
             for start in range(0, len(indices), GLOVE_BLOCK)
         )
-        return glove.added((glove.joined_cooccurrences(*block, len(words)) for block in blocks), len(words))
+        parts = (glove.joined_cooccurrences(*block, len(words), GLOVE_WINDOW) for block in blocks)
+        return glove.added(parts, len(words))
     index = {word: i for i, word in enumerate(words)}
     documents = ([index.get(word, -1) for word in document] for document in dataset.documents)
-    return glove.cooccurrences(documents, len(words))
+    return glove.cooccurrences(documents, len(words), GLOVE_WINDOW)

@@ -46,10 +46,20 @@ def test_a_policy_answers_at_each_point_and_at_its_best_one(agent):
     assert made.seconds == {"responses": pytest.approx(6 * drawn(agent, validation) + drawn(agent, test))}
 
 
+def test_ratings_are_compared_with_what_networks_read_once(agent):
+    batch = small_runs.samples().batch
+    made = estimate.of_ratings(agent.config, agent.policies, batch, RATE)
+    assert made.seconds == {
+        "discriminator": pytest.approx(read(agent, batch)),
+        "likelihoods": pytest.approx(2 * read(agent, batch)),
+    }
+
+
 def test_lstms_are_not_counted():
     settings = small_runs.config(algorithm="rl_seq2seq", discriminator_steps=0, discriminator_passes=0)
     agent = gail_agents.of_lstms(settings)
     batch = small_runs.samples().batch
     assert estimate.of_evaluation(settings, agent.policies, batch, np.arange(2), 32, RATE).total == 0
+    assert estimate.of_ratings(settings, agent.policies, batch, RATE).total == 0
     for policy in agent.policies.values():
         assert estimate.of_grid(settings, policy, batch, batch, 6, 32, RATE).total == 0

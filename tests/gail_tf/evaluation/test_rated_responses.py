@@ -11,6 +11,7 @@ from gail_tf.data.samples import Samples
 from gail_tf.data.trajectories import Trajectory
 from gail_tf.evaluation.rated_responses import conversations, measures, relevance
 from gail_tf.imitation.maximum_likelihood import Perplexity
+from glove import cost
 from keras_gca.engine import command_line
 from keras_gca.evaluation import human_ratings
 from keras_gca.evaluation.human_ratings import Rated
@@ -26,9 +27,11 @@ SOME = [
 
 @pytest.mark.thorough
 @pytest.mark.parametrize(("changes", "by_d"), [({}, ["D"]), ({"discriminator": "token"}, ["D, Eq. 9", "D, Eq. 10"])])
-def test_measures_of_single_responses_do_not_depend_on_the_others(changes, by_d):
+def test_measures_of_single_responses_do_not_depend_on_the_others(changes, by_d, monkeypatch, capsys):
+    monkeypatch.setattr(cost, "LONG", 0)
     agent = gail_agents.of_gpt2(small_runs.config(**changes))
     found = measures(agent, SOME, size=2)
+    assert capsys.readouterr().out.startswith("estimate: about 0 minutes")
     assert [name for name in found if name.startswith("D")] == by_d
     for i, one in enumerate(SOME):
         for name, values in measures(agent, [one]).items():

@@ -1,13 +1,21 @@
 """Token files hold the same pairs as the preparation in memory, in any number of shards, and damage is reported."""
 
 import hashlib
+import itertools
 import json
+import os
+import re
+import signal
+import time
 from collections import Counter
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 import glove
+from glove import cost
+from glove.cost import TimeLimit
 from glove.text_files import BadLines
 from keras_gca import prepare as prepare_command
 from keras_gca.config import Config
@@ -19,9 +27,9 @@ from keras_gca.data.text import lowered, tokenise, tokens_in_turn
 from keras_gca.data.token_folder import TRAINING, VALIDATION, TokenFolder
 from keras_gca.data.token_pairs import Lane, TokenPairs
 from keras_gca.data.word_counts import WordCounts
-from keras_gca.engine import command_line
+from keras_gca.engine import command_line, processes
 from keras_gca.errors import UserError
-from tests.factories.commands import run, train_here
+from tests.factories.commands import run, start, train_here
 
 NAMES = ("I", "Tom", "London", "ΟΔΟΣ", "Σίσυφος", "ＡＢ")
 WORDS = (*NAMES, "you", "is", "not", "happy", "don't", "it's", "3.50", "won't", ",", ".", "?", "good")
@@ -189,6 +197,113 @@ def test_an_interrupted_preparation_continues_and_ends_with_the_same_files(corpu
     assert not (tmp_path / "out" / "work").exists()
 
 
+def prepare_here(corpus, out, *options):
+    return command_line.run(
+        prepare_command.main, "prepare", [str(corpus), "--out", str(out), "--processes", "1", *options]
+    )
+
+
+def contents(folder):
+    return {file.name: file.read_bytes() for file in folder.iterdir()}
+
+
+@pytest.fixture
+def small_shards(monkeypatch):
+    """The sizes of the fixture `many_shards`."""
+    monkeypatch.setattr(preparation, "CHUNK_UTTERANCES", 20)
+    monkeypatch.setattr(preparation, "SHARD_PAIRS", 40)
+
+
+@pytest.mark.usefixtures("small_shards")
+def test_a_time_limit_stops_in_each_pass_and_the_repeated_command_writes_the_same_files(
+    corpus, many_shards, tmp_path, monkeypatch, capsys
+):
+    clock = itertools.count(0, 20)  # seconds
+    monkeypatch.setattr(processes, "TimeLimit", lambda minutes=None: TimeLimit(minutes, lambda: next(clock)))
+    chunks, shards = [0], [0]
+    while prepare_here(corpus, tmp_path / "out", "--minutes", "1") == 130:
+        out, err = capsys.readouterr()
+        assert (out.splitlines()[-1], err) == (f"next: the same command continues with {tmp_path / 'out'}", "")
+        for counts, name in ((chunks, "chunk-*.npz"), (shards, "shard-*.json")):
+            counts.append(len(list((tmp_path / "out" / "work").glob(name))))
+        assert chunks[-1] + shards[-1] > chunks[-2] + shards[-2]  # each command makes progress
+    assert 0 in shards[1:]
+    assert set(shards) & set(range(1, len(many_shards.shards)))
+    assert contents(tmp_path / "out") == contents(many_shards.path)
+
+
+@pytest.mark.usefixtures("small_shards")
+def test_ctrl_c_ends_with_a_line_that_says_how_to_continue(corpus, many_shards, tmp_path, monkeypatch, capsys):
+    written = []
+
+    def encode_some(task, words):
+        if len(written) == 3:
+            raise KeyboardInterrupt
+        written.append(task.number)
+        return token_chunks.encode_shard(task, words)
+
+    monkeypatch.setattr(preparation, "encode_shard", encode_some)
+    assert prepare_here(corpus, tmp_path / "out") == 130
+    out, err = capsys.readouterr()
+    assert (out.splitlines()[-2:], err) == (["", f"next: the same command continues with {tmp_path / 'out'}"], "")
+    others = []
+    monkeypatch.setattr(
+        preparation,
+        "encode_shard",
+        lambda task, *rest: others.append(task.number) or token_chunks.encode_shard(task, *rest),
+    )
+    assert prepare_here(corpus, tmp_path / "out") == 0
+    assert sorted(written + others) == list(range(len(many_shards.shards)))
+    assert contents(tmp_path / "out") == contents(many_shards.path)
+
+
+@pytest.mark.usefixtures("small_shards")
+def test_shards_of_other_settings_or_without_their_files_are_written_again(
+    corpus, many_shards, tmp_path, monkeypatch, capsys
+):
+    numbers = []
+
+    def encode_two(task, words):
+        if len(numbers) == 2:
+            raise KeyboardInterrupt
+        numbers.append(task.number)
+        return token_chunks.encode_shard(task, words)
+
+    monkeypatch.setattr(preparation, "encode_shard", encode_two)
+    assert prepare_here(corpus, tmp_path / "out") == 130
+    numbers.clear()
+    assert prepare_here(corpus, tmp_path / "out", "--vocabulary-size", "9") == 130
+    assert numbers == [0, 1]
+    (tmp_path / "out" / "00001.bin").unlink()
+    numbers.clear()
+    assert prepare_here(corpus, tmp_path / "out", "--vocabulary-size", "9") == 130
+    assert numbers == [1, 2]
+    record = next((tmp_path / "out" / "work").glob("shard-00000-*.json"))
+    record.write_text('{"seen": {"a": 1}}')
+    capsys.readouterr()
+    assert prepare_here(corpus, tmp_path / "out", "--vocabulary-size", "9") == 2
+    err = capsys.readouterr().err
+    assert (err.count("\n"), f"{record}: the file is damaged; remove it, and repeat the command" in err) == (1, True)
+    monkeypatch.setattr(preparation, "encode_shard", token_chunks.encode_shard)
+    assert prepare_here(corpus, tmp_path / "out") == 0  # with the first settings, whose shards have been replaced
+    assert contents(tmp_path / "out") == contents(many_shards.path)
+
+
+@pytest.mark.usefixtures("small_shards")
+def test_a_long_preparation_says_what_it_costs(corpus, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(preparation, "MEASURED_FROM", 2)
+    monkeypatch.setattr(cost, "LONG", 0)
+    assert prepare_here(corpus, tmp_path / "out") == 0
+    out = capsys.readouterr().out
+    assert re.search(
+        r"^estimate: about 0 minutes \(reading and tokenising 0, .* this machine tokenises [\d,]+ utt", out
+    )
+    monkeypatch.setattr(cost, "LONG", 60)
+    assert prepare_here(corpus, tmp_path / "other") == 0
+    assert "estimate" not in capsys.readouterr().out
+    assert contents(tmp_path / "out") == contents(tmp_path / "other")
+
+
 def damaged(folder, tmp_path, change):
     copy = tmp_path / "copy"
     copy.mkdir()
@@ -345,3 +460,14 @@ def test_two_processes_write_the_files_of_one(corpus, one_shard, tmp_path):
     assert "wrote out\n" in out
     for file in ("00000.bin", "00000.idx", "vocabulary.json"):
         assert (tmp_path / "out" / file).read_bytes() == (one_shard.path / file).read_bytes()
+
+
+@pytest.mark.thorough
+def test_ctrl_c_while_processes_start_is_one_line(corpus, tmp_path):
+    process = start("prepare", corpus, "--out", "out", "--processes", "2", folder=tmp_path, start_new_session=True)
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+    while process.poll() is None and len(children.read_text().split()) < 2:  # a helper of Python, and the first one
+        time.sleep(0.01)
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does
+    out, err = process.communicate(timeout=300)
+    assert (process.returncode, out, err) == (130, "\nnext: the same command continues with out\n", "")

@@ -50,3 +50,10 @@ def test_reranking_searches_for_lists_and_reads_them_twice(agent, held_out):
     assert made["lists"] == pytest.approx(20 * costs.read(Lengths(HELD_OUT, 4, 3)) / RATE)
     read = costs.read(Lengths(20 * HELD_OUT, 0, 3)) + costs.read(Lengths(20 * HELD_OUT, 3, 4))
     assert made["probabilities"] == pytest.approx(read / RATE)
+
+
+def test_ratings_are_compared_with_what_networks_read_once(agent, held_out):
+    costs, some = Costs(agent.config, len(agent.vocabulary)), Lengths(HELD_OUT, 4, 3)
+    made = estimate.of_ratings(agent, held_out, 64, RATE).seconds
+    assert made["discriminator"] == pytest.approx(costs.judge(some) / RATE)
+    assert made["likelihoods"] == pytest.approx(2 * costs.read(some) / RATE)

@@ -5,13 +5,18 @@ import shutil
 import numpy as np
 import pytest
 
+from glove import cost
 from glove.text_files import BadLines
 from keras_gca.config import Config
 from keras_gca.data import preparation
+from keras_gca.data.conversations import read_conversations
+from keras_gca.data.dataset import prepare
+from keras_gca.data.source import Source
 from keras_gca.data.token_folder import TokenFolder
 from keras_gca.data.token_pairs import Lane, TokenPairs
 from keras_gca.errors import UserError
 from keras_gca.storage.arrays import read_arrays
+from keras_gca.training import pipeline
 from keras_gca.training.adversarial import AdversarialTraining
 from keras_gca.training.run_folder import GCARun
 from keras_gca.training.token_data import prepared
@@ -121,3 +126,14 @@ def test_what_token_files_do_not_serve_is_refused(many_shards, changes):
     config = Config.preset("default", vocabulary_size=12, minimum_count=1, **changes)
     with pytest.raises(UserError, match="token files do not support --"):
         prepared(many_shards.path, config)
+
+
+def test_the_fitting_of_word_vectors_says_what_it_costs(corpus, many_shards, monkeypatch, capsys):
+    monkeypatch.setattr(pipeline, "GLOVE_EPOCHS", 2)
+    config = Config.preset("tiny", vocabulary_size=12, minimum_count=1)
+    for dataset in (prepare(read_conversations(corpus), config), prepared(many_shards.path, config)[1]):
+        for long, is_said in ((0, True), (60, False)):
+            monkeypatch.setattr(cost, "LONG", long)
+            pipeline._word_vectors(dataset, config, Source(), BadLines())
+            out = capsys.readouterr().out
+            assert ("reads vectors instead\nestimate: about 0 minutes (epochs 0) and " in out) == is_said
