@@ -221,7 +221,7 @@ def _responses(tokenizer: Tokenizer, texts: Sequence[str], limit: int) -> list[l
 
 
 def bucket_width(rows: list[list[int]], limit: int, multiple: int) -> int:
-    """Round the length of the longest row up to a multiple, but not above the limit. It is 0 if all rows are empty."""
+    """Round the longest row's length up to a multiple, but not above the limit. Return 0 if all rows are empty."""
     longest = max(map(len, rows), default=0)
     return min(int(bucket(longest, multiple)), limit) if longest else 0
 

@@ -26,7 +26,7 @@ FRACTIONS = (0.7, 0.2, 0.1)  # Section 4.2: train, test, validation
 class Trajectory:
     """An expert's response with the history and the prompt that it answers.
 
-    History and prompt are the paper's state, and the response is its action.
+    In the paper's terms, the history and the prompt are the state, and the response is the action.
 
     Attributes:
         history: All utterances of the conversation before the prompt, oldest first. It is empty at the first turn of a
@@ -193,9 +193,9 @@ def split(trajectories: Sequence[Trajectory], seed: int, fractions: tuple[float,
     """Divide trajectories by conversation into train, test and validation splits (Section 4.2: 70, 20 and 10 %).
 
     Conversations are put in an order that depends only on their first two utterances and the seed, and this order is
-    cut into three splits. The result does not depend on the platform or on the order in which conversations were read.
-    Conversations whose first two utterances are equal, except for case and punctuation, stay together. Therefore equal
-    trajectories never occur in two splits. Within a split, repetitions are kept.
+    divided into three splits. The result does not depend on the platform or on the order in which conversations were
+    read. Conversations whose first two utterances are equal, except for case and punctuation, stay together. Therefore
+    equal trajectories never occur in two splits. Within a split, repetitions are kept.
 
     Trajectories with an official split stay in this split. Only the other trajectories are divided.
 
