@@ -68,7 +68,7 @@ def _refuse_other_data(first: GAILRun, of_first: GAILConfig, other: GAILRun, of_
         if facts[1][name] != there:
             raise UserError(
                 f"{other.path}: the --{name} of this run ({facts[1][name] or 'not given'}) differs from the --{name} "
-                f"of {first.path} ({there or 'not given'}); runs with the same data are expected"
+                f"of {first.path} ({there or 'not given'}); choose runs with the same data"
             )
 
 
@@ -103,8 +103,8 @@ def refuse_other_condition(path: Path, wanted: Mapping[str, Any]) -> None:
         if there[name] != value:
             option = name.replace("_", "-")
             raise UserError(
-                f"{path}: this run has --{option} {there[name]}, but the experiment compares runs with "
-                f"--{option} {value}; another folder is expected for --runs"
+                f"{path}: this run has --{option} {there[name]}, but the experiment compares runs with --{option} "
+                f"{value}; choose another folder with --runs"
             )
 
 

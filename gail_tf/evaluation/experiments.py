@@ -229,7 +229,7 @@ def table_of_runs(finished_runs: dict[str, list[GAILRun]]) -> Table:
 
 
 def _train(name: str, seed: int, setup: Setup, strategy: tf.distribute.Strategy | None, limit: TimeLimit) -> bool:
-    """Train or resume a variant, after the variant from which it starts; return whether the training is finished."""
+    """Train or resume a variant and, before it, the variant from which it starts; return whether both are finished."""
     if name == PRETRAINED and setup.source.model is not None:
         return True
     variant, path = VARIANTS[name], setup.folder(name, seed)

@@ -161,7 +161,7 @@ SCALES: dict[str, dict[str, Any]] = {
     "paper": {"preset": "paper"},
 }
 
-# How an evaluation draws responses at those scales at which it does not draw them as in the paper.
+# How an evaluation draws responses at the scales that do not use the paper's way of drawing.
 ANSWERING = {"pretrained": UNFILTERED}
 
 
