@@ -155,6 +155,6 @@ def _failures(history: Sequence[Mapping[str, float]], limits: Limits) -> Iterato
 
 
 def _median(history: Sequence[Mapping[str, float]], name: str, window: int) -> float:
-    """The median over the last `window` rows that hold the metric as a number, or NaN if there are fewer such rows."""
+    """The median over the last `window` rows in which the metric is a number, or NaN if there are fewer such rows."""
     values = [row[name] for row in history if not math.isnan(row.get(name, math.nan))][-window:]
     return float(statistics.median(values)) if len(values) == window else math.nan
