@@ -52,7 +52,9 @@ class Policy(LanguagePolicy):
         if trainable not in TRAINABLE:
             raise UserError(f"--trainable: {trainable!r} is not one of {', '.join(TRAINABLE)}")
         if (trainable == "lora") != (network.adapters is not None):
-            raise ValueError(f"trainable is {trainable}; lora is expected for a network with adapters and only for one")
+            raise ValueError(
+                f"trainable is {trainable}; use lora for a network with adapters, and only for such a network"
+            )
         super().__init__(network.config.eos_token_id if end is None else end, jit_compile)
         self.network = network
         self.trainable = trainable

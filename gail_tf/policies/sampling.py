@@ -46,7 +46,7 @@ class Sampling:
         if self.counting not in COUNTING:
             raise UserError(f"--counting: {self.counting!r} is not one of {', '.join(COUNTING)}")
         if self.counting == "filtered" and self.temperature == 0:
-            raise UserError("--counting filtered: nothing is drawn at temperature 0; plain is expected")
+            raise UserError("--counting filtered: nothing is drawn at temperature 0; use --counting plain")
 
 
 DEFAULT = Sampling()
