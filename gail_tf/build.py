@@ -290,7 +290,7 @@ def _make_optimiser(
 def _classifier(emotions: EmotionClassifier | None) -> EmotionClassifier:
     """Return the emotion classifier; raise ValueError if it is missing."""
     if emotions is None:
-        raise ValueError("without a language model, RL-Seq2Seq's emotion classifier is expected")
+        raise ValueError("without a language model, RL-Seq2Seq's emotion classifier is required")
     return emotions
 
 

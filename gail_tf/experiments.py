@@ -51,7 +51,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = make_parser().parse_args(arguments)
     settings = command_line.settings(options, GAILConfig)
     if "seed" in settings:
-        raise UserError("--seed: an experiment trains with several seeds; --seeds is expected")
+        raise UserError("--seed: an experiment trains with several seeds; use --seeds")
     if options.scale == "pretrained" and options.model is None:
         options.model = PRETRAINED
     if (options.scale in ("paper", "pretrained")) != (options.model is not None):

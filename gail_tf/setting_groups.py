@@ -230,7 +230,7 @@ class PPOSettings:
         choices=("clip", "kl", "both"),
     )  # fmt: skip
     epsilon: float = option(
-        0.2, 'Table 1, "PPO Epsilon": the ratio is clipped to 1 - epsilon and 1 + epsilon', low=1e-6, high=1
+        0.2, 'Table 1, "PPO Epsilon": the ratio is clipped to the range 1 - epsilon to 1 + epsilon', low=1e-6, high=1
     )
     kl_penalty: str = option(
         "adaptive", "weight C of the KL in Eq. 7. adaptive: C is doubled or halved to keep the KL near --kl-target; "
