@@ -303,7 +303,7 @@ class GAILAgent:
     @staticmethod
     def figures(answer: Answer) -> str:
         """Return an answer's probability and score as text for a chat."""
-        return f"p(y|x) {answer.probability:.2g}  expert's by D {answer.score:.3f}"
+        return f"p(y|x) {answer.probability:.2g}  D's score {answer.score:.3f}"
 
     def crisis_note(self, message: str) -> str | None:
         """Return the note that answers a message about self-harm or danger. No model is used to recognise the message.

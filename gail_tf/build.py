@@ -250,7 +250,7 @@ def make_networks(
         network: The language model, with adapters for `--trainable lora`, or None for RL-Seq2Seq.
         reader: The RoBERTa of D for `--discriminator-encoder roberta`; otherwise None.
         emotions: RL-Seq2Seq's emotion classifier. It is required if `network` is None.
-        from_scratch: Whether the policy's network is pretrained first.
+        from_scratch: Whether the policy's network has random weights and must be pretrained first.
 
     Returns:
         The policy, its frozen reference, the judge, the optimiser of the policy, and the policy to pretrain, if any.

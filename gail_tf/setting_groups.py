@@ -299,7 +299,7 @@ class JudgeSettings:
         "trainable, the features are at first those of the reference",
         choices=ENCODERS,
     )  # fmt: skip
-    discriminator_passes: int = option(1, "number of passes over an update's rollouts in which D is trained", low=0)
+    discriminator_passes: int = option(1, "number of training passes of D over an update's rollouts", low=0)
     label_smoothing: float = option(
         0.0, "in the training of D, expert responses have the label 1 minus this value", low=0, high=0.49
     )

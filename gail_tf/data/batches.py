@@ -233,7 +233,7 @@ def pad_rows(rows: list[list[int]], width: int, padding: int, on_left: bool) -> 
         rows: B rows of at most `width` ids.
         width: The width of the arrays.
         padding: The id that represents padding.
-        on_left: Whether rows are padded on the left; otherwise on the right.
+        on_left: Whether rows are padded on the left instead of on the right.
 
     Returns:
         The ids, (B, width) int32, and the mask, (B, width) bool, false at padding.

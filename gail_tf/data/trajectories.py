@@ -38,8 +38,8 @@ class Trajectory:
         source: The name of the corpus format, as in `keras_gca.data.conversations`, or "tweets".
         conversation: The number of the conversation among all conversations that `read_trajectories` read in one call.
         turn: The number of the turn, counted from 1.
-        part: The split (train, validation or test) to which the authors of the corpus assigned the conversation. None
-            if official splits were not requested, or after the trajectories have been divided.
+        part: The split (train, validation or test) to which the authors of the corpus assigned the conversation. It is
+            None if official splits were not requested, and after the trajectories have been divided.
     """
 
     history: tuple[str, ...]

@@ -122,8 +122,8 @@ def run_experiment(
         name: One of EXPERIMENTS.
         setup: The folder, the seeds and the settings of the training runs.
         strategy: The distribution strategy of the training runs, or None for one device.
-        limit: A time limit, at which training stops as with Ctrl-C and after which no further run is measured, or None
-            for no limit.
+        limit: A time limit, or None for no limit. When it is reached, training stops as with Ctrl-C, and no further run
+            is measured.
 
     Returns:
         The results and tables, or None if the user has interrupted the experiment or its time has run out.
@@ -165,7 +165,7 @@ def finished(folder: Path) -> dict[str, list[GAILRun]]:
         The finished training runs of each variant that has any, sorted by seed.
 
     Raises:
-        UserError: There is no finished training run, or only one of the variant PRETRAINED.
+        UserError: There is no finished training run, apart from runs of the variant PRETRAINED.
     """
     finished_runs = {}
     for variant in VARIANTS:
@@ -222,7 +222,7 @@ def table_of_runs(finished_runs: dict[str, list[GAILRun]]) -> Table:
             )
         )
     header = ("variant", "starts from", "own settings", "seeds", "epochs", "updates")
-    return Table(None, "Training runs: epochs of maximum likelihood and updates of imitation.", header, rows, 4)
+    return Table(None, "Training runs, with epochs of maximum likelihood and updates of imitation.", header, rows, 4)
 
 
 # Training

@@ -260,7 +260,7 @@ def compare(
         first: The first system's scores, (n,), one for each trajectory. If scores are defined for smaller units, for
             example words, a trajectory's score is the sum over its units.
         second: The second system's scores, (n,).
-        weights: The number of units in each trajectory, (n,): 1, or the number of its words.
+        weights: The number of units in each trajectory, (n,), for example the number of its words, or 1.
         conversations: The number of each trajectory's conversation, (n,). All trajectories of a conversation are
             flipped together.
         seed: The seed of the flips.

@@ -47,8 +47,8 @@ class How:
     Attributes:
         settings: The points of the grid.
         seed: The seed of the responses.
-        max_responses: The maximum number of validation conversations, and of test conversations, that are answered at
-            each point of the grid.
+        max_responses: The maximum number of conversations from each of the validation and the test set that are
+            answered at each point of the grid.
         batch_size: The number of responses that are drawn at a time.
         quality_model: The pretrained language model that measures quality, in any form that `locate` accepts. If None,
             a 5-gram model of the training responses is used.

@@ -75,7 +75,7 @@ class Costs:
         """Estimate time and memory.
 
         Args:
-            operations: The cost of each part, as the other methods return it.
+            operations: The cost of each part of the computation, as the other methods return it.
             learned: The maximum number of trajectories in a training step, or 0 if nothing is trained.
             drawn: The maximum number of responses that are drawn at a time, or 0 if none are drawn.
             rate: The speed of matrix multiplication, in operations per second. If None, it is measured.
