@@ -75,8 +75,8 @@ def read_pretrained(config: GAILConfig, folder: Path, tokenizer: Tokenizer, rows
             it is `tokenizer.known`.
 
     Returns:
-        The network. The row of each control token is initialised to the mean of the rows of the tokens that spell its
-        name, for example "positive".
+        The network. The row of each control token is initialised with the mean row of the tokens that spell its name,
+        for example "positive".
 
     Raises:
         UserError: The tokenizer does not belong to the network, the network has too few positions, or a file cannot be

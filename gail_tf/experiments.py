@@ -163,8 +163,8 @@ def make_parser() -> argparse.ArgumentParser:
         choices=COMPARABLE,
         nargs="+",
         metavar="VARIANT",
-        help="compare these variants, in this order, instead of those of the experiment. The names, which are also "
-        f"those of the folders, are {', '.join(COMPARABLE)}",
+        help="compare these variants, in this order, instead of the variants that the experiment lists. The names, "
+        f"which are also the names of the folders, are {', '.join(COMPARABLE)}",
     )
     parser.add_argument(
         "--grid",

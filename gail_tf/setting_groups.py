@@ -296,7 +296,7 @@ class JudgeSettings:
         "frozen", "network that computes D's features. frozen: the reference policy; adapters: the reference's frozen "
         "network with separate low-rank adapters, which are trained with D; trainable: a full copy of the reference's "
         "network, which is trained with D; roberta: the RoBERTa of --roberta, or one from scratch. With adapters and "
-        "trainable, the features are at first those of the reference",
+        "trainable, the features are at first the same as the features of the reference",
         choices=ENCODERS,
     )  # fmt: skip
     discriminator_passes: int = option(1, "number of training passes of D over an update's rollouts", low=0)

@@ -251,8 +251,8 @@ def take(
 ) -> Batch:
     """Select rows of a batch, and cut the arrays to the widths that these rows need.
 
-    The possible widths are those of the buckets in `keras_gca/engine/batching.py`, so that graphs for only a few shapes
-    are compiled.
+    The possible widths are the widths of the buckets in `keras_gca/engine/batching.py`, so that graphs for only a few
+    shapes are compiled.
 
     Args:
         batch: The batch.

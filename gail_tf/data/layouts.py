@@ -3,7 +3,7 @@
 The text before and after an utterance is its frame. A pretrained model comes with a chat template, which is a program
 that writes the frames. This package never runs such a program. It recognises known templates by their text, and this
 module contains the equivalent layouts as data. The roles of utterances alternate, and the last utterance before a
-response is the user's. The possible values of the setting `layout` are the names in `setting_groups.LAYOUTS`.
+response comes from the user. The possible values of the setting `layout` are the names in `setting_groups.LAYOUTS`.
 """
 
 import hashlib

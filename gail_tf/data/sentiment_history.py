@@ -41,7 +41,7 @@ def course(history: Sequence[str], prompt: str) -> Course:
 
     Args:
         history: The utterances before the prompt, oldest first.
-        prompt: The user's last turn. Roles alternate, so every second utterance before it is the user's, too.
+        prompt: The user's last turn. Roles alternate, so every second utterance before it is also a turn of the user.
     """
     scores = _scores(history, prompt)
     if len(scores) == 1:

@@ -279,7 +279,7 @@ def _is_gpt2s(read: tokenizers.Tokenizer) -> bool:
 
 
 def _is_byte_level(read: tokenizers.Tokenizer, divided: bool) -> bool:
-    """Whether a tokenizer is like GPT-2's or, if `divided` is true, like that of SmolLM2, Llama 3 or Qwen2."""
+    """Whether a tokenizer is like the one of GPT-2 or, if `divided` is true, of SmolLM2, Llama 3 or Qwen2."""
     if not isinstance(read.model, models.BPE) or not isinstance(read.decoder, decoders.ByteLevel):
         return False
     if not divided or not isinstance(read.pre_tokenizer, pre_tokenizers.Sequence):

@@ -73,9 +73,9 @@ def read_trajectories(
 
     Args:
         conversations: Files in any format that `keras_gca.data.conversations` supports.
-        tweets: Files in the formats of `read_tweets`.
+        tweets: Files in the formats that `read_tweets` supports.
         turns: See `conversation_trajectories`.
-        bad: Handles bad lines. If None, the first bad line raises an error.
+        bad: The handler of bad lines. If None, the first bad line raises an error.
         format: The format of all files of conversations, one of `FORMATS`. If None, the format of each file is
             detected.
         splits: With "official", each trajectory keeps the split (train, validation or test) to which the authors of the
@@ -146,7 +146,7 @@ def read_tweets(path: str | os.PathLike, bad: BadLines | None = None) -> list[st
 
     Args:
         path: A CSV file (.csv) with a column `text`, or any other file with one tweet per line.
-        bad: Handles bad lines. If None, the first bad line raises an error.
+        bad: The handler of bad lines. If None, the first bad line raises an error.
 
     Raises:
         UserError: The file is missing, has no such column or does not contain any tweets, or a line is bad.

@@ -16,8 +16,9 @@ def system_of(run: GAILRun, config: GAILConfig, policy: str) -> str:
 
     A policy trained by imitation belongs to the system that is named after its algorithm. For TextGAIL there are
     several systems, one for each encoder of D, because the original TextGAIL uses a pretrained encoder. All policies
-    trained only by maximum likelihood belong to one system, whatever the algorithm of their run; those of RL-Seq2Seq
-    belong to another. Each way in which `--algorithm selection` chooses a response is also a system.
+    trained only by maximum likelihood belong to one system, whatever the algorithm of their run, but such policies of
+    RL-Seq2Seq belong to a separate system. Each way in which `--algorithm selection` chooses a response is also a
+    system.
     """
     if policy in SELECTIONS:
         return policy

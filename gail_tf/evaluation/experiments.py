@@ -61,7 +61,7 @@ class Setup:
         source: The files and pretrained networks. It has a `model` only if the scale is "paper" or "pretrained".
         encoder: The independent encoder, for `Options`.
         grid: Whether the policies are also compared over a grid of temperatures and top-p values.
-        variants: The variants to compare in place of those of the experiment, or None.
+        variants: The variants to compare, or None for the variants that the experiment lists.
     """
 
     runs: Path

@@ -59,7 +59,7 @@ class IndependentMeasures:
     Args:
         encoder: The encoder.
         answered: The n trajectories whose prompts are answered.
-        further: Other trajectories, whose human responses are compared with those of `answered`.
+        further: Other trajectories, whose human responses are compared with the human responses in `answered`.
     """
 
     def __init__(self, encoder: Encoder, answered: Sequence[Trajectory], further: Sequence[Trajectory]):

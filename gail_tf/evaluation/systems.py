@@ -201,7 +201,7 @@ def parts_of(by_system: Systems) -> list[str]:
 
 
 def finer_parts_of(by_system: Systems) -> list[str]:
-    """Return the parts that were measured in addition to those of `parts_of`; see `finer_parts.finer_parts`."""
+    """Return the measured parts that `parts_of` does not return; see `finer_parts.finer_parts`."""
     present = {part: None for measured in by_system.values() for one in measured for part in one.policy.figures}
     return [part for part in present if part not in (*metrics.TURNS, metrics.ALL, metrics.TWEETS)]
 

@@ -149,8 +149,8 @@ def _failures(history: Sequence[Mapping[str, float]], limits: Limits) -> Iterato
     if factor > limits.length_factor or factor < 1 / limits.length_factor:
         yield Failure(
             "length_drifts",
-            f"the length of replies drifts: {median['response_length']:.1f} tokens on average, but the experts' have "
-            f"{median['expert_length']:.1f} (limit: a factor of {limits.length_factor:g})",
+            f"the length of replies drifts: {median['response_length']:.1f} tokens on average, but the experts' "
+            f"replies have {median['expert_length']:.1f} (limit: a factor of {limits.length_factor:g})",
         )
 
 

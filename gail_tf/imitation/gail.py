@@ -98,7 +98,7 @@ class GAILTraining(GAILState):
         """Collect a buffer of responses to the next prompts of the training data.
 
         Args:
-            human_ratio: The share of prompts that get the expert's response instead of the policy's.
+            human_ratio: The share of prompts that get the expert's response instead of a response of the policy.
 
         Returns:
             The buffer.

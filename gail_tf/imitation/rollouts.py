@@ -225,7 +225,7 @@ class Collector:
 
 
 def _sentiments(asked: np.ndarray, answered: np.ndarray) -> np.ndarray:
-    """Join the sentiments of histories and prompts, (B, S - 1), with those of responses, (B,), to (B, S)."""
+    """Join the sentiments of histories and prompts, (B, S - 1), and of responses, (B,), to one array, (B, S)."""
     return np.concatenate([asked, answered[:, None]], axis=1)
 
 

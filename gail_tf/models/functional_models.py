@@ -24,7 +24,7 @@ def whole_model(
         embeddings: The layer that embeds tokens.
         blocks: The blocks, in their order.
         last_norm: The layer after the last block.
-        of_positions: Returns the arguments of the blocks that depend only on the positions.
+        of_positions: A function that returns the arguments of the blocks that depend only on the positions.
         first_adapted: The number of the first block with adapters, or None if no block has adapters.
         name: The name of the model.
 
@@ -61,7 +61,7 @@ def stepwise_model(
         embeddings: The layer that embeds tokens.
         blocks: The blocks, in their order.
         last_norm: The layer after the last block.
-        of_positions: Returns the arguments of the blocks that depend only on the positions.
+        of_positions: A function that returns the arguments of the blocks that depend only on the positions.
         cache_frame: K and D.
         dtype: The number format of the cache and of the kernels.
         name: The name of the model.
