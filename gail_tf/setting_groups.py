@@ -67,7 +67,9 @@ class DataSettings:
     condition_tokens: int = option(
         128, "maximum number of tokens in history and prompt together; older utterances are left out", low=8
     )
-    response_tokens: int = option(50, "maximum number of tokens in a response, END included (50 as in TextGAIL)", low=2)
+    response_tokens: int = option(
+        50, "maximum number of tokens in a response, including END (50 as in TextGAIL)", low=2
+    )
 
 
 @dataclass(frozen=True)

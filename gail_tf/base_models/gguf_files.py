@@ -87,7 +87,7 @@ def _check(header: Header, network: Network) -> list[Weight]:
     for name in header.tensors:
         if name not in known:
             kind = network.config["model_type"]
-            raise UserError(f"{header.path}: {name[:80]!r} is not a tensor of a {kind} network of these sizes")
+            raise UserError(f"{header.path}: {name[:80]!r} is not a tensor of a {kind} network with these dimensions")
     return weights
 
 

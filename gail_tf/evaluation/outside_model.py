@@ -84,5 +84,5 @@ def refuse_own_model(runs: Sequence[GAILRun], model: str) -> None:
         trained_from = run.source().get("model")
         if model == trained_from or (base is not None and base.sha256 == sha256):
             raise UserError(
-                f"--quality-model {model}: {run.path} was trained from this model; use the 5-gram model for this run"
+                f"--quality-model {model}: {run.path} started from this model; use the 5-gram model for this run"
             )

@@ -1,4 +1,4 @@
-"""Measures how well a run's D, likelihood and an encoder's relevance agree with people's ratings of responses."""
+"""Measures how well D, the likelihood and the relevance by an encoder agree with people's ratings of responses."""
 
 from collections.abc import Sequence
 from pathlib import Path

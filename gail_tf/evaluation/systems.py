@@ -235,7 +235,7 @@ def histories(by_system: Systems) -> dict[str, list[curves.History]]:
 
 
 def interval_of(measured: Sequence[Measured], part: str, figure: str, value: Summary) -> tuple[float, float] | None:
-    """Return a metric's interval: the mean's interval for several runs, or the bootstrap's for a single run.
+    """Return a metric's interval, which comes from the runs' values or, for a single run, from the bootstrap.
 
     Args:
         measured: The runs of a system.

@@ -91,7 +91,7 @@ REMEDIES: dict[str, dict[str, str]] = {
         "label_smoothing": "D is never entirely certain about experts' responses (discriminator_losses.binary_loss)",
         "instance_noise": "noise on D's features (discriminator_losses.with_instance_noise)",
         "discriminator_passes": "fewer passes of D over each rollout",
-        "reward_form": "the form logit does not saturate where D is certain (rewards.REWARD_FORMS)",
+        "reward_form": "the reward form logit does not saturate where D is certain (rewards.REWARD_FORMS)",
     },
     "kl_runs_away": {
         "kl_penalty": "adaptive: C doubles while the KL is above its target (ppo_losses.adapt_kl_coefficient)",
@@ -130,7 +130,7 @@ def _failures(history: Sequence[Mapping[str, float]], limits: Limits) -> Iterato
         yield Failure(
             "discriminator_wins",
             f"the discriminator wins: it recognises {median['accuracy_expert']:.1%} of the experts' responses "
-            f"and {median['accuracy_generated']:.1%} of the policy's (limit {limits.accuracy:.0%})",
+            f"and {median['accuracy_generated']:.1%} of the policy's responses (limit {limits.accuracy:.0%})",
         )
     if median["kl_per_token"] > limits.kl_per_token:
         yield Failure(

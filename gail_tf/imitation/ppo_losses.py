@@ -305,7 +305,7 @@ def _paired(first: tf.Tensor, second: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
 
 
 def _expected(log_p: tf.Tensor, values: tf.Tensor) -> tf.Tensor:
-    """p times values, and 0 where p is 0. There log p is minus infinity, and the plain product would be NaN."""
+    """p times values, but 0 where p is 0. Where p is 0, log p is minus infinity, and the plain product would be NaN."""
     possible = log_p > -float("inf")
     return tf.where(possible, tf.exp(log_p) * tf.where(possible, values, 0.0), 0.0)
 

@@ -18,7 +18,7 @@ class Base(NamedTuple):
 
     @classmethod
     def of(cls, facts: Any) -> "Base | None":
-        """Make a base from values that were read from JSON: an object of the three attributes, or None.
+        """Make a base from values that were read from JSON: an object with the three attributes, or None.
 
         Returns:
             The base, or None if `facts` is None.

@@ -17,7 +17,7 @@ from keras_gca.settings import check_sampling
 
 @dataclass(frozen=True)
 class Sampling:
-    """How responses are drawn, and how their probabilities are computed. The defaults are TextGAIL's.
+    """How responses are drawn, and how their probabilities are computed. The defaults are the values of TextGAIL.
 
     Args:
         max_new_tokens: The maximum number of tokens in a response.

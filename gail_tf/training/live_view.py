@@ -72,7 +72,7 @@ def answer(
 
 
 def _judged(training: GAILTraining, responses: JudgedResponses, logits: np.ndarray) -> list[Judged]:
-    """Return responses with D's probability that an expert wrote them, also for each token if D judges tokens."""
+    """Return responses with D's probability that an expert wrote each response and, if D judges tokens, each token."""
     judged = []
     batch = responses.batch
     texts = [text for _, text in responses.exchanges]
