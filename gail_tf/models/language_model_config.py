@@ -56,7 +56,7 @@ class LanguageModelConfig(abc.ABC):
     @property
     @abc.abstractmethod
     def tables(self) -> Sequence[str]:
-        """The names of the weights with one row for each token: the token embeddings and, if separate, the output."""
+        """The names of the weights with one row for each token: the token embeddings and any separate output layer."""
 
     @property
     @abc.abstractmethod
