@@ -1,4 +1,4 @@
-"""The two functional models of a causal language model: one reads whole sequences, the other reads one more token.
+"""The two functional models of a causal language model: one reads whole sequences, and the other reads one more token.
 
 Both models use the same layers. Shapes: B sequences, T tokens, C places in the cache, E the width of a hidden state, K
 heads of keys and values, D the width of a head.
