@@ -27,7 +27,7 @@ Training (Algorithm 1) and evaluation:
     GAILSession           a training run together with its run folder
     GAILTraining          maximum likelihood training and then Algorithm 1, as a sequence of stages
     evaluate_run          measures the policies of one run on its test conversations
-    evaluate_runs         compares several runs: Table 2, Figures 5 and 6, and Table 3
+    evaluate_runs         compares several runs in Table 2, Figures 5 and 6, and Table 3
     make_networks         makes the networks that a config asks for
     resume                continues an interrupted training run, or trains a run further
     train_agent           trains an agent on a corpus, and writes a run folder with a bot to chat with
@@ -38,12 +38,12 @@ Policies and networks:
     GPT2                  GPT-2 in Keras: whole sequences in one pass, or token by token with a cache
     GPT2Config            the dimensions of a GPT-2 model
     LanguagePolicy        the base class of policies that predict a response token by token
-    Policy                a GPT-2 policy; all of its weights, low-rank adapters or a head are trained
+    Policy                a policy whose network is a language model, such as GPT-2 or a Llama
     Roberta               RoBERTa in Keras, the encoder of TextGAIL's discriminator
     Sampling              how tokens are drawn, and how their probabilities are computed (Algorithm 2)
     ValueBaseline         a network like the discriminator's, which predicts the value of a state for PPO
 
-Optimisers, and losses and rewards as pure functions of tensors:
+Optimisers; losses and rewards, which are pure functions of tensors:
 
     PPO                   proximal policy optimisation on a buffer of rollouts
     TRPO                  trust region policy optimisation, as in the original GAIL

@@ -39,11 +39,13 @@ class GAILAgent:
         base: The pretrained network that `bot.base` names, or None if the bot stores all weights.
 
     Attributes:
-        notes_crises: Whether `crisis_note` answers messages that speak of self-harm or danger; True at first.
-        crisis_lines: Local crisis lines that the note names, for example "Samaritans (UK): 116 123"; none at first.
+        notes_crises: Whether `crisis_note` answers messages that speak of self-harm or danger. The default is True.
+        crisis_lines: Local crisis lines that the note names, for example "Samaritans (UK): 116 123". The default is an
+            empty sequence.
 
     Raises:
-        ValueError: The parts do not fit together.
+        ValueError: The weights in `bot` do not match its settings, or the dimensions of `base` differ from those of the
+            bot.
 
     Examples:
         >>> from gail_tf import GAILAgent, Replying
@@ -83,12 +85,12 @@ class GAILAgent:
 
     @classmethod
     def load(cls, path: str | os.PathLike, agreed: bool = False) -> "GAILAgent":
-        """Load a `bot.h5`.
+        """Load an agent from a `bot.h5`.
 
         Args:
-            path: The file, a run folder that holds one, or a name on the Hugging Face Hub; see `hub.bot_of`.
+            path: The file, a run folder that contains one, or a name on the Hugging Face Hub; see `hub.bot_of`.
             agreed: Whether the bot, and the pretrained network that it needs, may be fetched if they are not on this
-                machine. If not, the user is asked at the terminal.
+                machine. If False, the user is asked in the terminal.
 
         Returns:
             The agent, with the networks that the file stores.
@@ -140,8 +142,8 @@ class GAILAgent:
         This method does not check whether a message speaks of self-harm or danger; call `crisis_note` first.
 
         Args:
-            history: The utterances so far, of which the last one is answered. As in training, the oldest utterances are
-                left out if there are too many tokens. A single text is a conversation of one utterance.
+            history: The utterances so far. The last one is answered. As in training, the oldest utterances are left out
+                if there are too many tokens. A single text is a conversation of one utterance.
             replying: How responses are generated.
             seed: The seed of sampling.
 
@@ -166,7 +168,7 @@ class GAILAgent:
         speaks of self-harm or danger; call `crisis_note` first.
 
         Args:
-            history: The utterances so far, of which the last one is answered, or a single text.
+            history: The utterances so far, or a single text. The last utterance is answered.
             context_utterances: The number of utterances that are read, counted from the last one. If None, all
                 utterances that fit are read, as in training.
             decoding: How responses are generated.
@@ -189,8 +191,8 @@ class GAILAgent:
     ) -> list[list[Answer]]:
         """Answer several conversations in one batch, as `answers` does.
 
-        Each conversation gets the same answers as if it were answered alone. Only probabilities and scores may differ
-        slightly, because of rounding in float32.
+        Each conversation gets the same answers as it would get in a batch of its own. Only probabilities and scores may
+        differ slightly, because of rounding in float32.
 
         Args:
             histories: The conversations, each as `answers` takes it.
@@ -203,8 +205,8 @@ class GAILAgent:
             For each conversation its ranked responses.
 
         Raises:
-            UserError: One of the histories is empty, its last utterance is blank, or there are wishes, but the bot was
-                trained without profiles.
+            UserError: One of the histories is empty or its last utterance is blank, or wishes are given although the
+                bot was trained without profiles.
         """
         if decoding.profile is not None:
             self.refuse_wishes()
@@ -242,15 +244,15 @@ class GAILAgent:
         ]
 
     def encode(self, trajectories: Sequence[Trajectory], profiles: Sequence[Profile] | None = None) -> Batch:
-        """Return the conditions and the experts' responses of `samples`, whose arguments are the same."""
+        """Return the encoded conditions and expert responses of trajectories; see `samples` for the arguments."""
         return self.samples(trajectories, profiles).batch
 
     def samples(self, trajectories: Sequence[Trajectory], profiles: Sequence[Profile] | None = None) -> Samples:
-        """Encode trajectories as in the evaluation of a run.
+        """Encode trajectories in the same way as the evaluation of a run does.
 
         Args:
             trajectories: The trajectories.
-            profiles: For each trajectory the wishes that the policy reads, or None for no wishes.
+            profiles: The wishes that the policy reads for each trajectory, or None for no wishes.
         """
         data = self.config.data
         limits = data.condition_tokens, data.response_tokens, data.sentiment == "on"
@@ -260,12 +262,12 @@ class GAILAgent:
     def expert_logits(
         self, batch: Batch, tokens: np.ndarray, masks: np.ndarray, read: Sequence[Sequence[str]], texts: Sequence[str]
     ) -> np.ndarray:
-        """Compute the logits with which D judges responses; see `ConversationJudge.expert_logits`."""
+        """Compute the logits that D assigns to responses; see `ConversationJudge.expert_logits`."""
         return self._judging.expert_logits(batch, tokens, masks, read, texts)
 
     @property
     def description(self) -> str:
-        """The kind of network, the policies, and the number of tokens that are read, in words."""
+        """A short text that names the kind of network, the policies, and the number of tokens that are read."""
         names = " and ".join(name.replace("_", " ") for name in self.generators)
         sizes = self.bot.sizes
         network = "two LSTMs" if sizes is None else f"{sizes.title} of {counted(sizes.depth, 'block')}"
@@ -281,8 +283,7 @@ class GAILAgent:
         """Raise UserError if the bot was trained without profiles."""
         if not self.takes_wishes:
             raise UserError(
-                "this bot was trained without profiles of listeners; one of python -m gail_tf.train --listener-profile "
-                "on is expected"
+                "this bot was trained without listener profiles; use a bot that was trained with --listener-profile on"
             )
 
     @property
@@ -301,8 +302,8 @@ class GAILAgent:
 
     @staticmethod
     def figures(answer: Answer) -> str:
-        """Write an answer's probability and score, for a chat."""
-        return f"p(y|x) {answer.probability:.2g}  expert's by D {answer.score:.3f}"
+        """Return an answer's probability and score as text for a chat."""
+        return f"p(y|x) {answer.probability:.2g}  D's score {answer.score:.3f}"
 
     def crisis_note(self, message: str) -> str | None:
         """Return the note that answers a message about self-harm or danger. No model is used to recognise the message.
@@ -311,8 +312,8 @@ class GAILAgent:
             message: The message to check.
 
         Returns:
-            The note, followed by each of `crisis_lines` on a separate line. None if the message is about something
-            else, or if `notes_crises` is False.
+            The note, followed by each of `crisis_lines` on a separate line, or None if the message is about something
+            else or `notes_crises` is False.
         """
         return note_on(message, self.crisis_lines) if self.notes_crises else None
 
@@ -321,5 +322,5 @@ class GAILAgent:
         return [[self.tokenizer.decode([token]) for token in ids] for ids in self.tokenizer.encode_all(utterances)]
 
     def unknown_words(self, utterance: str) -> list[str]:
-        """Return an empty list: no word is unknown, because the tokenizer can spell every word with bytes."""
+        """Return an empty list. No word is unknown, because the tokenizer can spell every word with bytes."""
         return []

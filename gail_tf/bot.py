@@ -137,7 +137,7 @@ def _refuse_larger(sizes: LanguageModelConfig | RobertaConfig, name: str, weight
 
 
 def _texts_of(save: Callable[[Path], None], *names: str) -> dict[str, str]:
-    """Return the contents of the named files, which `save` writes to a folder, by their names."""
+    """Let `save` write files to a temporary folder, and return the contents of the named files by their names."""
     with tempfile.TemporaryDirectory() as folder:
         save(Path(folder))
         return {name: (Path(folder) / name).read_text(encoding="utf-8") for name in names}

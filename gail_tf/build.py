@@ -75,8 +75,8 @@ def read_pretrained(config: GAILConfig, folder: Path, tokenizer: Tokenizer, rows
             it is `tokenizer.known`.
 
     Returns:
-        The network. The row of each control token is initialised to the mean of the rows of the tokens that spell its
-        name, for example "positive".
+        The network. The row of each control token is initialised with the mean row of the tokens that spell its name,
+        for example "positive".
 
     Raises:
         UserError: The tokenizer does not belong to the network, the network has too few positions, or a file cannot be
@@ -250,7 +250,7 @@ def make_networks(
         network: The language model, with adapters for `--trainable lora`, or None for RL-Seq2Seq.
         reader: The RoBERTa of D for `--discriminator-encoder roberta`; otherwise None.
         emotions: RL-Seq2Seq's emotion classifier. It is required if `network` is None.
-        from_scratch: Whether the policy's network is pretrained first.
+        from_scratch: Whether the policy's network has random weights and must be pretrained first.
 
     Returns:
         The policy, its frozen reference, the judge, the optimiser of the policy, and the policy to pretrain, if any.
@@ -290,7 +290,7 @@ def _make_optimiser(
 def _classifier(emotions: EmotionClassifier | None) -> EmotionClassifier:
     """Return the emotion classifier; raise ValueError if it is missing."""
     if emotions is None:
-        raise ValueError("without a language model, RL-Seq2Seq's emotion classifier is expected")
+        raise ValueError("without a language model, RL-Seq2Seq's emotion classifier is required")
     return emotions
 
 

@@ -26,7 +26,7 @@ the conversation so far, and the discriminator chooses one of the responses. /he
 
   python -m gail_tf.chat                       the latest run in runs/, or the shipped bot if there is none
   python -m gail_tf.chat --shipped             the shipped bot: adapters of the pretrained network SmolLM2-135M
-  python -m gail_tf.chat RUN --candidates 4    draw four responses from each policy; the discriminator chooses
+  python -m gail_tf.chat RUN --candidates 4    draw four responses from each policy; the discriminator chooses one
   python -m gail_tf.chat RUN --web             chat in the browser
   python -m gail_tf.chat RUN --calibrate       first answer seven questions about what helps you
   python -m gail_tf.chat RUN --say "Hello!" --json    print one reply as a line of JSON, for use in a script
@@ -119,7 +119,7 @@ def calibrate(file: AnswersFile, asked: Sequence[Question], crisis_note: Callabl
 
 
 def with_answers(replying: "Replying", answers: Answers) -> "Replying":
-    """Return the reply settings with the wishes that these answers express in place of any previous wishes."""
+    """Return a copy of the reply settings, in which the wishes in these answers replace any previous wishes."""
     return dataclasses.replace(replying, profile=profile_of_answers(answers))
 
 

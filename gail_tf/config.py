@@ -189,7 +189,7 @@ class GAILConfig(Settings):
 
     @classmethod
     def implied(cls, changes: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the settings that a change of `algorithm` implies: those in which it differs from EmpathyGAIL.
+        """Return the settings that a change of `algorithm` implies, because the new algorithm differs from EmpathyGAIL.
 
         Args:
             changes: Options and their new values.
@@ -205,7 +205,7 @@ class GAILConfig(Settings):
 
         Raises:
             UserError: An option does not exist or has an invalid value, or two options contradict each other. The error
-                is also raised if another algorithm is chosen, and settings that only the present algorithm implies
+                is also raised if another algorithm is chosen while settings that only the present algorithm implies
                 would keep their values.
         """
         if changes.get("algorithm", self.algorithm) != self.algorithm:
@@ -221,47 +221,48 @@ class GAILConfig(Settings):
     def check_combinations(self) -> None:
         if self.algorithm == "trpo" and self.model.trainable != "head":
             raise UserError(
-                f"--trainable: {self.model.trainable} does not work with --algorithm trpo; head is expected"
+                f"--trainable: {self.model.trainable} does not work with --algorithm trpo; use --trainable head"
             )
         if self.algorithm == "rl_seq2seq" and self.model.trainable != "full":
             raise UserError(
-                f"--trainable: {self.model.trainable} needs a GPT-2, but --algorithm rl_seq2seq uses LSTMs; "
-                "full is expected"
+                f"--trainable: {self.model.trainable} needs a GPT-2, but --algorithm rl_seq2seq uses LSTMs; use "
+                "--trainable full"
             )
         without_d = self.offline or self.algorithm == "rl_seq2seq"
         if without_d and (self.judge.discriminator_steps or self.judge.discriminator_passes):
             raise UserError(
-                f"--algorithm {self.algorithm} has no discriminator; 0 is expected for --discriminator-steps and "
-                "--discriminator-passes"
+                f"--algorithm {self.algorithm} has no discriminator; set --discriminator-steps and "
+                "--discriminator-passes to 0"
             )
         if (self.algorithm == "trpo" or self.offline) and self.ppo.value_baseline == "on":
             raise UserError(
-                f"--value-baseline: only PPO has a value baseline; with --algorithm {self.algorithm}, off is expected"
+                f"--value-baseline: only PPO has a value baseline; use off with --algorithm {self.algorithm}"
             )
         if self.algorithm == "selection" and (self.rollout.updates or self.judge.discriminator == "token"):
             raise UserError(
                 "--algorithm selection: D chooses among complete responses of a policy that is not trained any "
-                "further; 0 is expected for --updates, and binary or contrastive for --discriminator"
+                "further; use --updates 0, and --discriminator binary or contrastive"
             )
         if self.judge.discriminator_encoder == "roberta" and self.judge.instance_noise:
-            raise UserError("--instance-noise: the noise is added to features, but RoBERTa reads text; 0 is expected")
+            raise UserError(
+                "--instance-noise: the noise is added to features, but RoBERTa reads text; use --instance-noise 0"
+            )
         if self.judge.discriminator == "token" and self.judge.discriminator_encoder == "roberta":
             raise UserError(
-                "--discriminator token: RoBERTa judges only complete responses; another --discriminator-encoder is "
-                "expected"
+                "--discriminator token: RoBERTa judges only complete responses; choose another --discriminator-encoder"
             )
         if self.reward.reference_kl == "adaptive" and not self.reward.reference_kl_coefficient:
             raise UserError(
-                "--reference-kl adaptive: the weight is doubled or halved, so a --reference-kl-coefficient above 0 is "
-                "expected"
+                "--reference-kl adaptive: the weight is doubled or halved, so it must not be 0; set "
+                "--reference-kl-coefficient to a number above 0"
             )
         if self.token_rewards and self.reward.length_drift_strength:
             raise UserError(
                 "--length-drift-strength: only rewards for complete responses can counter a drift of their length; "
-                "--level response is expected"
+                "use --level response"
             )
         if self.data.sentiment_history == "on" and self.data.sentiment == "off":
-            raise UserError("--sentiment-history on has no effect with --sentiment off; --sentiment on is expected")
+            raise UserError("--sentiment-history on has no effect with --sentiment off; use --sentiment on")
         if self.data.condition_tokens + self.data.response_tokens > self.model.n_positions:
             raise UserError(
                 f"--n-positions: {self.model.n_positions} is too small; --condition-tokens and --response-tokens "
@@ -285,7 +286,7 @@ class GAILConfig(Settings):
         return self.rollout.rollouts // self.ppo.minibatch_size
 
     def total_steps(self, steps: int, times: int) -> int | None:
-        """Return the number of steps in a phase, over which its learning rate falls to 0.
+        """Return the number of steps over which the learning rate falls to 0 in a phase.
 
         Args:
             steps: The number of steps in an epoch or update.

@@ -51,7 +51,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = make_parser().parse_args(arguments)
     settings = command_line.settings(options, GAILConfig)
     if "seed" in settings:
-        raise UserError("--seed: an experiment trains with several seeds; --seeds is expected")
+        raise UserError("--seed: an experiment trains with several seeds; use --seeds")
     if options.scale == "pretrained" and options.model is None:
         options.model = PRETRAINED
     if (options.scale in ("paper", "pretrained")) != (options.model is not None):
@@ -163,8 +163,8 @@ def make_parser() -> argparse.ArgumentParser:
         choices=COMPARABLE,
         nargs="+",
         metavar="VARIANT",
-        help="compare these variants, in this order, instead of those of the experiment. The names, which are also "
-        f"those of the folders, are {', '.join(COMPARABLE)}",
+        help="compare these variants, in this order, instead of the variants that the experiment lists. The names, "
+        f"which are also the names of the folders, are {', '.join(COMPARABLE)}",
     )
     parser.add_argument(
         "--grid",

@@ -1,6 +1,6 @@
 """`python -m gail_tf.quality_diversity`: compare policies, each at its best point in a grid of sampling settings.
 
-The method is that of `keras_gca.quality_diversity`. The computation is in `evaluation/quality_diversity.py`.
+The method is the same as in `keras_gca.quality_diversity`. `evaluation/quality_diversity.py` computes the results.
 """
 
 import argparse

@@ -67,7 +67,9 @@ class DataSettings:
     condition_tokens: int = option(
         128, "maximum number of tokens in history and prompt together; older utterances are left out", low=8
     )
-    response_tokens: int = option(50, "maximum number of tokens in a response, END included (50 as in TextGAIL)", low=2)
+    response_tokens: int = option(
+        50, "maximum number of tokens in a response, including END (50 as in TextGAIL)", low=2
+    )
 
 
 @dataclass(frozen=True)
@@ -230,7 +232,7 @@ class PPOSettings:
         choices=("clip", "kl", "both"),
     )  # fmt: skip
     epsilon: float = option(
-        0.2, 'Table 1, "PPO Epsilon": the ratio is clipped to 1 - epsilon and 1 + epsilon', low=1e-6, high=1
+        0.2, 'Table 1, "PPO Epsilon": the ratio is clipped to the range 1 - epsilon to 1 + epsilon', low=1e-6, high=1
     )
     kl_penalty: str = option(
         "adaptive", "weight C of the KL in Eq. 7. adaptive: C is doubled or halved to keep the KL near --kl-target; "
@@ -296,10 +298,10 @@ class JudgeSettings:
         "frozen", "network that computes D's features. frozen: the reference policy; adapters: the reference's frozen "
         "network with separate low-rank adapters, which are trained with D; trainable: a full copy of the reference's "
         "network, which is trained with D; roberta: the RoBERTa of --roberta, or one from scratch. With adapters and "
-        "trainable, the features are at first those of the reference",
+        "trainable, the features are at first the same as the features of the reference",
         choices=ENCODERS,
     )  # fmt: skip
-    discriminator_passes: int = option(1, "number of passes over an update's rollouts in which D is trained", low=0)
+    discriminator_passes: int = option(1, "number of training passes of D over an update's rollouts", low=0)
     label_smoothing: float = option(
         0.0, "in the training of D, expert responses have the label 1 minus this value", low=0, high=0.49
     )

@@ -32,8 +32,9 @@ GPT-2 learns by PPO to deceive the discriminator.
 EPILOG = """\
 Corpora can have the format of EmpatheticDialogues (CSV) or DailyDialog, or another format that docs/formats.md
 describes. python -m keras_gca.inspect FILE shows how a file is read. Tweets are read from a CSV file with a column
-`text`, or from a text file with one tweet in each line. docs/metrics.md explains the logged metrics.
-Ctrl-C stops the run after the current step or update. You can then resume it, or already chat with its bot.
+`text`, or from a text file with one tweet per line. docs/metrics.md explains the logged metrics.
+Ctrl-C stops the run after the current step or update. You can resume it later, and you can chat with
+its bot even before you resume it.
 """
 
 
@@ -48,19 +49,15 @@ def main(arguments: list[str] | None = None) -> int:
         others = ("preset", "config", *given, "run")
         command_line.refuse_settings_of_resume(options, others, changes, GAILConfig.totals)
     elif options.preset == "paper" and options.model is None and changes.get("algorithm") != "rl_seq2seq":
-        raise UserError(
-            "--preset paper needs a pretrained GPT-2; --model with a folder or a name on the Hub is expected"
-        )
+        raise UserError("--preset paper needs a pretrained GPT-2; name a folder or a model on the Hub with --model")
     elif options.model is not None and (useless := [name for name in FROM_SCRATCH if name in changes]):
         raise UserError(
-            f"{naming(useless)}: usable only for a GPT-2 from scratch, but --model names a pretrained network"
+            f"{naming(useless)}: valid only for a GPT-2 from scratch, but --model names a pretrained network"
         )
     source, config = Source(**given), command_line.chosen_settings(options, GAILConfig)
     source.refuse_misfits(config)
     if options.preset == "paper" and config.judge.discriminator_encoder == "roberta" and source.roberta is None:
-        raise UserError(
-            "--preset paper needs a pretrained RoBERTa; --roberta with a folder or a name on the Hub is expected"
-        )
+        raise UserError("--preset paper needs a pretrained RoBERTa; name a folder or a model on the Hub with --roberta")
     if options.config is not None:
         _refuse_from_scratch(options.config, source, config)
     run = command_line.new_run(options, "gail_")
@@ -82,13 +79,12 @@ def _refuse_from_scratch(file: Path, source: Source, config: GAILConfig) -> None
     model = before.get("model") or before.get("gpt2")  # the former name
     if model and source.model is None and config.algorithm != "rl_seq2seq":
         raise UserError(
-            f"{file}: the run started from the pretrained network {model}; --model with this or another network is "
-            "expected"
+            f"{file}: the run started from the pretrained network {model}; name this or another network with --model"
         )
     if before.get("roberta") and source.roberta is None and config.judge.discriminator_encoder == "roberta":
         raise UserError(
-            f"{file}: the run's discriminator started from the RoBERTa {before['roberta']}; --roberta with this or "
-            "another RoBERTa is expected"
+            f"{file}: the run's discriminator started from the RoBERTa {before['roberta']}; name this or another "
+            "RoBERTa with --roberta"
         )
 
 

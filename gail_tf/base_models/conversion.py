@@ -48,7 +48,7 @@ def make_converted(path: Path, sha256: str, stem: str = "") -> None:
     Args:
         path: The GGUF file.
         sha256: The SHA-256 of the file.
-        stem: The name of the converted model if the file is not that of a known model.
+        stem: The name of the converted model if the file does not belong to a known model.
     """
     folder = converted_folder(sha256)
     if not folder.exists():

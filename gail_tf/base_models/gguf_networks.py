@@ -90,13 +90,13 @@ def llama_3_factors(theta: float, head: int, factor: float) -> np.ndarray:
     Args:
         theta: The base of the frequencies.
         head: The number of units in a head.
-        factor: The factor for low frequencies, which is the largest.
+        factor: The factor for low frequencies, which is the largest of the factors.
 
     Returns:
         One factor for each frequency, (head / 2,).
     """
     low, high, length = _LLAMA_3.values()
-    turns = length * theta ** -(np.arange(0, head, 2) / head) / (2 * math.pi)  # full turns within `length` tokens
+    turns = length * theta ** -(np.arange(0, head, 2) / head) / (2 * math.pi)  # full turns in `length` tokens
     smooth = np.clip((turns - low) / (high - low), 0, 1)
     return 1 / ((1 - smooth) / factor + smooth)
 

@@ -1,4 +1,4 @@
-"""Finds the folder of a model, which the user names by a folder, a file, a known model's name, or a name on the Hub."""
+"""Finds the folder of a model that the user names by a folder, a file, a known model's name, or a name on the Hub."""
 
 import os
 from pathlib import Path
@@ -24,7 +24,7 @@ def locate(model: str | os.PathLike, agreed: bool = False) -> Path:
     Args:
         model: A folder, a .gguf file, a .whl file that contains one GGUF file, a known model (a key of
             `known_models.KNOWN`), or a name on the Hub.
-        agreed: Whether the user has already agreed to a download. If not, the user is asked in the terminal.
+        agreed: Whether the user has already agreed to a download. If False, the user is asked in the terminal.
 
     Raises:
         UserError: There is no such model, the user does not agree, or a file is damaged.

@@ -217,7 +217,7 @@ class EmotionClassifier:
         return classifier
 
     def _features(self, texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
-        """Compute the features: the mean word vectors (B, d), and the emoticon classes with the compound score (B, _).
+        """Compute the mean word vectors, (B, d), and the emoticon classes with the compound score as the last column.
 
         The mean word vector is 0 if a text has no known word.
         """
@@ -251,7 +251,7 @@ class EmotionLearner(AdamWLearner):
 
         Args:
             means: The mean word vectors, (B, d) float32.
-            beside: The emoticon classes and the compound score, (B, _) float32.
+            beside: The emoticon classes and the compound score, (B, len(EMOTICONS) + 1) float32.
             targets: The indices of the labels, (B,) int32.
 
         Returns:

@@ -17,7 +17,7 @@ from gail_tf.data.trajectories import Trajectory
 from gail_tf.imitation.judge import Judge
 from gail_tf.imitation.judged_responses import JudgedResponses
 
-NEVER = 1e-6  # probabilities are clipped to be this far from 0 and 1, so that their logits are finite
+NEVER = 1e-6  # probabilities are clipped to at least this distance from 0 and 1, so that their logits are finite
 
 
 class EmotionJudge(Judge):
@@ -42,9 +42,9 @@ def make_policy(config: GAILConfig, tokenizer: Tokenizer, emotions: EmotionClass
     """Make the encoder-decoder.
 
     Args:
-        config: The settings, of which the network's dimensions, the dropout rate and the seed are used.
+        config: The settings. Only the network's dimensions, the dropout rate and the seed are used.
         tokenizer: The policy's tokenizer.
-        emotions: The classifier whose word vectors initialise the embeddings of those tokens that are words.
+        emotions: The classifier whose word vectors initialise the embeddings of the tokens that are words.
 
     Returns:
         The policy.
@@ -68,7 +68,7 @@ def learn_emotions(
     Args:
         trajectories: The trajectories. Those without an emotion are used only to fit word vectors.
         vectors: The word vectors, {word: (d,)}. If None, word vectors are fitted to the prompts.
-        config: The settings, of which the seed and the size of fitted word vectors are used.
+        config: The settings. Only the seed and the size of fitted word vectors are used.
 
     Returns:
         The classifier.

@@ -29,7 +29,7 @@ from keras_gca.models.lstm import States, lstm_states, lstm_step
 from keras_gca.models.networks import WHITE, YELLOW, GenerativeConversationalAgent, Sizes
 from keras_gca.models.rows import moved_right
 
-FIRST = BOS + 1  # the id in this network of the tokenizer's token 0
+FIRST = BOS + 1  # this network's id for the tokenizer's token 0
 
 
 class Seq2SeqPolicy(LanguagePolicy):

@@ -1,6 +1,6 @@
 """TextGAIL's discriminator (Wu et al. 2021): a RoBERTa whose scores compare two responses to one prompt.
 
-The other parts of TextGAIL are those of `imitation/gail.py`, with the settings in `config.ALGORITHMS`.
+For the rest of TextGAIL, `imitation/gail.py` is used with the settings in `config.ALGORITHMS`.
 """
 
 import json

@@ -221,7 +221,7 @@ def _responses(tokenizer: Tokenizer, texts: Sequence[str], limit: int) -> list[l
 
 
 def bucket_width(rows: list[list[int]], limit: int, multiple: int) -> int:
-    """Round the length of the longest row up to a multiple, but not above the limit. It is 0 if all rows are empty."""
+    """Round the longest row's length up to a multiple, but not above the limit. Return 0 if all rows are empty."""
     longest = max(map(len, rows), default=0)
     return min(int(bucket(longest, multiple)), limit) if longest else 0
 
@@ -233,7 +233,7 @@ def pad_rows(rows: list[list[int]], width: int, padding: int, on_left: bool) -> 
         rows: B rows of at most `width` ids.
         width: The width of the arrays.
         padding: The id that represents padding.
-        on_left: Whether rows are padded on the left; otherwise on the right.
+        on_left: Whether rows are padded on the left instead of on the right.
 
     Returns:
         The ids, (B, width) int32, and the mask, (B, width) bool, false at padding.
@@ -251,8 +251,8 @@ def take(
 ) -> Batch:
     """Select rows of a batch, and cut the arrays to the widths that these rows need.
 
-    The possible widths are those of the buckets in `keras_gca/engine/batching.py`, so that graphs for only a few shapes
-    are compiled.
+    The possible widths are the widths of the buckets in `keras_gca/engine/batching.py`, so that graphs for only a few
+    shapes are compiled.
 
     Args:
         batch: The batch.

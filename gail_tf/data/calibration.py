@@ -1,4 +1,4 @@
-"""The questions by which a chat learns what responses its user wants, one for each property of a profile."""
+"""The questions with which a chat asks what responses its user wants, one for each property of a profile."""
 
 from gail_tf.data.listening import VALUES, Profile
 from keras_gca.serving.calibration import Answers, Question

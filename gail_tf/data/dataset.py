@@ -15,7 +15,7 @@ class Data:
         train: Trajectories to learn from.
         test: Trajectories to evaluate on.
         validation: Trajectories to evaluate on during training.
-        general: The utterances of each general conversation. Empty if no network is pretrained on them.
+        general: The utterances of each general conversation. It is empty if no network is pretrained on them.
     """
 
     train: tuple[Trajectory, ...]

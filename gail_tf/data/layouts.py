@@ -3,7 +3,7 @@
 The text before and after an utterance is its frame. A pretrained model comes with a chat template, which is a program
 that writes the frames. This package never runs such a program. It recognises known templates by their text, and this
 module contains the equivalent layouts as data. The roles of utterances alternate, and the last utterance before a
-response is the user's. The possible values of the setting `layout` are the names in `setting_groups.LAYOUTS`.
+response comes from the user. The possible values of the setting `layout` are the names in `setting_groups.LAYOUTS`.
 """
 
 import hashlib
@@ -20,7 +20,7 @@ from keras_gca.storage import json_files
 END = "<|endoftext|>"
 ROLES = ("user", "assistant")  # the roles of the utterances before a response, from the last utterance backwards
 TOKENIZER_CONFIG, TEMPLATE = "tokenizer_config.json", "chat_template.jinja"
-_SPECIAL = "special_tokens_map.json"  # names the token that ends a text, if tokenizer_config.json does not
+_SPECIAL = "special_tokens_map.json"  # names the token that ends a text if tokenizer_config.json does not name it
 _LARGEST = 1_000_000  # the maximum size of a template file, in bytes
 
 
@@ -137,10 +137,10 @@ KNOWN = {
     )
 }
 
-# The SHA-256 hashes of other makers' templates, whose text `layout_of` normalises, with the equivalent layouts. If a
-# template inserts a default system message, its layout here has no system message. A policy is trained on
-# conversations, so the message would only make conditions longer, and it would no longer be true ("trained by Hugging
-# Face").
+# The layouts that are equivalent to other makers' templates, by the SHA-256 of a template's text after `layout_of` has
+# normalised it. If a template inserts a default system message, its layout here has no system message. A policy is
+# trained on conversations, so the message would only make conditions longer, and it would no longer be true ("trained
+# by Hugging Face").
 _TEMPLATES = {
     "5e038197c89daee5d4e03d3e0c8ac0fab5a25e2dc88f203f9c948f68889e416f": END_OF_TEXT,  # DialoGPT, BLOOM
     "153280e3ff55d19da1398bdb3914ee2a51b80429bfaedde11d7d216c39db80f3": CHATML,  # ChatML itself

@@ -25,7 +25,7 @@ VALUES = {
 }
 SHORT, LONG = 7, 12  # the maximum number of words in a short response, and the minimum number in a long one
 STRONG = 0.5  # the minimum absolute compound score (`data/sentiment.py`) of a strong response
-_SEED = 28  # makes the random numbers of `training_profiles` differ from others with the run's seed
+_SEED = 28  # combined with the run's seed, so that `training_profiles` draws random numbers of its own
 
 _FEELING = (
     r"(?:happy|glad|proud|excit\w+|thrill\w+|reliev\w+|sad|hurt\w*|angry|upset|frustrat\w+|annoy\w+|scar\w+|afraid|"
@@ -96,7 +96,7 @@ _PATTERNS = {
     ),
 }
 _COMPILED = {act: tuple(map(re.compile, patterns)) for act, patterns in _PATTERNS.items()}
-_NOT_SHARED = re.compile(r"\bi (?:was|had) (?:so )?sorry\b")  # consoles, and tells nothing about the listener
+_NOT_SHARED = re.compile(r"\bi (?:was|had) (?:so )?sorry\b")  # these words console; they do not share anything
 
 
 @dataclass(frozen=True)

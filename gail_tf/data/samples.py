@@ -102,7 +102,7 @@ class Samples:
             trajectories: The trajectories.
             condition_tokens: The maximum number of tokens in a condition, which consists of history and prompt.
             response_tokens: The maximum number of tokens in a response.
-            with_sentiment: Whether each utterance in the history and the prompt is preceded by the control token for
+            with_sentiment: Whether the prompt, and each utterance in the history, is preceded by the control token for
                 its sentiment.
             emotions: A classifier, or None. If given, the control token for the prompt's emotion replaces the token for
                 its sentiment.

@@ -12,13 +12,13 @@ import numpy as np
 
 from gail_tf.data.sentiment import THRESHOLD, sentiment
 
-LEVELS = ("low", "even", "high")  # of the mean score, in the order of the sentiments' names
+LEVELS = ("low", "even", "high")  # levels of the mean score, in the order of the sentiments' names
 TRENDS = ("falling", "steady", "rising")
-STEEP = 0.1  # the smallest change of the compound score per turn that counts as falling or rising
+STEEP = 0.1  # the minimum change of the compound score per turn that counts as falling or rising
 
 
 class Course(NamedTuple):
-    """The course of the compound scores c_1 ... c_n of a user's n turns. All numbers are from -1 to 1.
+    """The course of the compound scores c_1 ... c_n of a user's n turns. All numbers lie between -1 and 1.
 
     Attributes:
         mean: The mean of the scores.
@@ -41,7 +41,7 @@ def course(history: Sequence[str], prompt: str) -> Course:
 
     Args:
         history: The utterances before the prompt, oldest first.
-        prompt: The user's last turn. Roles alternate, so every second utterance before it is the user's, too.
+        prompt: The user's last turn. Roles alternate, so every second utterance before it is also a turn of the user.
     """
     scores = _scores(history, prompt)
     if len(scores) == 1:

@@ -27,8 +27,8 @@ class Source:
         roberta: The pretrained RoBERTa of the discriminator: a folder, or a name on the Hub. If None, a small RoBERTa
             with random weights is used if the settings require a RoBERTa.
         glove: A file of word vectors for RL-Seq2Seq. If None, word vectors are fitted to the prompts.
-        skip_bad_lines: Whether lines that cannot be used are skipped and counted. If not, the first such line raises an
-            error.
+        skip_bad_lines: Whether lines that cannot be used are skipped and counted. If False, the first such line raises
+            an error.
         format: The format of all files in `data` and `general`, one of `keras_gca.data.conversations.FORMATS`. If None,
             the format of each file is detected.
         agreed: Whether a network that is not on this machine may be downloaded without asking the user.
@@ -70,7 +70,7 @@ class Source:
         """
         seq2seq = config.algorithm == "rl_seq2seq"
         if self.roberta is not None and config.judge.discriminator_encoder != "roberta":
-            raise UserError("--roberta: D has another encoder; --discriminator-encoder roberta is expected")
+            raise UserError("--roberta: D has another encoder; use --discriminator-encoder roberta")
         if seq2seq and self.model is not None:
             raise UserError("--model: --algorithm rl_seq2seq trains two LSTMs and no other network; leave out --model")
         if self.glove and not seq2seq:
@@ -86,7 +86,8 @@ class Source:
             splits: See `DataSettings.splits`.
 
         Returns:
-            The trajectories, and the counts of bad lines. Later readers of other files add to these counts.
+            The trajectories, and the counts of bad lines. When other files are read later, their bad lines are added to
+            these counts.
 
         Raises:
             UserError: A file is missing or damaged. The message names the file and the line.

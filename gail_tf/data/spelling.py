@@ -9,7 +9,7 @@ import re
 _CHARACTERS = str.maketrans({"‘": "'", "’": "'", "ʼ": "'", "′": "'", "`": "'", "´": "'", "“": '"', "”": '"',
                              "。": ". ", "、": ", ", "\x7f": " ", "\xa0": " "})  # fmt: skip
 
-# Applied in this order. They undo the spacing of DailyDialog; other text is unchanged.
+# These rules are applied in this order. They undo the spacing of DailyDialog; other text is unchanged.
 _RULES = tuple(
     (re.compile(pattern), replacement)
     for pattern, replacement in (

@@ -24,9 +24,9 @@ from keras_gca.storage import json_files
 from keras_gca.storage.atomic import replacing
 
 BYTES = 256
-TOKENIZER = "tokenizer.json"  # this file alone contains the whole tokenizer
+TOKENIZER = "tokenizer.json"  # this file contains the complete tokenizer
 
-# The regular expressions with which the supported models divide a text into words before BPE. Other expressions are
+# The regular expressions that the supported models use to divide a text into words before BPE. Other expressions are
 # rejected, because with a hostile regular expression some texts make the library `tokenizers` panic.
 _PATTERNS = (
     r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+",  # GPT-2
@@ -172,7 +172,7 @@ def read_byte_level(
         required: Special tokens that the files must have.
         others: Special tokens that are added after all other tokens if the files lack them.
         divided: Whether the tokenizer may also divide a text into words in the same way as SmolLM2, Llama 3 or Qwen2.
-            If not, it must divide a text in the same way as GPT-2.
+            If False, it must divide a text in the same way as GPT-2.
 
     Returns:
         The tokenizer, and the number of tokens in the files.
@@ -279,7 +279,7 @@ def _is_gpt2s(read: tokenizers.Tokenizer) -> bool:
 
 
 def _is_byte_level(read: tokenizers.Tokenizer, divided: bool) -> bool:
-    """Whether a tokenizer is like GPT-2's or, if `divided` is true, like that of SmolLM2, Llama 3 or Qwen2."""
+    """Whether a tokenizer is like the one of GPT-2 or, if `divided` is true, of SmolLM2, Llama 3 or Qwen2."""
     if not isinstance(read.model, models.BPE) or not isinstance(read.decoder, decoders.ByteLevel):
         return False
     if not divided or not isinstance(read.pre_tokenizer, pre_tokenizers.Sequence):

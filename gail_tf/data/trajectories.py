@@ -26,7 +26,7 @@ FRACTIONS = (0.7, 0.2, 0.1)  # Section 4.2: train, test, validation
 class Trajectory:
     """An expert's response with the history and the prompt that it answers.
 
-    History and prompt are the paper's state, and the response is its action.
+    In the paper's terms, the history and the prompt are the state, and the response is the action.
 
     Attributes:
         history: All utterances of the conversation before the prompt, oldest first. It is empty at the first turn of a
@@ -38,8 +38,8 @@ class Trajectory:
         source: The name of the corpus format, as in `keras_gca.data.conversations`, or "tweets".
         conversation: The number of the conversation among all conversations that `read_trajectories` read in one call.
         turn: The number of the turn, counted from 1.
-        part: The split (train, validation or test) to which the authors of the corpus assigned the conversation. None
-            if official splits were not requested, or after the trajectories have been divided.
+        part: The split (train, validation or test) to which the authors of the corpus assigned the conversation. It is
+            None if official splits were not requested, and after the trajectories have been divided.
     """
 
     history: tuple[str, ...]
@@ -73,9 +73,9 @@ def read_trajectories(
 
     Args:
         conversations: Files in any format that `keras_gca.data.conversations` supports.
-        tweets: Files in the formats of `read_tweets`.
+        tweets: Files in the formats that `read_tweets` supports.
         turns: See `conversation_trajectories`.
-        bad: Handles bad lines. If None, the first bad line raises an error.
+        bad: The handler of bad lines. If None, the first bad line raises an error.
         format: The format of all files of conversations, one of `FORMATS`. If None, the format of each file is
             detected.
         splits: With "official", each trajectory keeps the split (train, validation or test) to which the authors of the
@@ -146,7 +146,7 @@ def read_tweets(path: str | os.PathLike, bad: BadLines | None = None) -> list[st
 
     Args:
         path: A CSV file (.csv) with a column `text`, or any other file with one tweet per line.
-        bad: Handles bad lines. If None, the first bad line raises an error.
+        bad: The handler of bad lines. If None, the first bad line raises an error.
 
     Raises:
         UserError: The file is missing, has no such column or does not contain any tweets, or a line is bad.
@@ -193,9 +193,9 @@ def split(trajectories: Sequence[Trajectory], seed: int, fractions: tuple[float,
     """Divide trajectories by conversation into train, test and validation splits (Section 4.2: 70, 20 and 10 %).
 
     Conversations are put in an order that depends only on their first two utterances and the seed, and this order is
-    cut into three splits. The result does not depend on the platform or on the order in which conversations were read.
-    Conversations whose first two utterances are equal, except for case and punctuation, stay together. Therefore equal
-    trajectories never occur in two splits. Within a split, repetitions are kept.
+    divided into three splits. The result does not depend on the platform or on the order in which conversations were
+    read. Conversations whose first two utterances are equal, except for case and punctuation, stay together. Therefore
+    equal trajectories never occur in two splits. Within a split, repetitions are kept.
 
     Trajectories with an official split stay in this split. Only the other trajectories are divided.
 

@@ -75,7 +75,7 @@ def histories(runs: Mapping[str, Sequence[GAILRun]]) -> dict[str, list[curves.Hi
 
 
 def table(measurements: Measurements, question: str) -> Table:
-    """Make a table of the means and standard deviations over each variant's runs. Its caption is the question."""
+    """Make a table of the means and standard deviations over each variant's runs, with the question as its caption."""
     titles = [title for title in METRICS if title in next(iter(measurements.values()))[0]]
     lines = []
     for system, runs in measurements.items():
@@ -85,7 +85,7 @@ def table(measurements: Measurements, question: str) -> Table:
 
 
 def paired_tests(measurements: Measurements) -> list[PairedTest]:
-    """Compare each pair of variants over the seeds; a single seed gives no tests.
+    """Compare each pair of variants over the seeds. With a single seed, there are no tests.
 
     The logarithms of perplexities are compared, in nats per word.
     """

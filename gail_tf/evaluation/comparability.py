@@ -16,8 +16,9 @@ def system_of(run: GAILRun, config: GAILConfig, policy: str) -> str:
 
     A policy trained by imitation belongs to the system that is named after its algorithm. For TextGAIL there are
     several systems, one for each encoder of D, because the original TextGAIL uses a pretrained encoder. All policies
-    trained only by maximum likelihood belong to one system, whatever the algorithm of their run; those of RL-Seq2Seq
-    belong to another. Each way in which `--algorithm selection` chooses a response is also a system.
+    trained only by maximum likelihood belong to one system, whatever the algorithm of their run, but such policies of
+    RL-Seq2Seq belong to a separate system. Each way in which `--algorithm selection` chooses a response is also a
+    system.
     """
     if policy in SELECTIONS:
         return policy
@@ -68,7 +69,7 @@ def _refuse_other_data(first: GAILRun, of_first: GAILConfig, other: GAILRun, of_
         if facts[1][name] != there:
             raise UserError(
                 f"{other.path}: the --{name} of this run ({facts[1][name] or 'not given'}) differs from the --{name} "
-                f"of {first.path} ({there or 'not given'}); runs with the same data are expected"
+                f"of {first.path} ({there or 'not given'}); choose runs with the same data"
             )
 
 
@@ -103,8 +104,8 @@ def refuse_other_condition(path: Path, wanted: Mapping[str, Any]) -> None:
         if there[name] != value:
             option = name.replace("_", "-")
             raise UserError(
-                f"{path}: this run has --{option} {there[name]}, but the experiment compares runs with "
-                f"--{option} {value}; another folder is expected for --runs"
+                f"{path}: this run has --{option} {there[name]}, but the experiment compares runs with --{option} "
+                f"{value}; choose another folder with --runs"
             )
 
 

@@ -61,7 +61,7 @@ class Setup:
         source: The files and pretrained networks. It has a `model` only if the scale is "paper" or "pretrained".
         encoder: The independent encoder, for `Options`.
         grid: Whether the policies are also compared over a grid of temperatures and top-p values.
-        variants: The variants to compare in place of those of the experiment, or None.
+        variants: The variants to compare, or None for the variants that the experiment lists.
     """
 
     runs: Path
@@ -122,8 +122,8 @@ def run_experiment(
         name: One of EXPERIMENTS.
         setup: The folder, the seeds and the settings of the training runs.
         strategy: The distribution strategy of the training runs, or None for one device.
-        limit: A time limit, at which training stops as with Ctrl-C and after which no further run is measured, or None
-            for no limit.
+        limit: A time limit, or None for no limit. When it is reached, training stops as with Ctrl-C, and no further run
+            is measured.
 
     Returns:
         The results and tables, or None if the user has interrupted the experiment or its time has run out.
@@ -165,7 +165,7 @@ def finished(folder: Path) -> dict[str, list[GAILRun]]:
         The finished training runs of each variant that has any, sorted by seed.
 
     Raises:
-        UserError: There is no finished training run, or only one of the variant PRETRAINED.
+        UserError: There is no finished training run, apart from runs of the variant PRETRAINED.
     """
     finished_runs = {}
     for variant in VARIANTS:
@@ -222,14 +222,14 @@ def table_of_runs(finished_runs: dict[str, list[GAILRun]]) -> Table:
             )
         )
     header = ("variant", "starts from", "own settings", "seeds", "epochs", "updates")
-    return Table(None, "Training runs: epochs of maximum likelihood and updates of imitation.", header, rows, 4)
+    return Table(None, "Training runs, with epochs of maximum likelihood and updates of imitation.", header, rows, 4)
 
 
 # Training
 
 
 def _train(name: str, seed: int, setup: Setup, strategy: tf.distribute.Strategy | None, limit: TimeLimit) -> bool:
-    """Train or resume a variant, after the variant from which it starts; return whether the training is finished."""
+    """Train or resume a variant and, before it, the variant from which it starts; return whether both are finished."""
     if name == PRETRAINED and setup.source.model is not None:
         return True
     variant, path = VARIANTS[name], setup.folder(name, seed)

@@ -61,7 +61,7 @@ class HeldOutEmotions:
             fit: A function that trains a classifier.
             test: The test trajectories.
             validation: The validation trajectories.
-            seed: The seed with which the test conversations are divided into parts.
+            seed: The seed that determines how the test conversations are divided into parts.
 
         Returns:
             The classifiers, or None if no test prompt has a label, or if the training data of a classifier have fewer
@@ -99,7 +99,7 @@ class HeldOutEmotions:
         }
 
     def beside(self, responses: Sequence[str], trajectories: Sequence[Trajectory]) -> dict[str, Estimate]:
-        """Compute values with which to compare the means of `scores`: agreement by chance, and classifier accuracy."""
+        """Compute the values to which the means of `scores` are compared: chance agreement and classifier accuracy."""
         classes = self.classify(responses, trajectories)
         conversations = np.array([trajectory.conversation for trajectory in trajectories])
         floors = {
@@ -110,7 +110,7 @@ class HeldOutEmotions:
         return {title: Estimate(value) for title, value in values.items()}
 
     def of_humans(self, trajectories: Sequence[Trajectory]) -> dict[str, Estimate]:
-        """Compute the agreement of human responses with their prompts, and the values with which to compare it."""
+        """Compute the agreement of human responses with their prompts, and the values to which it is compared."""
         responses = [trajectory.response for trajectory in trajectories]
         agreed = float(self.scores(responses, trajectories)[PROMPT].mean())
         return {PROMPT: Estimate(agreed)} | self.beside(responses, trajectories)

@@ -1,4 +1,4 @@
-"""Measures responses with an independent encoder, which is the same for all systems: MAUVE, relevance and similarity.
+"""Measures the MAUVE, relevance and similarity of responses with an independent encoder, the same for all systems.
 
 Cosines depend on the encoder and the corpus. Therefore the mean cosine of pairs that do not belong together is
 subtracted from each cosine. This mean is the value expected by chance. A result of 0 means that a system is not better
@@ -59,7 +59,7 @@ class IndependentMeasures:
     Args:
         encoder: The encoder.
         answered: The n trajectories whose prompts are answered.
-        further: Other trajectories, whose human responses are compared with those of `answered`.
+        further: Other trajectories, whose human responses are compared with the human responses in `answered`.
     """
 
     def __init__(self, encoder: Encoder, answered: Sequence[Trajectory], further: Sequence[Trajectory]):

@@ -40,7 +40,7 @@ def mauve(generated: np.ndarray, human: np.ndarray, seed: int = 0) -> float:
 
 
 def clustered(generated: np.ndarray, human: np.ndarray, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """Return the index of each text's cluster, (n,) and (m,) int64; arguments and errors are those of `mauve`."""
+    """Return the index of each text's cluster, (n,) and (m,) int64; see `mauve` for the arguments and errors."""
     if min(len(generated), len(human)) < 2:
         raise ValueError("MAUVE needs two or more texts in each set")
     clusters = max(2, round(min(len(generated), len(human)) / TEXTS_PER_CLUSTER))

@@ -37,7 +37,7 @@ from keras_gca.engine.training_loop import progress
 from keras_gca.errors import UserError, refuse_missing
 from keras_gca.evaluation.statistics import Estimate
 
-DIMENSION, WINDOW, X_MAX, EPOCHS = 50, 5, 10.0, 20  # for fitting word vectors; enough to distinguish words
+DIMENSION, WINDOW, X_MAX, EPOCHS = 50, 5, 10.0, 20  # the settings with which word vectors are fitted
 MAUVE_TEXTS = 100  # with fewer texts, there are too few clusters for a meaningful value
 
 
@@ -176,7 +176,7 @@ class _Measuring:
 
     def cost(self, names: Sequence[str]) -> cost.Estimate:
         policies = {name: self._agent.policies[name] for name in names if name not in SELECTIONS}
-        if len(policies) < len(names):  # D's reading of a candidate is taken to cost as much as MAUVE's
+        if len(policies) < len(names):  # D is assumed to read a candidate as fast as MAUVE does
             candidates = range(self._agent.config.rollout.selection_candidates)
             policies |= {f"candidate {i}": self._agent.policies[MAXIMUM_LIKELIHOOD] for i in candidates}
         return estimate.of_evaluation(self._agent.config, policies, self._samples.batch, self._rows, self._size)

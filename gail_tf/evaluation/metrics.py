@@ -39,8 +39,8 @@ class Likelihoods(NamedTuple):
     """The likelihoods of n human responses under a policy, given history and prompt.
 
     Attributes:
-        nll: The negative log-likelihood of each response's tokens, END included, in nats, (n,) float64.
-        tokens: The number of tokens in each response, END included, (n,) int64. A response that is longer than the
+        nll: The negative log-likelihood of each response's tokens, including END, in nats, (n,) float64.
+        tokens: The number of tokens in each response, including END, (n,) int64. A response that is longer than the
             policy's limit is truncated, and then has no END.
         words: The number of words in the same text, plus one for END, (n,) int64. The number of words does not depend
             on the policy's tokenizer. If a response is truncated inside a word, the remaining part counts as one word.
@@ -260,7 +260,7 @@ def compare(
         first: The first system's scores, (n,), one for each trajectory. If scores are defined for smaller units, for
             example words, a trajectory's score is the sum over its units.
         second: The second system's scores, (n,).
-        weights: The number of units in each trajectory, (n,): 1, or the number of its words.
+        weights: The number of units in each trajectory, (n,), for example the number of its words, or 1.
         conversations: The number of each trajectory's conversation, (n,). All trajectories of a conversation are
             flipped together.
         seed: The seed of the flips.

@@ -1,7 +1,7 @@
-"""Measures the quality of responses by a pretrained language model from which no compared system was trained.
+"""Measures the quality of responses with a pretrained language model that none of the compared systems started from.
 
-The model reads the conversation as plain text and has not been fine-tuned. If a system had been trained from this
-model, the model would prefer the responses of that system.
+The model reads the conversation as plain text and has not been fine-tuned. If the training of a system had started from
+this model, the model would prefer the responses of that system.
 """
 
 from collections.abc import Sequence
@@ -54,7 +54,7 @@ class OutsideModel:
         """Compute the negative log-likelihoods of responses, given their conversations, and the numbers of words.
 
         The perplexity per word is exp(sum of the first column / sum of the second column). The tokenizer divides
-        unknown words into subwords. Therefore the probability of a word that does not exist is that of its subwords.
+        unknown words into subwords. Therefore a word that does not exist has the probability of its subwords.
 
         Args:
             asked: The n trajectories that are answered.
@@ -72,7 +72,7 @@ class OutsideModel:
 
 
 def refuse_own_model(runs: Sequence[GAILRun], model: str) -> None:
-    """Raise UserError if one of the runs was trained from the model that is to measure its quality.
+    """Raise UserError if the training of one of the runs started from the model that is to measure its quality.
 
     Args:
         runs: The runs.
@@ -84,5 +84,5 @@ def refuse_own_model(runs: Sequence[GAILRun], model: str) -> None:
         trained_from = run.source().get("model")
         if model == trained_from or (base is not None and base.sha256 == sha256):
             raise UserError(
-                f"--quality-model {model}: {run.path} was trained from this model; use the 5-gram model for this run"
+                f"--quality-model {model}: {run.path} started from this model; use the 5-gram model for this run"
             )

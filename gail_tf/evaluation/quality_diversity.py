@@ -1,8 +1,7 @@
 """Measures policies over a grid of temperatures and top-p values; see `keras_gca.evaluation.quality_diversity`.
 
 Quality is the perplexity of the responses under a 5-gram model of the experts' responses, or under a pretrained
-language model from which no run was trained. With an independent encoder, the best points are those with the highest
-MAUVE.
+language model that no run started from. With an independent encoder, the best points are those with the highest MAUVE.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -47,8 +46,8 @@ class How:
     Attributes:
         settings: The points of the grid.
         seed: The seed of the responses.
-        max_responses: The maximum number of validation conversations, and of test conversations, that are answered at
-            each point of the grid.
+        max_responses: The maximum number of conversations from each of the validation and the test set that are
+            answered at each point of the grid.
         batch_size: The number of responses that are drawn at a time.
         quality_model: The pretrained language model that measures quality, in any form that `locate` accepts. If None,
             a 5-gram model of the training responses is used.
@@ -81,8 +80,8 @@ def measure_runs(paths: Sequence[str | Path], how: How = DEFAULT, limit: TimeLim
         The results, or None if time runs out before all points are measured.
 
     Raises:
-        UserError: The runs are not comparable, or one of them is not finished or was trained from the model that
-            measures quality.
+        UserError: The runs are not comparable, or one of them is not finished, or one of them started from the model
+            that measures quality.
     """
     runs = [GAILRun.open(path, "quality_diversity") for path in paths]
     refuse_incomparable(runs)
@@ -110,7 +109,7 @@ def measure_policies(
         The results, or None if time runs out before all points are measured.
 
     Raises:
-        UserError: A run cannot be read, or was trained from the model that measures quality.
+        UserError: A run cannot be read, or it started from the model that measures quality.
     """
     outside, encoder = None, None
     if how.quality_model is not None:
@@ -159,7 +158,7 @@ def _open(
 
 
 def _asked(trajectories: Sequence[Trajectory], how: How) -> list[Trajectory]:
-    """Return the trajectories to answer: those of conversations or, if there are no conversations, tweets."""
+    """Return the trajectories to answer, which come from conversations or, if there are none, from tweets."""
     parts = metrics.parts(trajectories)
     rows = parts[metrics.ALL] if metrics.ALL in parts else parts[metrics.TWEETS]
     return [trajectories[row] for row in rows[metrics.spread(len(rows), how.max_responses)]]

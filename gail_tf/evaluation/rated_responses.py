@@ -1,4 +1,4 @@
-"""Measures how well a run's D, likelihood and an encoder's relevance agree with people's ratings of responses."""
+"""Measures how well D, the likelihood and the relevance by an encoder agree with people's ratings of responses."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -31,7 +31,7 @@ def evaluate_ratings(
 ) -> dict[str, Any]:
     """Compare the measures of a run with people's ratings.
 
-    Contexts that occur in the run's corpus are left out, whether in training, validation, test or pretraining data.
+    Contexts that occur in the run's corpus (its training, validation, test or pretraining data) are left out.
 
     Args:
         run: The run folder.
@@ -60,7 +60,7 @@ def evaluate_ratings(
 
 
 def conversations(data: Data) -> list[tuple[str, ...]]:
-    """Return the utterances of all conversations in a run's corpus, some of which are the beginnings of longer ones."""
+    """Return the utterances of all conversations in a run's corpus, and of the beginnings of these conversations."""
     trajectories = (*data.train, *data.test, *data.validation)
     return [*data.general, *((*one.history, one.prompt, one.response) for one in trajectories)]
 

@@ -111,7 +111,7 @@ def evaluate_runs(
         UserError: The runs are not comparable, or one of them is not finished.
     """
     if output is not None and output.exists() and not output.is_dir():
-        raise UserError(f"{output}: this is a file; --output with a folder is expected")
+        raise UserError(f"{output}: this is a file; choose a folder with --output")
     runs = [GAILRun.open(path, "evaluate") for path in paths]
     refuse_incomparable(runs, named)
 
@@ -193,7 +193,7 @@ def write(
 
 
 def tables_of(by_system: Systems, results: Sequence[PairedTest], beside_paper: bool) -> list[Table]:
-    """Make Table 2, the table of response metrics and, if they have rows, those of finer parts and of paired tests."""
+    """Make Table 2, the table of response metrics and, if they have rows, the tables of finer parts and of tests."""
     tables = [table_2(by_system, beside_paper), table_of_responses(by_system)]
     if finer_parts_of(by_system):
         tables.append(table_of_parts(by_system))

@@ -1,12 +1,12 @@
 """Lets the discriminator D choose among a policy's responses, in place of training the policy by imitation.
 
-The policy is the one after maximum likelihood training. If D is right, its odds that an expert wrote a response are the
+The policy has been trained only by maximum likelihood. If D is right, its odds that an expert wrote a response are the
 experts' probability of the response divided by the policy's probability. One of N responses is chosen with a
 probability in proportion to D's odds. The larger N is, the closer such responses come to the experts' distribution
 (sampling-importance resampling, Rubin 1987), although the policy's weights do not change.
 
 Two other ways of choosing serve as controls. A random choice gives responses of the unchanged policy. The choice of the
-likeliest response shows the effect of reduced diversity alone.
+likeliest response shows the effect of merely reducing diversity.
 """
 
 from collections.abc import Callable
@@ -21,7 +21,7 @@ from gail_tf.imitation.phases import MAXIMUM_LIKELIHOOD
 from gail_tf.policies.sampling import Sampling
 
 BY_ODDS, AT_RANDOM, BY_LIKELIHOOD = "selection_by_odds", "selection_at_random", "selection_by_likelihood"
-SELECTIONS = (AT_RANDOM, BY_LIKELIHOOD, BY_ODDS)  # the ways of choosing; their names appear beside those of policies
+SELECTIONS = (AT_RANDOM, BY_LIKELIHOOD, BY_ODDS)  # the ways of choosing, which are listed like policies
 
 
 def speakers_of(agent: GAILAgent) -> tuple[str, ...]:
@@ -30,7 +30,7 @@ def speakers_of(agent: GAILAgent) -> tuple[str, ...]:
 
 
 class Selector:
-    """Draws candidate responses from an agent's policy after maximum likelihood training, and chooses among them.
+    """Draws candidate responses from the policy that was trained only by maximum likelihood, and chooses among them.
 
     Args:
         agent: The agent, whose D chooses.

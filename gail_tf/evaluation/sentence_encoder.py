@@ -13,7 +13,7 @@ LIMIT = 128  # the maximum number of tokens in a text; according to its files, a
 
 
 class SentenceEncoder:
-    """Computes a vector for each text. No other text affects it.
+    """Computes a vector for each text, independently of the other texts.
 
     Args:
         bert: The network.

@@ -93,7 +93,7 @@ def systems(evaluations: Sequence[RunEvaluation], named: Mapping[Path, str] | No
             same = [other.run for other in by_system.get(system, []) if other.run.config.seed == evaluation.config.seed]
             if same:
                 remarks.append(
-                    f"{evaluation.run.path}: the policy after maximum likelihood is left out, because "
+                    f"{evaluation.run.path}: the policy trained only by maximum likelihood is left out, because "
                     f"{same[0].run.path} already has one with seed {evaluation.config.seed}"
                 )
             else:
@@ -103,7 +103,7 @@ def systems(evaluations: Sequence[RunEvaluation], named: Mapping[Path, str] | No
 
 
 def paired_tests(by_system: Systems, seed: int = 0) -> list[PairedTest]:
-    """Compare each pair of systems, for each seed over conversations and, if there are several seeds, over the seeds.
+    """Compare each pair of systems: for each seed over conversations and, if there are several seeds, over the seeds.
 
     Two runs are compared if they have the same seed and the same test trajectories. Tweets are left out, unless all
     test trajectories are tweets.
@@ -201,7 +201,7 @@ def parts_of(by_system: Systems) -> list[str]:
 
 
 def finer_parts_of(by_system: Systems) -> list[str]:
-    """Return the parts that were measured in addition to those of `parts_of`; see `finer_parts.finer_parts`."""
+    """Return the measured parts that `parts_of` does not return; see `finer_parts.finer_parts`."""
     present = {part: None for measured in by_system.values() for one in measured for part in one.policy.figures}
     return [part for part in present if part not in (*metrics.TURNS, metrics.ALL, metrics.TWEETS)]
 
@@ -235,7 +235,7 @@ def histories(by_system: Systems) -> dict[str, list[curves.History]]:
 
 
 def interval_of(measured: Sequence[Measured], part: str, figure: str, value: Summary) -> tuple[float, float] | None:
-    """Return a metric's interval: of the mean for several runs, or from the bootstrap for a single run.
+    """Return a metric's interval, which comes from the runs' values or, for a single run, from the bootstrap.
 
     Args:
         measured: The runs of a system.

@@ -60,8 +60,9 @@ def table_of_parts(by_system: Systems) -> Table:
         for part in (*finer_parts_of(by_system), metrics.ALL)
     ]
     caption = (
-        "By corpus and turn, and by whether the human response occurs in the training set (ignoring case and "
-        f"punctuation){kind_of_bars(by_system)}. Only rows of the same corpus show the effect of the turn."
+        "Perplexity and BLEU by corpus and turn, and by whether the human response occurs in the training set "
+        f"(ignoring case and punctuation){kind_of_bars(by_system)}. Only rows of the same corpus show the effect of "
+        "the turn."
     )
     return Table(None, caption, ("", "part", *map(name, by_system)), rows, 2)
 
@@ -111,9 +112,10 @@ def table_3(by_system: Systems, count: int, seed: int) -> list[Table]:
     """Make examples as in Table 3: the history, the prompt, the response of each system and the human response.
 
     Args:
-        by_system: The systems. Systems without a run that has the same test trajectories as the first run are left out.
+        by_system: The systems. A system is left out if none of its runs has the same test trajectories as the first
+            run.
         count: The number of examples, which are drawn from the answered conversations of the first run.
-        seed: The seed with which they are drawn.
+        seed: The seed that determines which examples are drawn.
     """
     first = next(iter(by_system.values()))[0]
     same = {

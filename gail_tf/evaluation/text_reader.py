@@ -12,7 +12,7 @@ from keras_gca.engine.compiled import Compiled
 
 
 class TextReader:
-    """Computes the features of texts. Each text is read without a prompt, and no other text affects its features.
+    """Computes the features of texts. Each text is read without a prompt and independently of the other texts.
 
     Args:
         policy: The policy.

@@ -14,7 +14,7 @@ class Variant(NamedTuple):
 
     Attributes:
         start: The variant from whose GPT-2 this variant starts, or None if it starts from scratch. If --gpt2 is given,
-            the GPT-2 of that option replaces that of the variant "pretrained".
+            the GPT-2 that it names is used instead of the GPT-2 of the variant "pretrained".
         settings: The settings that define the variant.
     """
 
@@ -161,7 +161,7 @@ SCALES: dict[str, dict[str, Any]] = {
     "paper": {"preset": "paper"},
 }
 
-# How an evaluation draws responses at those scales at which it does not draw them as in the paper.
+# How an evaluation draws responses at the scales that do not use the paper's way of drawing.
 ANSWERING = {"pretrained": UNFILTERED}
 
 
@@ -171,7 +171,7 @@ def variants_of(experiment: str, scale: str, chosen: Sequence[str] | None = None
     Args:
         experiment: A key of EXPERIMENTS.
         scale: A key of SCALES.
-        chosen: The variants that the user has chosen in place of those of the experiment, or None.
+        chosen: The variants that the user has chosen, or None for the variants that the experiment lists.
     """
     if chosen is not None:
         return chosen
@@ -184,8 +184,8 @@ def settings_of(name: str, scale: str, given: dict[str, Any], with_roberta: bool
     Args:
         name: A key of VARIANTS.
         scale: A key of SCALES.
-        given: The settings that the user has given. They override those of the scale, but not those that define an
-            algorithm or a variant.
+        given: The settings that the user has given. They override the settings of the scale, but not the settings that
+            define an algorithm or a variant.
         with_roberta: Whether there is a pretrained RoBERTa for TextGAIL.
     """
     own = VARIANTS[name].settings

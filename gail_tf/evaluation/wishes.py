@@ -92,7 +92,7 @@ def table(measured: Wishes) -> Table:
 
 
 def paired_tests(measured: Wishes) -> list[PairedTest]:
-    """Compare, for each wish, the shares without and with it over the seeds; a single seed gives no tests."""
+    """Compare the shares without and with each wish over the seeds. With a single seed, there are no tests."""
     rows: list[tuple[tuple[str, str], int | None, str, Comparison]] = []
     for variant, runs in measured.items():
         title = variant.replace("_", " ")

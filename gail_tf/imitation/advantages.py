@@ -69,7 +69,7 @@ class AdvantageEstimator:
             kl_per_token: The KL to the reference in this update, in nats per generated token.
 
         Returns:
-            The weight under its name in the log, or an empty dictionary if the reward does not include this KL.
+            A dictionary of the weight by its name in the log. It is empty if the reward does not include this KL.
         """
         settings = self.config.reward
         if not settings.reference_kl_coefficient:

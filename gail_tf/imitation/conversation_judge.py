@@ -1,4 +1,4 @@
-"""Lets a judge, for example D, judge responses to conversations, as a chat and an evaluation need it."""
+"""Lets a judge, for example D, judge responses to conversations in a chat or in an evaluation."""
 
 from collections.abc import Sequence
 
@@ -19,7 +19,7 @@ class ConversationJudge:
 
     Args:
         judge: The judge.
-        reference: Computes the features that the judge reads.
+        reference: The reference, which computes the features that the judge reads.
         config: The settings of the training.
     """
 
@@ -43,7 +43,7 @@ class ConversationJudge:
             texts: (B,), the responses as text.
 
         Returns:
-            (B, R) float32. Padding has NaN. If D judges only whole responses, all tokens but the last have NaN, too.
+            (B, R) float32, NaN at padding. If D judges only whole responses, all tokens except the last also have NaN.
         """
         count = len(texts) // len(read)
         logits = self.expert_logits(batch, tokens, masks, read, texts)
@@ -58,7 +58,7 @@ class ConversationJudge:
     def expert_logits(
         self, batch: Batch, tokens: np.ndarray, masks: np.ndarray, read: Sequence[Sequence[str]], texts: Sequence[str]
     ) -> np.ndarray:
-        """Compute the logits with which D judges B responses of R tokens; the arguments are those of `log_expert`.
+        """Compute the logits that D assigns to B responses of R tokens; see `log_expert` for the arguments.
 
         Returns:
             (B,) float32, or (B, R) float32 if D judges each token. The higher the logit, the more certain is D that an

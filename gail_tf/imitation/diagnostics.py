@@ -63,9 +63,9 @@ def row(
     Args:
         rollouts: The buffer.
         judged: The result of `of_judgement`, computed before the policy and the judge learned from the buffer.
-        policy_log: The metrics of each step of the policy's optimiser; their means are logged.
+        policy_log: The metrics of each step of the policy's optimiser. Their means are logged.
         adapted: The coefficients that change from update to update, for example the share of demonstrations.
-        judge_log: The metrics of each pass of the judge over the buffer; those of the last pass are logged.
+        judge_log: The metrics of each pass of the judge over the buffer. The metrics of the last pass are logged.
         seconds: The duration of the update.
 
     Returns:

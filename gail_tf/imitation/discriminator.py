@@ -25,7 +25,7 @@ from keras_gca.errors import refuse_nan
 
 
 class Discriminator(Judge):
-    """D, which judges responses by the logits that an encoder computes (see `encoders.py`).
+    """The discriminator D, which judges responses by the logits that an encoder computes (see `encoders.py`).
 
     With `--discriminator contrastive` the encoder's outputs are scores. A single score has no meaning. The expert logit
     is the difference between the scores of two responses to the same prompt.

@@ -1,7 +1,7 @@
 """The losses of the discriminator: the binary loss of Eq. 6, and TextGAIL's contrastive loss.
 
-The sign convention is that of `rewards.py`: the discriminator outputs an `expert_logit`, which is high for the experts'
-responses. The D of Eq. 6 is instead high for the policy's responses: D = sigmoid(-expert_logit).
+The sign convention is the same as in `rewards.py`: the discriminator outputs an `expert_logit`, which is high for the
+experts' responses. The D of Eq. 6 is instead high for the policy's responses: D = sigmoid(-expert_logit).
 
 Shapes: B samples (responses), T tokens, F features.
 """

@@ -91,7 +91,7 @@ REMEDIES: dict[str, dict[str, str]] = {
         "label_smoothing": "D is never entirely certain about experts' responses (discriminator_losses.binary_loss)",
         "instance_noise": "noise on D's features (discriminator_losses.with_instance_noise)",
         "discriminator_passes": "fewer passes of D over each rollout",
-        "reward_form": "the form logit does not saturate where D is certain (rewards.REWARD_FORMS)",
+        "reward_form": "the reward form logit does not saturate where D is certain (rewards.REWARD_FORMS)",
     },
     "kl_runs_away": {
         "kl_penalty": "adaptive: C doubles while the KL is above its target (ppo_losses.adapt_kl_coefficient)",
@@ -130,7 +130,7 @@ def _failures(history: Sequence[Mapping[str, float]], limits: Limits) -> Iterato
         yield Failure(
             "discriminator_wins",
             f"the discriminator wins: it recognises {median['accuracy_expert']:.1%} of the experts' responses "
-            f"and {median['accuracy_generated']:.1%} of the policy's (limit {limits.accuracy:.0%})",
+            f"and {median['accuracy_generated']:.1%} of the policy's responses (limit {limits.accuracy:.0%})",
         )
     if median["kl_per_token"] > limits.kl_per_token:
         yield Failure(
@@ -149,12 +149,12 @@ def _failures(history: Sequence[Mapping[str, float]], limits: Limits) -> Iterato
     if factor > limits.length_factor or factor < 1 / limits.length_factor:
         yield Failure(
             "length_drifts",
-            f"the length of replies drifts: {median['response_length']:.1f} tokens on average, but the experts' have "
-            f"{median['expert_length']:.1f} (limit: a factor of {limits.length_factor:g})",
+            f"the length of replies drifts: {median['response_length']:.1f} tokens on average, but the experts' "
+            f"replies have {median['expert_length']:.1f} (limit: a factor of {limits.length_factor:g})",
         )
 
 
 def _median(history: Sequence[Mapping[str, float]], name: str, window: int) -> float:
-    """The median over the last `window` rows that hold the metric as a number, or NaN if there are fewer such rows."""
+    """The median over the last `window` rows in which the metric is a number, or NaN if there are fewer such rows."""
     values = [row[name] for row in history if not math.isnan(row.get(name, math.nan))][-window:]
     return float(statistics.median(values)) if len(values) == window else math.nan

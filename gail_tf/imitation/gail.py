@@ -40,7 +40,7 @@ class GAILTraining(GAILState):
                     yield from self.update(stage, optimiser)
 
     def maximum_likelihood(self, stage: Stage) -> Iterator[Event]:
-        """Run an epoch of maximum likelihood: on running text in the pretraining phase, else on expert responses."""
+        """Run an epoch of maximum likelihood on running text (in the pretraining phase) or on expert responses."""
         steps = yield from self.likelihood.epoch(stage, self._seeds())
         row = self.likelihood.end_of_epoch(stage)
         yield self._end(stage, steps, diagnostics.learned(row), row)
@@ -98,7 +98,7 @@ class GAILTraining(GAILState):
         """Collect a buffer of responses to the next prompts of the training data.
 
         Args:
-            human_ratio: The share of prompts that get the expert's response instead of the policy's.
+            human_ratio: The share of prompts that get the expert's response instead of a response of the policy.
 
         Returns:
             The buffer.

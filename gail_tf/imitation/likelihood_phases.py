@@ -160,11 +160,11 @@ class LikelihoodPhases:
             phase: The current phase.
             step: The number of completed steps in the current epoch.
             facts: The values that the method `facts` returned.
-            with_optimizer: Whether the checkpoint holds the phase's optimizer.
+            with_optimizer: Whether the checkpoint contains the phase's optimizer.
 
         Raises:
             KeyError: A value is missing.
-            ValueError: The checkpoint holds an optimizer, but `phase` is not one of the two phases.
+            ValueError: The checkpoint contains an optimizer, but `phase` is not one of the two phases.
         """
         self._step, self._sums = step, np.array(facts["sums"])
         if with_optimizer:

@@ -43,7 +43,7 @@ class MaximumLikelihood(AdamWLearner):
             seed: (2,) int32, the seed of dropout.
 
         Returns:
-            The mean, and a pair of the sum of the tokens' negative log-likelihoods and the number of tokens.
+            The mean, and a pair: the sum of the tokens' negative log-likelihoods, and the number of tokens.
         """
         losses = negative_log_likelihoods(self.policy, *batch, seeds=sample_seeds(seed, rows))
         return replicas.mean(losses), (tf.reduce_sum(losses), tf.size(losses))

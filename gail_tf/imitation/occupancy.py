@@ -1,8 +1,8 @@
 """Eq. 1-6 in NumPy, for a small number of states and actions. Algorithm 1 approximates these equations with networks.
 
 An occupancy measure rho is the discounted distribution of the (state, action) pairs that a policy visits, normalised to
-a sum of 1. rho_pi is the policy's, and rho_E is the expert's. D is the discriminator of Eq. 6: D(s, a) is high for the
-policy's pairs. H(pi) is the causal entropy of a policy. All arrays are float64.
+a sum of 1. rho_pi is the measure of the policy, and rho_E is the measure of the expert. D is the discriminator of
+Eq. 6: D(s, a) is high for the policy's pairs. H(pi) is the causal entropy of a policy. All arrays are float64.
 
 Shapes: there are S states and A actions. `transitions` is (S, A, S), the probabilities of the next state. `start` is
 (S,), the probabilities of the first state.

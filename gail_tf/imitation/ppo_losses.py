@@ -18,7 +18,7 @@ from keras_gca.engine.masked import masked, masked_mean, masked_sum
 from keras_gca.errors import UserError
 
 LEVELS = ("response", "token")
-LARGEST_LOG_RATIO = 20.0  # bounds exp(), which overflows float32 for much larger arguments, so that gradients are NaN
+LARGEST_LOG_RATIO = 20.0  # limits the argument of exp(); if it is much larger, float32 overflows and gradients are NaN
 KL_COEFFICIENT_RANGE = (1e-6, 1e6)  # bounds for C, which could not recover from 0 or from an overflow
 
 
@@ -297,7 +297,7 @@ def _counted(mask: tf.Tensor, level: str) -> tf.Tensor:
 
 
 def _paired(first: tf.Tensor, second: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """Convert both to float32. Raise ValueError if their shapes differ, because TensorFlow would broadcast them."""
+    """Convert two tensors to float32. Raise ValueError if their shapes differ; TensorFlow would broadcast them."""
     first, second = tf.cast(first, tf.float32), tf.cast(second, tf.float32)
     if not first.shape.is_compatible_with(second.shape):
         raise ValueError(f"shapes {first.shape} and {second.shape} differ; equal shapes are expected")
@@ -305,7 +305,7 @@ def _paired(first: tf.Tensor, second: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
 
 
 def _expected(log_p: tf.Tensor, values: tf.Tensor) -> tf.Tensor:
-    """p times values, and 0 where p is 0. There log p is minus infinity, and the plain product would be NaN."""
+    """p times values, but 0 where p is 0. Where p is 0, log p is minus infinity, and the plain product would be NaN."""
     possible = log_p > -float("inf")
     return tf.where(possible, tf.exp(log_p) * tf.where(possible, values, 0.0), 0.0)
 

@@ -1,4 +1,4 @@
-"""The frozen reference: the policy after maximum likelihood, which computes features and probabilities of responses.
+"""The reference, a frozen copy of the policy from before imitation, computes features and probabilities of responses.
 
 D is the discriminator. Shapes: B conditions (history and prompt) with a response each; C tokens in a condition, R
 tokens in a response; E the width of the language model's hidden states; F the number of features.
@@ -70,7 +70,7 @@ class Reading(NamedTuple):
 
 
 class Reference:
-    """The frozen policy with which imitation starts. It computes log-probabilities and the features that D reads.
+    """A frozen copy of the policy from before imitation. It computes log-probabilities and the features that D reads.
 
     The log-probabilities are needed to measure the KL divergence from the reference. One pass over a condition serves
     two responses to it: the response in the buffer, for which features and log-probabilities are computed, and the
@@ -132,9 +132,9 @@ class Reference:
         return self._in_parts(self.compiled_read_features, size, batch)["features"]
 
     def _in_parts(self, read: Compiled, size: int, batch: Batch, expert: Batch | None = None) -> dict[str, np.ndarray]:
-        """Compute the arrays that `read` returns for a batch, in parts of `size` rows.
+        """Compute the arrays that `read` returns for a batch, for `size` rows at a time.
 
-        The conditions in a part have similar lengths, so that little padding is needed.
+        Rows whose conditions have similar lengths are computed together, so that little padding is needed.
         """
         order, parts = np.argsort(batch.condition_lengths, kind="stable"), []
         for start in range(0, len(order), size):

@@ -33,8 +33,8 @@ class Rollouts(NamedTuple):
         log_probs: (B, R) float32, the tokens' log-probabilities under the policy that collected the buffer.
         reference: (B, R) float32, the same tokens' log-probabilities under the reference.
         states: (B, R, E) float32, the last hidden states of a frozen network before each token. They are stored only
-            for a policy that trains a head on top of the network, because then they never change. None for any other
-            policy.
+            for a policy that trains a head on top of the network, because then they never change. For any other policy,
+            this is None.
         given: The responses in the form that the discriminator D reads.
         expert: The experts' responses to the same prompts, in the same form.
         texts: The B responses as text.
@@ -131,8 +131,8 @@ class Collector:
         keep_experts: Whether to compute the features of all experts' responses at the first use and to store them. This
             saves time if several buffers use the same trajectories. Call `forget` when the reference changes.
         recompute: Whether to compute the log-probabilities of the policy's responses in a separate pass over them. If
-            not, the log-probabilities from sampling are used. The log-probabilities of human demonstrations are always
-            computed in a separate pass.
+            False, the log-probabilities from sampling are used. The log-probabilities of human demonstrations are
+            always computed in a separate pass.
     """
 
     def __init__(
@@ -225,7 +225,7 @@ class Collector:
 
 
 def _sentiments(asked: np.ndarray, answered: np.ndarray) -> np.ndarray:
-    """Join the sentiments of histories and prompts, (B, S - 1), with those of responses, (B,), to (B, S)."""
+    """Join the sentiments of histories and prompts, (B, S - 1), and of responses, (B,), to one array, (B, S)."""
     return np.concatenate([asked, answered[:, None]], axis=1)
 
 

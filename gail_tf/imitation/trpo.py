@@ -41,7 +41,8 @@ class TRPO(PolicyOptimiser):
     def improve(self, rollouts: Rollouts, advantages: np.ndarray, targets: np.ndarray, seed: int) -> Iterator[Metrics]:
         if rollouts.states is None:
             raise ValueError(
-                "TRPO needs rollouts with states, which are the input of a head on a frozen network; these have none"
+                "TRPO needs rollouts with states, which are the input of a head on a frozen network; these rollouts "
+                "have no states"
             )
         yield self.step(rollouts.batch, rollouts.states, advantages, rollouts.generated)
 

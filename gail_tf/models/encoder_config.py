@@ -39,7 +39,7 @@ class EncoderConfig:
         check_heads(self, "hidden_size", "num_attention_heads")
         for name in ("vocab_size", "max_position_embeddings"):
             if getattr(self, name) <= self.pad_token_id + 1:
-                raise UserError(f"{name} is {getattr(self, name)}; more than pad_token_id + 1 is expected")
+                raise UserError(f"{name} is {getattr(self, name)}; a number above pad_token_id + 1 is expected")
 
     @property
     def first_position(self) -> int:

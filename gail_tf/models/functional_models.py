@@ -1,7 +1,7 @@
-"""The two functional models of a causal language model, which share its layers: whole sequences, and one more token.
+"""The two functional models of a causal language model: one reads whole sequences, and the other reads one more token.
 
-Shapes: B sequences, T tokens, C places in the cache, E the width of a hidden state, K heads of keys and values, D the
-width of a head.
+Both models use the same layers. Shapes: B sequences, T tokens, C places in the cache, E the width of a hidden state, K
+heads of keys and values, D the width of a head.
 """
 
 from collections.abc import Callable, Sequence
@@ -24,13 +24,13 @@ def whole_model(
         embeddings: The layer that embeds tokens.
         blocks: The blocks, in their order.
         last_norm: The layer after the last block.
-        of_positions: Returns the arguments of the blocks that depend only on the positions.
+        of_positions: A function that returns the arguments of the blocks that depend only on the positions.
         first_adapted: The number of the first block with adapters, or None if no block has adapters.
         name: The name of the model.
 
     Returns:
-        A model of tokens, (B, T), positions, (B, T), visible, (B, T, T), and seeds of dropout, (B, 2). It returns the
-        states, (B, T, E), and each block's keys and values, (B, K, T, D).
+        A model with four inputs: tokens, (B, T), positions, (B, T), visible, (B, T, T), and seeds of dropout, (B, 2).
+        It returns the states, (B, T, E), and each block's keys and values, (B, K, T, D).
     """
     tokens = keras.Input((None,), dtype="int32", name="tokens")
     positions = keras.Input((None,), dtype="int32", name="positions")
@@ -61,14 +61,15 @@ def stepwise_model(
         embeddings: The layer that embeds tokens.
         blocks: The blocks, in their order.
         last_norm: The layer after the last block.
-        of_positions: Returns the arguments of the blocks that depend only on the positions.
+        of_positions: A function that returns the arguments of the blocks that depend only on the positions.
         cache_frame: K and D.
         dtype: The number format of the cache and of the kernels.
         name: The name of the model.
 
     Returns:
-        A model of tokens, (B, 1), positions, (B, 1), visible, (B, 1, C), the place of the new token in the cache, (),
-        the cache, and the kernels of each block. It returns the states, (B, 1, E), and the updated cache.
+        A model with six inputs: tokens, (B, 1), positions, (B, 1), visible, (B, 1, C), the place of the new token in
+        the cache, (), the cache, and the kernels of each block. It returns the states, (B, 1, E), and the updated
+        cache.
     """
     token = keras.Input((1,), dtype="int32", name="token")
     position = keras.Input((1,), dtype="int32", name="position")

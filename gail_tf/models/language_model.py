@@ -1,4 +1,4 @@
-"""The base class of causal language models in Keras 3, which read whole sequences, or token by token with a cache.
+"""The base class of causal language models in Keras 3, which read whole sequences or, with a cache, single tokens.
 
 A language model has two functional models with the same layers (`functional_models.py`). `whole` reads complete
 sequences, which may be padded on either side. `stepwise` reads one more token of each sequence and finds the keys and
@@ -46,18 +46,18 @@ class LanguageModel(abc.ABC):
     """Base class of the language models. A subclass makes the layers.
 
     Args:
-        config: The sizes of the network.
+        config: The dimensions of the network.
         seed: The seed of the initial weights.
-        adapters: The sizes of low-rank adapters, which all blocks or the last ones get, or None for no adapters.
-        precision: "float32" or "bfloat16". With "bfloat16", everything but softmax and norms is computed in bfloat16.
-            The weights are float32 in both cases, unless they are frozen.
-        shared: A network of the same sizes. This network uses the same weights, and only its adapters are new. If None,
-            new weights are made.
-        frozen: Whether the network's own weights, which are all but the adapters, never learn. Matrices and tables are
-            then stored in the precision of the computation.
+        adapters: The settings of low-rank adapters for all blocks or for the last ones, or None for no adapters.
+        precision: "float32" or "bfloat16". With "bfloat16", everything except the softmax and the norms is computed in
+            bfloat16. The weights are float32 in both cases, unless they are frozen.
+        shared: A network of the same dimensions. The new network uses its weights, and only the adapters are new. If
+            None, new weights are made.
+        frozen: Whether the network's own weights, which are all weights except the adapters, are never trained.
+            Matrices and tables are then stored in the precision of the computation.
 
     Attributes:
-        base: The pretrained network whose files hold this network's frozen weights, or None if there is none.
+        base: The pretrained network whose files contain this network's frozen weights, or None if there is none.
 
     Raises:
         UserError: The precision is unknown, the adapters require more blocks than the network has, or the machine has
@@ -82,7 +82,9 @@ class LanguageModel(abc.ABC):
             refuse_beyond_memory(count(config.shapes.values()), f"a {config.title}")
         adapted = 0 if adapters is None else adapters.blocks or config.depth
         if adapted > config.depth:
-            raise UserError(f"adapters for {counted(adapted, 'block')}, but the {config.title} has only {config.depth}")
+            raise UserError(
+                f"adapters are required for {counted(adapted, 'block')}, but the {config.title} has only {config.depth}"
+            )
         self.config = config
         self.adapters = adapters
         self.precision = precision
@@ -121,16 +123,16 @@ class LanguageModel(abc.ABC):
 
         Args:
             adapters: The adapters of each block, or None for a block without adapters.
-            initial: Draws the initial weights.
+            initial: The source of the initial weights.
             policy: The Keras policy of the precision.
-            shared: A network whose weights are used. Its layers are used, too, except the blocks, which are made anew
+            shared: A network whose layers and weights are used. Only the blocks are new layers with the same weights,
                 because their adapters differ. If None, new layers with new weights are made.
         """
 
     def _of_positions(self, positions: tf.Tensor) -> dict[str, tf.Tensor]:
-        """Return arguments of the blocks that depend only on the positions, (B, T) int32; this base class has none.
+        """Return the blocks' arguments that depend only on the positions, (B, T) int32. The base class returns none.
 
-        They are computed once, since all blocks get the same.
+        They are computed once, because all blocks get the same arguments.
         """
         return {}
 
@@ -192,7 +194,8 @@ class LanguageModel(abc.ABC):
         lengths = tf.reduce_sum(tf.cast(masks[0], tf.int32), axis=1, keepdims=True)
         positions = [positions_of(masks[0]), *(lengths + positions_of(part) for part in masks[1:])]
         widths = [tf.shape(part)[1] for part in parts]
-        number = tf.concat([tf.fill([width], i) for i, width in enumerate(widths)], 0)  # the part of each place
+        # For each place, 0 if it belongs to the sequence, otherwise the number of its continuation.
+        number = tf.concat([tf.fill([width], i) for i, width in enumerate(widths)], 0)
         visible = causal_mask(tf.concat(masks, 1)) & ((number == 0) | (number == number[:, None]))
         states, _ = self._read(tf.concat(parts, 1), tf.concat(positions, 1), visible)
         return tf.split(states, widths, axis=1, num=len(parts))
@@ -202,7 +205,7 @@ class LanguageModel(abc.ABC):
 
         Args:
             hidden: (..., E).
-            kernels: The result of `kernels()`, if a loop has it already.
+            kernels: The result of `kernels()`, if it has already been computed for a loop.
 
         Returns:
             (..., V) float32.
@@ -232,7 +235,7 @@ class LanguageModel(abc.ABC):
             capacity: The number of places in the cache, T or more.
 
         Returns:
-            The states after every token, (B, T, E) float32, and a cache whose first T places hold these tokens.
+            The states after every token, (B, T, E) float32, and a cache whose first T places contain these tokens.
 
         Raises:
             ValueError: T is greater than the number of positions.
@@ -249,7 +252,7 @@ class LanguageModel(abc.ABC):
         Args:
             tokens: (B,) int32.
             positions: The number of tokens before the new token in each sequence, (B,) int32.
-            mask: True at the places of the cache that hold tokens, the new token's place included, (B, C) bool.
+            mask: True at the places of the cache that contain tokens, including the new token's place, (B, C) bool.
             cache: The keys and values of the preceding tokens.
             place: The place of the cache where the new token's keys and values are written, () int32.
             kernels: The result of `kernels()`.
@@ -277,7 +280,7 @@ class LanguageModel(abc.ABC):
         return tf.cast(hidden, tf.float32), cache
 
     def _check_width(self, *parts: tf.Tensor) -> None:
-        """Raise ValueError if tokens that follow each other, (B, T) each, are more than the network has positions.
+        """Raise ValueError if arrays of successive tokens, (B, T) each, are together too long for the network.
 
         In a graph a width may be unknown; then nothing is checked.
         """

@@ -1,4 +1,4 @@
-"""The base class of the configs of GPT-2 and of the Llama family, which gives their settings common names."""
+"""The base class of the configs of language models, which gives the settings of GPT-2 and Llama common names."""
 
 import abc
 import dataclasses
@@ -16,7 +16,7 @@ class LanguageModelConfig(abc.ABC):
 
     Attributes:
         title: The name of the network in messages.
-        prefix: The prefix of the names of the network's tensors in a language model's files.
+        prefix: The prefix that the names of the network's tensors have in a language model's files.
         vocab_size: The number of tokens.
         eos_token_id: The token that ends a text.
     """
@@ -56,7 +56,7 @@ class LanguageModelConfig(abc.ABC):
     @property
     @abc.abstractmethod
     def tables(self) -> Sequence[str]:
-        """The names of the weights with one row for each token: the token embeddings and, if separate, the output."""
+        """The names of the weights with one row for each token: the token embeddings and any separate output layer."""
 
     @property
     @abc.abstractmethod

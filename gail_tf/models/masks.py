@@ -12,6 +12,6 @@ def positions_of(mask: tf.Tensor) -> tf.Tensor:
 
 
 def causal_mask(mask: tf.Tensor) -> tf.Tensor:
-    """Make the mask by which each token attends to itself and the tokens before it: (B, T) bool -> (B, T, T) bool."""
+    """Make the mask that lets each token attend to itself and the tokens before it: (B, T) bool -> (B, T, T) bool."""
     places = tf.range(tf.shape(mask)[1])
     return (places[None, :, None] >= places) & mask[:, None]

@@ -1,10 +1,10 @@
-"""`Base` names the pretrained network whose files hold the frozen weights that a run or a bot does not store itself."""
+"""`Base` names a pretrained network whose files contain the frozen weights that a run or bot does not store itself."""
 
 from typing import Any, NamedTuple
 
 
 class Base(NamedTuple):
-    """A pretrained network, whose files hold the frozen weights that a bot or a run does not store itself.
+    """A pretrained network, whose files contain the frozen weights that a run or bot does not store itself.
 
     Attributes:
         name: A folder, a file, the name of a known model, or a name on the Hub.
@@ -18,7 +18,7 @@ class Base(NamedTuple):
 
     @classmethod
     def of(cls, facts: Any) -> "Base | None":
-        """Make a base from values that were read from JSON: an object of the three attributes, or None.
+        """Make a base from values that were read from JSON: an object with the three attributes, or None.
 
         Returns:
             The base, or None if `facts` is None.

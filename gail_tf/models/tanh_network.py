@@ -49,7 +49,7 @@ class TanhNetwork(keras.layers.Layer):
 
 
 class ValueBaseline(TanhNetwork):
-    """A tanh network that predicts the reward from the policy's features. PPO can subtract this prediction, the value.
+    """A tanh network that predicts the reward from the policy's features. PPO can subtract this value from the reward.
 
     It maps `LanguagePolicy.features` of B responses with R tokens, (B, R, E) float32, to the value before each token,
     (B, R) float32. The value before the first token is the value of the whole response. The gradient stops at the

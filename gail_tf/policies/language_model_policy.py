@@ -52,7 +52,9 @@ class Policy(LanguagePolicy):
         if trainable not in TRAINABLE:
             raise UserError(f"--trainable: {trainable!r} is not one of {', '.join(TRAINABLE)}")
         if (trainable == "lora") != (network.adapters is not None):
-            raise ValueError(f"trainable is {trainable}; lora is expected for a network with adapters and only for one")
+            raise ValueError(
+                f"trainable is {trainable}; use lora for a network with adapters, and only for such a network"
+            )
         super().__init__(network.config.eos_token_id if end is None else end, jit_compile)
         self.network = network
         self.trainable = trainable
@@ -61,7 +63,7 @@ class Policy(LanguagePolicy):
 
     @property
     def variables(self) -> list[keras.Variable]:
-        """The weights that a bot stores: the network's weights, followed by those of the adapters or the head.
+        """The weights that a bot stores: the network's weights, followed by the weights of the adapters or the head.
 
         If the network is frozen and was read from files (`LanguageModel.base`), its weights are not included.
         """
@@ -72,7 +74,7 @@ class Policy(LanguagePolicy):
 
     @property
     def trainable_variables(self) -> list[keras.Variable]:
-        """The weights that are trained: those of the network, of the adapters, or of the head."""
+        """The weights that are trained, which belong to the network, to its adapters, or to the head."""
         if self.trainable == "lora":
             return self.network.adapter_weights
         if self._correction is not None:

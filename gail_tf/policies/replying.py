@@ -16,7 +16,8 @@ class Replying:
         top_p: The nucleus: tokens are drawn from the smallest set of likeliest tokens whose total probability reaches
             this value.
         candidates: The number of responses that each policy gives.
-        profile: What the user wishes of responses, for a bot that was trained with `--listener-profile on`; or None.
+        profile: The properties that the user wants responses to have, or None. A profile requires a bot that was
+            trained with `--listener-profile on`.
 
     Raises:
         UserError: A value is out of range.

@@ -17,7 +17,7 @@ from keras_gca.settings import check_sampling
 
 @dataclass(frozen=True)
 class Sampling:
-    """How responses are drawn, and how their probabilities are computed. The defaults are TextGAIL's.
+    """How responses are drawn, and how their probabilities are computed. The defaults are the values of TextGAIL.
 
     Args:
         max_new_tokens: The maximum number of tokens in a response.
@@ -46,7 +46,7 @@ class Sampling:
         if self.counting not in COUNTING:
             raise UserError(f"--counting: {self.counting!r} is not one of {', '.join(COUNTING)}")
         if self.counting == "filtered" and self.temperature == 0:
-            raise UserError("--counting filtered: nothing is drawn at temperature 0; plain is expected")
+            raise UserError("--counting filtered: nothing is drawn at temperature 0; use --counting plain")
 
 
 DEFAULT = Sampling()

@@ -25,7 +25,7 @@ from glove.cost import Estimate
 from keras_gca.engine.matrix_products import estimate_of
 from keras_gca.engine.memory import IMPORTS, count
 
-# The share of the speed of matrix multiplication that a forward pass reaches, the same for a small network, and a
+# The shares of the speed of matrix multiplication that forward passes of a large and of a small network reach, and a
 # further factor for decoding. Decoding is slower, because it reads all weights for each token.
 EFFICIENCY = {"pass": 0.5, "small": 0.2, "decoding": 0.5}
 POSITIONS = "wpe.weight"  # GPT-2's position embeddings, which are added and not multiplied
@@ -35,8 +35,8 @@ SMALL = 20_000_000  # networks with fewer weights count as small
 class Costs:
     """Computes the costs of a network's passes.
 
-    A cost is a number of operations: as many as a large matrix multiplication performs in the time of the pass. It is
-    therefore the number of operations in the pass, divided by EFFICIENCY.
+    The cost of a pass is the number of operations that a large matrix multiplication performs in the time of the pass.
+    It is computed as the number of operations in the pass, divided by EFFICIENCY.
 
     Args:
         config: The settings.
@@ -75,7 +75,7 @@ class Costs:
         """Estimate time and memory.
 
         Args:
-            operations: The cost of each part, as the other methods return it.
+            operations: The cost of each part of the computation, as the other methods return it.
             learned: The maximum number of trajectories in a training step, or 0 if nothing is trained.
             drawn: The maximum number of responses that are drawn at a time, or 0 if none are drawn.
             rate: The speed of matrix multiplication, in operations per second. If None, it is measured.

@@ -18,7 +18,7 @@ from gail_tf.imitation.rollouts import Collector, respond
 from keras_gca.models.scoring import log_score
 from keras_gca.storage.live_files import Exchange, Judged
 
-NO_RESPONSE = "."  # stands in for an expert's response to a question of the user; it is not shown
+NO_RESPONSE = "."  # takes the place of an expert's response to a user's question; it is not shown
 
 
 def answer(
@@ -72,7 +72,7 @@ def answer(
 
 
 def _judged(training: GAILTraining, responses: JudgedResponses, logits: np.ndarray) -> list[Judged]:
-    """Return responses with D's probability that an expert wrote them, also for each token if D judges tokens."""
+    """Return responses with D's probability that an expert wrote each response and, if D judges tokens, each token."""
     judged = []
     batch = responses.batch
     texts = [text for _, text in responses.exchanges]

@@ -102,7 +102,7 @@ def resume(
 ) -> GAILSession:
     """Continue an interrupted run, or train a run further, to a new total number of updates.
 
-    An interrupted run that is continued gives exactly the same result as an uninterrupted run, bit by bit.
+    An interrupted run that is continued gives exactly the same result as an uninterrupted run, bit for bit.
 
     Args:
         run: The run folder.
@@ -110,7 +110,7 @@ def resume(
         minutes: The time limit in minutes, or None for no limit. When it is reached, the training stops as with Ctrl-C.
         watching: A function that returns a context manager, inside which the live view shows the run (see
             `watch_command.watching`), or None for no live view.
-        **totals: To train a run further, `updates`, the new total number of updates. From the next update on, the
+        **totals: `updates`, the new total number of updates, if a run is trained further. From the next update on, the
             learning rate and the share of human demonstrations are the same as in a run with this total from the
             beginning. The weights, the optimizer states, the discriminator and the weight of the KL penalty are kept.
 

@@ -185,7 +185,7 @@ class GAILRun(RunFolder[GAILConfig]):
             refuse_reached(name, number, done)
 
     def model(self) -> tuple[LanguageModelConfig | None, Base | None]:
-        """Read the dimensions of the language model, and the name of the network whose files have its frozen weights.
+        """Read the dimensions of the language model, and the name of the network whose files have the frozen weights.
 
         Returns:
             The dimensions, or None for RL-Seq2Seq; and the pretrained network with the frozen weights, or None if the

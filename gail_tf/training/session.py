@@ -48,7 +48,8 @@ class GAILSession(Session):
 
     Args:
         run: The run folder.
-        training: The training with the run's settings and data: maximum likelihood, then Algorithm 1.
+        training: The training with the run's settings and data, which consists of maximum likelihood training and then
+            Algorithm 1.
         data: The trajectories for training, test and validation.
         network: The policy's language model, or None for RL-Seq2Seq.
         reader: The RoBERTa of the discriminator D, or None if D has another encoder.

@@ -79,7 +79,7 @@ def test_every_remedy_is_a_setting():
         ({"sentiment": True}, r"--sentiment: True has the wrong type; str is expected"),
         (
             {"algorithm": "trpo", "trainable": "lora"},
-            r"--trainable: lora does not work with --algorithm trpo; head is expected",
+            r"--trainable: lora does not work with --algorithm trpo; use --trainable head",
         ),
         ({"algorithm": "trpo", "value_baseline": "on"}, r"--value-baseline: only PPO has a value baseline"),
         (
@@ -96,7 +96,7 @@ def test_every_remedy_is_a_setting():
         ),
         (
             {"sentiment": "off", "sentiment_history": "on"},
-            r"--sentiment-history on has no effect with --sentiment off; --sentiment on is expected",
+            r"--sentiment-history on has no effect with --sentiment off; use --sentiment on",
         ),
         ({"listener_profile": "yes"}, r"--listener-profile: 'yes' is not one of on, off"),
         ({"kl_stop": -0.1}, r"--kl-stop: -0.1 is out of range; at least 0"),

@@ -385,7 +385,7 @@ def spoil_vectors(folder):
         (
             lambda folder: (folder / "out").write_text(""),
             ["first", "--output", "out"],
-            "out: this is a file; --output with a folder",
+            "out: this is a file; choose a folder with --output",
         ),
         (
             lambda folder: None,

@@ -210,7 +210,7 @@ def test_the_pretrained_scale():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["table2", "--seed", "1"], r"--seed: an experiment trains with several seeds; --seeds is expected"),
+        (["table2", "--seed", "1"], r"--seed: an experiment trains with several seeds; use --seeds"),
         (
             ["table2", "--scale", "paper"],
             r"--model: it is required with --scale paper and optional with --scale pretrained",

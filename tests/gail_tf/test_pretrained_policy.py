@@ -166,7 +166,7 @@ def test_the_systems_of_table_2_at_the_pretrained_scale(folder, tmp_path, capsys
     assert "== " not in out  # nothing is trained again
     status, _, err = call(capsys, experiments.main, "experiments", *arguments, "--temperature", "0.5")
     assert status == 2
-    assert re.search(r"--temperature 1.0, but the experiment compares runs with --temperature 0.5; another", err)
+    assert re.search(r"--temperature 1.0, but the experiment compares runs with --temperature 0.5; choose", err)
 
 
 @pytest.mark.slow

@@ -162,7 +162,7 @@ def test_a_real_gpt2_trains_from_its_folder(tmp_path, capsys):
     for arguments, message in (
         (
             ["--n-layer", "3"],
-            r"--n-layer: usable only for a GPT-2 from scratch, but --model names a pretrained network",
+            r"--n-layer: valid only for a GPT-2 from scratch, but --model names a pretrained network",
         ),
         (["--general", "x.txt"], r"--general is text for pretraining a model, but --model is already pretrained"),
         (["--condition-tokens", "33"], r"this GPT-2 has 40 positions; --condition-tokens .* need 41"),
@@ -202,7 +202,7 @@ def test_textgail_trains_with_a_roberta_from_its_folder_resumes_and_chats(tmp_pa
     assert status == 0, err
     status, _, err = run(capsys, *SMALL, "--roberta", folder, "--run", tmp_path / "other")
     assert (status, err) == (
-        2, "train: --roberta: D has another encoder; --discriminator-encoder roberta is expected\n"
+        2, "train: --roberta: D has another encoder; use --discriminator-encoder roberta\n"
     )  # fmt: skip
 
 
@@ -263,7 +263,7 @@ def test_rl_seq2seq_trains_resumes_and_chats(tmp_path, capsys):
             ["--preset", "paper", "--algorithm", "textgail", "--gpt2", "x"],
             r"--preset paper needs a pretrained RoBERTa",
         ),
-        (["--preset", "paper"], r"--preset paper needs a pretrained GPT-2; --model with a folder"),
+        (["--preset", "paper"], r"--preset paper needs a pretrained GPT-2; name a folder"),
         (
             ["--preset", "tiny", "--rollouts", "20"],
             r"--rollouts: 20 does not fit; a multiple of --sample-batch-size \(8\)",
@@ -283,7 +283,7 @@ def test_rl_seq2seq_trains_resumes_and_chats(tmp_path, capsys):
         ),
         (
             ["--preset", "tiny", "--algorithm", "trpo", "--trainable", "full"],
-            r"--trainable: full does not work with --algorithm trpo; head is expected",
+            r"--trainable: full does not work with --algorithm trpo; use --trainable head",
         ),
         (["--preset", "tiny", "--run", "file"], r"file is a file; --run expects a folder"),
     ],
@@ -367,14 +367,13 @@ def test_a_runs_config_trains_the_same_bits(small_run, tmp_path, capsys):
         (
             {"gpt2": "gpt2"},
             [],
-            "{file}: the run started from the pretrained network gpt2; --model with this or another network is "
-            "expected",
+            "{file}: the run started from the pretrained network gpt2; name this or another network with --model",
         ),
         (
             {"roberta": "roberta-base"},
             ["--algorithm", "textgail"],
-            "{file}: the run's discriminator started from the RoBERTa roberta-base; --roberta with this or another "
-            "RoBERTa is expected",
+            "{file}: the run's discriminator started from the RoBERTa roberta-base; name this or another "
+            "RoBERTa with --roberta",
         ),
         ({}, ["--preset", "tiny"], "--config gives every setting; leave out --preset"),
         (

@@ -210,7 +210,7 @@ def test_a_model_that_cannot_be_read_leaves_nothing(index, cache_path, monkeypat
 
 def test_an_unknown_name():
     with pytest.raises(
-        UserError, match=r"^smollm: this is not a known model; one of smollm2-135m, all-minilm-l6-v2 is expected$"
+        UserError, match=r"^smollm: this is not a known model; choose one of smollm2-135m, all-minilm-l6-v2$"
     ):
         fetch("smollm")
 

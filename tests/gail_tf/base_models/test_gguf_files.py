@@ -202,7 +202,7 @@ def fails(path, message):
         ),
         ({"block_count": 3}, "the tensor 'blk.2.attn_q.weight' is missing"),
         ({"block_count": 2**32 - 1}, "the tensor 'blk.2.attn_q.weight' is missing"),
-        ({"block_count": 1}, r"'blk.1.\w+.weight' is not a tensor of a llama network of these sizes"),
+        ({"block_count": 1}, r"'blk.1.\w+.weight' is not a tensor of a llama network with these dimensions"),
         (
             {"embedding_length": 32, "rope.dimension_count": None},
             r"'token_embd.weight' has the shape \(\d+, 64\); the metadata requires \(\d+, 32\)",

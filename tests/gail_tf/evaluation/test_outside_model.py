@@ -78,5 +78,5 @@ def test_a_model_does_not_measure_runs_that_were_trained_from_it(folder, tmp_pat
     refuse_own_model([run], str(folder))
     file = run.path / "config.json"
     file.write_text(file.read_text().replace('"source": {', f'"source": {{"model": "{folder}"', 1))
-    with pytest.raises(UserError, match="run was trained from this model; use the 5-gram model for this run"):
+    with pytest.raises(UserError, match="run started from this model; use the 5-gram model for this run"):
         refuse_own_model([run], str(folder))

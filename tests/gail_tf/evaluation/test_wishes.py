@@ -103,5 +103,5 @@ def test_an_agent_reads_wishes_only_if_it_was_trained_with_them(agent):
     plain, wished = (agent.reply("I lost my job.", Replying(temperature=0, profile=p)) for p in (None, Profile("yes")))
     assert plain != wished
     other = gail_agents.of_gpt2(small_runs.config())
-    with pytest.raises(UserError, match=r"^this bot was trained without profiles of listeners"):
+    with pytest.raises(UserError, match=r"^this bot was trained without listener profiles"):
         other.reply("I lost my job.", Replying(profile=Profile("yes")))

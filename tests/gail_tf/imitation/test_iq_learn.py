@@ -123,7 +123,7 @@ def test_the_settings_of_offline_algorithms():
     iqlearn = GAILConfig.preset("tiny", algorithm="iqlearn")
     assert (iqlearn.ppo.discount, iqlearn.likelihood.td_weight, iqlearn.offline) == (1.0, 0.1, True)
     assert not GAILConfig.preset("tiny").offline
-    with pytest.raises(UserError, match=r"--algorithm iqlearn has no discriminator; 0 is expected"):
+    with pytest.raises(UserError, match=r"--algorithm iqlearn has no discriminator; set --discriminator-steps"):
         GAILConfig.preset("tiny", algorithm="iqlearn", discriminator_steps=3)
     with pytest.raises(UserError, match=r"--value-baseline: only PPO .* with --algorithm extra_likelihood, off"):
         GAILConfig.preset("tiny", algorithm="extra_likelihood", value_baseline="on")

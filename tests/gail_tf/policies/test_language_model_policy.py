@@ -239,7 +239,7 @@ class TestBadInput:
     def test_policy(self, gpt2):
         with pytest.raises(UserError, match="--trainable: 'some' is not one of full, lora, head"):
             Policy(gpt2, "some")
-        with pytest.raises(ValueError, match="lora is expected for a network with adapters and only for one"):
+        with pytest.raises(ValueError, match="use lora for a network with adapters, and only for such a network"):
             Policy(gpt2, "lora")
 
     def test_what_does_not_fit_into_the_positions(self, policy):
