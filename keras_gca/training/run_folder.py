@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 
 class GCARun(RunFolder[Config]):
-    """Reads and writes one run of the first paper; `create` makes a new one, and `open` opens one that exists.
+    """Reads and writes one run of the first paper; `create` makes a new one, and `open` opens an existing one.
 
     Args:
         path: The folder.
@@ -119,7 +119,7 @@ class GCARun(RunFolder[Config]):
         """Return whether the training has ended and its bot has been written.
 
         Raises:
-            UserError: The settings cannot be read, or both checkpoints cannot be read.
+            UserError: The settings cannot be read, or neither of the checkpoints can be read.
         """
         facts = self.read_facts()
         return self.bot.exists() and facts.get("position") == len(schedule(self.config_of(facts)))
