@@ -1,7 +1,7 @@
 """Reads and writes the author's weights, `my_model_weights*.h5`, and writes his vocabulary, `vocabulary_movie`.
 
 His programs (2017, Keras 2.0.4) number the words by descending frequency: "." is 0, "," 1, BOS 2, EOS 3. The last index
-stands for unknown words, which he replaces by the real word "something". In this project PAD, BOS, EOS and UNK come
+stands for unknown words, which he replaces with the real word "something". In this project PAD, BOS, EOS and UNK come
 first, and then the words in his order. `our_weights` and `his_weights` convert weights from one order to the other. His
 networks differ in other ways too; `models/networks.py` explains these differences where it describes the padding mode
 `original`. `data/pickled_vocabulary.py` reads his vocabulary.
