@@ -110,7 +110,7 @@ def _package(package: str, left: int) -> tuple[str, int]:
 
 
 def _room(package: str, name: str, width: int) -> tuple[str, str, list[str]]:
-    """The kind of a room or file, which decides the colour of its box, and the box's title and lines of text."""
+    """The kind of a room or file (which determines the colour of its box), the box's title, and its lines of text."""
     if not (ROOT / package / name).is_dir():
         kind = "shared" if package == "keras_gca" and name in SHARED else "file"
         return kind, f"{name}.py", []
