@@ -74,7 +74,7 @@ def make_sheet(systems: dict[str, Table], random: np.random.Generator) -> tuple[
 
     Returns:
         The sheet and the key. The sheet has the number of each row, the columns of the prompts, the reply and an empty
-        judgement. The key has one row for each row of the sheet and each system that gave this reply.
+        judgement. For each row of the sheet, the key has one row for each system that gave this reply.
 
     Raises:
         UserError: The systems have not answered the same prompts.

@@ -162,7 +162,7 @@ class Agent:
 
     @staticmethod
     def figures(answer: Answer) -> str:
-        """Write an answer's probability and the discriminator's scores of the answer as text, for a chat."""
+        """Format an answer's probability and the discriminator's scores for it as text, for a chat."""
         by = f"human {answer.human:.2g} (Eq. 9)  score {answer.score:.3f} (Eq. 10)"
         return f"p(y|x) {answer.probability:.2g}  {by}"
 

@@ -205,11 +205,14 @@ class Config(Settings):
         high=HOTTEST,
     )
     machine_top_p: float = option(
-        1.0, "nucleus from which the answers of line 5 are sampled; 1 takes all tokens", low=0.01, high=1
+        1.0,
+        "probability of the nucleus from which the answers of line 5 are sampled; 1 takes all tokens",
+        low=0.01,
+        high=1,
     )
     replay: float = option(
         0.0,
-        "share of the machine-generated pairs of line 6 that come from earlier iterations, once there are any",
+        "share of the machine-generated pairs of line 6 that come from earlier iterations, if there are any",
         low=0,
         high=0.9,
     )
@@ -273,7 +276,7 @@ class Config(Settings):
     seed: int = option(
         0, "seed of all random numbers; on the same machine the same seed repeats a run exactly", low=0, high=2**31 - 1
     )
-    checkpoint_minutes: float = option(5.0, "minutes between two checkpoints inside an epoch", low=0)
+    checkpoint_minutes: float = option(5.0, "minutes between two checkpoints within an epoch", low=0)
 
     presets: ClassVar = PRESETS
     totals: ClassVar = ("teacher_forcing_epochs", "adversarial_epochs")

@@ -135,7 +135,7 @@ class ChangeDetector:
         """Leave out the utterances before the last change in each pair's context.
 
         Args:
-            pairs: Pairs in whose contexts each utterance ends with EOS.
+            pairs: The pairs. In their contexts, each utterance ends with EOS.
             config: The settings, which determine the format of the new contexts.
 
         Returns:

@@ -22,7 +22,7 @@ class Decoding:
 
     Args:
         temperature: The sampling temperature, from 0.01 to 100, or None for no sampling.
-        top_k: The number of likeliest tokens among which to sample, or None for all tokens.
+        top_k: The number of most probable tokens to sample from, or None for all tokens.
         top_p: The probability of the nucleus, above 0 and at most 1. Sampling is restricted to the smallest set of
             likeliest tokens whose total probability reaches this value.
         beam: The width of a beam search, whose answers are ranked by log p(y|x) / tokens^length_penalty.

@@ -72,7 +72,7 @@ class Successions:
 
     @classmethod
     def of(cls, pairs: Pairs, vocabulary_size: int) -> "Successions":
-        """Take the successive utterances from pairs in whose contexts each utterance ends with EOS.
+        """Take the successive utterances from pairs. In the contexts of the pairs, each utterance must end with EOS.
 
         Args:
             pairs: The pairs.

@@ -4,9 +4,9 @@ The generator answers a human context x+, the seed, with x-. It then answers x- 
 y-). H is the set of human pairs (x+, y+), from which the seeds come. s_s is the length of a context in tokens, padding
 included.
 
-In the author's program, the context of y- is x- alone. The paper defines a context as the last N_u utterances, which
-are the last N_u - 1 utterances of x+, and then x- (`--machine-contexts utterances`). If N_u exceeds 1, contexts of one
-utterance are shorter than the human ones, so the discriminator recognises M by their length.
+In the author's program, the context of y- is only x-. The paper defines a context as the last N_u utterances. Here
+these are the last N_u - 1 utterances of x+, followed by x- (`--machine-contexts utterances`). If N_u exceeds 1,
+contexts of one utterance are shorter than the human ones, so the discriminator recognises M by their length.
 """
 
 from collections.abc import Iterator
