@@ -80,7 +80,7 @@ def picture() -> str:
     parts.append(
         f'<rect x="20" y="{floor}" width="{total - 40}" height="34" fill="{COLOURS["room"]}" stroke="#333"/>'
         f'<text x="32" y="{floor + 21}" class="name">glove/  word vectors, the white block of both papers; '
-        "imports nothing of the others</text>"
+        "imports nothing from the others</text>"
     )
     body = "\n".join([*columns, *parts])
     return (

@@ -29,7 +29,7 @@ def open_vectors(
         path: The file.
         dimension: See `read_vectors`.
         member: The name of the file inside a .zip, or None; see `read_vectors`.
-        bad: Makes the errors.
+        bad: Provides the class of the exceptions to raise.
 
     Yields:
         A binary stream, its name for messages, and the maximum number of bytes that it may return (None: no limit).

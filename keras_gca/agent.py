@@ -38,9 +38,9 @@ class Agent:
     Args:
         config: The settings that the networks were trained with.
         vocabulary: The s_v words that the networks know.
-        generators: The name and the weights of each generator. The weights are the float32 arrays of the blocks WHITE
-            (the word vectors) and `yellow` of Figure 2.
-        discriminator: The weights of the blocks WHITE and `green` of Figure 2.
+        generators: The name and the weights of each generator. The weights are float32 arrays: the block WHITE of
+            Figure 2 (the word vectors), and then the blocks `yellow`.
+        discriminator: The weights of the discriminator in the same form: WHITE, and then `green`.
         detector: The weights of the detector of context changes if `context_changes` is "detect", or None otherwise.
 
     Attributes:

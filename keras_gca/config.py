@@ -242,8 +242,8 @@ class Config(Settings):
     generator_tokens: str = option(
         "probabilities", "what the discriminator reads in line 9. probabilities: the generator's p, as in the paper; "
         "straight_through: the most probable token, with the gradient of p; gumbel: a token drawn from p, with the "
-        "gradient of the Gumbel-softmax. The last two are meant for a discriminator with a hidden layer, because it "
-        "has learned from single tokens",
+        "gradient of the Gumbel-softmax. The last two are meant for a discriminator with a hidden layer, because "
+        "such a discriminator has learned from single tokens",
         choices=("probabilities", "straight_through", "gumbel"),
     )  # fmt: skip
     gumbel_temperature: float = option(

@@ -35,7 +35,7 @@ class BeamSearch:
         """Run a beam search; see `Decoder.n_best`.
 
         Each context has K = width partial answers, so the batch of the model has B K rows. The scalar `repeating` is
-        added to the log-probabilities of the tokens that `_repeating` names. Answers that have ended are continued by
+        added to the log-probabilities of the tokens that `_repeating` finds. Answers that have ended are continued by
         PAD, which does not change their scores.
         """
         term, memory = self._steps.start(contexts)

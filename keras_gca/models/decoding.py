@@ -189,7 +189,7 @@ class Decoder:
         The arguments and the errors are those of `beam`.
 
         Returns:
-            Arrays of (B, width, ...). If width exceeds s_v, it is reduced to s_v.
+            Arrays of shape (B, width, ...). If width exceeds s_v, it is reduced to s_v.
         """
         if width < 1:
             raise ValueError(f"the width of the beam is {width}; at least 1 is expected")

@@ -88,7 +88,7 @@ class TrainedNetworks:
             width: The width of the beam, at least 1.
 
         Returns:
-            The answers and probabilities of `Decoded`, as arrays of (B, width, ...).
+            The answers and probabilities of `Decoded`, as arrays of shape (B, width, ...).
 
         Raises:
             ValueError: The width is below 1.

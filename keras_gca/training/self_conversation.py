@@ -26,7 +26,7 @@ def choose_seeds(pairs: Pairs | TokenPairs, count: int, seed: int) -> np.ndarray
     Args:
         pairs: The pairs of H.
         count: The number of seeds. If it exceeds the number of pairs, contexts are repeated as evenly as possible.
-        seed: The seed of the choice.
+        seed: The random seed for the choice.
 
     Returns:
         (count, s_s) int32.
@@ -52,7 +52,7 @@ def seeds_with_utterances(
     Args:
         pairs: The pairs of H. Those of one conversation are in the order of the conversation.
         count: The number of seeds, which may be greater than the number of pairs.
-        seed: The seed of the choice.
+        seed: The random seed for the choice.
         utterances: The number of utterances to find for each context.
         hierarchical: Whether the contexts are for a hierarchical encoder, so that EOS ends each utterance.
         words: The size of the vocabulary if contexts begin with speaker tokens (`with_speakers`), or None otherwise.
@@ -131,7 +131,7 @@ def kept_for_replay(earlier: Pairs | None, latest: Pairs, iterations: int, seed:
         latest: M of the latest iteration.
         iterations: The number of iterations so far, including the latest one. About the same number of pairs is kept
             from each.
-        seed: The seed of the choice.
+        seed: The random seed for the choice.
 
     Returns:
         As many pairs as M has.
