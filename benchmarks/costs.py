@@ -8,10 +8,10 @@ from gail_tf.models.gpt2_config import GPT2Config
 from gail_tf.models.projection import Adapters
 from gail_tf.models.tanh_network import HIDDEN_UNITS
 
-# How often a training step computes the matrix products in the blocks, and how often the product with the vocabulary. A
-# product is computed once in the forward pass. It is computed once more for the gradient of its input if weights below
-# it are trained, and once more for the gradient of its weights if they are trained. If only a head is trained, the
-# blocks are not computed at all, because the reference policy has already computed the same states.
+# How often a training step computes the matrix products in the blocks, and how often it computes the product with the
+# vocabulary. A product is computed once in the forward pass. It is computed once more for the gradient of its input if
+# weights below it are trained, and once more for the gradient of its weights if they are trained. If only a head is
+# trained, the blocks are not computed at all, because the reference policy has already computed the same states.
 PRODUCTS = {"full": (3, 3), "lora": (2, 2), "head": (0, 2)}
 
 
@@ -42,7 +42,7 @@ def learned(sizes: GPT2Config, trainable: str = "full") -> int:
 
 
 def flops(sizes: GPT2Config, read: float, predicted: float = 0) -> float:
-    """The number of floating-point operations to read `read` tokens and to compute logits at `predicted` positions.
+    """The number of floating-point operations for reading `read` tokens and computing logits at `predicted` positions.
 
     A matrix product needs two operations for each weight and token. The matrix products between tokens in the attention
     are not counted. With a hundred tokens they would add 2 % to the operations of the smallest GPT-2.

@@ -95,7 +95,7 @@ class Exercise:
         return self._random(self.prompt, seed=2)
 
     def expert_responses(self) -> np.ndarray:
-        """Random responses in place of experts' responses, (rollouts, response) int32."""
+        """Random responses that replace experts' responses, (rollouts, response) int32."""
         return self._random(self.response, seed=3)
 
     def tokenizer(self) -> tokenizers.Tokenizer:

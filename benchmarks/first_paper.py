@@ -1,6 +1,6 @@
 """`python -m benchmarks.first_paper` measures the first paper's training and decoding at the paper's sizes.
 
-    speed    each kind of work, compared with the original method and PyTorch in turns
+    speed    each kind of work, compared with the original method and PyTorch
     epoch    one epoch of teacher forcing over a corpus of the paper's size, in float32 and bfloat16
     growth   how the cost grows with the vocabulary, the answer length and the batch size
     memory   peak memory of training on 100,000 pairs
@@ -47,7 +47,8 @@ from keras_gca.training.self_conversation import converse
 from keras_gca.training.teacher_forcing import TeacherForcing
 
 PAPER = Sizes(vocabulary=7000)
-SMALL, LARGE = 12, 64  # answers in a batch; 12 answers have about 128 tokens, like the original program's batch
+# The numbers of answers in a batch. 12 answers have about 128 tokens, the size of a batch in the original program.
+SMALL, LARGE = 12, 64
 RATE = 5e-5
 SEED = np.zeros(2, np.int32)
 OURS, ORIGINAL, TORCH = "here", "original method", "PyTorch"

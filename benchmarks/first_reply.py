@@ -1,9 +1,9 @@
-"""`python -m benchmarks.first_reply`: measures how the time from a chat's command to its first reply is spent.
+"""`python -m benchmarks.first_reply`: measures what takes the time between the start of a chat and its first reply.
 
-Each measurement is a new process, which loads a bot and answers one message twice. The parts are the start of the
-interpreter, the imports, the loading of the bot, the first reply, which also builds the graph, and the same reply
-again. The difference between the last two is the time for building the graph. Checkouts of other versions take turns
-with this one.
+Each measurement is made in a new process, which loads a bot and answers one message twice. The time is divided into the
+start of the interpreter, the imports, loading the bot, the first reply, and the same reply again. Only the first reply
+builds the graph, so the difference between the two replies is the time for building it. Checkouts of other versions
+take turns with this one.
 """
 
 import argparse

@@ -56,7 +56,7 @@ def hours(work: list[Work], rates: Mapping[str, float]) -> list[float]:
 
 @dataclass(frozen=True)
 class Device:
-    """An accelerator that has not been measured here, so that its speeds are assumptions.
+    """An accelerator that has not been measured here, so its speeds are assumptions.
 
     Each kind of work is assumed to reach a fraction of the peak speed (UTILISATION). The fraction for sampling is
     small, because 64 responses are sampled token by token: most of the time is spent on reading weights from memory and

@@ -1,4 +1,6 @@
-"""Lets bots answer fixed prompts, and makes sheets for blind judgements of the replies by docs/judging/rubric.md.
+"""Lets bots answer fixed prompts, and makes sheets on which readers judge the replies without knowing whose they are.
+
+The rules for the judgements are in docs/judging/rubric.md.
 
     python -m benchmarks.judging answer docs/judging/first_messages.csv RUN --generator adversarial --output new.csv
     python -m benchmarks.judging sheets before.csv new.csv --folder sheets
@@ -44,7 +46,7 @@ def answer(prompts: Table, agent: "Chatting", how: Any, generator: str | None = 
         agent: The agent of either paper.
         how: The settings with which the agent generates answers; see `decoding` of `Chatting.answers_to_all`.
         generator: The generator whose reply is used. If None, the reply that the discriminator ranks first is used.
-        seed: The sampling seed for the first prompt. The seed for each further prompt is one higher.
+        seed: The sampling seed for the first prompt. For each further prompt, the seed increases by one.
 
     Returns:
         The rows with the column `reply`, in the same order.
@@ -72,7 +74,7 @@ def make_sheet(systems: dict[str, Table], random: np.random.Generator) -> tuple[
 
     Returns:
         The sheet and the key. The sheet has the number of each row, the columns of the prompts, the reply and an empty
-        judgement. The key has one row for each row of the sheet and each system that gave this reply.
+        judgement. For each row of the sheet, the key has one row for each system that gave this reply.
 
     Raises:
         UserError: The systems have not answered the same prompts.
@@ -95,7 +97,7 @@ def make_sheet(systems: dict[str, Table], random: np.random.Generator) -> tuple[
 
 
 def count(sheets: dict[str, Table], key: Table) -> dict[str, dict[str, int]]:
-    """Count the replies of each system that each reader accepts.
+    """For each system and each reader, count the replies that the reader accepts.
 
     Args:
         sheets: The filled sheet of each reader.
@@ -195,7 +197,7 @@ def _open(options: argparse.Namespace) -> tuple["Chatting", Any]:
 def _sheets(options: argparse.Namespace) -> int:
     systems = {path.stem: _read(path) for path in options.replies}
     if len(systems) < len(options.replies):
-        raise UserError("two files have the same name; different names are expected, because they name the systems")
+        raise UserError("two files have the same name; use different names, because they identify the systems")
     options.folder.mkdir(parents=True, exist_ok=True)
     whole_key = []
     for number in range(1, options.readers + 1):

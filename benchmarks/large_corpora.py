@@ -1,9 +1,9 @@
 """`python -m benchmarks.large_corpora`: measures `keras_gca.prepare` and training on token files at several sizes.
 
-The benchmark generates the text itself: conversations of two to six utterances, with word frequencies by Zipf's law.
-Nothing is downloaded. Memory is the sum over all processes of the command, and it is sampled four times a second.
-Anonymous memory and the resident pages of files are reported separately. A page of a file is counted for each process
-that maps it.
+The benchmark generates the text itself: conversations of two to six utterances, with word frequencies according to
+Zipf's law. Nothing is downloaded. Memory use is summed over all processes of the command, and is sampled four times per
+second. Anonymous memory and the resident pages of files are reported separately. A page of a file is counted for each
+process that maps it.
 """
 
 import argparse

@@ -1,13 +1,13 @@
 """`python -m benchmarks.second_paper` measures the second paper's training at GPT-2's sizes.
 
     memory     peak memory of one PPO update, in a separate process
-    update     one PPO update by phases, compared with TextGAIL's loop in PyTorch and TRL's PPO trainer
+    update     one PPO update, phase by phase, compared with TextGAIL's loop in PyTorch and TRL's PPO trainer
     sampling   sampling of responses, compared with Hugging Face's `generate`; several responses to each prompt
     mle        a step of maximum likelihood, compared with PyTorch
     growth     how the cost grows with the batch size, the response length and the size of GPT-2
     workers    the overhead of distributing an update over several replicas or processes on this machine
     padding    the share of padding in the batches, compared with batches in random order
-    plan       Table 1 at full scale: hours here and on accelerators, memory, traffic
+    plan       Table 1 at full scale: hours on this machine and on accelerators, memory, traffic
 
 It prints Markdown tables. The contestants take turns in one process, and the values are medians. PyTorch, transformers
 and TRL are included if they are installed: pip install -e '.[benchmarks]'. All contestants in `update` together need
@@ -120,7 +120,7 @@ def takes_part(name: str, title: str) -> bool:
 
 
 def present(options: argparse.Namespace) -> list[str]:
-    """The requested contestants in an update that can take part."""
+    """The requested contestants in `update` that can take part."""
     return [name for name in options.contestants if takes_part(name, TITLES[name])]
 
 
@@ -294,7 +294,7 @@ def _print_rates(results: dict[str, dict[str, float]]) -> None:
 
 
 def growth(options: argparse.Namespace) -> dict:
-    """Measure sampling and PPO minibatches while the batch, the response or the GPT-2 grows.
+    """Measure how the speeds of sampling and PPO minibatches depend on the size of the batch, the response or GPT-2.
 
     The chosen size of GPT-2, all smaller sizes and the next larger size are measured. The other sizes are extrapolated.
     """

@@ -70,7 +70,7 @@ def clipped_loss(log_probs: torch.Tensor, old: torch.Tensor, advantages: torch.T
 
 
 class RunningRewards:
-    """TextGAIL's normalisation of rewards by a running mean and standard deviation, with clipping at +-2."""
+    """Normalises rewards as TextGAIL does, by a running mean and standard deviation, and clips them at +-2."""
 
     def __init__(self, momentum: float = 0.9, limit: float = 2.0):
         self.momentum, self.limit = momentum, limit
@@ -101,7 +101,7 @@ class TorchUpdate:
             nn.Tanh(),
             nn.Linear(HIDDEN_UNITS, 1),
             nn.Flatten(0),
-        )  # expert logits: high if D considers a response to be an expert's
+        )  # expert logits; high if D considers a response to be an expert's
         self.policy_optimizer = _adamw(self.policy, TABLE.ppo.generator_learning_rate)
         self.discriminator_optimizer = _adamw(self.discriminator, TABLE.judge.discriminator_learning_rate)
         self.rewards = RunningRewards()
@@ -174,7 +174,7 @@ class TorchUpdate:
 
 
 class TorchMaximumLikelihood:
-    """Training of the policy by maximum likelihood (teacher forcing), with dropout."""
+    """Trains the policy by maximum likelihood (teacher forcing), with dropout."""
 
     def __init__(self, gpt2: GPT2):
         self.model = torch_gpt2(gpt2).train()

@@ -1,8 +1,8 @@
 """Writes the tables of experiments into docs/results.md: `python -m docs.experiments`.
 
 A table stands between two markers, for example `<!-- experiment: ratings.json 0 -->` and `<!-- /experiment -->`. The
-first marker names a file in docs/measurements, which an evaluation has written with `--experiment`, and the number of a
-table in this file. The command that computed the table is written below the table.
+first marker names a file in docs/measurements, which an evaluation has written with `--experiment`, and the position of
+a table in this file. The command that computed the table is written below the table.
 """
 
 import re

@@ -80,7 +80,7 @@ def picture() -> str:
     parts.append(
         f'<rect x="20" y="{floor}" width="{total - 40}" height="34" fill="{COLOURS["room"]}" stroke="#333"/>'
         f'<text x="32" y="{floor + 21}" class="name">glove/  word vectors, the white block of both papers; '
-        "imports nothing of the others</text>"
+        "imports nothing from the others</text>"
     )
     body = "\n".join([*columns, *parts])
     return (
@@ -110,7 +110,7 @@ def _package(package: str, left: int) -> tuple[str, int]:
 
 
 def _room(package: str, name: str, width: int) -> tuple[str, str, list[str]]:
-    """The kind of a room or file, which decides the colour of its box, and the box's title and lines of text."""
+    """The kind of a room or file (which determines the colour of its box), the box's title, and its lines of text."""
     if not (ROOT / package / name).is_dir():
         kind = "shared" if package == "keras_gca" and name in SHARED else "file"
         return kind, f"{name}.py", []

@@ -37,7 +37,7 @@ def main() -> int:
     addresses = [name for name in sys.argv[1:] if re.fullmatch(r"https://\S+", name)]
     if len(addresses) != 1 or len(sys.argv) != 2:
         print(
-            "package_page: the address of the repository is expected, such as https://github.com/OWNER/NAME",
+            "package_page: give the address of the repository, such as https://github.com/OWNER/NAME",
             file=sys.stderr,
         )
         return 2

@@ -1,6 +1,6 @@
-"""`python -m docs.screenshots RUN`: takes the screenshots of the documentation in headless Chromium.
+"""`python -m docs.screenshots RUN`: takes the screenshots for the documentation in headless Chromium.
 
-The chats are with the bots that the packages include, and the survey is made from a run of the first paper. The program
+The chats use the bots that come with the packages, and the survey is made from a run of the first paper. The program
 needs the extras `web` and `test`, and Chromium on the path. It writes docs/chat_page.png, docs/survey.png and
 docs/empathy_chat_page.png.
 """

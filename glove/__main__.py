@@ -16,7 +16,7 @@ from glove.text_files import SKIP_HINT, BadLines, VectorFileError, counted, one_
 from glove.vectors import read_vectors, refuse_unreadable_name, write_vectors
 
 VECTORS = "word vectors: a GloVe, word2vec or fastText text file or a word2vec .bin file, also as .gz or in a .zip"
-CORPUS = "a UTF-8 text file with one document on each line and spaces between the words"
+CORPUS = "a UTF-8 text file with one document per line and spaces between the words"
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -136,7 +136,9 @@ def _parser() -> argparse.ArgumentParser:
         help="the co-occurrence count at which a pair of words reaches its full weight; 10 suits small corpora better",
     )
     command.add_argument("--epochs", type=_positive, default=50, help="the number of passes over the co-occurrences")
-    command.add_argument("--minimum-count", type=_positive, default=1, help="leave out words rarer than this")
+    command.add_argument(
+        "--minimum-count", type=_positive, default=1, help="leave out words that occur fewer times than this"
+    )
     command.add_argument(
         "--minutes",
         type=_positive_number,
@@ -149,14 +151,14 @@ def _parser() -> argparse.ArgumentParser:
     command = commands.add_parser("neighbours", help="list the words nearest to a word, by cosine similarity")
     command.add_argument("vectors", type=Path, help=VECTORS)
     command.add_argument("words", nargs="+", help="the words whose neighbours are listed")
-    command.add_argument("--member", help="the file inside a .zip")
+    command.add_argument("--member", help="the file to read inside a .zip")
     command.add_argument("--count", type=_positive, default=10, help="the number of neighbours to list")
     command.set_defaults(run=_neighbours)
 
     command = commands.add_parser("coverage", help="measure how many words of a tokenised text have vectors")
     command.add_argument("vectors", type=Path, help=VECTORS)
     command.add_argument("corpus", type=Path, help=CORPUS)
-    command.add_argument("--member", help="the file inside a .zip")
+    command.add_argument("--member", help="the file to read inside a .zip")
     command.add_argument("--count", type=_positive, default=20, help="the number of missing words to list")
     command.set_defaults(run=_coverage)
     for subparser in commands.choices.values():

@@ -29,7 +29,7 @@ def open_vectors(
         path: The file.
         dimension: See `read_vectors`.
         member: The name of the file inside a .zip, or None; see `read_vectors`.
-        bad: Makes the errors.
+        bad: Provides the class of the exceptions to raise.
 
     Yields:
         A binary stream, its name for messages, and the maximum number of bytes that it may return (None: no limit).
@@ -62,7 +62,7 @@ def _open_member(
             # Other compression methods unpack complete blocks of any size, so the memory use would have no limit.
             if chosen.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
                 raise zipfile.BadZipFile(
-                    f"{chosen.filename} is compressed by an unsupported method; deflate is expected"
+                    f"{chosen.filename} is compressed by an unsupported method; only deflate is supported"
                 )
             # `open` returns a ZipExtFile for reading; its declared type covers writing as well.
             stream = cast(zipfile.ZipExtFile, opened.enter_context(archive.open(chosen)))

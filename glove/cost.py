@@ -49,7 +49,7 @@ def in_turn(estimates: Sequence[Estimate]) -> Estimate:
         estimates: The estimates, all made on this machine.
 
     Returns:
-        An estimate with the sum of the seconds for each name, and the largest peak memory use.
+        An estimate with the sum of the seconds for each name, and the maximum of the peak memory uses.
     """
     if not estimates:
         return Estimate({}, 0.0, "has nothing to compute")
@@ -80,7 +80,7 @@ class TimeLimit:
 
     @property
     def remaining(self) -> float | None:
-        """The minutes that are left, at least 0, or None if there is no limit."""
+        """The remaining minutes, at least 0, or None if there is no limit."""
         return None if self._end is None else max(0.0, (self._end - self._clock()) / 60)
 
 

@@ -56,7 +56,7 @@ def estimate(
         entries: The number of entries in X.
         words: The number of words.
         dimension: The dimension of the vectors.
-        window: The largest distance at which two words count as occurring together.
+        window: The maximum distance at which two words count as occurring together.
         epochs: The number of passes over the entries.
         rate: The speed at which this machine copies rows from one matrix to another, in numbers per second. If None,
             it is measured.
@@ -84,7 +84,7 @@ def cooccurrences(documents: Iterable[Sequence[int]], vocabulary_size: int, wind
         documents: Sequences of word indices in [0, vocabulary_size). A negative index stands for a word that is not
             counted but still occupies a position between its neighbours. Windows do not cross document boundaries.
         vocabulary_size: The number of words.
-        window: The largest distance at which two words count as occurring together.
+        window: The maximum distance at which two words count as occurring together.
 
     Returns:
         The non-zero entries of X.
@@ -102,7 +102,7 @@ def joined_cooccurrences(indices: np.ndarray, owner: np.ndarray, vocabulary_size
         indices: (t,) int64, the word indices of all documents; see `cooccurrences`.
         owner: (t,) int, the index of the document that contains each word.
         vocabulary_size: The number of words.
-        window: The largest distance at which two words count as occurring together.
+        window: The maximum distance at which two words count as occurring together.
 
     Returns:
         The non-zero entries of X, as `cooccurrences` returns them.
@@ -178,7 +178,7 @@ def fit(
         words: The vocabulary. If None, it contains every word of the texts, the most frequent first. A word that never
             occurs together with a word of the vocabulary gets no vector.
         dimension: The dimension of the vectors.
-        window: The largest distance at which two words count as occurring together.
+        window: The maximum distance at which two words count as occurring together.
         x_max: The count at and above which an entry has weight 1 (Eq. 9).
         alpha: The exponent in the weight of an entry whose count is below `x_max` (Eq. 9).
         learning_rate: AdaGrad's learning rate.

@@ -15,7 +15,7 @@ from pathlib import Path
 
 LONGEST = 1_000_000  # the maximum number of bytes in a line; a GloVe line with 300 numbers has about 3,000
 SKIP_HINT = " (--skip-bad-lines skips such lines)"  # for commands that have this option
-MOST_SKIPPED = 0.9  # the largest share of a file's lines that may be skipped
+MOST_SKIPPED = 0.9  # the maximum share of a file's lines that may be skipped
 # A compressed file may unpack to at most UNPACKED times its own size, or to FREELY_UNPACKED bytes if that is more.
 UNPACKED, FREELY_UNPACKED = 100, 16_000_000
 
@@ -25,7 +25,7 @@ class VectorFileError(ValueError):
 
 
 class BadLines:
-    """Handles lines that a reader cannot use: either the first one raises an error, or all of them are skipped.
+    """Handles lines that a reader cannot use: either the first such line raises an error, or all of them are skipped.
 
     Skipped lines are counted for each kind of fault. One object may be used for several files, one after another.
 
@@ -85,7 +85,7 @@ class BadLines:
         self._reason = self._reason and self._reason.replace(old, new)
 
     def summary(self) -> str:
-        """Return one line with the number of skipped lines for each kind of fault, or an empty text without any."""
+        """Return one line with the number of skipped lines for each kind of fault; it is empty if there are none."""
         if not self.counts:
             return ""
         kinds = ", ".join(f"{count:,} {kind} (first {self._first[kind]})" for kind, count in self.counts.items())
@@ -170,9 +170,9 @@ def read_lines(
 
 
 def most_unpacked(packed: int) -> int:
-    """Return the largest number of bytes to which a compressed file of `packed` bytes may unpack.
+    """Return the maximum number of bytes to which a compressed file of `packed` bytes may unpack.
 
-    Text and numbers need far fewer, so a file that unpacks to more contains something else.
+    Text and numbers unpack to far fewer bytes, so a file that exceeds this number contains neither.
     """
     return max(UNPACKED * packed, FREELY_UNPACKED)
 
@@ -216,6 +216,6 @@ def counted(number: int, one: str, many: str | None = None) -> str:
 
 
 def one_line(error: BaseException | str) -> str:
-    """Return a text or an error's message as one line that a terminal can show; a long line is cut in the middle."""
+    """Return a text or an error as one line that a terminal can show; a long line is shortened in the middle."""
     text = "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in str(error))
     return text if len(text) <= 1000 else f"{text[:700]} ... {text[-250:]}"

@@ -115,11 +115,9 @@ def read_vectors(
 
 
 def refuse_unreadable_name(path: Path) -> None:
-    """Raise VectorFileError if `read_vectors` would take a text file of this name for a .zip or binary file."""
+    """Raise VectorFileError if `read_vectors` would take a text file with this name for a .zip or binary file."""
     if path.suffix == ".zip" or path.name.endswith((".bin", ".bin.gz")):
-        raise VectorFileError(
-            f"{path}: word vectors are only written as text; a name that ends with .txt or .gz is expected"
-        )
+        raise VectorFileError(f"{path}: word vectors are only written as text; use a name that ends with .txt or .gz")
 
 
 def write_vectors(path: str | os.PathLike, vectors: Vectors) -> None:

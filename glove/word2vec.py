@@ -43,7 +43,7 @@ class BinaryVectors:
             raise bad.error(f"{stream.name}: the file is empty; a word2vec binary file is expected")
         where, parts = f"{stream.name}:1", _HEADER.fullmatch(line)
         if line.startswith(_FASTTEXT):
-            raise bad.error(f"{where}: this is a fastText model; the model's .vec file is expected instead")
+            raise bad.error(f"{where}: this is a fastText model; use the model's .vec file instead")
         if parts is None:
             raise bad.error(
                 f"{where}: this is not the first line of a word2vec binary file; the number of words and the dimension "
@@ -57,10 +57,10 @@ class BinaryVectors:
             raise bad.error(f"{where}: the number of words is 0; at least 1 is expected")
         if size is not None and self.words * (4 * self.dimension + 1) > size:
             claim = f"{self.words:,} words of {self.dimension:,} numbers need more than the {size:,} bytes of the file"
-            raise bad.error(f"{stream.name}: cut short: {claim}")
+            raise bad.error(f"{stream.name}: the file is cut short: {claim}")
 
     def __iter__(self) -> Iterator[tuple[int, bytes, np.ndarray]]:
-        """Yield for each word its number (from 1), its bytes, and its vector, (dimension,) float32."""
+        """For each word, yield its number (from 1), its bytes, and its vector, (dimension,) float32."""
         for number in range(1, self.words + 1):
             self._stream.place = f" word {number}"
             word = self._word(number).lstrip(b"\n")
@@ -103,4 +103,6 @@ class BinaryVectors:
         return bool(read)
 
     def _cut(self, number: int) -> Exception:
-        return self._bad.error(f"{self._stream.name}: cut short: word {number:,} of {self.words:,} is incomplete")
+        return self._bad.error(
+            f"{self._stream.name}: the file is cut short: word {number:,} of {self.words:,} is incomplete"
+        )

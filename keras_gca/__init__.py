@@ -36,10 +36,10 @@ Training (Algorithm 2) and evaluation:
 Networks (Figures 1 and 2):
 
     Decoder                        Algorithm 1: greedy decoding, sampling and beam search for a generator
-    GenerativeConversationalAgent  the generator, the discriminator and the two composed, with shared layers
+    GenerativeConversationalAgent  the generator, the discriminator and their composition, with shared layers
     Sizes                          the sizes of these networks
 
-Losses and scores (a class for a line of Algorithm 2 computes the loss of this line and makes its training steps):
+Losses and scores (each class for a line of Algorithm 2 computes the loss of that line and makes its training steps):
 
     AdversarialTraining            Algorithm 2 as a sequence of stages
     DiscriminatorTraining          line 6: binary cross-entropy of D on human and machine-generated pairs (Eq. 7-8)

@@ -10,14 +10,14 @@ PURPOSE = "Generative conversational agents with end-to-end adversarial training
 COMMANDS = {
     "train": "train an agent on a corpus by Algorithm 2, and write a bot to chat with",
     "watch": "watch a training run of either paper in the browser: curves, samples, replies",
-    "prepare": "prepare a corpus of any size as token files, which a training run reads from the disk",
+    "prepare": "prepare a corpus of any size as token files, which a training run reads from disk",
     "inspect": "show how a corpus is read, without training on it",
     "chat": "chat with a trained agent, in the terminal or in the browser",
     "evaluate": "measure trained agents on held-out conversations: perplexity, replies, Table 1",
     "survey": "the human evaluation: make a survey, serve or print it, count the votes (Tables 1 and 2)",
     "studies": "train and compare variants of the method over several seeds",
     "mmi": "rerank the replies of a run by maximum mutual information",
-    "quality_diversity": "compare generators at their best points of a grid of sampling settings",
+    "quality_diversity": "compare generators at their best points on a grid of sampling settings",
     "export": "write an agent for Keras and TensorFlow, with a SavedModel that replies to text",
     "figures": "draw Figures 1 and 2 from the Keras models themselves",
 }

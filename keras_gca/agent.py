@@ -1,8 +1,8 @@
 """A trained model as an object that replies: `Agent.load("runs/first").reply("Hello!")`.
 
-x is a context and y an answer. s_s is the largest number of tokens of a context and of a partial answer, s_v the number
-of tokens in the vocabulary, and N_u the number of utterances in a context (`Config` has their values). B contexts are
-answered in one batch.
+x is a context and y an answer. s_s is the maximum number of tokens in a context and in a partial answer, s_v is the
+number of tokens in the vocabulary, and N_u is the number of utterances in a context (`Config` has their values). B is
+the number of contexts in a batch.
 """
 
 import os
@@ -33,21 +33,21 @@ from keras_gca.storage.export_folder import refuse_non_empty
 class Agent:
     """One or more generators, and the discriminator that chooses among their answers.
 
-    Usually `load` makes an agent from a run folder or a `bot.h5`.
+    Use `load` to make an agent from a run folder or a `bot.h5`.
 
     Args:
         config: The settings that the networks were trained with.
         vocabulary: The s_v words that the networks know.
-        generators: The name and the weights of each generator. The weights are the float32 arrays of the blocks WHITE
-            (the word vectors) and `yellow` of Figure 2.
-        discriminator: The weights of the blocks WHITE and `green` of Figure 2.
-        detector: The weights of the detector of context changes, which the setting `context_changes` requires, or None.
+        generators: The name and the weights of each generator. The weights are float32 arrays: the block WHITE of
+            Figure 2 (the word vectors), and then the blocks `yellow`.
+        discriminator: The weights of the discriminator in the same form: WHITE, and then `green`.
+        detector: The weights of the detector of context changes if `context_changes` is "detect", or None otherwise.
 
     Attributes:
-        notes_crises: Whether `crisis_note` answers messages that speak of self-harm or danger; initially True.
+        notes_crises: Whether `crisis_note` answers messages that mention self-harm or danger; initially True.
         crisis_lines: Local crisis lines that the note names, for example "Samaritans (UK): 116 123"; initially empty.
-        persona: The name of the speaker as whom the agent answers (`speak_as`), or None for no particular speaker.
-        networks: The generators and the discriminator, which work with arrays in place of text.
+        persona: The name of the speaker that `speak_as` has set, or None if the agent answers as no particular speaker.
+        networks: The generators and the discriminator, which take and return arrays instead of text.
 
     Raises:
         ValueError: There is no generator, or the weights do not have the sizes that the config requires.
@@ -118,9 +118,9 @@ class Agent:
     def export(self, folder: str | os.PathLike) -> list[str]:
         """Write the agent for other programs: Keras and TensorFlow load it without this project.
 
-        The folder gets three things: each generator (Figure 1) as `GENERATOR.keras`, a SavedModel in `saved_model` that
-        replies to text (see `models/text_replies.py`), and the agent itself as `bot.h5`. None of them checks whether a
-        message speaks of self-harm or danger.
+        The folder will contain each generator (Figure 1) as `GENERATOR.keras`, a SavedModel in `saved_model` that
+        replies to text (see `models/text_replies.py`), and the agent itself as `bot.h5`. None of these checks whether a
+        message mentions self-harm or danger.
 
         Args:
             folder: A folder that is empty or does not exist.
@@ -152,7 +152,7 @@ class Agent:
 
     @property
     def longest(self) -> int:
-        """s_s, the largest number of tokens in a context; the networks do not read more."""
+        """s_s, the maximum number of tokens in a context; the networks do not read more."""
         return self.config.sentence_length
 
     @property
@@ -162,7 +162,7 @@ class Agent:
 
     @staticmethod
     def figures(answer: Answer) -> str:
-        """Write an answer's probability and the discriminator's scores of the answer as text, for a chat."""
+        """Format an answer's probability and the discriminator's scores for it as text, for a chat."""
         by = f"human {answer.human:.2g} (Eq. 9)  score {answer.score:.3f} (Eq. 10)"
         return f"p(y|x) {answer.probability:.2g}  {by}"
 
@@ -173,21 +173,21 @@ class Agent:
             message: The message to check.
 
         Returns:
-            The note, with each of `crisis_lines` on a line of its own below it, or None for any other message, and for
-            every message if `notes_crises` is False.
+            The note, followed by each of `crisis_lines` on a separate line. The result is None for any other message,
+            or if `notes_crises` is False.
         """
         return note_on(message, self.crisis_lines) if self.notes_crises else None
 
     def reply(self, history: str | Sequence[str], decoding: Decoding = GREEDY, seed: int = 0) -> str:
         """Answer a message, or a conversation.
 
-        This method does not check whether a message speaks of self-harm or danger; call `crisis_note` first.
+        This method does not check whether a message mentions self-harm or danger; call `crisis_note` first.
 
         Args:
             history: The utterances so far. The last one is answered, and the last N_u form the context. A single text
                 is a conversation of one utterance.
             decoding: How answers are generated; greedily if not given.
-            seed: The seed of sampling.
+            seed: The random seed for sampling.
 
         Returns:
             The text of the answer that the discriminator chooses (Eq. 10).
@@ -204,18 +204,18 @@ class Agent:
         decoding: Decoding = GREEDY,
         seed: int = 0,
     ) -> list[Answer]:
-        """Return every generator's answer, the discriminator's choice (Eq. 10) first.
+        """Return every generator's answer, with the discriminator's choice (Eq. 10) first.
 
-        This method does not check whether a message speaks of self-harm or danger; call `crisis_note` first.
+        This method does not check whether a message mentions self-harm or danger; call `crisis_note` first.
 
         Args:
             history: The utterances so far, of which the last one is answered, or a single text.
-            context_utterances: The number of utterances in the context, or None for the N_u of the training.
+            context_utterances: The number of utterances in the context, or None for the N_u used in training.
             decoding: How answers are generated; greedily if not given.
-            seed: The seed of sampling.
+            seed: The random seed for sampling.
 
         Returns:
-            One answer of each generator.
+            One answer from each generator.
 
         Raises:
             UserError: The history is empty, or its last utterance is blank.
@@ -231,18 +231,18 @@ class Agent:
     ) -> list[list[Answer]]:
         """Answer several conversations in one batch.
 
-        Each conversation gets the answers that `answers` would give it. Probabilities and scores may differ by the
-        rounding of float32. A beam search does not repeat the agent's own last utterance, which is the utterance before
-        the last one of a conversation.
+        Each conversation gets the answers that `answers` would give it. Probabilities and scores may differ by float32
+        rounding errors. A beam search does not repeat the agent's own last utterance, which is the second-to-last
+        utterance of the conversation.
 
         Args:
             histories: The conversations; see `answers`.
-            context_utterances: The number of utterances in each context, or None for the N_u of the training.
+            context_utterances: The number of utterances in each context, or None for the N_u used in training.
             decoding: How answers are generated.
-            seeds: The seed of sampling for each conversation.
+            seeds: The random seed for sampling in each conversation.
 
         Returns:
-            For each conversation one answer of each generator, the discriminator's choice first.
+            For each conversation, one answer from each generator, with the discriminator's choice first.
 
         Raises:
             UserError: One of the histories is empty, or its last utterance is blank.
@@ -256,16 +256,16 @@ class Agent:
     def encode_contexts(self, histories: Sequence[Sequence[str]], context_utterances: int | None = None) -> np.ndarray:
         """Encode the last utterances of B conversations as contexts.
 
-        If the agent has a detector of context changes, a context begins after the last change that it sees.
+        If the agent has a detector of context changes, a context begins after the last change that the detector finds.
 
         Args:
             histories: The utterances of each conversation.
-            context_utterances: The number of utterances in each context, or None for the N_u of the training; the
-                largest number if the agent has a detector.
+            context_utterances: The number of utterances in each context, or None for the N_u used in training. If the
+                agent has a detector, this is the maximum number.
 
         Returns:
-            (B, s_s) int32, padded on the left. For a hierarchical encoder, (B, N_u s_s), or as many more columns as
-            `context_utterances` needs.
+            (B, s_s) int32, padded on the left. For a hierarchical encoder, the shape is (B, N_u s_s), with more columns
+            if `context_utterances` exceeds N_u.
         """
         count = context_utterances or self.config.context_utterances
         read = [history[-count:] for history in histories]
@@ -274,7 +274,7 @@ class Agent:
         return self.contexts_of(encoded)
 
     def contexts_of(self, encoded: Sequence[Sequence[np.ndarray]]) -> np.ndarray:
-        """Make contexts of the tokens of utterances; the result is that of `encode_contexts`.
+        """Make contexts from the tokens of utterances; the result has the same form as that of `encode_contexts`.
 
         Args:
             encoded: The tokens of each utterance of B contexts.
@@ -292,10 +292,10 @@ class Agent:
         return made
 
     def speak_as(self, persona: str) -> None:
-        """Answer as a speaker of the corpus from now on.
+        """From now on, answer as a speaker of the corpus.
 
         Args:
-            persona: The name of the speaker, whose case does not matter.
+            persona: The name of the speaker, in upper or lower case.
 
         Raises:
             UserError: The agent does not know this speaker.
@@ -314,11 +314,11 @@ class Agent:
         Args:
             contexts: (B, s_s) int32, the indices of tokens, padded on the left.
             decoding: How answers are generated; greedily if not given.
-            seed: The seed of sampling, one for all contexts or one for each of them.
+            seed: The random seed for sampling: one for all contexts, or one for each of them.
             unwanted: (B, s_s + 1) int32, answers that a beam search must not return; see `Decoder.beam`.
 
         Returns:
-            For each context one answer of each generator, the discriminator's choice first.
+            For each context, one answer from each generator, with the discriminator's choice first.
         """
         decoded = {name: self.decode(name, contexts, decoding, seed, unwanted) for name in self.generators}
         rows = np.concatenate([batch.answers for batch in decoded.values()])
@@ -334,7 +334,7 @@ class Agent:
         seed: int | Sequence[int] = 0,
         unwanted: np.ndarray | None = None,
     ) -> Decoded:
-        """Generate one generator's answers to contexts, without text and scores; see `TrainedNetworks.decode`."""
+        """Generate one generator's answers to contexts as tokens, without scores; see `TrainedNetworks.decode`."""
         return self.networks.decode(generator, contexts, decoding, seed, unwanted)
 
     def n_best(self, generator: str, contexts: np.ndarray, width: int) -> Decoded:
@@ -346,7 +346,7 @@ class Agent:
         return chosen_first(answers)
 
     def judge(self, contexts: np.ndarray, answers: np.ndarray) -> np.ndarray:
-        """Compute log l_i (Eq. 8) of every token of answers to contexts; see `TrainedNetworks.judge`."""
+        """Compute log l_i (Eq. 8) for every token of answers to contexts; see `TrainedNetworks.judge`."""
         return self.networks.judge(contexts, answers)
 
     def perplexities(self, pairs: Pairs, batch_size: int = 32) -> dict[str, float]:
@@ -354,11 +354,11 @@ class Agent:
         return self.networks.perplexities(pairs, batch_size)
 
     def token_log_probabilities(self, pairs: Pairs, generator: str | None = None) -> np.ndarray:
-        """Compute log p(y_t | x, y) of every token of answers; see `TrainedNetworks.token_log_probabilities`."""
+        """Compute log p(y_t | x, y) for every token of answers; see `TrainedNetworks.token_log_probabilities`."""
         return self.networks.token_log_probabilities(pairs, generator)
 
     def tokenise(self, utterances: Sequence[str]) -> list[list[str]]:
-        """Tokenise utterances as in the training."""
+        """Tokenise utterances in the same way as in training."""
         return tokenise(utterances, self.config.contractions)
 
     def unknown_words(self, utterance: str) -> list[str]:

@@ -17,15 +17,15 @@ DETECTOR = "context_detector"  # the name of the detector's weights in the file
 
 @dataclass
 class Bot:
-    """The results of a training run that a chat needs.
+    """Holds the results of a training run that a chat needs.
 
     Attributes:
         config: The settings of the training.
         vocabulary: The s_v words that the networks know.
-        generators: The name and the weights of each generator. The weights are the float32 arrays of the blocks WHITE
-            (the word vectors) and `yellow` of Figure 2.
-        discriminator: The weights of the blocks WHITE and `green` of Figure 2.
-        detector: The weights of the detector of context changes, which the setting `context_changes` requires, or None.
+        generators: The name and the weights of each generator. The weights are float32 arrays: the block WHITE of
+            Figure 2 (the word vectors), and then the blocks `yellow`.
+        discriminator: The weights of the discriminator in the same form: WHITE, and then `green`.
+        detector: The weights of the detector of context changes if `context_changes` is "detect", or None otherwise.
     """
 
     config: Config
@@ -73,9 +73,9 @@ class Bot:
         write_bot(Path(path), FORMAT, facts, networks, half_precision)
 
     def refuse_misfits(self) -> None:
-        """Check that the weights are those that the settings require, before any network is made.
+        """Check before any network is made that the settings and the weights fit together.
 
-        The settings in a file may require far more than the file contains.
+        The settings in a damaged file may require far more weights than the file contains.
 
         Raises:
             ValueError: There is no generator, or the weights do not have the sizes that the settings require.

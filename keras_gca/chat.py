@@ -38,7 +38,7 @@ def main(arguments: list[str] | None = None) -> int:
     if options.utterances and options.context == "author":
         raise UserError("--utterances applies only to --context paper; the author's rule takes one or two utterances")
     if options.web and options.context == "author":
-        raise UserError("--context author works only in the terminal; with --web, --context paper is expected")
+        raise UserError("--context author works only in the terminal; with --web, use --context paper")
     if options.bot and options.original:
         raise UserError(f"give either a bot ({options.bot}) or --original, not both")
     if options.shipped and options.original:
@@ -96,15 +96,15 @@ def make_parser() -> command_line.Parser:
         "--original",
         type=Path,
         metavar="DIR",
-        help="chat with the author's files as his program does. The default is then --context author. If the more "
-        "probable answer has a probability above 0.9, this answer is chosen. Otherwise the answer with the higher "
-        "score is chosen",
+        help="chat with the author's files as his program does. --context author is then the default. If the more "
+        "probable answer has a probability above 0.9, it is chosen; otherwise the answer with the higher score is "
+        "chosen",
     )
     parser.add_argument(
         "--context",
         choices=("paper", "author"),
-        help="the context of a reply. paper (the default without --original): the last N_u utterances. author: the "
-        "user's line alone, or the last reply and the user's line if the probability of this reply, without EOS, "
+        help="the context of a reply. paper (the default without --original): the last N_u utterances. author: only "
+        "the user's line, or the last reply and the user's line if the probability of that reply (without EOS) "
         "exceeded 0.2, as in the author's program",
     )
     parser.add_argument(

@@ -1,4 +1,4 @@
-"""All settings of a run of the first paper in one object: their meaning, their default and their possible values.
+"""All settings of a run of the first paper in one object, with their meanings, defaults and allowed values.
 
 The help text of a field gives the paper's symbol, or the equation, figure or line of Algorithm 2 that uses it. A
 departure from the paper is explained beside its value. G is the generator. The presets are in `presets.py`.
@@ -19,10 +19,10 @@ class Config(Settings):
     """All settings of a run of the first paper.
 
     The defaults are the paper's numbers (Section 5); PRESETS lists what the presets change.
-    `python -m keras_gca.train --help` prints the meaning and the possible values of each field.
+    `python -m keras_gca.train --help` prints the meaning and the allowed values of each field.
 
     Raises:
-        UserError: A field has an impossible value.
+        UserError: A field has an invalid value.
 
     Examples:
         >>> from keras_gca import Config
@@ -41,25 +41,25 @@ class Config(Settings):
     # Data
     context_utterances: int = option(2, "N_u: number of previous utterances that form the context", low=1)
     context_changes: str = option(
-        "ignore", "what a context has after a change of the subject. ignore: the last N_u utterances, as in the paper; "
-        "detect: those of them after the last change. A detector of changes learns without labels before line 3 "
-        "(docs/systems.md)",
+        "ignore", "what a context contains after a change of subject. ignore: the last N_u utterances, as in the "
+        "paper; detect: only those of them that follow the last change. A detector of changes learns without labels "
+        "before line 3 (docs/systems.md)",
         choices=("ignore", "detect"),
     )  # fmt: skip
     sentence_length: int = option(
         50,
-        "s_s: largest number of tokens of a context, and of a partial answer; with --encoder hierarchical, of each "
+        "s_s: maximum number of tokens in a context and in a partial answer; with --encoder hierarchical, in each "
         "utterance of a context",
         low=2,
         high=10_000,
     )
     vocabulary_size: int = option(
-        7000, "s_v: largest size of the vocabulary, including four special tokens", low=5, high=10_000_000
+        7000, "s_v: maximum size of the vocabulary, including four special tokens", low=5, high=10_000_000
     )
     minimum_count: int = option(
         1,
-        "replace words that occur fewer times than this in the training text by the unknown word, so that the "
-        "networks learn the unknown word",
+        "replace words that occur fewer than this many times in the training text with the unknown word, so that the "
+        "networks learn to handle it",
         low=1,
     )
     contractions: str = option(
@@ -82,8 +82,8 @@ class Config(Settings):
         0.1, "fraction of the conversations that is held out for validation", low=0.001, high=0.5
     )
     splits: str = option(
-        "random", "random: draw the held-out conversations at random; official: use the corpus' own parts for "
-        "training, validation and test (docs/formats.md)",
+        "random", "random: draw the held-out conversations at random; official: use the corpus's own training, "
+        "validation and test splits (docs/formats.md)",
         choices=("random", "official"),
     )  # fmt: skip
     max_pairs: int | None = option(
@@ -110,7 +110,7 @@ class Config(Settings):
     persona_size: int | None = option(
         None,
         "dimension of the embedding of the speaker of the answer, which is concatenated to e of Eq. 2 (Li et al. "
-        "2016), for the speakers whom the corpus names (default: no such embedding, as in the paper)",
+        "2016), for the speakers that the corpus names (default: no such embedding, as in the paper)",
         low=1,
         high=100_000,
     )
@@ -145,24 +145,24 @@ class Config(Settings):
     )
     batch_size: int = option(
         12,
-        "number of answers in a batch of teacher forcing (line 3); 12 answers have about 128 tokens, as many as a "
-        "batch of the author's program",
+        "number of answers in a batch of teacher forcing (line 3); 12 answers have about 128 tokens, which is the "
+        "size of a batch in the author's program",
         low=1,
     )
     dropout: float = option(
         0.0,
-        "dropout rate of the word vectors, and of the sentences' encoding e (Eq. 2), in teacher forcing",
+        "dropout rate for the word vectors and for the encoding e of the sentences (Eq. 2), in teacher forcing",
         low=0,
         high=0.95,
     )
     average_epochs: float = option(
         0.0,
-        "at the end of teacher forcing (line 3), replace the weights by their average over about this many of the last "
-        "epochs; 0 keeps the last weights",
+        "at the end of teacher forcing (line 3), replace the weights with their average over about this many of the "
+        "last epochs; 0 keeps the last weights",
         low=0,
     )
     hidden_dropout: float = option(
-        0.0, "dropout rate of the generator's hidden layer in teacher forcing", low=0, high=0.95
+        0.0, "dropout rate for the generator's hidden layer in teacher forcing", low=0, high=0.95
     )
     context_dropout: float = option(
         0.0, "probability that a token of a context is left out in teacher forcing", low=0, high=0.95
@@ -186,15 +186,15 @@ class Config(Settings):
     )
     self_conversation_turns: int = option(
         2,
-        "number of answers that the generator gives in turn after each human context (line 5). 2, as in the paper: the "
-        "contexts of the pairs are generated, too. 1, as in Li et al. 2017: the contexts are human. --algorithm "
-        "reinforce always uses 1",
+        "number of answers that the generator gives in turn after each human context (line 5). With 2, as in the "
+        "paper, the contexts of the pairs are generated, too. With 1, as in Li et al. 2017, the contexts are human. "
+        "--algorithm reinforce always uses 1",
         low=1,
     )
     machine_contexts: str = option(
-        "answer", "the contexts of the pairs in line 5, if they are generated. answer: the last answer alone, as in "
-        "the author's program; utterances: the last N_u utterances, of which the first ones may be human, as the paper "
-        "defines a context",
+        "answer", "the contexts of the pairs in line 5, if they are generated. answer: only the last answer, as in "
+        "the author's program; utterances: the last N_u utterances, as the paper defines a context; the first of "
+        "them may be human",
         choices=("answer", "utterances"),
     )  # fmt: skip
     machine_temperature: float | None = option(
@@ -205,11 +205,14 @@ class Config(Settings):
         high=HOTTEST,
     )
     machine_top_p: float = option(
-        1.0, "nucleus from which the answers of line 5 are sampled; 1 takes all tokens", low=0.01, high=1
+        1.0,
+        "probability of the nucleus from which the answers of line 5 are sampled; 1 takes all tokens",
+        low=0.01,
+        high=1,
     )
     replay: float = option(
         0.0,
-        "share of the machine-generated pairs of line 6 that come from earlier iterations, once there are any",
+        "share of the machine-generated pairs of line 6 that come from earlier iterations, if there are any",
         low=0,
         high=0.9,
     )
@@ -217,7 +220,7 @@ class Config(Settings):
         15, "N_D: epochs of the discriminator in each adversarial iteration (line 6)", low=0
     )
     label_smoothing: float = option(
-        0.0, "label smoothing: the human pairs of line 6 get the label 1 - X in place of 1", low=0, high=0.49
+        0.0, "label smoothing: the human pairs of line 6 get the label 1 - X instead of 1", low=0, high=0.49
     )
     instance_noise: float = option(
         0.0,
@@ -226,21 +229,21 @@ class Config(Settings):
         low=0,
     )
     spectral_normalisation: str = option(
-        "off", "on: after each step of line 6, divide every matrix of the discriminator by its largest singular value, "
-        "if this value exceeds 1",
+        "off", "on: after each step of line 6, divide every matrix of the discriminator by its largest singular "
+        "value if that value exceeds 1",
         choices=("off", "on"),
     )  # fmt: skip
     generator_epochs: int = option(1, "N_G: epochs of the generator in each adversarial iteration (line 9)", low=0)
     generator_loss: str = option(
         "squared", "the loss of line 9, where l is the discriminator's output. squared: (1 - l)^2, as in the paper; "
-        "log: -log l, computed from the logit, whose gradient does not vanish if l is near 0",
+        "log: -log l, computed from the logit, so that its gradient does not vanish if l is near 0",
         choices=("squared", "log"),
     )  # fmt: skip
     generator_tokens: str = option(
         "probabilities", "what the discriminator reads in line 9. probabilities: the generator's p, as in the paper; "
         "straight_through: the most probable token, with the gradient of p; gumbel: a token drawn from p, with the "
-        "gradient of the Gumbel-softmax. The last two are for a discriminator with a hidden layer, which has learned "
-        "from tokens",
+        "gradient of the Gumbel-softmax. The last two are meant for a discriminator with a hidden layer, because "
+        "such a discriminator has learned from single tokens",
         choices=("probabilities", "straight_through", "gumbel"),
     )  # fmt: skip
     gumbel_temperature: float = option(
@@ -273,14 +276,14 @@ class Config(Settings):
     seed: int = option(
         0, "seed of all random numbers; on the same machine the same seed repeats a run exactly", low=0, high=2**31 - 1
     )
-    checkpoint_minutes: float = option(5.0, "minutes between two checkpoints inside an epoch", low=0)
+    checkpoint_minutes: float = option(5.0, "minutes between two checkpoints within an epoch", low=0)
 
     presets: ClassVar = PRESETS
     totals: ClassVar = ("teacher_forcing_epochs", "adversarial_epochs")
 
     @property
     def hierarchical(self) -> bool:
-        """Whether both networks read contexts by a hierarchical encoder."""
+        """Whether both networks read contexts with a hierarchical encoder."""
         return self.encoder == "hierarchical"
 
     @property
@@ -290,7 +293,7 @@ class Config(Settings):
 
     @property
     def context_length(self) -> int:
-        """The largest number of tokens of a context: s_s, or s_s for each of the N_u utterances (hierarchical)."""
+        """The maximum number of tokens in a context: s_s, or s_s for each of the N_u utterances (hierarchical)."""
         return self.sentence_length * (self.context_utterances if self.hierarchical else 1)
 
     @property
@@ -300,16 +303,14 @@ class Config(Settings):
 
     @property
     def context_columns(self) -> int:
-        """The number of columns of an array of contexts: with embeddings of speakers, one for the speaker's token."""
+        """The number of columns in an array of contexts; speaker embeddings need one more, for the speaker's token."""
         return self.context_length + self.names_speakers
 
     def check_combinations(self) -> None:
         if self.hierarchical and self.padding == "original":
-            raise UserError(
-                "--encoder hierarchical: the author's program has no such encoder; --padding masked is expected"
-            )
+            raise UserError("--encoder hierarchical: the author's program has no such encoder; use --padding masked")
         if self.names_speakers and (self.padding == "original" or self.predict != "answer"):
-            raise UserError("--persona-size: --padding masked and --predict answer are expected")
+            raise UserError("--persona-size: use --padding masked and --predict answer")
         if self.hierarchical and self.context_utterances > MOST_UTTERANCES:
             raise UserError(
                 f"--context-utterances: {self.context_utterances} is out of range; with --encoder hierarchical, from 1 "
@@ -318,15 +319,13 @@ class Config(Settings):
         if self.detects_changes and self.predict != "answer":
             raise UserError(
                 f"--context-changes detect limits contexts before an answer, but --predict {self.predict} has none; "
-                "--predict answer is expected"
+                "use --predict answer"
             )
         if self.generator == "canonical" and self.padding == "original":
-            raise UserError(
-                "--generator canonical: the author's program has no such model; --padding masked is expected"
-            )
+            raise UserError("--generator canonical: the author's program has no such model; use --padding masked")
         reinforce = self.algorithm == "reinforce"
         if self.machine_top_p < 1 and self.machine_temperature is None and not reinforce:
-            raise UserError("--machine-top-p: greedy answers have no nucleus; --machine-temperature is expected, too")
+            raise UserError("--machine-top-p: greedy answers have no nucleus; give --machine-temperature, too")
         if reinforce and (self.generator_loss, self.generator_tokens) != ("squared", "probabilities"):
             raise UserError(
                 "--generator-loss, --generator-tokens: --algorithm reinforce learns from rewards; leave them out"

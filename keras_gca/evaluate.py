@@ -20,8 +20,8 @@ reported, and with --summary also a 95 % confidence interval of the mean (Studen
 perplexity   exp of the total negative log-likelihood divided by the number of tokens, EOS included. For comparison, a
              trigram model (interpolated Kneser-Ney, from NLTK) is fitted to the same training answers and measured too
 replies      diversity, length, repeated replies, the share of the most frequent reply, entropy, BLEU and similarities
-             by word vectors (--glove, or the run's own). The human replies are measured in the same way
-Table 1      how often a discriminator prefers each generator's answer (Eq. 10, ties left out). The judges are the run's
+             by word vectors (--glove, or the run's own). Human replies are measured in the same way
+Table 1      how often a discriminator prefers each generator's answer (Eq. 10, without ties). The judges are the run's
              own discriminator and two independent ones. Each independent discriminator is trained on the human answers
              and the answers of all generators in one half of the held-out conversations, and judges the other half.
              Ranking by Eq. 9 is compared with ranking by Eq. 10: how often the shorter answer wins, and how often the
@@ -29,9 +29,9 @@ Table 1      how often a discriminator prefers each generator's answer (Eq. 10, 
 parts        perplexity and BLEU by the number of utterances before the answer (if complete conversations are held
              out), and separately for answers that do and do not occur among the training answers
 changes      With --subject-changes, each held-out conversation follows another one. The perplexity of its answers is
-             compared with their perplexity without the other conversation (written to RUN/subject_changes.json)
+             compared with their perplexity without the other conversation (the result is in RUN/subject_changes.json)
 personas     With --personas, the speakers of a run with --persona-size are measured: the perplexity of their answers,
-             and their answers to different wordings of the same questions (written to RUN/personas.json)
+             and their answers to different wordings of the same questions (the result is in RUN/personas.json)
 ratings      With --ratings, FILE contains human ratings of responses. Each line is a JSON object with context,
              response, system and scores. Spearman's correlation and Eq. 11 show how well each measure agrees with the
              raters.

@@ -56,7 +56,7 @@ def main(arguments: list[str] | None = None) -> int:
     written = agent.export(options.folder)
     networks = {
         f"{name}.keras": f"the network of the paper's Figure 1 with the weights of the generator `{name}`, for Keras; "
-        "its inputs and outputs refer to words by their indices; the words are in bot.h5"
+        "its inputs and outputs are indices of words, and the words are in bot.h5"
         for name in agent.generators
     }
     card = Card(

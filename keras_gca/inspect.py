@@ -19,7 +19,7 @@ utterances, the speakers, and the lines that cannot be used. Both papers' traini
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command; return the exit status, 0."""
+    """Run the command, and return its exit status, 0."""
     options = make_parser().parse_args(arguments)
     bad = BadLines(skip=True, error=UserError)
     corpus = read_corpus(options.data, options.format, bad)

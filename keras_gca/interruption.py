@@ -1,7 +1,7 @@
 """Lets Ctrl-C end a command at once and without a traceback while its modules are imported.
 
-A KeyboardInterrupt during an import would print a traceback, and perhaps TensorFlow's start-up messages. Nothing has
-been written by that time, so it is enough to let the operating system end the process.
+A KeyboardInterrupt during an import would print a traceback, and perhaps TensorFlow's start-up messages. At that time
+nothing has been written yet, so the operating system can simply end the process.
 """
 
 import contextlib
@@ -23,7 +23,7 @@ def begin_command() -> None:
 
 
 def is_command() -> bool:
-    """Return whether the process is one of the project's commands, and not a program that imports the project."""
+    """Return whether the process is one of the project's commands rather than a program that imports the project."""
     _, *words = [*sys.orig_argv, ""]
     module = words[words.index("-m") + 1] if "-m" in words else ""
     return module.partition(".")[0] in PACKAGES or os.path.basename(words[0]) in PROGRAMS

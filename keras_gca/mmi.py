@@ -13,8 +13,8 @@ from keras_gca.evaluation.variants import LENGTH_BONUSES, Reranking
 DESCRIPTION = """\
 Rerank the N-best lists for a run's held-out contexts by maximum mutual information, in both forms of Li et al. 2016,
 and compare the chosen replies with those of plain beam search and of humans. The metrics are written to RUN/mmi.json.
-They are computed on the test set or, if the run has none, on one half of the held-out conversations. gamma is chosen on
-the validation set or the other half.
+If the run has a test set, the metrics are computed on it, and gamma is chosen on the validation set. Otherwise the
+metrics are computed on one half of the held-out conversations, and gamma is chosen on the other half.
 
 Three runs with the same settings are needed. They give these probabilities of an answer y and its context x:
 

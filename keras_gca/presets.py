@@ -6,18 +6,20 @@ A departure from the paper is explained beside its value.
 from typing import Any
 
 PRESETS: dict[str, dict[str, Any]] = {
-    # Every number of Section 5. It gives one learning rate for the generator, which is used in lines 3, 9 and 11. The
-    # default of `machine_contexts` is the author's, and not the paper's, so that older runs keep their contexts.
+    # Every number of Section 5. The paper gives one learning rate for the generator, which is used in lines 3, 9 and
+    # 11. The default of `machine_contexts` follows the author's program rather than the paper, so that older runs keep
+    # their contexts.
     "paper": {"machine_contexts": "utterances"},
-    # The rates and epochs of the author's adversarial programs. In everything else his programs equal the paper, except
-    # for the padding and the contractions, which are options of their own; see docs/fidelity.md.
+    # The rates and epochs of the author's adversarial programs. Apart from these, his programs differ from the paper
+    # only in the padding and the contractions, which have their own options; see docs/fidelity.md.
     "author": {
         "generator_epochs": 4,
         "final_epochs": 1,
         "discriminator_learning_rate": 1e-6,
         "generator_learning_rate": 1e-6,
     },
-    # For the embedded corpus (25,600 pairs) on two CPU cores in a quarter of an hour; see docs/fidelity.md.
+    # These values train on the embedded corpus (25,600 pairs) in a quarter of an hour on two CPU cores; see
+    # docs/fidelity.md.
     "default": {
         "context_utterances": 1,
         "minimum_count": 2,
@@ -40,7 +42,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "interleaved_learning_rate": 1e-5,
         "adversarial_batch_size": 32,
     },
-    # A training of seconds, for tests and for a first trial of one's own data
+    # A training run that takes seconds, for tests and for a first trial with one's own data
     "tiny": {
         "vocabulary_size": 500,
         "minimum_count": 2,

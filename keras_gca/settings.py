@@ -11,8 +11,8 @@ from typing import Any, ClassVar, Self
 
 from keras_gca.errors import UserError
 
-LARGEST = 10**12  # the largest value allowed for any number; sizes that fit into memory are far smaller
-COLDEST, HOTTEST = 0.01, 100.0  # the range of temperatures: below it replies would be greedy, and above it noise
+LARGEST = 10**12  # the largest value allowed for any number; any size that fits into memory is far smaller
+COLDEST, HOTTEST = 0.01, 100.0  # the range of temperatures: lower ones would give greedy replies, and higher ones noise
 
 
 def option(default: Any, help: str, low: float | None = None, high: float | None = None, choices: tuple = ()) -> Any:
@@ -21,9 +21,9 @@ def option(default: Any, help: str, low: float | None = None, high: float | None
     Args:
         default: The default value of the field, which is the paper's value.
         help: The meaning of the field, for `--help`.
-        low: The smallest number allowed, or None for no lower bound.
-        high: The largest number allowed, or None for no upper bound.
-        choices: The values allowed, or an empty tuple if all values of the type are allowed.
+        low: The smallest allowed number, or None for no lower bound.
+        high: The largest allowed number, or None for no upper bound.
+        choices: The allowed values, or an empty tuple if all values of the type are allowed.
     """
     return field(default=default, metadata={"help": help, "low": low, "high": high, "choices": choices})
 
@@ -54,11 +54,11 @@ class Settings:
 
     Raises:
         UserError: There is no such option, or an option has an invalid value. The message names the option
-            (`--batch-size`) and the values allowed.
+            (`--batch-size`) and the allowed values.
     """
 
     presets: ClassVar[dict[str, dict[str, Any]]]
-    totals: ClassVar[tuple[str, ...]] = ()  # numbers of epochs or updates that `train --resume` may raise
+    totals: ClassVar[tuple[str, ...]] = ()  # numbers of epochs or updates that `train --resume` may increase
 
     def __init__(self, /, **values: Any) -> None:
         self._refuse_unknown(values)
@@ -140,7 +140,7 @@ class Settings:
 
     @classmethod
     def options(cls) -> list[dataclasses.Field]:
-        """Return all options, in their order."""
+        """Return all options in their order of declaration."""
         return [option for _, options in cls.titled_options() for option in options]
 
     @classmethod
@@ -184,7 +184,7 @@ class Settings:
             UserError: `values` is not a dictionary, names an unknown option, or has an invalid value.
         """
         if not isinstance(values, dict):
-            raise UserError(f"settings are a JSON object of names and values; this is a {type(values).__name__}")
+            raise UserError(f"settings are a JSON object of names and values, but this is a {type(values).__name__}")
         return cls(**values)._set_given(())
 
 
@@ -221,7 +221,7 @@ def check_sampling(
     Args:
         temperature: A number from COLDEST to HOTTEST, or None if nothing is sampled.
         top_p: The probability of the nucleus, above 0 and at most 1.
-        greedy: Whether a temperature of 0, which chooses the most probable token, is allowed as well.
+        greedy: Whether a temperature of 0, which stands for the most probable token, is allowed as well.
         name: The name of the temperature option, for the message.
 
     Raises:

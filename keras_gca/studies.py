@@ -1,9 +1,9 @@
 """`python -m keras_gca.studies` trains variants of the first paper's method over several seeds, and compares them.
 
-A study compares variants of one training run. The variant `default` has unchanged settings. Existing runs in the folder
-are reused. Therefore several studies can share a run, and an interrupted study continues where it stopped. The study
-`adversarial` is different: it compares settings of adversarial training, and all its runs start from the same stored
-generator (`evaluation/adversarial_cells.py`).
+A study compares variants of one training run. The variant `default` has unchanged settings. Runs that already exist in
+the folder are reused, so several studies can share a run, and an interrupted study continues where it stopped. The
+study `adversarial` is different: it compares settings of adversarial training, and all its runs start from the same
+stored generator (`evaluation/adversarial_cells.py`).
 """
 
 import argparse
@@ -55,7 +55,7 @@ def main(arguments: list[str] | None = None) -> int:
     settings, preset = command_line.settings(options, Config), options.preset or "default"
     if "seed" in settings:
         raise UserError("--seed: a study takes several seeds; use --seeds")
-    Config.preset(preset, **settings)  # raises UserError on an impossible setting
+    Config.preset(preset, **settings)  # raises UserError if a setting is invalid
     if options.experiment is not None:
         refuse_missing(options.experiment.absolute().parent)
     if options.study != ADVERSARIAL and (options.cells or options.teacher_forced):
@@ -100,11 +100,11 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--glove", type=Path, metavar="FILE", help="word vectors for training and for the similarities of replies"
     )
-    command_line.add_minutes(parser, "stop after this time, as after Ctrl-C; the same command then continues")
+    command_line.add_minutes(parser, "stop after this time, as after Ctrl-C; run the same command again to continue")
     parser.add_argument(
         "--grid",
         action="store_true",
-        help="also compare all generators at their best points of a grid of temperatures and top-p values",
+        help="also compare all generators at their best points on a grid of temperatures and top-p values",
     )
     parser.add_argument(
         "--cells",

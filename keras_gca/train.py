@@ -42,7 +42,7 @@ Ctrl-C stops after the current step. The run can then be resumed, and you can al
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command; return the exit status: 0, or 130 after an interruption."""
+    """Run the command, and return its exit status: 0, or 130 after an interruption."""
     options = make_parser().parse_args(arguments)
     changes = command_line.settings(options, Config)
     given = {field.name: getattr(options, field.name) for field in dataclasses.fields(Source)}
@@ -88,16 +88,16 @@ def make_parser() -> command_line.Parser:
     parser.add_argument(
         "--preset",
         choices=PRESETS,
-        help="the preset of the settings. paper: all values of the paper's Section 5; author: the values of the paper, "
-        "but the learning rates and epochs of adversarial training from the author's program; default: settings for "
-        "the embedded corpus; tiny: a trial run that takes seconds",
+        help="the preset of the settings. paper: all values of the paper's Section 5; author: the values of the "
+        "paper, except for the learning rates and epochs of adversarial training, which are from the author's "
+        "program; default: settings for the embedded corpus; tiny: a trial run that takes seconds",
     )
     command_line.add_config(parser)
     parser.add_argument(
         "--data",
         type=Path,
         metavar="FILE",
-        help="the corpus to use instead of the embedded one: a file or a folder, or a folder of token files "
+        help="the corpus to use instead of the embedded one: a file, a folder, or a folder of token files "
         "(keras_gca.prepare)",
     )
     parser.add_argument("--format", choices=FORMATS, help="the format of --data (default: detected)")
@@ -105,7 +105,7 @@ def make_parser() -> command_line.Parser:
         "--vocabulary",
         type=Path,
         metavar="FILE",
-        help="a file with the words of the vocabulary, one on each line, or the author's file vocabulary_movie "
+        help="a file with the words of the vocabulary, one per line, or the author's file vocabulary_movie "
         "(default: the words of the training text)",
     )
     parser.add_argument(

@@ -27,7 +27,7 @@ def plan_batches(pairs: Pairs | TokenPairs, batch_size: int, seed: int | None = 
 
 
 def take_batch(pairs: Pairs | TokenPairs, selection: np.ndarray, batch_size: int) -> tuple[np.ndarray, np.ndarray]:
-    """Take the contexts and answers of one batch, cut to the width that its longest row needs.
+    """Take the contexts and answers of one batch, trimmed to the width of the longest row.
 
     A batch with fewer than `batch_size` pairs is filled with rows of padding. Thus all batches of the same width have
     the same shape, and fewer functions have to be compiled. If several processes read token files, a batch contains the
@@ -53,6 +53,6 @@ def take_batch(pairs: Pairs | TokenPairs, selection: np.ndarray, batch_size: int
 
 
 def cut_contexts(contexts: np.ndarray) -> np.ndarray:
-    """Cut contexts, (n, s_s) padded on the left, to the width that the longest one needs."""
+    """Trim contexts, (n, s_s) padded on the left, to the width of the longest one."""
     width = width_of(np.count_nonzero(contexts, axis=1), contexts.shape[1])
     return fitted(contexts, width, on_left=True)

@@ -1,15 +1,15 @@
-"""Reads a corpus as conversations, in any of its formats; no later step crosses the boundary of a conversation.
+"""Reads the conversations of a corpus in any supported format; no later step crosses a boundary between conversations.
 
 The readers are in `keras_gca.corpora`, one module for each kind of format, and docs/formats.md describes the formats:
 
-text        plain text: one utterance on each line, an empty line between conversations; also a folder of .txt files
+text        plain text: one utterance per line, an empty line between conversations; also a folder of .txt files
 speakers    the same, but each utterance begins with a speaker tag, which is removed; also ChatML
 table       CSV or tab-separated text: question/answer pairs, or turns with the identifier of their conversation
 parlai      PersonaChat, and other corpora in the text formats of ParlAI
 cornell     the Cornell Movie-Dialogs Corpus
 dailydialog DailyDialog
 empathetic  EmpatheticDialogues
-jsonl       JSON lines, one conversation on each line, or one utterance with the identifier of its conversation
+jsonl       JSON lines: one conversation per line, or one utterance with the identifier of its conversation
 json        a JSON file that contains a list of conversations
 convokit    a ConvoKit file of utterances, or the folder that contains it
 datasets    a Hugging Face data set, as Parquet files or as saved by `save_to_disk`
@@ -82,7 +82,7 @@ TITLES = {
     "datasets": "a Hugging Face data set",
 }
 
-DIVIDED = ("dailydialog", "empathetic", "datasets")  # formats whose folders and archives can have official parts
+DIVIDED = ("dailydialog", "empathetic", "datasets")  # formats whose folders and archives can have official splits
 
 
 @dataclass(frozen=True)
@@ -127,21 +127,21 @@ def read_corpus(
         bad: Decides what happens to bad lines. If None, the first bad line raises an error. If bad lines are skipped, a
             conversation ends before its first missing turn. A line that describes how the corpus was read is added to
             `bad.notes`.
-        splits: If "official", each conversation keeps the part (train, validation or test) to which the authors of the
-            corpus have assigned it. If "random", the conversations have no parts.
+        splits: If "official", each conversation keeps the split (train, validation or test) to which the authors of the
+            corpus have assigned it. If "random", the conversations have no split.
 
     Returns:
         The conversations, and how they were read.
 
     Raises:
-        UserError: The corpus is missing, empty or damaged, has an unknown format, or lacks the official parts that were
-            requested. The message names the file and the line.
+        UserError: The corpus is missing, empty or damaged, has an unknown format, or lacks the official splits that
+            were requested. The message names the file and the line.
     """
     bad = bad or BadLines(error=UserError)
     official = splits == "official"
     if path is None:
         if official:
-            raise UserError(f"--splits official: {EMBEDDED} has no official parts; give one that has them with --data")
+            raise UserError(f"--splits official: {EMBEDDED} has no official splits; give one that has them with --data")
         with resources.as_file(resources.files("keras_gca.data") / "corpus") as folder:
             return _read(folder, "text", bad, EMBEDDED, official)
     path = Path(path)
@@ -163,7 +163,7 @@ def stream_conversations(
         path: A file or a folder.
         format: One of FORMATS, or None to detect the format.
         bad: Decides what happens to bad lines.
-        splits: See `read_corpus`. If "official", conversations without an official part are left out.
+        splits: See `read_corpus`. If "official", conversations without an official split are left out.
 
     Raises:
         UserError: The corpus is missing or damaged, or has an unknown format; see `read_corpus`.
@@ -252,20 +252,19 @@ def _described(
 
 
 def _official_parts(corpus: Corpus) -> str:
-    """Describe the official parts of a corpus in one line.
+    """Describe the official splits of a corpus in one line.
 
     Raises:
-        UserError: The corpus has no official parts, or one of them is missing.
+        UserError: The corpus has no official splits, or one of them is missing.
     """
     what = f"{corpus.name}: --splits official"
     sizes = Counter(conversation.part for conversation in corpus.conversations)
     if not any(part in sizes for part in PARTS):
         if corpus.format in DIVIDED:
             raise UserError(
-                f"{what}: no official parts were found; the folder or archive with train, validation and test is "
-                "expected"
+                f"{what}: no official splits were found; give the folder or archive with train, validation and test"
             )
-        raise UserError(f"{what}: {TITLES[corpus.format]} has no official parts; --splits random divides it at random")
+        raise UserError(f"{what}: {TITLES[corpus.format]} has no official splits; --splits random divides it at random")
     if missing := [part for part in PARTS if not sizes[part]]:
         there = " and ".join(part for part in PARTS if sizes[part])
         raise UserError(f"{what}: the corpus has {there}, but not {' or '.join(missing)}; all three are expected")
@@ -274,9 +273,9 @@ def _official_parts(corpus: Corpus) -> str:
         if conversation.part is not None:
             parts[conversation.part].add(conversation.utterances)
     repeated = len(parts["test"] & parts["train"])
-    line = f"official parts: {', '.join(f'{sizes[part]:,} {part}' for part in PARTS)}"
+    line = f"official splits: {', '.join(f'{sizes[part]:,} {part}' for part in PARTS)}"
     if sizes[None]:
-        line += f"; left out: {counted(sizes[None], 'conversation')} without a part"
+        line += f"; left out: {counted(sizes[None], 'conversation')} without a split"
     if repeated:
         line += f"; {counted(repeated, 'conversation of test is', 'conversations of test are')} also in train"
     return line

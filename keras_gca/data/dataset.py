@@ -24,13 +24,13 @@ class Dataset:
     """A corpus that is prepared for training.
 
     Attributes:
-        vocabulary: The vocabulary, built from the training text alone (except the usual spellings of names).
+        vocabulary: The vocabulary, built only from the training text (except the usual spellings of names).
         training: The pairs to train on.
         validation: The pairs on which the networks are measured during training.
         documents: The tokenised training conversations, to which word vectors are fitted. Empty for token files, whose
             conversations are in `TokenPairs.documents`.
         whole_conversations: Whether complete conversations are held out, rather than single pairs (see `hold_out`).
-        test: The pairs of the corpus' official test part, or None without `--splits official`.
+        test: The pairs of the corpus's official test set, or None without `--splits official`.
         detector: The weights of the detector that limited the contexts (`--context-changes detect`), or None.
     """
 
@@ -55,7 +55,7 @@ class Dataset:
 
 
 def prepare(conversations: Sequence[Conversation], config: Config, words: Sequence[str] | None = None) -> Dataset:
-    """Tokenise conversations, hold out a part of them, build the vocabulary, and make the pairs.
+    """Tokenise conversations, hold out some of them, build the vocabulary, and make the pairs.
 
     If every word is rarer than `minimum_count`, and the user has not set this option, the vocabulary contains all words
     (`all_too_rare`). With `--context-changes detect`, EOS ends each utterance of a context, as for a hierarchical
@@ -67,12 +67,12 @@ def prepare(conversations: Sequence[Conversation], config: Config, words: Sequen
         words: The words of the vocabulary in their order, or None for the most frequent words in the training text.
 
     Raises:
-        UserError: The corpus is too small to be divided, one of its parts has no pair, none of its words is in the
+        UserError: The corpus is too small to be divided, one of its splits has no pair, none of its words is in the
             vocabulary, or some settings cannot be combined.
     """
     official = config.splits == "official"
     if official and "validation_fraction" in config.given:
-        raise UserError("--validation-fraction has no effect with --splits official; leave one of the two out")
+        raise UserError("--validation-fraction has no effect with --splits official; leave out one of the two")
     tokenised, parts, speakers = _tokenise_all(conversations, config.contractions)
     if config.max_pairs is not None:
         chosen = _some(tokenised, config.max_pairs, config.seed)
@@ -150,8 +150,8 @@ def _speakers(of_answers: Sequence[str | None]) -> tuple[str, ...]:
     kept = [speaker for speaker, count in counts.items() if count >= MINIMUM_ANSWERS]
     if not kept:
         raise UserError(
-            f"--persona-size: no named speaker has {MINIMUM_ANSWERS} or more answers in the training set; a corpus "
-            "that names its speakers is expected (docs/systems.md)"
+            f"--persona-size: no named speaker has {MINIMUM_ANSWERS} or more answers in the training set; use a corpus "
+            "that names its speakers (docs/systems.md)"
         )
     return tuple(sorted(kept, key=lambda speaker: (-counts[speaker], speaker)))
 
@@ -162,7 +162,7 @@ def _tokenise_all(
     """Tokenise conversations, leaving out utterances without a token and conversations with only one utterance.
 
     Returns:
-        Three lists with one entry for each remaining conversation: the tokens of each utterance; the official part, or
+        Three lists with one entry for each remaining conversation: the tokens of each utterance; the official split, or
         "" if there is none; and the speaker of each utterance, or None if the speaker is unknown.
     """
     flat = iter(tokenise([text for conversation in conversations for text in conversation.utterances], style))
@@ -182,7 +182,7 @@ def _some(conversations: list[list[list[str]]], max_pairs: int, seed: int) -> li
 
     Returns:
         The index and the length of each drawn conversation, in the order of the corpus. The conversation that is drawn
-        last is cut to the number of pairs that are still needed.
+        last is shortened to the number of pairs that are still needed.
     """
     left, chosen = max_pairs, {}
     for number in np.random.default_rng(seed).permutation(len(conversations)):

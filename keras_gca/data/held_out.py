@@ -19,8 +19,8 @@ def hold_out(owner: np.ndarray, fraction: float, seed: int) -> np.ndarray:
     """Choose the pairs to hold out, by drawing complete conversations at random.
 
     A corpus cannot be divided in this way if it has fewer than ten conversations, or if one conversation has more than
-    a tenth of all pairs. An example is the paper's own corpus, which has no boundaries between conversations. In this
-    case single pairs are drawn, and their contexts overlap with training utterances.
+    a tenth of all pairs. An example is the paper's own corpus, which has no boundaries between conversations. From such
+    a corpus, single pairs are drawn, whose contexts overlap with training utterances.
 
     Args:
         owner: (n,) int, the index of the conversation that each pair comes from.

@@ -8,7 +8,8 @@ contexts: (n, s_s) int32, the last s_s tokens of the N_u utterances before the a
           EOS. EOS occurs nowhere else in a context. With speaker embeddings there is one more column, and the first
           token may stand for the speaker of the answer; its index is then above s_v (see `Vocabulary.speakers`).
 answers:  (n, s_s + 1) int32, `BOS w1 w2 ... EOS` padded on the right. A row holds at most s_s partial answers, and the
-          token that follows each of them. An answer that does not end within s_s + 1 tokens is cut and has no EOS.
+          token that follows each of them. An answer that does not end within s_s + 1 tokens is truncated and has no
+          EOS.
 """
 
 from collections.abc import Sequence
@@ -140,11 +141,12 @@ def joined(
 
     Args:
         utterances: The tokens of each utterance.
-        sentence_length: s_s. For a hierarchical encoder, each utterance is cut to its last s_s - 1 words.
+        sentence_length: s_s. For a hierarchical encoder, each utterance is truncated to its last s_s - 1 words.
         hierarchical: Whether the context is for a hierarchical encoder. If so, EOS is appended to each utterance.
 
     Returns:
-        (m,) int32, the tokens of the context without padding; `pad_contexts` cuts it to its length.
+        (m,) int32, the tokens of the context without padding; `pad_contexts` truncates or pads it to the required
+        length.
     """
     parts = [np.asarray(utterance, np.int32) for utterance in utterances]
     if hierarchical:
@@ -179,7 +181,7 @@ def utterances_of(context: np.ndarray) -> list[np.ndarray]:
 
 
 def backward(pairs: Pairs, hierarchical: bool = False) -> Pairs:
-    """Swap contexts and answers. Words beyond s_s tokens are cut off."""
+    """Swap contexts and answers. Words beyond the limit of s_s tokens are left out."""
     length = pairs.answers.shape[1] - 1
     contexts = frame_answers([row[(row != PAD) & (row != EOS)] for row in pairs.contexts], length)
     read = answers_as_contexts(pairs.answers, pairs.contexts.shape[1], hierarchical)
@@ -212,7 +214,7 @@ def pad_contexts(contexts: Sequence[Sequence[int] | np.ndarray], length: int) ->
 
 
 def frame_answers(answers: Sequence[Sequence[int] | np.ndarray], sentence_length: int) -> np.ndarray:
-    """Frame answers as `BOS answer EOS`, padded on the right and cut if too long: (n, s_s + 1) int32."""
+    """Frame answers as `BOS answer EOS`, padded on the right and truncated if too long: (n, s_s + 1) int32."""
     rows = np.full((len(answers), sentence_length + 1), PAD, np.int32)
     for row, answer in zip(rows, answers, strict=True):
         tokens = np.concatenate([[BOS], np.asarray(answer, np.int32), [EOS]])[: sentence_length + 1]

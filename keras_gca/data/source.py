@@ -16,8 +16,8 @@ class Source:
     Args:
         data: The file or folder of a corpus, or None for the embedded corpus.
         format: One of `conversations.FORMATS`, or None to detect the format.
-        vocabulary: A file with the words of the vocabulary, one on each line, or the author's pickle. If None, the
-            words are taken from the training text.
+        vocabulary: A file with the words of the vocabulary, one per line, or the author's pickle. If None, the words
+            are taken from the training text.
         glove: A file of word vectors, or None to fit vectors to the training text.
         glove_member: The name of the file inside a .zip of word vectors, or None to choose the file by its dimension.
         skip_bad_lines: Whether lines that cannot be used are skipped and counted. If not, the first such line raises an

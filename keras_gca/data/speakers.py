@@ -1,4 +1,4 @@
-"""Finds the speakers of a corpus, who have embeddings, by their names."""
+"""Finds, by name, the speakers of a corpus who have embeddings."""
 
 from keras_gca.data.vocabulary import Vocabulary
 from keras_gca.errors import UserError
@@ -10,7 +10,7 @@ def speaker_named(persona: str, vocabulary: Vocabulary) -> str:
     """Return the name of a speaker as the corpus writes it.
 
     Args:
-        persona: The name of the speaker, whose case does not matter.
+        persona: The name of the speaker, in upper or lower case.
         vocabulary: The vocabulary of a bot, with the speakers who have embeddings.
 
     Raises:

@@ -73,11 +73,11 @@ class Vocabulary:
         Args:
             utterances: The tokens of each utterance.
             size: s_v, the maximum number of tokens, including the special ones.
-            minimum_count: Words that occur less often are replaced by the unknown word, so that the networks learn how
-                to treat it. Text that is spelled like a special token is also replaced by the unknown word.
+            minimum_count: Words that occur less often are replaced with the unknown word, so that the networks learn
+                how to treat it. Text that is spelled like a special token is also replaced with the unknown word.
             surfaces: The usual spelling of words; words outside the vocabulary are ignored.
             period_first: Whether "." gets the index PERIOD, for `original` padding.
-            words: The words of the vocabulary in their order, whatever their frequency; size, minimum_count and
+            words: The words of the vocabulary in their order, regardless of their frequency; size, minimum_count and
                 period_first then have no effect. If None, the words are chosen by their frequency.
         """
         counts = collections.Counter(token for utterance in utterances for token in utterance)
@@ -187,7 +187,7 @@ class Vocabulary:
 
 
 def read_words(path: str | os.PathLike, bad: BadLines | None = None) -> list[str]:
-    """Read words from a text file, one on each line, in the order of the words' indices. Empty lines are ignored.
+    """Read words from a text file with one word per line, in the order of the words' indices. Empty lines are ignored.
 
     Args:
         path: The file.

@@ -19,7 +19,7 @@ def all_too_rare(vocabulary: Vocabulary, config: Config) -> bool:
 
 
 def given_words(path: Path, config: Config, bad: BadLines) -> list[str]:
-    """Read the words of --vocabulary from a text file with one word on each line, or from the author's pickle.
+    """Read the words of --vocabulary from a text file with one word per line, or from the author's pickle.
 
     Args:
         path: The file.
@@ -44,7 +44,7 @@ def chosen_vocabulary(build: Callable[[int], Vocabulary], config: Config, given:
     Args:
         build: A function that builds the vocabulary from a `minimum_count`.
         config: The settings.
-        given: Whether the user has given a list of words, which is then used whatever their frequencies are.
+        given: Whether the user has given a list of words, which is then used regardless of their frequencies.
 
     Raises:
         UserError: No word occurs often enough, or none of the given words occurs in the training text.

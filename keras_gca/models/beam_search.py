@@ -15,7 +15,7 @@ from keras_gca.models.lstm import States
 
 
 class BeamSearch:
-    """Searches for the answers of highest probability. For use in a graph.
+    """Searches for the most probable answers; can be called inside a TensorFlow graph.
 
     Args:
         steps: The steps of a generator.
@@ -32,10 +32,10 @@ class BeamSearch:
         length_penalty: tf.Tensor,
         repeating: tf.Tensor,
     ) -> list[tf.Tensor]:
-        """Search with a beam. See `Decoder.n_best`.
+        """Run a beam search; see `Decoder.n_best`.
 
         Each context has K = width partial answers, so the batch of the model has B K rows. The scalar `repeating` is
-        added to the log-probabilities of the tokens that `_repeating` names. Answers that have ended are continued by
+        added to the log-probabilities of the tokens that `_repeating` finds. Answers that have ended are continued by
         PAD, which does not change their scores.
         """
         term, memory = self._steps.start(contexts)
@@ -103,7 +103,7 @@ def _repeating(answers: tf.Tensor, size: int) -> tf.Tensor:
         (N, s_v) bool.
     """
     last = answers[:, -1:]
-    followers = tf.concat([answers[:, 1:], last], 1)  # the token after each token; itself after the last one
+    followers = tf.concat([answers[:, 1:], last], 1)  # the token after each token; the last token is paired with itself
     rows = tf.repeat(tf.range(tf.shape(answers)[0])[:, None], tf.shape(answers)[1], 1)
     counts = tf.scatter_nd(
         tf.stack([rows, followers], 2), tf.cast(answers == last, tf.int32), [tf.shape(answers)[0], size]

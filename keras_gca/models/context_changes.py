@@ -23,7 +23,8 @@ from keras_gca.data.vocabulary import PAD
 from keras_gca.engine.variables import assign
 
 HIDDEN = 64  # h
-THRESHOLD = 0.5  # a change of higher probability ends the context; half of the detector's training pairs are changes
+# A context begins after a change that is more probable than this. Half of the detector's training pairs are changes.
+THRESHOLD = 0.5
 BATCH = 1024  # the number of utterance pairs that are compared at a time
 
 
@@ -99,7 +100,7 @@ class ChangeDetector:
         Args:
             first: The tokens of the first utterances.
             second: The tokens of the second utterances.
-            sentence_length: s_s; longer utterances are cut at the beginning.
+            sentence_length: s_s; longer utterances are truncated at the beginning.
 
         Returns:
             (n,) float32.
@@ -134,7 +135,7 @@ class ChangeDetector:
         """Leave out the utterances before the last change in each pair's context.
 
         Args:
-            pairs: Pairs in whose contexts each utterance ends with EOS.
+            pairs: The pairs. In their contexts, each utterance ends with EOS.
             config: The settings, which determine the format of the new contexts.
 
         Returns:

@@ -1,7 +1,7 @@
 """Algorithm 1, batched: greedy decoding, sampling, and beam search.
 
-`Decoder` takes and returns NumPy arrays. The loops over tokens are in `token_by_token.py` and `beam_search.py`, and one
-step of them in `decoding_steps.py`. Each loop is one compiled function.
+`Decoder` takes and returns NumPy arrays. The loops over tokens are in `token_by_token.py` and `beam_search.py`, and the
+steps that they share in `decoding_steps.py`. Each loop is one compiled function.
 
 Shapes: B contexts of at most s tokens; s_v tokens in the vocabulary. Answers are framed as in `data/pairs.py`:
 `BOS ... EOS`, (B, s_s + 1), padded on the right.
@@ -137,7 +137,7 @@ class Decoder:
     ) -> Decoded:
         """Search for the answer of highest log p(y|x) / tokens^length_penalty.
 
-        With `anti_language_model` the answers of the beam are ranked anew, by (log p(y|x) - lambda log p(y)) /
+        With `anti_language_model`, the answers of the beam are ranked again, by (log p(y|x) - lambda log p(y)) /
         tokens^length_penalty (Li et al. 2016, "A Diversity-Promoting Objective Function for Neural Conversation
         Models"), so that an answer ranks lower if it would fit any context. p(y) is the probability that the generator
         gives to the answer for a context without tokens.
@@ -166,7 +166,7 @@ class Decoder:
             ranks = (lists.log_probabilities - anti_language_model * alone) / tokens**length_penalty
         if unwanted is not None:
             ranks = np.where((lists.answers == unwanted[:, None]).all(axis=2), -np.inf, ranks)
-        best = ranks.argmax(axis=1)  # the first one if all are unwanted, as in a beam of one
+        best = ranks.argmax(axis=1)  # the first one if all are unwanted, as is possible with a width of 1
         return Decoded(*(array[np.arange(len(best)), best] for array in lists))
 
     def _log_probabilities_alone(self, answers: np.ndarray) -> np.ndarray:
@@ -189,7 +189,7 @@ class Decoder:
         The arguments and the errors are those of `beam`.
 
         Returns:
-            Arrays of (B, width, ...). If width exceeds s_v, it is reduced to s_v.
+            Arrays of shape (B, width, ...). If width exceeds s_v, it is reduced to s_v.
         """
         if width < 1:
             raise ValueError(f"the width of the beam is {width}; at least 1 is expected")

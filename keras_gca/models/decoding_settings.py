@@ -1,7 +1,7 @@
 """How replies are generated: `Decoding`, the settings of greedy decoding, sampling and beam search.
 
-x is a context and y an answer. s_s is the largest number of tokens of a context and of a partial answer. B contexts are
-answered in one batch.
+x is a context and y an answer. s_s is the maximum number of tokens in a context and in a partial answer. B is the
+number of contexts in a batch.
 """
 
 from collections.abc import Sequence
@@ -21,8 +21,8 @@ class Decoding:
     """How replies are generated: greedily (Algorithm 1) unless a temperature or a beam is given.
 
     Args:
-        temperature: The temperature of sampling, from 0.01 to 100, or None for no sampling.
-        top_k: The number of likeliest tokens among which to sample, or None for all tokens.
+        temperature: The sampling temperature, from 0.01 to 100, or None for no sampling.
+        top_k: The number of most probable tokens to sample from, or None for all tokens.
         top_p: The probability of the nucleus, above 0 and at most 1. Sampling is restricted to the smallest set of
             likeliest tokens whose total probability reaches this value.
         beam: The width of a beam search, whose answers are ranked by log p(y|x) / tokens^length_penalty.
@@ -79,7 +79,7 @@ class Decoding:
         Args:
             decoder: The decoder of a generator.
             contexts: (B, s_s) int32, B contexts of at most s_s tokens, padded on the left.
-            seed: The seed of sampling, one for all contexts or one for each of them.
+            seed: The random seed for sampling: one for all contexts, or one for each of them.
             allow_unknown: Whether an answer may contain the unknown word.
             unwanted: (B, s_s + 1) int32, answers that a beam search must not return; see `Decoder.beam`.
 

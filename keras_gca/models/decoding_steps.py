@@ -1,10 +1,10 @@
-"""The steps that greedy decoding, sampling and beam search share: the start, one more token, the frame of the answers.
+"""The steps that greedy decoding, sampling and beam search share: starting, reading a token, and framing the answers.
 
 The context is encoded once, and each token costs one LSTM step.
 
-An answer does not contain PAD and BOS, and has at least one word. Therefore PAD and BOS are never chosen, and EOS is
-not chosen as the first token. The softmax still gives these tokens a probability. Algorithm 1 has no such rule, because
-its arg-max does not pick these tokens. With `original` padding no token is excluded, as in the author's program.
+An answer does not contain PAD or BOS, and has at least one word. Therefore PAD and BOS are never chosen, and EOS is not
+chosen as the first token. The softmax still gives these tokens a probability. Algorithm 1 has no such rule, because its
+arg-max does not pick these tokens. With `original` padding no token is excluded, as in the author's program.
 
 Shapes: B contexts; s_v tokens in the vocabulary; s_s as in `sizes.py`; s_se units in the generator's LSTMs.
 """
@@ -22,11 +22,11 @@ from keras_gca.models.rows import moved_right
 
 
 class DecodingSteps:
-    """Runs the generator of a GenerativeConversationalAgent token by token. For use in a graph.
+    """Runs a GenerativeConversationalAgent's generator token by token; can be called inside a TensorFlow graph.
 
     Args:
         gca: The networks; the steps follow later changes of their weights.
-        xla: Whether `relu_sparse_matmul` may be used, which is fast only as an XLA program.
+        xla: Whether to use `relu_sparse_matmul`, which is fast only as an XLA program.
     """
 
     def __init__(self, gca: GenerativeConversationalAgent, xla: bool = True):

@@ -18,7 +18,7 @@ def export_networks(
     """Write each generator (Figure 1) as `GENERATOR.keras`, and a SavedModel that replies to text.
 
     Args:
-        folder: The folder to fill; it is made if it does not exist.
+        folder: The folder to fill. It is created if it does not exist.
         networks: The networks of the agent.
         config: The settings that the networks were trained with.
         vocabulary: The words that the networks know.

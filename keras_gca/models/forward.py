@@ -54,7 +54,7 @@ class PrefixGenerator(PrefixLayer):
         decision_bot: the output layer, whose softmax is Eq. 3.
         paddings: see `PrefixLayer`.
         canonical: whether encoder_answer_bot starts from the memory of encoder_context_bot (Eq. 5). The encoding e is
-            then the answer's encoding alone.
+            then only the answer's encoding.
         precision: the number format of the matrix products of `bot` and `decision_bot`, "float32" or "bfloat16".
         encoder_utterance_bot: the LSTM that reads each utterance of a context, with s_se units; see `PrefixLayer`.
         persona_bot: the speaker embeddings, (speakers + 1, s_p), or None if the network does not have them.
@@ -163,7 +163,7 @@ class PrefixGenerator(PrefixLayer):
         """Compute y_h of Eq. 3 from its two parts.
 
         Args:
-            context_term: (R, hidden) float32, the result of `context_term`; b_1 alone for a canonical generator without
+            context_term: (R, hidden) float32, the result of `context_term`; only b_1 for a canonical generator without
                 speaker embeddings.
             e_a: (R, s_se) float32.
 

@@ -29,7 +29,7 @@ class Evaluator:
         self.compiled_token_losses = Compiled(self.token_losses, distribute=False)
 
     def perplexity(self, pairs: Pairs, batch_size: int = 32) -> float:
-        """Compute exp of the mean negative log-likelihood per token of the answers, EOS included.
+        """Compute the exponential of the mean negative log-likelihood per token of the answers, EOS included.
 
         Args:
             pairs: contexts and answers.

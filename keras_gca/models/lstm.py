@@ -22,7 +22,7 @@ import tensorflow as tf
 
 @keras.saving.register_keras_serializable("keras_gca")
 def hard_sigmoid(z: tf.Tensor) -> tf.Tensor:
-    """Compute Keras 2's hard sigmoid, clip(0.2 z + 0.5, 0, 1); Keras 3's hard sigmoid has another slope."""
+    """Compute Keras 2's hard sigmoid, clip(0.2 z + 0.5, 0, 1); Keras 3's hard sigmoid has a different slope."""
     return tf.clip_by_value(0.2 * z + 0.5, 0.0, 1.0)
 
 
@@ -47,7 +47,7 @@ def lstm_states(lstm: keras.layers.LSTM, sequences: tf.Tensor, start: States | N
     Args:
         lstm: a layer whose gates are sigmoids, or `hard_sigmoid`.
         sequences: (B, T, s_e) float32.
-        start: (B, u) each, the memory before the first step, or None for zeros.
+        start: h and c before the first step, (B, u) each, or None for zeros.
 
     Returns:
         (B, T, u) float32.
@@ -67,12 +67,12 @@ def lstm_memories(
     Args:
         lstm: a layer whose gates are sigmoids, or `hard_sigmoid`.
         sequences: (B, T, s_e) float32.
-        start: (B, u) each, the memory before the first step, or None for zeros.
+        start: h and c before the first step, (B, u) each, or None for zeros.
         kept: (B, T) float32, the factor by which the memory is multiplied before each step: 0 where a joined sequence
             begins, and 1 elsewhere. None if sequences are not joined.
 
     Returns:
-        (B, T, u) float32 each.
+        h and c, (B, T, u) float32 each.
     """
     cell = lstm.cell
     if start is None:
@@ -89,10 +89,10 @@ def lstm_step(lstm: keras.layers.LSTM, x: tf.Tensor, state: States) -> States:
     Args:
         lstm: a layer whose gates are sigmoids, or `hard_sigmoid`.
         x: (B, s_e) float32, the input.
-        state: (B, u) each, the memory before the step; or (B, L, u) each, L memories that receive the same x.
+        state: h and c before the step, (B, u) each; or (B, L, u) each, for L memories that receive the same x.
 
     Returns:
-        The memory after x, of the same shapes.
+        The memory after x, with the same shapes.
     """
     cell = lstm.cell
     z = x @ cell.kernel + cell.bias

@@ -1,12 +1,12 @@
 """Figures 1 and 2 as drawn, with white, yellow and green blocks (Eq. 1-3, 7-8).
 
-The white block is the shared word vectors, the yellow blocks are the generator, and the green blocks are the
+The white block contains the shared word vectors, the yellow blocks form the generator, and the green blocks form the
 discriminator. With a hierarchical encoder (Sordoni et al. 2015, Serban et al. 2016), each of the two networks has one
 more block, which encodes every utterance of a context. The context encoder then reads these encodings instead of word
 vectors.
 
 Training does not call these models. It runs the same layers through `forward.py`, which computes all partial answers in
-one pass. `tests/keras_gca/models/test_forward.py` proves that both give the same values.
+one pass. `tests/keras_gca/models/test_forward.py` checks that both give the same values.
 
 Shapes: B samples. `sizes.py` explains the sizes s_s, s_e, s_se, s_sed and s_v.
 """
@@ -63,7 +63,7 @@ class GenerativeConversationalAgent:
       other token. The gates are Keras 2's hard sigmoids. PAD never occurs, and its probability is 0.
 
     In a canonical generator (Eq. 4-5, the baseline of Section 3.1), the LSTM that reads the answer starts from the
-    memory of the LSTM that has read the context. The encoding e is then the answer's encoding alone.
+    memory of the LSTM that has read the context. The encoding e is then only the answer's encoding.
 
     With a hierarchical encoder (`Sizes.utterances`), `context` is (B, N_u, s_s) int32: the tokens of each utterance
     with EOS at its end, padded on the left. A context with fewer utterances begins with rows of padding. One LSTM
@@ -75,9 +75,9 @@ class GenerativeConversationalAgent:
     `data/pairs.py`).
 
     With speaker embeddings (`Sizes.persona`, Li et al. 2016), the generator has a third input `speaker`, () int32: the
-    number of the speaker of the answer, counted from 1, or 0 for a speaker without a name. The embedding v of the
-    speaker is a part of the encoding e, which is [e_c v e_a], or [v e_a] in a canonical generator. The discriminator
-    does not use it.
+    number of the answer's speaker, counted from 1, or 0 for a speaker without a name. The encoding e then contains the
+    speaker's embedding v: it is [e_c v e_a], or [v e_a] in a canonical generator. The discriminator does not use the
+    speaker.
 
     Because the layers are shared, the paper's steps that copy weights (Algorithm 2, lines 7, 8, 10) are not needed.
     WHITE, YELLOW and GREEN name the layers of each colour; `select_trainable` freezes all other layers.

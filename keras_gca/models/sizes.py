@@ -17,7 +17,7 @@ class Sizes:
         discriminator_sentence_embedding: s_sed, the number of units in each of the discriminator's LSTMs.
         hidden: the number of units in the generator's hidden layer, or None for s_v / 2, as in the author's program.
         discriminator_hidden: the number of units in a hidden layer before the discriminator's output. None, as in the
-            paper, for no such layer; the terms of the context, the partial answer and the current token are then only
+            paper, for no such layer; the terms for the context, the partial answer and the current token are then only
             added, and do not interact.
         utterances: N_u for a hierarchical encoder, which is the number of utterances in a context of Figures 1 and 2.
             None for the paper's encoder. `forward.py` reads any number of utterances.

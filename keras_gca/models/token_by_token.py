@@ -1,4 +1,4 @@
-"""Algorithm 1 as a graph: greedy decoding, and sampling, which choose one token after another.
+"""Algorithm 1 as a graph: greedy decoding and sampling, which choose one token after another.
 
 The loop ends when every answer of the batch has ended.
 
@@ -19,7 +19,7 @@ from keras_gca.models.lstm import States
 
 
 class TokenByToken:
-    """Chooses one token after another: the most probable one, or a random one. For use in a graph.
+    """Chooses one token after another, the most probable one or a random one; can be called inside a TensorFlow graph.
 
     Args:
         steps: The steps of a generator.
@@ -29,7 +29,7 @@ class TokenByToken:
         self._steps = steps
 
     def decode_greedily(self, contexts: tf.Tensor, forbidden: tf.Tensor) -> tuple[tf.Tensor, ...]:
-        """Choose the most probable token at every step. See `Decoder.greedy`."""
+        """Choose the most probable token at every step; see `Decoder.greedy`."""
         return self._loop(contexts, forbidden, lambda log_p, _: tf.argmax(log_p, 1, output_type=tf.int32))
 
     def draw(
@@ -42,7 +42,7 @@ class TokenByToken:
         top_k: int | None,
         top_p: tf.Tensor | None,
     ) -> tuple[tf.Tensor, ...]:
-        """Sample by the Gumbel-max trick. See `Decoder.sample`.
+        """Sample by the Gumbel-max trick; see `Decoder.sample`.
 
         `seeds`, (B, 2) int32, and `numbers`, (B,) int32, are those of `sample_seeds`.
         """

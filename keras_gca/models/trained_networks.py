@@ -1,6 +1,6 @@
 """The trained networks of an agent: they generate, judge and measure answers, which are arrays of tokens and not text.
 
-s_s is the largest number of tokens of a context and of a partial answer. B contexts are answered in one batch.
+s_s is the maximum number of tokens in a context and in a partial answer. B is the number of contexts in a batch.
 """
 
 from collections.abc import Sequence
@@ -65,13 +65,13 @@ class TrainedNetworks:
         seed: int | Sequence[int],
         unwanted: np.ndarray | None,
     ) -> Decoded:
-        """Generate one generator's answers to contexts, without text and scores.
+        """Generate one generator's answers to contexts as tokens, without scores.
 
         Args:
             generator: The generator's name.
             contexts: (B, s_s) int32, padded on the left.
             decoding: How answers are generated.
-            seed: The seed of sampling, one for all contexts or one for each of them.
+            seed: The random seed for sampling: one for all contexts, or one for each of them.
             unwanted: (B, s_s + 1) int32, answers that a beam search must not return, or None; see `Decoder.beam`.
 
         Returns:
@@ -88,7 +88,7 @@ class TrainedNetworks:
             width: The width of the beam, at least 1.
 
         Returns:
-            The answers and probabilities of `Decoded`, as arrays of (B, width, ...).
+            The answers and probabilities of `Decoded`, as arrays of shape (B, width, ...).
 
         Raises:
             ValueError: The width is below 1.
@@ -121,7 +121,7 @@ class TrainedNetworks:
         return {name: evaluator.perplexity(pairs, batch_size) for name, evaluator in self._evaluators.items()}
 
     def token_log_probabilities(self, pairs: Pairs, generator: str | None = None) -> np.ndarray:
-        """Compute log p(y_t | x, y) of every token of the pairs' answers under a generator.
+        """Compute log p(y_t | x, y) under a generator for every token of the pairs' answers.
 
         Args:
             pairs: n pairs.

@@ -55,7 +55,7 @@ def replies_by_his_rule(agent: Agent, decoding: Decoding, seed: int = 0) -> Call
     """Make a function that answers in a chat and chooses the context as the author's program does.
 
     If the probability of the last reply exceeded RELEVANT, the context is this reply and the user's line. Otherwise it
-    is the user's line alone.
+    is only the user's line.
 
     Args:
         agent: Any agent.
@@ -90,9 +90,7 @@ def load(folder: str | os.PathLike, sentence_length: int = 50) -> OriginalAgent:
     """
     folder = Path(folder)
     if not folder.is_dir():
-        raise UserError(
-            f"{folder}: no such folder; a folder with {', '.join([VOCABULARY, *GENERATORS.values()])} is expected"
-        )
+        raise UserError(f"{folder}: no such folder; give a folder with {', '.join([VOCABULARY, *GENERATORS.values()])}")
     vocabulary = read_vocabulary(folder / VOCABULARY)
     files = {**GENERATORS, "discriminator": DISCRIMINATOR}
     networks, report = {}, []

@@ -1,7 +1,7 @@
 """Reads and writes the author's weights, `my_model_weights*.h5`, and writes his vocabulary, `vocabulary_movie`.
 
 His programs (2017, Keras 2.0.4) number the words by descending frequency: "." is 0, "," 1, BOS 2, EOS 3. The last index
-stands for unknown words, which he replaces by the real word "something". In this project PAD, BOS, EOS and UNK come
+stands for unknown words, which he replaces with the real word "something". In this project PAD, BOS, EOS and UNK come
 first, and then the words in his order. `our_weights` and `his_weights` convert weights from one order to the other. His
 networks differ in other ways too; `models/networks.py` explains these differences where it describes the padding mode
 `original`. `data/pickled_vocabulary.py` reads his vocabulary.
@@ -58,7 +58,7 @@ _PARTS = {
 
 
 def write_vocabulary(path: Path, vocabulary: Vocabulary) -> None:
-    """Write `vocabulary_movie`, atomically: a pickled list of (word, count), most frequent first."""
+    """Write `vocabulary_movie` atomically, as a pickled list of (word, count) with the most frequent word first."""
     counts = [*vocabulary.counts.items()]
     sentences = max(counts[0][1], 1)  # his file counts BOS and EOS; a `Vocabulary` does not, so "." gives the count
     entries = [*counts[:2], ("BOS", sentences), ("EOS", sentences), *counts[2:]]
@@ -67,7 +67,7 @@ def write_vocabulary(path: Path, vocabulary: Vocabulary) -> None:
 
 
 def original_indices(size: int) -> np.ndarray:
-    """Return the author's index for each token of this project except PAD: BOS, EOS, UNK, ".", "," and the other words.
+    """Return the author's index for each token of this project but PAD: BOS, EOS, UNK, ".", ",", then the other words.
 
     Args:
         size: The number of tokens in this project, PAD included.
@@ -194,7 +194,7 @@ def his_weights(arrays: Sequence[np.ndarray], network: str) -> list[np.ndarray]:
 
 
 def write_weights(path: Path, arrays: Sequence[np.ndarray], network: str) -> None:
-    """Write, atomically, a weights file that `read_weights` and the author's programs can read.
+    """Write atomically a weights file that `read_weights` and the author's programs can read.
 
     Args:
         path: The file.

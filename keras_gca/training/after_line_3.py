@@ -5,7 +5,8 @@ from typing import Any
 from keras_gca.config import Config
 
 # `train --start-from` starts a run from the generator that another run had after line 3 of Algorithm 2. The new run may
-# differ from the other run in these settings only. The data do not depend on them, and line 3 is not run again.
+# differ from the other run in these settings only. The data do not depend on these settings, and line 3 is not run
+# again.
 AFTER_LINE_3 = (
     "discriminator_sentence_embedding_size",
     "discriminator_hidden_size",
@@ -41,7 +42,7 @@ AFTER_LINE_3 = (
 
 
 def after_line_3(preset: str) -> dict[str, Any]:
-    """Return the settings of a preset that a run takes which starts from another run's line 3 (AFTER_LINE_3).
+    """Return those settings of a preset that a run may take if it starts from another run's line 3 (AFTER_LINE_3).
 
     Raises:
         UserError: There is no such preset.

@@ -72,7 +72,7 @@ class Successions:
 
     @classmethod
     def of(cls, pairs: Pairs, vocabulary_size: int) -> "Successions":
-        """Take the successive utterances from pairs in whose contexts each utterance ends with EOS.
+        """Take the successive utterances from pairs. In the contexts of the pairs, each utterance must end with EOS.
 
         Args:
             pairs: The pairs.
@@ -84,13 +84,13 @@ class Successions:
         if len(np.unique(pairs.conversation)) < 2:
             raise UserError(
                 "--context-changes detect: the detector learns from utterances of different conversations, but the "
-                "corpus has only one; --context-changes ignore is expected"
+                "corpus has only one; use --context-changes ignore"
             )
         length = pairs.answers.shape[1] - 1
         read = [utterances_of(context[context < vocabulary_size]) for context in pairs.contexts]
         first = pad_contexts([utterances[-1] if utterances else () for utterances in read], length)
         second = answers_as_contexts(pairs.answers, length)
-        _, begins = np.unique(pairs.conversation, return_index=True)  # first utterances occur in contexts only
+        _, begins = np.unique(pairs.conversation, return_index=True)  # first utterances occur only in contexts
         owner = np.concatenate([pairs.conversation, pairs.conversation[begins]])
         return cls(first, second, pairs.conversation, np.concatenate([second, first[begins]]), owner)
 
@@ -150,7 +150,7 @@ def rates(detector: ChangeDetector, pairs: Pairs, seed: int) -> tuple[float, flo
     Args:
         detector: The detector.
         pairs: Held-out pairs. In their contexts, each utterance ends with EOS.
-        seed: The seed with which utterances from other conversations are drawn.
+        seed: The random seed for drawing utterances from other conversations.
 
     Returns:
         The true-positive rate, which is the share of utterances from another conversation at which the detector sees a
@@ -176,7 +176,7 @@ def with_dynamic_contexts(dataset: Dataset, config: Config, embedding: np.ndarra
     """
     training, validation, test = dataset.training, dataset.validation, dataset.test
     if not isinstance(training, Pairs):
-        raise TypeError("token files do not mark where utterances end; pairs in memory are expected")
+        raise TypeError("token files do not mark where utterances end; use pairs in memory")
     detector = train_detector(training, validation, embedding, config.seed)
     hit, false = rates(detector, validation, config.seed)
     reporting.say(

@@ -39,7 +39,7 @@ class Terms(NamedTuple):
 
 
 class Decomposition:
-    """Measures the gap and the AUC of each term of Eq. 8 between the tokens of H and those of M.
+    """Measures how much each term of Eq. 8 differs between the tokens of H and M, as a gap and as an AUC.
 
     Args:
         gca: The networks.

@@ -46,7 +46,7 @@ def estimate(
         Lengths.of(validation),
     )
     turns = 1 if config.algorithm == "reinforce" else config.self_conversation_turns
-    # The length of machine-generated answers is not known in advance, so that of the human answers is used.
+    # The length of machine-generated answers is not known in advance, so the length of the human answers is used.
     seeds, seeds_held_out = config.machine_pairs, min(config.machine_pairs, len(validation))
     machine, machine_held_out = (human.some(n * max(1, turns - 1)) for n in (seeds, seeds_held_out))
     as_many_human = human.some(min(len(training), machine.pairs))

@@ -44,7 +44,7 @@ class HeldOut:
         return metrics | self._terms(machine, generated=False)
 
     def generator(self, learner: BlockLearner, machine: Pairs) -> dict[str, float]:
-        """Measure how human D judges the tokens of the machine-generated pairs (line 9), and G's perplexity on H.
+        """Measure how human the machine-generated tokens appear to D (line 9), and G's perplexity on H.
 
         The terms of Eq. 8 are computed for the current token as G shows it to D. With `reinforce`, this is the token
         that G has sampled.

@@ -2,7 +2,7 @@
 
 train_agent(config, source, run)     trains a new run
 start_from(first, changes, run)      trains a new run from line 4 of Algorithm 2, after another run's line 3
-resume(run, **totals)                resumes an interrupted run, or trains a run further, to a larger number of epochs
+resume(run, **totals)                resumes an interrupted run, or trains a finished run for more epochs
 """
 
 from pathlib import Path
@@ -149,7 +149,7 @@ def resume(
     watching: Watching | None = None,
     **totals: int,
 ) -> GCASession:
-    """Resume an interrupted run, or train a run further, to new total numbers of epochs or iterations.
+    """Resume an interrupted run, or train a run further until it reaches new total numbers of epochs or iterations.
 
     A resumed run ends with exactly the same weights as an uninterrupted one, bit for bit.
 
@@ -161,9 +161,9 @@ def resume(
         watching: A function that returns a context manager; inside it, the live view shows the run (see
             `watch_command.watching`). None for no live view.
         **totals: New totals; `Config.totals` lists the possible names. `teacher_forcing_epochs` continues line 3 to
-            that many epochs in all. If line 3 has already ended, it continues from its last weights, and lines 4 to 12
-            are then run again (see `AdversarialState.restore_with_totals`). `adversarial_epochs` continues the
-            adversarial iterations to that many in all.
+            that many epochs in total. If line 3 has already ended, it continues from its last weights, and lines 4 to
+            12 are then run again (see `AdversarialState.restore_with_totals`). `adversarial_epochs` continues the
+            adversarial iterations to that many in total.
 
     Returns:
         The session, as in `train_agent`.
@@ -173,7 +173,7 @@ def resume(
         DivergedError: A loss or a weight is no longer finite.
 
     Examples:
-        Continue line 3 of a finished run to 20 epochs in all, and run its adversarial iterations again:
+        Continue line 3 of a finished run to 20 epochs in total, and run its adversarial iterations again:
 
             resume("runs/first", teacher_forcing_epochs=20)
     """
@@ -201,10 +201,10 @@ def _describe(dataset: Dataset, source: str) -> None:
     unit = "whole conversations"
     if not dataset.whole_conversations:
         number = len(np.union1d(training.conversation, validation.conversation))
-        needed = "to hold out whole conversations, ten or more are needed, none with over a tenth of all pairs"
+        needed = "whole conversations can be held out if there are ten or more, and none has over a tenth of all pairs"
         unit = f"single pairs (the corpus has {counted(number, 'conversation')}; {needed})"
     if dataset.test is not None:
-        unit = "the official validation part of the corpus"
+        unit = "the official validation set of the corpus"
     reporting.say(
         f"vocabulary: {len(vocabulary):,} tokens, {source}",
         f"training:   {counted(len(training), 'pair')}, {training.tokens:,} tokens",
@@ -216,7 +216,7 @@ def _describe(dataset: Dataset, source: str) -> None:
         reporting.say(f"speakers:   {named}{f' and {more:,} more' if more > 0 else ''}")
     if dataset.test is not None:
         size = f"{counted(len(dataset.test), 'pair')}, {counted(dataset.test.tokens, 'token')}"
-        reporting.say(f"test:       {size}, the official test part, which keras_gca.evaluate uses")
+        reporting.say(f"test:       {size}, the official test set, which keras_gca.evaluate uses")
 
 
 def _word_vectors(dataset: Dataset, config: Config, source: Source, bad: BadLines) -> np.ndarray:

@@ -1,8 +1,9 @@
-"""Li et al. 2017, "Adversarial Learning for Neural Dialogue Generation": line 9 by a policy gradient.
+"""Implements line 9 by a policy gradient (Li et al. 2017, "Adversarial Learning for Neural Dialogue Generation").
 
-The discriminator judges complete answers to human contexts x+: the human answer y+, or an answer y- of the generator.
-Its output is the reward Q of a sampled answer. The generator learns by REINFORCE with a baseline b_t for token t. The
-baseline is a linear regression on the generator's hidden layer (Ranzato et al. 2016), and is trained to predict Q:
+The discriminator judges complete answers to human contexts x+: either the human answer y+ or an answer y- from the
+generator. Its output is the reward Q of a sampled answer. The generator learns by REINFORCE with a baseline b_t for
+token t. The baseline is a linear regression on the generator's hidden layer (Ranzato et al. 2016), and is trained to
+predict Q:
 
     gradient of E[Q]  =  E[ sum over t of (Q - b_t) * gradient of log p(y_t | x, y_1..t-1) ]
 
@@ -82,7 +83,7 @@ class ReinforceTraining(BlockLearner):
         return self._sums(rewards, errors)
 
     def _rewards(self, contexts: tf.Tensor, answers: tf.Tensor, rows: Rows) -> tuple[tf.Tensor, tf.Tensor]:
-        """Compute the reward Q of each answer, and for each row the reward of its answer, (R,).
+        """Compute the reward Q of each answer, and for each row the reward of the row's answer, (R,).
 
         Empty answers, which only fill the batch, have no reward.
         """

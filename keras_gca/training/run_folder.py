@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 
 class GCARun(RunFolder[Config]):
-    """Reads and writes one run of the first paper; `create` makes a new one, and `open` opens one that exists.
+    """Reads and writes one run of the first paper; `create` makes a new one, and `open` opens an existing one.
 
     Args:
         path: The folder.
@@ -85,7 +85,7 @@ class GCARun(RunFolder[Config]):
         return run
 
     def dataset(self) -> Dataset:
-        """Read the stored data; `documents` is empty, because only the fitting of word vectors needs it.
+        """Read the stored data. `Dataset.documents` is empty, because it is needed only for fitting word vectors.
 
         Raises:
             UserError: The files are missing or damaged, or do not fit together.
@@ -119,7 +119,7 @@ class GCARun(RunFolder[Config]):
         """Return whether the training has ended and its bot has been written.
 
         Raises:
-            UserError: The settings cannot be read, or both checkpoints cannot be read.
+            UserError: The settings cannot be read, or neither of the checkpoints can be read.
         """
         facts = self.read_facts()
         return self.bot.exists() and facts.get("position") == len(schedule(self.config_of(facts)))
@@ -138,7 +138,7 @@ class GCARun(RunFolder[Config]):
                 done["adversarial_epochs"] = before.adversarial_epochs if finished else stages[position].iteration - 1
                 if before.final_epochs and (position, step) > (len(stages) - before.final_epochs, 0):
                     raise UserError(
-                        f"--adversarial-epochs: {self.path} has begun the teacher forcing after its last iteration "
+                        f"--adversarial-epochs: {self.path} has already begun the final teacher forcing "
                         "(--final-epochs); start another run with --start-from"
                     )
             elif not done["teacher_forcing_epochs"]:

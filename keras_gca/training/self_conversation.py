@@ -1,12 +1,12 @@
 """Algorithm 2, line 5: the generator talks to itself and produces M, pairs of machine-generated utterances.
 
-The generator answers a human context x+, the seed, by x-. It then answers x- by y-. M is the set of the pairs (x-, y-).
-H is the set of human pairs (x+, y+), from which the seeds come. s_s is the length of a context in tokens, padding
+The generator answers a human context x+, the seed, with x-. It then answers x- with y-. M is the set of the pairs (x-,
+y-). H is the set of human pairs (x+, y+), from which the seeds come. s_s is the length of a context in tokens, padding
 included.
 
-In the author's program, the context of y- is x- alone. The paper defines a context as the last N_u utterances, which
-are the last N_u - 1 utterances of x+, and then x- (`--machine-contexts utterances`). If N_u exceeds 1, contexts of one
-utterance are shorter than the human ones, so the discriminator recognises M by their length.
+In the author's program, the context of y- is only x-. The paper defines a context as the last N_u utterances. Here
+these are the last N_u - 1 utterances of x+, followed by x- (`--machine-contexts utterances`). If N_u exceeds 1,
+contexts of one utterance are shorter than the human ones, so the discriminator recognises M by their length.
 """
 
 from collections.abc import Iterator
@@ -25,9 +25,8 @@ def choose_seeds(pairs: Pairs | TokenPairs, count: int, seed: int) -> np.ndarray
 
     Args:
         pairs: The pairs of H.
-        count: The number of seeds. If it exceeds the number of pairs, contexts are repeated, and the numbers of their
-            repetitions differ by at most one.
-        seed: The seed of the choice.
+        count: The number of seeds. If it exceeds the number of pairs, contexts are repeated as evenly as possible.
+        seed: The random seed for the choice.
 
     Returns:
         (count, s_s) int32.
@@ -46,24 +45,24 @@ def seeds_with_utterances(
     hierarchical: bool = False,
     words: int | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Choose contexts from which self-conversations start, as `choose_seeds`, and find their last utterances.
+    """Choose contexts as `choose_seeds` does, and find the last utterances of each context.
 
     Contexts whose utterances are not known (see `last_utterances`) are chosen only if there are no others.
 
     Args:
         pairs: The pairs of H. Those of one conversation are in the order of the conversation.
         count: The number of seeds, which may be greater than the number of pairs.
-        seed: The seed of the choice.
+        seed: The random seed for the choice.
         utterances: The number of utterances to find for each context.
         hierarchical: Whether the contexts are for a hierarchical encoder, so that EOS ends each utterance.
-        words: The size of the vocabulary, if contexts begin with tokens of speakers (`with_speakers`), or None.
+        words: The size of the vocabulary if contexts begin with speaker tokens (`with_speakers`), or None otherwise.
 
     Returns:
         The contexts, (count, s_s) int32, and their last utterances, (count, utterances, s_s) int32. For a hierarchical
         encoder, s_s is N_u times as large.
     """
     numbers = pairs.drawn(np.random.default_rng(seed), 2 * count)
-    # The utterances of a context are the answers of the pairs just before it.
+    # The utterances of a context are the answers of the pairs just before its own pair.
     read = np.unique(np.maximum(numbers[:, None] - np.arange(utterances + 1), 0))
     some = pairs[read]
     said = some.contexts if words is None else np.where(some.contexts < words, some.contexts, PAD)
@@ -93,8 +92,8 @@ def divided(contexts: np.ndarray, count: int) -> np.ndarray:
 def last_utterances(pairs: Pairs, count: int) -> tuple[np.ndarray, np.ndarray]:
     """Find the last utterances of the contexts of pairs.
 
-    Contexts have no marks between utterances. But an utterance of a context is also the answer of an earlier pair of
-    the same conversation, and the first pair of a conversation has one utterance as its context.
+    Contexts have no marks between utterances. However, an utterance of a context is also the answer of an earlier pair
+    of the same conversation, and the first pair of a conversation has one utterance as its context.
 
     Args:
         pairs: The pairs of H. Those of one conversation are in the order of the conversation.
@@ -128,10 +127,11 @@ def kept_for_replay(earlier: Pairs | None, latest: Pairs, iterations: int, seed:
     """Choose the machine-generated pairs of earlier iterations that line 6 uses again.
 
     Args:
-        earlier: The result for all iterations but the latest one, or None if there were none.
+        earlier: The result of this function after the previous iteration, or None after the first iteration.
         latest: M of the latest iteration.
-        iterations: The number of all these iterations, from each of which as many pairs are kept.
-        seed: The seed of the choice.
+        iterations: The number of iterations so far, including the latest one. About the same number of pairs is kept
+            from each.
+        seed: The random seed for the choice.
 
     Returns:
         As many pairs as M has.
@@ -144,13 +144,13 @@ def kept_for_replay(earlier: Pairs | None, latest: Pairs, iterations: int, seed:
 
 
 def with_replay(machine: Pairs, earlier: Pairs | None, share: float, seed: int) -> Pairs:
-    """Replace a share of M by pairs of earlier iterations (Shrivastava et al. 2017).
+    """Replace a share of M with pairs from earlier iterations (Shrivastava et al. 2017).
 
     Args:
         machine: M of the current iteration.
         earlier: Pairs of earlier iterations, or None if there are none.
-        share: The share.
-        seed: The seed by which both are drawn.
+        share: The share of M to replace.
+        seed: The random seed for drawing the pairs to replace and those that replace them.
     """
     number = 0 if earlier is None else round(share * len(machine))
     if earlier is None or not number:
@@ -178,12 +178,12 @@ def converse(
         turns: The number of answers per seed. Each answer after the first makes a pair with the previous answer, which
             is its whole context, unless `before` is given. Thus 2 turns give the paper's M, and k turns give k - 1
             times as many pairs. One turn gives the pairs (x+, y-) of Li et al. 2017.
-        sampling_seed: The seed by which answers are drawn from the softmax, or None for greedy answers (Algorithm 1).
+        sampling_seed: The random seed for drawing answers from the softmax, or None for greedy answers (Algorithm 1).
         batch_size: The number of seeds that are answered at a time.
         temperature: The temperature at which answers are drawn.
         top_p: The nucleus from which answers are drawn, or 1 for all tokens.
         before: (n, N_u - 1, s_s) int32, the last utterances of each seed (`last_utterances`), if the context of an
-            answer has the last N_u utterances, or None if it has the previous answer alone.
+            answer has the last N_u utterances, or None if it has only the previous answer.
 
     Yields:
         For each batch of seeds, the number of seeds answered so far and the batch's pairs, whose `conversation` is the

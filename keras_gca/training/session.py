@@ -90,14 +90,14 @@ class GCASession(Session):
     def done(self) -> dict[str, int]:
         """Return the totals that a finished run has reached.
 
-        The epochs of line 3 are left out if another run has trained them (`start_from`).
+        The epochs of line 3 are not included if another run has trained them (`start_from`).
         """
         epochs = sum(row["phase"] == TEACHER_FORCING for row in self.training.history)
         own = {"teacher_forcing_epochs": epochs} if epochs else {}
         return own | {"adversarial_epochs": self.training.config.adversarial_epochs}
 
     def further(self) -> str:
-        """Return a message for a run that is trained further, which says where it continues and what starts again."""
+        """Return a message that says where a run that is trained further continues, and what starts again."""
         training, config = self.training, self.training.config
         if training.phase != TEACHER_FORCING:
             return f"the adversarial iterations continue to {config.adversarial_epochs} in all"
@@ -113,7 +113,7 @@ class GCASession(Session):
         )
 
     def end_of_stage(self, event: Event) -> bool:
-        """Write replies to held-out contexts if the stage trained the generator, and never end the training early."""
+        """Write replies to held-out contexts if the stage trained the generator. The training never ends early."""
         if event.stage.phase in (TEACHER_FORCING, GENERATOR, INTERLEAVED):
             contexts = _samples(self.training.validation).contexts
             answers = self.training.decoder.greedy(contexts, allow_unknown=False).answers
@@ -188,7 +188,7 @@ class GCASession(Session):
 
 
 def _samples(validation: Pairs) -> Pairs:
-    """Choose evenly spaced held-out pairs, with contexts of medium length that have no unknown word, if possible."""
+    """Choose evenly spaced held-out pairs whose contexts have medium length and, if possible, no unknown word."""
     contexts = validation.contexts
     lengths = np.count_nonzero(contexts, axis=1)
     legible = np.flatnonzero(~np.any(contexts == UNK, axis=1) & (lengths >= 6) & (lengths <= 30))

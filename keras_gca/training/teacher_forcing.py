@@ -105,6 +105,6 @@ def leave_tokens_out(contexts: tf.Tensor, rate: float, seed: tf.Tensor, speakers
 
 
 def hide_tokens(vectors: tf.Tensor, rate: float, seed: tf.Tensor) -> tf.Tensor:
-    """Set token vectors, (B, T, s_e), to zero with probability `rate`; `seed`, (2,) int32, is that of the batch."""
+    """Set token vectors, (B, T, s_e), to zero with probability `rate`; `seed`, (2,) int32, belongs to the batch."""
     count, length, _ = tf.unstack(tf.shape(vectors))
     return tf.where(batch_uniform(seed, replicas.place(count), [length, 1]) >= rate, vectors, 0)

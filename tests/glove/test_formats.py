@@ -189,11 +189,14 @@ def test_a_binary_file_is_read_across_blocks(write):
         (b"0 3\n", "v.bin:1: the number of words is 0; at least 1 is expected"),
         (
             struct.pack("<i", 793712314) + b"\0" * 99,
-            "v.bin:1: this is a fastText model; the model's .vec file is expected",
+            "v.bin:1: this is a fastText model; use the model's .vec file instead",
         ),
-        (binary(header=b"400000000000 3\n"), "v.bin: cut short: 400,000,000,000 words of 3 numbers need more than the"),
-        (binary(header=b"4 3\n") + b"a", "v.bin: cut short: word 4 of 4 is incomplete"),
-        (binary()[:-6] + b"", "v.bin: cut short: word 3 of 3 is incomplete"),
+        (
+            binary(header=b"400000000000 3\n"),
+            "v.bin: the file is cut short: 400,000,000,000 words of 3 numbers need more than the",
+        ),
+        (binary(header=b"4 3\n") + b"a", "v.bin: the file is cut short: word 4 of 4 is incomplete"),
+        (binary()[:-6] + b"", "v.bin: the file is cut short: word 3 of 3 is incomplete"),
         (binary() + b"more", "v.bin: the file continues after the 3 words that its first line states"),
         (b"1 3\n" + b"x" * 50_000, "v.bin: word 1: the word does not end within 1,000 bytes"),
         (binary({"a": [1.0, float("nan")]}), "v.bin: word 1: a number is infinite or NaN"),

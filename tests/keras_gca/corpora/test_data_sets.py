@@ -91,8 +91,8 @@ def test_official_parts(tmp_path, layout):
     conversations = read_corpus(tmp_path, bad=bad, splits="official").conversations
     assert [each.part for each in conversations] == [part for part in PARTS for _ in range(3)]
     assert all(each.utterances[0].startswith(each.part) for each in conversations)
-    others = "; left out: 3 conversations without a part" if layout == "saved" else ""
-    assert bad.notes[1] == f"official parts: 3 train, 3 validation, 3 test{others}"
+    others = "; left out: 3 conversations without a split" if layout == "saved" else ""
+    assert bad.notes[1] == f"official splits: 3 train, 3 validation, 3 test{others}"
 
 
 def test_a_file_of_another_spelling_and_a_file_alone(tmp_path):
@@ -100,7 +100,7 @@ def test_a_file_of_another_spelling_and_a_file_alone(tmp_path):
         made(PAIRS).to_parquet(tmp_path / f"{name}.parquet")
     assert [each.part for each in read_corpus(tmp_path, splits="official").conversations[::2]] == list(PARTS)
     with pytest.raises(
-        UserError, match="no official parts were found; the folder or archive with train, validation and test"
+        UserError, match="no official splits were found; give the folder or archive with train, validation and test"
     ):
         read_corpus(tmp_path / "dialogues-train.parquet", splits="official")
 

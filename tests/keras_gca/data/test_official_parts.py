@@ -57,7 +57,7 @@ def test_parts_of_an_archive_and_of_its_folder(archive, tmp_path):
         corpus = read_corpus(path, bad=bad, splits="official")
         assert Counter(each.part for each in corpus.conversations) == SIZES
         assert all(parts_named(each.utterances) == {each.part} for each in corpus.conversations)
-        assert bad.notes[1] == "official parts: 24 train, 6 validation, 4 test"
+        assert bad.notes[1] == "official splits: 24 train, 6 validation, 4 test"
         assert {each.part for each in read_corpus(path).conversations} == {None}
 
 
@@ -80,16 +80,24 @@ def test_conversations_of_test_that_are_also_in_train_are_counted(tmp_path):
         (tmp_path / f"dialogues_{part}.txt").write_text(f"Hi. __eou__ Yes. __eou__\nI {part} . __eou__ No. __eou__\n")
     bad = BadLines(error=UserError)
     read_corpus(tmp_path, bad=bad, splits="official")
-    assert bad.notes[1] == "official parts: 2 train, 2 validation, 2 test; 1 conversation of test is also in train"
+    assert bad.notes[1] == "official splits: 2 train, 2 validation, 2 test; 1 conversation of test is also in train"
 
 
 @pytest.mark.parametrize(
     ("files", "name", "message"),
     [
-        (CORNELL, "", "the Cornell Movie-Dialogs Corpus has no official parts; --splits random divides it at random"),
-        ({"a.txt": "Hi.\nYes.\n"}, "a.txt", "plain text has no official parts"),
-        ({"train.csv": empathetic("train", 2)}, "train.csv", "no official parts were found; the folder or archive"),
-        ({"dialogues_text.txt": "A __eou__ B __eou__\n"}, "", "no official parts were found; the folder or archive"),
+        (CORNELL, "", "the Cornell Movie-Dialogs Corpus has no official splits; --splits random divides it at random"),
+        ({"a.txt": "Hi.\nYes.\n"}, "a.txt", "plain text has no official splits"),
+        (
+            {"train.csv": empathetic("train", 2)},
+            "train.csv",
+            "no official splits were found; give the folder or archive",
+        ),
+        (
+            {"dialogues_text.txt": "A __eou__ B __eou__\n"},
+            "",
+            "no official splits were found; give the folder or archive",
+        ),
         ({"train.csv": empathetic("train", 2)}, "", "the corpus has train, but not validation or test; all three are"),
         (
             {"train.csv": empathetic("train", 2), "test.csv": empathetic("test", 2)},
@@ -109,7 +117,7 @@ def test_a_corpus_without_official_parts_is_one_line_of_both_trainings(said, tmp
 
 
 def test_the_embedded_corpora_and_tweets_alone_have_no_official_parts(said, tmp_path):
-    assert "the embedded corpus has no official parts; give one that has them with --data" in said(
+    assert "the embedded corpus has no official splits; give one that has them with --data" in said(
         gca_train.main, "train", "--splits", "official"
     )
     (tmp_path / "t.txt").write_text("Be kind.\n")
@@ -173,7 +181,7 @@ def test_a_run_of_the_first_paper_is_trained_resumed_and_evaluated_on_official_p
     options = [*SMALL_GCA, "--max-pairs", "102", "--minimum-count", "1", "--splits", "official"]
     assert command_line.run(gca_train.main, "train", [*options, "--data", str(archive), "--run", str(path)]) == 0
     out = capsys.readouterr().out
-    assert "official parts: 24 train, 6 validation, 4 test" in out
+    assert "official splits: 24 train, 6 validation, 4 test" in out
     assert "test:       12 pairs" in out
     assert json.loads((path / "config.json").read_text())["config"]["splits"] == "official"
     dataset = GCARun.open(path).dataset()
