@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from glove.cost import Estimate, median_rate
 
-IMPORTS = 0.9e9  # the memory of TensorFlow and a tokenizer in bytes
+IMPORTS = 0.9e9  # the memory that TensorFlow and a tokenizer need, in bytes
 FEW = 1e12  # a command with fewer operations takes less than a minute on any machine
 ROWS = 512
 
@@ -20,7 +20,7 @@ def estimate_of(
         operations: The number of operations in each part of the work. If a part runs slower than one large matrix
             multiplication, its number of operations must already be increased by the same factor.
         memory: The peak memory, in bytes.
-        shape: The shape of the matrix for measuring the speed.
+        shape: The shape of the matrix with which the speed is measured.
         precision: "bfloat16" or "float32".
         rate: The speed of matrix multiplication, in operations per second. If None, it is measured.
 

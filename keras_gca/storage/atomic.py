@@ -78,7 +78,7 @@ def part_of(path: Path, suffix: str = "") -> Path:
 
 
 def _copy(path: Path, other: Path) -> None:
-    """Give a file a second name, or copy it if the file system does not support that."""
+    """Give a file a second name, or copy it if the file system does not support second names."""
     other.unlink(missing_ok=True)
     try:
         os.link(path, other)

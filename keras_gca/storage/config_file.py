@@ -1,4 +1,4 @@
-"""Reads and writes the `config.json` of a run, which has every setting and the source of the data."""
+"""Reads and writes the `config.json` of a run, which contains every setting and the source of the data."""
 
 import json
 import os
