@@ -140,7 +140,7 @@ def _reporting_loss(path: Path) -> Iterator[None]:
         if workers() == 1:
             raise
         raise UserError(
-            f"another worker of this training run ended unexpectedly; start all workers again with --resume "
+            "another worker of this training run ended unexpectedly; start all workers again with --resume "
             f"{path} to continue from the last checkpoint"
         ) from None
 

@@ -8,9 +8,9 @@ define two forms of the score:
     bidirectional         (1 - lambda) * log p(y|x) + lambda * log p(x|y) + gamma * N
 
 N is the number of tokens in y, and U(y) is the probability of the first k words of y without a context. lambda and
-gamma are weights. p(y) and p(x|y) come from separate networks of the same architecture, from runs that were trained
-with `--predict unconditional` and `--predict context`. In shapes, n is the number of contexts, and s_s is the maximum
-number of tokens in an answer.
+gamma are weights. p(y) and p(x|y) come from separate networks of the same architecture. They belong to runs that were
+trained with `--predict unconditional` and `--predict context`, respectively. In shapes, n is the number of contexts,
+and s_s is the maximum number of tokens in an answer.
 
 In the table of results, the row "beam search" ranks answers by log p(y|x) per token. Reranked rows rank by log p(y|x)
 with a bonus for each token, so they also differ from "beam search" in the preference for long answers. The row
@@ -118,7 +118,7 @@ def table(figures: dict[str, dict[str, Any]], caption: str = "") -> Table:
 def candidates(
     agent: Agent, generator: str, language_model: Agent, backward: Agent, pairs: Pairs, width: int
 ) -> dict[str, np.ndarray]:
-    """Search for an N-best list for the context of each pair, and compute three log-probabilities of each candidate.
+    """Find an N-best list of answers to each pair's context, and compute three log-probabilities of each candidate.
 
     Args:
         agent: The agent of p(y|x).
