@@ -56,7 +56,8 @@ from keras_gca.training.run_folder import GCARun
 from keras_gca.training.schedule import DISCRIMINATOR, GENERATOR
 
 FILE = "cell.json"
-TEMPERATURES = (0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.1, 1.2, 1.3)  # from which the teacher-forced generator's is chosen
+# The temperatures from which that of the teacher-forced generator is chosen
+TEMPERATURES = (0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.1, 1.2, 1.3)
 BEST = 4  # the number of cells in the command that is suggested at the end
 SYSTEMS = ("adversarial", "teacher_forcing")
 TERMS = ("context", "answer", "token")  # the terms of Eq. 8

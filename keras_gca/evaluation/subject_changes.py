@@ -72,7 +72,7 @@ def measure(agent: Agent, dataset: Dataset, seed: int = 0) -> dict[str, Any]:
     """
     conversations = conversations_of(dataset.held_out, len(agent.vocabulary))
     if len(conversations) < 2:
-        raise UserError(f"{len(conversations)} conversation is held out; at least 2 are needed for joining")
+        raise UserError(f"{len(conversations)} conversation is held out; at least 2 are needed, because they are joined")
     order = np.random.default_rng(seed).permutation(len(conversations))
     joints = [(conversations[a], conversations[b]) for a, b in zip(order, np.roll(order, 1), strict=True)]
     count, length = agent.config.context_utterances, agent.config.sentence_length
@@ -145,8 +145,8 @@ def table(figures: Mapping[str, Mapping[str, Any]]) -> Table:
                 seen = f"{of_row['detector'][where]:.1%}" if "detector" in of_row else None
                 rows.append((what.replace("_", " "), name.replace("_", " "), kind, *cells, seen))
     caption = (
-        "Perplexity of human answers after a change of the subject, when each held-out conversation is appended to another "
-        "one (joined), and when it stands alone (alone). The last column shows how often the detector sees a change "
-        "at the joints (joined) and between other utterances (alone)."
+        "Perplexity of human answers after a change of the subject, when each held-out conversation is appended to "
+        "another one (joined), and when it stands alone (alone). The last column shows how often the detector sees a "
+        "change at the joints (joined) and between other utterances (alone)."
     )
     return Table(None, caption, header, rows, 3)
