@@ -116,8 +116,8 @@ def _conversations(
         return tables.read_rows(texts, cells, reading)
     there = ", ".join(table.schema.names[:12])
     raise UserError(
-        f"{table.path}: the columns are {there}; a column with lists of utterances is expected, or question and "
-        "answer, or conversation and text"
+        f"{table.path}: the columns are {there}; a column with lists of utterances is expected, or the columns "
+        "question and answer, or the columns conversation and text"
     )
 
 
@@ -170,7 +170,7 @@ def _parquet(path: Path, part: str | None) -> Table:
     file = _damaged(path, lambda: pyarrow.parquet.ParquetFile(path))
     facts = file.metadata
     if facts.num_rows * OF_ROW > MOST:
-        raise UserError(f"{path}: the data set is too large ({facts.num_rows:,} rows); a smaller one is expected")
+        raise UserError(f"{path}: the data set is too large ({facts.num_rows:,} rows); use a smaller data set")
     # The sizes of single columns would be more exact, but pyarrow aborts the process if their statistics are damaged.
     sizes = [facts.row_group(i).total_byte_size for i in range(facts.num_row_groups)]
     schema = _damaged(path, lambda: file.schema_arrow)

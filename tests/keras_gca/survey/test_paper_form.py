@@ -61,7 +61,7 @@ def test_text_is_neither_markup_nor_a_formula(tmp_path):
         (",first answer", ",first", None),
         ("survey,dialogue", "serial,dialogue", ":1: there is no column 'survey'"),
         ("survey-", "survey-0", ":2: the form belongs to another survey"),
-        (",1\r\n", ",better\r\n", ":2: the vote is 'better'; 1, 2, 0 (no difference) or nothing is expected"),
+        (",1\r\n", ",better\r\n", ":2: the vote is 'better'; 1, 2, 0 (no difference) or an empty field is expected"),
         (",1,1,", ",1,7,", ":2: there is no line '7'; a number from 1 to 6 is expected"),
         (",1,1,", ",1,2,", ":3: this is a second vote on line 2; one vote"),
         (",1\r\n", ",\r\n", ": there are no votes in this form"),
