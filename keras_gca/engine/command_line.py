@@ -62,8 +62,8 @@ class Parser(argparse.ArgumentParser):
 def hint(module: str, *arguments: object) -> str:
     """Return a suggested command as the user would type it, for the lines that begin with "next:" or "or:".
 
-    It begins as the command did that the user typed, for example with `.venv/bin/python -m` or with `gca`. In a process
-    that is not one of the project's commands, such as a notebook, it begins with `python -m`.
+    It begins in the same way as the command that the user typed, for example with `.venv/bin/python -m` or with `gca`.
+    In a process that is not one of the project's commands, such as a notebook, it begins with `python -m`.
 
     Args:
         module: The module of the command, such as "keras_gca.chat".

@@ -17,7 +17,7 @@ from keras_gca.storage import json_files
 from keras_gca.storage.atomic import replacing
 
 FORMAT = "calibration 1"
-NONE = "no preference"  # the answer of a user who has no preference
+NONE = "no preference"  # the additional answer that every question offers
 
 
 class Question(NamedTuple):

@@ -14,9 +14,9 @@ def replacing(path: Path, suffix: str = "", keep: Path | None = None) -> Iterato
     Args:
         path: The file to replace.
         suffix: A suffix for the name of the temporary file.
-        keep: Another path, to which the previous content of `path` is moved. At every moment, each of the two files
-            that existed before exists and is complete. The two files do not share data on disk, so damage to one does
-            not damage the other.
+        keep: Another path, to which the previous content of `path` is moved. If one of the two files existed before, it
+            exists and is complete at every moment. The two files do not share data on disk, so damage to one does not
+            damage the other.
 
     Raises:
         OSError: The file cannot be written. The error's `filename` is `path`.

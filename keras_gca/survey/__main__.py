@@ -72,7 +72,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _make(options: argparse.Namespace) -> int:
     if len(options.bots) > 2:
-        raise UserError(f"{len(options.bots)} bots are given; one or two are expected")
+        raise UserError(f"{len(options.bots)} bots are given; give one or two")
     if options.output.exists():
         raise UserError(f"{options.output} already exists, and votes may belong to it; choose another --output")
     if not options.output.parent.is_dir():

@@ -146,7 +146,7 @@ def test_from_paper_to_tables(tmp_path, command, survey):
             ["import", "survey.json", "a/ann.csv", "ann.csv"],
             "two forms are named ann; each form needs a different file name",
         ),
-        (["make", "a", "b", "c"], "3 bots are given; one or two are expected"),
+        (["make", "a", "b", "c"], "3 bots are given; give one or two"),
         (["make", "a", "--output", "survey.json"], "survey.json already exists"),
         (["make", "a", "--output", "none/survey.json"], "its folder does not exist"),
         (["make", "a", "--lines", "0", "--output", "x.json"], "0 is too small; at least 1 is expected"),
