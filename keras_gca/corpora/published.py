@@ -2,8 +2,8 @@
 
 EmpatheticDialogues has `train.csv`, `valid.csv` and `test.csv`. DailyDialog has either `dialogues_text.txt` with all
 conversations, or one file for each part, such as `dialogues_train.txt`. The files of the parts may be in folders that
-are named after the parts. The archives are those that can be downloaded; DailyDialog's archive contains one archive for
-each part.
+are named after the parts. Archives are read in the form in which they can be downloaded. DailyDialog's archive contains
+one archive for each part.
 """
 
 import gzip

@@ -14,7 +14,7 @@ from keras_gca.storage import json_files
 
 QUIET, USUAL, VERBOSE = -1, 0, 1
 
-# A context variable, so that the level of one command does not affect other commands in the same process.
+# This is a context variable, so that the level of one command does not affect other commands in the same process.
 _level: ContextVar[int] = ContextVar("level", default=USUAL)
 
 

@@ -112,7 +112,7 @@ def run_cells(
     if len(cells) > BEST:
         new = range(max(setup.seeds) + 1, max(setup.seeds) + 7)  # six seeds, the fewest that can show a difference
         command = hint("keras_gca.studies", ADVERSARIAL, "--cells", *best[:BEST], "--seeds", *new)
-        print(f"next: train the {BEST} cells that are best on validation conversations with other seeds: {command}")
+        print(f"next: use other seeds for the {BEST} cells that are best on validation conversations: {command}")
     return Outcome({"runs": list(setup.seeds)}, facts, made)
 
 

@@ -48,7 +48,7 @@ def judge(agent: Judging, pairs: Pairs, answers: dict[str, np.ndarray]) -> dict[
     - human_first: the share of comparisons of the human answer with a generator's answer in which the human answer
       scores higher.
 
-    The first four leave out the human answers. A share is 0 if there is nothing to count.
+    The first four results do not take the human answers into account. A share is 0 if there is nothing to count.
 
     Args:
         agent: The agent, or the cross-fitted discriminators.

@@ -1,4 +1,4 @@
-"""Measures quality and diversity of systems over a grid of temperatures and top-p values, and compares best points.
+"""Measures quality and diversity of systems over a grid of temperatures and top-p values; compares their best points.
 
 Results at one temperature prove nothing, because a system may seem better only because it is less diverse there.
 Therefore Caccia et al. 2020 ("Language GANs Falling Short") compare curves over all temperatures. Here quality is the

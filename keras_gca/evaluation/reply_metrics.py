@@ -55,7 +55,7 @@ def distinct_at(replies: Sequence[Reply], n: int, tokens: int, seed: int = 0) ->
 def equal_distinct(systems: Mapping[System, Sequence[Reply]], n: int, seed: int = 0) -> tuple[int, dict[System, float]]:
     """Compute distinct-n of several systems at equal numbers of tokens.
 
-    The number is the total of the system with the fewest tokens.
+    This is the total number of tokens of the system that has the fewest.
 
     Args:
         systems: The replies of each system.

@@ -72,7 +72,9 @@ def measure(agent: Agent, dataset: Dataset, seed: int = 0) -> dict[str, Any]:
     """
     conversations = conversations_of(dataset.held_out, len(agent.vocabulary))
     if len(conversations) < 2:
-        raise UserError(f"{len(conversations)} conversation is held out; at least 2 are needed to join any")
+        raise UserError(
+            f"{len(conversations)} conversation is held out; at least 2 are needed so that they can be joined"
+        )
     order = np.random.default_rng(seed).permutation(len(conversations))
     joints = [(conversations[a], conversations[b]) for a, b in zip(order, np.roll(order, 1), strict=True)]
     count, length = agent.config.context_utterances, agent.config.sentence_length

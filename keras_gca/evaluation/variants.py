@@ -110,7 +110,7 @@ class Reranking:
         candidates: The number of answers in a list.
         weights: The values of lambda that are compared. With 0, answers are ranked only by the likelihood and gamma.
             This separates the effect of gamma from the effect of the second network.
-        words: k, the number of words at the beginning of an answer whose probability is U.
+        words: k. U is the probability of the first k words of an answer.
         length_bonus: gamma, which is added for each token. If None, a value of LENGTH_BONUSES is chosen for each form
             and lambda on validation conversations.
 
