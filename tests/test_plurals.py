@@ -88,4 +88,5 @@ def test_one_block(tmp_path):
 def test_one_message():
     batches = SharedBatches.__new__(SharedBatches)
     batches._lock, batches._sizes = contextlib.nullcontext(), [1]
-    assert batches.summary == "1 message was answered in 1 batch, of 1.00 on average, 1 at most"
+    sizes = "1.00 messages in a batch on average and 1 at most"
+    assert batches.summary == f"1 message was answered in 1 batch, with {sizes}"

@@ -187,7 +187,8 @@ def test_the_loss_of_a_worker_is_reported_within_a_minute_and_the_job_resumes(si
     other.communicate()
     assert chief.returncode == 2
     last = printed.strip().splitlines()[-1]
-    assert f"another worker of this training has ended; start all workers again with --resume {path}" in last
+    assert "another worker of this training run ended unexpectedly" in last
+    assert f"start all workers again with --resume {path}" in last
     assert "Traceback" not in printed
     end(*start_workers(["gail_tf.train", "--resume", str(path)], 2))
     same(alone(LONGER), path)

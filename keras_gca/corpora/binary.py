@@ -55,8 +55,8 @@ def kind_of(path: Path) -> str | None:
     for beginning, kind in BEGINNINGS:
         if head.startswith(beginning) and not (beginning.isalnum() and _is_words(head)):
             return kind
-    # NUL bytes alone could come from UTF-16 or from a single bad line. Text in any encoding has few other controls.
-    marked = any(head.startswith(mark) for mark, _ in MARKS)  # in UTF-16, letters may contain bytes of controls
+    # NUL bytes alone could come from UTF-16 or from a single bad line. Any text has few other control characters.
+    marked = any(head.startswith(mark) for mark, _ in MARKS)  # in UTF-16, letters may contain such bytes
     if b"\0" in head and not marked and len(CONTROLS.findall(head)) > len(head) / 30:
         return "a binary file"
     return None

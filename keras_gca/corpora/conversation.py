@@ -41,7 +41,7 @@ class Conversation:
 
 @dataclass
 class Reading:
-    """The settings of the reader of a corpus, and its records about the files that it has read.
+    """The settings of the reader of a corpus, and its records of the files that it has read.
 
     Attributes:
         bad: The object that decides what happens to bad lines.

@@ -68,8 +68,8 @@ def read_data_set(path: Path, reading: Reading) -> Iterator[Conversation]:
 
     Args:
         path: The file or folder.
-        reading: The records about what is read. If the data set has several parts, the attribute `part` is set to the
-            part that is being read.
+        reading: The settings and records of the reader. If the data set has several parts, the attribute `part` is set
+            to the part that is being read.
 
     Raises:
         UserError: The extra `datasets` is not installed, a file is damaged, the data set is too large, or its columns
@@ -89,7 +89,7 @@ def read_data_set(path: Path, reading: Reading) -> Iterator[Conversation]:
             while (batch := _damaged(table.path, lambda: next(table.batches, None))) is not None:
                 left -= max(batch.nbytes, OF_ROW * batch.num_rows)
                 if left < 0:
-                    raise UserError(f"{path}: the data set is too large; at most {MOST:,} bytes of rows are expected")
+                    raise UserError(f"{path}: the data set is too large; its rows may need at most {MOST:,} bytes")
                 for row in _damaged(table.path, batch.to_pylist):
                     number += 1
                     yield f"{table.path}: row {number}", row
@@ -116,8 +116,8 @@ def _conversations(
         return tables.read_rows(texts, cells, reading)
     there = ", ".join(table.schema.names[:12])
     raise UserError(
-        f"{table.path}: the columns are {there}; a column with lists of utterances is expected, or question and "
-        "answer, or conversation and text"
+        f"{table.path}: the columns are {there}; a column with lists of utterances is expected, or the columns "
+        "question and answer, or the columns conversation and text"
     )
 
 
@@ -170,7 +170,7 @@ def _parquet(path: Path, part: str | None) -> Table:
     file = _damaged(path, lambda: pyarrow.parquet.ParquetFile(path))
     facts = file.metadata
     if facts.num_rows * OF_ROW > MOST:
-        raise UserError(f"{path}: the data set is too large ({facts.num_rows:,} rows); a smaller one is expected")
+        raise UserError(f"{path}: the data set is too large ({facts.num_rows:,} rows); use a smaller data set")
     # The sizes of single columns would be more exact, but pyarrow aborts the process if their statistics are damaged.
     sizes = [facts.row_group(i).total_byte_size for i in range(facts.num_row_groups)]
     schema = _damaged(path, lambda: file.schema_arrow)
@@ -184,7 +184,7 @@ def _saved(path: Path) -> Iterator[Table]:
     import datasets
 
     if sum(file.stat().st_size for file in path.rglob("*.arrow")) > MOST:
-        raise UserError(f"{path}: the data set is too large; at most {MOST:,} bytes of rows are expected")
+        raise UserError(f"{path}: the data set is too large; its rows may need at most {MOST:,} bytes")
     folders: list[tuple[Path, str | None]] = [(path, None)]
     if (path / SAVED_PARTS).is_file():
         names = json_files.read_object(path / SAVED_PARTS).get("splits")

@@ -15,7 +15,8 @@ SAMPLE = 1 << 16  # characters
 MOST_LINES = 1000
 TOKEN_FILES = "tokens.json"  # the index of a prepared corpus
 SUPPORTED = (
-    "plain text, CSV or tab-separated pairs or turns, JSON, Parquet, ParlAI, ConvoKit and known corpora are expected"
+    "the supported formats are plain text, tables of pairs or turns (CSV or tab-separated), JSON, Parquet, ParlAI, "
+    "ConvoKit and those of known corpora"
 )
 FOLDERS = (
     f"*.txt, {cornell.LINES} with {cornell.CONVERSATIONS}, {published.UTTERANCES}, *.parquet, or files of DailyDialog, "

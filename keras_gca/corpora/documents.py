@@ -38,7 +38,7 @@ WITHIN = re.compile(r"[.?!][\"'”’»)]* +\S")  # the end of a sentence within
 PAUSES = re.compile(r".*[,;、，；—–-]\s*$")
 SPACED = re.compile(
     r"[^\u0E00-\u0FFF\u1000-\u109F\u1780-\u17FF\u2E80-\uABFF\uF900-\uFAFF]*$"
-)  # spaces divide the words
+)  # text in which spaces separate the words
 
 
 def document(lines: list[str]) -> str | None:
@@ -189,7 +189,7 @@ def _broken(text: str) -> str | None:
     cut = [(line, after.split()[0]) for line, after in together
            if not ENDS_SENTENCE.match(line) and after.lstrip()[0].islower()]  # fmt: skip
     full = sum(len(line) + 1 + len(word) > width for line, word in cut)
-    sentences = any(WITHIN.search(line) for line in written)  # a chat in lower case without marks has none
+    sentences = any(WITHIN.search(line) for line in written)  # a chat without punctuation has none
     if sentences and width >= 40 and len(cut) >= max(4, len(together) / 2) and full >= 0.6 * len(cut):
         return "prose that is broken into lines"
     return None

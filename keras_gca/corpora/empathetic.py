@@ -104,7 +104,7 @@ def read_rows(names: list[str], rows: Iterator[tuple[str, list[str]]], reading: 
     Args:
         names: The names of the columns, as `key_of` returns them.
         rows: The position of each row, for messages, and the fields of the row.
-        reading: The records about what is read, with the handling of bad rows.
+        reading: The settings and records of the reader. They decide what happens to bad rows.
     """
     return _conversations(_turns(names, rows, reading), reading.bad)
 

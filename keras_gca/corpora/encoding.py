@@ -18,7 +18,7 @@ from glove.text_files import BadLines, read_lines, text_lines
 from keras_gca.errors import UserError
 
 BLOCK = 1 << 16  # bytes
-SAMPLE = 1 << 17  # the number of bytes, from blocks with non-ASCII bytes, from which an encoding is detected
+SAMPLE = 1 << 17  # the maximum number of bytes from which an encoding is detected; blocks of ASCII are left out
 ENOUGH = 10  # the minimum number of non-ASCII bytes from which an encoding can be detected
 FEW_ACCENTS = 0.06  # a share of accented letters above that of English, French, German, Spanish or Italian
 MARKS = (
@@ -34,7 +34,7 @@ CODED = re.compile(rb"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf
 WESTERN = {"cp1252", "latin_1", "iso8859_15"}
 # The accented letters of French, German, Spanish, Portuguese, Italian and the Scandinavian languages.
 ALPHABETS = ("éèàçêâîôûùëïœ", "äöüßéà", "áéíóúñü", "ãõçáéíóúâêôà", "àèéìòù", "åäöæøé")
-PUNCTUATION = set("‘’“”–—…«»°€¿¡·\xa0\xad")  # signs that may occur together with these letters
+PUNCTUATION = set("‘’“”–—…«»°€¿¡·\xa0\xad")  # characters that may occur together with these letters
 EAST_ASIAN = re.compile(r"cp932|cp949|shift_|euc_|big5|gb|johab|hz|iso2022")
 
 
@@ -199,7 +199,7 @@ def _from_bytes(evidence: bytes) -> str | None:
         if EAST_ASIAN.match(name):
             foreign = [character for character in text if not character.isascii()]
             if sum("\u3041" <= character <= "\u30ff" for character in foreign) > 0.3 * len(foreign):
-                return name  # hiragana and katakana; a wrong East Asian encoding would give other signs
+                return name  # hiragana and katakana; a wrong East Asian encoding would give other characters
     # Single-byte encodings of Latin letters differ only in a few letters, and charset-normalizer often confuses them.
     # The western encoding is right if its accented letters are few, or if all of them belong to one western language.
     if WESTERN & set(texts):

@@ -75,7 +75,7 @@ def read_json(path: Path, reading: Reading) -> Iterator[Conversation]:
         raise UserError(f"{path}: the JSON cannot be used ({error}); a list of conversations is expected") from None
     items = value if _is_list_of_conversations(value) else contained(value)
     if items is None:
-        wanted = "a list of lists of texts is expected"
+        wanted = "a list of lists of strings is expected"
         raise UserError(f"{path}: the file is valid JSON, but not a list of conversations; {wanted}{_keys(value)}")
     for number, item in enumerate(items, start=1):
         yield from conversations(item, f"{path}: conversation {number}", reading)

@@ -43,10 +43,10 @@ def read_text(path: Path, reading: Reading) -> Iterator[Conversation]:
 
 
 def _persons(folder: Path) -> dict[str, str]:
-    """Read the person of each file in a folder from `speakers.csv`, if this file exists; see docs/corpus.md.
+    """Read from `speakers.csv`, if it exists, who the second speaker is in each file of a folder (docs/corpus.md).
 
     Returns:
-        {name of a file: name of the person, who speaks the utterances 2, 4, 6 and so on of each conversation in it}.
+        {name of a file: name of the person who speaks utterances 2, 4, 6 and so on in each of its conversations}.
 
     Raises:
         UserError: The file is not a table.

@@ -2,8 +2,8 @@
 
 EmpatheticDialogues has `train.csv`, `valid.csv` and `test.csv`. DailyDialog has either `dialogues_text.txt` with all
 conversations, or one file for each part, such as `dialogues_train.txt`. The files of the parts may be in folders that
-are named after the parts. The archives are those that can be downloaded; DailyDialog's archive contains one archive for
-each part.
+are named after the parts. Archives are read in the form in which they can be downloaded. DailyDialog's archive contains
+one archive for each part.
 """
 
 import gzip
@@ -29,7 +29,7 @@ ALL_DIALOGUES = re.compile(r"dialogues_(text|emotion)\.txt")
 EMPATHETIC = re.compile(r"(train|valid|test)\.csv")
 UTTERANCES = "utterances.jsonl"  # the file of a ConvoKit corpus
 WANTED = (cornell.LINES, cornell.CONVERSATIONS, UTTERANCES)
-ZIP_BEGINNINGS = (b"PK\3\4", b"PK\5\6", b"PK\7\x08")  # a usual, an empty and a split archive
+ZIP_BEGINNINGS = (b"PK\3\4", b"PK\5\6", b"PK\7\x08")  # the first bytes of a usual, an empty and a split archive
 BLOCK = 1 << 16  # bytes
 MOST = 400_000_000  # the maximum size of an unpacked archive in bytes
 MOST_MEMBERS = 10_000

@@ -124,7 +124,7 @@ def read_rows(names: Sequence[str], rows: Iterator[tuple[str, list[str]]], readi
     Args:
         names: The names of the columns.
         rows: The position of each row, for messages, and the fields of the row, one for each column.
-        reading: The records about what is read, which count the speakers.
+        reading: The settings and records of the reader. They count the speakers.
     """
     pair, turn = pair_columns(names), turn_columns(names)
     if turn is not None and (pair is None or find(names, TURNS) is not None):

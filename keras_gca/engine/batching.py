@@ -1,7 +1,7 @@
 """Plans batches with few shapes: rows of similar lengths share a batch, and widths are rounded up.
 
-XLA compiles a program for each shape, so a small number of shapes saves time. Rows of similar lengths need little
-padding.
+XLA compiles a program for each shape, so a small number of shapes saves time. A batch of rows with similar lengths
+needs little padding.
 """
 
 import numpy as np
@@ -65,11 +65,11 @@ def fitted(rows: np.ndarray, width: int, on_left: bool) -> np.ndarray:
 
 
 def filled(rows: np.ndarray, size: int, before: int = 0) -> np.ndarray:
-    """Add rows of zeros to rows, (n, ...) -> (size, ...); such rows have no tokens and do not count.
+    """Pad an array with rows of zeros, (n, ...) -> (size, ...); such rows have no tokens and do not count.
 
     Args:
         rows: The rows.
         size: The number of rows in the result.
-        before: The number of rows of zeros that are added before the given rows. All others are added after them.
+        before: The number of rows of zeros to add before the given rows. The remaining ones are added after them.
     """
     return np.pad(rows, [(before, size - before - len(rows)), *[(0, 0)] * (rows.ndim - 1)])

@@ -19,7 +19,7 @@ FOLDER = "tensorboard"
 
 
 class Board:
-    """The folder `tensorboard` of a run, to which points are added.
+    """The `tensorboard` folder of a run, to which metrics and sample replies are added.
 
     Args:
         run: The run folder.
@@ -34,7 +34,7 @@ class Board:
             self._writer = tf.summary.create_file_writer(str(self._folder))
 
     def write_settings(self, values: Mapping[str, Any]) -> None:
-        """Write the settings of the run; TensorBoard's page HPARAMS uses them to compare runs."""
+        """Write the settings of the run; TensorBoard's HPARAMS page uses them to compare runs."""
         kinds = bool, int, float, str
         known = {name: value if isinstance(value, kinds) else str(value) for name, value in values.items()}
         with self._writing(0):
@@ -49,11 +49,11 @@ class Board:
                     tf.summary.scalar(f"{row['phase']}/{name}", value)
 
     def write_replies(self, history: Sequence[Mapping[str, Any]]) -> None:
-        """Write the sample replies in the run folder for the last row of a history, if there are any."""
+        """Copy the sample replies for the last row of a history to TensorBoard, if the run folder has any."""
         text = self._run.read_samples(len(history))
         if text is not None:
             with self._writing(number_in_phase(history)):
-                plain = "".join(f"    {line}\n" for line in text.splitlines())  # TensorBoard would read it as Markdown
+                plain = "".join(f"    {line}\n" for line in text.splitlines())  # else it is read as Markdown
                 tf.summary.text(f"{history[-1]['phase']}/replies", plain)
 
     def close(self) -> None:
@@ -78,7 +78,7 @@ def redraw(run: RunFolder, history: list[dict[str, Any]], settings: Mapping[str,
     """Rewrite the TensorBoard files, so that they contain each row of the log once.
 
     Args:
-        run: The run folder; all files in its folder `tensorboard` are removed first.
+        run: The run folder. All files in its `tensorboard` folder are removed first.
         history: The rows of the log.
         settings: The settings of the run.
 
@@ -97,7 +97,7 @@ def redraw(run: RunFolder, history: list[dict[str, Any]], settings: Mapping[str,
 
 @contextlib.contextmanager
 def _plain_errors(folder: Path) -> Iterator[None]:
-    """Convert errors that TensorFlow raises while it writes to a folder in this block to OSError."""
+    """Convert TensorFlow's own errors to OSError in this block, which writes to a folder."""
     try:
         yield
     except tf.errors.OpError as error:

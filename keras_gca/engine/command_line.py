@@ -49,21 +49,21 @@ class Parser(argparse.ArgumentParser):
         self.add_argument("--version", action="version", version=f"keras-conversational-agents {__version__}")
 
     def parse_args(self, args: Iterable[str] | None = None, namespace: Any = None) -> Any:
-        """Parse arguments, and set the level of `reporting` by -q and -v."""
+        """Parse the arguments, and set the level of `reporting` as -q and -v say."""
         options = super().parse_args(args, namespace)
         reporting.set_level(options)
         return options
 
     def error(self, message: str) -> NoReturn:
-        """Exit with status 2 and a message of one line."""
+        """Print a message of one line, and exit with status 2."""
         self.exit(2, f"{self.prog.split()[-1]}: {message} (see --help)\n")
 
 
 def hint(module: str, *arguments: object) -> str:
-    """Write a further command as the user would type it, for the lines "next:" and "or:".
+    """Return a suggested command as the user would type it, for the lines that begin with "next:" or "or:".
 
-    The command begins as the user's own did, for example with `.venv/bin/python -m` or with `gca`. In a process that is
-    not one of the project's commands, such as a notebook, it begins with `python -m`.
+    It begins in the same way as the command that the user typed, for example with `.venv/bin/python -m` or with `gca`.
+    In a process that is not one of the project's commands, such as a notebook, it begins with `python -m`.
 
     Args:
         module: The module of the command, such as "keras_gca.chat".
@@ -81,7 +81,7 @@ def hint(module: str, *arguments: object) -> str:
 def add_settings(parser: argparse.ArgumentParser, kind: type[Settings], names: Collection[str] | None = None) -> None:
     """Add one option for each setting, under the title of its group.
 
-    The parsed options have an attribute for a setting only if the user has given the option.
+    The parsed options have an attribute for a setting only if the user has given the option for it.
 
     Args:
         parser: The parser of a command.
@@ -118,8 +118,8 @@ def add_config(parser: argparse.ArgumentParser) -> None:
         "--config",
         type=Path,
         metavar="FILE",
-        help="take the settings from a run's config.json. Settings that are also given as options override them. The "
-        "data are not taken from the file: give --data again if the run had it",
+        help="take the settings from a run's config.json. Settings that are given as options override those in the "
+        "file. The data are not taken from the file: give --data again if the run was trained with it",
     )
 
 
@@ -127,13 +127,13 @@ def chosen_settings(options: argparse.Namespace, kind: type[Kind]) -> Kind:
     """Return the settings of a run: those of --config or --preset, with the changes that the other options make.
 
     Raises:
-        UserError: Both --config and --preset are given, the file is damaged or of another package, or a setting is
-            impossible.
+        UserError: Both --config and --preset are given, the file is damaged or belongs to another package, or a setting
+            is invalid.
     """
     changes = settings(options, kind)
     if options.config is None:
         return kind.preset(options.preset or "default", **changes)
-    refuse(options, ("preset",), (), "--config gives every setting")
+    refuse(options, ("preset",), (), "--config already contains every setting")
     return read_settings(options.config, kind).changed(**changes)
 
 
@@ -144,7 +144,7 @@ def refuse(options: argparse.Namespace, unwanted: Sequence[str], settings: Itera
         options: The parsed options.
         unwanted: The names of options that do not apply, whether they are given or not.
         settings: The names of settings that do not apply and that are given.
-        why: The reason, with which the message begins.
+        why: The reason, which is the beginning of the message.
 
     Raises:
         UserError: An option of `unwanted` or a setting is given.
@@ -169,7 +169,7 @@ def refuse_settings_of_resume(
         UserError: One of `unwanted`, or a setting that is not one of `totals`, is given.
     """
     others = [name for name in settings if name not in totals]
-    why = f"--resume keeps the run's own settings, and takes only new totals by {naming(totals)}"
+    why = f"--resume keeps the run's own settings, and accepts new values only of {naming(totals)}"
     refuse(options, unwanted, others, why)
 
 
@@ -187,7 +187,7 @@ def add_run(parser: argparse.ArgumentParser, totals: Sequence[str]) -> None:
         "--resume",
         type=Path,
         metavar="RUN",
-        help="resume this run with its own settings. With a larger total, the run is trained further: "
+        help="resume this run with its own settings. To train it further, also give a larger value of "
         f"{naming(totals)}",
     )
     add_minutes(
@@ -198,7 +198,7 @@ def add_run(parser: argparse.ArgumentParser, totals: Sequence[str]) -> None:
 
 
 def add_minutes(parser: argparse.ArgumentParser, help: str) -> None:
-    """Add the option --minutes, a limit of time (`glove.cost.TimeLimit`); the help says what the command then does."""
+    """Add the option --minutes, a time limit (`glove.cost.TimeLimit`); `help` says what happens when it is reached."""
     parser.add_argument("--minutes", type=_minutes, metavar="N", help=help)
 
 
@@ -212,13 +212,13 @@ def add_bad_lines(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--skip-bad-lines",
         action="store_true",
-        help="skip and count the lines of corpora and word vectors that cannot be used; otherwise the first such line "
-        "is an error",
+        help="skip and count the lines of corpora and word vectors that cannot be read; without this option, the first "
+        "such line is an error",
     )
 
 
 def bad_lines(options: argparse.Namespace) -> BadLines:
-    """Return the object that decides what readers do with bad lines, as --skip-bad-lines says."""
+    """Return the object that tells readers of files, as --skip-bad-lines says, whether to skip bad lines."""
     return BadLines(options.skip_bad_lines, UserError, SKIP_HINT)
 
 
@@ -229,7 +229,7 @@ def add_devices(parser: argparse.ArgumentParser) -> None:
         "--strategy",
         choices=STRATEGIES,
         default="none",
-        help="the devices of the training. none: one device; mirrored: the GPUs of this machine, or parts of its CPU; "
+        help="the devices for the training. none: one device; mirrored: the GPUs of this machine, or parts of its CPU; "
         "multi_worker: the processes that TF_CONFIG names; tpu: a TPU [none]",
     )
     group.add_argument(
@@ -250,7 +250,7 @@ def run(
 
     Args:
         main: A function that takes the arguments, or None for those of the process, and returns an exit status.
-        name: The command's name, with which an error message begins.
+        name: The command's name, with which each error message begins.
         arguments: The arguments.
         names: The name of the command's parser, and the name by which the user called the command.
 
@@ -285,7 +285,7 @@ def run(
 
 
 def at_least_one(text: str) -> int:
-    """Convert the text of an option to a positive whole number; a type for `add_argument`."""
+    """Convert the value of an option to a positive whole number; pass this function to `add_argument` as `type`."""
     value = _value(int)(text)
     if value < 1:
         raise argparse.ArgumentTypeError(f"{value} is too small; at least 1 is expected")

@@ -76,7 +76,7 @@ class Compiled:
         return sum(graph.experimental_get_tracing_count() for graph in {self.graph, self.graph_on_replicas})
 
     def _call(self, graph: Any, arguments: tuple) -> Any:
-        if not self._static:  # builds the graph for all sizes that the call below uses
+        if not self._static:  # build one graph for all sizes; the call below uses it
             graph.get_concrete_function(*tf.nest.map_structure(_of_any_size, arguments))
         return graph(*arguments)
 
@@ -137,8 +137,7 @@ def _of_any_size(leaf: Any) -> Any:
 def _filled_up(leaf: tf.Tensor, count: int, replicas: int) -> tf.Tensor:
     """Append rows of zeros so that all replicas get the same number of rows.
 
-    The batch has `count` samples. The array has one row for each sample, or several rows for each sample, always the
-    same number.
+    The batch has `count` samples. The array has the same number of rows, one or more, for each sample.
     """
     free = -count % replicas * (leaf.shape[0] // count)
     return tf.pad(leaf, [[0, free], *[[0, 0]] * (leaf.ndim - 1)]) if free else leaf

@@ -43,7 +43,7 @@ def script(
 
 def _complete_files(parser: argparse.ArgumentParser, files: Mapping[str, Any]) -> None:
     """Let shtab complete file names for all arguments that are paths."""
-    for action in parser._actions:  # argparse has no public list of actions; shtab also reads this one
+    for action in parser._actions:  # argparse has no public list of actions; shtab itself also reads this one
         if isinstance(action, argparse._SubParsersAction):
             for command in action.choices.values():
                 _complete_files(command, files)

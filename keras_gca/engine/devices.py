@@ -103,7 +103,7 @@ def training_on(strategy: tf.distribute.Strategy | None, path: Path) -> Iterator
         The folder to which this process writes the files of the run.
 
     Raises:
-        UserError: Another process of this training run has ended, or another training run uses the folder.
+        UserError: Another process of this training run ended unexpectedly, or another training run uses the folder.
     """
     strategy = strategy or tf.distribute.get_strategy()
     with strategy.scope(), _run_folder(path) as own, _reporting_loss(path):
@@ -133,15 +133,15 @@ def _run_folder(path: Path) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def _reporting_loss(path: Path) -> Iterator[None]:
-    """Convert the error for a lost process to a UserError that explains how to resume."""
+    """Convert TensorFlow's error about a lost process to a UserError that explains how to resume."""
     try:
         yield
     except GONE:
         if workers() == 1:
             raise
         raise UserError(
-            f"another worker of this training has ended; start all workers again with --resume {path} to continue from "
-            "the last checkpoint"
+            "another worker of this training run ended unexpectedly; start all workers again with --resume "
+            f"{path} to continue from the last checkpoint"
         ) from None
 
 

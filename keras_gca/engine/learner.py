@@ -127,7 +127,7 @@ class Learner:
         """Restore the optimizer state that `state` returned.
 
         Raises:
-            ValueError: The number of arrays or a shape differs.
+            ValueError: The number of arrays or the shape of an array is wrong.
         """
         assign(self.optimizer.variables, state)
 
@@ -175,7 +175,7 @@ class AdamWLearner(Learner):
         super().update(gradients)
 
     def course(self) -> str:
-        """Describe the learning rate from the next step on, to complete "the learning rate restarts at ..."."""
+        """Describe the learning rate from the next step on; the result completes "the learning rate restarts at"."""
         course = f"{float(self._peak * self._next_factor()):.2g}"
         if self.steps + 1 < self._warmup_steps:
             course += f", rises to {self._peak:.2g}"
@@ -189,8 +189,8 @@ def check_warm_up(warmup_steps: int, total_steps: int | None) -> None:
     """Raise UserError if a warm-up does not end within `total_steps` (None if the number of steps is unknown)."""
     if total_steps is not None and warmup_steps >= total_steps:
         raise UserError(
-            f"--warmup-steps: {warmup_steps} is too many for a phase of {total_steps} steps; fewer warm-up steps are "
-            "expected, or --learning-rate-schedule constant"
+            f"--warmup-steps: {warmup_steps} is too many for a phase of {total_steps} steps; choose fewer warm-up "
+            "steps, or --learning-rate-schedule constant"
         )
 
 

@@ -9,7 +9,7 @@ def learning_rate_factor(step: tf.Tensor | int, warmup_steps: int, total_steps: 
     """Compute the learning rate of a step as a fraction of the peak learning rate.
 
     The fraction rises linearly from 0 to 1 over `warmup_steps`. After that, it falls linearly to 0 at `total_steps`, as
-    in TextGAIL. Without `total_steps`, it stays 1.
+    in TextGAIL. Without `total_steps`, it stays at 1.
 
     Args:
         step: The number of the step, counted from 0.

@@ -1,4 +1,4 @@
-"""Loads TensorFlow quietly and makes it deterministic, and names the extra whose packages are missing.
+"""Loads TensorFlow quietly, makes it deterministic, and names the extra to install if a package is missing.
 
 Importing this module is fast: TensorFlow is imported when one of its functions is called.
 """
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     import tensorflow as tf
 
 SAY_AFTER = 1.0  # seconds
-# Keras imports these packages if they are installed, for pictures and tables that no command uses. They take a fifth of
-# the time of its import. Plots of this project import Matplotlib later, when they are drawn.
+# If these packages are installed, Keras imports them for pictures and tables that no command uses. This takes a fifth
+# of the time that the import of Keras takes. This project imports Matplotlib later, when it draws a plot.
 OPTIONAL_OF_KERAS = ("matplotlib", "pandas")
 
 
@@ -48,7 +48,7 @@ def set_up_tensorflow(options: argparse.Namespace | None = None) -> "tf.distribu
         from keras_gca.engine import devices
 
     tf.config.experimental.enable_op_determinism()
-    tf.get_logger().setLevel("ERROR")  # or TensorFlow warns that batches of different widths need separate graphs
+    tf.get_logger().setLevel("ERROR")  # else it warns that batches of different widths need separate graphs
     return devices.make("none") if options is None else devices.make(options.strategy, options.replicas)
 
 
@@ -60,7 +60,8 @@ def quiet_imports(what: str = "TensorFlow") -> Iterator[None]:
     they are shown. Ctrl-C ends the process without a message. With -v, versions and devices are printed afterwards.
 
     Args:
-        what: What is loaded. If it takes longer than SAY_AFTER seconds, a terminal shows a line that says so.
+        what: The name of what is loaded. If this takes longer than SAY_AFTER seconds, a terminal shows "loading" and
+            the name.
     """
     sys.stderr.flush()
     kept = os.dup(2)
@@ -91,7 +92,7 @@ def quiet_imports(what: str = "TensorFlow") -> Iterator[None]:
 
 @contextlib.contextmanager
 def _hidden(*packages: str) -> Iterator[None]:
-    """Let imports of packages fail in this block, as if they were not installed, unless they are imported already."""
+    """Make imports of packages fail in this block, as if they were not installed, unless they are already imported."""
     hidden = [name for name in packages if name not in sys.modules]
     sys.modules.update(dict.fromkeys(hidden))  # type: ignore[arg-type]  # None makes Python's import fail
     try:
@@ -116,9 +117,9 @@ def _describe_machine() -> None:
 
 @contextlib.contextmanager
 def needs_extra(name: str) -> Iterator[None]:
-    """Import the packages of an extra in this block; the error names the extra if one is missing.
+    """Import the packages of an extra in this block; if a package is missing, the error names the extra.
 
-    The hint in the message installs from a checkout, because the project is not on the package index.
+    The command in the message installs the extra from a checkout, because the project is not on the package index.
 
     Raises:
         UserError: A package is not installed.

@@ -31,11 +31,11 @@ def masked(values: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
 
 
 def masked_sum(values: tf.Tensor, mask: tf.Tensor, axis: int | None = None) -> tf.Tensor:
-    """Sum the values that count along an axis, or along all axes if `axis` is None; the result is float32."""
+    """Sum the values that count, along `axis` or along all axes if it is None; the result is float32."""
     return tf.reduce_sum(masked(values, mask), axis)
 
 
 def masked_mean(values: tf.Tensor, mask: tf.Tensor, axis: int | None = None) -> tf.Tensor:
-    """Average the values that count along an axis, or along all axes if `axis` is None; float32, 0 if none counts."""
+    """Average the values that count, along `axis` or along all axes if it is None; the mean of no values is 0."""
     counted = tf.reduce_sum(tf.cast(mask, tf.float32), axis)
     return tf.math.divide_no_nan(masked_sum(values, mask, axis), replicas.total(counted) if axis is None else counted)

@@ -6,6 +6,10 @@ import tensorflow as tf
 
 from glove.cost import Estimate, median_rate
 
+<<<<<<< HEAD
+=======
+IMPORTS = 0.9e9  # the memory that TensorFlow and a tokenizer need, in bytes
+>>>>>>> f1a-42
 FEW = 1e12  # a command with fewer operations takes less than a minute on any machine
 ROWS = 512
 
@@ -19,7 +23,7 @@ def estimate_of(
         operations: The number of operations in each part of the work. If a part runs slower than one large matrix
             multiplication, its number of operations must already be increased by the same factor.
         memory: The peak memory, in bytes.
-        shape: The shape of the matrix for measuring the speed.
+        shape: The shape of the matrix with which the speed is measured.
         precision: "bfloat16" or "float32".
         rate: The speed of matrix multiplication, in operations per second. If None, it is measured.
 

@@ -1,4 +1,4 @@
-"""Estimates the memory of a network before it is made, because the settings in a file may require impossible sizes."""
+"""Estimates the memory of a network before it is made, because the settings in a file may require too much."""
 
 import math
 import os

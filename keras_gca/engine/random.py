@@ -1,8 +1,8 @@
 """Draws random numbers from explicit seeds: one seed for each sample, or one seed for a batch.
 
 Some functions use a seed for each sample (`uniform`, `gumbel`, `normal`, `dropout`). The numbers for a sample do not
-depend on the other samples in its batch. Therefore a response does not change with its neighbours, and several devices
-that share a batch draw the same numbers as one device. The generator is Philox. Programs compiled by XLA draw different
+depend on the other samples in its batch. Therefore a response is the same in every batch, and several devices that
+share a batch draw the same numbers as one device. The generator is Philox. Programs compiled by XLA draw different
 numbers from TensorFlow's normal runtime, but each of the two always draws the same numbers from the same seeds.
 
 Other functions use one seed for a batch and draw the numbers for all rows in one call (`batch_uniform`,
@@ -17,7 +17,7 @@ import tensorflow as tf
 
 from keras_gca.engine.replicas import Place, place, replica
 
-_SMALLEST = 2.0**-24  # replaces 0, whose logarithm is infinite; half the distance to the next number
+_SMALLEST = 2.0**-24  # replaces 0, whose logarithm is infinite; this is half the distance from 0 to the next number
 
 
 def sample_seeds(seed: tf.Tensor, samples: tf.Tensor) -> tf.Tensor:

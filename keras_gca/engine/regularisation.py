@@ -6,7 +6,7 @@ import tensorflow as tf
 from keras_gca.engine import replicas
 from keras_gca.errors import UserError
 
-POWER_STEPS = 30  # steps of the power iteration; a kernel's largest singular value is then known to about a per cent
+POWER_STEPS = 30  # steps of the power iteration; a kernel's largest singular value is found to within about 1 %
 
 
 def with_smoothed_labels(losses: tf.Tensor, logits: tf.Tensor, label_smoothing: float) -> tf.Tensor:
@@ -19,7 +19,7 @@ def with_smoothed_labels(losses: tf.Tensor, logits: tf.Tensor, label_smoothing: 
         losses: The cross-entropies of human samples, softplus(-logit), of any shape.
         logits: The logits of these samples, of the same shape. High logits mean human. With a logit of 0, the loss does
             not change.
-        label_smoothing: The number by which the label is lower than 1.
+        label_smoothing: The difference between 1 and the smoothed label.
 
     Returns:
         The cross-entropies with the smoothed label, of the same shape.

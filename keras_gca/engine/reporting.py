@@ -14,14 +14,14 @@ from keras_gca.storage import json_files
 
 QUIET, USUAL, VERBOSE = -1, 0, 1
 
-# A context variable, so that the level of one command does not affect other commands in the same process.
+# This is a context variable, so that the level of one command does not affect other commands in the same process.
 _level: ContextVar[int] = ContextVar("level", default=USUAL)
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the options -q and -v, which `set_level` reads."""
     group = parser.add_mutually_exclusive_group()
-    # The name is not "level", because the second paper has a setting of this name.
+    # The name is not "level", because a setting of the second paper has this name.
     kept: dict[str, Any] = {"dest": "verbosity", "action": "store_const", "default": USUAL}
     group.add_argument(
         "-q", "--quiet", const=QUIET, **kept, help="print only warnings, errors and the final lines; no progress bars"
@@ -94,16 +94,16 @@ def add_experiment(parser: argparse.ArgumentParser, dest: str = "experiment") ->
 
 
 def print_results(compute: Callable[[], dict[str, Any] | None], as_json: bool) -> int:
-    """Run a command that prints its results as text, and print them as one JSON document on request.
+    """Run a command that prints its results as text; on request, print them as one JSON document instead.
 
     Args:
         compute: A function that runs the command. It prints the results as text, and returns them in a form that can be
-            written as JSON; numbers may be NaN. It returns None if the time is over before there are results.
+            written as JSON; numbers may be NaN. It returns None if the time limit is reached before there are results.
         as_json: Whether only the JSON document is written to standard output. If so, the text that `compute` prints
             goes to standard error.
 
     Returns:
-        The exit status: 0, or 130 if the time is over. In the second case no JSON document is printed.
+        The exit status: 0, or 130 if the time limit is reached. In the second case no JSON document is printed.
     """
     with contextlib.redirect_stdout(sys.stderr) if as_json else contextlib.nullcontext():
         results = compute()

@@ -23,11 +23,12 @@ from keras_gca.settings import naming
 from keras_gca.storage.live_files import LiveFiles
 from keras_gca.storage.run_folder import CHECKPOINT, RunFolder
 
-# A function that returns a context manager. In its block, a page shows the run in a folder (`serving/live_page.py`).
+# A function that returns a context manager for a run folder. In its block, a web page shows the run
+# (`serving/live_page.py`).
 Watching = Callable[[Path], AbstractContextManager[object]]
 
-# The name of the fact, in a checkpoint, that says how many rows the training has removed from its history. If the
-# program was killed after it wrote the checkpoint, the run folder may still have these rows.
+# The name of the fact in a checkpoint that says how many rows the training has removed from its history. If the program
+# was killed after it wrote the checkpoint, the run folder may still have these rows.
 DROPPED = "dropped"
 
 
@@ -73,7 +74,7 @@ class Session(abc.ABC):
 
     @abc.abstractmethod
     def done(self) -> dict[str, int]:
-        """Return the completed number for each total that `--resume` may raise."""
+        """Return, for each total that `--resume` may raise, the number that has been completed."""
 
     @abc.abstractmethod
     def summarise(self) -> None:
@@ -85,7 +86,7 @@ class Session(abc.ABC):
 
     @abc.abstractmethod
     def conclude(self) -> None:
-        """Print the files that the finished training run has written, and the commands to run next."""
+        """Print the names of the files that the finished training run has written, and the commands to run next."""
 
     def __repr__(self) -> str:
         training = self.training
@@ -139,7 +140,7 @@ class Session(abc.ABC):
             self._forget(rows)
         if run.config() != training.config:
             run.write_config(training.config)
-        # A killed training may have written points after its last checkpoint. It will write these points again.
+        # A training run that was killed may have written points after its last checkpoint. It will write them again.
         redraw(run, training.history, training.config.to_values())
         reporting.say("")
 
@@ -161,7 +162,7 @@ class Session(abc.ABC):
         return facts
 
     def _forget(self, rows: int) -> None:
-        """Remove the files and points of rows that were removed from the history; this can safely be repeated."""
+        """Remove the files and TensorBoard points of rows that were removed from the history; safe to repeat."""
         run, history = self.run, self.training.history
         removed = run.remove_samples(len(history))
         LiveFiles(run.path).remove(len(history))

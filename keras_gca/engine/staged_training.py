@@ -34,7 +34,7 @@ class Event:
 
 
 class TrainingSettings(Protocol):
-    """The interface to the settings that the engine reads; the settings of both papers have it."""
+    """The interface through which the engine reads settings; the settings of both papers have it."""
 
     @property
     def seed(self) -> int:

@@ -16,7 +16,7 @@ from keras_gca.engine.staged_training import Event, StagedTraining
 from keras_gca.errors import DivergedError, UserError
 from keras_gca.storage.run_folder import RunFolder
 
-SPARING = 9  # skip end-of-stage checkpoints until this many times the last one's duration has passed
+SPARING = 9  # no checkpoint at the end of a stage before this many times the duration of the last one has passed
 
 
 class Interruption:

@@ -11,7 +11,7 @@ def assign(variables: Sequence[keras.Variable], values: Sequence[np.ndarray]) ->
     """Assign values to variables, in order.
 
     Raises:
-        ValueError: The number of values or a shape differs. The message is one line.
+        ValueError: The number of values or the shape of a value is wrong. The message is one line.
     """
     if len(variables) != len(values):
         raise ValueError(f"there are {len(values)} arrays; {len(variables)} are expected")

@@ -2,12 +2,12 @@
 
 A cell is a combination of settings (`variants.CELLS`). All cells with the same seed start from the same stored
 generator, which was trained by teacher forcing (line 3). When a cell has been trained and measured, its results are
-written to cell.json in its run folder. The tables are made from these files alone.
+written to cell.json in its run folder. The tables are made only from these files.
 
-The replies of a cell's adversarial generator are sampled at temperature 1. The teacher-forced generator replies at the
-temperature at which its replies are about equally diverse. This temperature is chosen on validation conversations. The
-replies are scored by judges (`judges.CrossFitted`) that were trained neither on these replies nor on other replies in
-the same conversations.
+The replies of a cell's adversarial generator are sampled at temperature 1. The replies of the teacher-forced generator
+are sampled at the temperature at which they are about as diverse. This temperature is chosen on validation
+conversations. The replies are scored by judges (`judges.CrossFitted`) that were trained neither on these replies nor on
+other replies in the same conversations.
 
 The gain of a cell is the mean log S (Eq. 10) of its replies minus the mean log S of the teacher-forced generator's
 replies, in nats per token. The best cells are chosen by their gain on validation conversations. The result that a study
@@ -56,13 +56,14 @@ from keras_gca.training.run_folder import GCARun
 from keras_gca.training.schedule import DISCRIMINATOR, GENERATOR
 
 FILE = "cell.json"
-TEMPERATURES = (0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.1, 1.2, 1.3)  # candidates for the teacher-forced generator
+# The temperatures from which that of the teacher-forced generator is chosen
+TEMPERATURES = (0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.1, 1.2, 1.3)
 BEST = 4  # the number of cells in the command that is suggested at the end
 SYSTEMS = ("adversarial", "teacher_forcing")
 TERMS = ("context", "answer", "token")  # the terms of Eq. 8
-GAIN = "gain, nats a token"
+GAIN = "gain, nats per token"
 
-Sampled = dict[tuple[int, float], np.ndarray]  # the teacher-forced generator's replies by part and temperature
+Sampled = dict[tuple[int, float], np.ndarray]  # teacher-forced replies to the validation (0) or the test (1) pairs
 
 
 def run_cells(
@@ -111,7 +112,7 @@ def run_cells(
     if len(cells) > BEST:
         new = range(max(setup.seeds) + 1, max(setup.seeds) + 7)  # six seeds, the fewest that can show a difference
         command = hint("keras_gca.studies", ADVERSARIAL, "--cells", *best[:BEST], "--seeds", *new)
-        print(f"next, the best {BEST} on validation conversations, with other seeds: {command}")
+        print(f"next: use other seeds for the {BEST} cells that are best on validation conversations: {command}")
     return Outcome({"runs": list(setup.seeds)}, facts, made)
 
 
@@ -119,7 +120,7 @@ def _refuse_other_settings(path: Path, expected: Mapping[str, Any], changes: Map
     """Raise UserError if the existing run of a cell has different settings from those that the command asks for."""
     stored = GCARun.open(path).config().to_values()
     if other := [name for name in changes if stored[name] != expected[name]]:
-        raise UserError(f"{path}: this run has a different value of {naming(other)}; another --runs is expected")
+        raise UserError(f"{path}: this run has a different value of {naming(other)}; choose another --runs")
 
 
 def _stored(run: Path) -> dict[str, Any] | None:
@@ -202,7 +203,7 @@ def measure(agent: Agent, divided: tuple[Pairs, Pairs], model: WordModel, sample
 
 
 def as_diverse_as(replies: Sequence[Sequence[str]], sample: Callable[[float], Sequence[Sequence[str]]]) -> float:
-    """Return the temperature of TEMPERATURES at which sampled replies are about as diverse as given ones.
+    """Return the one of TEMPERATURES at which sampled replies are about as diverse as the given replies.
 
     Args:
         replies: The given replies.
@@ -220,11 +221,11 @@ def as_diverse_as(replies: Sequence[Sequence[str]], sample: Callable[[float], Se
 
 
 def compared(agent: Agent, pairs: Pairs, answers: dict[str, np.ndarray], model: WordModel, seed: int) -> dict[str, Any]:
-    """Compare the replies of both generators on one part of the held-out pairs.
+    """Compare the replies of both generators on the validation pairs or on the test pairs.
 
     Args:
         agent: The agent.
-        pairs: The pairs of the part.
+        pairs: The validation pairs or the test pairs.
         answers: The replies of SYSTEMS, (n, s_s + 1) int32 each.
         model: The word model that measures the quality of the replies.
         seed: The seed of the judges.
@@ -290,7 +291,7 @@ def tables(results: Sequence[Mapping[str, Any]]) -> list[Table]:
         runs = cells[cell]
 
         def cell_of(*keys: str, form: str, runs: Sequence = runs) -> str:
-            """Format the mean, over the runs, of the value to which this path of nested keys leads."""
+            """Format the mean over the runs of the value that these nested keys lead to."""
             return format(summarise([functools.reduce(operator.getitem, keys, run) for run in runs]), form)
 
         of_terms = [cell_of("terms", DISCRIMINATOR, f"{term}_auc", form=".3f") for term in TERMS]
@@ -323,10 +324,11 @@ def tables(results: Sequence[Mapping[str, Any]]) -> list[Table]:
     ]
     caption = (
         "Each cell starts from the same teacher-forced generator, and is compared with it at equal diversity "
-        "(distinct-2). AUC: of each term of Eq. 8 after line 6; gap, p: the gap of p's term after line 9, in logits; "
-        "gain: log S (Eq. 10) by independent judges, adversarial minus teacher forcing, in nats per token; T of t. f.: "
-        f"the temperature, from {TEMPERATURES[0]} to {TEMPERATURES[-1]}, at which teacher forcing is equally diverse; "
-        "5-gram: perplexity under the word model. The cells are sorted by their gain on validation conversations."
+        "(distinct-2). AUC is measured for each term of Eq. 8 after line 6. The gap is that of p's term after line 9, "
+        "in logits. The gain is log S (Eq. 10) by independent judges, adversarial minus teacher forcing, in nats per "
+        f"token. T of t. f. is the temperature, from {TEMPERATURES[0]} to {TEMPERATURES[-1]}, at which teacher forcing "
+        "(t. f.) is equally diverse. 5-gram is the perplexity under the word model. The cells are sorted by their gain "
+        "on validation conversations."
     )
     tested = table_of_tests(tests(cells), _title, " of the gain on test conversations")
     return [Table(None, caption, header, rows, len(FACTORS)), tested]

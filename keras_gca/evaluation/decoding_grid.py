@@ -14,8 +14,8 @@ from keras_gca.settings import check_sampling
 
 TEMPERATURES = (0.4, 0.6, 0.8, 1.0, 1.2)
 TOP_PS = (0.8, 0.9, 1.0)
-# The message that is printed if the time is over before all points are measured
-CONTINUES = "the time is over; next: the same command continues with the remaining points"
+# The message that is printed if the time limit is reached before all points are measured
+CONTINUES = "the time limit has been reached; next: the same command continues with the remaining points"
 
 
 class Setting(NamedTuple):
@@ -47,7 +47,7 @@ def grid(temperatures: Sequence[float] = TEMPERATURES, top_ps: Sequence[float] =
 
 
 def at_edge(setting: Setting, settings: Sequence[Setting]) -> bool:
-    """Return whether a temperature or nucleus is at an edge of the grid, so that a better point may lie outside.
+    """Return whether a temperature or a nucleus is at an edge of the grid, so that a better point may lie outside it.
 
     A nucleus of 1 is not an edge, because it contains all tokens.
     """
@@ -73,6 +73,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         )
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="the seed for sampling [0]")
     command_line.add_minutes(
-        parser, "measure no further point after this time; the same command then continues with the replies in RUN/grid"
+        parser,
+        "measure no further points after this many minutes; the same command then continues with the replies in "
+        "RUN/grid",
     )
     reporting.add_experiment(parser)

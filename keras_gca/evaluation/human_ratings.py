@@ -1,8 +1,8 @@
 """Compares measures of responses with people's ratings of the same responses.
 
 A file of ratings has one JSON object on each line, with `context` (the utterances before the response), `response`,
-`system` (the system that made the response) and `scores` (one from each rater). The same contexts have responses of
-several systems.
+`system` (the system that made the response) and `scores` (one from each rater). Each context has responses from several
+systems.
 
 A measure gives each response a number, and a higher number should mean a better response. This module answers two
 questions. Does the measure order all responses as the raters do (Spearman's rank correlation)? Given two responses to

@@ -1,8 +1,8 @@
 """The adversarial evaluation of Section 5: how often a discriminator prefers each generator's answer (Table 1).
 
 A generator is trained to deceive its own discriminator, so the scores of this discriminator prove little. Therefore an
-independent discriminator judges as well. It has the same architecture and new weights, and is trained on human answers
-and on the answers of all generators, in held-out conversations that it does not judge (`CrossFitted`).
+independent discriminator also judges the answers. It has the same architecture and new weights, and is trained on human
+answers and on the answers of all generators, in held-out conversations that it does not judge (`CrossFitted`).
 """
 
 from collections.abc import Mapping
@@ -21,9 +21,9 @@ from keras_gca.models.networks import WHITE, build
 from keras_gca.training.discriminator import DiscriminatorTraining, labelled_batches
 
 BATCH = 32
-EPOCHS = 10  # of each independent discriminator
+EPOCHS = 10  # the number of epochs in which each independent discriminator is trained
 RATE = 1e-3  # the lowest learning rate of a judge, because a run's own rate for D may be too low for EPOCHS epochs
-FOLDS = 2  # parts of the held-out conversations; the discriminator that judges a part is trained on the other parts
+FOLDS = 2  # the number of parts of the held-out conversations; the judge of a part is trained on the other parts
 EQUATIONS = {"Eq. 9": scoring.log_human_probability, "Eq. 10": scoring.log_score}
 
 
@@ -48,7 +48,7 @@ def judge(agent: Judging, pairs: Pairs, answers: dict[str, np.ndarray]) -> dict[
     - human_first: the share of comparisons of the human answer with a generator's answer in which the human answer
       scores higher.
 
-    The first four leave out the human answers. A share is 0 if there is nothing to count.
+    The first four results do not take the human answers into account. A share is 0 if there is nothing to count.
 
     Args:
         agent: The agent, or the cross-fitted discriminators.
@@ -70,7 +70,7 @@ def judge(agent: Judging, pairs: Pairs, answers: dict[str, np.ndarray]) -> dict[
 
 
 def _choice(logs: dict[str, np.ndarray], names: list[str], lengths: np.ndarray) -> dict[str, Any]:
-    """Compute the results of choosing by one kind of score.
+    """Compute the results of choosing answers by one kind of score.
 
     Args:
         logs: The logarithms of the scores of each system, (n,) each.
@@ -165,9 +165,9 @@ class CrossFitted:
 
 
 def parts(dataset: Dataset, seed: int) -> tuple[Pairs, Pairs]:
-    """Return the held-out pairs for making choices, and the held-out pairs for measuring the chosen systems.
+    """Return the held-out pairs on which systems are chosen, and those on which the chosen systems are measured.
 
-    These are the validation set and the test set. If there is no test set, they are two halves of the validation set.
+    They are the validation set and the test set or, if there is no test set, two halves of the validation set.
 
     Args:
         dataset: The data of a run.
@@ -201,5 +201,5 @@ def folds(conversation: np.ndarray, seed: int) -> np.ndarray:
     if len(numbers) < FOLDS:
         numbers = index = np.arange(len(conversation))
     if len(numbers) < FOLDS:
-        raise UserError(f"{len(numbers)} held-out pair; at least {FOLDS} are needed to divide them into parts")
+        raise UserError(f"{len(numbers)} held-out pair; at least {FOLDS} are needed to form {FOLDS} parts")
     return (np.random.default_rng(seed).permutation(len(numbers)) % FOLDS)[index]

@@ -65,7 +65,7 @@ def flip_test(differences: np.ndarray, seed: int = 0) -> float:
 
     If two systems do not differ, the sign of each difference is random. The p-value is the share of all sign
     combinations for which the sum is at least as far from 0 as the measured sum. If there are more than FLIPS
-    combinations, FLIPS random ones are drawn, and the measured signs are counted as one more.
+    combinations, FLIPS random ones are drawn, and the measured signs are counted as one more combination.
 
     Args:
         differences: (n,), the difference of each unit.
@@ -196,9 +196,9 @@ def table_of_tests(results: Sequence[PairedTest], name: Callable[[str], str] = s
         what: The data on which the systems are compared, for the caption.
     """
     caption = (
-        f"Paired sign-flip tests{what}, by conversations within a seed, or by seeds (all): the "
-        "difference with its 95 % interval, the two-sided p, p after Holm's correction over this table, and the "
-        "smallest difference that would have been found in 80 % of cases."
+        f"Paired sign-flip tests{what}. The units are the conversations of one seed, or all seeds (all). The columns "
+        "show the difference with its 95 % interval, the two-sided p-value (p), the p-value after Holm's correction "
+        "over this table, and the smallest difference that would have been found in 80 % of cases (detectable)."
     )
     header = "systems", "metric", "seed", "difference", "p", "p (Holm)", "detectable", "units"
     return Table(None, caption, header, [_row_of_test(test, name) for test in results], 2)

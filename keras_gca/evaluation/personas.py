@@ -48,7 +48,7 @@ def evaluate_personas(run: str | Path) -> dict[str, Any]:
     made = GCARun.open(run, "evaluate")
     agent = Agent.load(made.path)
     if not agent.vocabulary.speakers:
-        raise UserError(f"{run}: the run has no speakers; a run with --persona-size is expected")
+        raise UserError(f"{run}: the run has no speakers; choose a run that was trained with --persona-size")
     return measure(agent, made.dataset())
 
 
@@ -122,7 +122,7 @@ def _answers(agent: Agent, generator: str, speaker: str | None) -> list[list[lis
 
 
 def _spoken_by(kind: str, pairs: Pairs, agent: Agent) -> Pairs:
-    """Replace the speakers of answers: by themselves (OWN), by nobody (NOBODY), or by the next speaker (OTHER)."""
+    """Return pairs whose answers are by their own speakers (OWN), by nobody (NOBODY) or by the next speaker (OTHER)."""
     size, count = len(agent.vocabulary), len(agent.vocabulary.speakers)
     own = np.max(pairs.contexts, axis=1)
     speakers = {OWN: own, NOBODY: np.full_like(own, PAD), OTHER: size + 1 + (own - size) % count}[kind]
@@ -145,7 +145,8 @@ def table(figures: Mapping[str, Mapping[str, Any]]) -> Table:
             rows.append((what.replace("_", " "), name.replace("_", " "), *perplexities, *overlaps))
     caption = (
         "Perplexity of the held-out answers by named speakers, with the embedding of their own speaker, of nobody in "
-        "particular, and of another speaker. Overlap (Jaccard index) of greedy answers: of one speaker to two wordings "
-        "of a question (same), of nobody in particular (nobody), and of two speakers to the same wording (others)."
+        "particular, and of another speaker. The overlap (Jaccard index) compares two greedy answers: one speaker's "
+        "answers to two wordings of a question (same), answers of nobody in particular to two wordings (nobody), or "
+        "two speakers' answers to the same wording (others)."
     )
     return Table(None, caption, header, rows, 2)

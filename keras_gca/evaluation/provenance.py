@@ -109,8 +109,8 @@ def run_all(names: Sequence[str], run: Callable[[str], Outcome | None], path: Pa
 
     Args:
         names: The names of the experiments, all of which use the same seeds.
-        run: A function that runs an experiment. It returns None if the user has interrupted the experiment, or if its
-            time is over.
+        run: A function that runs an experiment. It returns None if the user has interrupted the experiment or the time
+            limit is reached.
         path: The file of the option --experiment, or None if the option was not given.
         command: The command.
 
@@ -138,7 +138,8 @@ def read_experiment(path: Path) -> dict[str, Any]:
     values = json_files.read_object(path)
     if values.get("format") != FORMAT or not {"command", "seeds", "versions", "results", "tables"} <= set(values):
         raise UserError(
-            f"{path}: the file does not hold the results of an experiment; {FORMAT!r} with its command is expected"
+            f"{path}: the file does not hold the results of an experiment; the format {FORMAT!r} and a command are "
+            "expected"
         )
     return values
 

@@ -1,11 +1,11 @@
-"""Measures quality and diversity of systems over a grid of temperatures and top-p values, and compares best points.
+"""Measures quality and diversity of systems over a grid of temperatures and top-p values; compares their best points.
 
 Results at one temperature prove nothing, because a system may seem better only because it is less diverse there.
 Therefore Caccia et al. 2020 ("Language GANs Falling Short") compare curves over all temperatures. Here quality is the
 perplexity of sampled replies under an independent model (lower is better), and diversity is the distinct-2 of the
 replies at equal numbers of tokens.
 
-The best point of a system is chosen on one part of the conversations, and measured on another part. Otherwise a system
+The best point of a system is chosen on one set of conversations, and measured on another set. Otherwise a system
 with more points to choose from could seem better by chance.
 """
 
@@ -40,7 +40,7 @@ Measure = Callable[[np.ndarray], float]  # computes a metric of the replies for 
 
 @dataclass(frozen=True)
 class Part:
-    """One part of a run's held-out conversations, with everything that is needed to measure replies to it.
+    """A set of a run's held-out conversations, with everything that is needed to measure replies in them.
 
     Attributes:
         human: The n human replies.
@@ -127,7 +127,7 @@ class Said:
     """Replies, together with the values that are measured for each reply.
 
     Attributes:
-        part: The part of the held-out conversations to which the replies belong.
+        part: The held-out conversations to which the replies belong.
         replies: The n replies as words.
         costs: The result of `Part.costs` for these replies, (n, 2).
         mauve: The result of `Part.mauve` for these replies, or None.
@@ -157,7 +157,7 @@ def compare(
         limit: The time limit, after which no further point is measured, or None for no limit.
 
     Returns:
-        The results, or None if the time is over before all points are measured.
+        The results, or None if the time limit is reached before all points are measured.
     """
     limit = limit or TimeLimit()
     speakers = [speaker for of_system in systems.values() for speaker in of_system]

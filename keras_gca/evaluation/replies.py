@@ -246,7 +246,7 @@ def report(runs: Sequence[str | Path], figures: dict[str, Any]) -> str:
     """Format the metrics that `evaluate_runs` returns as tables for a terminal."""
     heading = (
         f"{', '.join(map(str, runs))}: {figures['tokens']:,.0f} held-out tokens, "
-        f"{figures['unknown_share']:.2%} of them the unknown word"
+        f"of which {figures['unknown_share']:.2%} are the unknown word"
     )
     perplexities, of_replies, *others = (table.to_text() for table in tables(figures))
     signature = f"BLEU: {figures['replies']['human']['BLEU signature']}; vectors: {figures['vectors']}"

@@ -38,7 +38,7 @@ def measure_runs(
         limit: The time limit, after which no further point is measured, or None for no limit.
 
     Returns:
-        The results, or None if the time is over before all points are measured.
+        The results, or None if the time limit is reached before all points are measured.
 
     Raises:
         UserError: A run is missing or damaged, or two runs have the same seed.
@@ -51,7 +51,7 @@ def measure_runs(
         seeds = [speaker.seed for speaker in of_system]
         if len(set(seeds)) < len(seeds):
             raise UserError(
-                f"{', '.join(map(str, runs))}: runs with different seeds are expected, but these are {seeds}"
+                f"{', '.join(map(str, runs))}: runs with different seeds are expected, but the seeds are {seeds}"
             )
     return compare(systems, settings, limit)
 
@@ -59,8 +59,8 @@ def measure_runs(
 def speakers(run: str | Path, seed: int = 0) -> list[Speaker]:
     """Return the generators of a run, together with its held-out conversations.
 
-    These are the validation set and the test set; see `judges.parts`. Replies are stored in RUN/grid, so that an
-    interrupted measurement can be resumed.
+    The conversations are those of the validation set and of the test set; see `judges.parts`. Replies are stored in
+    RUN/grid, so that an interrupted measurement can be resumed.
 
     Args:
         run: The run folder.
@@ -83,14 +83,14 @@ def speakers(run: str | Path, seed: int = 0) -> list[Speaker]:
 
 
 def part_of(agent: Agent, pairs: Pairs, model: WordModel, store: StoredValues, title: str, seed: int) -> Part:
-    """Make one part of the held-out conversations for `quality_diversity.compare`.
+    """Make a `Part` for `quality_diversity.compare` from held-out pairs.
 
     Args:
         agent: The agent.
-        pairs: The pairs of the part.
+        pairs: The held-out pairs.
         model: The model that measures quality.
         store: The store of sampled replies.
-        title: The name of the part.
+        title: The name of this set of pairs.
         seed: The seed of sampling.
     """
 

@@ -27,8 +27,8 @@ def distinct_at(replies: Sequence[Reply], n: int, tokens: int, seed: int = 0) ->
     """Compute distinct-n of a given number of tokens, so that replies of different lengths can be compared.
 
     Distinct-n falls as a text grows. Therefore `distinct` favours systems whose replies are short. Here the replies are
-    put in a random order and joined, and the first `tokens` tokens are used; the last reply may be cut. The result is
-    the mean over ORDERS random orders.
+    put in a random order and joined, and the first `tokens` tokens are used; the last reply may be truncated. The
+    result is the mean over ORDERS random orders.
 
     Args:
         replies: The replies.
@@ -55,7 +55,7 @@ def distinct_at(replies: Sequence[Reply], n: int, tokens: int, seed: int = 0) ->
 def equal_distinct(systems: Mapping[System, Sequence[Reply]], n: int, seed: int = 0) -> tuple[int, dict[System, float]]:
     """Compute distinct-n of several systems at equal numbers of tokens.
 
-    The number is the total of the system with the fewest tokens.
+    This is the total number of tokens of the system that has the fewest.
 
     Args:
         systems: The replies of each system.

@@ -8,12 +8,12 @@ define two forms of the score:
     bidirectional         (1 - lambda) * log p(y|x) + lambda * log p(x|y) + gamma * N
 
 N is the number of tokens in y, and U(y) is the probability of the first k words of y without a context. lambda and
-gamma are weights. p(y) and p(x|y) come from separate networks of the same architecture, from runs that were trained
-with `--predict unconditional` and `--predict context`. In shapes, n is the number of contexts, and s_s is the maximum
-number of tokens in an answer.
+gamma are weights. p(y) and p(x|y) come from separate networks of the same architecture. They belong to runs that were
+trained with `--predict unconditional` and `--predict context`, respectively. In array shapes, n is the number of
+contexts, and s_s is the maximum number of tokens in an answer.
 
-In the table of results, the row "beam search" ranks answers by log p(y|x) per token. Reranked rows rank by log p(y|x)
-with a bonus for each token, so they also differ from "beam search" in the preference for long answers. The row
+In the table of results, the row "beam search" ranks answers by log p(y|x) per token. The reranked rows use log p(y|x)
+with a bonus for each token, so they also differ from "beam search" in how much they prefer long answers. The row
 "likelihood, lambda 0" differs from the other reranked rows only in lambda.
 """
 
@@ -118,7 +118,7 @@ def table(figures: dict[str, dict[str, Any]], caption: str = "") -> Table:
 def candidates(
     agent: Agent, generator: str, language_model: Agent, backward: Agent, pairs: Pairs, width: int
 ) -> dict[str, np.ndarray]:
-    """Search for an N-best list for the context of each pair, and compute three log-probabilities of each candidate.
+    """Find an N-best list of answers to each pair's context, and compute three log-probabilities of each candidate.
 
     Args:
         agent: The agent of p(y|x).
@@ -187,7 +187,7 @@ def choose(choices: dict[str, np.ndarray], weight: float, words: int, bonus: flo
     Args:
         choices: The candidates, as `candidates` returns them.
         weight: lambda. If it is 0, both forms are the same, and only one choice is returned.
-        words: k, the number of words at the beginning of an answer whose probability is U.
+        words: k. U is the probability of the first k words of an answer.
         bonus: gamma.
 
     Returns:
@@ -213,7 +213,7 @@ def best_bonuses(
         choices: The candidates for the contexts of `pairs`, as `candidates` returns them.
         pairs: Validation pairs.
         weights: The values of lambda.
-        words: k, the number of words at the beginning of an answer whose probability is U.
+        words: k. U is the probability of the first k words of an answer.
 
     Returns:
         {name of the form, with lambda: gamma}. If several values are equally good, the smallest one is chosen.
@@ -248,7 +248,7 @@ def measure(
         choices: The candidates, as `candidates` returns them.
         pairs: The human pairs.
         weights: The values of lambda.
-        words: k, the number of words at the beginning of an answer whose probability is U.
+        words: k. U is the probability of the first k words of an answer.
         length_bonus: gamma: one value for all, or one value for each form and lambda (`best_bonuses`).
 
     Returns:

@@ -106,7 +106,7 @@ def as_json(tree: Any) -> Any:
 
 
 def bootstrap(groups: int, seed: int, resamples: int = RESAMPLES) -> np.ndarray:
-    """Draw bootstrap resamples of groups: each one draws as many groups as there are, with replacement.
+    """Draw bootstrap resamples: each of them contains as many groups as there are, drawn with replacement.
 
     Args:
         groups: The number of groups.
@@ -151,7 +151,7 @@ def jackknife(measure: Callable[[np.ndarray], float], groups: np.ndarray, logari
     Args:
         measure: A function that computes the metric of the members for which a mask, (n,) bool, is true.
         groups: The number of each member's group, (n,), for example the number of its conversation.
-        logarithm: Whether the interval is computed for the logarithm of the metric, which suits a perplexity.
+        logarithm: Whether the interval is computed for the logarithm of the metric. This suits a perplexity.
     """
     value = measure(np.ones(len(groups), bool))
     numbers, index = np.unique(groups, return_inverse=True)

@@ -1,4 +1,4 @@
-"""Stores values that take long to compute, one file for each, so that an interrupted measurement can be resumed."""
+"""Stores values that take long to compute, each in its own file, so that an interrupted measurement can be resumed."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -45,7 +45,7 @@ class StoredValues:
         return self._read(self._folder / f"{name}.json", dict(facts)) is not None
 
     def _read(self, path: Path, facts: dict[str, Any]) -> list | None:
-        """Return the list of a file, or None if it is missing, damaged, older than the bot, or has other facts."""
+        """Return the list in a file, or None if it is missing, damaged, older than the bot, or has different facts."""
         try:
             if path.stat().st_mtime < self._bot.stat().st_mtime:
                 return None

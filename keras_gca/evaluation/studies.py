@@ -58,7 +58,7 @@ def run_study(
     print(f"\n{study.question}\n")
     measured = _measure(name, setup, limit)
     if measured is None:
-        print("the time is over; next: the same command continues with the evaluations")
+        print("the time limit has been reached; next: the same command continues with the evaluations")
         return None
     tables, figures = measured
     print("\n\n".join(table.to_text() for table in tables))
@@ -83,7 +83,7 @@ def _systems(name: str, setup: Setup) -> dict[str, list[Speaker]]:
 
 
 def _measure(name: str, setup: Setup, limit: TimeLimit) -> tuple[list[Table], Any] | None:
-    """Return the study's tables and its metrics for JSON, or None if the time is over before all are computed."""
+    """Return the study's tables and its metrics for JSON, or None if the time limit is reached first."""
     question, variants = STUDIES[name]
     if name in system_studies.MEASURED:
         folders = {variant: [setup.folder(variant, seed) for seed in setup.seeds] for variant in variants}

@@ -24,7 +24,7 @@ from keras_gca.training.run_folder import GCARun
 
 FILE = "subject_changes.json"  # written by `keras_gca.evaluate`
 STUDIED = "studied_changes.json"  # written by `keras_gca.studies`
-DISTANCES = ("1 utterance", "2 utterances", "3+ utterances")  # utterances on the new subject before the answer
+DISTANCES = ("1 utterance", "2 utterances", "3+ utterances")  # how much of the new subject is before the answer
 JOINED, ALONE = "joined", "alone"
 
 
@@ -44,9 +44,9 @@ def evaluate_subject_changes(run: str | Path, seed: int = 0) -> dict[str, Any]:
     made = GCARun.open(run, "evaluate")
     agent, dataset = Agent.load(made.path), made.dataset()
     if agent.config.predict != "answer":
-        raise UserError(f"{run}: the run predicts {agent.config.predict}; a run with --predict answer is expected")
+        raise UserError(f"{run}: the run predicts {agent.config.predict}; choose a run with --predict answer")
     if not dataset.whole_conversations:
-        raise UserError(f"{run}: single pairs are held out; a run with complete held-out conversations is expected")
+        raise UserError(f"{run}: single pairs are held out; choose a run that holds out complete conversations")
     return measure(agent, dataset, seed)
 
 
@@ -72,7 +72,9 @@ def measure(agent: Agent, dataset: Dataset, seed: int = 0) -> dict[str, Any]:
     """
     conversations = conversations_of(dataset.held_out, len(agent.vocabulary))
     if len(conversations) < 2:
-        raise UserError(f"{len(conversations)} conversation is held out; at least 2 are needed to join them")
+        raise UserError(
+            f"{len(conversations)} conversation is held out; at least 2 are needed so that they can be joined"
+        )
     order = np.random.default_rng(seed).permutation(len(conversations))
     joints = [(conversations[a], conversations[b]) for a, b in zip(order, np.roll(order, 1), strict=True)]
     count, length = agent.config.context_utterances, agent.config.sentence_length
@@ -145,8 +147,8 @@ def table(figures: Mapping[str, Mapping[str, Any]]) -> Table:
                 seen = f"{of_row['detector'][where]:.1%}" if "detector" in of_row else None
                 rows.append((what.replace("_", " "), name.replace("_", " "), kind, *cells, seen))
     caption = (
-        "Perplexity of human answers after a change of the subject. joined: each held-out conversation is appended to "
-        "another one; alone: the same answers without the other conversation. change seen: how often the detector sees "
-        "a change, at the joints (joined) and between other utterances (alone)."
+        "Perplexity of human answers after a change of the subject, when each held-out conversation is appended to "
+        "another one (joined), and when it stands alone (alone). The last column shows how often the detector sees a "
+        "change at the joints (joined) and between other utterances (alone)."
     )
     return Table(None, caption, header, rows, 3)

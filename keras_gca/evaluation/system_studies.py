@@ -1,4 +1,4 @@
-"""Measures studies with special metrics: those of personas and of subject changes (docs/systems.md)."""
+"""Measures the two studies that have metrics of their own, on personas and on subject changes (docs/systems.md)."""
 
 import json
 import math
@@ -30,7 +30,7 @@ def after_changes(folders: Folders, limit: TimeLimit) -> Measured | None:
         limit: The time limit, after which no further run is evaluated.
 
     Returns:
-        The tables and the metrics, or None if the time is over before all runs are evaluated.
+        The tables and the metrics, or None if the time limit is reached before all runs are evaluated.
     """
     runs = _stored_or_measured(folders, limit, subject_changes.STUDIED, subject_changes.evaluate_subject_changes)
     if runs is None:
@@ -101,7 +101,7 @@ def shown(system: str) -> str:
 def _stored_or_measured(
     folders: Folders, limit: TimeLimit, file: str, evaluated: Callable[[Path], dict[str, Any]]
 ) -> dict[str, list[dict[str, Any]]] | None:
-    """Return the metrics of each variant's runs, or None if the time is over.
+    """Return the metrics of each variant's runs, or None if the time limit is reached.
 
     Stored metrics are read if they are newer than the run's bot.
     """

@@ -12,14 +12,14 @@ from keras_gca.errors import UserError
 
 # Studies
 
-# Variants of one training run: the settings in which each variant differs from the default training.
+# The variants of a training run: for each, the settings that differ from the defaults.
 VARIANTS: dict[str, dict[str, Any]] = {
     "default": {},
     "canonical": {"generator": "canonical"},
     "reinforce": {"algorithm": "reinforce"},
     "human_contexts": {"self_conversation_turns": 1},
     "hidden_discriminator": {"discriminator_hidden_size": 100},
-    # Differs from `reinforce` only in the algorithm of line 9 and in the D that this algorithm needs.
+    # This variant differs from `reinforce` only in the algorithm of line 9 and in the D that this algorithm needs.
     "sampled_human_contexts": {"self_conversation_turns": 1, "machine_temperature": 1.0},
     "one_utterance": {"context_utterances": 1},
     "two_utterances": {"context_utterances": 2},
@@ -35,7 +35,8 @@ VARIANTS: dict[str, dict[str, Any]] = {
 }
 
 # The cells of the study `adversarial` are all combinations of these settings. Each cell starts from the generator of
-# the variant TEACHER_FORCED, which has N_u = 2: with N_u = 1, "author" and "utterances" would be the same.
+# the variant TEACHER_FORCED. This variant has N_u = 2, because with N_u = 1, "author" and "utterances" would be the
+# same.
 TEACHER_FORCED = "teacher_forced"
 FACTORS: dict[str, dict[str, dict[str, Any]]] = {
     "contexts of M": {
@@ -109,7 +110,7 @@ class Reranking:
         candidates: The number of answers in a list.
         weights: The values of lambda that are compared. With 0, answers are ranked only by the likelihood and gamma.
             This separates the effect of gamma from the effect of the second network.
-        words: k, the number of words at the beginning of an answer whose probability is U.
+        words: k. U is the probability of the first k words of an answer.
         length_bonus: gamma, which is added for each token. If None, a value of LENGTH_BONUSES is chosen for each form
             and lambda on validation conversations.
 

@@ -1,8 +1,8 @@
 """An interpolated Kneser-Ney 5-gram model of words, in which the probability of an unseen word depends on its spelling.
 
 The model measures the quality of replies. A word model that gives all unseen words the same probability, such as
-1 / (number of words), can prefer a meaningless string of letters to a rare word. Here a word that occurs less than
-twice in the training data has the probability
+1 / (number of words), can prefer a meaningless string of letters to a rare word. Here a word that occurs only
+once or not at all in the training data has the probability
 
     p(unseen | words before) * product over its letters and its end of p(letter)
 

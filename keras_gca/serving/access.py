@@ -16,7 +16,7 @@ from flask.typing import ResponseReturnValue
 from keras_gca.serving.local_server import PEOPLE_AT_AN_ADDRESS, Limit
 
 PARAMETER = "token"  # the query parameter of the printed address
-NEEDS_TOKEN = "NEEDS_TOKEN"  # the name of the application's setting
+NEEDS_TOKEN = "NEEDS_TOKEN"  # the name of the setting that says whether the application requires a token
 WRONG_TOKENS_PER_MINUTE = PEOPLE_AT_AN_ADDRESS  # the maximum number of wrong tokens from one address
 EXPECTED = (
     "This server requires its token: open the address that was printed when the server started, or send the header "
@@ -74,7 +74,7 @@ def require_token(app: Flask, token: str | None, without: Collection[str] = ()) 
             return None
         if request.endpoint and request.path == "/" and is_token(request.args.get(PARAMETER, "")):
             response = redirect(url_for(request.endpoint), 303)
-            # SameSite is Lax, because the link may be opened from another site, for example a mail page. The browser
+            # SameSite is Lax, because the link may be opened from another site, such as a web mail page. The browser
             # would not send a Strict cookie with the following redirect. `protect` refuses posts from other sites.
             response.set_cookie(cookie, token, httponly=True, samesite="Lax")
             return response

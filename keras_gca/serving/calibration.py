@@ -17,7 +17,7 @@ from keras_gca.storage import json_files
 from keras_gca.storage.atomic import replacing
 
 FORMAT = "calibration 1"
-NONE = "no preference"  # the answer of a user who does not mind
+NONE = "no preference"  # the additional answer that every question offers
 
 
 class Question(NamedTuple):
@@ -58,7 +58,7 @@ class AnswersFile:
             return {}
         values = json_files.read_object(self.path)
         if values.get("format") != FORMAT or not isinstance(values.get("answers"), dict):
-            raise UserError(f"{self.path}: the file is not a profile; a file that chat --calibrate wrote is expected")
+            raise UserError(f"{self.path}: the file is not a profile; choose a file that chat --calibrate wrote")
         try:
             return checked(values["answers"], self._questions)
         except UserError as error:
@@ -197,7 +197,7 @@ def ask(
             if len(fitting) == 1:
                 answers[question.name] = fitting[0]
                 break
-            print(f"   (not understood; {' or '.join(numbers)}, the words of an answer, or Enter is expected)")
+            print(f"   (not understood; type {' or '.join(numbers)} or the words of an answer, or press Enter)")
     return answers
 
 

@@ -21,7 +21,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "bot",
         nargs="?",
         type=Path,
-        help="a run folder, a bot.h5, or OWNER/NAME on the Hugging Face Hub (default: the latest run or shipped bot)",
+        help="a run folder, a bot.h5, or OWNER/NAME on the Hugging Face Hub (default: the bot of the latest run, or "
+        "the shipped bot)",
     )
     parser.add_argument("--shipped", action="store_true", help="chat with the bot that the package includes")
     parser.add_argument(
@@ -115,7 +116,7 @@ def bot_of(package: str, options: argparse.Namespace, shipped: Path) -> ChosenBo
         shipped: The bot that the package includes.
 
     Returns:
-        The bot. The notice for the shipped bot begins with a line that says so.
+        The bot. The notice of the shipped bot begins with a line that says that this is the shipped bot.
 
     Raises:
         UserError: The user both names a bot and requests the shipped bot.
@@ -134,7 +135,7 @@ def bot_of(package: str, options: argparse.Namespace, shipped: Path) -> ChosenBo
 
 
 def named(path: Path) -> ChosenBot:
-    """Return a bot that the user names. A file with the usual name is called by the name of its folder."""
+    """Return a bot that the user names. If the file has the usual name, the bot gets the name of the file's folder."""
     name = path.absolute().parent.name if path.name == BOT else path.name
     return ChosenBot(path, name, FIRST_USE_NOTICE)
 

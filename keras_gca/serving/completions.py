@@ -110,7 +110,7 @@ def _history(asked: dict[str, Any], batches: SharedBatches) -> list[str]:
     """Return the utterances of the conversation; the last one is to be answered.
 
     The agents do not follow instructions, so messages with the roles `system` and `developer` are left out. A message
-    that speaks of a crisis is left out together with the note that replied to it, as in the other chats.
+    that speaks of a crisis is left out together with the note that answered it, as in the other chats.
     """
     spoken = [(each["role"], _text(each)) for each in asked["messages"] if each["role"] in ("user", "assistant")]
     utterances: list[str] = []

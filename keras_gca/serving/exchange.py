@@ -77,8 +77,8 @@ def respond(agent: Chatting, history: Sequence[str], ask: Callable[[list[str]], 
 
 
 def cut_mark(answer: Answer) -> str:
-    """Return a mark for an answer that was cut at the maximum number of tokens, and an empty text for other answers."""
-    return "" if answer.ended else " [cut at the length limit]"
+    """Return a mark for an answer that was truncated at the maximum number of tokens, and "" for other answers."""
+    return "" if answer.ended else " [cut off at the length limit]"
 
 
 def _answer_as_json(answer: Answer) -> dict[str, Any]:

@@ -17,7 +17,7 @@ class Panel(NamedTuple):
     columns: tuple[str, ...]
 
 
-# By package. docs/metrics.md explains the columns of the second paper.
+# The panels of each package. docs/metrics.md explains the columns of the second paper.
 PANELS = {
     "keras_gca": (
         Panel(

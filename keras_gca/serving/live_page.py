@@ -47,7 +47,7 @@ def create_app(path: Path) -> Flask:
     files = LiveFiles(path)
     app = Flask(__name__)
     protect(app, largest_request=QUESTIONS * LONGEST_QUESTION * 8)
-    reads, changes = Limit("reads", READS_PER_MINUTE), Limit("changes of the questions", CHANGES_PER_MINUTE)
+    reads, changes = Limit("reads", READS_PER_MINUTE), Limit("changes to the questions", CHANGES_PER_MINUTE)
 
     @app.before_request
     def refuse_other_names() -> None:

@@ -1,4 +1,4 @@
-"""The parts that the web pages share: a local server, limits of requests, security headers and error pages.
+"""The parts that the web pages share: a local server, limits on requests, security headers and error pages.
 
 The pages load nothing from other sites and refuse posts from them. An error is shown as one plain sentence.
 
@@ -36,7 +36,7 @@ HEADERS = {
     "Cache-Control": "no-store",
 }
 
-EVERYWHERE = ("0.0.0.0", "")  # hosts that mean all addresses of this computer
+EVERYWHERE = ("0.0.0.0", "")  # hosts that stand for all addresses of this computer
 MISTAKES = (400, 401, 403, 404, 405, 413, 415, 429, 500, 503)
 THREADS = 16
 CONNECTIONS = 1_000  # the maximum number of simultaneous connections; a browser keeps several open
@@ -44,7 +44,7 @@ LARGEST_HEADER = 16 * 1024  # bytes
 IN_MEMORY = 64 * 1024  # bytes; larger requests and responses are buffered on disk
 IDLE_SECONDS = 60  # a connection without a request is closed after this time
 SLOWEST_REQUEST = 60  # a connection is closed if its request has not arrived completely after this many seconds
-PEOPLE_AT_AN_ADDRESS = 50  # all students of a class behind one router share an address
+PEOPLE_AT_AN_ADDRESS = 50  # for example, all students of a class share the address of one router
 
 
 def protect(app: Flask, largest_request: int, say: Callable[[str], str] | None = None) -> None:
@@ -154,7 +154,7 @@ class LocalServer:
     def serve(self, give_up: Callable[[], None] = lambda: None) -> None:
         """Serve until `stop` is called or KeyboardInterrupt is raised.
 
-        Requests that are then being handled have 5 seconds to finish.
+        Requests that are being handled at that moment have 5 seconds to finish.
 
         Args:
             give_up: A function that is called before these 5 seconds, to end requests that would take longer.

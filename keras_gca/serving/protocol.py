@@ -24,7 +24,8 @@ class Answer:
             the end of the sentence. A discriminator that scores only complete answers gives its score to the last
             token; the other tokens have NaN.
         token_probabilities: The probability of each of these tokens under the generator, p(y_t | x, y).
-        ended: Whether the generator ended the answer; False if the answer was cut at the maximum number of tokens.
+        ended: Whether the generator ended the answer; False if the answer was truncated at the maximum number of
+            tokens.
     """
 
     generator: str

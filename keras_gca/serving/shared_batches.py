@@ -1,7 +1,7 @@
 """Answers the messages of all visitors in shared batches.
 
-One thread calls the model. It takes the waiting messages, the oldest first. Under load the batches grow. Without load,
-a message is answered at once, in a batch of its own.
+One thread calls the model. It takes the waiting messages, the oldest first. The more messages are waiting, the larger
+the batches are. A message that waits alone is answered at once, in a batch of its own.
 """
 
 import contextlib
@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from glove.text_files import counted
 from keras_gca.serving.protocol import Answer, Chatting
 
-BATCH_SIZES = 1, 4, 16  # few sizes, because XLA compiles a program for each; batches are filled with copies
+BATCH_SIZES = 1, 4, 16  # few sizes, because XLA compiles a program for each; batches are filled up with copies
 WAITING = 64  # the maximum number of waiting messages
 CLOSED = "The chat is being closed."
 PATIENCE = 30.0  # the number of seconds after which a message is given up
@@ -113,7 +113,10 @@ class SharedBatches:
         largest = max(size for size, count in enumerate(sizes, start=1) if count)
         mean = messages / batches
         answered = f"{counted(messages, 'message was', 'messages were')} answered"
-        return f"{answered} in {counted(batches, 'batch', 'batches')}, of {mean:.2f} on average, {largest} at most"
+        return (
+            f"{answered} in {counted(batches, 'batch', 'batches')}, with {mean:.2f} messages in a batch on average and "
+            f"{largest} at most"
+        )
 
     def _answer_those_waiting(self) -> None:
         """Answer one batch of waiting messages; do nothing if earlier calls have answered all messages."""

@@ -39,7 +39,7 @@ def add_page_options(parser: argparse._ActionsContainer) -> None:
         "--ask",
         action="append",
         metavar="TEXT",
-        help="a question that the bot answers after each epoch of training; can be given up to "
+        help="a question that the bot answers after each epoch of training. The option can be used up to "
         f"{QUESTIONS} times. The questions can be changed later on the page",
     )
 

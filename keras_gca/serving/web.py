@@ -1,8 +1,8 @@
 """The chat as a web page: the reply, and on request all answers, the probabilities of their tokens and the scores.
 
 The page keeps the conversation and sends it with every message. Therefore the server stores nothing about visitors,
-unless the user who starts the server names a transcript. The server uses a cookie to count each visitor's messages. The
-cookie contains a random name, which is signed with a key that only this process knows.
+unless the user who starts the server names a file for a transcript. The server uses a cookie to count each visitor's
+messages. The cookie contains a random name, which is signed with a key that only this process knows.
 """
 
 import secrets
@@ -26,7 +26,7 @@ from keras_gca.serving.shared_batches import BATCH_SIZES, WAITING, BusyError, Sh
 
 LONGEST_UTTERANCE = 2_000  # the maximum number of characters
 LONGEST_HISTORY = 20  # the maximum number of utterances that the page sends
-THREADS = WAITING + BATCH_SIZES[-1] + 16  # one for each message that waits or is being answered, and 16 for pages
+THREADS = WAITING + BATCH_SIZES[-1] + 16  # one for each message that is waiting or being answered, and 16 for pages
 VISITORS_PER_MINUTE = 2 * PEOPLE_AT_AN_ADDRESS  # the maximum number of new visitors from one address
 TEMPERATURES = 0.5, 0.7, 0.9, 1.1  # few values, because a policy is compiled for each
 ANOTHER = 0.7  # the temperature for a further answer to the same message, if the usual decoding is not random

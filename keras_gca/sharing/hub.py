@@ -147,14 +147,14 @@ def push(folder: Path, name: str, private: bool, agreed: bool, api: Any = None) 
         api.upload_folder(repo_id=name, folder_path=str(folder), commit_message="A trained agent")
     except (HTTPError, OSError, ValueError) as error:
         reason = str(error).strip().splitlines()[0]
-        raise UserError(f"{name}: the agent could not be published ({reason}); {folder} has all files") from None
+        raise UserError(f"{name}: the agent could not be published ({reason}); {folder} contains its files") from None
     return str(address)
 
 
 def refuse_bad_name(name: str) -> None:
     """Raise UserError if a text cannot be the name of a new model on the Hub."""
     if not _BOT_NAME.fullmatch(name):
-        raise UserError(f"--push {name}: this is not a name on the Hub; OWNER/NAME is expected")
+        raise UserError(f"--push {name}: this is not a name on the Hub; use the form OWNER/NAME")
 
 
 def _unavailable(name: str, error: Exception) -> UserError:

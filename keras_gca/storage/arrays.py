@@ -119,7 +119,7 @@ def _is_whole(data: h5py.Dataset) -> bool:
 
 
 MARK, HEADER = b"keras-conversational-agents sha256 ", 512  # the beginning of the header, and its size in bytes
-HDF5_STRUCTURE = 2**18  # the maximum number of bytes that a file of a few dozen arrays has besides their numbers
+HDF5_STRUCTURE = 2**18  # a file with a few dozen arrays has at most this many bytes besides their numbers
 
 
 @contextlib.contextmanager

@@ -14,9 +14,9 @@ def replacing(path: Path, suffix: str = "", keep: Path | None = None) -> Iterato
     Args:
         path: The file to replace.
         suffix: A suffix for the name of the temporary file.
-        keep: Another path, to which the previous content of `path` is moved. At every moment, each of the two files
-            that existed before exists and is complete. The two files do not share data on disk, so damage to one does
-            not damage the other.
+        keep: Another path, to which the previous content of `path` is moved. If one of the two files existed before, it
+            exists and is complete at every moment. The two files do not share data on disk, so damage to one does not
+            damage the other.
 
     Raises:
         OSError: The file cannot be written. The error's `filename` is `path`.
@@ -78,7 +78,7 @@ def part_of(path: Path, suffix: str = "") -> Path:
 
 
 def _copy(path: Path, other: Path) -> None:
-    """Give a file a second name, or copy it if the file system does not support that."""
+    """Give a file a second name, or copy it if the file system does not support second names."""
     other.unlink(missing_ok=True)
     try:
         os.link(path, other)

@@ -13,7 +13,7 @@ from keras_gca.storage.arrays import read_arrays, write_arrays
 from keras_gca.storage.ownership import refuse_bot_of_another, refuse_run_of_another
 from keras_gca.storage.run_folder import RunFolder
 
-SHAPES = "shapes"  # the name of the fact that has the shapes of each network's weights, in a half-precision bot
+SHAPES = "shapes"  # the name of the fact in a half-precision bot that contains the shapes of each network's weights
 
 
 def write_bot(
@@ -27,7 +27,7 @@ def write_bot(
         facts: Values that can be written as JSON.
         networks: The weights of each network.
         half_precision: Whether to write the weights of each network as one compressed float16 array. This makes the
-            file less than half as large.
+            file less than half as large as with float32.
 
     Raises:
         OSError: The file cannot be written.
@@ -92,7 +92,7 @@ def _whole(numbers: np.ndarray, shapes: list[list[int]]) -> list[np.ndarray]:
     """Convert an array that `_halved` returned to float32 weights with the given shapes.
 
     Raises:
-        ValueError: The shapes require a different number of values than the array has.
+        ValueError: The number of values in the array is not the number that the shapes require.
     """
     sizes = [math.prod(shape) for shape in shapes]
     if min((size for shape in shapes for size in shape), default=0) < 0 or sum(sizes) != numbers.size:

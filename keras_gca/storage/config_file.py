@@ -1,4 +1,4 @@
-"""Reads and writes the `config.json` of a run, which has every setting and the source of the data."""
+"""Reads and writes the `config.json` of a run, which contains every setting and the source of the data."""
 
 import json
 import os
@@ -48,7 +48,7 @@ def read_source(path: str | os.PathLike) -> dict[str, Any]:
         raise UserError(f"{path}: the file is damaged; the source of the run is not an object whose values are strings")
     if not all(isinstance(name, str) for value in source.values() if isinstance(value, list) for name in value):
         raise UserError(
-            f"{path}: the file is damaged; a list in the source of the run contains something other than texts"
+            f"{path}: the file is damaged; a list in the source of the run contains something other than strings"
         )
     return source
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from keras_gca.errors import UserError
 
-# For each package, a file that all runs of this package have from the start, and no runs of other packages have.
+# For each package, a file that every run of this package has from the start, and that no other package's run has.
 MARKS = {"keras_gca": "pairs.h5", "gail_tf": "trajectories.jsonl"}
 
 
@@ -16,7 +16,7 @@ def refuse_run_of_another(path: Path, package: str, door: str = "chat") -> None:
     Args:
         path: The folder.
         package: The package that is expected.
-        door: The name of the command that the message names for the other package, with its options.
+        door: The name of the command, with its options, that the message suggests for the other package.
 
     Raises:
         UserError: The run belongs to another package.

@@ -225,7 +225,7 @@ class RunFolder(Generic[SettingsT]):
             UserError: A total does not exceed the number that has been completed.
             KeyError: A fact is missing.
             ValueError: A fact has an invalid value.
-            TypeError: A fact has a wrong type.
+            TypeError: A fact has the wrong type.
         """
 
     def _with_totals(self, config: SettingsT, totals: Mapping[str, Any]) -> SettingsT:
@@ -295,7 +295,7 @@ class RunFolder(Generic[SettingsT]):
         write_text(self.path / "log.csv", text.getvalue())
 
     def read_log(self) -> list[dict[str, Any]]:
-        """Read the history from log.csv, with numbers as float; the list is empty if there is no log yet.
+        """Read the history from log.csv, and convert numbers to float; the list is empty if there is no log yet.
 
         Raises:
             UserError: The file is damaged.

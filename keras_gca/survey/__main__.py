@@ -72,7 +72,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _make(options: argparse.Namespace) -> int:
     if len(options.bots) > 2:
-        raise UserError(f"{len(options.bots)} bots are given; one or two are expected")
+        raise UserError(f"{len(options.bots)} bots are given; give one or two")
     if options.output.exists():
         raise UserError(f"{options.output} already exists, and votes may belong to it; choose another --output")
     if not options.output.parent.is_dir():
@@ -92,7 +92,7 @@ def _make(options: argparse.Namespace) -> int:
     if len(agents) == 2 and names[0] == names[1]:
         names = [f"{name} of {path}" for name, path in zip(names, options.bots, strict=True)]
     if names[0] == names[1]:
-        raise UserError(f"{names[0]} is named twice; two different models are expected")
+        raise UserError(f"{names[0]} is named twice; choose two different models")
     first, second = (Model(*parts) for parts in zip(names, (agents[0], agents[-1]), generators, strict=True))
     utterances = max(agent.config.context_utterances for agent in agents)
     if conversations is not None:
@@ -129,7 +129,7 @@ def _held_out(options: argparse.Namespace, agent: "Agent", utterances: int) -> t
     if not isinstance(corpus, str):
         raise UserError(f"{run.path} does not name its training corpus; name a file of dialogues with --data FILE")
     try:
-        bad = BadLines("skipped_lines" in run.source(), UserError)  # skipped if they were skipped in training
+        bad = BadLines("skipped_lines" in run.source(), UserError)  # skip them if the training run did
         conversations = read_conversations(None if corpus == EMBEDDED else corpus, options.format, bad)
         lines = held_out_lines(held_out, conversations, agent, utterances)
     except UserError as error:
@@ -284,7 +284,7 @@ def make_parser() -> command_line.Parser:
     )
 
     imported = command(
-        "import", _import, "store the votes of filled CSV forms, which replace an earlier import's votes"
+        "import", _import, "store the votes of filled CSV forms; importing a form again replaces its votes"
     )
     imported.add_argument("forms", nargs="+", type=Path, metavar="CSV", help="filled forms, one for each volunteer")
 

@@ -16,7 +16,7 @@ from keras_gca.models import scoring
 from keras_gca.models.decoding_settings import Decoding
 from keras_gca.survey.questionnaire import Line, MachineAnswer, Survey
 
-BATCH = 64  # lines that are answered at a time
+BATCH = 64  # the number of lines that are answered at a time
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ def held_out_lines(
 
 
 def all_lines(conversations: Sequence[Conversation], agent: Agent, utterances: int) -> list[list[tuple[str, ...]]]:
-    """Return the contexts of all lines in each conversation: every utterance but the last, with the ones before it.
+    """Return the contexts of all lines in each conversation; each utterance except the last is a line.
 
     Args:
         conversations: The conversations.

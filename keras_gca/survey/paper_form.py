@@ -92,7 +92,7 @@ def _choices(path: str | os.PathLike, rows: csv.DictReader, survey: Survey) -> d
         if line in choices:
             raise UserError(f"{where}: this is a second vote on line {number}; one vote on each line is expected")
         if vote not in ("0", "1", "2"):
-            raise UserError(f"{where}: the vote is {vote!r}; 1, 2, 0 (no difference) or nothing is expected")
+            raise UserError(f"{where}: the vote is {vote!r}; 1, 2, 0 (no difference) or an empty field is expected")
         choices[line] = NO_DIFFERENCE if vote == "0" else survey.lines[line].order[int(vote) - 1]
     if not choices:
         raise UserError(f"{path}: there are no votes in this form")

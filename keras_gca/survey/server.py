@@ -15,7 +15,7 @@ from keras_gca.survey.questionnaire import Line, Survey
 from keras_gca.survey.votes import LONGEST_NAME, MARKS_PER_MINUTE, NO_DIFFERENCE, Volunteer, Votes
 
 LARGEST_FORM = 64 * 1024  # bytes
-ENROLMENTS_PER_MINUTE = 2 * PEOPLE_AT_AN_ADDRESS  # the maximum number from one address, which students may share
+ENROLMENTS_PER_MINUTE = 2 * PEOPLE_AT_AN_ADDRESS  # the maximum number of new volunteers from one address
 # These pages need no token. Personal links and the organiser's link already contain a secret, and the static files are
 # public.
 WITHOUT_TOKEN = ("resume", "dialogue", "save", "vote", "thanks", "overview", "static")

@@ -58,8 +58,8 @@ class Winners:
 
     Attributes:
         humans: The winner by the majority of the volunteers.
-        human: The winner by the discriminator's Eq. 9.
-        score: The winner by the discriminator's Eq. 10.
+        human: The winner by the discriminator's scores of Eq. 9.
+        score: The winner by the discriminator's scores of Eq. 10.
     """
 
     humans: list[int | None]

@@ -220,7 +220,7 @@ def _insert(connection: sqlite3.Connection, volunteer: int, choices: Mapping[int
 
 
 def _tidy(name: str) -> str:
-    """Return a name on one line, without control characters, cut to LONGEST_NAME characters."""
+    """Return a name on one line, without control characters, and with at most LONGEST_NAME characters."""
     return " ".join("".join(c if c.isprintable() else " " for c in name).split())[:LONGEST_NAME]
 
 

@@ -114,7 +114,7 @@ def test_the_command_exports_a_bot_that_pytorch_reads(bot, tmp_path, capsys, mon
     api = FakeApi()
     monkeypatch.setattr(huggingface_hub, "HfApi", lambda: api)
     assert command_line.run(export_command.main, "export", [*arguments, "--push", "bot"]) == 2
-    assert "OWNER/NAME is expected" in capsys.readouterr().err
+    assert "use the form OWNER/NAME" in capsys.readouterr().err
     assert command_line.run(export_command.main, "export", [*arguments, "--push", "me/bot", "--yes"]) == 0
     assert "the policy trained by maximum likelihood" in capsys.readouterr().out
     assert api.calls[1]["folder_path"] == arguments[1]

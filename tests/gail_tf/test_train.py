@@ -375,11 +375,11 @@ def test_a_runs_config_trains_the_same_bits(small_run, tmp_path, capsys):
             "{file}: the run's discriminator started from the RoBERTa roberta-base; name this or another "
             "RoBERTa with --roberta",
         ),
-        ({}, ["--preset", "tiny"], "--config gives every setting; leave out --preset"),
+        ({}, ["--preset", "tiny"], "--config already contains every setting; leave out --preset"),
         (
             {},
             ["--resume", "none", "--updates", "4"],
-            "--resume keeps the run's own settings, and takes only new totals by --updates; leave out --config",
+            "--resume keeps the run's own settings, and accepts new values only of --updates; leave out --config",
         ),
         ({}, ["--rollouts", "7"], "--rollouts: 7 does not fit; a multiple of --sample-batch-size (16)"),
     ],

@@ -258,7 +258,7 @@ def test_a_served_chat_answers_until_ctrl_c(trained):
     process.send_signal(signal.SIGINT)
     out, _ = process.communicate(timeout=60)
     assert process.returncode == 0
-    assert out == "\n1 message was answered in 1 batch, of 1.00 on average, 1 at most\n"
+    assert out == "\n1 message was answered in 1 batch, with 1.00 messages in a batch on average and 1 at most\n"
 
 
 def test_a_served_survey_takes_votes_until_ctrl_c(tmp_path):

@@ -103,7 +103,7 @@ def test_a_run_is_published_with_its_card(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(huggingface_hub, "HfApi", lambda: api)
     arguments = [str(tmp_path / "run"), str(tmp_path / "out"), "--push"]
     assert command_line.run(export.main, "export", [*arguments, "bot"]) == 2
-    assert capsys.readouterr().err == "export: --push bot: this is not a name on the Hub; OWNER/NAME is expected\n"
+    assert capsys.readouterr().err == "export: --push bot: this is not a name on the Hub; use the form OWNER/NAME\n"
     assert not (tmp_path / "out").exists()
     assert command_line.run(export.main, "export", [*arguments, "me/bot", "--yes"]) == 0
     assert capsys.readouterr().out.endswith("published https://hub.invalid/me/bot\n")

@@ -122,10 +122,10 @@ def test_a_bad_config_is_one_line_that_names_file_and_field(tmp_path, content, m
 @pytest.mark.parametrize(
     ("others", "message"),
     [
-        (["--preset", "tiny"], "--config gives every setting; leave out --preset"),
+        (["--preset", "tiny"], "--config already contains every setting; leave out --preset"),
         (
             ["--resume", "none", "--adversarial-epochs", "4"],
-            "--resume keeps the run's own settings, and takes only new totals by --teacher-forcing-epochs, "
+            "--resume keeps the run's own settings, and accepts new values only of --teacher-forcing-epochs, "
             "--adversarial-epochs; leave out --config",
         ),
         (["--start-from", "none"], "--start-from takes the other run's data and line 3; leave out --config"),

@@ -57,7 +57,7 @@ function drawReply(element, turn, options) {
   const bubble = add(element, "div", "bot");
   add(bubble, "p", "who", "Bot");
   add(bubble, "p", "text", replyOf(turn) || "(no words)");
-  if (!turn.answers[0].ended) add(bubble, "p", "cut", "… The reply was cut here, at the length limit.");
+  if (!turn.answers[0].ended) add(bubble, "p", "cut", "… The reply was cut off here, at the length limit.");
   turn.remarks.forEach((remark) => add(bubble, "p", "remark", remark));
   const tools = add(bubble, "p", "tools");
   addButton(tools, "Copy", (event) => options.copy(replyOf(turn), event.target));

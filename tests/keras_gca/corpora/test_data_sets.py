@@ -169,12 +169,12 @@ def test_a_data_set_is_read_in_bounded_batches(tmp_path, monkeypatch):
     many = {"question": [f"Is it {i}?{' Or not?' * 30}" for i in range(500)], "answer": ["Yes."] * 500}
     made(many).to_parquet(tmp_path / "a.parquet")
     made(many).save_to_disk(tmp_path / "saved")
-    for size, message in ((20_000, "500 rows.; a smaller"), (50_000, "at most 50,000 bytes of rows")):
+    for size, message in ((20_000, "500 rows.; use a smaller"), (50_000, "at most 50,000 bytes")):
         monkeypatch.setattr(data_sets, "MOST", size)
         with pytest.raises(UserError, match=message):
             read_corpus(tmp_path / "a.parquet")
     monkeypatch.setattr(data_sets, "MOST", 1000)
-    with pytest.raises(UserError, match="the data set is too large; at most 1,000 bytes of rows are expected"):
+    with pytest.raises(UserError, match="the data set is too large; its rows may need at most 1,000 bytes"):
         read_corpus(tmp_path / "saved")
 
 

@@ -146,7 +146,8 @@ def test_other_settings_start_from_the_same_generators(setup, trained, tmp_path)
     config = trained.configs[other.folder(FIRST, 3)]
     assert (config.adversarial_epochs, config.replay) == (3, 0.5)
     same = Setup(setup.runs, (3,), "tiny", {"label_smoothing": 0.2}, Source())
-    with pytest.raises(UserError, match=r"seed_3: this run has a different value of --label-smoothing; another --runs"):
+    message = "seed_3: this run has a different value of --label-smoothing; choose another --runs"
+    with pytest.raises(UserError, match=message):
         run_cells([FIRST], same)
 
 

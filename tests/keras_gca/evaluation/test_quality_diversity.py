@@ -156,7 +156,8 @@ def test_the_command_says_that_the_time_is_over(monkeypatch, capsys):
     limits = []
     monkeypatch.setattr(reply_grid, "measure_runs", lambda runs, settings, seed, limit: limits.append(limit))
     assert command.main(["a run", "--minutes", "5"]) == 130
-    assert capsys.readouterr().out == "the time is over; next: the same command continues with the remaining points\n"
+    message = "the time limit has been reached; next: the same command continues with the remaining points"
+    assert capsys.readouterr().out == f"{message}\n"
     assert 4 < limits[0].remaining <= 5
 
 

@@ -42,7 +42,8 @@ def answered(*lines):
 def test_how_questions_are_answered(lines, expected, capsys):
     assert answered(*lines) == expected
     out = capsys.readouterr().out
-    assert out.count("(not understood; 1 or 2, the words of an answer, or Enter is expected)") == 2 * ("maybe" in lines)
+    remark = "(not understood; type 1 or 2 or the words of an answer, or press Enter)"
+    assert out.count(remark) == 2 * ("maybe" in lines)
     assert ("no answers were saved" in out) == (expected is None)
 
 
@@ -79,10 +80,10 @@ def test_only_the_owner_can_read_the_file(tmp_path):
     [
         ("{", "the file is damaged; valid JSON is expected"),
         ("[]", "the content is not a JSON object"),
-        ("{}", "the file is not a profile; a file that chat --calibrate wrote is expected"),
+        ("{}", "the file is not a profile; choose a file that chat --calibrate wrote"),
         (
             '{"format": "calibration 1", "answers": []}',
-            "the file is not a profile; a file that chat --calibrate wrote is expected",
+            "the file is not a profile; choose a file that chat --calibrate wrote",
         ),
         ('{"format": "calibration 1", "answers": {"ask": "maybe"}}', "ask: 'maybe' is not one of yes, no"),
         ('{"format": "calibration 1", "answers": {"ask": ["yes"]}}', r"ask: \['yes'\] is not one of yes, no"),

@@ -204,7 +204,7 @@ def test_long_messages_are_not_cut_without_a_word(agent, browser, serve):
 def test_a_reply_that_was_cut_has_a_mark(ended, agent, browser, serve):
     with visiting(browser, serve(page_of(Changed(agent, ended=ended)))) as page:
         converse(page, "Hello")
-        assert page.locator(".cut").all_inner_texts() == ["… The reply was cut here, at the length limit."][ended:]
+        assert page.locator(".cut").all_inner_texts() == ["… The reply was cut off here, at the length limit."][ended:]
 
 
 def test_the_page_requests_nothing_that_is_missing(agent, browser, serve):

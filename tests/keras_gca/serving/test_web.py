@@ -239,7 +239,8 @@ def test_those_who_wait_while_the_model_works_share_a_batch(agent):
     for thread in (*first, *threads):
         thread.join()
     assert [len(each) for each in gated.batches] == [1, 16, 16]  # 7 messages are filled up to 16
-    assert batches.summary == "24 messages were answered in 3 batches, of 8.00 on average, 16 at most"
+    sizes = "8.00 messages in a batch on average and 16 at most"
+    assert batches.summary == f"24 messages were answered in 3 batches, with {sizes}"
     for question, answers in (found | others).items():
         assert_same_answers(answers, agent.answers([question], None, Decoding(), 1))
 
@@ -380,7 +381,7 @@ def test_a_transcript_is_kept_only_if_it_is_named_and_the_page_says_so(agent, tm
     assert said not in page_of(noting).test_client().get("/").text
     reply = hello(client).json["answers"][0]
     client.post("/answers", json={"history": [CRISIS]})
-    end = "" if reply["ended"] else " [cut at the length limit]"
+    end = "" if reply["ended"] else " [cut off at the length limit]"
     assert path.read_text() == f"you> Hello\nbot> {reply['text']}{end}\nyou> {CRISIS}\nnote> {NOTE}\n"
 
 

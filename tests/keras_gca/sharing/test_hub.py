@@ -110,10 +110,10 @@ def test_the_terminal_is_asked(folder, monkeypatch, typed, published):
 def test_what_cannot_be_published(folder):
     error = huggingface_hub.errors.LocalTokenNotFoundError("Token is required, but no token found.\nmore")
     with pytest.raises(
-        UserError, match=r"^me/bot: the agent could not be published \(Token is required, .* has all files$"
+        UserError, match=r"^me/bot: the agent could not be published \(Token is required, .* contains its files$"
     ) as e:
         hub.push(folder, "me/bot", False, agreed=True, api=FakeApi(error))
     assert "\n" not in str(e.value)
     for name in ("bot", "a/b/c", "me/bot.h5", "me/"):
-        with pytest.raises(UserError, match="not a name on the Hub; OWNER/NAME is expected"):
+        with pytest.raises(UserError, match="not a name on the Hub; use the form OWNER/NAME"):
             hub.push(folder, name, False, agreed=True, api=FakeApi())

@@ -188,9 +188,9 @@ def test_what_the_command_cannot_do_gets_one_line(run_folder, make, tmp_path):
         ([run_folder, "--lines", 500], "need 5,000 lines that the models answer differently, but there are only "),
         (
             [run_folder, "--models", "adversarial", "adversarial"],
-            "adversarial is named twice; two different models are expected",
+            "adversarial is named twice; choose two different models",
         ),
-        ([run_folder, run_folder], "is named twice; two different models are expected"),
+        ([run_folder, run_folder], "is named twice; choose two different models"),
         ([run_folder, "--models", "adversarial", "best"], "no generator 'best'; this bot has teacher_forcing"),
         (
             ["other.h5"],
