@@ -6,10 +6,6 @@ import tensorflow as tf
 
 from glove.cost import Estimate, median_rate
 
-<<<<<<< HEAD
-=======
-IMPORTS = 0.9e9  # the memory that TensorFlow and a tokenizer need, in bytes
->>>>>>> f1a-42
 FEW = 1e12  # a command with fewer operations takes less than a minute on any machine
 ROWS = 512
 
