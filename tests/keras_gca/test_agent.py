@@ -69,7 +69,7 @@ def test_what_is_no_conversation_is_one_clear_line(agent, wrong):
         return agent.answers_to_all([["Hi"], history], None, Decoding(), [0, 0])
 
     for ask in (agent.answers, agent.reply, ask_with_another):
-        with pytest.raises(UserError, match=r"^(there is nothing to answer: |a conversation is a text, )"):
+        with pytest.raises(UserError, match=r"^(there is nothing to answer: |an utterance is not a text; )"):
             ask(wrong)
 
 

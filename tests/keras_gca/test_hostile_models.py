@@ -347,7 +347,7 @@ def test_votes_that_are_none_get_one_line(tmp_path):
             connection.execute("INSERT INTO survey VALUES (?)", [survey.fingerprint])
             connection.execute("CREATE TABLE votes (volunteer, line, choice)")
             connection.execute("INSERT INTO votes VALUES (1, ?, ?)", [line, choice])
-        with pytest.raises(UserError, match=r"\.sqlite: the file is damaged \(no vote"):
+        with pytest.raises(UserError, match=r"\.sqlite: the file is damaged \(the vote "):
             Votes.open(path, survey).ballots()
     with sqlite3.connect(path) as connection:
         connection.execute("DROP TABLE votes")
