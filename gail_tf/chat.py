@@ -46,7 +46,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = make_parser().parse_args(arguments)
     chat_command.check(options)
     if options.calibrate and options.say:
-        raise UserError("--calibrate asks questions, which is not possible with --say; leave out one of the two")
+        raise UserError("--calibrate asks questions, so it does not work with --say; leave out --say")
     path, name, notice = chat_command.bot_of("gail_tf", options, SHIPPED)
     folder = path if path.is_dir() else Path()
     asked = questions()

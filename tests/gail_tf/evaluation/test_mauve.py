@@ -53,7 +53,7 @@ def test_repeated_texts_and_texts_without_direction_do_no_harm():
 
 
 def test_single_texts_are_refused():
-    with pytest.raises(ValueError, match="two texts"):
+    with pytest.raises(ValueError, match="two or more texts in each set"):
         mauve(np.ones((1, 3)), np.ones((5, 3)))
 
 
