@@ -3,7 +3,7 @@
 import argparse
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -32,11 +32,18 @@ changes      With --subject-changes, each held-out conversation follows another 
              compared with their perplexity without the other conversation (written to RUN/subject_changes.json)
 personas     With --personas, the speakers of a run with --persona-size are measured: the perplexity of their answers,
              and their answers to the same questions in other words (written to RUN/personas.json)
+simulations  With --simulated-conversations, each generator talks to itself, beginning with held-out messages: the
+             number of turns before a dull response or a repetition, and the diversity of the first answers (written to
+             RUN/simulated_conversations.json)
 ratings      With --ratings, FILE has people's ratings of responses. Each line is a JSON object with context, response,
              system and scores. Spearman's correlation and Eq. 11 say how well each measure agrees with the raters.
 
 The results are also written to RUN/evaluation.json.
 """
+
+
+# Measured without the other metrics, each by its own option
+ALONE = ("subject_changes", "personas", "simulated_conversations")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -46,14 +53,14 @@ def main(arguments: list[str] | None = None) -> int:
         if path is not None:
             refuse_missing(path.absolute().parent)
     refuse_missing(options.ratings)
-    chosen = [name for name in ("ratings", "subject_changes", "personas") if getattr(options, name)]
+    chosen = [name for name in ("ratings", *ALONE) if getattr(options, name)]
     if len(chosen) > 1:
         raise UserError(
             f"{' and '.join(naming([name]) for name in chosen)} measure different things; one of them is expected"
         )
     command = sys.argv[1:] if arguments is None else arguments
     compute = _evaluate if options.ratings is None else _compare_with_ratings
-    if options.subject_changes or options.personas:
+    if any(getattr(options, name) for name in ALONE):
         compute = _measure_alone
     return reporting.print_results(lambda: compute(options, command), options.json)
 
@@ -92,19 +99,22 @@ def _compare_with_ratings(options: argparse.Namespace, arguments: Sequence[str])
 
 
 def _measure_alone(options: argparse.Namespace, arguments: Sequence[str]) -> dict[str, Any]:
-    """Measure changes of the subject, or personas, of each run, write the results, and return what --json prints."""
+    """Measure one of ALONE of each run, write the results, and return what --json prints."""
     with command_line.quiet_imports():
-        from keras_gca.evaluation import personas, provenance, subject_changes
+        from keras_gca.evaluation import personas, provenance, simulated_conversations, subject_changes
 
     command, by_run = provenance.command_of("keras_gca.evaluate", arguments), {}
-    file, table_of = subject_changes.FILE, subject_changes.table
+    evaluated: Callable[[Path], dict[str, Any]]
     if options.personas:
-        file, table_of = personas.FILE, personas.table
+        file, table_of, evaluated = personas.FILE, personas.table, personas.evaluate_personas
+    elif options.simulated_conversations:
+        file, table_of = simulated_conversations.FILE, simulated_conversations.table
+        evaluated = partial(simulated_conversations.evaluate_conversations, seed=options.seed)
+    else:
+        file, table_of = subject_changes.FILE, subject_changes.table
+        evaluated = partial(subject_changes.evaluate_subject_changes, seed=options.seed)
     for run in options.runs:
-        if options.personas:
-            results = personas.evaluate_personas(run)
-        else:
-            results = subject_changes.evaluate_subject_changes(run, options.seed)
+        results = evaluated(run)
         by_run[str(run)], table = results, table_of({run.name: results})
         print(table.to_text())
         provenance.write_experiment(run / file, command, {"evaluation": options.seed}, results, [table])
@@ -139,6 +149,11 @@ def make_parser() -> argparse.ArgumentParser:
         action="store_true",
         help="only measure the speakers of runs with --persona-size, and how consistent their answers are",
     )
+    parser.add_argument(
+        "--simulated-conversations",
+        action="store_true",
+        help="only measure how long the generators talk to themselves without dull responses and repetitions",
+    )
     reporting.add_experiment(parser)
     parser.add_argument("--summary", type=Path, metavar="FILE", help="write the metrics over all runs as JSON")
     parser.add_argument(
@@ -146,7 +161,7 @@ def make_parser() -> argparse.ArgumentParser:
         type=int,
         default=0,
         metavar="N",
-        help="seed of the independent discriminator, of sampling and of joining [0]",
+        help="seed of the independent discriminator, of sampling, of joining and of chosen messages [0]",
     )
     reporting.add_json(parser)
     reporting.add_options(parser)

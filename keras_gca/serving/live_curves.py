@@ -36,6 +36,11 @@ PANELS = {
             ("judged_human", "val_judged_human"),
         ),
         Panel(
+            "Mean reward of a turn in simulated conversations (--algorithm dialogue_rewards)",
+            "Higher is better.",
+            ("reward", "val_reward"),
+        ),
+        Panel(
             "AUC of the terms of Eq. 8, human against machine-generated tokens",
             "The generator can change the token's term only; at 0.5 a term tells nothing.",
             ("val_token_auc", "val_context_auc", "val_answer_auc"),
