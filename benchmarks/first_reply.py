@@ -35,19 +35,20 @@ print(json.dumps({"clocks": clocks, "memory": [int(line.split()[1]) / 2**20 for 
 """
 PROGRAMS = {
     "keras_gca": """
-from keras_gca.engine import command_line
+from keras_gca.engine import loading
 from keras_gca.chat import SHIPPED
-with command_line.quiet_imports():
-    from keras_gca.agent import CHAT, Agent
+with loading.quiet_imports():
+    from keras_gca.agent import Agent
+    from keras_gca.models.decoding_settings import CHAT
     from keras_gca.original import agent
 mark()
 agent, how = Agent.load(path or SHIPPED), CHAT
 mark()
 """,
     "gail_tf": """
-from keras_gca.engine import command_line
+from keras_gca.engine import loading
 from gail_tf import chat
-with command_line.quiet_imports():
+with loading.quiet_imports():
     from gail_tf.agent import GAILAgent, Replying
 mark()
 agent, how = GAILAgent.load(path or chat.SHIPPED), Replying()

@@ -185,7 +185,8 @@ def _open(options: argparse.Namespace) -> tuple["Chatting", Any]:
 
         agent = GAILAgent.load(options.bot)
         return agent, Replying() if options.temperature is None else Replying(options.temperature)
-    from keras_gca.agent import CHAT, Agent, Decoding
+    from keras_gca.agent import Agent
+    from keras_gca.models.decoding_settings import CHAT, Decoding
 
     by_beam = dataclasses.replace(CHAT, beam=options.beam or CHAT.beam)
     return Agent.load(options.bot), by_beam if options.temperature is None else Decoding(options.temperature)

@@ -14,7 +14,8 @@ from flask import Flask
 from playwright.sync_api import Page, sync_playwright
 
 from gail_tf.agent import GAILAgent, Replying
-from keras_gca.agent import CHAT, Agent
+from keras_gca.agent import Agent
+from keras_gca.models.decoding_settings import CHAT
 from keras_gca.safety.crisis import FIRST_USE_NOTICE
 from keras_gca.serving import web
 from keras_gca.serving.local_server import make_local_server

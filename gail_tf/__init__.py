@@ -72,7 +72,7 @@ _HOMES = {
     "LanguagePolicy": "policies.base",
     "PPO": "imitation.ppo",
     "Policy": "policies.language_model_policy",
-    "Replying": "agent",
+    "Replying": "policies.replying",
     "Roberta": "models.roberta",
     "Sampling": "policies.sampling",
     "Source": "data.source",

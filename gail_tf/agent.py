@@ -2,65 +2,31 @@
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import log_expit, log_softmax
 
 from gail_tf.bot import Bot
 from gail_tf.build import adapters_of, make_judge, make_policy, read_base
 from gail_tf.data.batches import Batch, encode_batch
 from gail_tf.data.listening import Profile
-from gail_tf.data.samples import Samples, context, scores_of
-from gail_tf.data.sentiment import sentiment
+from gail_tf.data.samples import Samples, context
 from gail_tf.data.trajectories import Trajectory
-from gail_tf.imitation.judged_responses import JudgedResponses
+from gail_tf.imitation.conversation_judge import ConversationJudge
 from gail_tf.imitation.reference import Reference
 from gail_tf.models.architectures import make_network
 from gail_tf.models.language_model import LanguageModel
+from gail_tf.policies.answers import answer_of
 from gail_tf.policies.base import LanguagePolicy
 from gail_tf.policies.exporting import export_policy
+from gail_tf.policies.replying import USUAL, Replying
 from gail_tf.policies.sampling import Sampling
 from glove.text_files import counted
 from keras_gca.engine.variables import assign
 from keras_gca.errors import UserError
-from keras_gca.models.scoring import log_human_probability, log_score
 from keras_gca.safety.crisis import note_on
 from keras_gca.serving.protocol import Answer, as_histories
-from keras_gca.settings import check_sampling
 from keras_gca.sharing import hub
 from keras_gca.storage.bot_file import damaged_bot
-
-
-@dataclass(frozen=True)
-class Replying:
-    """The settings of replies. Each policy draws responses by nucleus sampling, and the discriminator ranks them.
-
-    Args:
-        temperature: The temperature at which tokens are drawn, from 0.01 to 100. With 0 the likeliest token is taken.
-        top_p: The nucleus: tokens are drawn from the smallest set of likeliest tokens whose total probability reaches
-            this value.
-        candidates: The number of responses that each policy gives.
-        profile: What the user wishes of responses, for a bot that was trained with `--listener-profile on`; or None.
-
-    Raises:
-        UserError: A value is out of range.
-
-    Examples:
-        >>> from gail_tf import Replying
-        >>> Replying(candidates=4)
-        Replying(temperature=0.9, top_p=0.9, candidates=4, profile=None)
-    """
-
-    temperature: float = 0.9
-    top_p: float = 0.9
-    candidates: int = 1
-    profile: Profile | None = None
-
-    def __post_init__(self) -> None:
-        check_sampling(self.temperature, self.top_p, greedy=True)
-        if self.candidates < 1:
-            raise UserError(f"--candidates: {self.candidates}; at least 1 is expected")
 
 
 class GAILAgent:
@@ -110,9 +76,10 @@ class GAILAgent:
             assign(self.policies[name].variables, weights)
         sampling = Sampling(config.data.response_tokens)
         per_token = config.judge.discriminator == "token"
-        self._reference = Reference(self.policies[bot.reference], sampling, per_token)
-        self._judge = make_judge(config, bot.sizes, bot.reader, bot.emotions, reference=self.policies[bot.reference])
-        assign(self._judge.variables, bot.discriminator)
+        reference = Reference(self.policies[bot.reference], sampling, per_token)
+        judge = make_judge(config, bot.sizes, bot.reader, bot.emotions, reference=self.policies[bot.reference])
+        assign(judge.variables, bot.discriminator)
+        self._judging = ConversationJudge(judge, reference, config)
 
     @classmethod
     def load(cls, path: str | os.PathLike, agreed: bool = False) -> "GAILAgent":
@@ -167,7 +134,7 @@ class GAILAgent:
         """The names of the policies, for example "maximum_likelihood"."""
         return tuple(self.policies)
 
-    def reply(self, history: str | Sequence[str], replying: Replying = Replying(), seed: int = 0) -> str:
+    def reply(self, history: str | Sequence[str], replying: Replying = USUAL, seed: int = 0) -> str:
         """Return the best response to a message or a conversation.
 
         This method does not check whether a message speaks of self-harm or danger; call `crisis_note` first.
@@ -190,7 +157,7 @@ class GAILAgent:
         self,
         history: str | Sequence[str],
         context_utterances: int | None = None,
-        decoding: Replying = Replying(),
+        decoding: Replying = USUAL,
         seed: int = 0,
     ) -> list[Answer]:
         """Return the responses of all policies, ranked by the discriminator.
@@ -265,10 +232,10 @@ class GAILAgent:
             for arrays in zip(*drawn, strict=True)
         )
         texts = [self.tokenizer.decode(row[mask]).strip() for row, mask in zip(tokens, masks, strict=True)]
-        log_l = self._judged(batch, tokens, masks, read, texts)
+        log_l = self._judging.log_expert(batch, tokens, masks, read, texts)
         names = np.repeat(list(self.policies), decoding.candidates).tolist() * len(read)
         parts = zip(names, texts, tokens, masks, log_probs, log_l, strict=True)
-        answers = [self._answer(*made) for made in parts]
+        answers = [answer_of(self.tokenizer, *made) for made in parts]
         return [
             sorted(answers[start : start + responses], key=lambda answer: (-answer.score, -answer.probability))
             for start in range(0, len(answers), responses)
@@ -290,73 +257,11 @@ class GAILAgent:
         more = self.emotions, self._with_history, profiles
         return Samples.encode(self.tokenizer, trajectories, *limits, *more)
 
-    def _judged(
-        self, batch: Batch, tokens: np.ndarray, masks: np.ndarray, read: list[list[str]], texts: list[str]
-    ) -> np.ndarray:
-        """Compute, for B responses of R tokens, the logarithm of D's probability that an expert wrote the response.
-
-        Args:
-            batch: The conditions (history and prompt) that the responses answer.
-            tokens: (B, R) int32, the responses. All conditions have the same number of responses. The responses are in
-                the order of the conditions.
-            masks: (B, R) bool, false at padding.
-            read: The utterances that each condition contains.
-            texts: (B,), the responses as text.
-
-        Returns:
-            (B, R) float32. Padding has NaN. If D judges only whole responses, all tokens but the last have NaN, too.
-        """
-        count = len(texts) // len(read)
-        logits = self.expert_logits(batch, tokens, masks, read, texts)
-        if self._judge.per_token:
-            return np.where(masks, log_expit(logits), np.nan)
-        last = np.arange(masks.shape[1]) == masks.sum(1, keepdims=True) - 1
-        if self.config.judge.discriminator == "contrastive":
-            # A contrastive D gives only the probability that a response is chosen among the responses to its condition.
-            log_expert = log_softmax(logits.reshape(-1, count), axis=1).ravel()
-        else:
-            log_expert = log_expit(logits)
-        return np.where(last, log_expert[:, None], np.nan)
-
     def expert_logits(
         self, batch: Batch, tokens: np.ndarray, masks: np.ndarray, read: Sequence[Sequence[str]], texts: Sequence[str]
     ) -> np.ndarray:
-        """Compute the logits with which D judges B responses of R tokens; the arguments are those of `_judged`.
-
-        Returns:
-            (B,) float32, or (B, R) float32 if D judges each token. The higher the logit, the more certain is D that an
-            expert wrote the response.
-        """
-        count = len(texts) // len(read)
-        condition, condition_mask = (
-            np.repeat(array, count, axis=0) for array in (batch.condition, batch.condition_mask)
-        )
-        judged = Batch(condition, condition_mask, tokens, masks)
-        features = self._reference.features(judged, size=len(texts))
-        asked = [scores_of(before, prompt, self._with_history) for *before, prompt in read]
-        exchanges = [(read[i // count], text) for i, text in enumerate(texts)]
-        sentiments = np.array(
-            [[*asked[i // count], sentiment(text).compound] for i, text in enumerate(texts)], np.float32
-        )
-        return self._judge.expert_logits(JudgedResponses(judged, features, sentiments, exchanges))
-
-    def _answer(
-        self, name: str, text: str, tokens: np.ndarray, mask: np.ndarray, log_probs: np.ndarray, log_l: np.ndarray
-    ) -> Answer:
-        written = [self.tokenizer.decode([token]) or "<eos>" for token in tokens[mask]]
-        total = float(log_probs[mask].sum())
-        ended = tokens[mask][-1] == self.tokenizer.end
-        return Answer(
-            generator=name,
-            text=text,
-            probability=float(np.exp(total)),
-            probability_of_words=float(np.exp(total - (log_probs[mask][-1] if ended else 0.0))),
-            human=float(np.exp(log_human_probability(log_l))),
-            score=float(np.exp(log_score(log_l))),
-            token_scores=tuple(zip(written, np.exp(log_l[mask]).tolist(), strict=True)),
-            token_probabilities=tuple(np.exp(log_probs[mask]).tolist()),
-            ended=bool(ended),
-        )
+        """Compute the logits with which D judges responses; see `ConversationJudge.expert_logits`."""
+        return self._judging.expert_logits(batch, tokens, masks, read, texts)
 
     @property
     def description(self) -> str:
@@ -392,7 +297,7 @@ class GAILAgent:
     @property
     def judges_words(self) -> bool:
         """Whether the discriminator scores every token of a response; most discriminators score whole responses."""
-        return self._judge.per_token
+        return self._judging.judge.per_token
 
     @staticmethod
     def figures(answer: Answer) -> str:

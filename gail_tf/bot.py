@@ -17,8 +17,8 @@ from gail_tf.data.samples import control_tokens
 from gail_tf.data.tokenizer import TOKENIZER, Tokenizer
 from gail_tf.models.architectures import config_of
 from gail_tf.models.hugging_face import CONFIG, read_config
-from gail_tf.models.language_model import Base
 from gail_tf.models.language_model_config import LanguageModelConfig
+from gail_tf.models.pretrained_base import Base
 from gail_tf.models.roberta_config import RobertaConfig
 from keras_gca.engine.memory import count
 from keras_gca.storage.bot_file import damaged_bot, read_bot, write_bot

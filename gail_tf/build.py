@@ -27,8 +27,9 @@ from gail_tf.models.architectures import config_of, make_network
 from gail_tf.models.gpt2 import GPT2
 from gail_tf.models.gpt2_config import GPT2Config
 from gail_tf.models.hugging_face import CONFIG, extra_heads, read_config, read_network
-from gail_tf.models.language_model import Base, LanguageModel
+from gail_tf.models.language_model import LanguageModel
 from gail_tf.models.language_model_config import LanguageModelConfig
+from gail_tf.models.pretrained_base import Base
 from gail_tf.models.projection import Adapters
 from gail_tf.policies.base import LanguagePolicy
 from gail_tf.policies.language_model_policy import Policy

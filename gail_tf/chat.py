@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gail_tf.data.calibration import FILE, profile_of_answers, questions
-from keras_gca.engine import command_line
+from keras_gca.engine import command_line, loading
 from keras_gca.errors import UserError
 from keras_gca.serving import chat_command, terminal
 from keras_gca.serving.calibration import Answers, AnswersFile, Calibration, Question, ask, described, line_of_user
 from keras_gca.serving.protocol import Decodings
 
 if TYPE_CHECKING:
-    from gail_tf.agent import Replying
+    from gail_tf.policies.replying import Replying
     from keras_gca.serving.protocol import Answer
 
 DESCRIPTION = """\
@@ -55,8 +55,9 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"deleted: {file.path}")
         return 0
     listening = chat_command.listen(options, path)
-    with command_line.quiet_imports(f"TensorFlow, and then {path}"):
-        from gail_tf.agent import GAILAgent, Replying
+    with loading.quiet_imports(f"TensorFlow, and then {path}"):
+        from gail_tf.agent import GAILAgent
+        from gail_tf.policies.replying import Replying
 
     replying = Replying(options.temperature, options.top_p, options.candidates)
     agent = GAILAgent.load(path, options.agreed)

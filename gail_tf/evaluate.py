@@ -8,7 +8,7 @@ from typing import Any
 
 from gail_tf.base_models import known_models
 from glove.cost import TimeLimit
-from keras_gca.engine import command_line, reporting
+from keras_gca.engine import command_line, loading, reporting
 from keras_gca.errors import refuse_missing
 
 DESCRIPTION = """\
@@ -54,7 +54,7 @@ def main(arguments: list[str] | None = None) -> int:
         command_line.refuse(options, ("minutes",), (), "--ratings keeps nothing of a comparison that is not complete")
     if options.experiment is not None:
         refuse_missing(options.experiment.absolute().parent)
-    command_line.set_up_tensorflow()
+    loading.set_up_tensorflow()
     compute = _evaluate if options.ratings is None else _compare_with_ratings
     return reporting.print_results(lambda: compute(options, _command(arguments)), options.json)
 

@@ -12,7 +12,7 @@ from gail_tf.evaluation.variants import COMPARABLE, EXPERIMENTS, SCALES
 from glove.cost import TimeLimit
 from glove.text_files import counted
 from keras_gca.data.conversations import FORMATS
-from keras_gca.engine import command_line, reporting
+from keras_gca.engine import command_line, loading, reporting
 from keras_gca.errors import UserError, refuse_missing
 
 DESCRIPTION = f"""\
@@ -65,7 +65,7 @@ def main(arguments: list[str] | None = None) -> int:
         refuse_missing(options.output.absolute().parent)
     names = ("data", "tweets", "general", "model", "roberta", "glove", "format", "skip_bad_lines")
     source = Source(agreed=options.yes, **{name: getattr(options, name) for name in names})
-    command_line.set_up_tensorflow()
+    loading.set_up_tensorflow()
     from gail_tf.base_models.locate import locate
     from gail_tf.evaluation.experiments import Setup, not_started, run_experiment
     from keras_gca.evaluation import provenance

@@ -4,7 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from keras_gca.engine import command_line
+from keras_gca.engine import command_line, loading
 from keras_gca.sharing import hub
 from keras_gca.sharing.card import Card, facts_of
 
@@ -37,7 +37,7 @@ print(tokenizer.decode(model.generate(**prompt, max_new_tokens=40)[0]))
 def main(arguments: list[str] | None = None) -> int:
     """Run the command; return the exit status."""
     options = make_parser().parse_args(arguments)
-    with command_line.quiet_imports():
+    with loading.quiet_imports():
         from gail_tf.agent import GAILAgent
 
     if options.push:

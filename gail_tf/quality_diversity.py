@@ -9,7 +9,7 @@ from pathlib import Path
 
 from gail_tf.base_models import known_models
 from glove.cost import TimeLimit
-from keras_gca.engine import command_line, reporting
+from keras_gca.engine import command_line, loading, reporting
 from keras_gca.errors import refuse_missing
 from keras_gca.evaluation.decoding_grid import CONTINUES, add_options, grid
 
@@ -30,7 +30,7 @@ def main(arguments: list[str] | None = None) -> int:
     settings = grid(options.temperatures, options.top_ps)
     if options.experiment is not None:
         refuse_missing(options.experiment.absolute().parent)
-    command_line.set_up_tensorflow()
+    loading.set_up_tensorflow()
     from gail_tf.base_models.locate import locate
     from gail_tf.evaluation.quality_diversity import How, measure_runs
     from keras_gca.evaluation import grid_report, provenance

@@ -7,7 +7,7 @@ from pathlib import Path
 from gail_tf.config import FROM_SCRATCH, PRESETS, PRETRAINED, GAILConfig
 from gail_tf.data.source import Source
 from keras_gca.data.conversations import FORMATS
-from keras_gca.engine import command_line, reporting
+from keras_gca.engine import command_line, loading, reporting
 from keras_gca.errors import UserError
 from keras_gca.serving import watch_command
 from keras_gca.settings import naming
@@ -64,7 +64,7 @@ def main(arguments: list[str] | None = None) -> int:
     run = command_line.new_run(options, "gail_")
     read = source.read(config.data.turns, config.data.splits) if options.resume is None else None
     watching = watch_command.watching(options)
-    strategy = command_line.set_up_tensorflow(options)
+    strategy = loading.set_up_tensorflow(options)
     from gail_tf.training import pipeline
 
     if options.resume is not None:

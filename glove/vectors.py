@@ -3,33 +3,23 @@
 Text files of word2vec and fastText are read as well; their first line has the numbers of words and of dimensions.
 """
 
-import contextlib
 import gzip
-import io
 import itertools
 import os
 import re
-import struct
-import zipfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
 
 import numpy as np
 
-from glove.text_files import BadLines, BoundedStream, VectorFileError, counted, most_unpacked, read_lines
+from glove.compressed_files import open_vectors
+from glove.text_files import BadLines, BoundedStream, VectorFileError, counted, read_lines
 from glove.word2vec import LARGEST_DIMENSION, BinaryVectors
 
-# A zip file with a password, an unknown feature, or an offset beyond its end can raise any of these exceptions.
-_ZIP_FAULTS = (
-    zipfile.BadZipFile, NotImplementedError, RuntimeError, struct.error, OverflowError, EOFError, OSError,
-    UnicodeDecodeError,
-)  # fmt: skip
 LONGEST_NUMBER = 50  # characters
 _HEADER = re.compile(rb"\d{1,15} (\d{1,5})[ \r]*\n")  # the first line of word2vec's and fastText's text files
 _LOOKED_AT = 10  # the number of lines that decide whether the line before them is a header
-_MEMBERS = (".txt", ".vec", ".bin")  # members of a .zip that may be word vectors
 
 
 @dataclass(frozen=True)
@@ -108,7 +98,7 @@ def read_vectors(
     path, bad = Path(path), bad or BadLines()
     bad.begin()
     kept = _Kept(None if words is None else set(words), dimension)
-    with _open(path, dimension, member, bad) as (stream, name, most):
+    with open_vectors(path, dimension, member, bad) as (stream, name, most):
         if name.endswith((".bin", ".bin.gz")):
             size = path.stat().st_size if most is None else None
             vectors = BinaryVectors(BoundedStream(stream, name, bad, most), bad, size)
@@ -314,55 +304,3 @@ def _is_number(field: str | bytes) -> bool:
     except ValueError:
         return False
     return True
-
-
-@contextlib.contextmanager
-def _open(
-    path: Path, dimension: int | None, member: str | None, bad: BadLines
-) -> Iterator[tuple[io.BufferedIOBase, str, int | None]]:
-    """Open a file. Yields a binary stream, the name for messages, and the most bytes that the stream may return."""
-    if member is not None and path.suffix != ".zip":
-        raise bad.error(f"{path}: this is not a .zip file, so no member ({member}) can be chosen from it")
-    if path.suffix == ".gz":
-        with gzip.open(path, "rb") as stream:
-            yield stream, str(path), most_unpacked(path.stat().st_size)
-    elif path.suffix == ".zip":
-        with _open_member(path, dimension, member, bad) as (stream, chosen):
-            most = most_unpacked(min(chosen.compress_size, path.stat().st_size))
-            yield stream, f"{path}:{chosen.filename}", most
-    else:
-        with path.open("rb") as stream:
-            yield stream, str(path), None
-
-
-@contextlib.contextmanager
-def _open_member(
-    path: Path, dimension: int | None, member: str | None, bad: BadLines
-) -> Iterator[tuple[io.BufferedIOBase, zipfile.ZipInfo]]:
-    with path.open("rb") as file, contextlib.ExitStack() as opened:
-        try:
-            archive = opened.enter_context(zipfile.ZipFile(file))
-            chosen = archive.getinfo(_choose_member(path, archive.namelist(), dimension, member, bad))
-            # Other methods unpack whole blocks, and a block may be of any size, so the memory would have no limit.
-            if chosen.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-                raise zipfile.BadZipFile(
-                    f"{chosen.filename} is compressed by an unsupported method; deflate is expected"
-                )
-            # `open` returns a ZipExtFile for reading; its declared type covers writing as well.
-            stream = cast(zipfile.ZipExtFile, opened.enter_context(archive.open(chosen)))
-        except _ZIP_FAULTS as error:
-            raise bad.error(f"{path}: the file is not a readable .zip file ({error})") from None
-        yield io.BufferedReader(stream, 1 << 16), chosen
-
-
-def _choose_member(path: Path, names: list[str], dimension: int | None, member: str | None, bad: BadLines) -> str:
-    texts = [name for name in names if name.endswith(_MEMBERS)]
-    if member is not None:
-        if member not in names:
-            raise bad.error(f"{path}: the file has no member {member}; its members are {', '.join(names)}")
-        return member
-    if len(texts) > 1 and dimension is not None:
-        texts = [name for name in texts if name.endswith(f".{dimension}d.txt")]
-    if len(texts) != 1:
-        raise bad.error(f"{path}: it is not clear which member to read; name one of these members: {', '.join(names)}")
-    return texts[0]

@@ -67,7 +67,7 @@ _HOMES = {
     "Config": "config",
     "Conversation": "corpora.conversation",
     "Decoder": "models.decoding",
-    "Decoding": "agent",
+    "Decoding": "models.decoding_settings",
     "DiscriminatorTraining": "training.discriminator",
     "GCARun": "training.run_folder",
     "GCASession": "training.session",

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from keras_gca.engine import command_line
+from keras_gca.engine import command_line, loading
 from keras_gca.errors import UserError
 from keras_gca.safety.crisis import FIRST_USE_NOTICE
 from keras_gca.serving import chat_command, terminal
@@ -52,8 +52,9 @@ def main(arguments: list[str] | None = None) -> int:
     else:
         path, notice = chat_command.bot_of("keras_gca", options, SHIPPED)
     listening = chat_command.listen(options, path)
-    with command_line.quiet_imports(f"TensorFlow, and then {path}"):
-        from keras_gca.agent import CHAT, Agent, Decoding
+    with loading.quiet_imports(f"TensorFlow, and then {path}"):
+        from keras_gca.agent import Agent
+        from keras_gca.models.decoding_settings import CHAT, Decoding
         from keras_gca.original import agent as original
 
     decoding = Decoding(options.temperature, options.top_k, options.top_p, options.beam)

@@ -1,123 +1,18 @@
-"""The settings of a run, as one dataclass, and the presets `paper`, `author`, `default` and `tiny`.
+"""All settings of a run of the first paper in one object: their meaning, their default and their possible values.
 
 The help text of a field gives the paper's symbol, or the equation, figure or line of Algorithm 2 that uses it. A
-departure from the paper is explained beside its value. G is the generator.
+departure from the paper is explained beside its value. G is the generator. The presets are in `presets.py`.
 """
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from keras_gca.errors import UserError
+from keras_gca.presets import PRESETS
 from keras_gca.settings import COLDEST, HOTTEST, Settings, option
 
-# `train --start-from` starts a run from the generator that another run had after line 3 of Algorithm 2. The new run may
-# differ from the other run in these settings only. The data do not depend on them, and line 3 is not run again.
-AFTER_LINE_3 = (
-    "discriminator_sentence_embedding_size",
-    "discriminator_hidden_size",
-    "dropout",
-    "hidden_dropout",
-    "context_dropout",
-    "answer_dropout",
-    "algorithm",
-    "adversarial_epochs",
-    "machine_pairs",
-    "self_conversation_turns",
-    "machine_contexts",
-    "machine_temperature",
-    "machine_top_p",
-    "replay",
-    "discriminator_epochs",
-    "label_smoothing",
-    "instance_noise",
-    "spectral_normalisation",
-    "generator_epochs",
-    "generator_loss",
-    "generator_tokens",
-    "gumbel_temperature",
-    "simulated_turns",
-    "curriculum_epochs",
-    "ease_of_answering_weight",
-    "information_flow_weight",
-    "semantic_coherence_weight",
-    "interleaved_epochs",
-    "final_epochs",
-    "discriminator_learning_rate",
-    "generator_learning_rate",
-    "interleaved_learning_rate",
-    "adversarial_batch_size",
-    "precision",
-    "checkpoint_minutes",
-)
-
-
 FIRST_TURNS = 2  # of simulated conversations, with which the curriculum of Li et al. 2016 begins
-
 MOST_UTTERANCES = 100  # of a hierarchical encoder, because Figures 1 and 2 have a row of tokens for each of them
-
-PRESETS: dict[str, dict[str, Any]] = {
-    # Every number of Section 5. It gives one learning rate for the generator, which is used in lines 3, 9 and 11. The
-    # default of `machine_contexts` is the author's, and not the paper's, so that older runs keep their contexts.
-    "paper": {"machine_contexts": "utterances"},
-    # The rates and epochs of the author's adversarial programs. In everything else his programs equal the paper, except
-    # for the padding and the contractions, which are options of their own; see docs/fidelity.md.
-    "author": {
-        "generator_epochs": 4,
-        "final_epochs": 1,
-        "discriminator_learning_rate": 1e-6,
-        "generator_learning_rate": 1e-6,
-    },
-    # For the embedded corpus (25,600 pairs) on two CPU cores in a quarter of an hour; see docs/fidelity.md.
-    "default": {
-        "context_utterances": 1,
-        "minimum_count": 2,
-        "teacher_forcing_epochs": 14,
-        "teacher_forcing_learning_rate": 2.5e-3,
-        "learning_rate_decay": 0.88,
-        "batch_size": 32,
-        "hidden_size": 1024,
-        "dropout": 0.1,
-        "hidden_dropout": 0.2,
-        "context_dropout": 0.15,
-        "answer_dropout": 0.3,
-        "average_epochs": 2.0,
-        "precision": "bfloat16",
-        "adversarial_epochs": 2,
-        "machine_pairs": 2000,
-        "discriminator_epochs": 3,
-        "discriminator_learning_rate": 1e-3,
-        "generator_learning_rate": 2e-5,
-        "interleaved_learning_rate": 1e-5,
-        "adversarial_batch_size": 32,
-    },
-    # A training of seconds, for tests and for a first trial of one's own data
-    "tiny": {
-        "vocabulary_size": 500,
-        "minimum_count": 2,
-        "max_pairs": 200,
-        "word_embedding_size": 16,
-        "sentence_embedding_size": 24,
-        "discriminator_sentence_embedding_size": 24,
-        "teacher_forcing_epochs": 2,
-        "teacher_forcing_learning_rate": 1e-2,
-        "batch_size": 16,
-        "adversarial_epochs": 1,
-        "machine_pairs": 60,
-        "discriminator_epochs": 2,
-        "discriminator_learning_rate": 1e-2,
-        "adversarial_batch_size": 32,
-    },
-}
-
-
-def after_line_3(preset: str) -> dict[str, Any]:
-    """Return the settings of a preset that a run takes which starts from another run's line 3 (AFTER_LINE_3).
-
-    Raises:
-        UserError: There is no such preset.
-    """
-    values = Config.preset(preset).to_values()
-    return {name: values[name] for name in AFTER_LINE_3}
 
 
 @dataclass(frozen=True, init=False, repr=False)

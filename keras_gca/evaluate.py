@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from keras_gca.engine import command_line, reporting
+from keras_gca.engine import command_line, loading, reporting
 from keras_gca.errors import UserError, refuse_missing
 from keras_gca.settings import naming
 from keras_gca.storage.atomic import write_text
@@ -67,9 +67,9 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _evaluate(options: argparse.Namespace, arguments: Sequence[str]) -> dict[str, Any]:
     """Measure the runs, print the metrics, and return what --json prints."""
-    with command_line.quiet_imports():
-        from keras_gca.agent import Decoding
+    with loading.quiet_imports():
         from keras_gca.evaluation import provenance, replies, statistics
+        from keras_gca.models.decoding_settings import Decoding
 
     decoding = Decoding(options.temperature, beam=options.beam)
     figures = replies.evaluate_runs(options.runs, decoding, options.seed, options.glove)
@@ -89,7 +89,7 @@ def _evaluate(options: argparse.Namespace, arguments: Sequence[str]) -> dict[str
 
 def _compare_with_ratings(options: argparse.Namespace, arguments: Sequence[str]) -> dict[str, Any]:
     """Compare the measures of each run with people's ratings, write RUN/ratings.json, and return what --json prints."""
-    with command_line.quiet_imports():
+    with loading.quiet_imports():
         from keras_gca.evaluation import human_ratings, provenance, rated_answers
 
     command_line.refuse(options, ("summary",), (), "--ratings computes no metrics that have a mean over runs")
@@ -100,7 +100,7 @@ def _compare_with_ratings(options: argparse.Namespace, arguments: Sequence[str])
 
 def _measure_alone(options: argparse.Namespace, arguments: Sequence[str]) -> dict[str, Any]:
     """Measure one of ALONE of each run, write the results, and return what --json prints."""
-    with command_line.quiet_imports():
+    with loading.quiet_imports():
         from keras_gca.evaluation import personas, provenance, simulated_conversations, subject_changes
 
     command, by_run = provenance.command_of("keras_gca.evaluate", arguments), {}

@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 
 from keras_gca.data.source import EMBEDDED
-from keras_gca.engine import command_line
+from keras_gca.engine import command_line, loading
 from keras_gca.sharing import hub
 from keras_gca.sharing.card import CARD, Card, facts_of
 
@@ -45,7 +45,7 @@ print(reply(tf.constant(["Hello!", "How are you?\\nFine.\\nGood."]))["reply"])  
 def main(arguments: list[str] | None = None) -> int:
     """Run the command, and return its exit status."""
     options = make_parser().parse_args(arguments)
-    with command_line.quiet_imports():
+    with loading.quiet_imports():
         from keras_gca.agent import Agent
 
     if options.push:

@@ -8,14 +8,14 @@ import sys
 from pathlib import Path
 
 from keras_gca.config import Config
-from keras_gca.engine import command_line
+from keras_gca.engine import command_line, loading
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command, and return its exit status."""
     options = make_parser().parse_args(arguments)
     config = Config.preset("paper", encoder=options.encoder, generator=options.generator)
-    with command_line.quiet_imports():
+    with loading.quiet_imports():
         from keras_gca.models import drawing
 
     for path in drawing.draw_figures(options.output, config):

@@ -7,7 +7,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from keras_gca.engine import command_line, reporting
+from keras_gca.engine import command_line, loading, reporting
 from keras_gca.evaluation.variants import LENGTH_BONUSES, Reranking
 
 DESCRIPTION = """\
@@ -30,7 +30,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the command, and return its exit status."""
     options = make_parser().parse_args(arguments)
     how = Reranking(options.generator, options.candidates, options.weights, options.words, options.length_bonus)
-    with command_line.quiet_imports():
+    with loading.quiet_imports():
         from keras_gca.evaluation import reranking
 
     print(reranking.table(reranking.rerank(options.run, options.language_model, options.backward, how)).to_text())

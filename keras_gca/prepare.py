@@ -4,11 +4,12 @@ import os
 import sys
 from pathlib import Path
 
-from keras_gca.config import PRESETS, Config
+from keras_gca.config import Config
 from keras_gca.data.conversations import FORMATS
 from keras_gca.data.token_folder import PREPARED
 from keras_gca.engine import command_line, reporting
 from keras_gca.errors import UserError, refuse_missing
+from keras_gca.presets import PRESETS
 from keras_gca.settings import naming
 
 DESCRIPTION = """\

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from glove.cost import TimeLimit
-from keras_gca.engine import command_line, reporting
+from keras_gca.engine import command_line, loading, reporting
 from keras_gca.errors import refuse_missing
 from keras_gca.evaluation.decoding_grid import CONTINUES, add_options, grid
 
@@ -30,7 +30,7 @@ def main(arguments: list[str] | None = None) -> int:
     settings = grid(options.temperatures, options.top_ps)
     if options.experiment is not None:
         refuse_missing(options.experiment.absolute().parent)
-    with command_line.quiet_imports():
+    with loading.quiet_imports():
         from keras_gca.evaluation import grid_report, provenance, reply_grid
 
     results = reply_grid.measure_runs(options.runs, settings, options.seed, TimeLimit(options.minutes))

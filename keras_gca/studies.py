@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from glove.cost import TimeLimit
-from keras_gca.config import PRESETS, Config
+from keras_gca.config import Config
 from keras_gca.data.conversations import FORMATS
 from keras_gca.data.source import Source
-from keras_gca.engine import command_line, reporting
+from keras_gca.engine import command_line, loading, reporting
 from keras_gca.errors import UserError, refuse_missing
 from keras_gca.evaluation.decoding_grid import grid
 from keras_gca.evaluation.variants import ADVERSARIAL, CELLS, FACTORS, QUESTION, STUDIES, TEACHER_FORCED
+from keras_gca.presets import PRESETS
 
 if TYPE_CHECKING:
     from keras_gca.evaluation.provenance import Outcome
@@ -62,7 +63,7 @@ def main(arguments: list[str] | None = None) -> int:
     if options.study == ADVERSARIAL and options.grid:
         raise UserError(f"--grid: the study {ADVERSARIAL} compares its generators at equal diversity; leave it out")
     source = Source(options.data, options.format, glove=options.glove, skip_bad_lines=options.skip_bad_lines)
-    command_line.set_up_tensorflow()
+    loading.set_up_tensorflow()
     from keras_gca.evaluation import adversarial_cells, provenance
     from keras_gca.evaluation.studies import run_study
     from keras_gca.evaluation.study_trainings import Setup, cost

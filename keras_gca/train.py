@@ -4,14 +4,16 @@ import dataclasses
 import sys
 from pathlib import Path
 
-from keras_gca.config import AFTER_LINE_3, PRESETS, Config, after_line_3
+from keras_gca.config import Config
 from keras_gca.data.conversations import FORMATS
 from keras_gca.data.source import Source
 from keras_gca.data.token_folder import TokenFolder, is_token_folder
-from keras_gca.engine import command_line, reporting
+from keras_gca.engine import command_line, loading, reporting
 from keras_gca.errors import UserError
+from keras_gca.presets import PRESETS
 from keras_gca.serving import watch_command
 from keras_gca.settings import naming
+from keras_gca.training.after_line_3 import AFTER_LINE_3, after_line_3
 
 DESCRIPTION = """\
 Train a generative conversational agent by Algorithm 2 of Ludwig 2017. First the generator learns by teacher forcing
@@ -69,7 +71,7 @@ def main(arguments: list[str] | None = None) -> int:
         else:
             read = source.read(config.splits)
     watching = watch_command.watching(options)
-    strategy = command_line.set_up_tensorflow(options)
+    strategy = loading.set_up_tensorflow(options)
     from keras_gca.training import pipeline
 
     if options.resume is not None:

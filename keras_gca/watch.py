@@ -4,7 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from keras_gca.engine import command_line
+from keras_gca.engine import command_line, loading
 from keras_gca.serving import watch_command
 
 DESCRIPTION = """\
@@ -21,7 +21,7 @@ def main(arguments: list[str] | None = None) -> int:
     from keras_gca.storage.run_folder import RunFolder
 
     run: RunFolder = RunFolder.open(options.run)
-    with command_line.needs_extra("web"):
+    with loading.needs_extra("web"):
         from keras_gca.serving import live_page, local_server
     listening = live_page.take_port(options.watch_port)
     server = live_page.prepare(run.path, listening, questions)

@@ -12,7 +12,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import pytest
 
-from keras_gca.engine import command_line
+from keras_gca.engine import command_line, loading
 from keras_gca.serving.local_server import make_local_server
 from tests import places
 
@@ -25,7 +25,7 @@ def tensorflow():
 
     This must happen before TensorFlow's first operation. Therefore no test module makes tensors when it is imported.
     """
-    command_line.set_up_tensorflow()
+    loading.set_up_tensorflow()
 
 
 # Files that run in one process, because they use the same small runs, or because they import PyTorch, which takes

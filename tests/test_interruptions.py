@@ -11,7 +11,7 @@ import pytest
 import gail_tf.__main__
 import keras_gca.__main__
 from keras_gca import interruption
-from keras_gca.engine import command_line
+from keras_gca.engine import loading
 from tests.places import PROJECT
 
 pytestmark = pytest.mark.thorough  # each test starts a process
@@ -88,7 +88,7 @@ def test_imports_in_another_thread_change_no_handler():
     seen = []
 
     def load():
-        with command_line.quiet_imports():
+        with loading.quiet_imports():
             seen.append(signal.getsignal(signal.SIGINT))
 
     thread = threading.Thread(target=load)

@@ -12,9 +12,7 @@ from gail_tf.agent import GAILAgent
 from gail_tf.base_models.locate import locate
 from gail_tf.baselines.emotion import EmotionClassifier
 from gail_tf.config import GAILConfig
-from gail_tf.data.batches import Batch
 from gail_tf.data.dataset import Data
-from gail_tf.data.tokenizer import Tokenizer
 from gail_tf.data.trajectories import Trajectory
 from gail_tf.evaluation import estimate, metrics
 from gail_tf.evaluation.comparability import phases_of, refuse_incomparable
@@ -23,15 +21,13 @@ from gail_tf.evaluation.held_out_emotions import HeldOutEmotions, fit_linear
 from gail_tf.evaluation.independent import MAUVE, IndependentMeasures
 from gail_tf.evaluation.mauve import mauve
 from gail_tf.evaluation.metrics import Likelihoods
+from gail_tf.evaluation.responses import measured_units, respond_to
 from gail_tf.evaluation.results_file import Figures, Options, PolicyEvaluation, Stored, read, write
 from gail_tf.evaluation.selection import SELECTIONS, Selector, speakers_of
 from gail_tf.evaluation.sentence_encoder import SentenceEncoder
 from gail_tf.evaluation.text_reader import TextReader
 from gail_tf.imitation.maximum_likelihood import Perplexity
 from gail_tf.imitation.phases import IMITATION, MAXIMUM_LIKELIHOOD
-from gail_tf.imitation.rollouts import respond
-from gail_tf.policies.base import LanguagePolicy
-from gail_tf.policies.sampling import Sampling
 from gail_tf.training.run_folder import GAILRun
 from glove import cost
 from glove.progress import Progress
@@ -319,43 +315,3 @@ class _Measuring:
 
     def _progress(self, total: int, name: str, what: str) -> Progress:
         return progress(total=total, desc=f"{self._run.path}, {name.replace('_', ' ')}: {what}")
-
-
-def respond_to(
-    policy: LanguagePolicy,
-    tokenizer: Tokenizer,
-    batch: Batch,
-    rows: np.ndarray,
-    seed: int,
-    sampling: Sampling,
-    size: int,
-    report: Callable[[int], object] = lambda _: None,
-) -> list[str]:
-    """Draw a policy's responses to some trajectories of a batch; see `rollouts.respond`.
-
-    Args:
-        policy: The policy.
-        tokenizer: Its tokenizer.
-        batch: Encoded trajectories.
-        rows: The indices of the trajectories to answer, (m,) int64.
-        seed: The seed of the responses.
-        sampling: How tokens are drawn.
-        size: The number of responses that are drawn at a time.
-        report: A function that is called after each draw, with the number of responses in this draw.
-
-    Returns:
-        m texts in the order of `rows`. Each run of white space in a text is one space.
-    """
-    order = np.argsort(batch.condition_lengths[rows], kind="stable")
-    tokens, mask, _ = respond(policy, batch, rows[order], (seed, 0), sampling, size, report)
-    texts = [" ".join(tokenizer.decode(said[seen]).split()) for said, seen in zip(tokens, mask, strict=True)]
-    return [texts[i] for i in np.argsort(order)]
-
-
-def measured_units(tokenizer: Tokenizer, batch: Batch) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Compute `tokens`, `words` and `cut` of `Likelihoods` for the responses of a batch."""
-    tokens = batch.response_lengths.astype(np.int64)
-    rows = [row[mask] for row, mask in zip(batch.response, batch.response_mask, strict=True)]
-    cut = np.array([row[-1] != tokenizer.end for row in rows], bool)
-    counts = np.array([len(metrics.words(tokenizer.decode(row))) for row in rows], np.int64)
-    return tokens, counts + ~cut, cut

@@ -17,7 +17,7 @@ from gail_tf.config import GAILConfig
 from gail_tf.data.samples import Samples
 from gail_tf.data.tokenizer import Tokenizer
 from gail_tf.data.trajectories import Trajectory
-from gail_tf.evaluation.measure import measured_units
+from gail_tf.evaluation.responses import measured_units
 from gail_tf.imitation.maximum_likelihood import Perplexity
 from gail_tf.policies.base import LanguagePolicy
 from gail_tf.training.run_folder import GAILRun

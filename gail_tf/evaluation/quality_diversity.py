@@ -20,8 +20,9 @@ from gail_tf.data.dataset import Data
 from gail_tf.data.trajectories import Trajectory
 from gail_tf.evaluation import estimate, mauve, metrics
 from gail_tf.evaluation.comparability import refuse_incomparable, system_of
-from gail_tf.evaluation.measure import MAUVE_TEXTS, respond_to
+from gail_tf.evaluation.measure import MAUVE_TEXTS
 from gail_tf.evaluation.outside_model import OutsideModel, refuse_own_model
+from gail_tf.evaluation.responses import respond_to
 from gail_tf.evaluation.selection import SELECTIONS, Selector, speakers_of
 from gail_tf.evaluation.sentence_encoder import SentenceEncoder
 from gail_tf.evaluation.systems import name

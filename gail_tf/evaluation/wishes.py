@@ -13,7 +13,7 @@ from gail_tf.agent import GAILAgent
 from gail_tf.data.batches import Batch
 from gail_tf.data.listening import VALUES, Profile, profile_of
 from gail_tf.evaluation import estimate, metrics
-from gail_tf.evaluation.measure import respond_to
+from gail_tf.evaluation.responses import respond_to
 from gail_tf.evaluation.results_file import Options
 from gail_tf.imitation.maximum_likelihood import Perplexity
 from gail_tf.training.run_folder import GAILRun

@@ -1,9 +1,9 @@
 """The base class of causal language models in Keras 3, which read whole sequences, or token by token with a cache.
 
-A language model has two functional models with the same layers. `whole` reads complete sequences, which may be padded
-on either side. `stepwise` reads one more token of each sequence and finds the keys and values of the earlier tokens in
-a cache of fixed size. Both return hidden states. The method `logits` computes logits from them, only at the positions
-where logits are needed.
+A language model has two functional models with the same layers (`functional_models.py`). `whole` reads complete
+sequences, which may be padded on either side. `stepwise` reads one more token of each sequence and finds the keys and
+values of the earlier tokens in a cache of fixed size. Both return hidden states. The method `logits` computes logits
+from them, only at the positions where logits are needed.
 
 Shapes: B sequences, T tokens, C places in the cache, E the width of a hidden state, V the size of the vocabulary, K
 heads of keys and values, D the width of a head.
@@ -17,7 +17,10 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from gail_tf.models.functional_models import stepwise_model, whole_model
 from gail_tf.models.language_model_config import LanguageModelConfig
+from gail_tf.models.masks import causal_mask, positions_of
+from gail_tf.models.pretrained_base import Base
 from gail_tf.models.projection import Adapters, Projection
 from gail_tf.models.transformer import Initial, dtype_policy
 from glove.text_files import counted
@@ -37,37 +40,6 @@ class Kernels(NamedTuple):
 
     output: tf.Tensor
     blocks: list[list[tf.Tensor]]
-
-
-class Base(NamedTuple):
-    """A pretrained network, whose files hold the frozen weights that a bot or a run does not store itself.
-
-    Attributes:
-        name: A folder, a file, the name of a known model, or a name on the Hub.
-        sha256: The SHA-256 of the weights, by which the files are recognised.
-        rows: The number of rows in the network's tables that belong to tokens of its own tokenizer.
-    """
-
-    name: str
-    sha256: str
-    rows: int
-
-    @classmethod
-    def of(cls, facts: Any) -> "Base | None":
-        """Make a base from values that were read from JSON: an object of the three attributes, or None.
-
-        Returns:
-            The base, or None if `facts` is None.
-
-        Raises:
-            ValueError: The values are not the attributes of a base.
-        """
-        if facts is None:
-            return None
-        kinds = {"name": str, "sha256": str, "rows": int}
-        if not isinstance(facts, dict) or {name: type(value) for name, value in facts.items()} != kinds:
-            raise ValueError(f"the base does not have exactly the values {', '.join(kinds)}")
-        return cls(**facts)
 
 
 class LanguageModel(abc.ABC):
@@ -123,45 +95,19 @@ class LanguageModel(abc.ABC):
             [adapters if i >= first_adapted else None for i in range(config.depth)], initial, policy, shared
         )
 
-        # Functional model: whole sequences
-        tokens = keras.Input((None,), dtype="int32", name="tokens")
-        positions = keras.Input((None,), dtype="int32", name="positions")
-        visible = keras.Input((None, None), dtype="bool", name="visible")  # (B, T, T)
-        seeds = keras.Input((2,), dtype="int32", name="seeds")
-        h, written = self.embeddings(tokens, positions, seeds=seeds), []  # (B, T, E)
-        placed = self._of_positions(positions)
-        for i, block in enumerate(self.blocks):
-            if adapted and i == first_adapted:
-                h = keras.ops.stop_gradient(h)  # the layers below have no adapters and do not learn
-            h, *memory = block(h, visible, seeds=seeds, **placed)
-            written.append(memory)
         name = config.title.lower().replace("-", "")
-        self.whole = keras.Model([tokens, positions, visible, seeds], [self.last_norm(h), written], name=name)
-
-        # Functional model: one more token of each sequence
-        token = keras.Input((1,), dtype="int32", name="token")
-        position = keras.Input((1,), dtype="int32", name="position")
-        visible = keras.Input((1, None), dtype="bool", name="visible")  # (B, 1, C)
-        place = keras.Input(batch_shape=(), dtype="int32", name="place")
-        heads, size = config.cache_frame
-        cache = [
-            [
-                keras.Input((heads, None, size), dtype=self._compute_dtype, name=f"{name}_{i}")
-                for name in ("keys", "values")
-            ]
-            for i in range(config.depth)
-        ]
-        kernels = [
-            [keras.Input(batch_shape=part.kernel.shape, dtype=self._compute_dtype) for part in block.projections]
-            for block in self.blocks
-        ]
-        h, written = self.embeddings(token, position), []  # (B, 1, E)
-        placed = self._of_positions(position)
-        for block, memory, given in zip(self.blocks, cache, kernels, strict=True):
-            h, *memory = block(h, visible, memory=memory, place=place, kernels=given, **placed)
-            written.append(memory)
-        inputs = [token, position, visible, place, cache, kernels]
-        self.stepwise = keras.Model(inputs, [self.last_norm(h), written], name=f"{name}_stepwise")
+        self.whole = whole_model(
+            self.embeddings, self.blocks, self.last_norm, self._of_positions, first_adapted if adapted else None, name
+        )
+        self.stepwise = stepwise_model(
+            self.embeddings,
+            self.blocks,
+            self.last_norm,
+            self._of_positions,
+            config.cache_frame,
+            self._compute_dtype,
+            f"{name}_stepwise",
+        )
 
     @abc.abstractmethod
     def _make_layers(
@@ -405,14 +351,3 @@ class LanguageModel(abc.ABC):
             for name, values in self.merged().items()
             for part, tensor in zip(self.names_in_files(name), self.to_file(name, values), strict=True)
         }
-
-
-def positions_of(mask: tf.Tensor) -> tf.Tensor:
-    """Count the tokens before each token: (B, T) bool -> (B, T) int32. Padding on the left gets 0."""
-    return tf.maximum(tf.cumsum(tf.cast(mask, tf.int32), axis=1) - 1, 0)
-
-
-def causal_mask(mask: tf.Tensor) -> tf.Tensor:
-    """Make the mask by which each token attends to itself and the tokens before it: (B, T) bool -> (B, T, T) bool."""
-    places = tf.range(tf.shape(mask)[1])
-    return (places[None, :, None] >= places) & mask[:, None]

@@ -26,7 +26,8 @@ from gail_tf.data.source import Source
 from gail_tf.data.tokenizer import Tokenizer
 from gail_tf.data.trajectories import Trajectory, split
 from gail_tf.models.architectures import make_network
-from gail_tf.models.language_model import Base, LanguageModel
+from gail_tf.models.language_model import LanguageModel
+from gail_tf.models.pretrained_base import Base
 from gail_tf.training.run_folder import GAILRun
 from gail_tf.training.session import GAILSession
 from glove.text_files import BadLines, counted, one_line

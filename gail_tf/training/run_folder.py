@@ -29,8 +29,8 @@ from gail_tf.data.trajectories import Trajectory
 from gail_tf.imitation.phases import IMITATION, schedule
 from gail_tf.models.architectures import config_of
 from gail_tf.models.hugging_face import read_config
-from gail_tf.models.language_model import Base
 from gail_tf.models.language_model_config import LanguageModelConfig
+from gail_tf.models.pretrained_base import Base
 from glove.text_files import BadLines, text_lines
 from keras_gca.engine.staged_training import pack, unpack
 from keras_gca.errors import UserError

@@ -24,7 +24,7 @@ from keras_gca.corpora.names import (
     pair_columns,
     turn_columns,
 )
-from keras_gca.engine.command_line import needs_extra
+from keras_gca.engine.loading import needs_extra
 from keras_gca.errors import UserError
 from keras_gca.storage import json_files
 

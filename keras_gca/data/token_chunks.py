@@ -21,7 +21,7 @@ import numpy as np
 from keras_gca.data.conversations import PARTS
 from keras_gca.data.token_folder import FIRST, TEST, TRAINING, VALIDATION, ShardFacts, write_shard
 from keras_gca.data.vocabulary import BEGIN_SENTENCES, Vocabulary
-from keras_gca.engine.command_line import quiet_imports
+from keras_gca.engine.loading import quiet_imports
 from keras_gca.errors import UserError
 from keras_gca.storage.atomic import replacing
 

@@ -1,23 +1,19 @@
-"""The parts that all commands share: settings as options, errors as one line, a quiet TensorFlow.
+"""The parts that all commands share: settings as options, and errors as one line.
 
 Importing this module is fast: it does not import TensorFlow.
 """
 
 import argparse
-import contextlib
 import contextvars
 import datetime
 import math
 import os
-import platform
 import sys
-import tempfile
-import threading
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from contextvars import ContextVar
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 from glove.standard_streams import show_and_read_anything
 from glove.text_files import SKIP_HINT, BadLines, VectorFileError, one_line
@@ -27,19 +23,10 @@ from keras_gca.errors import UserError
 from keras_gca.settings import Settings, field_type, naming
 from keras_gca.storage.config_file import read_settings
 
-if TYPE_CHECKING:
-    import tensorflow as tf
-
-
 Kind = TypeVar("Kind", bound=Settings)
 
 PROGRAMS = {"keras_gca": "gca", "gail_tf": "empathy-gail"}
-SAY_AFTER = 1.0  # seconds
-# Keras imports these packages if they are installed, for pictures and tables that no command uses. They take a fifth of
-# the time of its import. Plots of this project import Matplotlib later, when they are drawn.
-OPTIONAL_OF_KERAS = ("matplotlib", "pandas")
 STRATEGIES = ("none", "mirrored", "multi_worker", "tpu")  # see devices.py
-
 
 # The name of a command's parser, and the name by which the user called the command; see `commands.run`.
 _called_as: ContextVar[tuple[str, str]] = ContextVar("called_as", default=("", ""))
@@ -253,31 +240,6 @@ def add_devices(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def set_up_tensorflow(options: argparse.Namespace | None = None) -> "tf.distribute.Strategy":
-    """Import TensorFlow, and make it deterministic, so that a resumed run repeats the same bits.
-
-    Call this before anything else is done with TensorFlow.
-
-    Args:
-        options: The parsed options of `add_devices`, or None for one device.
-
-    Returns:
-        The strategy that the options choose.
-
-    Raises:
-        UserError: This machine does not have the devices that were requested.
-    """
-    with quiet_imports():
-        import tensorflow as tf
-        import tensorflow_text  # noqa: F401  (it prints start-up lines as well)
-
-        from keras_gca.engine import devices
-
-    tf.config.experimental.enable_op_determinism()
-    tf.get_logger().setLevel("ERROR")  # or TensorFlow warns that batches of different widths need separate graphs
-    return devices.make("none") if options is None else devices.make(options.strategy, options.replicas)
-
-
 def run(
     main: Callable[[list[str] | None], int],
     name: str,
@@ -320,85 +282,6 @@ def run(
         where = f"{error.filename}: " if error.filename else ""
         print(f"{name}: {where}{error.strerror or one_line(error)}", file=sys.stderr)
     return 2
-
-
-@contextlib.contextmanager
-def quiet_imports(what: str = "TensorFlow") -> Iterator[None]:
-    """Import TensorFlow and Keras without their start-up lines, and suppress such lines in this block.
-
-    TensorFlow has no setting for this: the lines go directly to the standard error of the process. If an import fails,
-    they are shown. Ctrl-C ends the process without a message. With -v, versions and devices are printed afterwards.
-
-    Args:
-        what: What is loaded. If it takes longer than SAY_AFTER seconds, a terminal shows a line that says so.
-    """
-    sys.stderr.flush()
-    kept = os.dup(2)
-    line, encoding = one_line(f"loading {what} ...") + "\n", sys.stderr.encoding or "ascii"  # None: not a file
-    saying = threading.Timer(SAY_AFTER, os.write, (kept, line.encode(encoding, "backslashreplace")))
-    if os.isatty(kept):
-        saying.start()
-    with tempfile.TemporaryFile() as held:
-        os.dup2(held.fileno(), 2)
-        try:
-            with interruption.ends_at_once():
-                with _hidden(*OPTIONAL_OF_KERAS):
-                    import tensorflow as tf  # noqa: F401
-                yield
-        except BaseException:
-            held.seek(0)
-            os.write(kept, held.read())
-            raise
-        finally:
-            saying.cancel()
-            if saying.is_alive():
-                saying.join()
-            os.dup2(kept, 2)
-            os.close(kept)
-    if reporting.is_verbose():
-        _describe_machine()
-
-
-@contextlib.contextmanager
-def _hidden(*packages: str) -> Iterator[None]:
-    """Let imports of packages fail in this block, as if they were not installed, unless they are imported already."""
-    hidden = [name for name in packages if name not in sys.modules]
-    sys.modules.update(dict.fromkeys(hidden))  # type: ignore[arg-type]  # None makes Python's import fail
-    try:
-        yield
-    finally:
-        for name in hidden:
-            sys.modules.pop(name, None)
-
-
-def _describe_machine() -> None:
-    """Print the versions and devices that a command uses; TensorFlow must be imported already."""
-    import keras
-    import numpy as np
-    import tensorflow as tf
-
-    versions = {"Python": platform.python_version(), "TensorFlow": tf.__version__, "Keras": keras.__version__}
-    versions |= {"NumPy": np.__version__, "keras-conversational-agents": __version__}
-    reporting.detail("versions: " + ", ".join(f"{name} {version}" for name, version in versions.items()))
-    devices = ", ".join(device.name.removeprefix("/physical_device:") for device in tf.config.list_physical_devices())
-    reporting.detail(f"devices:  {devices}; {os.cpu_count()} CPU cores")
-
-
-@contextlib.contextmanager
-def needs_extra(name: str) -> Iterator[None]:
-    """Import the packages of an extra in this block; the error names the extra if one is missing.
-
-    The hint in the message installs from a checkout, because the project is not on the package index.
-
-    Raises:
-        UserError: A package is not installed.
-    """
-    try:
-        yield
-    except ModuleNotFoundError as error:
-        raise UserError(
-            f"{error.name} is not installed; in a checkout of this project, pip install -e '.[{name}]' installs it"
-        ) from None
 
 
 def at_least_one(text: str) -> int:

@@ -12,9 +12,9 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import numpy as np
 from matplotlib import pyplot as plt
 
-from keras_gca.engine import command_line
+from keras_gca.engine import loading
 
-command_line.set_up_tensorflow()
+loading.set_up_tensorflow()
 
 import keras  # noqa: E402 (after the quiet imports)
 import tensorflow as tf  # noqa: E402

@@ -23,7 +23,7 @@ import numpy as np
 import tensorflow as tf
 
 from glove.cost import TimeLimit
-from keras_gca.agent import Agent, Decoding
+from keras_gca.agent import Agent
 from keras_gca.data.pairs import Pairs
 from keras_gca.engine import reporting
 from keras_gca.engine.command_line import hint
@@ -46,6 +46,7 @@ from keras_gca.evaluation.tables import Table
 from keras_gca.evaluation.variants import ADVERSARIAL, FACTORS, QUESTION
 from keras_gca.evaluation.word_model import WordModel
 from keras_gca.models import scoring
+from keras_gca.models.decoding_settings import Decoding
 from keras_gca.settings import naming
 from keras_gca.storage import json_files
 from keras_gca.storage.atomic import write_text

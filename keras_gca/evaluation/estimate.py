@@ -4,10 +4,11 @@ What is computed without the networks is not counted: BLEU, the models of words,
 """
 
 from glove.cost import Estimate
-from keras_gca.agent import Agent, Decoding
+from keras_gca.agent import Agent
 from keras_gca.data.pairs import Pairs
 from keras_gca.evaluation.judges import BATCH, EPOCHS, FOLDS
 from keras_gca.models.costs import COPIES, GRADIENT, Costs, Lengths
+from keras_gca.models.decoding_settings import Decoding
 
 
 def of_evaluation(agent: Agent, held_out: Pairs, decoding: Decoding, rate: float | None = None) -> Estimate:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 import glove
-from keras_gca.agent import Agent, Decoding
+from keras_gca.agent import Agent
 from keras_gca.data.dataset import Dataset
 from keras_gca.data.text import detokenise
 from keras_gca.data.vocabulary import UNK
@@ -23,6 +23,7 @@ from keras_gca.evaluation.judges import CrossFitted, Judging, judge
 from keras_gca.evaluation.statistics import over_runs
 from keras_gca.evaluation.tables import Cell, Table
 from keras_gca.evaluation.trigram import TrigramModel
+from keras_gca.models.decoding_settings import GREEDY, Decoding
 from keras_gca.storage.atomic import write_text
 from keras_gca.training.run_folder import GCARun
 
@@ -31,7 +32,6 @@ DISCOUNTS = (0.1, 0.75)  # NLTK's default, and one that suits small corpora bett
 BATCH = 32
 DECODING_BATCH = 128
 OWN_VECTORS = "the run's own"
-GREEDY = Decoding()
 TURNS = ("1 utterance before", "2 utterances before", "3+ utterances before")
 NEW, KNOWN = "answers that are not in training", "answers that are in training"
 

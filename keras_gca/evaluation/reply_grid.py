@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from glove.cost import TimeLimit
-from keras_gca.agent import Agent, Decoding
+from keras_gca.agent import Agent
 from keras_gca.data.pairs import Pairs
 from keras_gca.errors import UserError
 from keras_gca.evaluation import estimate, judges
@@ -17,6 +17,7 @@ from keras_gca.evaluation.quality_diversity import Part, Results, Speaker, compa
 from keras_gca.evaluation.replies import answers_to
 from keras_gca.evaluation.stored_values import StoredValues, are_texts
 from keras_gca.evaluation.word_model import WordModel
+from keras_gca.models.decoding_settings import Decoding
 from keras_gca.training.run_folder import GCARun
 
 FOLDER = "grid"  # the folder of the sampled replies, in the run folder

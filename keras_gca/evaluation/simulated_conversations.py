@@ -11,13 +11,14 @@ from typing import Any
 
 import numpy as np
 
-from keras_gca.agent import Agent, Decoding
+from keras_gca.agent import Agent
 from keras_gca.data.dataset import Dataset
 from keras_gca.data.dull_responses import encoded
 from keras_gca.data.vocabulary import BOS, EOS, PAD
 from keras_gca.errors import UserError
 from keras_gca.evaluation import reply_metrics
 from keras_gca.evaluation.tables import Table
+from keras_gca.models.decoding_settings import Decoding
 from keras_gca.training.run_folder import GCARun
 from keras_gca.training.simulation import Openings, Simulated, openings, simulate
 

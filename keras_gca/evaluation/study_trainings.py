@@ -13,7 +13,7 @@ from typing import Any
 import tensorflow as tf
 
 from glove.cost import Estimate, TimeLimit
-from keras_gca.config import AFTER_LINE_3, Config
+from keras_gca.config import Config
 from keras_gca.data.dataset import prepare
 from keras_gca.data.source import Source
 from keras_gca.engine import reporting
@@ -21,6 +21,7 @@ from keras_gca.evaluation.decoding_grid import Setting
 from keras_gca.evaluation.variants import BACKWARD, CELLS, DIALOGUE_REWARDS, TEACHER_FORCED, VARIANTS
 from keras_gca.storage.run_folder import CHECKPOINT
 from keras_gca.training import pipeline
+from keras_gca.training.after_line_3 import AFTER_LINE_3
 from keras_gca.training.estimate import estimate
 from keras_gca.training.run_folder import GCARun
 from keras_gca.training.schedule import schedule

@@ -16,11 +16,12 @@ import tensorflow as tf
 from keras_gca.data.text import BEFORE_NUMBERS, SENTENCE_ENDS, is_attached, tokens_of, written
 from keras_gca.data.vocabulary import BOS, EOS, PAD, SPECIAL_TOKENS, UNK, Vocabulary
 from keras_gca.models.context_changes import THRESHOLD, ChangeDetector
-from keras_gca.models.decoding import Decoder
+from keras_gca.models.decoding_steps import DecodingSteps
 from keras_gca.models.forward import PrefixDiscriminator
 from keras_gca.models.networks import WHITE, GenerativeConversationalAgent
 from keras_gca.models.rows import last_rows, rows_of
 from keras_gca.models.scoring import TIE
+from keras_gca.models.token_by_token import TokenByToken
 
 
 class TextReplies(tf.Module):
@@ -51,7 +52,7 @@ class TextReplies(tf.Module):
         self._whole_answers, self._detector = whole_answers, detector
         self._sizes = judge.sizes
         self._may_say_unknown = SPECIAL_TOKENS[UNK] in vocabulary.surfaces
-        self._decoders = [_PlainDecoder(gca) for gca in generators]
+        self._steps = [DecodingSteps(gca, xla=False) for gca in generators]
         self._judge = PrefixDiscriminator.of(judge)
         # A SavedModel stores only variables that attributes of the module hold.
         used = [variable for gca in generators for variable in gca.variables(*WHITE, *gca.yellow)]
@@ -91,8 +92,9 @@ class TextReplies(tf.Module):
         """
         encoded = self.encode(contexts)
         answers, log_probabilities, log_scores = [], [], []
-        for decoder in self._decoders:
-            answer, log_probability, _ = decoder.decode_greedily(encoded, decoder.forbidden(self._may_say_unknown))
+        for steps in self._steps:
+            forbidden = steps.forbidden(self._may_say_unknown)
+            answer, log_probability, _ = TokenByToken(steps).decode_greedily(encoded, forbidden)
             answers.append(answer)
             log_probabilities.append(log_probability)
             log_scores.append(self._log_score(encoded, answer))
@@ -191,13 +193,6 @@ class TextReplies(tf.Module):
         no = tf.fill([count], False)
         state = (1, tf.fill([count], ""), ~no, no, ~no)
         return tf.while_loop(lambda t, *_: t < tf.shape(answers)[1], step, state)[1]
-
-
-class _PlainDecoder(Decoder):
-    """A decoder without `relu_sparse_matmul`, which is fast only as an XLA program."""
-
-    def _token_logits(self, y_h: tf.Tensor) -> tf.Tensor:
-        return self._generator.token_logits(y_h)
 
 
 @contextlib.contextmanager

@@ -11,10 +11,11 @@ from pathlib import Path
 
 from nltk.tokenize import NLTKWordTokenizer
 
-from keras_gca.agent import Agent, Decoding
+from keras_gca.agent import Agent
 from keras_gca.config import Config
 from keras_gca.data.pickled_vocabulary import VOCABULARY, read_vocabulary
 from keras_gca.errors import UserError
+from keras_gca.models.decoding_settings import Decoding
 from keras_gca.original.weights import (
     DISCRIMINATOR,
     GENERATORS,

@@ -5,7 +5,7 @@ import socket
 from collections.abc import Sequence
 from pathlib import Path
 
-from keras_gca.engine import command_line
+from keras_gca.engine import command_line, loading
 from keras_gca.errors import UserError
 from keras_gca.safety.crisis import FIRST_USE_NOTICE
 from keras_gca.serving.calibration import Calibration
@@ -132,7 +132,7 @@ def listen(options: argparse.Namespace, path: Path) -> socket.socket | None:
     """
     if not options.web:
         return None
-    with command_line.needs_extra("web"):
+    with loading.needs_extra("web"):
         from keras_gca.serving import local_server
 
     listening = local_server.listen(options.host, options.port)
@@ -167,7 +167,7 @@ def serve(
     Returns:
         The exit status.
     """
-    with command_line.needs_extra("web"):
+    with loading.needs_extra("web"):
         from keras_gca.serving.access import make_token
         from keras_gca.serving.completions import add_completions
         from keras_gca.serving.local_server import LocalServer, addresses, serve_until_stopped

@@ -4,7 +4,7 @@ import argparse
 import functools
 from typing import TYPE_CHECKING
 
-from keras_gca.engine import command_line
+from keras_gca.engine import loading
 from keras_gca.errors import UserError
 from keras_gca.storage.live_files import QUESTIONS, checked_questions
 
@@ -64,7 +64,7 @@ def watching(options: argparse.Namespace) -> "Watching | None":
         raise UserError(
             "--watch: not for a training run of several processes; python -m keras_gca.watch RUN shows its curves"
         )
-    with command_line.needs_extra("web"):
+    with loading.needs_extra("web"):
         from keras_gca.serving import live_page
     return functools.partial(live_page.showing, listening=live_page.take_port(options.watch_port), questions=questions)
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from glove.text_files import BadLines, counted
 from keras_gca.data.conversations import FORMATS, read_conversations
 from keras_gca.data.source import EMBEDDED
-from keras_gca.engine import command_line, reporting
+from keras_gca.engine import command_line, loading, reporting
 from keras_gca.errors import UserError
 from keras_gca.survey.questionnaire import DIALOGUES, LINES, Survey
 from keras_gca.survey.votes import MARKS_PER_MINUTE, Votes
@@ -78,8 +78,9 @@ def _make(options: argparse.Namespace) -> int:
     conversations = read_conversations(options.data, options.format, bad) if options.data else None
     if bad.counts:
         print(bad.summary())
-    with command_line.quiet_imports():
-        from keras_gca.agent import Agent, Decoding
+    with loading.quiet_imports():
+        from keras_gca.agent import Agent
+        from keras_gca.models.decoding_settings import Decoding
         from keras_gca.survey.dialogues import Model, all_lines, make_survey
 
     agents = [Agent.load(path) for path in options.bots]
@@ -135,7 +136,7 @@ def _held_out(options: argparse.Namespace, agent: "Agent", utterances: int) -> t
 
 def _serve(options: argparse.Namespace) -> int:
     survey = Survey.read(options.survey)
-    with command_line.needs_extra("web"):
+    with loading.needs_extra("web"):
         from keras_gca.serving.access import make_token
         from keras_gca.serving.local_server import EVERYWHERE, addresses, make_local_server, serve_until_stopped
         from keras_gca.survey.server import create_app
@@ -156,7 +157,7 @@ def _serve(options: argparse.Namespace) -> int:
 
 def _print(options: argparse.Namespace) -> int:
     survey = Survey.read(options.survey)
-    with command_line.needs_extra("web"):
+    with loading.needs_extra("web"):
         from keras_gca.survey.paper_form import write_forms
     for path in write_forms(survey, options.folder):
         print(f"wrote {path}")
@@ -168,7 +169,7 @@ def _print(options: argparse.Namespace) -> int:
 
 def _import(options: argparse.Namespace) -> int:
     survey = Survey.read(options.survey)
-    with command_line.needs_extra("web"):
+    with loading.needs_extra("web"):
         from keras_gca.survey.paper_form import read_form
 
     names = [path.stem for path in options.forms]
@@ -193,7 +194,7 @@ def _count(options: argparse.Namespace) -> dict[str, Any]:
     ballots = Votes.open(options.votes, survey).ballots()
     if not len(ballots):
         raise UserError(f"{options.votes}: there are no votes yet")
-    with command_line.needs_extra("web"):
+    with loading.needs_extra("web"):
         from keras_gca.evaluation import provenance
         from keras_gca.survey import report, tables
     results = tables.tabulate(survey, ballots, options.seed)

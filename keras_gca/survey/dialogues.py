@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 
 from glove.text_files import counted
-from keras_gca.agent import Agent, Decoding
+from keras_gca.agent import Agent
 from keras_gca.data.conversations import Conversation
 from keras_gca.data.pairs import Pairs, frame_answers, make_pairs, without_speakers
 from keras_gca.errors import UserError
 from keras_gca.models import scoring
+from keras_gca.models.decoding_settings import Decoding
 from keras_gca.survey.questionnaire import Line, MachineAnswer, Survey
 
 BATCH = 64  # lines that are answered at a time

@@ -13,11 +13,12 @@ import tensorflow as tf
 
 import glove
 from glove.text_files import SKIP_HINT, BadLines, counted, one_line
-from keras_gca.agent import SHOWN_SPEAKERS, Agent
+from keras_gca.agent import Agent
 from keras_gca.config import Config
 from keras_gca.data.conversations import Conversation
 from keras_gca.data.dataset import Dataset, prepare
 from keras_gca.data.source import Source
+from keras_gca.data.speakers import SHOWN_SPEAKERS
 from keras_gca.data.token_folder import is_token_folder
 from keras_gca.data.token_pairs import TokenPairs
 from keras_gca.data.vocabulary_choice import all_too_rare, given_words
@@ -117,7 +118,7 @@ def start_from(
 
     Args:
         first: The folder of the other run.
-        changes: The settings that differ from those of the other run; only those in `config.AFTER_LINE_3` may differ.
+        changes: The settings that differ from those of the other run; only those of `after_line_3` may differ.
         run: The folder to create.
         strategy: The strategy that `devices.make` returned, or None for one device.
         minutes: The time limit in minutes, counted from now, after which the training stops as if Ctrl-C had been

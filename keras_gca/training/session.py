@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from keras_gca.agent import CHAT, CHAT_BEAM, Agent, save_bot
+from keras_gca.agent import Agent
+from keras_gca.bot import Bot
 from keras_gca.config import Config
 from keras_gca.data.dataset import Dataset
 from keras_gca.data.pairs import Pairs
@@ -13,6 +14,7 @@ from keras_gca.engine.command_line import hint
 from keras_gca.engine.session import Session
 from keras_gca.engine.staged_training import Event
 from keras_gca.engine.variables import assign
+from keras_gca.models.decoding_settings import CHAT, CHAT_BEAM
 from keras_gca.models.networks import WHITE, build
 from keras_gca.serving.live_view import record
 from keras_gca.serving.terminal import print_answers
@@ -145,7 +147,7 @@ class GCASession(Session):
         assign(gca.variables(*WHITE, *gca.yellow), live)
         self.run.write_weights("discriminator", gca.discriminator)
         green = [variable.numpy() for variable in gca.variables(*WHITE, *gca.green)]
-        save_bot(self.run.bot, training.config, self.vocabulary, generators, green, detector=self.detector)
+        Bot(training.config, self.vocabulary, generators, green, self.detector).write(self.run.bot)
 
     def summarise(self) -> None:
         """Print the held-out perplexity, and the share of tokens of H and M that the discriminator recognises."""

@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 
 from gail_tf import chat
-from gail_tf.agent import GAILAgent, Replying
+from gail_tf.agent import GAILAgent
 from gail_tf.data.listening import Profile
+from gail_tf.policies.answers import answer_of
+from gail_tf.policies.replying import Replying
 from keras_gca.safety.crisis import FIRST_USE_NOTICE, NOTE
 from keras_gca.serving.protocol import Answer
 from keras_gca.serving.shared_batches import SharedBatches
@@ -100,7 +102,7 @@ def test_a_response_without_its_end_was_cut(ended, bot):
     agent = GAILAgent.load(bot)
     tokens = np.array([5, 6, agent.tokenizer.end if ended else 7])
     logs = np.log(np.array([0.5, 0.5, 0.5], np.float32))
-    assert agent._answer("imitation", "text", tokens, np.ones(3, bool), logs, logs).ended == ended
+    assert answer_of(agent.tokenizer, "imitation", "text", tokens, np.ones(3, bool), logs, logs).ended == ended
 
 
 # Calibration

@@ -7,8 +7,9 @@ import socket
 import pytest
 
 from keras_gca import chat
-from keras_gca.agent import CHAT, Agent, Decoding
+from keras_gca.agent import Agent
 from keras_gca.engine import command_line
+from keras_gca.models.decoding_settings import CHAT, Decoding
 from keras_gca.safety.crisis import FIRST_USE_NOTICE
 from keras_gca.serving import local_server, shared_batches, web
 from tests.factories.gca import make_agent, write_run

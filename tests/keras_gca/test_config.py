@@ -3,8 +3,9 @@ import re
 
 import pytest
 
-from keras_gca.config import PRESETS, Config
+from keras_gca.config import Config
 from keras_gca.errors import UserError
+from keras_gca.presets import PRESETS
 from keras_gca.settings import check_sampling
 
 

@@ -81,7 +81,7 @@ def test_keras_and_tensorflow_load_it_and_reply_as_the_agent(kind, tmp_path, cap
 
     draw = np.random.default_rng(0)
     tokens = draw.integers(4, len(agent.vocabulary), (3, agent.longest), dtype=np.int32)
-    padding = agent._judging.padding
+    padding = agent.networks.judging.padding
     tokens[0, :3] = tokens[1, -2:] = padding
     peer = loaded_elsewhere(out, HISTORIES, tokens, tmp_path)
     expected = [agent.answers(history)[0] for history in HISTORIES]
@@ -89,7 +89,7 @@ def test_keras_and_tensorflow_load_it_and_reply_as_the_agent(kind, tmp_path, cap
     np.testing.assert_allclose(peer["score"], [answer.score for answer in expected], rtol=1e-4)
     np.testing.assert_allclose(peer["probability"], [answer.probability for answer in expected], rtol=1e-3)
     for name in agent.generators:
-        drawn = agent._decoders[name].gca.generator([tokens, tokens[:, ::-1]])
+        drawn = agent.networks.decoders[name].gca.generator([tokens, tokens[:, ::-1]])
         np.testing.assert_allclose(peer["probabilities"][name], drawn, atol=1e-5)
     again = Agent.load(out / "bot.h5")
     assert [again.reply(history) for history in HISTORIES] == peer["reply"]
@@ -138,7 +138,7 @@ WRITTEN = [*WORDS, "i'd", "ibm", "école", "iphone", "$", "5", "!", "'s", "n't",
 def test_the_graph_writes_text_as_python_does():
     agent = make_agent(WRITTEN)
     agent.vocabulary.surfaces.update(SURFACES)
-    gca = agent._judging
+    gca = agent.networks.judging
     replies = TextReplies([gca], gca, agent.vocabulary, "split", 2, whole_answers=False)
     draw = np.random.default_rng(3)
     answers = draw.integers(1, len(agent.vocabulary), (300, 12)).astype(np.int32)
@@ -151,7 +151,7 @@ def test_the_graph_writes_text_as_python_does():
 
 def test_the_graph_reads_the_last_utterances_and_tokens_as_the_agent_does():
     agent = make_agent()
-    gca = agent._judging
+    gca = agent.networks.judging
     replies = TextReplies([gca], gca, agent.vocabulary, "split", 2, whole_answers=False)
     contexts = ["", "Hello", "hello\nthere\nTom", "Hello\r\nthere, zyzzyva", "how are you " * 20, " \n fine \n"]
     read = [

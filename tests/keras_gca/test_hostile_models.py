@@ -187,7 +187,7 @@ def test_no_network_is_made_of_settings_that_ask_for_more_than_the_file_holds(bo
     facts["config"]["sentence_embedding_size"] = 1000
     write_arrays(tmp_path / "bot.h5", arrays, facts)
     made = []
-    monkeypatch.setattr("keras_gca.agent.build", lambda *arguments: made.append(arguments))
+    monkeypatch.setattr("keras_gca.models.trained_networks.build", lambda *arguments: made.append(arguments))
     with pytest.raises(UserError, match="numbers, but the settings require"):
         Agent.load(tmp_path / "bot.h5")
     assert not made

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from keras_gca import train
-from keras_gca.config import AFTER_LINE_3
 from keras_gca.storage.arrays import read_arrays
 from keras_gca.training import pipeline
+from keras_gca.training.after_line_3 import AFTER_LINE_3
 from keras_gca.training.run_folder import GCARun
 from keras_gca.training.session import GCASession
 from tests.factories.commands import SMALL_GCA, train_here

@@ -7,7 +7,6 @@ import tensorflow as tf
 from gail_tf.models import hugging_face
 from gail_tf.models.gpt2 import GPT2
 from gail_tf.models.gpt2_config import GPT2Config
-from gail_tf.models.language_model import positions_of
 from gail_tf.models.projection import Adapters
 from keras_gca.engine.random import sample_seeds
 from keras_gca.errors import UserError
@@ -48,11 +47,6 @@ def test_logits_through_the_cache_are_those_of_pytorch(torch_folder):
         hidden, cache = gpt2.step(tokens[:, i], places.sum(1) - 1, places, cache, i, gpt2.kernels())
         np.testing.assert_allclose(gpt2.logits(hidden), expected[:, i], atol=1e-4)
     assert all(each.shape == (4, 2, capacity, 8) for each in tf.nest.flatten(cache))
-
-
-def test_positions():
-    mask = np.array([[0, 0, 1, 1, 1], [1, 1, 1, 0, 0], [1, 1, 1, 1, 1]], bool)
-    np.testing.assert_array_equal(positions_of(mask), [[0, 0, 0, 1, 2], [0, 1, 2, 2, 2], [0, 1, 2, 3, 4]])
 
 
 def test_continuations_that_share_a_beginning_are_those_read_apart(gpt2):

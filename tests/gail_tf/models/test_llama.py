@@ -8,7 +8,6 @@ import tensorflow as tf
 
 from gail_tf.models import hugging_face
 from gail_tf.models.architectures import config_of
-from gail_tf.models.language_model import causal_mask, positions_of
 from gail_tf.models.llama import Llama
 from gail_tf.models.llama_config import LlamaConfig
 from gail_tf.models.projection import Adapters
@@ -189,9 +188,3 @@ def test_old_files_name_theta_at_the_top():
     assert config.rope_theta == 100.0
     old = {"model_type": "llama", **SIZES, "rope_scaling": {"type": "llama3", **LLAMA_3}}
     assert LlamaConfig.from_hugging_face(old).rope_scaling.factor == 8.0
-
-
-def test_positions_and_masks_of_padded_rows():
-    mask = np.array([[False, True, True], [True, True, False]])
-    np.testing.assert_array_equal(positions_of(mask), [[0, 0, 1], [0, 1, 1]])
-    assert causal_mask(mask).numpy()[0].tolist() == [[False] * 3, [False, True, False], [False, True, True]]

@@ -1,6 +1,6 @@
 import pytest
 
-from keras_gca.engine import command_line
+from keras_gca.engine import command_line, loading
 from keras_gca.errors import UserError
 
 
@@ -28,4 +28,4 @@ def test_devices_that_are_not_there(arguments, tf_config, message, monkeypatch):
     parser = command_line.Parser("train")
     command_line.add_devices(parser)
     with pytest.raises(UserError, match=message):
-        command_line.set_up_tensorflow(parser.parse_args(arguments))
+        loading.set_up_tensorflow(parser.parse_args(arguments))

@@ -9,7 +9,7 @@ import pytest
 
 from keras_gca import studies
 from keras_gca.agent import Agent
-from keras_gca.config import AFTER_LINE_3, Config
+from keras_gca.config import Config
 from keras_gca.data.pairs import Pairs, frame_answers, pad_contexts
 from keras_gca.data.source import Source
 from keras_gca.errors import UserError
@@ -29,6 +29,7 @@ from keras_gca.evaluation.word_model import WordModel
 from keras_gca.storage import json_files
 from keras_gca.storage.run_folder import CHECKPOINT
 from keras_gca.training import pipeline
+from keras_gca.training.after_line_3 import AFTER_LINE_3
 from keras_gca.training.run_folder import GCARun
 
 FIRST, SECOND = "author_greedy_linear_squared", "human_sampled_hidden_log"

@@ -86,7 +86,7 @@ def test_candidates_carry_the_probabilities_of_all_three_networks(agent):
     reverse = Agent(agent.config, agent.vocabulary, {"b": networks["teacher_forcing"]}, agent.discriminator)
     found = reranking.candidates(agent, "teacher_forcing", language_model, reverse, pairs, width=4)
     assert found["answers"].shape == (3, 4, 9)
-    forward, alone, turned = (Equations(each._decoders[name].gca) for each, name in
+    forward, alone, turned = (Equations(each.networks.decoders[name].gca) for each, name in
                               ((agent, "teacher_forcing"), (language_model, "a"), (reverse, "b")))  # fmt: skip
     best = agent.decode("teacher_forcing", pairs.contexts, Decoding(beam=4)).answers
     np.testing.assert_array_equal(found["answers"][:, 0], best)

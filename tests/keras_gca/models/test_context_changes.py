@@ -96,7 +96,7 @@ def test_an_agent_and_its_graph_read_what_follows_the_last_change(encoder):
     encoded = agent.encode_contexts(histories)
     read = [agent.vocabulary.decode_context(row) for row in encoded]
     assert read == [["there"], ["there", "tom"], ["hello"], ["hello", "hello", "i", "hello", "fine"]]
-    gca = agent._judging
+    gca = agent.networks.judging
     replies = TextReplies([gca], gca, agent.vocabulary, "split", 3, whole_answers=False, detector=agent.detector)
     texts = tf.constant(["\n".join(history) for history in histories])
     np.testing.assert_array_equal(replies.encode(texts), encoded)

@@ -5,8 +5,7 @@ import pytest
 import tensorflow as tf
 
 from keras_gca.data.vocabulary import BOS, EOS, PAD, UNK
-from keras_gca.engine.nucleus import FORBIDDEN
-from keras_gca.models.decoding import Decoder, keep_likeliest
+from keras_gca.models.decoding import Decoder
 from keras_gca.models.networks import GenerativeConversationalAgent, Sizes
 from tests.factories.gca import LENGTH, VOCABULARY, random_pairs
 from tests.oracles.equations import Equations, algorithm_1
@@ -114,23 +113,6 @@ def test_a_low_temperature_or_one_candidate_is_greedy(gca):
     np.testing.assert_array_equal(decoder.sample(contexts, 0, temperature=0.01).answers, greedy)
     np.testing.assert_array_equal(decoder.sample(contexts, 0, top_k=1).answers, greedy)
     np.testing.assert_array_equal(decoder.sample(contexts, 0, top_p=1e-6).answers, greedy)
-
-
-@pytest.mark.parametrize(
-    ("top_k", "top_p", "kept"),
-    [
-        (4, 1.0, [0, 1, 2, 3]),
-        (2, 1.0, [0, 2]),
-        (4, 0.5, [2]),
-        (4, 0.51, [0, 2]),
-        (4, 0.81, [0, 2, 3]),
-        (3, 0.99, [0, 2, 3]),
-    ],
-)
-def test_filters(top_k, top_p, kept):
-    scores = tf.math.log([[0.3, 0.06, 0.5, 0.14]])
-    filtered = keep_likeliest(scores, top_k, None if top_p == 1 else tf.constant(top_p)).numpy()[0]
-    assert [i for i in range(4) if filtered[i] > FORBIDDEN] == kept
 
 
 def test_a_beam_of_one_is_greedy(any_gca):

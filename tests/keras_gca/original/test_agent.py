@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_gca.agent import Agent, Answer
+from keras_gca.agent import Agent
 from keras_gca.config import Config
 from keras_gca.data.pairs import frame_answers, pad_contexts
 from keras_gca.data.pickled_vocabulary import VOCABULARY, read_vocabulary
@@ -20,6 +20,7 @@ from keras_gca.models.networks import GREEN, WHITE, YELLOW, build
 from keras_gca.models.rows import rows_of
 from keras_gca.original.agent import OriginalAgent, load, replies_by_his_rule, write
 from keras_gca.original.weights import DISCRIMINATOR, GENERATORS, original_indices, read_weights
+from keras_gca.serving.protocol import Answer
 from tests.places import reference_data
 
 GOLDEN = reference_data() / "golden" / "original_gca"
@@ -56,7 +57,7 @@ def context_of(exchange, agent):
 @pytest.mark.thorough
 def test_whole_outputs_of_figure_1_equal_the_authors(golden, reference):
     size = len(golden.vocabulary)
-    gca = golden._decoders["teacher_forcing"].gca
+    gca = golden.networks.decoders["teacher_forcing"].gca
     for case in reference["next_token"]:
         context = ours(case["context_ids"], size)[None]
         prefix = ours(case["prefix"], size)
@@ -75,7 +76,7 @@ def test_whole_outputs_of_figure_1_equal_the_authors(golden, reference):
 @pytest.mark.parametrize("name", ["teacher_forcing", "adversarial"])
 def test_answers_and_probabilities_equal_the_authors(golden, reference, name):
     size = len(golden.vocabulary)
-    decoder = golden._decoders[name]
+    decoder = golden.networks.decoders[name]
     contexts = np.concatenate([context_of(exchange, golden) for exchange in reference["exchanges"]])
     decoded = decoder.greedy(contexts)
     for row, probabilities, exchange in zip(
@@ -95,7 +96,7 @@ def test_answers_and_probabilities_equal_the_authors(golden, reference, name):
 @pytest.mark.parametrize("name", ["teacher_forcing", "adversarial"])
 def test_every_token_that_the_author_decoded_is_the_likeliest(golden, reference, name):
     """The author's program decodes 49 tokens, also after EOS. One pass over all of them gives each token again."""
-    gca = golden._decoders[name].gca
+    gca = golden.networks.decoders[name].gca
     size = len(golden.vocabulary)
     contexts = np.concatenate([context_of(exchange, golden) for exchange in reference["exchanges"]])
     buffers = ours([exchange[name]["buffer_after_49_steps"] for exchange in reference["exchanges"]], size)
@@ -203,7 +204,7 @@ def test_our_weights_survive_his_layout(agent, tmp_path):
     context = pad_contexts([[6, 7], [8], []], 6)
     for name in agent.generators:
         np.testing.assert_array_equal(
-            again._decoders[name].greedy(context).answers, agent._decoders[name].greedy(context).answers
+            again.networks.decoders[name].greedy(context).answers, agent.networks.decoders[name].greedy(context).answers
         )
     answers = frame_answers([[4, 5, 9], [3], [6, 6]], 6)
     np.testing.assert_allclose(again.judge(context, answers), agent.judge(context, answers), rtol=1e-6)
@@ -252,7 +253,7 @@ def test_his_rule_reads_the_last_reply_only_if_it_was_probable_even_after_going_
 
 
 def test_his_decoder_leaves_nothing_out_and_makes_one_token_less(agent):
-    gca = agent._decoders["adversarial"].gca
+    gca = agent.networks.decoders["adversarial"].gca
     gca.layers.decision_bot.bias.assign(np.where(np.arange(len(agent.vocabulary)) == BOS, 50, 0))
     answers = Decoder(gca).greedy(pad_contexts([[6]], 6)).answers
     assert answers[0].tolist() == [BOS] * 6 + [PAD]

@@ -95,7 +95,7 @@ def test_an_agent_reads_any_number_of_utterances_and_its_graph_reads_the_same(tm
     histories = [context.split("\n") for context in contexts]
     encoded = agent.encode_contexts(histories)
     assert encoded.shape == (4, 2 * agent.longest)
-    gca = agent._judging
+    gca = agent.networks.judging
     replies = TextReplies([gca], gca, agent.vocabulary, "split", 2, whole_answers=False)
     np.testing.assert_array_equal(replies.encode(tf.constant(contexts)), encoded)
     assert np.count_nonzero(agent.encode_contexts(histories, 3) == EOS, axis=1).tolist() == [1, 3, 1, 3]

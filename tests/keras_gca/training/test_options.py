@@ -5,12 +5,14 @@ import pytest
 import tensorflow as tf
 
 from benchmarks.original_method import per_token_samples
-from keras_gca.config import PRESETS, Config, after_line_3
+from keras_gca.config import Config
 from keras_gca.engine.random import batch_gumbel, batch_normal
 from keras_gca.engine.replicas import place
 from keras_gca.errors import UserError
 from keras_gca.models.networks import build
+from keras_gca.presets import PRESETS
 from keras_gca.training.adversarial import AdversarialTraining
+from keras_gca.training.after_line_3 import after_line_3
 from keras_gca.training.discriminator import HUMAN, MACHINE, DiscriminatorTraining
 from keras_gca.training.generator import GeneratorTraining, shown_tokens
 from keras_gca.training.learners import Learners

@@ -1,0 +1,41 @@
+"""How replies are generated: `Replying`, the settings of nucleus sampling in a chat."""
+
+from dataclasses import dataclass
+
+from gail_tf.data.listening import Profile
+from keras_gca.errors import UserError
+from keras_gca.settings import check_sampling
+
+
+@dataclass(frozen=True)
+class Replying:
+    """The settings of replies. Each policy draws responses by nucleus sampling, and the discriminator ranks them.
+
+    Args:
+        temperature: The temperature at which tokens are drawn, from 0.01 to 100. With 0 the likeliest token is taken.
+        top_p: The nucleus: tokens are drawn from the smallest set of likeliest tokens whose total probability reaches
+            this value.
+        candidates: The number of responses that each policy gives.
+        profile: What the user wishes of responses, for a bot that was trained with `--listener-profile on`; or None.
+
+    Raises:
+        UserError: A value is out of range.
+
+    Examples:
+        >>> from gail_tf import Replying
+        >>> Replying(candidates=4)
+        Replying(temperature=0.9, top_p=0.9, candidates=4, profile=None)
+    """
+
+    temperature: float = 0.9
+    top_p: float = 0.9
+    candidates: int = 1
+    profile: Profile | None = None
+
+    def __post_init__(self) -> None:
+        check_sampling(self.temperature, self.top_p, greedy=True)
+        if self.candidates < 1:
+            raise UserError(f"--candidates: {self.candidates}; at least 1 is expected")
+
+
+USUAL = Replying()

@@ -1,0 +1,27 @@
+"""Finds the speakers of a corpus, who have embeddings, by their names."""
+
+from keras_gca.data.vocabulary import Vocabulary
+from keras_gca.errors import UserError
+
+SHOWN_SPEAKERS = 20  # the number of speakers that a message names
+
+
+def speaker_named(persona: str, vocabulary: Vocabulary) -> str:
+    """Return the name of a speaker as the corpus writes it.
+
+    Args:
+        persona: The name of the speaker, whose case does not matter.
+        vocabulary: The vocabulary of a bot, with the speakers who have embeddings.
+
+    Raises:
+        UserError: No speaker has this name.
+    """
+    names = {name.casefold(): name for name in vocabulary.speakers}
+    if not names:
+        raise UserError("--persona: this bot has no speakers; train one with --persona-size")
+    if persona.casefold() not in names:
+        shown = ", ".join(vocabulary.speakers[:SHOWN_SPEAKERS])
+        more = len(names) - SHOWN_SPEAKERS
+        others = f" and {more} more" if more > 0 else ""
+        raise UserError(f"--persona: {persona!r} is not a speaker of this bot; it knows {shown}{others}")
+    return names[persona.casefold()]

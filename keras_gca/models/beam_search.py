@@ -1,0 +1,111 @@
+"""Beam search as a graph: at every step it keeps the best partial answers of each context.
+
+Shapes: B contexts; s_v tokens in the vocabulary; K, the width of the beam.
+"""
+
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from keras_gca.data.vocabulary import BOS, EOS, PAD
+from keras_gca.engine.nucleus import FORBIDDEN
+from keras_gca.models.decoding_steps import DecodingSteps
+from keras_gca.models.lstm import States
+
+
+class BeamSearch:
+    """Searches for the answers of highest probability. For use in a graph.
+
+    Args:
+        steps: The steps of a generator.
+    """
+
+    def __init__(self, steps: DecodingSteps):
+        self._steps = steps
+
+    def search_beam(
+        self,
+        contexts: tf.Tensor,
+        forbidden: tf.Tensor,
+        width: tf.Tensor,
+        length_penalty: tf.Tensor,
+        repeating: tf.Tensor,
+    ) -> list[tf.Tensor]:
+        """Search with a beam. See `Decoder.n_best`.
+
+        Each context has K = width partial answers, so the batch of the model has B K rows. The scalar `repeating` is
+        added to the log-probabilities of the tokens that `_repeating` names. Answers that have ended are continued by
+        PAD, which does not change their scores.
+        """
+        term, memory = self._steps.start(contexts)
+        count, size, length = tf.shape(contexts)[0], self._steps.sizes.vocabulary, self._steps.gca.longest_answer
+        term, memory = tf.repeat(term, width, 0), States(*(tf.repeat(part, width, 0) for part in memory))
+        only_pad = tf.one_hot([PAD], size, on_value=0.0, off_value=FORBIDDEN)  # (1, s_v)
+
+        def step(
+            t: tf.Tensor,
+            scores: tf.Tensor,
+            answers: tf.Tensor,
+            logs: tf.Tensor,
+            running: tf.Tensor,
+            memory: States,
+        ) -> tuple[Any, ...]:
+            log_p, memory = self._steps.read(t, term, answers[:, t], memory)
+            again = repeating * tf.cast(_repeating(answers, size), log_p.dtype)
+            steps = tf.where(running[:, None], log_p + forbidden + again + self._steps.forbid_end(t), only_pad)
+            totals = tf.reshape(tf.reshape(scores, [-1, 1]) + steps, [count, -1])  # (B, K s_v)
+            scores, best = tf.math.top_k(totals, width)
+            parent = tf.reshape(best // size + tf.range(count)[:, None] * width, [-1])
+            tokens = tf.reshape(best % size, [-1])
+            was_running = tf.gather(running, parent)
+            token_log = tf.where(was_running, tf.gather(tf.gather(log_p, parent), tokens, batch_dims=1), -np.inf)
+            answers = tf.concat([tf.gather(answers, parent)[:, : t + 1], tokens[:, None]], 1)
+            logs = tf.concat([tf.gather(logs, parent)[:, :t], token_log[:, None]], 1)
+            return (
+                t + 1,
+                scores,
+                answers,
+                logs,
+                was_running & (tokens != EOS),
+                States(*(tf.gather(part, parent) for part in memory)),
+            )
+
+        # All partial answers of a context are equal at first, so the first step continues only one of them.
+        scores = tf.tile(tf.where(tf.range(width) == 0, 0.0, FORBIDDEN)[None], [count, 1])
+        answers = tf.fill([count * width, 1], BOS)
+        state = (0, scores, answers, tf.zeros([count * width, 0]), tf.fill([count * width], True), memory)
+        shapes = ((), (None, None), (None, None), (None, None), (None,))
+        shapes = (*map(tf.TensorShape, shapes), States(*(tf.TensorShape([None, *part.shape[1:]]) for part in memory)))
+        steps, scores, answers, logs, _, _ = tf.while_loop(
+            lambda t, _, __, ___, running, *____: (t < length) & tf.reduce_any(running),
+            step,
+            state,
+            shape_invariants=shapes,
+        )
+        tokens = tf.math.count_nonzero(answers[:, 1:], axis=1, dtype=tf.float32)
+        ranked = scores / tf.reshape(tokens, tf.shape(scores)) ** length_penalty
+        best = tf.argsort(ranked, 1, "DESCENDING", stable=True) + tf.range(count)[:, None] * width
+        best = tf.reshape(best, [-1])
+        tokens, logs = tf.gather(answers, best)[:, 1:], tf.gather(logs, best)
+        frame = self._steps.frame(tf.transpose(tokens), tf.transpose(logs), steps)
+        return [tf.reshape(array, tf.concat([[count, width], tf.shape(array)[1:]], 0)) for array in frame]
+
+
+def _repeating(answers: tf.Tensor, size: int) -> tf.Tensor:
+    """Find the tokens that would repeat the last token, or a pair of neighbouring tokens of the partial answer.
+
+    Args:
+        answers: (N, T) int32, the tokens so far, without padding.
+        size: s_v.
+
+    Returns:
+        (N, s_v) bool.
+    """
+    last = answers[:, -1:]
+    followers = tf.concat([answers[:, 1:], last], 1)  # the token after each token; itself after the last one
+    rows = tf.repeat(tf.range(tf.shape(answers)[0])[:, None], tf.shape(answers)[1], 1)
+    counts = tf.scatter_nd(
+        tf.stack([rows, followers], 2), tf.cast(answers == last, tf.int32), [tf.shape(answers)[0], size]
+    )
+    return counts > 0

@@ -1,0 +1,101 @@
+"""How replies are generated: `Decoding`, the settings of greedy decoding, sampling and beam search.
+
+x is a context and y an answer. s_s is the largest number of tokens of a context and of a partial answer. B contexts are
+answered in one batch.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from keras_gca.errors import UserError
+from keras_gca.models.decoding import Decoded, Decoder
+from keras_gca.settings import check_sampling
+
+CHAT_BEAM = 10  # width of the beam search in a chat; after training on a small corpus, greedy decoding is less fluent
+
+
+@dataclass(frozen=True)
+class Decoding:
+    """How replies are generated: greedily (Algorithm 1) unless a temperature or a beam is given.
+
+    Args:
+        temperature: The temperature of sampling, from 0.01 to 100, or None for no sampling.
+        top_k: The number of likeliest tokens among which to sample, or None for all tokens.
+        top_p: The probability of the nucleus, above 0 and at most 1. Sampling is restricted to the smallest set of
+            likeliest tokens whose total probability reaches this value.
+        beam: The width of a beam search, whose answers are ranked by log p(y|x) / tokens^length_penalty.
+        length_penalty: The exponent in this formula. 0 favours short answers, and 1 favours long answers.
+        anti_language_model: The weight lambda of the anti-language model in a beam search, which lowers the rank of
+            answers that would fit any context; see `Decoder.beam`.
+        repeats: Whether a beam search may give the same word twice in succession, or the same two neighbouring words
+            twice.
+
+    Raises:
+        UserError: Two of the arguments exclude each other, or one is out of range.
+
+    Examples:
+        >>> from keras_gca import Decoding
+        >>> nucleus = Decoding(temperature=0.8, top_p=0.9)
+        >>> search = Decoding(beam=5, length_penalty=0.5, repeats=False)
+        >>> Decoding(temperature=0.8, beam=5)
+        Traceback (most recent call last):
+        keras_gca.errors.UserError: sampling (a temperature) and beam search exclude each other
+    """
+
+    temperature: float | None = None
+    top_k: int | None = None
+    top_p: float = 1.0
+    beam: int | None = None
+    length_penalty: float = 1.0
+    anti_language_model: float = 0.0
+    repeats: bool = True
+
+    def __post_init__(self) -> None:
+        if self.temperature is not None and self.beam is not None:
+            raise UserError("sampling (a temperature) and beam search exclude each other")
+        if self.temperature is None and (self.top_k is not None or self.top_p != 1.0):
+            raise UserError("top-k and top-p restrict sampling, which needs a temperature")
+        if self.beam is None and (self.length_penalty, self.anti_language_model, self.repeats) != (1.0, 0.0, True):
+            raise UserError(
+                "length penalty, anti-language model and repeats belong to a beam search; --beam is missing"
+            )
+        check_sampling(self.temperature, self.top_p)
+        for name, value in (("top-k", self.top_k), ("beam", self.beam)):
+            if value is not None and value < 1:
+                raise UserError(f"--{name}: {value}; at least 1 is expected")
+
+    def run(
+        self,
+        decoder: Decoder,
+        contexts: np.ndarray,
+        seed: int | Sequence[int],
+        allow_unknown: bool = False,
+        unwanted: np.ndarray | None = None,
+    ) -> Decoded:
+        """Decode a batch of contexts.
+
+        Args:
+            decoder: The decoder of a generator.
+            contexts: (B, s_s) int32, B contexts of at most s_s tokens, padded on the left.
+            seed: The seed of sampling, one for all contexts or one for each of them.
+            allow_unknown: Whether an answer may contain the unknown word.
+            unwanted: (B, s_s + 1) int32, answers that a beam search must not return; see `Decoder.beam`.
+
+        Returns:
+            The answers with their probabilities, one answer for each context.
+        """
+        if self.temperature is not None:
+            return decoder.sample(contexts, seed, self.temperature, self.top_k, self.top_p, allow_unknown=allow_unknown)
+        if self.beam is not None:
+            ranking = self.length_penalty, allow_unknown, unwanted, self.anti_language_model, self.repeats
+            return decoder.beam(contexts, self.beam, *ranking)
+        return decoder.greedy(contexts, allow_unknown=allow_unknown)
+
+
+GREEDY = Decoding()
+
+# Chosen on 120 development messages (docs/judging): among 25 ways to rank the answers of a beam, the plain
+# likelihood gave the most sensible replies.
+CHAT = Decoding(beam=CHAT_BEAM, length_penalty=0.0, repeats=False)

@@ -1,0 +1,101 @@
+"""The steps that greedy decoding, sampling and beam search share: the start, one more token, the frame of the answers.
+
+The context is encoded once, and each token costs one LSTM step.
+
+An answer does not contain PAD and BOS, and has at least one word. Therefore PAD and BOS are never chosen, and EOS is
+not chosen as the first token. The softmax still gives these tokens a probability. Algorithm 1 has no such rule, because
+its arg-max does not pick these tokens. With `original` padding no token is excluded, as in the author's program.
+
+Shapes: B contexts; s_v tokens in the vocabulary; s_s as in `sizes.py`; s_se units in the generator's LSTMs.
+"""
+
+import numpy as np
+import tensorflow as tf
+
+from keras_gca.data.vocabulary import BOS, EOS, PAD, UNK
+from keras_gca.engine.nucleus import FORBIDDEN
+from keras_gca.models.forward import PrefixGenerator
+from keras_gca.models.lstm import States, lstm_step
+from keras_gca.models.networks import GenerativeConversationalAgent
+from keras_gca.models.relu_matmul import relu_sparse_matmul
+from keras_gca.models.rows import moved_right
+
+
+class DecodingSteps:
+    """Runs the generator of a GenerativeConversationalAgent token by token. For use in a graph.
+
+    Args:
+        gca: The networks; the steps follow later changes of their weights.
+        xla: Whether `relu_sparse_matmul` may be used, which is fast only as an XLA program.
+    """
+
+    def __init__(self, gca: GenerativeConversationalAgent, xla: bool = True):
+        self.gca = gca
+        self.sizes = gca.sizes
+        self._generator = PrefixGenerator.of(gca)
+        self._xla = xla
+
+    def forbidden(self, allow_unknown: bool) -> tf.Tensor:
+        """Return a term for the log-probabilities, (s_v,) float32, that excludes tokens from the choice."""
+        excluded = [] if self.gca.original_padding else [PAD, BOS]
+        if not allow_unknown:
+            excluded.append(UNK)
+        return tf.constant([FORBIDDEN if i in excluded else 0.0 for i in range(self.sizes.vocabulary)])
+
+    def start(self, contexts: tf.Tensor) -> tuple[tf.Tensor, States]:
+        """Compute the context's term in the hidden layer, and the memory of the answer's LSTM before the first token.
+
+        The memory's parts h and c are (B, s_se). With `original` padding they are (B, steps, s_se): memory t has read
+        the paddings that precede a partial answer of t + 1 tokens.
+        """
+        generator, count = self._generator, tf.shape(contexts)[0]
+        lengths, moved = moved_right(generator.words_of(contexts))
+        personas = [] if generator.persona_bot is None else [generator.personas(contexts)]
+        inputs, lengths = generator.inputs_of_contexts(generator.embed(moved), moved, lengths)
+        if self.gca.canonical:
+            bias = tf.convert_to_tensor(generator.bot.bias)
+            term = generator.context_term(*personas) if personas else tf.tile(bias[None], [count, 1])
+            return term, generator.context_memory(inputs, lengths)
+        term = generator.context_term(tf.concat([generator.encode_contexts(inputs, lengths), *personas], 1))
+        if not self.gca.original_padding:
+            zeros = tf.zeros([count, self.sizes.sentence_embedding])
+            return term, States(zeros, zeros)
+        counts = self.sizes.sentence_length - 1 - tf.range(self.gca.longest_answer)
+        start = generator.after_paddings(generator.encoder_answer, counts)
+        return term, States(*(tf.tile(memory[None], [count, 1, 1]) for memory in start))
+
+    def read(self, t: tf.Tensor, term: tf.Tensor, tokens: tf.Tensor, memory: States) -> tuple[tf.Tensor, States]:
+        """Read one more token, and return log p of Eq. 3, (B, s_v), and the LSTM's memory after the token."""
+        memory = lstm_step(self._generator.encoder_answer, self._generator.embed(tokens), memory)
+        h = memory.h[:, t] if self.gca.original_padding else memory.h
+        return tf.nn.log_softmax(self._token_logits(self._generator.hidden_layer(term, h))), memory
+
+    def _token_logits(self, y_h: tf.Tensor) -> tf.Tensor:
+        """Compute the argument of Eq. 3's softmax: (B, hidden) -> (B, s_v).
+
+        For a single row, `relu_sparse_matmul` skips the hidden units that are zero.
+        """
+        if not self._xla or tf.config.list_physical_devices("GPU"):
+            return self._generator.token_logits(y_h)
+        layer = self._generator.decision_bot
+        return tf.cond(
+            tf.equal(tf.shape(y_h)[0], 1),
+            lambda: relu_sparse_matmul(y_h, tf.convert_to_tensor(layer.kernel)) + layer.bias,
+            lambda: self._generator.token_logits(y_h),
+        )
+
+    def forbid_end(self, t: tf.Tensor) -> tf.Tensor:
+        """Return a term for the log-probabilities, (s_v,) float32, that excludes EOS at step 0."""
+        if self.gca.original_padding:
+            return tf.zeros(self.sizes.vocabulary)
+        return tf.where(t == 0, tf.one_hot(EOS, self.sizes.vocabulary, on_value=FORBIDDEN, off_value=0.0), 0.0)
+
+    def frame(self, chosen: tf.Tensor, logs: tf.Tensor, steps: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        """Turn (T, B) tokens and logarithms of `steps` steps into answers, log p(y|x) and token probabilities."""
+        made = tf.range(tf.shape(chosen)[0])[:, None] < steps
+        tokens = tf.transpose(tf.where(made, chosen, PAD))
+        logs = tf.transpose(tf.where(made, logs, -np.inf))
+        padding = [[0, 0], [0, self.sizes.sentence_length - tf.shape(tokens)[1]]]
+        tokens, probabilities = tf.pad(tokens, padding), tf.pad(tf.exp(logs), padding)
+        total = tf.reduce_sum(tf.where(tf.math.is_inf(logs), 0.0, logs), 1)
+        return tf.pad(tokens, [[0, 0], [1, 0]], constant_values=BOS), total, probabilities

@@ -1,0 +1,109 @@
+"""Algorithm 1 as a graph: greedy decoding, and sampling, which choose one token after another.
+
+The loop ends when every answer of the batch has ended.
+
+Shapes: B contexts; s_v tokens in the vocabulary.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from keras_gca.data.vocabulary import BOS, EOS, PAD
+from keras_gca.engine.nucleus import FORBIDDEN, lowest_in_nucleus
+from keras_gca.engine.random import gumbel, sample_seeds
+from keras_gca.models.decoding_steps import DecodingSteps
+from keras_gca.models.lstm import States
+
+
+class TokenByToken:
+    """Chooses one token after another: the most probable one, or a random one. For use in a graph.
+
+    Args:
+        steps: The steps of a generator.
+    """
+
+    def __init__(self, steps: DecodingSteps):
+        self._steps = steps
+
+    def decode_greedily(self, contexts: tf.Tensor, forbidden: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        """Choose the most probable token at every step. See `Decoder.greedy`."""
+        return self._loop(contexts, forbidden, lambda log_p, _: tf.argmax(log_p, 1, output_type=tf.int32))
+
+    def draw(
+        self,
+        contexts: tf.Tensor,
+        forbidden: tf.Tensor,
+        seeds: tf.Tensor,
+        numbers: tf.Tensor,
+        temperature: tf.Tensor,
+        top_k: int | None,
+        top_p: tf.Tensor | None,
+    ) -> tuple[tf.Tensor, ...]:
+        """Sample by the Gumbel-max trick. See `Decoder.sample`.
+
+        `seeds`, (B, 2) int32, and `numbers`, (B,) int32, are those of `sample_seeds`.
+        """
+        keys = sample_seeds(seeds, numbers)
+
+        def choose(log_p: tf.Tensor, t: tf.Tensor) -> tf.Tensor:
+            scores = keep_likeliest(log_p / temperature, top_k, top_p)
+            return tf.argmax(scores + gumbel(keys, t, [self._steps.sizes.vocabulary]), 1, output_type=tf.int32)
+
+        return self._loop(contexts, forbidden, choose)
+
+    def _loop(
+        self, contexts: tf.Tensor, forbidden: tf.Tensor, choose: Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
+    ) -> tuple[tf.Tensor, ...]:
+        """Decode with choose(log_probabilities (B, s_v), step) -> tokens (B,)."""
+        term, memory = self._steps.start(contexts)
+        count = tf.shape(contexts)[0]
+        length = self._steps.gca.longest_answer
+
+        def step(
+            t: tf.Tensor,
+            tokens: tf.Tensor,
+            running: tf.Tensor,
+            memory: States,
+            chosen: tf.TensorArray,
+            logs: tf.TensorArray,
+        ) -> tuple[Any, ...]:
+            log_p, memory = self._steps.read(t, term, tokens, memory)
+            tokens = choose(log_p + forbidden + self._steps.forbid_end(t), t)
+            tokens = tf.where(running, tokens, PAD)
+            log = tf.where(running, tf.gather(log_p, tokens, batch_dims=1), -np.inf)
+            running &= tokens != EOS
+            return t + 1, tokens, running, memory, chosen.write(t, tokens), logs.write(t, log)
+
+        arrays = (
+            tf.TensorArray(tf.int32, length, element_shape=(None,)),
+            tf.TensorArray(tf.float32, length, element_shape=(None,)),
+        )
+        state = (0, tf.fill([count], BOS), tf.fill([count], True), memory, *arrays)
+        steps, _, _, _, chosen, logs = tf.while_loop(
+            lambda t, _, running, *__: (t < length) & tf.reduce_any(running), step, state
+        )
+        return self._steps.frame(chosen.stack(), logs.stack(), steps)
+
+
+def keep_likeliest(scores: tf.Tensor, top_k: int | None, top_p: tf.Tensor | None) -> tf.Tensor:
+    """Keep only the top_k likeliest tokens that also belong to the nucleus; see `engine/nucleus.py`.
+
+    Args:
+        scores: (B, s_v) float32, logarithms up to a constant.
+        top_k: the number of tokens to keep, or None to keep all. Tokens that are as likely as the last of these are
+            kept, too.
+        top_p: a scalar, the probability of the nucleus, or None to keep all tokens.
+
+    Returns:
+        (B, s_v) float32, the scores, with FORBIDDEN for the tokens that are excluded.
+    """
+    kept = scores
+    if top_k is not None:
+        kept = tf.where(scores >= tf.math.top_k(scores, top_k).values[:, -1:], kept, FORBIDDEN)
+    if top_p is not None:
+        probabilities = tf.nn.softmax(scores)
+        kept = tf.where(probabilities >= lowest_in_nucleus(probabilities, top_p), kept, FORBIDDEN)
+    return kept

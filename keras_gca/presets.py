@@ -1,0 +1,60 @@
+"""The presets `paper`, `author`, `default` and `tiny`: what each of them changes in the settings of the first paper.
+
+A departure from the paper is explained beside its value.
+"""
+
+from typing import Any
+
+PRESETS: dict[str, dict[str, Any]] = {
+    # Every number of Section 5. It gives one learning rate for the generator, which is used in lines 3, 9 and 11. The
+    # default of `machine_contexts` is the author's, and not the paper's, so that older runs keep their contexts.
+    "paper": {"machine_contexts": "utterances"},
+    # The rates and epochs of the author's adversarial programs. In everything else his programs equal the paper, except
+    # for the padding and the contractions, which are options of their own; see docs/fidelity.md.
+    "author": {
+        "generator_epochs": 4,
+        "final_epochs": 1,
+        "discriminator_learning_rate": 1e-6,
+        "generator_learning_rate": 1e-6,
+    },
+    # For the embedded corpus (25,600 pairs) on two CPU cores in a quarter of an hour; see docs/fidelity.md.
+    "default": {
+        "context_utterances": 1,
+        "minimum_count": 2,
+        "teacher_forcing_epochs": 14,
+        "teacher_forcing_learning_rate": 2.5e-3,
+        "learning_rate_decay": 0.88,
+        "batch_size": 32,
+        "hidden_size": 1024,
+        "dropout": 0.1,
+        "hidden_dropout": 0.2,
+        "context_dropout": 0.15,
+        "answer_dropout": 0.3,
+        "average_epochs": 2.0,
+        "precision": "bfloat16",
+        "adversarial_epochs": 2,
+        "machine_pairs": 2000,
+        "discriminator_epochs": 3,
+        "discriminator_learning_rate": 1e-3,
+        "generator_learning_rate": 2e-5,
+        "interleaved_learning_rate": 1e-5,
+        "adversarial_batch_size": 32,
+    },
+    # A training of seconds, for tests and for a first trial of one's own data
+    "tiny": {
+        "vocabulary_size": 500,
+        "minimum_count": 2,
+        "max_pairs": 200,
+        "word_embedding_size": 16,
+        "sentence_embedding_size": 24,
+        "discriminator_sentence_embedding_size": 24,
+        "teacher_forcing_epochs": 2,
+        "teacher_forcing_learning_rate": 1e-2,
+        "batch_size": 16,
+        "adversarial_epochs": 1,
+        "machine_pairs": 60,
+        "discriminator_epochs": 2,
+        "discriminator_learning_rate": 1e-2,
+        "adversarial_batch_size": 32,
+    },
+}

@@ -1,0 +1,55 @@
+"""The settings that may change if a run starts from another run's generator after line 3 of Algorithm 2."""
+
+from typing import Any
+
+from keras_gca.config import Config
+
+# `train --start-from` starts a run from the generator that another run had after line 3 of Algorithm 2. The new run may
+# differ from the other run in these settings only. The data do not depend on them, and line 3 is not run again.
+AFTER_LINE_3 = (
+    "discriminator_sentence_embedding_size",
+    "discriminator_hidden_size",
+    "dropout",
+    "hidden_dropout",
+    "context_dropout",
+    "answer_dropout",
+    "algorithm",
+    "adversarial_epochs",
+    "machine_pairs",
+    "self_conversation_turns",
+    "machine_contexts",
+    "machine_temperature",
+    "machine_top_p",
+    "replay",
+    "discriminator_epochs",
+    "label_smoothing",
+    "instance_noise",
+    "spectral_normalisation",
+    "generator_epochs",
+    "generator_loss",
+    "generator_tokens",
+    "gumbel_temperature",
+    "simulated_turns",
+    "curriculum_epochs",
+    "ease_of_answering_weight",
+    "information_flow_weight",
+    "semantic_coherence_weight",
+    "interleaved_epochs",
+    "final_epochs",
+    "discriminator_learning_rate",
+    "generator_learning_rate",
+    "interleaved_learning_rate",
+    "adversarial_batch_size",
+    "precision",
+    "checkpoint_minutes",
+)
+
+
+def after_line_3(preset: str) -> dict[str, Any]:
+    """Return the settings of a preset that a run takes which starts from another run's line 3 (AFTER_LINE_3).
+
+    Raises:
+        UserError: There is no such preset.
+    """
+    values = Config.preset(preset).to_values()
+    return {name: values[name] for name in AFTER_LINE_3}
