@@ -18,7 +18,7 @@ from keras_gca.data.vocabulary import BOS, EOS, PAD
 from keras_gca.errors import UserError
 from keras_gca.evaluation import reply_metrics
 from keras_gca.evaluation.tables import Table
-from keras_gca.models.decoding_settings import Decoding
+from keras_gca.models.decoding_settings import GREEDY
 from keras_gca.training.run_folder import GCARun
 from keras_gca.training.simulation import Openings, Simulated, openings, simulate
 
@@ -108,7 +108,7 @@ def _simulated(agent: Agent, generator: str, begun: Openings) -> Simulated:
     """Let a generator talk to itself for MOST_TURNS turns."""
 
     def answered(contexts: np.ndarray, turn: int) -> np.ndarray:
-        return agent.decode(generator, contexts, Decoding()).answers
+        return agent.decode(generator, contexts, GREEDY).answers
 
     return simulate(answered, begun, MOST_TURNS, agent.config.hierarchical)
 
@@ -136,11 +136,11 @@ def ends_of(simulated: Simulated, phrases: Sequence[Sequence[int]]) -> list[tupl
         For each conversation, the number of turns before the one that ends it, and one of ENDS.
     """
     special = (PAD, BOS, EOS)
-    begun = simulated.said.shape[1] - simulated.count
+    begun = simulated.said.shape[1] - simulated.length
     ends = []
     for rows in simulated.said:
         said = [row[~np.isin(row, special)].tolist() for row in rows]
-        end = simulated.count, "limit"
+        end = simulated.length, "limit"
         for turn, words in enumerate(said[begun:]):
             earlier = begun + turn - 2  # the utterance before of the same agent
             if is_dull(words, phrases):

@@ -45,7 +45,7 @@ def ease_of_answering(log_p: np.ndarray) -> np.ndarray:
     Args:
         log_p: (n, N_S, s_s), log p of each token of each dull response to each turn, NaN after the end.
     """
-    return -np.nanmean(log_p, axis=2, dtype=np.float64).mean(axis=1)
+    return -_per_token(log_p).mean(axis=1)
 
 
 def information_flow(turns: np.ndarray, earlier: np.ndarray) -> np.ndarray:
@@ -68,8 +68,12 @@ def semantic_coherence(log_p: np.ndarray, log_p_backward: np.ndarray) -> np.ndar
         log_p: (n, s_s), log p(a|x) of each token of each turn, NaN after the end.
         log_p_backward: (n, s_s), log p(q|a) of each token of q, NaN after the end.
     """
-    forward, backward = (np.nanmean(log, axis=1, dtype=np.float64) for log in (log_p, log_p_backward))
-    return forward + backward
+    return _per_token(log_p) + _per_token(log_p_backward)
+
+
+def _per_token(log_p: np.ndarray) -> np.ndarray:
+    """Compute the mean over the last axis, without NaN: (..., s_s) -> (...) float64."""
+    return np.asarray(np.nanmean(log_p, axis=-1, dtype=np.float64))
 
 
 class DialogueRewards:

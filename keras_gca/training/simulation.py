@@ -43,12 +43,12 @@ class Simulated(NamedTuple):
         pairs: n pairs, the first turns of all conversations before the second turns, and so on; `conversation` is the
             number of the conversation.
         said: (B, N_u + T, s) int32, all utterances: those of the human context, and then the turns.
-        count: T.
+        length: T.
     """
 
     pairs: Pairs
     said: np.ndarray
-    count: int
+    length: int
 
     @property
     def turns(self) -> np.ndarray:
@@ -57,10 +57,10 @@ class Simulated(NamedTuple):
 
     def earlier(self, steps: int) -> np.ndarray:
         """Return the utterance that is so many steps before each turn: (n, s) int32, padding where there is none."""
-        first = self.said.shape[1] - self.count - steps
+        first = self.said.shape[1] - self.length - steps
         before = np.pad(self.said, ((0, 0), (max(-first, 0), 0), (0, 0)), constant_values=PAD)
         start = max(first, 0)
-        return np.concatenate(list(np.moveaxis(before[:, start : start + self.count], 1, 0)))
+        return np.concatenate(list(np.moveaxis(before[:, start : start + self.length], 1, 0)))
 
 
 def openings(pairs: Pairs | TokenPairs, count: int, seed: int, config: Config, vocabulary_size: int) -> Openings:
