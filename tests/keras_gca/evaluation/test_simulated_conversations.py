@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 
 from glove.cost import TimeLimit
+from keras_gca import evaluate
 from keras_gca.data.dataset import Dataset
 from keras_gca.data.pairs import Pairs, frame_answers, pad_contexts
 from keras_gca.errors import UserError
 from keras_gca.evaluation import simulated_conversations, system_studies
+from keras_gca.evaluation.provenance import read_experiment
 from keras_gca.evaluation.simulated_conversations import ends_of, is_dull, measure, overlap, table
 from keras_gca.training.simulation import Simulated
 from tests.factories.gca import make_agent, random_pairs
@@ -82,6 +84,24 @@ def test_generators_are_measured_with_their_greedy_answers(monkeypatch):
     assert "teacher forcing" in table({"run": found}).to_text()
     with pytest.raises(UserError, match="all words of any dull response"):
         measure(make_agent(["hello", "there"]), dataset(agent))
+
+
+def test_the_command_writes_what_was_measured(tmp_path, monkeypatch, said):
+    both = "run", "--personas", "--simulated-conversations"
+    assert "--personas and --simulated-conversations measure different things" in said(evaluate.main, "evaluate", *both)
+    (tmp_path / "run").mkdir()
+    asked = []
+    systems = {"teacher_forcing": {"turns": 2.5, "distinct-1": 0.25}}
+
+    def evaluated(run, seed):
+        asked.append((run, seed))
+        return {"messages": 3, "systems": systems}
+
+    monkeypatch.setattr(simulated_conversations, "evaluate_conversations", evaluated)
+    assert evaluate.main([str(tmp_path / "run"), "--simulated-conversations", "--seed", "4"]) == 0
+    assert asked == [(tmp_path / "run", 4)]
+    written = read_experiment(tmp_path / "run" / simulated_conversations.FILE)
+    assert (written["results"]["systems"], written["seeds"]) == (systems, {"evaluation": 4})
 
 
 def test_the_study_compares_a_run_with_its_start(tmp_path, monkeypatch):
