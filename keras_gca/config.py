@@ -11,6 +11,7 @@ from keras_gca.errors import UserError
 from keras_gca.presets import PRESETS
 from keras_gca.settings import COLDEST, HOTTEST, Settings, option
 
+FIRST_TURNS = 2  # of simulated conversations, with which the curriculum of Li et al. 2016 begins
 MOST_UTTERANCES = 100  # of a hierarchical encoder, because Figures 1 and 2 have a row of tokens for each of them
 
 
@@ -175,14 +176,18 @@ class Config(Settings):
     algorithm: str = option(
         "backpropagation", "how the generator learns in line 9. backpropagation: through the frozen discriminator, "
         "token by token, as in the paper; reinforce: by a policy gradient from rewards for whole answers (Li et al. "
-        "2017)",
-        choices=("backpropagation", "reinforce"),
+        "2017); dialogue_rewards: by a policy gradient from rewards for simulated conversations, without the "
+        "discriminator (Li et al. 2016), which needs --backward",
+        choices=("backpropagation", "reinforce", "dialogue_rewards"),
     )  # fmt: skip
     adversarial_epochs: int = option(
         15, "number of adversarial iterations (line 4); 15 as in the author's program", low=0
     )
     machine_pairs: int = option(
-        7900, "N_m: number of machine-generated pairs in each adversarial iteration (line 5)", low=1
+        7900,
+        "N_m: number of machine-generated pairs in each adversarial iteration (line 5), and with --algorithm "
+        "dialogue_rewards of simulated conversations in each epoch of line 9",
+        low=1,
     )
     self_conversation_turns: int = option(
         2,
@@ -249,6 +254,35 @@ class Config(Settings):
     gumbel_temperature: float = option(
         1.0, "temperature of the Gumbel-softmax (--generator-tokens gumbel)", low=COLDEST, high=HOTTEST
     )
+    simulated_turns: int = option(
+        5,
+        "with --algorithm dialogue_rewards: largest number of answers in a simulated conversation (Li et al. 2016)",
+        low=FIRST_TURNS,
+        high=100,
+    )
+    curriculum_epochs: int = option(
+        1,
+        f"with --algorithm dialogue_rewards: simulated conversations begin with {FIRST_TURNS} answers, and have one "
+        "more after each so many epochs of line 9",
+        low=1,
+    )
+    ease_of_answering_weight: float = option(
+        0.25,
+        "lambda_1 of Li et al. 2016: weight of a low probability of dull responses to an answer (--algorithm "
+        "dialogue_rewards)",
+        low=0,
+    )
+    information_flow_weight: float = option(
+        0.25,
+        "lambda_2 of Li et al. 2016: weight of a low similarity of two turns of the same agent (--algorithm "
+        "dialogue_rewards)",
+        low=0,
+    )
+    semantic_coherence_weight: float = option(
+        0.5,
+        "lambda_3 of Li et al. 2016: weight of log p(y|x) and log p(x|y) per token (--algorithm dialogue_rewards)",
+        low=0,
+    )
     interleaved_epochs: int = option(
         1, "N_tf: epochs of teacher forcing in each adversarial iteration (line 11)", low=0
     )
@@ -306,6 +340,30 @@ class Config(Settings):
         """The number of columns in an array of contexts; speaker embeddings need one more, for the speaker's token."""
         return self.context_length + self.names_speakers
 
+    @property
+    def simulates_conversations(self) -> bool:
+        """Whether the generator learns from rewards for simulated conversations in line 9."""
+        return self.algorithm == "dialogue_rewards"
+
+    @property
+    def reward_weights(self) -> tuple[float, float, float]:
+        """lambda_1, lambda_2 and lambda_3 of Li et al. 2016."""
+        return self.ease_of_answering_weight, self.information_flow_weight, self.semantic_coherence_weight
+
+    def check_backward(self, backward: object) -> None:
+        """Check that the run of p(x|y) is given (not None) if the algorithm needs it, and only then.
+
+        Raises:
+            UserError: It is missing, or has no effect.
+        """
+        if self.simulates_conversations and backward is None:
+            raise UserError(
+                "--algorithm dialogue_rewards: the rewards need p(x|y); give --backward RUN, a run with "
+                "--predict context"
+            )
+        if not self.simulates_conversations and backward is not None:
+            raise UserError(f"--backward: --algorithm {self.algorithm} does not use p(x|y); leave it out")
+
     def check_combinations(self) -> None:
         if self.hierarchical and self.padding == "original":
             raise UserError("--encoder hierarchical: the author's program has no such encoder; use --padding masked")
@@ -326,7 +384,19 @@ class Config(Settings):
         reinforce = self.algorithm == "reinforce"
         if self.machine_top_p < 1 and self.machine_temperature is None and not reinforce:
             raise UserError("--machine-top-p: greedy answers have no nucleus; give --machine-temperature, too")
-        if reinforce and (self.generator_loss, self.generator_tokens) != ("squared", "probabilities"):
+        learns_from_rewards = reinforce or self.simulates_conversations
+        if learns_from_rewards and (self.generator_loss, self.generator_tokens) != ("squared", "probabilities"):
             raise UserError(
-                "--generator-loss, --generator-tokens: --algorithm reinforce learns from rewards; leave them out"
+                f"--generator-loss, --generator-tokens: --algorithm {self.algorithm} learns from rewards; leave them "
+                "out"
+            )
+        if self.simulates_conversations and self.predict != "answer":
+            raise UserError(
+                f"--algorithm dialogue_rewards simulates conversations, but --predict {self.predict} gives no answers; "
+                "use --predict answer"
+            )
+        if self.simulates_conversations and not any(self.reward_weights):
+            raise UserError(
+                "--ease-of-answering-weight, --information-flow-weight, --semantic-coherence-weight: all are 0; at "
+                "least one of them above 0 is expected"
             )

@@ -3,7 +3,7 @@
 import argparse
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -32,12 +32,19 @@ changes      With --subject-changes, each held-out conversation follows another 
              compared with their perplexity without the other conversation (the result is in RUN/subject_changes.json)
 personas     With --personas, the speakers of a run with --persona-size are measured: the perplexity of their answers,
              and their answers to different wordings of the same questions (the result is in RUN/personas.json)
+simulations  With --simulated-conversations, each generator talks to itself, beginning with held-out messages. The number
+             of turns before a dull response or a repetition is measured, and the diversity of the first answers (the
+             result is in RUN/simulated_conversations.json)
 ratings      With --ratings, FILE contains human ratings of responses. Each line is a JSON object with context,
              response, system and scores. Spearman's correlation and Eq. 11 show how well each measure agrees with the
              raters.
 
 The results are also written to RUN/evaluation.json.
 """
+
+
+# Measured without the other metrics, each by its own option
+ALONE = ("subject_changes", "personas", "simulated_conversations")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -47,14 +54,14 @@ def main(arguments: list[str] | None = None) -> int:
         if path is not None:
             refuse_missing(path.absolute().parent)
     refuse_missing(options.ratings)
-    chosen = [name for name in ("ratings", "subject_changes", "personas") if getattr(options, name)]
+    chosen = [name for name in ("ratings", *ALONE) if getattr(options, name)]
     if len(chosen) > 1:
         raise UserError(
             f"{' and '.join(naming([name]) for name in chosen)} measure different things; give only one of them"
         )
     command = sys.argv[1:] if arguments is None else arguments
     compute = _evaluate if options.ratings is None else _compare_with_ratings
-    if options.subject_changes or options.personas:
+    if any(getattr(options, name) for name in ALONE):
         compute = _measure_alone
     return reporting.print_results(lambda: compute(options, command), options.json)
 
@@ -93,19 +100,22 @@ def _compare_with_ratings(options: argparse.Namespace, arguments: Sequence[str])
 
 
 def _measure_alone(options: argparse.Namespace, arguments: Sequence[str]) -> dict[str, Any]:
-    """Measure changes of subject or personas for each run, write the results, and return what --json prints."""
+    """Measure what one option of ALONE names for each run, write the results, and return what --json prints."""
     with loading.quiet_imports():
-        from keras_gca.evaluation import personas, provenance, subject_changes
+        from keras_gca.evaluation import personas, provenance, simulated_conversations, subject_changes
 
     command, by_run = provenance.command_of("keras_gca.evaluate", arguments), {}
-    file, table_of = subject_changes.FILE, subject_changes.table
+    evaluated: Callable[[Path], dict[str, Any]]
     if options.personas:
-        file, table_of = personas.FILE, personas.table
+        file, table_of, evaluated = personas.FILE, personas.table, personas.evaluate_personas
+    elif options.simulated_conversations:
+        file, table_of = simulated_conversations.FILE, simulated_conversations.table
+        evaluated = partial(simulated_conversations.evaluate_conversations, seed=options.seed)
+    else:
+        file, table_of = subject_changes.FILE, subject_changes.table
+        evaluated = partial(subject_changes.evaluate_subject_changes, seed=options.seed)
     for run in options.runs:
-        if options.personas:
-            results = personas.evaluate_personas(run)
-        else:
-            results = subject_changes.evaluate_subject_changes(run, options.seed)
+        results = evaluated(run)
         by_run[str(run)], table = results, table_of({run.name: results})
         print(table.to_text())
         provenance.write_experiment(run / file, command, {"evaluation": options.seed}, results, [table])
@@ -141,6 +151,11 @@ def make_parser() -> argparse.ArgumentParser:
         action="store_true",
         help="only measure the perplexity and the consistency of each speaker's answers in runs with --persona-size",
     )
+    parser.add_argument(
+        "--simulated-conversations",
+        action="store_true",
+        help="only measure how long each generator talks to itself without a dull response or a repetition",
+    )
     reporting.add_experiment(parser)
     parser.add_argument("--summary", type=Path, metavar="FILE", help="write the metrics over all runs to a JSON file")
     parser.add_argument(
@@ -148,7 +163,8 @@ def make_parser() -> argparse.ArgumentParser:
         type=int,
         default=0,
         metavar="N",
-        help="the random seed for the independent discriminators, for sampling and for joining conversations [0]",
+        help="the random seed for the independent discriminators, for sampling, for joining conversations, and for "
+        "choosing messages [0]",
     )
     reporting.add_json(parser)
     reporting.add_options(parser)

@@ -47,7 +47,7 @@ def main(arguments: list[str] | None = None) -> int:
     changes = command_line.settings(options, Config)
     given = {field.name: getattr(options, field.name) for field in dataclasses.fields(Source)}
     if options.resume is not None:
-        others = ("preset", "config", *given, "run", "start_from")
+        others = ("preset", "config", *given, "run", "start_from", "backward")
         command_line.refuse_settings_of_resume(options, others, changes, Config.totals)
     elif options.start_from is not None:
         fixed = [name for name in changes if name not in AFTER_LINE_3]
@@ -65,6 +65,7 @@ def main(arguments: list[str] | None = None) -> int:
     run = command_line.new_run(options)
     read = None
     if options.resume is None and options.start_from is None:
+        config.check_backward(options.backward)
         if is_token_folder(source.data):
             TokenFolder.open(source.data).settings_of(config)  # bad input is reported before TensorFlow is imported
         else:
@@ -76,9 +77,11 @@ def main(arguments: list[str] | None = None) -> int:
     if options.resume is not None:
         session = pipeline.resume(options.resume, strategy, options.minutes, watching, **changes)
     elif options.start_from is not None:
-        session = pipeline.start_from(options.start_from, changes, run, strategy, options.minutes, watching)
+        session = pipeline.start_from(
+            options.start_from, changes, run, strategy, options.minutes, watching, options.backward
+        )
     else:
-        session = pipeline.train_agent(config, source, run, strategy, read, options.minutes, watching)
+        session = pipeline.train_agent(config, source, run, strategy, read, options.minutes, watching, options.backward)
     return 0 if session.training.finished else 130
 
 
@@ -128,6 +131,12 @@ def make_parser() -> command_line.Parser:
         help="start a new run with adversarial training (line 4 of Algorithm 2), using the data, the settings and the "
         "teacher-forced generator (line 3) of RUN. Only these settings may be changed: "
         f"{', '.join(name.replace('_', '-') for name in AFTER_LINE_3)}. --preset sets all of them to its values",
+    )
+    parser.add_argument(
+        "--backward",
+        type=Path,
+        metavar="RUN",
+        help="the run of p(x|y) for --algorithm dialogue_rewards, trained on the same data with --predict context",
     )
     command_line.add_bad_lines(parser)
     command_line.add_devices(parser)

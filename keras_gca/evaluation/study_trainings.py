@@ -4,8 +4,9 @@ Existing runs in the folder are used again. Therefore several studies can share 
 continue where it stopped.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +18,14 @@ from keras_gca.data.dataset import prepare
 from keras_gca.data.source import Source
 from keras_gca.engine import reporting
 from keras_gca.evaluation.decoding_grid import Setting
-from keras_gca.evaluation.variants import CELLS, TEACHER_FORCED, VARIANTS
+from keras_gca.evaluation.variants import BACKWARD, CELLS, DIALOGUE_REWARDS, TEACHER_FORCED, VARIANTS
 from keras_gca.storage.run_folder import CHECKPOINT
 from keras_gca.training import pipeline
 from keras_gca.training.after_line_3 import AFTER_LINE_3
 from keras_gca.training.estimate import estimate
 from keras_gca.training.run_folder import GCARun
 from keras_gca.training.schedule import schedule
+from keras_gca.training.session import GCASession
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,7 @@ class Setup:
         Raises:
             UserError: A setting is invalid.
         """
-        base = VARIANTS[TEACHER_FORCED] if variant in CELLS else {}
+        base = VARIANTS[TEACHER_FORCED] if first_of(variant) == TEACHER_FORCED else {}
         return Config.preset(self.preset, **{**self.settings, **base, **self.changes(variant), "seed": seed})
 
     def changes(self, variant: str) -> dict[str, Any]:
@@ -74,10 +76,15 @@ class Setup:
 
 def first_of(variant: str) -> str | None:
     """Return the variant from whose line 3 (teacher forcing) a variant starts, or None if it runs line 3 itself."""
-    if variant in CELLS:
+    if variant in CELLS or variant == DIALOGUE_REWARDS:
         return TEACHER_FORCED
     changes = VARIANTS[variant]
     return "default" if changes and set(changes) <= set(AFTER_LINE_3) else None
+
+
+def backward_of(variant: str) -> str | None:
+    """Return the variant whose p(x|y) gives rewards in the training of another one, or None if it needs none."""
+    return BACKWARD if variant == DIALOGUE_REWARDS else None
 
 
 def cost(variants: Iterable[str], setup: Setup) -> Estimate:
@@ -97,7 +104,9 @@ def cost(variants: Iterable[str], setup: Setup) -> Estimate:
         UserError: The corpus cannot be used, or a setting is invalid.
     """
     wanted = set(variants)
-    wanted |= {first for variant in wanted if (first := first_of(variant)) is not None}
+    wanted |= {
+        needed for variant in wanted for needed in (first_of(variant), backward_of(variant)) if needed is not None
+    }
     needed = [(variant, seed) for variant in (*VARIANTS, *CELLS) if variant in wanted for seed in setup.seeds]
     lacking = [one for one in needed if not (setup.folder(*one) / CHECKPOINT).exists()]
     if not lacking:
@@ -134,14 +143,18 @@ def train(variant: str, seed: int, setup: Setup, strategy: tf.distribute.Strateg
         return False
     if exists:
         return pipeline.resume(path, strategy, limit.remaining).training.finished
-    if first is not None and not train(first, seed, setup, strategy, limit):
-        return False
+    for needed in (first, backward_of(variant)):
+        if needed is not None and not train(needed, seed, setup, strategy, limit):
+            return False
     if limit.is_over:
         return False
     reporting.say(f"\n== {variant}, seed {seed}\n")
     if first is not None:
         folder, changes = setup.folder(first, seed), setup.changes(variant)
-        session = pipeline.start_from(folder, changes, path, strategy, limit.remaining)
+        start: Callable[..., GCASession] = pipeline.start_from
+        if (backward := backward_of(variant)) is not None:
+            start = partial(start, backward=setup.folder(backward, seed))
+        session = start(folder, changes, path, strategy, limit.remaining)
     else:
         session = pipeline.train_agent(
             setup.config(variant, seed), setup.source, path, strategy, minutes=limit.remaining

@@ -7,17 +7,20 @@ from pathlib import Path
 from typing import Any
 
 from glove.cost import TimeLimit
-from keras_gca.evaluation import personas, subject_changes
+from keras_gca.evaluation import personas, simulated_conversations, subject_changes
 from keras_gca.evaluation.paired_tests import as_json as tests_as_json
 from keras_gca.evaluation.paired_tests import table_of_tests, tests_by_seeds
 from keras_gca.evaluation.statistics import as_json, over_runs
 from keras_gca.evaluation.tables import Table
+from keras_gca.evaluation.variants import DIALOGUE_REWARDS
 from keras_gca.storage import json_files
 from keras_gca.storage.atomic import write_text
 from keras_gca.training.run_folder import GCARun
 
 Folders = Mapping[str, Sequence[Path]]  # the run folders of each variant, one for each seed
 Measured = tuple[list[Table], Any]  # tables, and metrics for JSON
+# The metrics of simulated conversations for which there are tests
+TESTED = ("turns", "distinct-1 at equal counts", "distinct-2 at equal counts", "tokens")
 
 
 def after_changes(folders: Folders, limit: TimeLimit) -> Measured | None:
@@ -84,7 +87,28 @@ def of_personas(folders: Folders, limit: TimeLimit) -> Measured | None:
     return _compared(runs, values, personas.table)
 
 
-MEASURED = {"dynamic_context": after_changes, "persona": of_personas}  # by the name of the study
+def of_conversations(folders: Folders, limit: TimeLimit) -> Measured | None:
+    """Compare the runs of dialogue rewards with their start; see `simulated_conversations` and `after_changes`.
+
+    The start is the teacher-forced generator of the same run. The runs of p(x|y) are not measured.
+    """
+    measured = {DIALOGUE_REWARDS: folders[DIALOGUE_REWARDS]}
+    file, evaluated = simulated_conversations.STUDIED, simulated_conversations.evaluate_conversations
+    runs = _stored_or_measured(measured, limit, file, evaluated)
+    if runs is None:
+        return None
+    values: dict[str, dict[str, list[float]]] = {}
+    for variant, of_variant in runs.items():
+        for system in of_variant[0]["systems"]:
+            if system != simulated_conversations.HUMAN:
+                compared = {key: [run["systems"][system][key] for run in of_variant] for key in TESTED}
+                logs = [math.log(run["systems"][system]["perplexity"]) for run in of_variant]
+                values[f"{variant}, {system}"] = compared | {"log perplexity": logs}
+    return _compared(runs, values, simulated_conversations.table)
+
+
+# By the name of the study
+MEASURED = {"dynamic_context": after_changes, "persona": of_personas, DIALOGUE_REWARDS: of_conversations}
 
 
 def is_newer(file: Path, *runs: Path) -> bool:

@@ -32,7 +32,15 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "language_model": {"predict": "unconditional", "adversarial_epochs": 0},
     "backward": {"predict": "context", "adversarial_epochs": 0},
     "teacher_forced": {"context_utterances": 2, "adversarial_epochs": 0},
+    # Two turns are the state, as in the paper. Nothing but the rewards changes the generator after line 3.
+    "dialogue_rewards": {
+        "algorithm": "dialogue_rewards",
+        "adversarial_epochs": 4,
+        "discriminator_epochs": 0,
+        "interleaved_epochs": 0,
+    },
 }
+DIALOGUE_REWARDS, BACKWARD = "dialogue_rewards", "backward"
 
 # The cells of the study `adversarial` are all combinations of these settings. Each cell starts from the generator of
 # the variant TEACHER_FORCED. This variant has N_u = 2, because with N_u = 1, "author" and "utterances" would be the
@@ -92,6 +100,10 @@ STUDIES = {
         ("two_utterances", "five_utterances", "hierarchical_two", "hierarchical_five"),
     ),
     "discriminator": Study("discriminator of Eq. 8, or with a hidden layer?", ("default", "hidden_discriminator")),
+    "dialogue_rewards": Study(
+        "do rewards for simulated conversations (Li et al. 2016) make conversations longer and answers more diverse?",
+        ("backward", "dialogue_rewards"),
+    ),
     "mmi": Study("does MMI reranking make replies more diverse?", ("default", "language_model", "backward")),
 }
 

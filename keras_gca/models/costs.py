@@ -74,6 +74,11 @@ class Costs:
         of_contexts = 0 if self._config.generator == "canonical" else some.pairs * self._of_context
         return (tokens * self._of_token + of_contexts) / DENSE + states * self._lstm(self._sizes.sentence_embedding)
 
+    def encode(self, some: Lengths) -> float:
+        """Return the operations by which the generator encodes the contexts of pairs (Eq. 2)."""
+        states = some.pairs * (some.context + self._of_utterances)
+        return states * self._lstm(self._sizes.sentence_embedding)
+
     def learn(self, some: Lengths) -> float:
         """Return the number of operations that the generator needs to learn from pairs."""
         return GRADIENT * self.read(some)

@@ -132,6 +132,11 @@ class PrefixGenerator(PrefixLayer):
             context_term = tf.gather(self.context_term(e_c), rows.answer)  # (R, hidden)
         return dropout("y_h", self.hidden_layer(context_term, e_a))  # (R, hidden), Eq. 3
 
+    def encodings(self, contexts: tf.Tensor) -> tf.Tensor:
+        """Encode contexts without dropout: e_c of Eq. 2, or h of g(x) of Eq. 4, (B, s) int32 -> (B, s_se) float32."""
+        lengths, moved = moved_right(self.words_of(contexts))
+        return self.encode_contexts(*self.inputs_of_contexts(self.embed(moved), moved, lengths))
+
     def context_memory(self, inputs: tf.Tensor, lengths: tf.Tensor) -> States:
         """Compute the memory from which a canonical decoder starts, g(x) of Eq. 4 and 5.
 

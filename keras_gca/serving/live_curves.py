@@ -36,6 +36,11 @@ PANELS = {
             ("judged_human", "val_judged_human"),
         ),
         Panel(
+            "Mean reward of a turn in simulated conversations (--algorithm dialogue_rewards)",
+            "Higher is better.",
+            ("reward", "val_reward"),
+        ),
+        Panel(
             "AUC of the terms of Eq. 8 for human versus machine-generated tokens",
             "The generator can change only the token's term; at 0.5, a term carries no information.",
             ("val_token_auc", "val_context_auc", "val_answer_auc"),

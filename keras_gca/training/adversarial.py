@@ -15,10 +15,11 @@ from keras_gca.data.batches import plan_batches, take_batch
 from keras_gca.data.pairs import Pairs
 from keras_gca.data.token_pairs import TokenPairs
 from keras_gca.engine.staged_training import Event
+from keras_gca.training.dialogue_training import DialogueEpoch
 from keras_gca.training.discriminator import labelled_batches
 from keras_gca.training.held_out import diversity
 from keras_gca.training.learner import BlockLearner
-from keras_gca.training.schedule import TEACHER_FORCING, Stage
+from keras_gca.training.schedule import TEACHER_FORCING, Stage, simulated_turns
 from keras_gca.training.self_conversation import (
     choose_seeds,
     converse,
@@ -26,6 +27,7 @@ from keras_gca.training.self_conversation import (
     seeds_with_utterances,
     with_replay,
 )
+from keras_gca.training.simulation import openings
 from keras_gca.training.state import AdversarialState, present
 
 
@@ -49,6 +51,8 @@ class AdversarialTraining(AdversarialState):
                 yield from self.self_conversation(stage)  # G answers contexts from H, then its own answers, giving M
             case 6:
                 yield from self.discriminator(stage)  # D learns to tell H from M
+            case 9 if self.config.simulates_conversations:
+                yield from self.dialogues(stage)  # G learns from the rewards of conversations with itself
             case 9:
                 yield from self.generator(stage)  # G learns, through the frozen D, to appear human
             case 11:
@@ -149,6 +153,28 @@ class AdversarialTraining(AdversarialState):
             machine_held_out = self._sampled(machine_held_out.contexts, order)
         held_out = self.held_out.generator(learner, machine_held_out)
         yield self.epoch_is_done(stage, learner, len(batches), held_out)
+
+    def dialogues(self, stage: Stage) -> Iterator[Event]:
+        """Walk through an epoch of line 9 with simulated conversations (`DialogueTraining`), which does not use M.
+
+        The metrics on held-out contexts are always those of conversations of the largest number of turns, so that
+        epochs of the curriculum can be compared.
+        """
+        config, rewards = self.config, present(self.rewards, "the rewards of conversations")
+        rewards.measure_by(present(self.teacher_forced, "the generator of line 3"))
+        learner, _ = self._learner(stage)
+        order, drawn, chosen, drawn_held_out = self._seeds()
+        vocabulary, turns = self.gca.layers.shared.input_dim, simulated_turns(config, stage)
+        begun = openings(self.training, config.machine_pairs, chosen, config, vocabulary)
+        epoch = DialogueEpoch(self.decoder, rewards, config, begun, turns, drawn, order)
+        for number, _ in self.remaining(epoch.batches):
+            result = learner.step(*epoch.take(number), seed=(drawn, number))
+            yield self.step_is_done(stage, learner, len(epoch.batches), result)
+        count = min(len(self.validation), config.machine_pairs)
+        begun = openings(self.validation, count, chosen, config, vocabulary)
+        held_out = DialogueEpoch(self.decoder, rewards, config, begun, config.simulated_turns, drawn_held_out)
+        measured = {"turns": turns} | self.held_out.dialogues(learner, held_out)
+        yield self.epoch_is_done(stage, learner, len(epoch.batches), measured)
 
     def _learner(self, stage: Stage) -> tuple[BlockLearner, int]:
         """Return the learner of a stage and its batch size, and freeze all layers that this stage does not train."""

@@ -5,9 +5,10 @@ from collections.abc import Sequence
 
 from glove.cost import Estimate
 from keras_gca.config import Config
+from keras_gca.data.dull_responses import DULL_RESPONSES
 from keras_gca.data.pairs import Pairs
 from keras_gca.data.token_pairs import TokenPairs
-from keras_gca.models.costs import Costs, Lengths
+from keras_gca.models.costs import COPIES, Costs, Lengths
 from keras_gca.training.schedule import (
     DISCRIMINATOR,
     GENERATOR,
@@ -16,6 +17,7 @@ from keras_gca.training.schedule import (
     TEACHER_FORCING,
     Stage,
     schedule,
+    simulated_turns,
 )
 
 
@@ -69,7 +71,25 @@ def estimate(
         GENERATOR: of_generator,
         INTERLEAVED: of_teacher_forcing,
     }
-    left = Counter(stage.phase for stage in (schedule(config) if stages is None else stages))
+    counted = schedule(config) if stages is None else stages
+    left = Counter(stage.phase for stage in counted)
     operations = {phase: left[phase] * number for phase, number in of_stage.items()}
-    at_once = max(config.batch_size, config.adversarial_batch_size)
-    return costs.estimate(operations, training.in_memory + len(validation), at_once, rate=rate)
+    at_once, copies = max(config.batch_size, config.adversarial_batch_size), COPIES
+    if config.simulates_conversations:
+        turns = sum(seeds * simulated_turns(config, stage) for stage in counted if stage.phase == GENERATOR)
+        measured = left[GENERATOR] * seeds_held_out * config.simulated_turns
+        operations[GENERATOR] = costs.learn(human.some(turns)) + left[GENERATOR] * costs.read(held_out)
+        operations[GENERATOR] += _of_rewards(costs, human.some(turns + measured)) + costs.read(held_out.some(measured))
+        copies += 2  # the generator of line 3, and the one of p(x|y)
+    return costs.estimate(operations, training.in_memory + len(validation), at_once, copies, rate)
+
+
+def _of_rewards(costs: Costs, turns: Lengths) -> float:
+    """Return the operations of simulated turns and of their rewards (`dialogue_rewards.py`).
+
+    Each turn is decoded, and read as a context by each dull response. It is encoded, and so is the turn before it. Its
+    own probability is read, and that of the turn that it answers.
+    """
+    answer = turns._replace(context=turns.answer)
+    dull = answer.some(turns.pairs * len(DULL_RESPONSES))
+    return costs.decode(turns) + costs.read(dull) + 2 * costs.encode(answer) + costs.read(turns) + costs.read(answer)

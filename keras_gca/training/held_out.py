@@ -17,6 +17,7 @@ from keras_gca.engine.learner import add_up
 from keras_gca.models.likelihood import Evaluator
 from keras_gca.models.networks import GenerativeConversationalAgent
 from keras_gca.training.decomposition import Decomposition
+from keras_gca.training.dialogue_training import DialogueEpoch
 from keras_gca.training.discriminator import labelled_batches
 from keras_gca.training.learner import BlockLearner
 
@@ -53,13 +54,17 @@ class HeldOut:
         metrics = self._metrics(learner, plan_batches(machine, size), lambda batch: take_batch(machine, batch, size))
         return metrics | self._terms(machine, self.config.algorithm != "reinforce") | self.perplexity()
 
+    def dialogues(self, learner: BlockLearner, epoch: DialogueEpoch) -> dict[str, float]:
+        """Measure the rewards of simulated conversations (line 9), and G's perplexity on H."""
+        return self._metrics(learner, range(len(epoch.batches)), epoch.take) | self.perplexity()
+
     def _terms(self, machine: Pairs, generated: bool) -> dict[str, float]:
         measured = self.decomposition.measure(self.pairs, machine, self.config.adversarial_batch_size, generated)
         return {f"val_{name}": value for name, value in measured.items()}
 
     @staticmethod
     def _metrics(
-        learner: BlockLearner, batches: Iterable[np.ndarray], take: Callable[[np.ndarray], Iterable[Any]]
+        learner: BlockLearner, batches: Iterable[Any], take: Callable[[Any], Iterable[Any]]
     ) -> dict[str, float]:
         sums = add_up(learner.test_step(*take(batch)) for batch in batches)
         return {f"val_{name}": value for name, value in learner.metrics(sums).items()}

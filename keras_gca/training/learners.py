@@ -2,6 +2,7 @@
 
 from keras_gca.config import Config
 from keras_gca.models.networks import WHITE, GenerativeConversationalAgent
+from keras_gca.training.dialogue_training import DialogueTraining
 from keras_gca.training.discriminator import DiscriminatorTraining
 from keras_gca.training.generator import GeneratorTraining
 from keras_gca.training.learner import BlockLearner
@@ -51,15 +52,18 @@ class Learners(dict[str, BlockLearner]):
             config.spectral_normalisation == "on",
         )
 
-    def line_9(self) -> GeneratorTraining | ReinforceTraining:
-        """Make the learner that trains the generator to deceive the discriminator.
+    def line_9(self) -> GeneratorTraining | ReinforceTraining | DialogueTraining:
+        """Make the learner that trains the generator in line 9.
 
-        The generator learns by backpropagation through the discriminator, or by the policy gradient of Li et al. 2017.
+        The generator learns to deceive the discriminator by backpropagation through it, or by the policy gradient of Li
+        et al. 2017. With `dialogue_rewards`, it learns from rewards for conversations instead (Li et al. 2016).
         """
         config = self.config
         common = self.gca, config.generator_learning_rate, config.precision
         if config.algorithm == "reinforce":
             return ReinforceTraining(*common)
+        if config.simulates_conversations:
+            return DialogueTraining(*common)
         return GeneratorTraining(*common, config.generator_loss, config.generator_tokens, config.gumbel_temperature)
 
     def line_11(self) -> TeacherForcing:

@@ -28,6 +28,7 @@ from keras_gca.engine.session import Watching
 from keras_gca.engine.training_loop import progress
 from keras_gca.errors import UserError
 from keras_gca.training.context_changes import with_dynamic_contexts
+from keras_gca.training.dialogue_rewards import backward_agent
 from keras_gca.training.run_folder import GCARun
 from keras_gca.training.session import GCASession
 from keras_gca.training.token_data import prepared
@@ -47,6 +48,7 @@ def train_agent(
     read: tuple[list[Conversation], BadLines] | None = None,
     minutes: float | None = None,
     watching: Watching | None = None,
+    backward: str | Path | None = None,
 ) -> GCASession:
     """Train an agent by Algorithm 2, and write its run folder.
 
@@ -60,6 +62,7 @@ def train_agent(
             pressed, or None for no limit.
         watching: A function that returns a context manager; inside it, the live view shows the run (see
             `watch_command.watching`). None for no live view.
+        backward: The run of p(x|y), which `--algorithm dialogue_rewards` needs, or None. The new run stores its bot.
 
     Returns:
         The session; its `training.finished` is False if the training was stopped before its end.
@@ -70,7 +73,8 @@ def train_agent(
     """
     path = Path(run)
     GCARun.refuse_existing(path)
-    names = source.names()
+    config.check_backward(backward)
+    names = source.names() | ({} if backward is None else {"backward": str(backward)})
     if is_token_folder(source.data):
         bad = BadLines(source.skip_bad_lines, UserError, SKIP_HINT)
         with (strategy or tf.distribute.get_strategy()).scope():
@@ -86,6 +90,7 @@ def train_agent(
     _describe(dataset, names["vocabulary"])
     if words is None and all_too_rare(dataset.vocabulary, config):
         reporting.say(f"no word occurs {config.minimum_count} times in the training text, so all words are used")
+    reverse = backward_agent(config, backward, dataset)
     embedding = _word_vectors(dataset, config, source, bad)
     if config.detects_changes:
         dataset = with_dynamic_contexts(dataset, config, embedding)
@@ -93,6 +98,8 @@ def train_agent(
         print(bad.summary())
     with devices.training_on(strategy, path) as own:
         made = GCARun.create(own, config, dataset, names | ({"skipped_lines": bad.counts} if bad.counts else {}))
+        if reverse is not None:
+            reverse.save(made.backward)
         session = GCASession.of(made, config, dataset, embedding)
         session.begin()
         session.train(minutes, watching)
@@ -106,6 +113,7 @@ def start_from(
     strategy: tf.distribute.Strategy | None = None,
     minutes: float | None = None,
     watching: Watching | None = None,
+    backward: str | Path | None = None,
 ) -> GCASession:
     """Train a new run from line 4 of Algorithm 2, with the data and the line-3 generator of another run.
 
@@ -118,6 +126,7 @@ def start_from(
             pressed, or None for no limit.
         watching: A function that returns a context manager; inside it, the live view shows the run (see
             `watch_command.watching`). None for no live view.
+        backward: The run of p(x|y), which `--algorithm dialogue_rewards` needs, or None. The new run stores its bot.
 
     Returns:
         The session, as in `train_agent`.
@@ -131,8 +140,12 @@ def start_from(
     weights = Agent.load(other.path).weights["teacher_forcing"]
     config = other.config().changed(**changes)
     dataset = other.dataset()
+    reverse = backward_agent(config, backward, dataset)
+    names = {} if backward is None else {"backward": str(backward)}
     with devices.training_on(strategy, path) as own:
-        made = GCARun.create(own, config, dataset, {**other.source(), "start_from": str(first)})
+        made = GCARun.create(own, config, dataset, {**other.source(), "start_from": str(first), **names})
+        if reverse is not None:
+            reverse.save(made.backward)
         session = GCASession.of(made, config, dataset)
         session.training.start_from(weights)
         perplexity = f"held-out perplexity {session.training.teacher_forced_perplexity:.2f}"

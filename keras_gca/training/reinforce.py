@@ -24,8 +24,10 @@ from keras_gca.training.learner import BlockLearner
 BASELINE_RATE = 1e-3  # Adam's learning rate for the baseline, which is a small, separate regression
 
 
-class ReinforceTraining(BlockLearner):
-    """Trains the generator with the rewards of answers that it has just sampled; the discriminator is frozen.
+class PolicyGradient(BlockLearner):
+    """Base class of learners that use answers which the generator has just sampled: REINFORCE with a baseline.
+
+    A subclass defines `loss`, which gives the rewards to `policy_loss`, and `_sums`.
 
     Args:
         gca: The networks.
@@ -40,7 +42,9 @@ class ReinforceTraining(BlockLearner):
         self._baseline_optimizer = optimizers.Adam(BASELINE_RATE)
         self._baseline_optimizer.build(self.baseline.trainable_variables)
 
-    def loss(self, contexts: tf.Tensor, answers: tf.Tensor) -> tuple[tf.Tensor, tuple[tf.Tensor, ...]]:
+    def policy_loss(
+        self, contexts: tf.Tensor, answers: tf.Tensor, rows: Rows, rewards: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         """Compute the mean over tokens of -(Q - b_t) log p(y_t | x, y).
 
         A step against the gradient of this mean increases the expected reward E[Q].
@@ -48,49 +52,41 @@ class ReinforceTraining(BlockLearner):
         Args:
             contexts: (B, s) int32.
             answers: (B, T + 1) int32, sampled by the generator for these contexts.
+            rows: The rows of the answers.
+            rewards: (R,) float32, for each row the reward Q of its answer.
 
         Returns:
-            The mean, and three tensors that `descend` and `measure` need: the reward Q of each answer, the error
-            Q - b_t of each token, (R,), and the hidden layer y_h of Eq. 3, (R, hidden).
+            The mean, the error Q - b_t of each token, (R,), and the hidden layer y_h of Eq. 3, (R, hidden).
         """
-        rows = rows_of(answers)
-        rewards, by_row = self._rewards(contexts, answers, rows)
         y_h = self.generator.hidden(contexts, answers, rows)  # (R, hidden)
         logits = self.generator.token_logits(y_h)
-        errors = by_row - self.baseline(tf.stop_gradient(y_h))[:, 0]  # Q - b_t, (R,)
+        errors = rewards - self.baseline(tf.stop_gradient(y_h))[:, 0]  # Q - b_t, (R,)
         losses = tf.nn.sparse_softmax_cross_entropy_with_logits(rows.targets, logits)
-        return replicas.mean(tf.stop_gradient(errors) * losses), (rewards, errors, y_h)
+        return replicas.mean(tf.stop_gradient(errors) * losses), errors, y_h
 
-    def descend(self, contexts: tf.Tensor, answers: tf.Tensor) -> StepResult:
+    def descend(self, *batch: tf.Tensor) -> StepResult:
         """Make a training step for the generator, and one for the baseline on the same errors.
 
         Args:
-            contexts: (B, s) int32.
-            answers: (B, T + 1) int32, sampled by the generator for these contexts.
+            *batch: The arguments of `loss`, whose second result has the rewards, the errors and y_h.
 
         Returns:
-            The result of the step, with four sums: the rewards, the number of answers, the squared errors of the
-            baseline, and the number of tokens.
+            The result of the step, with the sums of `_sums`.
         """
-        result = super().descend(contexts, answers)
+        result = super().descend(*batch)
         rewards, errors, y_h = result.sums
         self.improve_baseline(y_h, errors)
         return result._replace(sums=self._sums(rewards, errors))
 
-    def measure(self, contexts: tf.Tensor, answers: tf.Tensor) -> tuple[tf.Tensor, ...]:
-        """Compute the four sums of `descend` without making a training step."""
-        _, (rewards, errors, _) = self.loss(contexts, answers)
+    def measure(self, *batch: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        """Compute the sums of `descend` without making a training step."""
+        _, (rewards, errors, _) = self.loss(*batch)
         return self._sums(rewards, errors)
 
-    def _rewards(self, contexts: tf.Tensor, answers: tf.Tensor, rows: Rows) -> tuple[tf.Tensor, tf.Tensor]:
-        """Compute the reward Q of each answer, and for each row the reward of the row's answer, (R,).
-
-        Empty answers, which only fill the batch, have no reward.
-        """
-        last = last_rows(answers)
-        rewards = tf.sigmoid(self.discriminator(contexts, answers, last))
-        by_answer = tf.scatter_nd(last.positions[:, :1], rewards, tf.shape(answers, tf.int64)[:1])
-        return rewards, tf.gather(by_answer, rows.answer)
+    @staticmethod
+    def _sums(rewards: tf.Tensor, errors: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        """Compute the sums for `metrics` from the rewards and the errors of a batch."""
+        raise NotImplementedError
 
     def improve_baseline(self, y_h: tf.Tensor, errors: tf.Tensor) -> None:
         """Make a training step for the baseline, which reduces the mean of errors^2.
@@ -108,17 +104,6 @@ class ReinforceTraining(BlockLearner):
         ]
         self._baseline_optimizer.apply(replicas.total(gradients), self.baseline.trainable_variables)
 
-    @staticmethod
-    def _sums(rewards: tf.Tensor, errors: tf.Tensor) -> tuple[tf.Tensor, ...]:
-        count = tf.cast(tf.size(rewards), tf.float32), tf.cast(tf.size(errors), tf.float32)
-        return tf.reduce_sum(rewards), count[0], tf.reduce_sum(tf.square(errors)), count[1]
-
-    @staticmethod
-    def metrics(sums: np.ndarray) -> dict[str, float]:
-        """Compute the mean reward of an answer, and the baseline's mean squared error."""
-        rewards, answers, errors, tokens = sums
-        return {"judged_human": float(rewards / answers), "baseline_error": float(errors / tokens)}
-
     def _all(self) -> list[keras.Variable]:
         return [*self.optimizer.variables, *self.baseline.variables, *self._baseline_optimizer.variables]
 
@@ -133,3 +118,45 @@ class ReinforceTraining(BlockLearner):
             ValueError: The number of arrays or a shape differs.
         """
         assign(self._all(), state)
+
+
+class ReinforceTraining(PolicyGradient):
+    """Trains the generator by the rewards of answers that it has just sampled; the discriminator is frozen."""
+
+    def loss(self, contexts: tf.Tensor, answers: tf.Tensor) -> tuple[tf.Tensor, tuple[tf.Tensor, ...]]:
+        """Compute the loss of `policy_loss`, where the discriminator's output is the reward Q.
+
+        Args:
+            contexts: (B, s) int32.
+            answers: (B, T + 1) int32, sampled by the generator for these contexts.
+
+        Returns:
+            The loss, and three tensors that `descend` and `measure` need: the reward Q of each answer, the error
+            Q - b_t of each token, (R,), and the hidden layer y_h of Eq. 3, (R, hidden).
+        """
+        rows = rows_of(answers)
+        rewards, by_row = self._rewards(contexts, answers, rows)
+        scalar, errors, y_h = self.policy_loss(contexts, answers, rows, by_row)
+        return scalar, (rewards, errors, y_h)
+
+    def _rewards(self, contexts: tf.Tensor, answers: tf.Tensor, rows: Rows) -> tuple[tf.Tensor, tf.Tensor]:
+        """Compute the reward Q of each answer, and for each row the reward of its answer, (R,).
+
+        Empty answers, which only fill up the batch, have no reward.
+        """
+        last = last_rows(answers)
+        rewards = tf.sigmoid(self.discriminator(contexts, answers, last))
+        by_answer = tf.scatter_nd(last.positions[:, :1], rewards, tf.shape(answers, tf.int64)[:1])
+        return rewards, tf.gather(by_answer, rows.answer)
+
+    @staticmethod
+    def _sums(rewards: tf.Tensor, errors: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        """Compute four sums: the rewards, the number of answers, the baseline's squared errors, and the tokens."""
+        count = tf.cast(tf.size(rewards), tf.float32), tf.cast(tf.size(errors), tf.float32)
+        return tf.reduce_sum(rewards), count[0], tf.reduce_sum(tf.square(errors)), count[1]
+
+    @staticmethod
+    def metrics(sums: np.ndarray) -> dict[str, float]:
+        """Compute the mean reward of an answer, and the baseline's mean squared error."""
+        rewards, answers, errors, tokens = sums
+        return {"judged_human": float(rewards / answers), "baseline_error": float(errors / tokens)}

@@ -3,6 +3,7 @@
 config.json                     every setting of the run, and the source of its data
 vocabulary.json  pairs.h5       the training, held-out and test pairs, so that a resumed run does not need the corpus;
                                 a run on token files stores the location of these files instead of its training pairs
+backward.h5                     the bot of p(x|y), only for --algorithm dialogue_rewards
 checkpoint.h5                   everything that `--resume` needs
 checkpoint.previous.h5          the previous checkpoint, in case the latest one is damaged
 log.csv          tensorboard/   one row of the log, and one point on each curve, for each epoch
@@ -148,6 +149,11 @@ class GCARun(RunFolder[Config]):
                 )
         for name, number in changes.items():
             refuse_reached(name, number, done.get(name, -1))
+
+    @property
+    def backward(self) -> Path:
+        """The path of the bot of p(x|y), whose probabilities are rewards."""
+        return self.path / "backward.h5"
 
     def weights_file(self, name: str) -> Path:
         """Return the path of the file with a network's weights."""

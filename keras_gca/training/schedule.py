@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from keras_gca.config import Config
+from keras_gca.config import FIRST_TURNS, Config
 
 TEACHER_FORCING = "teacher_forcing"
 SELF_CONVERSATION = "self_conversation"
@@ -65,6 +65,19 @@ def schedule(config: Config) -> list[Stage]:
         last = range(done + 1, epochs + 1)  # as in the author's program, line 11 continues after the last iteration
         stages += [Stage(INTERLEAVED, config.adversarial_epochs, epoch, epochs) for epoch in last]
     return stages
+
+
+def simulated_turns(config: Config, stage: Stage) -> int:
+    """Return the number of answers in a simulated conversation of an epoch of line 9: the curriculum of Li et al. 2016.
+
+    It depends on the epochs before, and not on their total, so that a run can be trained further.
+
+    Args:
+        config: The settings.
+        stage: The epoch.
+    """
+    done = (stage.iteration - 1) * config.generator_epochs + stage.epoch - 1
+    return min(config.simulated_turns, FIRST_TURNS + done // config.curriculum_epochs)
 
 
 def _count(epochs: int) -> range:

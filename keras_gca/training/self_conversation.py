@@ -9,7 +9,7 @@ these are the last N_u - 1 utterances of x+, followed by x- (`--machine-contexts
 contexts of one utterance are shorter than the human ones, so the discriminator recognises M by their length.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -189,23 +189,50 @@ def converse(
         For each batch of seeds, the number of seeds answered so far and the batch's pairs, whose `conversation` is the
         index of the seed.
     """
-    length = seeds.shape[1]
+
+    def answered(contexts: np.ndarray, number: int) -> np.ndarray:
+        if sampling_seed is None:
+            return decoder.greedy(contexts).answers
+        return decoder.sample(contexts, sampling_seed + number, temperature, top_p=top_p).answers
+
+    hierarchical = decoder.gca.sizes.hierarchical
     order = np.argsort(np.count_nonzero(seeds, axis=1), kind="stable")
     for start in range(0, len(order), batch_size):
         owner = order[start : start + batch_size]
-        contexts = seeds[owner]
-        said = contexts[:, None][:, :0] if before is None else before[owner]  # (b, N_u - 1, s_s)
-        pairs = []
-        for turn in range(turns):
-            if sampling_seed is None:
-                answers = decoder.greedy(contexts).answers
-            else:
-                seed = sampling_seed + start * turns + turn
-                answers = decoder.sample(contexts, seed, temperature, top_p=top_p).answers
-            if turn or turns == 1:
-                pairs.append(Pairs(contexts, answers, owner.astype(np.int32)))
-            heard = answers_as_contexts(answers, length, decoder.gca.sizes.hierarchical)
-            said = np.concatenate([said, heard[:, None]], axis=1)
-            contexts = pad_contexts([tokens[tokens != PAD] for tokens in said.reshape(len(said), -1)], length)
-            said = said[:, 1:]
-        yield start + len(owner), Pairs.concatenate(pairs)
+        said = seeds[owner][:, None][:, :0] if before is None else before[owner]  # (b, N_u - 1, s_s)
+        made = [
+            Pairs(contexts, answers, owner.astype(np.int32))
+            for contexts, answers in take_turns(answered, seeds[owner], turns, said, hierarchical, start * turns)
+        ]
+        yield start + len(owner), Pairs.concatenate(made[1:] or made)
+
+
+def take_turns(
+    answered: Callable[[np.ndarray, int], np.ndarray],
+    contexts: np.ndarray,
+    turns: int,
+    said: np.ndarray,
+    hierarchical: bool = False,
+    first: int = 0,
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Let two agents talk to each other: each answer is the last utterance of the next context.
+
+    Args:
+        answered: Returns the answers, (B, s_s + 1) int32, to the contexts of a turn, whose number it gets.
+        contexts: (B, s) int32, the contexts of the first answers.
+        turns: The number of answers to each context.
+        said: (B, N_u - 1, s) int32, the last utterances of these contexts. A context has N_u utterances.
+        hierarchical: Whether the contexts are for a hierarchical encoder.
+        first: The number of the first turn.
+
+    Yields:
+        The contexts and the answers of each turn.
+    """
+    length = contexts.shape[1]
+    for turn in range(turns):
+        answers = answered(contexts, first + turn)
+        yield contexts, answers
+        heard = answers_as_contexts(answers, length, hierarchical)
+        said = np.concatenate([said, heard[:, None]], axis=1)
+        contexts = pad_contexts([tokens[tokens != PAD] for tokens in said.reshape(len(said), -1)], length)
+        said = said[:, 1:]

@@ -20,6 +20,7 @@ from keras_gca.serving.live_view import record
 from keras_gca.serving.terminal import print_answers
 from keras_gca.storage.live_files import Exchange
 from keras_gca.training.adversarial import AdversarialTraining
+from keras_gca.training.dialogue_rewards import DialogueRewards
 from keras_gca.training.estimate import estimate
 from keras_gca.training.live_view import answer
 from keras_gca.training.run_folder import GCARun
@@ -66,6 +67,8 @@ class GCASession(Session):
         """
         gca = build(config, len(dataset.vocabulary), embedding, len(dataset.vocabulary.speakers))
         training = AdversarialTraining(config, gca, dataset.training, dataset.validation)
+        if config.simulates_conversations:
+            training.rewards = DialogueRewards.of(config, dataset, Agent.load(run.backward))
         return cls(run, training, dataset.vocabulary, dataset.detector)
 
     def sizes(self) -> dict[str, int]:

@@ -21,6 +21,7 @@ from keras_gca.engine.variables import assign
 from keras_gca.errors import UserError, refuse_nan
 from keras_gca.models.decoding import Decoder
 from keras_gca.models.networks import WHITE, GenerativeConversationalAgent
+from keras_gca.training.dialogue_rewards import DialogueRewards
 from keras_gca.training.held_out import HeldOut
 from keras_gca.training.learner import BlockLearner
 from keras_gca.training.learners import Learners
@@ -48,6 +49,7 @@ class AdversarialState(StagedTraining):
     Attributes:
         history: One row for each stage that has ended: phase, iteration, epoch, and metrics. The names of metrics on
             held-out pairs begin with `val_`.
+        rewards: The rewards of simulated conversations, which `--algorithm dialogue_rewards` needs in line 9, or None.
         machine: The latest M of line 5, and the pairs that line 5 made from held-out seeds. None before line 5 has run
             for the first time.
         earlier: Pairs of M from earlier iterations for `--replay`, or None.
@@ -61,6 +63,7 @@ class AdversarialState(StagedTraining):
     training: Pairs | TokenPairs
     validation: Pairs
     history: list[dict[str, Any]] = field(default_factory=list)
+    rewards: DialogueRewards | None = None
 
     def __post_init__(self) -> None:
         self.stages = schedule(self.config)

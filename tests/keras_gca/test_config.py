@@ -57,6 +57,26 @@ def test_presets_survive_json(name):
         ({"generator_tokens": "soft"}, "--generator-tokens: 'soft' is not one of probabilities, straight_through"),
         ({"gumbel_temperature": 0}, "--gumbel-temperature: 0 is out of range"),
         ({"final_epochs": -1}, "--final-epochs: -1 is out of range; at least 0 is expected"),
+        (
+            {"algorithm": "dialogue_rewards", "generator_tokens": "gumbel"},
+            "--algorithm dialogue_rewards learns from rew",
+        ),
+        (
+            {"algorithm": "dialogue_rewards", "predict": "context"},
+            "--algorithm dialogue_rewards simulates conversations",
+        ),
+        ({"simulated_turns": 1}, "--simulated-turns: 1 is out of range; from 2 to 100 is expected"),
+        ({"curriculum_epochs": 0}, "--curriculum-epochs: 0 is out of range; at least 1 is expected"),
+        ({"information_flow_weight": -1}, "--information-flow-weight: -1 is out of range; at least 0 is expected"),
+        (
+            {
+                "algorithm": "dialogue_rewards",
+                **dict.fromkeys(
+                    ("ease_of_answering_weight", "information_flow_weight", "semantic_coherence_weight"), 0
+                ),
+            },
+            "--semantic-coherence-weight: all are 0; at least one of them above 0 is expected",
+        ),
         ({"generator_loss": "log", "algorithm": "reinforce"}, "--algorithm reinforce learns from rewards; leave them"),
     ],
 )

@@ -12,7 +12,7 @@ from glove.cost import Estimate, TimeLimit
 from keras_gca import mmi, studies
 from keras_gca.data.source import Source
 from keras_gca.errors import UserError
-from keras_gca.evaluation import replies, reply_grid, reranking, study_trainings
+from keras_gca.evaluation import replies, reply_grid, reranking, study_trainings, system_studies
 from keras_gca.evaluation import studies as of_studies
 from keras_gca.evaluation.decoding_grid import grid
 from keras_gca.evaluation.provenance import read_experiment, table_with_command
@@ -42,8 +42,8 @@ def trained(monkeypatch):
         asked.minutes.append(minutes)
         return SimpleNamespace(training=SimpleNamespace(finished=asked.ends))
 
-    def start_from(first, changes, run, strategy, minutes):
-        return session(run, "start_from", first.parent.name, changes, minutes=minutes)
+    def start_from(first, changes, run, strategy, minutes, **others):
+        return session(run, "start_from", first.parent.name, changes, *others.items(), minutes=minutes)
 
     def train_agent(config, source, run, strategy, minutes):
         return session(run, config, minutes=minutes)
@@ -251,6 +251,18 @@ def test_a_limit_of_time_holds_for_the_grid(setup, trained, evaluated, monkeypat
     assert evaluated == ["default"]
     assert capsys.readouterr().out.endswith("the same command continues with the evaluations\n")
     assert not (setup.runs / "training.md").exists()
+
+
+def test_dialogue_rewards_start_from_two_utterances_of_context_and_read_the_backward_run(setup, trained, monkeypatch):
+    monkeypatch.setitem(system_studies.MEASURED, "dialogue_rewards", lambda folders, limit: ([], {}))
+    run_study("dialogue_rewards", setup)
+    assert [call[-1] for call in trained.calls] == ["backward", "teacher_forced", "dialogue_rewards"]
+    kind, first, changes, backward, _ = trained.calls[-1]
+    assert (kind, first) == ("start_from", "teacher_forced")
+    assert backward == ("backward", setup.folder("backward", 3))
+    assert changes["algorithm"] == "dialogue_rewards"
+    made = setup.config("dialogue_rewards", 3)
+    assert (made.context_utterances, made.adversarial_epochs, made.machine_pairs) == (2, 4, 40)
 
 
 def test_reranking_takes_the_runs_of_its_three_variants(setup, trained, monkeypatch):

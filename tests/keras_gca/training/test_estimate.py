@@ -58,6 +58,23 @@ def test_the_generator_learns_from_machine_generated_pairs_through_the_discrimin
     assert made["self_conversation"] == pytest.approx(2 * read(400))
 
 
+def test_simulated_conversations_are_decoded_rewarded_and_learned():
+    """Two epochs of line 9 have 2 and 3 answers to each of 300 messages; 100 held-out messages always have 3."""
+    made = of(machine_pairs=300, adversarial_epochs=2, algorithm="dialogue_rewards", simulated_turns=3)
+    costs = Costs(Config(), 7000)
+
+    def rewards(count):  # of answers of 11 tokens to contexts of 20
+        answer = Lengths(count, 11, 11)
+        own = costs.decode(Lengths(count, 20, 11)) + costs.read(Lengths(count, 20, 11))
+        return (own + costs.read(Lengths(8 * count, 11, 11)) + costs.read(answer) + 2 * costs.encode(answer)) / RATE
+
+    learned, measured = 300 * (2 + 3), 2 * 100 * 3
+    expected = 3 * read(learned) + rewards(learned + measured) + read(measured) + 2 * read(100)
+    assert made["generator"] == pytest.approx(expected)
+    encoded = costs.encode(Lengths(2, 10, 99))
+    assert encoded == pytest.approx(2 * 10 * 2 * 4 * 300 * (100 + 300) / 0.2)  # ten states, each by four gates
+
+
 def test_only_the_stages_that_are_left_are_counted():
     config = Config(teacher_forcing_epochs=4, adversarial_epochs=1)
     left = of(schedule(config)[3:], teacher_forcing_epochs=4, adversarial_epochs=1)

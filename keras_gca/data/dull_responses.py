@@ -1,0 +1,57 @@
+"""The dull responses of Li et al. 2016, "Deep Reinforcement Learning for Dialogue Generation".
+
+The paper has a list of eight, of which it prints two ("I don't know what you are talking about", "I have no idea"). The
+others of this list were written for this project.
+"""
+
+import numpy as np
+
+from keras_gca.data.pairs import frame_answers
+from keras_gca.data.text import tokenise
+from keras_gca.data.vocabulary import UNK, Vocabulary
+from keras_gca.errors import UserError
+
+DULL_RESPONSES = (
+    "I don't know what you are talking about.",
+    "I have no idea.",
+    "I don't know.",
+    "I don't know what to say.",
+    "I don't understand.",
+    "I'm not sure.",
+    "I can't say.",
+    "I have nothing to say.",
+)
+
+
+def encoded(vocabulary: Vocabulary, contractions: str) -> list[np.ndarray]:
+    """Encode the dull responses whose words are all in a vocabulary.
+
+    Args:
+        vocabulary: The vocabulary.
+        contractions: See `Config.contractions`.
+
+    Returns:
+        The indices of the tokens of each of them, (m,) int32.
+    """
+    responses = [vocabulary.encode(tokens) for tokens in tokenise(DULL_RESPONSES, contractions)]
+    return [response for response in responses if UNK not in response]
+
+
+def framed(vocabulary: Vocabulary, contractions: str, sentence_length: int) -> np.ndarray:
+    """Frame the dull responses as answers, for their probabilities: (N_S, s_s + 1) int32.
+
+    Args:
+        vocabulary: The vocabulary.
+        contractions: See `Config.contractions`.
+        sentence_length: s_s.
+
+    Raises:
+        UserError: The vocabulary does not have all words of any of them.
+    """
+    responses = encoded(vocabulary, contractions)
+    if not responses:
+        raise UserError(
+            "--algorithm dialogue_rewards: the vocabulary does not have all words of any dull response, such as "
+            f"{DULL_RESPONSES[2]!r}; an English corpus with such words is expected"
+        )
+    return frame_answers(responses, sentence_length)

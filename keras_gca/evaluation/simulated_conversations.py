@@ -1,0 +1,200 @@
+"""Measures generators by conversations with themselves: how long these last, and how diverse answers are.
+
+Li et al. 2016, "Deep Reinforcement Learning for Dialogue Generation", Section 5: a conversation ends when an agent
+gives a dull response, or repeats itself: two successive utterances of the same agent have more than 80 percent of their
+words in common. Diversity is distinct-1 and distinct-2 of answers to human contexts.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from keras_gca.agent import Agent
+from keras_gca.data.dataset import Dataset
+from keras_gca.data.dull_responses import encoded
+from keras_gca.data.vocabulary import BOS, EOS, PAD
+from keras_gca.errors import UserError
+from keras_gca.evaluation import reply_metrics
+from keras_gca.evaluation.tables import Table
+from keras_gca.models.decoding_settings import GREEDY
+from keras_gca.training.run_folder import GCARun
+from keras_gca.training.simulation import Openings, Simulated, openings, simulate
+
+FILE = "simulated_conversations.json"  # of `keras_gca.evaluate`
+STUDIED = "studied_conversations.json"  # of `keras_gca.studies`
+MOST_MESSAGES, MOST_TURNS = 1000, 7  # as in the paper: 1,000 messages, and fewer than 8 turns
+REPETITION = 0.8  # the share of common words above which an utterance repeats another one
+BATCH = 128
+HUMAN = "human"
+ENDS = ("dull", "repeated", "limit")  # why a conversation ends
+SHOWN = (
+    "turns",
+    "dull",
+    "repeated",
+    "distinct-1",
+    "distinct-2",
+    "distinct-1 at equal counts",
+    "distinct-2 at equal counts",
+    "tokens",
+    "perplexity",
+)
+
+
+def evaluate_conversations(run: str | Path, seed: int = 0) -> dict[str, Any]:
+    """Measure the generators of a run on messages of its held-out conversations.
+
+    Args:
+        run: The run folder.
+        seed: The seed by which the messages are chosen.
+
+    Returns:
+        What `measure` returns.
+
+    Raises:
+        UserError: A file is missing or damaged, or the run does not predict answers.
+    """
+    made = GCARun.open(run, "evaluate")
+    agent = Agent.load(made.path)
+    if agent.config.predict != "answer":
+        raise UserError(f"{run}: the run predicts {agent.config.predict}; a run with --predict answer is expected")
+    return measure(agent, made.dataset(), seed)
+
+
+def measure(agent: Agent, dataset: Dataset, seed: int = 0) -> dict[str, Any]:
+    """Measure the generators of an agent.
+
+    Answers are greedy (Algorithm 1). All generators begin with the same human contexts.
+
+    Args:
+        agent: The agent.
+        dataset: The data of its training.
+        seed: The seed by which the contexts are chosen.
+
+    Returns:
+        A dictionary for JSON. "messages" is the number of conversations, and "systems" has the metrics of each
+        generator. "turns" is the mean number of turns before the one that ends a conversation, at most MOST_TURNS.
+        ENDS are the shares of conversations that end in each way. distinct-n and "tokens" are those of the first
+        answers. HUMAN has only distinct-n and "tokens", of the held-out answers.
+
+    Raises:
+        UserError: The vocabulary does not have the words of any dull response.
+    """
+    config, held_out = agent.config, dataset.held_out
+    phrases = phrases_of(agent)
+    begun = openings(held_out, min(len(held_out), MOST_MESSAGES), seed, config, len(agent.vocabulary))
+    systems: dict[str, dict[str, float]] = {}
+    replies = {HUMAN: [agent.vocabulary.decode(row[1:]) for row in held_out.answers]}
+    perplexities = agent.perplexities(held_out)
+    for name in agent.generators:
+        starts = range(0, len(begun.contexts), BATCH)
+        parts = [_simulated(agent, name, begun.some(np.arange(len(begun.contexts))[i : i + BATCH])) for i in starts]
+        ended = [end for part in parts for end in ends_of(part, phrases)]
+        answers = np.concatenate([part.pairs.answers[: len(part.said)] for part in parts])
+        replies[name] = [agent.vocabulary.decode(row[1:]) for row in answers]
+        systems[name] = {"turns": float(np.mean([turns for turns, _ in ended]))}
+        systems[name] |= {end: float(np.mean([why == end for _, why in ended])) for end in ENDS}
+        systems[name]["perplexity"] = perplexities[name]
+    for n in (1, 2):
+        _, equal = reply_metrics.equal_distinct(replies, n)
+        for name, said in replies.items():
+            metrics = {f"distinct-{n}": reply_metrics.distinct(said, n), f"distinct-{n} at equal counts": equal[name]}
+            systems.setdefault(name, {}).update(metrics | {"tokens": reply_metrics.mean_length(said)})
+    return {"messages": len(begun.contexts), "systems": systems}
+
+
+def _simulated(agent: Agent, generator: str, begun: Openings) -> Simulated:
+    """Let a generator talk to itself for MOST_TURNS turns."""
+
+    def answered(contexts: np.ndarray, turn: int) -> np.ndarray:
+        return agent.decode(generator, contexts, GREEDY).answers
+
+    return simulate(answered, begun, MOST_TURNS, agent.config.hierarchical)
+
+
+def phrases_of(agent: Agent) -> list[list[int]]:
+    """Return the phrases by which a dull response is recognised: the dull responses without their full stop.
+
+    Raises:
+        UserError: The vocabulary does not have the words of any of them.
+    """
+    phrases = [response[:-1].tolist() for response in encoded(agent.vocabulary, agent.config.contractions)]
+    if not phrases:
+        raise UserError("the vocabulary does not have all words of any dull response; an English corpus is expected")
+    return phrases
+
+
+def ends_of(simulated: Simulated, phrases: Sequence[Sequence[int]]) -> list[tuple[int, str]]:
+    """Find the end of each conversation.
+
+    Args:
+        simulated: The conversations.
+        phrases: The phrases by which a dull response is recognised.
+
+    Returns:
+        For each conversation, the number of turns before the one that ends it, and one of ENDS.
+    """
+    special = (PAD, BOS, EOS)
+    begun = simulated.said.shape[1] - simulated.length
+    ends = []
+    for rows in simulated.said:
+        said = [row[~np.isin(row, special)].tolist() for row in rows]
+        end = simulated.length, "limit"
+        for turn, words in enumerate(said[begun:]):
+            earlier = begun + turn - 2  # the utterance before of the same agent
+            if is_dull(words, phrases):
+                end = turn, "dull"
+            elif earlier >= 0 and overlap(words, said[earlier]) > REPETITION:
+                end = turn, "repeated"
+            else:
+                continue
+            break
+        ends.append(end)
+    return ends
+
+
+def is_dull(words: Sequence[int], phrases: Sequence[Sequence[int]]) -> bool:
+    """Return whether an utterance contains one of some phrases, given as the indices of their words."""
+    words = list(words)
+    return any(
+        words[start : start + len(phrase)] == list(phrase)
+        for phrase in phrases
+        for start in range(len(words) - len(phrase) + 1)
+    )
+
+
+def overlap(first: Sequence[int], second: Sequence[int]) -> float:
+    """Compute the share of the words of two utterances that both have, as a share of the longer utterance.
+
+    A word counts as often as it occurs. A short utterance does not repeat a long one that contains it.
+
+    Returns:
+        A number from 0 to 1; 0 if both utterances are empty.
+    """
+    both = sum(min(first.count(word), second.count(word)) for word in set(first))
+    longer = max(len(first), len(second))
+    return both / longer if longer else 0.0
+
+
+def table(figures: Mapping[str, Mapping[str, Any]]) -> Table:
+    """Make a table with a row for each generator, and one for the human answers.
+
+    Args:
+        figures: For each name of a row, what `measure` returned, or its summary over several runs.
+    """
+    rows = [
+        (
+            what.replace("_", " "),
+            name.replace("_", " "),
+            *(f"{metrics[key]:.3g}" if key in metrics else None for key in SHOWN),
+        )
+        for what, of_row in figures.items()
+        for name, metrics in of_row["systems"].items()
+    ]
+    caption = (
+        "Greedy conversations of each generator with itself, which begin with held-out messages. Turns: before a dull "
+        f"response or a repetition, at most {MOST_TURNS}. dull, repeated: the shares of conversations that end so. "
+        "distinct-n and tokens: of the first answers. Perplexity: of the held-out answers."
+    )
+    return Table(None, caption, ("run", "answers of", *SHOWN), rows, 2)

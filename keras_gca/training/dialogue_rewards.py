@@ -1,0 +1,198 @@
+"""Li et al. 2016, "Deep Reinforcement Learning for Dialogue Generation": the rewards of simulated conversations.
+
+Two agents talk to each other. The action a is a turn, an answer to the context x, which has the last N_u utterances.
+Its reward is lambda_1 r_1 + lambda_2 r_2 + lambda_3 r_3:
+
+    r_1  ease of answering    -1/N_S sum over s in S of 1/N_s log p(s|a)      S: dull responses, which a should not get
+    r_2  information flow     -log cos(h, h')                                 h, h': a, and this agent's turn before it
+    r_3  semantic coherence   1/N_a log p(a|x) + 1/N_q log p_backward(q|a)    q: what the backward model predicts from a
+
+N_S is the number of dull responses. N_s, N_a and N_q are numbers of tokens, EOS included. p and the encoding h are
+those of the generator after line 3, which does not learn any more: otherwise the generator could increase its rewards
+by changing their measure. p_backward is that of a run with `--predict context`.
+
+Shapes: n turns; at most s tokens in a context and s_s in an answer; u units of the encoder.
+"""
+
+from pathlib import Path
+
+import numpy as np
+
+from keras_gca.agent import Agent
+from keras_gca.config import Config
+from keras_gca.data import pairs as transformations
+from keras_gca.data.dataset import Dataset
+from keras_gca.data.dull_responses import framed
+from keras_gca.data.pairs import Pairs, pad_contexts
+from keras_gca.data.vocabulary import PAD
+from keras_gca.engine.compiled import Compiled
+from keras_gca.engine.variables import assign
+from keras_gca.errors import UserError
+from keras_gca.models.forward import PrefixGenerator
+from keras_gca.models.likelihood import Evaluator
+from keras_gca.models.networks import WHITE, build
+from keras_gca.training.simulation import Simulated
+
+TERMS = ("ease_of_answering", "information_flow", "semantic_coherence")
+# A smaller cosine counts as this one. Cosines of LSTM states may be 0 or negative, where -log is not defined.
+LOWEST_COSINE = 0.1
+BATCH = 256  # the number of utterances that are encoded at a time
+
+
+def ease_of_answering(log_p: np.ndarray) -> np.ndarray:
+    """Compute r_1 of each turn: (n,) float64.
+
+    Args:
+        log_p: (n, N_S, s_s), log p of each token of each dull response to each turn, NaN after the end.
+    """
+    return -_per_token(log_p).mean(axis=1)
+
+
+def information_flow(turns: np.ndarray, earlier: np.ndarray) -> np.ndarray:
+    """Compute r_2 of each turn: (n,) float64, from 0 to -log LOWEST_COSINE.
+
+    Args:
+        turns: (n, u), the encoding of each turn.
+        earlier: (n, u), the encoding of the turn before it of the same agent.
+    """
+    turns, earlier = turns.astype(np.float64), earlier.astype(np.float64)
+    norms = np.linalg.norm(turns, axis=1) * np.linalg.norm(earlier, axis=1)
+    cosines = np.sum(turns * earlier, axis=1) / np.where(norms > 0, norms, 1)
+    return -np.log(np.clip(cosines, LOWEST_COSINE, 1))
+
+
+def semantic_coherence(log_p: np.ndarray, log_p_backward: np.ndarray) -> np.ndarray:
+    """Compute r_3 of each turn: (n,) float64.
+
+    Args:
+        log_p: (n, s_s), log p(a|x) of each token of each turn, NaN after the end.
+        log_p_backward: (n, s_s), log p(q|a) of each token of q, NaN after the end.
+    """
+    return _per_token(log_p) + _per_token(log_p_backward)
+
+
+def _per_token(log_p: np.ndarray) -> np.ndarray:
+    """Compute the mean over the last axis, without NaN: (..., s_s) -> (...) float64."""
+    return np.asarray(np.nanmean(log_p, axis=-1, dtype=np.float64))
+
+
+class DialogueRewards:
+    """Computes the rewards of simulated conversations.
+
+    Args:
+        config: The settings of the run.
+        vocabulary_size: s_v.
+        speakers: The number of speakers who have an embedding.
+        backward: The agent of p_backward.
+        dull: (N_S, s_s + 1) int32, the dull responses, framed as answers.
+    """
+
+    def __init__(self, config: Config, vocabulary_size: int, speakers: int, backward: Agent, dull: np.ndarray):
+        self._gca = build(config, vocabulary_size, speakers=speakers)
+        self._generator, self._evaluator = PrefixGenerator.of(self._gca), Evaluator(self._gca)
+        self._backward, self._dull = backward, dull
+        self._hierarchical = config.hierarchical
+        self.compiled_encodings = Compiled(self._generator.encodings, distribute=False)
+
+    @classmethod
+    def of(cls, config: Config, dataset: Dataset, backward: Agent) -> "DialogueRewards":
+        """Make the rewards of a run from its data, and from the agent of p_backward.
+
+        Raises:
+            UserError: The vocabulary lacks words of all dull responses.
+        """
+        dull = framed(dataset.vocabulary, config.contractions, config.sentence_length)
+        return cls(config, len(dataset.vocabulary), len(dataset.vocabulary.speakers), backward, dull)
+
+    def measure_by(self, generator: list[np.ndarray]) -> None:
+        """Take p and the encoding h from a generator.
+
+        Args:
+            generator: Its weights, those of WHITE and `yellow`.
+        """
+        assign(self._gca.variables(*WHITE, *self._gca.yellow), generator)
+
+    def terms(self, simulated: Simulated) -> np.ndarray:
+        """Compute r_1, r_2 and r_3 of each turn.
+
+        Returns:
+            (n, 3) float64, the rows in the order of `simulated.pairs`.
+        """
+        backward = self._backward.token_log_probabilities(self._backward_pairs(simulated))
+        return np.stack(
+            [
+                ease_of_answering(self._of_dull_responses(simulated.turns)),
+                self._information_flow(simulated),
+                semantic_coherence(self._evaluator.token_log_probabilities(simulated.pairs), backward),
+            ],
+            axis=1,
+        )
+
+    def _of_dull_responses(self, turns: np.ndarray) -> np.ndarray:
+        """Compute log p of each token of the dull responses to turns, (n, s) int32: (n, N_S, s_s)."""
+        count, dull = len(turns), self._dull
+        asked = Pairs(np.repeat(turns, len(dull), 0), np.tile(dull, (count, 1)), np.zeros(count * len(dull), np.int32))
+        return self._evaluator.token_log_probabilities(asked).reshape(count, len(dull), -1)
+
+    def _information_flow(self, simulated: Simulated) -> np.ndarray:
+        """Compute r_2; it is 0 for the first turn of an agent."""
+        turns, earlier = simulated.turns, simulated.earlier(2)
+        flow = information_flow(self._encoded(turns), self._encoded(earlier))
+        return np.where(turns.any(axis=1) & earlier.any(axis=1), flow, 0.0)
+
+    def _encoded(self, utterances: np.ndarray) -> np.ndarray:
+        """Encode utterances, (n, s) int32: (n, u) float32."""
+        starts = range(0, len(utterances), BATCH)
+        return np.concatenate([self.compiled_encodings(utterances[i : i + BATCH]).numpy() for i in starts])
+
+    def _backward_pairs(self, simulated: Simulated) -> Pairs:
+        """Return the pairs of p_backward: each turn as a context, and what it answers as an answer.
+
+        The backward model predicts as many utterances before the turn as it has learned to predict.
+        """
+        config, pairs = self._backward.config, simulated.pairs
+        before = np.concatenate([simulated.earlier(k) for k in range(config.context_utterances, 0, -1)], axis=1)
+        length = before.shape[1]
+        contexts = pad_contexts([row[row != PAD] for row in before], length)
+        return transformations.backward(Pairs(contexts, pairs.answers, pairs.conversation), config.hierarchical)
+
+
+def backward_agent(config: Config, backward: str | Path | None, dataset: Dataset) -> Agent | None:
+    """Load the agent of p_backward of a new run, and check that it fits.
+
+    Args:
+        config: The settings of the run.
+        backward: The run folder or the bot that --backward names, or None if it is not given.
+        dataset: The data of the run.
+
+    Returns:
+        The agent, or None if the algorithm does not need it.
+
+    Raises:
+        UserError: The agent is missing or does not fit, or is given without need.
+    """
+    config.check_backward(backward)
+    if backward is None:
+        return None
+    agent = Agent.load(backward)
+    if agent.config.predict != "context":
+        raise UserError(
+            f"--backward {backward}: this run was trained with --predict {agent.config.predict}, but --predict context "
+            "is needed"
+        )
+    if agent.vocabulary.tokens != dataset.vocabulary.tokens:
+        raise UserError(
+            f"--backward {backward}: its vocabulary differs from that of the new run; train both on the same data"
+        )
+    for name in ("sentence_length", "padding"):
+        ours, theirs = getattr(config, name), getattr(agent.config, name)
+        if ours != theirs:
+            option = f"--{name.replace('_', '-')}"
+            raise UserError(f"--backward {backward}: it has {option} {theirs}, but the new run has {ours}")
+    if agent.config.context_utterances > config.context_utterances:
+        raise UserError(
+            f"--backward {backward}: it predicts {agent.config.context_utterances} utterances, but contexts have at "
+            f"most {config.context_utterances}; a run with a smaller --context-utterances is expected"
+        )
+    framed(dataset.vocabulary, config.contractions, config.sentence_length)  # raises UserError if there are none
+    return agent
