@@ -32,9 +32,9 @@ changes      With --subject-changes, each held-out conversation follows another 
              compared with their perplexity without the other conversation (the result is in RUN/subject_changes.json)
 personas     With --personas, the speakers of a run with --persona-size are measured: the perplexity of their answers,
              and their answers to different wordings of the same questions (the result is in RUN/personas.json)
-simulations  With --simulated-conversations, each generator talks to itself, beginning with held-out messages. The number
-             of turns before a dull response or a repetition is measured, and the diversity of the first answers (the
-             result is in RUN/simulated_conversations.json)
+simulations  With --simulated-conversations, each generator talks to itself, beginning with held-out messages. The
+             number of turns before a dull response or a repetition is measured, and the diversity of the first answers
+             (the result is in RUN/simulated_conversations.json)
 ratings      With --ratings, FILE contains human ratings of responses. Each line is a JSON object with context,
              response, system and scores. Spearman's correlation and Eq. 11 show how well each measure agrees with the
              raters.
