@@ -64,9 +64,9 @@ def measure(agent: Agent, dataset: Dataset) -> dict[str, Any]:
 
         - "answers": the number of held-out answers by named speakers;
         - "perplexity": for each generator, the perplexity of these answers with the embedding of their OWN speaker, of
-          a speaker without a name (NOBODY), and of the next speaker (OTHER);
+            a speaker without a name (NOBODY), and of the next speaker (OTHER);
         - "same speaker": for each generator, the mean overlap of a speaker's greedy answers to two wordings of a
-          question;
+            question;
         - "nobody": the same overlap for a speaker without a name;
         - "other speakers": for each generator, the mean overlap of two speakers' answers to the same wording.
 

@@ -63,9 +63,9 @@ def measure(agent: Agent, dataset: Dataset, seed: int = 0) -> dict[str, Any]:
 
         - "pairs": the number of answers at each of DISTANCES;
         - "perplexity": the perplexity of each generator at each distance, with the other conversation (JOINED) and
-          without it (ALONE);
+            without it (ALONE);
         - "detector": how often the detector sees a change, as a share: at the joints ("joints") and between other
-          utterances ("elsewhere"). Agents without a detector do not have this value.
+            utterances ("elsewhere"). Agents without a detector do not have this value.
 
     Raises:
         UserError: Fewer than two conversations are held out.

@@ -96,7 +96,7 @@ def check(options: argparse.Namespace) -> None:
 class ChosenBot(NamedTuple):
     """The bot to chat with.
 
-    Args:
+    Attributes:
         path: The path of the bot, or its name on the Hugging Face Hub.
         name: The name that the title of the page and the model list of /v1 show.
         notice: A text that the chat shows first.

@@ -441,7 +441,7 @@ def test_a_run_that_stopped_early_is_refused(runs, capsys):
         ({"epsilon": 0.3}, "second: --epsilon is 0.3, but in first it is 0.2; runs of one algorithm are averaged"),
         (
             {"source": {"data": ["x/other.csv"]}},
-            "second: the --data of this run (other.csv) differs from the --data of first (conversations.csv); runs",
+            "second: the --data of this run (other.csv) differs from the --data of first (conversations.csv); choose",
         ),
         (
             {"turns": "staggered"},

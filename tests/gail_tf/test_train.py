@@ -270,7 +270,7 @@ def test_rl_seq2seq_trains_resumes_and_chats(tmp_path, capsys):
         ),
         (
             ["--resume", "x", "--updates", "3", "--rollouts", "8", "--data", "y"],
-            r"--resume keeps .* new totals by --updates; leave out --rollouts, --data",
+            r"--resume keeps .* new values only of .*--updates; leave out --rollouts, --data",
         ),
         (["--resume", "nowhere"], r"nowhere: there is no run here \(checkpoint.h5 is missing\)"),
         (["--preset", "tiny", "--data", "missing.csv"], r"missing.csv: "),

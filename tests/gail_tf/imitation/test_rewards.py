@@ -108,7 +108,7 @@ def test_reward_per_response_and_per_token():
     tokens = np.float32([[1, 2, 3], [4, 99, np.nan], [5, 6, 99]])
     np.testing.assert_allclose(rewards.response_reward(tokens, MASK), [6, 4, 11])
     np.testing.assert_allclose(rewards.response_reward(tokens, MASK, per="token"), [2, 4, 5.5])
-    with pytest.raises(UserError, match="'word' is not one of response, token"):
+    with pytest.raises(UserError, match="'word', which is not one of response, token"):
         rewards.response_reward(tokens, MASK, per="word")
     with pytest.raises(ValueError, match="equal shapes"):
         rewards.response_reward(tokens, MASK[:, :1])
