@@ -14,7 +14,7 @@ COMMANDS = {
     "experiments": "train the systems of Table 2 and of the ablations with several seeds, and compare them",
     "quality_diversity": "compare policies, each at its best point in a grid of sampling settings",
     "pretrained": "fetch a known pretrained model into the cache folder, or list the known models",
-    "export": "write a policy to a folder in Hugging Face's format",
+    "export": "write a policy to a folder in the Hugging Face format",
 }
 
 

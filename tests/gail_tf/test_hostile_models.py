@@ -264,8 +264,8 @@ BOTS = {
         fact(tokenizer={"tokenizer.json": json.dumps(fuzz_targets.TOKENIZER)}), "the tokenizer has 261 tokens, but"
     ),
     "a network of a list": (fact(model=[]), "damaged"),
-    "absurd GPT-2": (lambda facts: facts["model"].update(n_embd=2 * 10**9), "numbers, but GPT-2 has"),
-    "a longer GPT-2": (lambda facts: facts["model"].update(n_positions=10**5), "numbers, but GPT-2 has"),
+    "absurd GPT-2": (lambda facts: facts["model"].update(n_embd=2 * 10**9), "weights, but GPT-2 has"),
+    "a longer GPT-2": (lambda facts: facts["model"].update(n_positions=10**5), "weights, but GPT-2 has"),
     "a network of another kind": (lambda facts: facts["model"].update(model_type="bert"), "one of gpt2, llama, qwen2"),
     "a base of a list": (fact(base=[]), "the base does not have exactly the values name, sha256, rows"),
     "a base that is not here": (
@@ -277,7 +277,7 @@ BOTS = {
     "settings of a list": (fact(config=[]), "settings are a JSON object"),
     "absurd RoBERTa": (
         fact(roberta={"tokenizer.json": "{}", "config.json": json.dumps(fuzz_targets.ROBERTA | {"vocab_size": 10**9})}),
-        "numbers, but RoBERTa has",
+        "weights, but RoBERTa has",
     ),
 }  # fmt: skip
 
