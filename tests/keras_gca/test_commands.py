@@ -305,7 +305,7 @@ def test_a_served_survey_takes_votes_until_ctrl_c(tmp_path):
         (["--resume", "none"], "none: there is no run here"),
         (["--resume", "none", "--seed", "1", "--data", "x"], "leave out --seed, --data"),
         (["--start-from", "none"], "none: there is no run here"),
-        (["--algorithm", "dialogue_rewards"], "the rewards need p(x|y); give --backward RUN, a run with --predict context"),
+        (["--algorithm", "dialogue_rewards"], "the rewards need p(x|y); give --backward RUN"),
         (["--backward", "none"], "--backward: --algorithm backpropagation does not use p(x|y); leave it out"),
         (["--resume", "none", "--backward", "b"], "leave out --backward"),
         (
