@@ -63,13 +63,13 @@ class AdvantageEstimator:
         return advantages.numpy(), targets.numpy()
 
     def end_of_update(self, kl_per_token: float) -> Metrics:
-        """Adapt the weight of the KL to the reference after an update.
+        """After an update, adapt the weight of the KL divergence from the reference.
 
         Args:
             kl_per_token: The KL to the reference in this update, in nats per generated token.
 
         Returns:
-            A dictionary of the weight by its name in the log. It is empty if the reward does not include this KL.
+            A dictionary with the weight, whose key is its name in the log, or an empty one if the reward has no such KL term.
         """
         settings = self.config.reward
         if not settings.reference_kl_coefficient:

@@ -130,7 +130,7 @@ class LanguageModel(abc.ABC):
         """
 
     def _of_positions(self, positions: tf.Tensor) -> dict[str, tf.Tensor]:
-        """Return the blocks' arguments that depend only on the positions, (B, T) int32. The base class returns none.
+        """Return the arguments of the blocks that depend only on the positions. In the base class there are none.
 
         They are computed once, because all blocks get the same arguments.
         """

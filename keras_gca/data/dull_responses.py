@@ -46,12 +46,12 @@ def framed(vocabulary: Vocabulary, contractions: str, sentence_length: int) -> n
         sentence_length: s_s.
 
     Raises:
-        UserError: The vocabulary does not have all words of any of them.
+        UserError: Each of them contains a word that is not in the vocabulary.
     """
     responses = encoded(vocabulary, contractions)
     if not responses:
         raise UserError(
-            "--algorithm dialogue_rewards: the vocabulary does not have all words of any dull response, such as "
-            f"{DULL_RESPONSES[2]!r}; an English corpus with such words is expected"
+            "--algorithm dialogue_rewards: every dull response contains a word that is not in the vocabulary, for "
+            f"example {DULL_RESPONSES[2]!r}; use an English corpus"
         )
     return frame_answers(responses, sentence_length)

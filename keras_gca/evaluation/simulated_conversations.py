@@ -121,7 +121,7 @@ def phrases_of(agent: Agent) -> list[list[int]]:
     """
     phrases = [response[:-1].tolist() for response in encoded(agent.vocabulary, agent.config.contractions)]
     if not phrases:
-        raise UserError("the vocabulary does not have all words of any dull response; an English corpus is expected")
+        raise UserError("every dull response contains a word that is not in the vocabulary; use an English corpus")
     return phrases
 
 

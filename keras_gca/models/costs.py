@@ -29,7 +29,7 @@ COPIES = 9
 
 
 class Lengths(NamedTuple):
-    """The number and the mean lengths of some pairs.
+    """The number of pairs in a set, and the mean lengths of their contexts and answers.
 
     Attributes:
         pairs: The number of pairs.

@@ -39,7 +39,7 @@ class States(NamedTuple):
 
 
 def lstm_states(lstm: keras.layers.LSTM, sequences: tf.Tensor, start: States | None = None) -> tf.Tensor:
-    """Compute the state h of an LSTM after every step; the result can be differentiated once.
+    """Compute the state h of an LSTM after every step. Only first derivatives of the result are available.
 
     No mask is needed, because padding on the right of a sequence does not change the states at its tokens. On a GPU,
     Keras' own layer is used instead, which runs the cuDNN kernel if the gates are sigmoids.

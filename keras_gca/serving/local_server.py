@@ -178,8 +178,8 @@ def listen(host: str, port: int) -> socket.socket:
     """Reserve a port, so that no other program can take it while the model is loaded.
 
     Args:
-        host: The address to listen at.
-        port: The port to listen at, or 0 for any free port.
+        host: The address to listen on.
+        port: The port to listen on, or 0 for any free port.
 
     Returns:
         The socket. Connections wait at this socket until a server is made for it.
@@ -218,8 +218,8 @@ def make_local_server(app: Flask, host: str, port: int, threads: int = THREADS) 
 
     Args:
         app: The application.
-        host: The address to listen at.
-        port: The port to listen at, or 0 for any free port.
+        host: The address to listen on.
+        port: The port to listen on, or 0 for any free port.
         threads: The number of requests that are handled at the same time.
 
     Raises:

@@ -106,7 +106,7 @@ class LiveFiles:
         return json_files.read_object(self._file(row)) if self._file(row).exists() else None
 
     def remove(self, after: int) -> None:
-        """Remove the replies after later rows, because these rows are computed again.
+        """Remove the replies that belong to rows after a given one, because these rows are computed again.
 
         Args:
             after: The number of the last row whose replies are kept.

@@ -261,8 +261,8 @@ def make_parser() -> command_line.Parser:
     )
 
     serve = command("serve", _serve, "serve the form to volunteers' browsers", SERVE)
-    serve.add_argument("--host", default="127.0.0.1", help="the address to listen at [127.0.0.1: this computer only]")
-    serve.add_argument("--port", type=int, default=8000, help="the port to listen at; 0 chooses a free port [8000]")
+    serve.add_argument("--host", default="127.0.0.1", help="the address to listen on [127.0.0.1: this computer only]")
+    serve.add_argument("--port", type=int, default=8000, help="the port to listen on; 0 chooses a free port [8000]")
     serve.add_argument(
         "--marks-per-minute",
         type=at_least_one,

@@ -82,7 +82,7 @@ def test_generators_are_measured_with_their_greedy_answers(monkeypatch):
     assert human["distinct-1"] == pytest.approx(4 / 6)
     assert "perplexity" not in human
     assert "teacher forcing" in table({"run": found}).to_text()
-    with pytest.raises(UserError, match="all words of any dull response"):
+    with pytest.raises(UserError, match="every dull response contains a word"):
         measure(make_agent(["hello", "there"]), dataset(agent))
 
 
