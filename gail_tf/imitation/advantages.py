@@ -69,7 +69,7 @@ class AdvantageEstimator:
             kl_per_token: The KL to the reference in this update, in nats per generated token.
 
         Returns:
-            A dictionary with the weight, whose key is its name in the log, or an empty one if the reward has no such KL term.
+            The weight by its name in the log; empty if the reward does not include this KL divergence.
         """
         settings = self.config.reward
         if not settings.reference_kl_coefficient:
