@@ -76,8 +76,8 @@ def with_instance_noise(
         features: (B, F), or (B, T, F) for tokens.
         scale: The standard deviation of the noise, in units of each feature's standard deviation.
         seeds: (B, 2) int32 (`random.sample_seeds`); the same seed gives the same noise.
-        mask: (B,) or (B, T) bool, true for the samples or tokens from which the standard deviation is computed; None for
-            all of them.
+        mask: (B,) or (B, T) bool, true for those samples or tokens from which the standard deviation is computed; None
+            for all of them.
 
     Returns:
         The noisy features, float32, of the same shape.
