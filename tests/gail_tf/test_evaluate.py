@@ -97,7 +97,7 @@ def stored(path):
 def test_a_run_is_printed_and_written(evaluated):
     path, out = evaluated
     assert out.startswith("Table 2: Perplexity and BLEU on the test conversations, with 95 % intervals")
-    for text in ("GPT-2 + MLE", "EmpathyGAIL", "| 3+ turns |", "sacreBLEU's (nrefs:1|case:mixed", '"BLEU error"'):
+    for text in ("GPT-2 + MLE", "EmpathyGAIL", "| 3+ turns |", "sacreBLEU (nrefs:1|case:mixed", '"BLEU error"'):
         assert text in re.sub(" +", " ", out)
     assert "36.61 ± 3.21" in out  # beside ours
     assert "wrote first/evaluation.json\nwrote first/evaluation: tables.md, tables.tex, tables.json, table3.md" in out
