@@ -75,7 +75,7 @@ def test_a_llama_trains_resumes_chats_and_is_exported(folder, tmp_path, capsys, 
     ]
     status, out, err = call(capsys, train.main, "train", *settings(*changes), "--model", own, "--run", run)
     assert status == 0, err
-    assert f"Llama of {own}: 3 blocks" in out
+    assert f"Llama from {own}: 3 blocks" in out
     facts = json.loads((run / "model.json").read_text())
     assert facts["model_type"] == "llama"
     assert ("base" in facts) == (trainable != "full")
