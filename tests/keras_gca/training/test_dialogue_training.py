@@ -196,7 +196,7 @@ def test_a_run_from_a_corpus_to_its_evaluation(tmp_path):
     config = config_of(
         teacher_forcing_epochs=1, adversarial_epochs=1, discriminator_epochs=0, interleaved_epochs=0, simulated_turns=2
     )
-    with pytest.raises(UserError, match="--backward RUN is expected"):
+    with pytest.raises(UserError, match="give --backward RUN"):
         pipeline.train_agent(config, source, tmp_path / "none")
     words = pipeline.prepare(source.read()[0], config).vocabulary
     settings = {"predict": "context", "adversarial_epochs": 0, **SMALL}
