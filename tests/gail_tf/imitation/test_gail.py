@@ -361,7 +361,11 @@ def test_perplexity_is_not_compiled_anew_in_every_epoch(monkeypatch):
     ("broken", "message"),
     [
         ("policy", r"maximum likelihood has diverged: .* --mle-learning-rate"),
-        ("judge", r"discriminator has diverged: .* --discriminator-learning-rate"),
+        pytest.param(
+            "judge",
+            r"discriminator has diverged: .* --discriminator-learning-rate",
+            marks=pytest.mark.thorough,
+        ),
     ],
 )
 def test_what_diverges_is_named(broken, message):

@@ -47,7 +47,7 @@ def test_a_response_is_recovered_from_noise(policy, name):
     assert len(lengths) > 1 or name == "greedy"
 
 
-@pytest.mark.parametrize("name", ["plain", "filtered"])
+@pytest.mark.parametrize("name", ["plain", pytest.param("filtered", marks=pytest.mark.thorough)])
 def test_a_forward_pass_gives_the_probabilities_of_sampling(any_policy, name):
     assert_probabilities_are_those_of_a_forward_pass(any_policy, SAMPLINGS[name])
 
