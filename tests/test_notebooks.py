@@ -128,7 +128,7 @@ TAUGHT = [path for path in NOTEBOOKS if path.stem != "04_results"]
 def test_it_begins_with_one_import_and_every_part_ends_with_an_exercise_and_its_solution(path):
     notebook, codes = read(path)
     assert re.fullmatch(r"from keras_gca\.engine\.notebook import [\w, ]+", codes[0].source)
-    assert "and run it elsewhere" in notebook.cells[0].source
+    assert "To change the notebook and run it elsewhere" in notebook.cells[0].source
     texts = [cell.source if cell.cell_type == "markdown" else "" for cell in notebook.cells]
     starts = [number for number, text in enumerate(texts) if text.startswith("## ")]
     assert sum(text.count("\n## ") for text in texts) == 0  # a heading begins a cell

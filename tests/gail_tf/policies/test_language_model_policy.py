@@ -228,8 +228,10 @@ def test_training_raises_the_probability_of_what_is_taught(any_policy):
 
 class TestBadInput:
     def test_sampling(self):
-        for setting, value in (("max_new_tokens", 0), ("top_p", 0), ("top_p", 1.5), ("temperature", -1)):
-            with pytest.raises(UserError, match=f"--{setting.replace('_', '-')}(:| is) {value}; .* is expected"):
+        with pytest.raises(UserError, match="--max-new-tokens is 0; 1 or more is expected"):
+            Sampling(max_new_tokens=0)
+        for setting, value in (("top_p", 0), ("top_p", 1.5), ("temperature", -1)):
+            with pytest.raises(UserError, match=f"--{setting.replace('_', '-')}: {value}; .* is expected"):
                 Sampling(**{setting: value})
         with pytest.raises(UserError, match="--counting: 'all' is not one of plain, filtered"):
             Sampling(counting="all")

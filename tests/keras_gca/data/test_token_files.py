@@ -232,17 +232,23 @@ def test_a_time_limit_stops_in_each_pass_and_the_repeated_command_writes_the_sam
     assert contents(tmp_path / "out") == contents(many_shards.path)
 
 
-@pytest.mark.usefixtures("small_shards")
-def test_ctrl_c_ends_with_a_line_that_says_how_to_continue(corpus, many_shards, tmp_path, monkeypatch, capsys):
-    written = []
+def stopped_after(count, monkeypatch):
+    """Let Ctrl-C stop the preparation when so many shards have been written; return the list of their numbers."""
+    numbers = []
 
-    def encode_some(task, words):
-        if len(written) == 3:
+    def encode(task, words):
+        if len(numbers) == count:
             raise KeyboardInterrupt
-        written.append(task.number)
+        numbers.append(task.number)
         return token_chunks.encode_shard(task, words)
 
-    monkeypatch.setattr(preparation, "encode_shard", encode_some)
+    monkeypatch.setattr(preparation, "encode_shard", encode)
+    return numbers
+
+
+@pytest.mark.usefixtures("small_shards")
+def test_ctrl_c_ends_with_a_line_that_says_how_to_continue(corpus, many_shards, tmp_path, monkeypatch, capsys):
+    written = stopped_after(3, monkeypatch)
     assert prepare_here(corpus, tmp_path / "out") == 130
     out, err = capsys.readouterr()
     assert (out.splitlines()[-2:], err) == (["", f"next: the same command continues with {tmp_path / 'out'}"], "")
@@ -261,15 +267,7 @@ def test_ctrl_c_ends_with_a_line_that_says_how_to_continue(corpus, many_shards, 
 def test_shards_of_other_settings_or_without_their_files_are_written_again(
     corpus, many_shards, tmp_path, monkeypatch, capsys
 ):
-    numbers = []
-
-    def encode_two(task, words):
-        if len(numbers) == 2:
-            raise KeyboardInterrupt
-        numbers.append(task.number)
-        return token_chunks.encode_shard(task, words)
-
-    monkeypatch.setattr(preparation, "encode_shard", encode_two)
+    numbers = stopped_after(2, monkeypatch)
     assert prepare_here(corpus, tmp_path / "out") == 130
     numbers.clear()
     assert prepare_here(corpus, tmp_path / "out", "--vocabulary-size", "9") == 130
