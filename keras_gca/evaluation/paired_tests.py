@@ -1,8 +1,9 @@
 """Paired comparisons of two systems: exact sign-flip tests, intervals, Holm's correction, and detectable differences.
 
-Both systems are measured on the same units. A unit is either a conversation, if two models with the same seed are
-compared, or a seed. The test by conversations compares only two particular models. A claim about two methods needs the
-test by seeds. With n seeds, the smallest possible p-value of this test is 2 / 2^n: 0.25 with 3 seeds, and 0.03 with 6.
+Both systems are measured on the same units. The units are either conversations, when two models trained with the same
+seed are compared, or seeds. A test by conversations compares only two particular models; a claim about two methods
+needs a test by seeds. With n seeds, the smallest possible p-value of this test is 2 / 2^n: 0.25 with 3 seeds, and 0.03
+with 6.
 """
 
 import itertools
@@ -28,10 +29,10 @@ class Comparison(NamedTuple):
         difference: The first system's mean minus the second system's.
         p_value: The two-sided p-value of the sign-flip test.
         units: The number of conversations or of seeds.
-        low: The lower end of the difference's 95 % interval, or None if there is one unit.
-        high: The upper end of this interval, or None if there is one unit.
-        detectable: The smallest true difference that a test at the significance level of 5 % would have found with a
-            probability of 80 %, or None if there are too few units to find any difference.
+        low: The lower end of the 95 % interval of the difference, or None if there is only one unit.
+        high: The upper end of this interval, or None if there is only one unit.
+        detectable: The smallest true difference that a test at the 5 % significance level would detect with a
+            probability of 80 %, or None if there are too few units to detect any difference.
     """
 
     difference: float
@@ -43,14 +44,14 @@ class Comparison(NamedTuple):
 
 
 class PairedTest(NamedTuple):
-    """One of the tests of a table.
+    """One of the tests in a table.
 
     Attributes:
         systems: The names of the two systems.
-        seed: The seed of both runs if their conversations are compared, or None if seeds are compared.
+        seed: The seed of both runs if the units are conversations, or None if the units are seeds.
         figure: The name of the metric.
         comparison: The result.
-        corrected: The p-value after Holm's correction over all tests of the table.
+        corrected: The p-value after Holm's correction over all tests in the table.
     """
 
     systems: tuple[str, str]
@@ -63,13 +64,13 @@ class PairedTest(NamedTuple):
 def flip_test(differences: np.ndarray, seed: int = 0) -> float:
     """Compute the two-sided p-value of a sum of differences by flipping their signs.
 
-    If two systems do not differ, the sign of each difference is random. The p-value is the share of all sign
-    combinations for which the sum is at least as far from 0 as the measured sum. If there are more than FLIPS
-    combinations, FLIPS random ones are drawn, and the measured signs are counted as one more combination.
+    If two systems do not differ, the sign of each difference is random. The p-value is the proportion of sign
+    combinations for which the sum is at least as far from 0 as the observed sum. If there are more than FLIPS
+    combinations, FLIPS random combinations are drawn, and the observed one is added to them.
 
     Args:
-        differences: (n,), the difference of each unit.
-        seed: The seed of random flips.
+        differences: The difference for each unit, shape (n,).
+        seed: The seed for the random sign flips.
     """
     if len(differences) < 2:
         return 1.0  # both signs of a single difference are equally far from 0
@@ -91,10 +92,10 @@ def compare_conversations(differences: np.ndarray, weights: np.ndarray, seed: in
     The interval comes from a bootstrap over conversations.
 
     Args:
-        differences: (n,), the sum of the differences between the models over all responses or words in each
-            conversation.
-        weights: (n,), the number of responses or words in each conversation.
-        seed: The seed of the sign flips and of the bootstrap.
+        differences: The difference between the models in each conversation, summed over its responses or words,
+            shape (n,).
+        weights: The number of responses or words in each conversation, shape (n,).
+        seed: The seed for the sign flips and the bootstrap.
     """
     total, count = float(np.sum(weights)), len(differences)
     difference = float(np.sum(differences)) / total
@@ -116,13 +117,13 @@ def compare_seeds(first: Sequence[float], second: Sequence[float], seed: int = 0
     Args:
         first: The first method's value for each seed.
         second: The second method's value for each of the same seeds.
-        seed: The seed of the random sign flips, which are used if there are more than 13 values.
+        seed: The seed for the random sign flips, which are used if there are more than 13 values.
 
     Raises:
-        ValueError: The methods have different numbers of values, or no values.
+        ValueError: The methods have different numbers of values, or there are no values.
     """
     if len(first) != len(second):
-        raise ValueError(f"{len(first)} and {len(second)} values; the methods need the same seeds")
+        raise ValueError(f"the methods have {len(first)} and {len(second)} values; give the values of the same seeds")
     differences = [a - b for a, b in zip(first, second, strict=True)]
     mean, deviation, low, high, runs = statistics.summarise(differences)
     return Comparison(
@@ -131,14 +132,14 @@ def compare_seeds(first: Sequence[float], second: Sequence[float], seed: int = 0
 
 
 def detectable(error: float, units: int) -> float | None:
-    """Compute the smallest true difference that would have been found: (t_0.975 + t_0.8) * standard error.
+    """Compute the smallest detectable difference: (t_0.975 + t_0.8) * standard error.
 
     Args:
         error: The standard error of the difference.
         units: The number of units, n. The t-distribution has n - 1 degrees of freedom.
 
     Returns:
-        The difference, or None if the smallest possible p-value, 2 / 2^n, is above the significance level of 5 %.
+        The difference, or None if the smallest possible p-value, 2 / 2^n, exceeds the 5 % significance level.
     """
     if 2.0 ** (1 - units) > LEVEL:
         return None
@@ -146,17 +147,17 @@ def detectable(error: float, units: int) -> float | None:
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """Correct the p-values of a table for multiple testing, by the method of Holm 1979.
+    """Correct the p-values of a table for multiple testing by Holm's method (1979).
 
-    The k-th smallest of m p-values is multiplied by m - k + 1. A corrected value is never above 1, and never below the
-    corrected value of a smaller p-value. If every test with a corrected value of at most 5 % is reported as a
-    difference, the probability that any of these reports is wrong is at most 5 %.
+    The k-th smallest of m p-values is multiplied by m - k + 1. A corrected p-value never exceeds 1, and is never below
+    the corrected value of a smaller p-value. If a difference is reported for every test whose corrected p-value is at
+    most 5 %, the probability that any of these reports is wrong is at most 5 %.
 
     Args:
-        p_values: The p-values.
+        p_values: The uncorrected p-values.
 
     Returns:
-        The corrected values, in the same order.
+        The corrected p-values, in the same order.
     """
     corrected, largest = [0.0] * len(p_values), 0.0
     for k, i in enumerate(sorted(range(len(p_values)), key=lambda i: p_values[i])):
@@ -166,17 +167,16 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 
 def with_correction(rows: Sequence[tuple[tuple[str, str], int | None, str, Comparison]]) -> list[PairedTest]:
-    """Correct all tests of a table by `holm`; a row has the attributes of `PairedTest` except `corrected`."""
+    """Correct all tests in a table by `holm`; a row holds the attributes of `PairedTest` except `corrected`."""
     corrected = holm([comparison.p_value for *_, comparison in rows])
     return [PairedTest(*row, p_value) for row, p_value in zip(rows, corrected, strict=True)]
 
 
 def tests_by_seeds(values: Mapping[str, Mapping[str, Sequence[float]]]) -> list[PairedTest]:
-    """Compare each pair of systems by seeds in every metric that both have; the tests are corrected as one table.
+    """Compare each pair of systems by seeds in every metric that both systems have, and correct all tests together.
 
     Args:
-        values: The metrics of each system by name. A metric has one value for each seed. Systems with a single seed are
-            not tested.
+        values: {system: {metric: its value for each seed}}. Systems with a single seed are not tested.
     """
     rows: list[tuple[tuple[str, str], int | None, str, Comparison]] = []
     for pair in itertools.combinations(values, 2):
@@ -188,12 +188,12 @@ def tests_by_seeds(values: Mapping[str, Mapping[str, Sequence[float]]]) -> list[
 
 
 def table_of_tests(results: Sequence[PairedTest], name: Callable[[str], str] = str, what: str = "") -> Table:
-    """Make the table of paired tests.
+    """Make a table of paired tests.
 
     Args:
         results: The tests.
-        name: A function that returns the name under which the table shows a system.
-        what: The data on which the systems are compared, for the caption.
+        name: A function that returns the name of a system as shown in the table.
+        what: Text for the caption that says which data the systems are compared on.
     """
     caption = (
         f"Paired sign-flip tests{what}. The units are the conversations of one seed, or all seeds (all). The columns "
@@ -222,7 +222,7 @@ def _row_of_test(test: PairedTest, name: Callable[[str], str]) -> tuple[str, ...
 
 
 def as_json(results: Sequence[PairedTest]) -> list[dict[str, Any]]:
-    """Return tests in a form that can be written as JSON."""
+    """Convert tests to a form that can be written as JSON."""
     return [
         {"systems": list(test.systems), "seed": test.seed, "figure": test.figure}
         | {**test.comparison._asdict(), "corrected": test.corrected}

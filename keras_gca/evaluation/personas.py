@@ -1,7 +1,8 @@
-"""Measures the personas of a run with embeddings of speakers (`--persona-size`, Li et al. 2016).
+"""Measures the personas of a run with speaker embeddings (`--persona-size`, Li et al. 2016).
 
-Three questions are answered. Does a speaker's embedding make this speaker's own answers more probable? Does a speaker
-give similar answers to different wordings of a question? Do different speakers answer the same question differently?
+The metrics answer three questions. Does a speaker's embedding make this speaker's own answers more probable? Does a
+speaker give similar answers to different wordings of a question? Do different speakers answer the same question
+differently?
 """
 
 import itertools
@@ -43,7 +44,7 @@ def evaluate_personas(run: str | Path) -> dict[str, Any]:
         The metrics, as `measure` returns them.
 
     Raises:
-        UserError: A file is missing or damaged, or the run has no embeddings of speakers.
+        UserError: A file is missing or damaged, or the run has no speaker embeddings.
     """
     made = GCARun.open(run, "evaluate")
     agent = Agent.load(made.path)
@@ -60,23 +61,23 @@ def measure(agent: Agent, dataset: Dataset) -> dict[str, Any]:
         dataset: The data of its training run.
 
     Returns:
-        A dictionary for JSON. All overlaps are those that `overlap` computes.
+        A dictionary for JSON. Overlaps are computed by `overlap`.
 
         - "answers": the number of held-out answers by named speakers;
         - "perplexity": for each generator, the perplexity of these answers with the embedding of their OWN speaker, of
-            a speaker without a name (NOBODY), and of the next speaker (OTHER);
+            an unnamed speaker (NOBODY), and of the next speaker (OTHER);
         - "same speaker": for each generator, the mean overlap of a speaker's greedy answers to two wordings of a
             question;
-        - "nobody": the same overlap for a speaker without a name;
+        - "nobody": the same overlap for an unnamed speaker;
         - "other speakers": for each generator, the mean overlap of two speakers' answers to the same wording.
 
     Raises:
-        UserError: No held-out answer was given by a named speaker.
+        UserError: No held-out answer is by a named speaker.
     """
     vocabulary = agent.vocabulary
     named = dataset.held_out[np.max(dataset.held_out.contexts, axis=1) > len(vocabulary)]
     if not len(named):
-        raise UserError("no held-out answer was given by a named speaker")
+        raise UserError("no held-out answer is by a named speaker")
     figures: dict[str, Any] = {"answers": len(named), "perplexity": {}}
     of_kind = {kind: _spoken_by(kind, named, agent) for kind in (OWN, NOBODY, OTHER)}
     for name in agent.generators:
@@ -96,7 +97,7 @@ def measure(agent: Agent, dataset: Dataset) -> dict[str, Any]:
 
 
 def overlap(first: Sequence[int], second: Sequence[int]) -> float:
-    """Compute the Jaccard index of the sets of words in two answers; it is 1 if both are empty."""
+    """Compute the Jaccard index of the sets of words in two answers, or return 1 if both answers are empty."""
     union = set(first) | set(second)
     return len(set(first) & set(second)) / len(union) if union else 1.0
 
@@ -107,12 +108,12 @@ def _mean_overlap(pairs: Iterable[tuple[Sequence[int], Sequence[int]]]) -> float
 
 
 def _in_wordings(answers: Sequence[Sequence[Sequence[int]]]) -> float:
-    """Compute the mean overlap of two answers over all pairs of wordings of the same question."""
+    """Compute the mean overlap of answers over all pairs of wordings of the same question."""
     return _mean_overlap(pair for wordings in answers for pair in itertools.combinations(wordings, 2))
 
 
 def _answers(agent: Agent, generator: str, speaker: str | None) -> list[list[list[int]]]:
-    """Let a speaker answer each wording of each question; return the indices of the answers' words."""
+    """Let a speaker answer each wording of each question, and return the word indices of the answers."""
     before, agent.persona = agent.persona, speaker
     contexts = agent.encode_contexts([[wording] for wordings in QUESTIONS for wording in wordings])
     agent.persona = before
@@ -122,7 +123,7 @@ def _answers(agent: Agent, generator: str, speaker: str | None) -> list[list[lis
 
 
 def _spoken_by(kind: str, pairs: Pairs, agent: Agent) -> Pairs:
-    """Return pairs whose answers are by their own speakers (OWN), by nobody (NOBODY) or by the next speaker (OTHER)."""
+    """Attribute each answer to its own speaker (OWN), an unnamed speaker (NOBODY), or the next speaker (OTHER)."""
     size, count = len(agent.vocabulary), len(agent.vocabulary.speakers)
     own = np.max(pairs.contexts, axis=1)
     speakers = {OWN: own, NOBODY: np.full_like(own, PAD), OTHER: size + 1 + (own - size) % count}[kind]
@@ -131,10 +132,10 @@ def _spoken_by(kind: str, pairs: Pairs, agent: Agent) -> Pairs:
 
 
 def table(figures: Mapping[str, Mapping[str, Any]]) -> Table:
-    """Make a table of the metrics of personas.
+    """Make a table of persona metrics.
 
     Args:
-        figures: {name of a row: the metrics that `measure` returned, or their summary over several runs}.
+        figures: {title of a row: the metrics from `measure`, or their summary over several runs}.
     """
     header = "run", "generator", *(f"perplexity, {kind}" for kind in (OWN, NOBODY, OTHER)), "same", "nobody", "others"
     rows = []
@@ -144,9 +145,9 @@ def table(figures: Mapping[str, Mapping[str, Any]]) -> Table:
             perplexities = (f"{by_kind[kind]:.2f}" for kind in (OWN, NOBODY, OTHER))
             rows.append((what.replace("_", " "), name.replace("_", " "), *perplexities, *overlaps))
     caption = (
-        "Perplexity of the held-out answers by named speakers, with the embedding of their own speaker, of nobody in "
-        "particular, and of another speaker. The overlap (Jaccard index) compares two greedy answers: one speaker's "
-        "answers to two wordings of a question (same), answers of nobody in particular to two wordings (nobody), or "
-        "two speakers' answers to the same wording (others)."
+        "Perplexity of the held-out answers by named speakers, with the embedding of their own speaker, of an unnamed "
+        "speaker (nobody), and of another speaker. The overlap (Jaccard index) compares two greedy answers: one "
+        "speaker's answers to two wordings of a question (same), an unnamed speaker's answers to two wordings "
+        "(nobody), or two speakers' answers to the same wording (others)."
     )
     return Table(None, caption, header, rows, 2)

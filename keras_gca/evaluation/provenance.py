@@ -1,7 +1,8 @@
-"""Records where measured numbers come from: the command, the seeds, and the versions of the packages.
+"""Records where measured numbers come from: the command, the seeds, and the package versions.
 
-An experiment's numbers are committed as a small JSON file with this information, and the tables in the documentation
-are generated from such files. Thus a reader can reproduce each number, and no number is copied by hand.
+The results of an experiment are committed as a small JSON file with this information, and the tables in the
+documentation are generated from such files. Readers can therefore reproduce each number, and no number is copied by
+hand.
 """
 
 import dataclasses
@@ -26,8 +27,8 @@ class Outcome(NamedTuple):
     """The outcome of an experiment.
 
     Attributes:
-        seeds: {what a seed is used for: the seed, or a list of seeds}.
-        results: All results in a form that can be written as JSON.
+        seeds: {purpose of the seed: the seed, or a list of seeds}.
+        results: All results, in a form that can be written as JSON.
         tables: Tables of these results.
     """
 
@@ -37,7 +38,7 @@ class Outcome(NamedTuple):
 
 
 def versions() -> dict[str, str]:
-    """Return the versions of Python and of the installed packages that affect measured numbers."""
+    """Return the versions of Python and of the installed packages that affect the results."""
     found = {"python": platform.python_version()}
     for name in PACKAGES:
         try:
@@ -48,16 +49,16 @@ def versions() -> dict[str, str]:
 
 
 def command_of(module: str, arguments: Sequence[str]) -> str:
-    """Return the command that was given, for example `python -m gail_tf.evaluate runs/gail`."""
+    """Return the command as the user typed it, for example `python -m gail_tf.evaluate runs/gail`."""
     return shlex.join(["python", "-m", module, *arguments])
 
 
 def document(command: str, results: Any, written: Sequence[Path]) -> dict[str, Any]:
-    """Return the document that a command's option --json prints; docs/json.md describes its keys.
+    """Return the document that a command prints for the option --json; docs/json.md describes its keys.
 
     Args:
         command: The command; see `command_of`.
-        results: The results in a form that can be written as JSON; numbers may be NaN.
+        results: The results, in a form that can be written as JSON except that numbers may be NaN.
         written: The files that the command wrote.
     """
     return {"command": command, "results": results, "written": [str(path) for path in written]}
@@ -66,13 +67,13 @@ def document(command: str, results: Any, written: Sequence[Path]) -> dict[str, A
 def write_experiment(
     path: Path, command: str, seeds: Mapping[str, Any], results: Any, tables: Sequence[Table] = ()
 ) -> None:
-    """Write the results of an experiment as JSON, together with its command, its seeds and the versions.
+    """Write the results of an experiment as JSON, together with its command, seeds, and package versions.
 
     Args:
         path: The file.
         command: The command that computed the results.
-        seeds: {what a seed is used for: the seed, or a list of seeds}.
-        results: The results in a form that can be written as JSON. Undefined numbers (NaN) become null.
+        seeds: {purpose of the seed: the seed, or a list of seeds}.
+        results: The results, in a form that can be written as JSON. Undefined numbers (NaN) become null.
         tables: Tables of these results, for the documentation.
     """
     values = {
@@ -87,7 +88,7 @@ def write_experiment(
 
 
 def write_if_asked(path: Path | None, command: str, outcome: Outcome) -> list[Path]:
-    """Write the file for the option --experiment, and print its path.
+    """Write the file for the option --experiment, and print the path.
 
     Args:
         path: The file, or None if the option was not given.
@@ -95,7 +96,7 @@ def write_if_asked(path: Path | None, command: str, outcome: Outcome) -> list[Pa
         outcome: The outcome.
 
     Returns:
-        A list with the written file, or an empty list.
+        A list that contains the path of the written file, or an empty list.
     """
     if path is None:
         return []
@@ -109,13 +110,13 @@ def run_all(names: Sequence[str], run: Callable[[str], Outcome | None], path: Pa
 
     Args:
         names: The names of the experiments, all of which use the same seeds.
-        run: A function that runs an experiment. It returns None if the user has interrupted the experiment or the time
-            limit is reached.
-        path: The file of the option --experiment, or None if the option was not given.
+        run: A function that runs an experiment. It returns None if the user interrupts the experiment or the time limit
+            is reached.
+        path: The file for the option --experiment, or None if the option was not given.
         command: The command.
 
     Returns:
-        The exit status: 0, or 130 if an experiment was not completed. In that case nothing is written.
+        The exit status: 0, or 130 if an experiment was not completed and nothing was written.
     """
     outcomes: dict[str, Outcome] = {}
     for name in names:
@@ -130,26 +131,26 @@ def run_all(names: Sequence[str], run: Callable[[str], Outcome | None], path: Pa
 
 
 def read_experiment(path: Path) -> dict[str, Any]:
-    """Read a file that `write_experiment` wrote.
+    """Read a file written by `write_experiment`.
 
     Raises:
-        UserError: The file is missing or damaged, or does not hold the results of an experiment.
+        UserError: The file is missing or damaged, or does not contain the results of an experiment.
     """
     values = json_files.read_object(path)
     if values.get("format") != FORMAT or not {"command", "seeds", "versions", "results", "tables"} <= set(values):
         raise UserError(
-            f"{path}: the file does not hold the results of an experiment; the format {FORMAT!r} and a command are "
+            f"{path}: the file does not contain the results of an experiment; the format {FORMAT!r} and a command are "
             "expected"
         )
     return values
 
 
 def table_with_command(experiment: Mapping[str, Any], number: int = 0) -> str:
-    """Write a table of an experiment as Markdown, with the experiment's command and versions below.
+    """Format a table of an experiment as Markdown, followed by the experiment's command and package versions.
 
     Args:
-        experiment: The content of the file, as `read_experiment` returns it.
-        number: The number of the table, from 0.
+        experiment: The content of the file, as returned by `read_experiment`.
+        number: The index of the table, starting from 0.
 
     Raises:
         UserError: The experiment does not have this table, or the table is damaged.
@@ -157,6 +158,6 @@ def table_with_command(experiment: Mapping[str, Any], number: int = 0) -> str:
     try:
         table = Table(**experiment["tables"][number])
     except (LookupError, TypeError):
-        raise UserError(f"{experiment['command']}: its results have no table {number}") from None
+        raise UserError(f"{experiment['command']}: the results of this command have no table {number}") from None
     stated = ", ".join(f"{name} {version}" for name, version in experiment["versions"].items())
     return f"{table.to_markdown()}\n`{experiment['command']}` ({stated or 'the versions were not recorded'})\n"

@@ -1,12 +1,12 @@
-"""Measures quality and diversity of systems over a grid of temperatures and top-p values; compares their best points.
+"""Measures the quality and diversity of systems over a grid of temperatures and top-p values.
 
-Results at one temperature prove nothing, because a system may seem better only because it is less diverse there.
-Therefore Caccia et al. 2020 ("Language GANs Falling Short") compare curves over all temperatures. Here quality is the
+Results at a single temperature prove nothing, because a system may seem better only because it is less diverse there.
+Caccia et al. 2020 ("Language GANs Falling Short") therefore compare curves over all temperatures. Here quality is the
 perplexity of sampled replies under an independent model (lower is better), and diversity is the distinct-2 of the
-replies at equal numbers of tokens.
+replies, computed from the same number of tokens for every system.
 
-The best point of a system is chosen on one set of conversations, and measured on another set. Otherwise a system
-with more points to choose from could seem better by chance.
+Systems are compared at their best points. The best point of a system is chosen on one set of conversations, and
+measured on another set. Otherwise a system with more points to choose from could seem better by chance.
 """
 
 import itertools
@@ -40,21 +40,21 @@ Measure = Callable[[np.ndarray], float]  # computes a metric of the replies for 
 
 @dataclass(frozen=True)
 class Part:
-    """A set of a run's held-out conversations, with everything that is needed to measure replies in them.
+    """A set of held-out conversations of a run, with everything needed to measure replies to them.
 
     Attributes:
         human: The n human replies.
-        conversations: The number of each reply's conversation, (n,).
-        sample: A function that samples n replies from a generator, given its name and a setting.
-        costs: A function that computes the negative log-likelihood of each of n replies under the model that measures
-            quality, in nats, and the number of words in each reply: (n, 2) float64. The second argument is a name for
-            the replies, under which the costs may be stored.
+        conversations: The index of each reply's conversation, shape (n,).
+        sample: A function that takes the name of a generator and a setting, and samples n replies.
+        costs: A function that takes n replies and a name under which their costs may be stored. It returns the negative
+            log-likelihood of each reply in nats, under the model that measures quality, and the number of words in each
+            reply, as an array of shape (n, 2) and dtype float64.
         words: A function that splits a reply into words.
-        mauve: A function that returns the `Measure` MAUVE of n replies, compared with the human ones, or None if there
-            is no encoder.
-        ceiling: MAUVE of the human replies, compared with other human replies, or None if this value is not known.
-        is_stored: A function that returns whether the replies of a generator at a setting are stored, so that `sample`
-            only reads them.
+        mauve: A function that takes n replies and returns a `Measure` of their MAUVE against the human replies, or
+            None if there is no encoder.
+        ceiling: The MAUVE of the human replies against other human replies, or None if it is not known.
+        is_stored: A function that returns whether the replies of a generator at a setting are stored, in which case
+            `sample` only reads them.
     """
 
     human: Sequence[str]
@@ -74,10 +74,10 @@ class Speaker:
     Attributes:
         name: The name of the generator in its run.
         seed: The seed of the run.
-        validation: The conversations on which the generator's best point is chosen.
-        test: The conversations on which this point is measured.
-        estimate: A function that estimates the cost of the replies, given the number of points that are measured on
-            validation conversations, or None if there is no such estimate. One point is measured on test conversations.
+        validation: The conversations on which the best point of the generator is chosen.
+        test: The conversations on which the best point is measured.
+        estimate: A function that estimates the cost of sampling the replies, given the number of points measured on the
+            validation conversations, or None if there is no estimate. One point is measured on the test conversations.
     """
 
     name: str
@@ -91,8 +91,8 @@ class Best(NamedTuple):
     """The best point of a system.
 
     Attributes:
-        setting: The point, chosen on validation conversations.
-        figures: The metrics at this point on test conversations.
+        setting: The point, chosen on the validation conversations.
+        figures: The metrics at this point on the test conversations.
     """
 
     setting: Setting
@@ -106,11 +106,11 @@ class Results:
     Attributes:
         settings: The points of the grid.
         runs: The number of runs of each system.
-        points: The metrics of each system at each point, on validation conversations.
+        points: The metrics of each system at each point, on the validation conversations.
         best: The best point of each system.
-        human: The metrics of the human replies to validation conversations.
-        human_test: The metrics of the human replies to test conversations.
-        tests: The paired tests of the best points, on test conversations.
+        human: The metrics of the human replies in the validation conversations.
+        human_test: The metrics of the human replies in the test conversations.
+        tests: The paired tests of the best points, on the test conversations.
     """
 
     settings: Sequence[Setting]
@@ -124,12 +124,12 @@ class Results:
 
 @dataclass(frozen=True)
 class Said:
-    """Replies, together with the values that are measured for each reply.
+    """Replies with the values measured for each of them.
 
     Attributes:
-        part: The held-out conversations to which the replies belong.
-        replies: The n replies as words.
-        costs: The result of `Part.costs` for these replies, (n, 2).
+        part: The held-out conversations that the replies belong to.
+        replies: The n replies, each a list of words.
+        costs: The result of `Part.costs` for these replies, shape (n, 2).
         mauve: The result of `Part.mauve` for these replies, or None.
     """
 
@@ -147,14 +147,14 @@ class Said:
 def compare(
     systems: Mapping[str, Sequence[Speaker]], settings: Sequence[Setting], limit: TimeLimit | None = None
 ) -> Results | None:
-    """Measure systems over a grid, choose the best point of each, and compare these points.
+    """Measure systems over a grid, choose the best point of each system, and compare the systems at these points.
 
-    The cost of a long measurement is printed before it begins.
+    If the measurement will take long, its estimated cost is printed first.
 
     Args:
         systems: The runs of each system, with different seeds.
         settings: The points of the grid.
-        limit: The time limit, after which no further point is measured, or None for no limit.
+        limit: The time limit, after which no further points are measured, or None for no limit.
 
     Returns:
         The results, or None if the time limit is reached before all points are measured.
@@ -203,7 +203,7 @@ def compare(
 
 
 def _cost(speakers: Sequence[Speaker], settings: Sequence[Setting]) -> cost.Estimate:
-    """Estimate the cost of all replies that are not yet stored."""
+    """Estimate the cost of sampling all replies that are not stored yet."""
     estimates = []
     for speaker in speakers:
         lacking = sum(not speaker.validation.is_stored(speaker.name, setting) for setting in settings)
@@ -213,33 +213,33 @@ def _cost(speakers: Sequence[Speaker], settings: Sequence[Setting]) -> cost.Esti
 
 
 def spoken(part: Part, texts: Sequence[str], name: str) -> Said:
-    """Measure the values of each reply; `name` is the second argument of `Part.costs`."""
+    """Measure each reply; `name` is passed to `Part.costs`."""
     mauve = None if part.mauve is None or name == HUMAN else part.mauve(texts)
     return Said(part, [part.words(text) for text in texts], part.costs(texts, name), mauve)
 
 
 def _humans(parts: Sequence[Part]) -> list[Said]:
-    """Measure the human replies of each part once."""
+    """Measure the human replies of each part, once for each part."""
     different = {id(part): part for part in parts}
     return [spoken(part, part.human, HUMAN) for part in different.values()]
 
 
 def _fewest_tokens(said: Sequence[Sequence[Said]]) -> int:
-    """Return the number of words in the shortest set of replies; all sets are compared at this number."""
+    """Return the number of words in the smallest set of replies, which is used to compare all sets."""
     return min(one.tokens for of_system in said for one in of_system)
 
 
 def _measured(said: Sequence[Said], tokens: int) -> Figures:
-    """Measure a system's replies in each of its runs, and average the metrics."""
+    """Measure the replies of a system in each of its runs, and average the metrics."""
     return averaged([figures(one, tokens) for one in said])
 
 
 def figures(said: Said, tokens: int) -> Figures:
-    """Compute perplexity, distinct-2 and MAUVE of replies, with 95 % intervals by a jackknife over conversations.
+    """Compute the perplexity, distinct-2, and MAUVE of replies, with 95 % jackknife intervals over conversations.
 
     Args:
         said: The replies.
-        tokens: The number of tokens for distinct-2.
+        tokens: The number of tokens from which distinct-2 is computed.
     """
     groups = said.part.conversations
     lengths = np.array([len(reply) for reply in said.replies])
@@ -264,7 +264,7 @@ def figures(said: Said, tokens: int) -> Figures:
 
 
 def averaged(runs: Sequence[Figures]) -> Figures:
-    """Average metrics over runs, with an interval of the mean by Student's t; a single run is returned unchanged."""
+    """Average metrics over runs, with a Student's t interval of the mean; a single run is returned unchanged."""
     if len(runs) == 1:
         return runs[0]
     common = [name for name in runs[0] if all(name in run for run in runs)]
@@ -273,7 +273,7 @@ def averaged(runs: Sequence[Figures]) -> Figures:
 
 
 def choose(points: Mapping[Setting, Figures], human: Figures) -> Setting:
-    """Choose the best point: the one with the highest MAUVE or, without MAUVE, the one nearest to the human replies.
+    """Choose the point with the highest MAUVE or, without MAUVE, the point nearest to the human replies.
 
     Args:
         points: The metrics of a system at each point.
@@ -287,15 +287,15 @@ def choose(points: Mapping[Setting, Figures], human: Figures) -> Setting:
 def distance(point: Figures, human: Figures) -> float:
     """Compute |log(perplexity / human perplexity)| + |log(distinct-2 / human distinct-2)|.
 
-    The distance is 0 if the replies are exactly as predictable and as diverse as the human ones. It is infinite if a
-    metric is undefined or 0.
+    The distance is 0 if the replies are exactly as predictable and as diverse as the human replies. It is infinite if
+    either metric is undefined or 0.
     """
     ratios = [point[name].value / human[name].value for name in (PERPLEXITY, DISTINCT)]
     return sum(abs(math.log(ratio)) for ratio in ratios) if all(ratio > 0 for ratio in ratios) else math.inf
 
 
 def _tests(systems: Mapping[str, Sequence[Speaker]], best: Mapping[str, Sequence[Said]]) -> list[PairedTest]:
-    """Compare each pair of systems at their best points, by conversations for each seed, and by seeds."""
+    """Compare each pair of systems at their best points, both by conversations for each seed and by seeds."""
     rows: list[tuple[tuple[str, str], int | None, str, Comparison]] = []
     for pair in itertools.combinations(systems, 2):
         first, second = ({one.seed: i for i, one in enumerate(systems[system])} for system in pair)
@@ -318,7 +318,7 @@ def _comparable(name: str, value: float) -> float:
 
 
 def _by_conversations(a: Said, b: Said) -> Comparison:
-    """Compare two systems by the nats per word of each reply; all replies have the same weight."""
+    """Compare two systems by the nats per word of each reply; every reply has the same weight."""
     per_reply = [one.costs[:, 0] / one.costs[:, 1] for one in (a, b)]
     numbers, index = np.unique(a.part.conversations, return_inverse=True)
     differences = np.bincount(index, per_reply[0] - per_reply[1], len(numbers))

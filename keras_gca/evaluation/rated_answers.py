@@ -1,4 +1,4 @@
-"""Measures how well the first paper's discriminator, and the likelihood, agree with people's ratings of answers."""
+"""Measures how well the first paper's discriminator and the likelihood agree with human ratings of answers."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,14 +22,14 @@ BY_D = ("D, Eq. 9", "D, Eq. 10")
 
 
 def evaluate_ratings(run: str | Path, ratings: str | Path, seed: int = 0) -> dict[str, Any]:
-    """Compare the measures of a run with people's ratings.
+    """Compare the measures of a run with human ratings.
 
-    Contexts that occur anywhere in the run's corpus, including the held-out part, are left out.
+    Contexts that occur anywhere in the run's corpus, including its held-out part, are left out.
 
     Args:
         run: The run folder.
         ratings: The file of ratings; see `human_ratings`.
-        seed: The seed of the bootstrap and of the control.
+        seed: The seed for the bootstrap and the control.
 
     Returns:
         The results, as `human_ratings.compare` returns them.
@@ -41,19 +41,20 @@ def evaluate_ratings(run: str | Path, ratings: str | Path, seed: int = 0) -> dic
     made = GCARun.open(run, "evaluate")
     agent = Agent.load(made.path)
     if agent.config.predict != "answer":
-        raise UserError(f"{run}: this run predicts the {agent.config.predict}, so it cannot judge answers")
+        raise UserError(
+            f"{run}: this run was trained with --predict {agent.config.predict}; choose a run with --predict answer"
+        )
     kept = unseen(agent, made.dataset(), rated)
     if len({one.context for one in kept}) < 2:
-        raise UserError(f"{ratings}: at least two contexts that do not occur in the corpus of {run} are expected")
+        raise UserError(f"{ratings}: at least two contexts that do not occur in the corpus of {run} are needed")
     return human_ratings.compare(ratings, rated, kept, measures(agent, kept), seed, BY_D)
 
 
 def unseen(agent: Agent, dataset: Dataset, rated: Sequence[Rated]) -> list[Rated]:
-    """Leave out the answers to contexts that the agent cannot distinguish from contexts in a run's corpus.
+    """Leave out answers to contexts that the agent cannot distinguish from contexts in the run's corpus.
 
-    The agent sees only the last N_u utterances of a context, and only the words that it knows. A context is left out if
-    a context in the corpus ends with the same words. Therefore a context may be left out although it does not occur in
-    the corpus.
+    The agent sees only the last N_u utterances of a context, and only words in its vocabulary. A context is left out if
+    a context in the corpus ends with the same words, so some contexts that do not occur in the corpus are left out too.
     """
     contexts = dataset.contexts
     encoded = agent.encode_contexts([one.context for one in rated])
@@ -68,11 +69,11 @@ def unseen(agent: Agent, dataset: Dataset, rated: Sequence[Rated]) -> list[Rated
 def measures(agent: Agent, rated: Sequence[Rated]) -> dict[str, np.ndarray]:
     """Compute the measures of n rated answers.
 
-    Two measures come from the discriminator D: the logarithms of Eq. 9 and Eq. 10. Each generator gives two more: log
-    p(y|x) (Eq. 3), and log p(y|x) divided by the number of tokens.
+    The discriminator D gives two measures: the logarithms of Eq. 9 and Eq. 10. Each generator gives two more:
+    log p(y|x) (Eq. 3), and log p(y|x) divided by the number of tokens.
 
     Returns:
-        {name of the measure: (n,) float64}.
+        {name of the measure: its values, a float64 array of shape (n,)}.
     """
     contexts = agent.encode_contexts([one.context for one in rated])
     tokens = agent.tokenise([one.response for one in rated])

@@ -1,8 +1,8 @@
-"""Measures the generators of a run on held-out conversations: perplexity, replies, Table 1 by discriminators.
+"""Measures the generators of a run on held-out conversations: their perplexity, their replies, and Table 1.
 
-evaluate_run(run)           returns the metrics of one run, and writes them to RUN/evaluation.json
-evaluate_runs(runs)         returns mean, standard deviation and interval of each metric over several runs
-report(runs, figures)       formats the metrics that `evaluate_runs` returned as tables for a terminal
+evaluate_run(run)           measures one run, and writes the metrics to RUN/evaluation.json
+evaluate_runs(runs)         returns the mean, standard deviation, and interval of each metric over several runs
+report(runs, figures)       formats the metrics from `evaluate_runs` as tables for a terminal
 """
 
 import json
@@ -47,8 +47,8 @@ def evaluate_run(
     Args:
         run: The run folder.
         decoding: How the generators answer the held-out contexts.
-        seed: The seed of the independent discriminator and of sampling.
-        vectors: A file of word vectors for the similarities of replies, or None for the word vectors of the run.
+        seed: The seed for the independent discriminator and for sampling.
+        vectors: A file of word vectors for the similarity of replies, or None for the word vectors of the run.
 
     Returns:
         The metrics, as `evaluate` returns them.
@@ -73,16 +73,16 @@ def evaluate_run(
 def evaluate_runs(
     runs: Sequence[str | Path], decoding: Decoding = GREEDY, seed: int = 0, vectors: Path | None = None
 ) -> dict[str, Any]:
-    """Measure several runs; arguments and errors are the same as for `evaluate_run`.
+    """Measure several runs; the arguments and errors are those of `evaluate_run`.
 
     Returns:
-        The metrics as `evaluate` returns them, with a `Summary` over the runs in place of each number.
+        The metrics as returned by `evaluate`, with a `Summary` over the runs in place of each number.
     """
     return summarised([evaluate_run(run, decoding, seed, vectors) for run in runs])
 
 
 def summarised(figures: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Summarise the metrics that `evaluate_run` returned for several runs, without parts that a run does not have."""
+    """Summarise the metrics from `evaluate_run` over several runs, without the parts that any run lacks."""
     common = [part for part in figures[0]["parts"] if all(part in of_run["parts"] for of_run in figures)]
     return over_runs([of_run | {"parts": {part: of_run["parts"][part] for part in common}} for of_run in figures])
 
@@ -103,9 +103,9 @@ def evaluate(
         agent: The agent.
         dataset: The data of its training run, including the held-out pairs.
         decoding: How the generators answer the held-out contexts.
-        seed: The seed of the independent discriminators and of sampling.
-        vectors: Word vectors, {word: (size,)}, for the similarities of replies, or None for the word vectors of the
-            agent.
+        seed: The seed for the independent discriminators and for sampling.
+        vectors: Word vectors, {word: vector of shape (size,)}, for the similarity of replies, or None for the word
+            vectors of the agent.
 
     Raises:
         UserError: Fewer than two pairs are held out.
@@ -113,10 +113,10 @@ def evaluate(
     Returns:
         A dictionary for JSON:
 
-        - "perplexity": the perplexities of the generators and of trigram models;
+        - "perplexity": the perplexity of each generator and of the trigram models;
         - "replies": the metrics of each system's replies (`reply_figures`);
         - "table_1": the results of `judges.judge` for the agent's own discriminator and for independent ones;
-        - "parts": the number of pairs, the perplexities and BLEU for each part of the held-out pairs (`parts_of`);
+        - "parts": the number of pairs, the perplexity, and BLEU for each part of the held-out pairs (`parts_of`);
         - "tokens": the number of tokens in the held-out answers;
         - "unknown_share": the share of these tokens that are the unknown word.
     """
@@ -149,12 +149,12 @@ def evaluate(
 def parts_of(dataset: Dataset) -> dict[str, np.ndarray]:
     """Divide the held-out pairs by turn, and by whether the answer occurs in the training data.
 
-    A turn is the number of utterances before the answer. It is known only if complete conversations are held out. The
-    agent may have memorised an answer that occurs in the training data. Answers are compared by their tokens, so that
-    all unknown words count as equal.
+    The turn is the number of utterances before the answer. It is known only if complete conversations are held out.
+    Answers that occur in the training data may have been memorised. Answers are compared token by token, so all unknown
+    words count as equal.
 
     Returns:
-        {part: the indices of its pairs, int64}, without empty parts.
+        {part: the indices of its pairs, dtype int64}, without empty parts.
     """
     held_out = dataset.held_out
     learned = {row.tobytes() for row in dataset.training.answers}
@@ -172,13 +172,13 @@ def parts_of(dataset: Dataset) -> dict[str, np.ndarray]:
 def _part_figures(
     agent: Agent, rows: np.ndarray, logs: Mapping[str, np.ndarray], answers: Mapping[str, np.ndarray]
 ) -> dict[str, Any]:
-    """Compute the metrics for one part of the pairs.
+    """Compute the metrics of one part of the pairs.
 
     Args:
         agent: The agent.
-        rows: The indices of the part's pairs.
-        logs: log p of each token under each model, (n, s_s), NaN after an answer's end.
-        answers: The answers of each system, and the human answers, (n, s_s + 1) int32.
+        rows: The indices of the pairs in this part.
+        logs: The log-probability of each token under each model, shape (n, s_s), with NaN after the end of an answer.
+        answers: The answers of each system and the human answers, shape (n, s_s + 1) and dtype int32.
     """
     vocabulary = agent.vocabulary
     texts = {
@@ -195,7 +195,7 @@ def _part_figures(
 
 
 def answers_to(agent: Agent, name: str, contexts: np.ndarray, decoding: Decoding, seed: int) -> np.ndarray:
-    """Generate one generator's answers to n contexts: (n, s_s + 1) int32, framed as in `data/pairs.py`."""
+    """Generate a generator's answers to n contexts: shape (n, s_s + 1), dtype int32, framed as in `data/pairs.py`."""
     starts = range(0, len(contexts), DECODING_BATCH)
     parts = [agent.decode(name, contexts[i : i + DECODING_BATCH], decoding, seed + i).answers for i in starts]
     return np.concatenate(parts)
@@ -207,9 +207,10 @@ def reply_figures(
     """Compute the metrics of each system's replies to the same contexts.
 
     Args:
-        agent: The agent, whose vocabulary the replies use.
-        answers: The replies of each system, (n, s_s + 1) int32. The system "human" has the reference replies.
-        vectors: Word vectors, as for `evaluate`.
+        agent: The agent that encodes the replies.
+        answers: The replies of each system, shape (n, s_s + 1) and dtype int32. The system "human" has the reference
+            replies.
+        vectors: Word vectors; see `evaluate`.
 
     Returns:
         {system: {metric: value}}.
@@ -243,7 +244,7 @@ def reply_figures(
 
 
 def report(runs: Sequence[str | Path], figures: dict[str, Any]) -> str:
-    """Format the metrics that `evaluate_runs` returns as tables for a terminal."""
+    """Format the metrics from `evaluate_runs` as tables for a terminal."""
     heading = (
         f"{', '.join(map(str, runs))}: {figures['tokens']:,.0f} held-out tokens, "
         f"of which {figures['unknown_share']:.2%} are the unknown word"
@@ -254,10 +255,10 @@ def report(runs: Sequence[str | Path], figures: dict[str, Any]) -> str:
 
 
 def tables(figures: dict[str, Any]) -> list[Table]:
-    """Make the tables of the metrics that `evaluate_runs` returns.
+    """Make tables of the metrics from `evaluate_runs`.
 
-    The tables show perplexity, the replies, Table 1, the choices by Eq. 9 and by Eq. 10, and perplexity and BLEU for
-    each part of the held-out pairs.
+    The tables show the perplexity, the metrics of the replies, Table 1, the choices by Eq. 9 and by Eq. 10, and the
+    perplexity and BLEU of each part of the held-out pairs.
     """
     rows: list[Sequence[Cell]]
     rows = [(name.replace("_", " "), f"{value:.2f}") for name, value in figures["perplexity"].items()]
@@ -289,7 +290,7 @@ def tables(figures: dict[str, Any]) -> list[Table]:
 
 
 def _table_of_parts(parts: Mapping[str, Any]) -> Table:
-    """Make the table of the parts of the held-out pairs, with a row for each metric and system."""
+    """Make a table of the parts of the held-out pairs, with a row for each metric and system."""
     rows = [("pairs", "", *(f"{of_part['pairs']:.0f}" for of_part in parts.values()))]
     for metric in ("perplexity", "BLEU"):
         for system in next(iter(parts.values()))[metric] if parts else ():

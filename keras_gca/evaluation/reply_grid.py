@@ -29,13 +29,13 @@ def measure_runs(
     seed: int = 0,
     limit: TimeLimit | None = None,
 ) -> Results | None:
-    """Measure the generators of runs over a grid, and compare their best points.
+    """Measure the generators of runs over a grid, and compare them at their best points.
 
     Args:
         runs: The run folders, whose seeds differ. Each generator is one system.
         settings: The points of the grid.
-        seed: The seed of sampling.
-        limit: The time limit, after which no further point is measured, or None for no limit.
+        seed: The seed for sampling.
+        limit: The time limit, after which no further points are measured, or None for no limit.
 
     Returns:
         The results, or None if the time limit is reached before all points are measured.
@@ -50,21 +50,19 @@ def measure_runs(
     for of_system in systems.values():
         seeds = [speaker.seed for speaker in of_system]
         if len(set(seeds)) < len(seeds):
-            raise UserError(
-                f"{', '.join(map(str, runs))}: runs with different seeds are expected, but the seeds are {seeds}"
-            )
+            raise UserError(f"{', '.join(map(str, runs))}: the runs need different seeds, but their seeds are {seeds}")
     return compare(systems, settings, limit)
 
 
 def speakers(run: str | Path, seed: int = 0) -> list[Speaker]:
     """Return the generators of a run, together with its held-out conversations.
 
-    The conversations are those of the validation set and of the test set; see `judges.parts`. Replies are stored in
-    RUN/grid, so that an interrupted measurement can be resumed.
+    The held-out conversations are divided into a validation set and a test set; see `judges.parts`. Replies are stored
+    in RUN/grid, so that an interrupted measurement can be resumed.
 
     Args:
         run: The run folder.
-        seed: The seed of sampling.
+        seed: The seed for sampling.
 
     Raises:
         UserError: The run is missing or damaged, or its held-out pairs cannot be divided.
@@ -89,16 +87,16 @@ def part_of(agent: Agent, pairs: Pairs, model: WordModel, store: StoredValues, t
         agent: The agent.
         pairs: The held-out pairs.
         model: The model that measures quality.
-        store: The store of sampled replies.
+        store: The store for sampled replies.
         title: The name of this set of pairs.
-        seed: The seed of sampling.
+        seed: The seed for sampling.
     """
 
     def texts(answers: np.ndarray) -> list[str]:
         return [" ".join(agent.vocabulary.decode(row[1:])) for row in answers]
 
     def place(generator: str, setting: Setting) -> tuple[str, dict[str, Any]]:
-        """Return the name and the facts under which replies are stored."""
+        """Return the name under which replies are stored, and the facts that identify them."""
         facts = {"part": title, "generator": generator, **setting._asdict(), "seed": seed, "replies": len(pairs)}
         return f"{title}_{generator}_{setting.temperature:g}_{setting.top_p:g}", facts
 

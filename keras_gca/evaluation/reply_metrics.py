@@ -1,7 +1,7 @@
-"""Metrics of replies other than perplexity: diversity, length, overlap with the human replies.
+"""Metrics of replies other than perplexity: diversity, length, and overlap with the human replies.
 
-These metrics say little about quality (Section 5 of the paper cites Liu et al. 2016 for this). Therefore they are
-always shown beside the same metrics of the human replies. A reply is a list of tokens.
+These metrics say little about quality (Section 5 of the paper cites Liu et al. 2016 on this), so they are always shown
+next to the same metrics of the human replies. A reply is a list of tokens.
 """
 
 import collections
@@ -18,23 +18,23 @@ ORDERS = 10  # the number of random orders of replies in `distinct_at`
 
 
 def distinct(replies: Sequence[Reply], n: int) -> float:
-    """Compute distinct-n (Li et al. 2016): distinct n-grams divided by all n-grams, or NaN if there are no n-grams."""
+    """Compute distinct-n (Li et al. 2016): distinct n-grams divided by all n-grams, or NaN if there are none."""
     grams = [tuple(reply[i : i + n]) for reply in replies for i in range(len(reply) - n + 1)]
     return len(set(grams)) / len(grams) if grams else math.nan
 
 
 def distinct_at(replies: Sequence[Reply], n: int, tokens: int, seed: int = 0) -> float:
-    """Compute distinct-n of a given number of tokens, so that replies of different lengths can be compared.
+    """Compute distinct-n from a given number of tokens, to compare systems whose replies differ in length.
 
-    Distinct-n falls as a text grows. Therefore `distinct` favours systems whose replies are short. Here the replies are
-    put in a random order and joined, and the first `tokens` tokens are used; the last reply may be truncated. The
-    result is the mean over ORDERS random orders.
+    Distinct-n falls as a text grows, so `distinct` favours systems with short replies. This function joins the replies
+    in random order, and uses only the first `tokens` tokens; the last reply may be truncated. The result is the mean
+    over ORDERS random orders.
 
     Args:
         replies: The replies.
         n: The length of the n-grams.
         tokens: The number of tokens.
-        seed: The seed of the orders.
+        seed: The seed for the random orders.
 
     Returns:
         The mean, or NaN if the replies have fewer than `tokens` tokens or no n-grams.
@@ -53,24 +53,24 @@ def distinct_at(replies: Sequence[Reply], n: int, tokens: int, seed: int = 0) ->
 
 
 def equal_distinct(systems: Mapping[System, Sequence[Reply]], n: int, seed: int = 0) -> tuple[int, dict[System, float]]:
-    """Compute distinct-n of several systems at equal numbers of tokens.
+    """Compute distinct-n of several systems from equal numbers of tokens.
 
-    This is the total number of tokens of the system that has the fewest.
+    The number is the smallest total number of tokens of any system.
 
     Args:
         systems: The replies of each system.
         n: The length of the n-grams.
-        seed: The seed of `distinct_at`.
+        seed: The seed for `distinct_at`.
 
     Returns:
-        The number of tokens, and distinct-n of each system at this number.
+        The number of tokens, and distinct-n of each system from this number of tokens.
     """
     tokens = min(sum(map(len, replies)) for replies in systems.values())
     return tokens, {name: distinct_at(replies, n, tokens, seed) for name, replies in systems.items()}
 
 
 def mean_length(replies: Sequence[Reply]) -> float:
-    """Compute the mean number of tokens in a reply."""
+    """Compute the mean number of tokens per reply."""
     return float(np.mean([len(reply) for reply in replies]))
 
 
@@ -80,19 +80,19 @@ def repeated(replies: Sequence[Reply]) -> float:
 
 
 def most_frequent(replies: Sequence[Reply]) -> float:
-    """Compute the share of the most frequent reply among all replies; such a reply is often a safe answer."""
+    """Compute the share of replies that are the most frequent reply, which is often a safe answer."""
     return collections.Counter(map(tuple, replies)).most_common(1)[0][1] / len(replies)
 
 
 def entropy(replies: Sequence[Reply], n: int = 1) -> float:
-    """Compute the Shannon entropy of the n-grams' frequencies, in bits (Zhang et al. 2018)."""
+    """Compute the Shannon entropy of the n-gram frequencies, in bits (Zhang et al. 2018)."""
     counts = collections.Counter(tuple(reply[i : i + n]) for reply in replies for i in range(len(reply) - n + 1))
     share = np.array(list(counts.values())) / counts.total()
     return float(-(share * np.log2(share)).sum())
 
 
 def bleu(replies: Sequence[str], references: Sequence[str]) -> tuple[float, str]:
-    """Compute corpus BLEU of detokenised replies, from 0 to 100, with one reference for each reply.
+    """Compute the corpus BLEU of detokenised replies, from 0 to 100, with one reference per reply.
 
     Returns:
         BLEU, and sacreBLEU's signature.
@@ -105,11 +105,12 @@ def bleu(replies: Sequence[str], references: Sequence[str]) -> tuple[float, str]
 def bleu_counts(replies: Sequence[str], references: Sequence[str]) -> np.ndarray:
     """Count, for each reply, the matches and lengths from which corpus BLEU is computed.
 
-    `bleu_of_counts` computes the BLEU of any selection of replies from the sum of their counts. This is fast enough for
-    the many selections in a bootstrap.
+    `bleu_of_counts` computes the BLEU of any selection of replies from the sum of their counts, which is fast enough
+    for the many resamples of a bootstrap.
 
     Returns:
-        (n, 10) int64: the matches of 1- to 4-grams, their totals, and the lengths of reply and reference.
+        An int64 array of shape (n, 10): the matches of 1- to 4-grams, the total numbers of 1- to 4-grams, and the
+        lengths of the reply and the reference.
     """
     metric = BLEU(effective_order=True)  # this affects single scores, but not counts
     scores = [metric.sentence_score(reply, [human]) for reply, human in zip(replies, references, strict=True)]
@@ -118,7 +119,7 @@ def bleu_counts(replies: Sequence[str], references: Sequence[str]) -> np.ndarray
 
 
 def bleu_of_counts(counts: np.ndarray) -> float:
-    """Compute corpus BLEU, from 0 to 100, of summed counts, (10,); see `bleu_counts`."""
+    """Compute corpus BLEU, from 0 to 100, from summed counts of shape (10,); see `bleu_counts`."""
     *grams, length, reference = map(int, counts)
     return BLEU.compute_bleu(grams[:4], grams[4:], length, reference, BLEU().smooth_method).score
 
@@ -126,17 +127,17 @@ def bleu_of_counts(counts: np.ndarray) -> float:
 def embedding_similarities(
     replies: Sequence[Reply], references: Sequence[Reply], vectors: Mapping[str, np.ndarray]
 ) -> dict[str, float]:
-    """Compute the mean similarity of replies to references by word vectors (Liu et al. 2016).
+    """Compute the mean word-vector similarity of replies to references (Liu et al. 2016).
 
-    "average" is the cosine of the mean vectors. "extrema" is the cosine of two vectors that have, in each dimension,
-    the most extreme value of any word. "greedy" is the best cosine of a word with a word of the other reply, averaged
-    over words and both directions.
+    "average" is the cosine of the mean vectors. "extrema" is the cosine of two vectors that hold the most extreme value
+    of any word in each dimension. "greedy" takes, for each word, the best cosine with a word of the other reply, and
+    averages over the words and over both directions.
 
     Args:
         replies: The replies.
         references: The human reply to each context.
-        vectors: {word: vector}. Words without a vector, and words whose vector is zero, are ignored. If one of the two
-            replies has no other words, their similarity counts as 0.
+        vectors: {word: vector}. Words without a vector, or with a zero vector, are ignored. If no words are left in a
+            reply or its reference, their similarity counts as 0.
 
     Returns:
         The three similarities, each from -1 to 1.

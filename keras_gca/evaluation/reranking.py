@@ -1,19 +1,19 @@
 """Reranks N-best lists by maximum mutual information.
 
-Li et al. 2016, "A Diversity-Promoting Objective Function for Neural Conversation Models", search for answers y to a
-context x by beam search, which gives an N-best list. From this list they choose the answer with the highest score. They
-define two forms of the score:
+Li et al. 2016, "A Diversity-Promoting Objective Function for Neural Conversation Models", find an N-best list of
+answers y to a context x by beam search, and choose the answer with the highest score from this list. They define two
+forms of the score:
 
     anti-language model   log p(y|x) - lambda * log U(y) + gamma * N
     bidirectional         (1 - lambda) * log p(y|x) + lambda * log p(x|y) + gamma * N
 
 N is the number of tokens in y, and U(y) is the probability of the first k words of y without a context. lambda and
-gamma are weights. p(y) and p(x|y) come from separate networks of the same architecture. They belong to runs that were
-trained with `--predict unconditional` and `--predict context`, respectively. In array shapes, n is the number of
-contexts, and s_s is the maximum number of tokens in an answer.
+gamma are weights. p(y) and p(x|y) come from separate networks of the same architecture, from runs trained with
+`--predict unconditional` and `--predict context`, respectively. In array shapes, n is the number of contexts, and s_s
+is the maximum number of tokens in an answer.
 
 In the table of results, the row "beam search" ranks answers by log p(y|x) per token. The reranked rows use log p(y|x)
-with a bonus for each token, so they also differ from "beam search" in how much they prefer long answers. The row
+with a bonus for each token, so they also differ from "beam search" in how strongly they prefer long answers. The row
 "likelihood, lambda 0" differs from the other reranked rows only in lambda.
 """
 
@@ -57,7 +57,7 @@ def rerank(
         run: The run folder of p(y|x).
         language_model: The run folder of p(y).
         backward: The run folder of p(x|y).
-        how: The settings of reranking.
+        how: The reranking settings.
 
     Returns:
         The metrics, as `measure` returns them.
@@ -89,7 +89,7 @@ def rerank(
 
 
 def _other_network(path: str | Path, option: str, predict: str, agent: Agent, run: Path) -> Agent:
-    """Load the network of p(y) or p(x|y), and check that it matches the run whose replies are reranked."""
+    """Load the network of p(y) or p(x|y), and check that it matches the run to be reranked."""
     other = Agent.load(path)
     if other.config.predict != predict:
         trained = other.config.predict
@@ -102,10 +102,10 @@ def _other_network(path: str | Path, option: str, predict: str, agent: Agent, ru
 
 
 def table(figures: dict[str, dict[str, Any]], caption: str = "") -> Table:
-    """Make a table with a row for each way to choose answers.
+    """Make a table with a row for each way of choosing answers.
 
     Args:
-        figures: The metrics that `rerank` returns, or a `Summary` in place of each number.
+        figures: The metrics from `rerank`, or the same structure with a `Summary` in place of each number.
         caption: The caption of the table.
     """
     rows = [
@@ -118,7 +118,7 @@ def table(figures: dict[str, dict[str, Any]], caption: str = "") -> Table:
 def candidates(
     agent: Agent, generator: str, language_model: Agent, backward: Agent, pairs: Pairs, width: int
 ) -> dict[str, np.ndarray]:
-    """Find an N-best list of answers to each pair's context, and compute three log-probabilities of each candidate.
+    """Find an N-best list of answers to the context of each pair, and compute three log-probabilities per candidate.
 
     Args:
         agent: The agent of p(y|x).
@@ -131,10 +131,12 @@ def candidates(
     Returns:
         A dictionary:
 
-        - "answers", (n, width, s_s + 1) int32: the candidates, the one with the highest log p(y|x) per token first;
-        - "forward", (n, width) float32: log p(y|x);
-        - "backward", (n, width) float32: log p(x|y);
-        - "alone", (n, width, s_s) float32: log p of each token of y without a context, and NaN after the end.
+        - "answers", shape (n, width, s_s + 1) and dtype int32: the candidates, starting with the one with the highest
+            log p(y|x) per token;
+        - "forward", shape (n, width) and dtype float32: log p(y|x);
+        - "backward", shape (n, width) and dtype float32: log p(x|y);
+        - "alone", shape (n, width, s_s) and dtype float32: the log-probability of each token of y without a context,
+            with NaN after the end.
     """
     parts = []
     for start in range(0, len(pairs), BATCH):
@@ -163,16 +165,16 @@ def candidates(
 
 
 def anti_language_model(choices: dict[str, np.ndarray], weight: float, words: int, length_bonus: float) -> np.ndarray:
-    """Compute log p(y|x) - weight * log U(y) + length_bonus * N: (n, width).
+    """Compute log p(y|x) - weight * log U(y) + length_bonus * N, as an array of shape (n, width).
 
-    U is the probability of the first `words` tokens of y without a context.
+    U(y) is the probability of the first `words` tokens of y without a context.
     """
     penalty = np.nansum(choices["alone"][..., :words], axis=-1)
     return choices["forward"] - weight * penalty + length_bonus * _tokens(choices)
 
 
 def bidirectional(choices: dict[str, np.ndarray], weight: float, length_bonus: float) -> np.ndarray:
-    """Compute (1 - weight) * log p(y|x) + weight * log p(x|y) + length_bonus * N: (n, width)."""
+    """Compute (1 - weight) * log p(y|x) + weight * log p(x|y) + length_bonus * N, as an array of shape (n, width)."""
     both = (1 - weight) * choices["forward"] + weight * choices["backward"]
     return both + length_bonus * _tokens(choices)
 
@@ -182,16 +184,16 @@ def _tokens(choices: dict[str, np.ndarray]) -> np.ndarray:
 
 
 def choose(choices: dict[str, np.ndarray], weight: float, words: int, bonus: float) -> dict[str, np.ndarray]:
-    """Choose the best candidate by each form of reranking.
+    """Choose the best candidate for each context by each form of the score.
 
     Args:
-        choices: The candidates, as `candidates` returns them.
+        choices: The candidates, as returned by `candidates`.
         weight: lambda. If it is 0, both forms are the same, and only one choice is returned.
-        words: k. U is the probability of the first k words of an answer.
+        words: k, the number of words of an answer from which U is computed.
         bonus: gamma.
 
     Returns:
-        {name of the form, with lambda: the chosen answers, (n, s_s + 1) int32}.
+        {name of the form, with lambda: the chosen answers, an int32 array of shape (n, s_s + 1)}.
     """
     scores = {"likelihood": anti_language_model(choices, 0.0, words, bonus)}
     if weight:
@@ -206,14 +208,14 @@ def choose(choices: dict[str, np.ndarray], weight: float, words: int, bonus: flo
 def best_bonuses(
     agent: Agent, choices: dict[str, np.ndarray], pairs: Pairs, weights: Sequence[float], words: int
 ) -> dict[str, float]:
-    """Choose gamma for each form and lambda: the value of LENGTH_BONUSES whose answers have the highest BLEU.
+    """Choose gamma for each form and lambda: the value in LENGTH_BONUSES that gives the highest BLEU.
 
     Args:
         agent: The agent of p(y|x).
-        choices: The candidates for the contexts of `pairs`, as `candidates` returns them.
-        pairs: Validation pairs.
+        choices: The candidates for the contexts of `pairs`, as returned by `candidates`.
+        pairs: The validation pairs.
         weights: The values of lambda.
-        words: k. U is the probability of the first k words of an answer.
+        words: k, the number of words of an answer from which U is computed.
 
     Returns:
         {name of the form, with lambda: gamma}. If several values are equally good, the smallest one is chosen.
@@ -245,11 +247,11 @@ def measure(
 
     Args:
         agent: The agent of p(y|x).
-        choices: The candidates, as `candidates` returns them.
+        choices: The candidates, as returned by `candidates`.
         pairs: The human pairs.
         weights: The values of lambda.
-        words: k. U is the probability of the first k words of an answer.
-        length_bonus: gamma: one value for all, or one value for each form and lambda (`best_bonuses`).
+        words: k, the number of words of an answer from which U is computed.
+        length_bonus: gamma, either one value for all systems, or one value per form and lambda (`best_bonuses`).
 
     Returns:
         {system: {metric: value}}; see `replies.reply_figures`. Reranked systems also have BONUS, the value of gamma.

@@ -1,8 +1,8 @@
-"""Measures generators by conversations with themselves: how long these last, and how diverse answers are.
+"""Lets generators talk to themselves, and measures how long these conversations last and how diverse the answers are.
 
-Li et al. 2016, "Deep Reinforcement Learning for Dialogue Generation", Section 5: a conversation ends when an agent
-gives a dull response, or repeats itself: two successive utterances of the same agent have more than 80 percent of their
-words in common. Diversity is distinct-1 and distinct-2 of answers to human contexts.
+Following Section 5 of Li et al. 2016, "Deep Reinforcement Learning for Dialogue Generation", a conversation ends when
+an agent gives a dull response or repeats itself, that is, when two successive utterances of the same agent share more
+than 80 percent of their words. Diversity is the distinct-1 and distinct-2 of answers to human contexts.
 """
 
 from collections.abc import Mapping, Sequence
@@ -43,14 +43,14 @@ SHOWN = (
 
 
 def evaluate_conversations(run: str | Path, seed: int = 0) -> dict[str, Any]:
-    """Measure the generators of a run on messages of its held-out conversations.
+    """Measure the generators of a run on messages from its held-out conversations.
 
     Args:
         run: The run folder.
-        seed: The seed by which the messages are chosen.
+        seed: The seed for choosing the messages.
 
     Returns:
-        What `measure` returns.
+        The metrics, as returned by `measure`.
 
     Raises:
         UserError: A file is missing or damaged, or the run does not predict answers.
@@ -58,28 +58,30 @@ def evaluate_conversations(run: str | Path, seed: int = 0) -> dict[str, Any]:
     made = GCARun.open(run, "evaluate")
     agent = Agent.load(made.path)
     if agent.config.predict != "answer":
-        raise UserError(f"{run}: the run predicts {agent.config.predict}; a run with --predict answer is expected")
+        raise UserError(
+            f"{run}: this run was trained with --predict {agent.config.predict}; choose a run with --predict answer"
+        )
     return measure(agent, made.dataset(), seed)
 
 
 def measure(agent: Agent, dataset: Dataset, seed: int = 0) -> dict[str, Any]:
     """Measure the generators of an agent.
 
-    Answers are greedy (Algorithm 1). All generators begin with the same human contexts.
+    Answers are greedy (Algorithm 1). All generators start from the same human contexts.
 
     Args:
         agent: The agent.
-        dataset: The data of its training.
-        seed: The seed by which the contexts are chosen.
+        dataset: The data of its training run.
+        seed: The seed for choosing the contexts.
 
     Returns:
         A dictionary for JSON. "messages" is the number of conversations, and "systems" has the metrics of each
-        generator. "turns" is the mean number of turns before the one that ends a conversation, at most MOST_TURNS.
-        ENDS are the shares of conversations that end in each way. distinct-n and "tokens" are those of the first
-        answers. HUMAN has only distinct-n and "tokens", of the held-out answers.
+        generator. "turns" is the mean number of turns before the turn that ends the conversation, at most MOST_TURNS.
+        ENDS are the shares of conversations that end in each way. distinct-n and "tokens" are computed from the first
+        answers. HUMAN has only distinct-n and "tokens", computed from the held-out answers.
 
     Raises:
-        UserError: The vocabulary does not have the words of any dull response.
+        UserError: Every dull response contains a word that is not in the vocabulary.
     """
     config, held_out = agent.config, dataset.held_out
     phrases = phrases_of(agent)
@@ -114,10 +116,10 @@ def _simulated(agent: Agent, generator: str, begun: Openings) -> Simulated:
 
 
 def phrases_of(agent: Agent) -> list[list[int]]:
-    """Return the phrases by which a dull response is recognised: the dull responses without their full stop.
+    """Return the phrases that mark a dull response: the known dull responses without the full stop at the end.
 
     Raises:
-        UserError: The vocabulary does not have the words of any of them.
+        UserError: Every dull response contains a word that is not in the vocabulary.
     """
     phrases = [response[:-1].tolist() for response in encoded(agent.vocabulary, agent.config.contractions)]
     if not phrases:
@@ -130,10 +132,10 @@ def ends_of(simulated: Simulated, phrases: Sequence[Sequence[int]]) -> list[tupl
 
     Args:
         simulated: The conversations.
-        phrases: The phrases by which a dull response is recognised.
+        phrases: The phrases that mark a dull response.
 
     Returns:
-        For each conversation, the number of turns before the one that ends it, and one of ENDS.
+        For each conversation, the number of turns before the turn that ends it, and one of ENDS.
     """
     special = (PAD, BOS, EOS)
     begun = simulated.said.shape[1] - simulated.length
@@ -155,7 +157,7 @@ def ends_of(simulated: Simulated, phrases: Sequence[Sequence[int]]) -> list[tupl
 
 
 def is_dull(words: Sequence[int], phrases: Sequence[Sequence[int]]) -> bool:
-    """Return whether an utterance contains one of some phrases, given as the indices of their words."""
+    """Return whether an utterance contains any of the phrases; all are given as word indices."""
     words = list(words)
     return any(
         words[start : start + len(phrase)] == list(phrase)
@@ -165,12 +167,13 @@ def is_dull(words: Sequence[int], phrases: Sequence[Sequence[int]]) -> bool:
 
 
 def overlap(first: Sequence[int], second: Sequence[int]) -> float:
-    """Compute the share of the words of two utterances that both have, as a share of the longer utterance.
+    """Compute the number of words that two utterances share, divided by the length of the longer utterance.
 
-    A word counts as often as it occurs. A short utterance does not repeat a long one that contains it.
+    Repeated words are counted as often as they occur in both. A short utterance does not repeat a longer one that
+    contains it.
 
     Returns:
-        A number from 0 to 1; 0 if both utterances are empty.
+        A number from 0 to 1, or 0 if both utterances are empty.
     """
     both = sum(min(first.count(word), second.count(word)) for word in set(first))
     longer = max(len(first), len(second))
@@ -181,7 +184,7 @@ def table(figures: Mapping[str, Mapping[str, Any]]) -> Table:
     """Make a table with a row for each generator, and one for the human answers.
 
     Args:
-        figures: For each name of a row, what `measure` returned, or its summary over several runs.
+        figures: {title of a row: the metrics from `measure`, or their summary over several runs}.
     """
     rows = [
         (
@@ -193,8 +196,8 @@ def table(figures: Mapping[str, Mapping[str, Any]]) -> Table:
         for name, metrics in of_row["systems"].items()
     ]
     caption = (
-        "Greedy conversations of each generator with itself, which begin with held-out messages. Turns: before a dull "
-        f"response or a repetition, at most {MOST_TURNS}. dull, repeated: the shares of conversations that end so. "
-        "distinct-n and tokens: of the first answers. Perplexity: of the held-out answers."
+        "Greedy conversations of each generator with itself, starting from held-out messages. turns: the turns before "
+        f"a dull response or a repetition, at most {MOST_TURNS}. dull, repeated: the shares of conversations that end "
+        "this way. distinct-n, tokens: of the first answers. perplexity: of the held-out answers."
     )
     return Table(None, caption, ("run", "answers of", *SHOWN), rows, 2)

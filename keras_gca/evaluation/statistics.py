@@ -1,14 +1,14 @@
-"""Estimates the uncertainty of metrics, over several runs, and over the conversations or lines of one run.
+"""Estimates the uncertainty of metrics over several runs, or over the conversations or lines of one run.
 
 Over several runs, a metric has a mean, a standard deviation, and a 95 % confidence interval of the mean (`summarise`,
 `over_runs`).
 
-Within one run, the 95 % interval of a metric comes from a bootstrap over groups, such as conversations (`bootstrap` and
-the functions after it). The members of one group depend on each other, but different groups are nearly independent.
-Therefore complete groups are drawn, with replacement.
+Within one run, the 95 % interval of a metric comes from a bootstrap over groups such as conversations (`bootstrap` and
+the functions after it). The members of a group depend on each other, but different groups are nearly independent, so
+complete groups are drawn with replacement.
 
-A bootstrap does not suit metrics such as distinct-n, because they change if a text is drawn twice. The interval of such
-a metric comes from a jackknife, which leaves out one block of groups at a time (`jackknife`).
+A bootstrap does not suit metrics such as distinct-n, which change when a text is drawn twice. The interval of these
+metrics comes from a jackknife, which leaves out one block of groups at a time (`jackknife`).
 """
 
 import math
@@ -25,7 +25,7 @@ BLOCKS = 20  # the number of blocks of a jackknife
 
 
 class Estimate(NamedTuple):
-    """The value of a metric with the two ends of its 95 % interval; the ends are None if there is no interval."""
+    """The value of a metric and the two ends of its 95 % interval, which are None if there is no interval."""
 
     value: float
     low: float | None = None
@@ -36,12 +36,12 @@ class Estimate(NamedTuple):
 
 
 class Summary(NamedTuple):
-    """Summary statistics of the values of a metric over several runs.
+    """Summary statistics of a metric over several runs.
 
     Attributes:
         mean: The mean.
-        deviation: The sample standard deviation; 0 for one run.
-        low: The lower end of the confidence interval of the mean by Student's t, or None for one run.
+        deviation: The sample standard deviation, or 0 for one run.
+        low: The lower end of the Student's t confidence interval of the mean, or None for one run.
         high: The upper end of this interval, or None for one run.
         runs: The number of runs.
     """
@@ -53,7 +53,7 @@ class Summary(NamedTuple):
     runs: int
 
     def __format__(self, form: str) -> str:
-        """Format `mean ± deviation` with a format for floats, or only the mean if there is a single run."""
+        """Format `mean ± deviation` with a format for floats, or only the mean if there is just one run."""
         if self.runs == 1:
             return format(self.mean, form)
         return f"{format(self.mean, form)} ± {format(self.deviation, form)}"
@@ -82,7 +82,7 @@ def over_runs(results: Sequence[Any]) -> Any:
         results: The metrics of each run, as nested dictionaries with the same keys.
 
     Returns:
-        Dictionaries with the same keys, and a `Summary` in place of each number. Values that are not numbers are taken
+        Dictionaries with the same keys and a `Summary` in place of each number. Values that are not numbers are taken
         from the first run.
     """
     first = results[0]
@@ -94,7 +94,7 @@ def over_runs(results: Sequence[Any]) -> Any:
 
 
 def as_json(tree: Any) -> Any:
-    """Convert all `Summary` objects in nested dictionaries to dictionaries, so that they can be written as JSON."""
+    """Convert all `Summary` objects in nested dictionaries to dictionaries that can be written as JSON."""
     if isinstance(tree, Summary):
         return tree._asdict()
     if isinstance(tree, dict):
@@ -106,7 +106,7 @@ def as_json(tree: Any) -> Any:
 
 
 def bootstrap(groups: int, seed: int, resamples: int = RESAMPLES) -> np.ndarray:
-    """Draw bootstrap resamples: each of them contains as many groups as there are, drawn with replacement.
+    """Draw bootstrap resamples, each with as many groups as the data, drawn with replacement.
 
     Args:
         groups: The number of groups.
@@ -114,7 +114,7 @@ def bootstrap(groups: int, seed: int, resamples: int = RESAMPLES) -> np.ndarray:
         resamples: The number of resamples.
 
     Returns:
-        (resamples, groups) int64, how often each resample contains each group.
+        An int64 array of shape (resamples, groups): how often each resample contains each group.
     """
     return np.random.default_rng(seed).multinomial(groups, np.full(groups, 1 / groups), resamples)
 
@@ -124,18 +124,19 @@ def ratio_interval(drawn: np.ndarray, numerator: np.ndarray, denominator: np.nda
 
     Args:
         drawn: The resamples, as `bootstrap` returns them.
-        numerator: (groups,), the numerator's value in each group.
-        denominator: (groups,), the denominator's value in each group. A resample whose denominator is 0 is left out.
+        numerator: The value of the numerator in each group, shape (groups,).
+        denominator: The value of the denominator in each group, shape (groups,). Resamples whose denominator is 0 are
+            left out.
 
     Returns:
-        The ends of the interval, or NaN if all resamples are left out.
+        The ends of the interval, which are NaN if all resamples are left out.
     """
     top, bottom = drawn @ numerator, drawn @ denominator
     return bootstrap_interval(top[bottom > 0] / bottom[bottom > 0])
 
 
 def bootstrap_interval(values: np.ndarray) -> tuple[float, float]:
-    """Compute the 95 % interval of a metric from its values in all resamples, or NaN if there are no values."""
+    """Compute the 95 % interval of a metric from its values in all resamples; both ends are NaN without values."""
     if not len(values):
         return math.nan, math.nan
     low, high = np.percentile(values, COVERED).tolist()
@@ -146,12 +147,12 @@ def jackknife(measure: Callable[[np.ndarray], float], groups: np.ndarray, logari
     """Compute a metric and its 95 % interval by leaving out one block of complete groups at a time.
 
     With B blocks and the metric m_b without block b, the standard error is sqrt((B - 1) / B * sum of (m_b - mean)^2).
-    The interval is computed with Student's t-distribution with B - 1 degrees of freedom.
+    The interval uses Student's t-distribution with B - 1 degrees of freedom.
 
     Args:
-        measure: A function that computes the metric of the members for which a mask, (n,) bool, is true.
-        groups: The number of each member's group, (n,), for example the number of its conversation.
-        logarithm: Whether the interval is computed for the logarithm of the metric. This suits a perplexity.
+        measure: A function that computes the metric of the members selected by a boolean mask of shape (n,).
+        groups: The group index of each member, for example the index of its conversation, shape (n,).
+        logarithm: Whether to compute the interval on the logarithm of the metric, which suits a perplexity.
     """
     value = measure(np.ones(len(groups), bool))
     numbers, index = np.unique(groups, return_inverse=True)

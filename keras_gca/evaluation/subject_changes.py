@@ -44,7 +44,9 @@ def evaluate_subject_changes(run: str | Path, seed: int = 0) -> dict[str, Any]:
     made = GCARun.open(run, "evaluate")
     agent, dataset = Agent.load(made.path), made.dataset()
     if agent.config.predict != "answer":
-        raise UserError(f"{run}: the run predicts {agent.config.predict}; choose a run with --predict answer")
+        raise UserError(
+            f"{run}: this run was trained with --predict {agent.config.predict}; choose a run with --predict answer"
+        )
     if not dataset.whole_conversations:
         raise UserError(f"{run}: single pairs are held out; choose a run that holds out complete conversations")
     return measure(agent, dataset, seed)

@@ -112,5 +112,5 @@ def test_the_measures_of_personas():
     assert figures["other speakers"][agent.generators[0]] == pytest.approx(np.mean(overlaps))
     assert "another" in personas.table({"run": figures}).to_text()
     nobody = Dataset(agent.vocabulary, pairs["nobody"], pairs["nobody"], [], True)
-    with pytest.raises(UserError, match="no held-out answer was given by a named speaker"):
+    with pytest.raises(UserError, match="no held-out answer is by a named speaker"):
         personas.measure(agent, nobody)

@@ -31,10 +31,10 @@ def test_an_experiment_says_where_it_comes_from(tmp_path):
 
 def test_other_files_are_refused(tmp_path):
     (tmp_path / "b.json").write_text('{"format": "experiment 1"}')
-    with pytest.raises(UserError, match=r"b\.json: the file does not hold the results of an experiment"):
+    with pytest.raises(UserError, match=r"b\.json: the file does not contain the results of an experiment"):
         read_experiment(tmp_path / "b.json")
     write_experiment(tmp_path / "a.json", "the command", {}, 1, [TABLE])
-    with pytest.raises(UserError, match="the command: its results have no table 1"):
+    with pytest.raises(UserError, match="the command: the results of this command have no table 1"):
         table_with_command(read_experiment(tmp_path / "a.json"), 1)
 
 

@@ -52,5 +52,5 @@ def test_a_corpus_without_boundaries_is_divided_by_pairs(agent, store):
 def test_two_runs_of_one_seed_are_refused(monkeypatch):
     part = Part([], np.zeros(0), None, None, str.split)
     monkeypatch.setattr(reply_grid, "speakers", lambda run, seed: [Speaker("adversarial", 3, part, part)])
-    with pytest.raises(UserError, match=r"a, b: runs with different seeds are expected, but the seeds are \[3, 3\]"):
+    with pytest.raises(UserError, match=r"a, b: the runs need different seeds, but their seeds are \[3, 3\]"):
         reply_grid.measure_runs(["a", "b"], grid((1.0,), (1.0,)))
