@@ -1,4 +1,4 @@
-"""The questions with which a chat asks what responses its user wants, one for each property of a profile."""
+"""The questions that a chat asks to learn what kind of responses its user wants, one per profile property."""
 
 from gail_tf.data.listening import VALUES, Profile
 from keras_gca.serving.calibration import Answers, Question
@@ -20,12 +20,12 @@ _TEXTS = {
 
 
 def questions() -> tuple[Question, ...]:
-    """Return the seven questions, in the order of the properties."""
+    """Return the seven questions, in the order of the profile's properties."""
     return tuple(
         Question(name, text, dict(zip(VALUES[name], words, strict=True))) for name, (text, words) in _TEXTS.items()
     )
 
 
 def profile_of_answers(answers: Answers) -> Profile | None:
-    """Return the profile that the user wants, or None if no question was answered."""
+    """Return the profile that the answers describe, or None if no question was answered."""
     return Profile(**answers) if answers else None

@@ -1,4 +1,4 @@
-"""The data of a run: expert trajectories in three splits, and general conversations to pretrain on."""
+"""The data of a run: expert trajectories in three splits, and general conversations for pretraining."""
 
 import dataclasses
 
@@ -9,13 +9,13 @@ PARTS = ("train", "test", "validation")
 
 @dataclasses.dataclass(frozen=True)
 class Data:
-    """The expert trajectories of a run in three splits, and general conversations to pretrain on.
+    """Expert trajectories in three splits, and general conversations for pretraining.
 
     Attributes:
         train: Trajectories to learn from.
-        test: Trajectories to evaluate on.
-        validation: Trajectories to evaluate on during training.
-        general: The utterances of each general conversation. It is empty if no network is pretrained on them.
+        test: Trajectories for the final evaluation.
+        validation: Trajectories for evaluation during training.
+        general: The utterances of each general conversation. Empty if no network is pretrained.
     """
 
     train: tuple[Trajectory, ...]
@@ -25,7 +25,7 @@ class Data:
 
     @property
     def training_text(self) -> list[tuple[str, ...]]:
-        """The utterances of each conversation in `general` and in `train`; one tuple for each conversation."""
+        """The conversations in `general` and `train`, each as a tuple of its utterances."""
         # The last trajectory of each conversation, which has the longest history.
         last = {trajectory.conversation: trajectory for trajectory in self.train}
         return [*self.general, *((*longest.history, longest.prompt, longest.response) for longest in last.values())]

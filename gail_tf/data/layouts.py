@@ -1,9 +1,9 @@
-"""Layouts, which determine the texts and special tokens around the utterances of a conversation.
+"""Layouts: the texts and special tokens that surround the utterances of a conversation.
 
-The text before and after an utterance is its frame. A pretrained model comes with a chat template, which is a program
-that writes the frames. This package never runs such a program. It recognises known templates by their text, and this
-module contains the equivalent layouts as data. The roles of utterances alternate, and the last utterance before a
-response comes from the user. The possible values of the setting `layout` are the names in `setting_groups.LAYOUTS`.
+The texts before and after an utterance are its frames. A pretrained chat model comes with a chat template, a program
+that writes the frames. This package never runs a template. It recognises known templates by their text and uses the
+equivalent layouts, which this module defines as data. User and assistant take turns, and the last utterance before a
+response is the user's. The possible values of the setting `layout` are the names in `setting_groups.LAYOUTS`.
 """
 
 import hashlib
@@ -26,21 +26,22 @@ _LARGEST = 1_000_000  # the maximum size of a template file, in bytes
 
 @dataclass(frozen=True)
 class Layout:
-    """The frames around the utterances of a conversation.
+    """The frames before and after the utterances of a conversation.
 
-    In a frame, special tokens are written out, and `{role}` stands for user or assistant. A space at the end of a frame
-    is encoded together with the text that follows, because in a byte-level BPE a word's token includes the space before
-    the word.
+    Special tokens are spelled out in a frame, and `{role}` stands for "user" or "assistant". A space at the end of a
+    frame is encoded together with the text that follows, because a byte-level BPE joins each word with the space before
+    it.
 
     Attributes:
         name: The name of the layout, one of `setting_groups.LAYOUTS`.
         end: The special token that ends a response.
         before: The frame before an utterance or a response.
         after: The frame after an utterance.
-        begin: The text before the first utterance: a token that begins every text, or a complete system message.
+        begin: The text before the first utterance: a beginning-of-text token or a complete system message.
         markers: The special tokens in the frames, other than `end`.
-        text: How an utterance is written. "verbatim" leaves it unchanged. "stripped" removes the white space around it.
-            "line" replaces each run of white space with one space, so that the utterance is one line.
+        text: How the white space in an utterance is treated. "verbatim" keeps it. "stripped" removes it at both ends of
+            the utterance. "line" puts the utterance on one line, with a single space in place of each run of white
+            space.
     """
 
     name: str
@@ -53,40 +54,40 @@ class Layout:
 
     @property
     def tokens(self) -> tuple[str, ...]:
-        """The special tokens that a tokenizer needs for this layout; `end` is the first."""
+        """The special tokens that a tokenizer needs for this layout, starting with `end`."""
         return (self.end, *self.markers)
 
     @property
     def opening(self) -> str:
-        """The frame before a response, without the space that belongs to the response."""
+        """The frame before a response, without trailing spaces, which are encoded with the response."""
         return self.before.format(role=ROLES[1]).rstrip(" ")
 
     @property
     def space(self) -> str:
-        """The spaces at the end of `before`, which are encoded together with the text that follows."""
+        """The trailing spaces of `before`, which are encoded together with the text that follows."""
         return self.before[len(self.before.rstrip(" ")) :]
 
     def parts(self, frame: str) -> list[str]:
-        """Divide a frame at its special tokens.
+        """Split a frame at its special tokens.
 
         Returns:
-            Alternating texts and special tokens, beginning and ending with a text. A text may be empty.
+            Texts and special tokens in alternation, starting and ending with a text. A text may be empty.
         """
         return re.split(f"({'|'.join(map(re.escape, self.tokens))})", frame)
 
     def written(self, text: str) -> str:
-        """Return an utterance with the white space that the attribute `text` requires, without frames."""
+        """Return an utterance with its white space normalised as the attribute `text` requires, without frames."""
         if self.text == "line":
             return " ".join(text.split())
         return text.strip() if self.text == "stripped" else text
 
     def ending_with(self, end: str) -> "Layout":
-        """Return a copy of the layout with another token in place of `end`, also inside `after`."""
+        """Return a copy of the layout in which `end` is replaced with another token, also inside `after`."""
         return replace(self, end=end, after=self.after.replace(self.end, end))
 
     @property
     def template(self) -> str:
-        """The layout as a chat template, which is written for transformers. This package itself never runs it."""
+        """The layout as a chat template for transformers. This package itself never runs the template."""
         head, role, tail = self.before.partition("{role}")
         content = {"verbatim": "message['content']", "stripped": "(message['content'] | trim)"}.get(
             self.text, "(message['content'].split() | join(' '))"
@@ -155,10 +156,10 @@ _TEMPLATES = {
 
 
 def layout_of(template: str) -> Layout:
-    """Return the layout of a chat template, without the template's default system message.
+    """Return the layout equivalent to a chat template, without the template's default system message.
 
     Args:
-        template: The text of the template, which is compared with known templates and never run.
+        template: The text of the template. It is compared with known templates and never run.
 
     Raises:
         UserError: The template is unknown.
@@ -175,19 +176,19 @@ def layout_of(template: str) -> Layout:
 
 
 def read_layout(folder: str | os.PathLike, name: str = "auto") -> Layout:
-    """Return the layout of a model's conversations.
+    """Return the layout that a model's conversations should have.
 
     Args:
         folder: The folder with the model's tokenizer.
-        name: One of `setting_groups.LAYOUTS`. "auto" takes the layout that `Tokenizer.save` recorded or, if there is
-            none, the layout of the model's chat template. A model without a chat template gets `end_of_text` if
-            `<|endoftext|>` ends its texts, and `plain` otherwise.
+        name: One of `setting_groups.LAYOUTS`. "auto" chooses the layout that `Tokenizer.save` recorded or, if none is
+            recorded, the layout of the model's chat template. For a model without a chat template, it chooses
+            `end_of_text` if the model's end-of-text token is `<|endoftext|>`, and `plain` otherwise.
 
     Returns:
-        The layout. In the layout `plain`, a response ends with the token that ends the model's texts.
+        The layout. With `plain`, a response ends with the model's end-of-text token.
 
     Raises:
-        UserError: A file is damaged, or the template is unknown. The message names the file.
+        UserError: A file is damaged, or the chat template is unknown. The message names the file.
     """
     folder = Path(folder)
     config = folder / TOKENIZER_CONFIG
@@ -212,7 +213,7 @@ def _noted(config: Path, values: dict[str, Any]) -> Layout | None:
 def _of_template(folder: Path, values: dict[str, Any]) -> Layout | None:
     """Return the layout of a model's chat template, or None if the model has no template.
 
-    A file with the template takes precedence over a template in tokenizer_config.json, as in transformers.
+    A template file takes precedence over a template in tokenizer_config.json, as in transformers.
     """
     path, template = folder / TOKENIZER_CONFIG, values.get("chat_template")
     if isinstance(template, list):  # there are several templates, and each has a name
@@ -245,7 +246,7 @@ def _read_text(path: Path) -> str:
 
 
 def _end_of_text(folder: Path, values: dict[str, Any]) -> str:
-    """Return the token that ends a model's texts, or `<|endoftext|>` if the files do not name such a token."""
+    """Return a model's end-of-text token, or `<|endoftext|>` if the files do not name one."""
     path = folder / TOKENIZER_CONFIG
     if values.get("eos_token") is None and (folder / _SPECIAL).exists():
         path = folder / _SPECIAL

@@ -1,7 +1,8 @@
-"""Listener profiles: questions, reflected feelings, sharing, advice, consolation, length and intensity of responses.
+"""Listener profiles: whether a response asks, reflects, shares, advises or consoles, its length and its intensity.
 
-In training, `profile_of` computes the profile of every expert response by rules, and the policy reads it as control
-tokens before the prompt. In a chat, the user's wishes are given in the same form. The rules work only for English.
+During training, `profile_of` computes the profile of every expert response by rules, and the policy reads the profile
+as control tokens before the prompt. In a chat, the policy reads the user's wishes in the same form. The rules work only
+for English.
 """
 
 import re
@@ -101,19 +102,19 @@ _NOT_SHARED = re.compile(r"\bi (?:was|had) (?:so )?sorry\b")  # these words cons
 
 @dataclass(frozen=True)
 class Profile:
-    """The properties of a response, or the properties that a user wants responses to have.
+    """The properties that a response has, or that a user wants responses to have.
 
-    None stands for an unknown property, or for a property about which the user has no wish. The first five properties
-    are "yes" or "no".
+    None means that a property is unknown, or that the user has no preference. The first five properties are "yes" or
+    "no".
 
     Args:
         ask: Whether the listener asks a question.
-        reflect: Whether the listener names or acknowledges the feeling.
-        share: Whether the listener talks about themselves.
+        reflect: Whether the listener names or acknowledges the speaker's feeling.
+        share: Whether the listener talks about their own experience.
         advise: Whether the listener suggests something to do.
-        console: Whether the listener consoles, encourages or wishes well.
+        console: Whether the listener consoles or encourages the speaker, or wishes them well.
         length: "short" (at most SHORT words), "medium", or "long" (at least LONG words).
-        intensity: "calm" if the words express little feeling, or "strong" if they express much.
+        intensity: "calm" if the words express little emotion, or "strong" if they express much.
 
     Raises:
         UserError: A property has a value that is not in VALUES.
@@ -151,7 +152,7 @@ class Profile:
 
 
 def profile_token(name: str, value: str) -> str:
-    """Return the control token of a property. Its text consists of plain words; see `build.read_pretrained`."""
+    """Return the control token of a property. The token is made of plain words; see `build.read_pretrained`."""
     return f"<|{name} {value}|>"
 
 
@@ -159,10 +160,10 @@ PROFILE_TOKENS = tuple(profile_token(name, value) for name, values in VALUES.ite
 
 
 def profile_of(response: str) -> Profile:
-    """Compute the profile of a response by rules. All its properties have values.
+    """Compute the profile of a response by rules. The profile has a value for every property.
 
     Args:
-        response: The response as text.
+        response: The text of the response.
     """
     text = " ".join(response.lower().replace("’", "'").split())
     own = _NOT_SHARED.sub("_", text)
@@ -176,10 +177,11 @@ def profile_of(response: str) -> Profile:
 
 
 def training_profiles(responses: Sequence[str], seed: int) -> list[Profile]:
-    """Compute the profiles for training a policy, and leave out some properties of each response at random.
+    """Compute the profiles of responses for training a policy, and leave out some properties at random.
 
-    A user may have any number of wishes. Therefore the number of properties to keep is drawn first, uniformly from none
-    to all, and then the properties themselves are drawn. They are drawn once for the whole training run.
+    A user may have any number of wishes. Therefore, for each response, the number of properties to keep is drawn
+    uniformly, from none to all, and then the properties themselves are drawn. This happens once, before training
+    starts.
 
     Args:
         responses: The expert responses.

@@ -1,6 +1,6 @@
-"""RoBERTa's tokenizer (Liu et al. 2019): a byte-level BPE as in GPT-2, with RoBERTa's special tokens, for text pairs.
+"""RoBERTa's tokenizer for text pairs (Liu et al. 2019): GPT-2's byte-level BPE with RoBERTa's special tokens.
 
-If a text spells out a special token, for example "</s>", the token is read as plain text, as in `tokenizer.py`.
+A special token that is spelled out in a text, for example "</s>", is read as plain text, as in `tokenizer.py`.
 """
 
 import os
@@ -17,13 +17,13 @@ BEGIN, PAD, END, UNKNOWN, MASK = SPECIAL = ("<s>", "<pad>", "</s>", "<unk>", "<m
 
 
 class RobertaTokenizer:
-    """Encodes pairs of texts as token ids. It uses the same files as transformers' RobertaTokenizerFast.
+    """A tokenizer that encodes text pairs. Its files are those of transformers' RobertaTokenizerFast.
 
     Args:
-        implementation: A tokenizer of the library `tokenizers`.
+        implementation: A tokenizer from the library `tokenizers`.
 
     Raises:
-        ValueError: The implementation lacks one of RoBERTa's special tokens.
+        ValueError: One of RoBERTa's special tokens is missing.
     """
 
     def __init__(self, implementation: tokenizers.Tokenizer):
@@ -35,7 +35,8 @@ class RobertaTokenizer:
         """Read a tokenizer from tokenizer.json, or from vocab.json and merges.txt.
 
         Raises:
-            UserError: A file is missing or damaged, or the tokenizer is not like RoBERTa's. The message names the file.
+            UserError: A file is missing or damaged, or the tokenizer is not of RoBERTa's kind. The message names the
+                file.
         """
         return cls(read_byte_level(folder, SPECIAL)[0])
 
@@ -45,7 +46,7 @@ class RobertaTokenizer:
 
         Args:
             texts: The texts.
-            size: The maximum number of tokens. The special tokens have the ids 0 to 4.
+            size: The maximum number of tokens in the vocabulary. The special tokens have the ids 0 to 4.
 
         Raises:
             UserError: The size is too small for the 256 bytes and the special tokens.
@@ -53,7 +54,7 @@ class RobertaTokenizer:
         return cls(fit_byte_level(texts, size, SPECIAL))
 
     def save(self, folder: str | os.PathLike) -> None:
-        """Write tokenizer.json, tokenizer_config.json, vocab.json and merges.txt to a folder, which may be new."""
+        """Write tokenizer.json, tokenizer_config.json, vocab.json and merges.txt to a new or existing folder."""
         names = {"bos_token": BEGIN, "cls_token": BEGIN, "eos_token": END, "sep_token": END}
         names |= {"pad_token": PAD, "unk_token": UNKNOWN, "mask_token": MASK}
         write_byte_level(
@@ -64,15 +65,17 @@ class RobertaTokenizer:
         """Encode each pair as `<s> first </s></s> second </s>`, padded on the right.
 
         Args:
-            first: The first text of each pair. If a pair is too long, the beginning of its first text is cut off.
-            second: The second text of each pair. If it is too long even without the first text, its end is cut off.
+            first: The first text of each pair. If a pair is too long, its first text is truncated at the beginning.
+            second: The second text of each pair. If it is too long even without the first text, it is truncated at the
+                end.
             limit: The maximum number of tokens in a pair.
 
         Returns:
-            The tokens, (B, T) int32, and the mask, (B, T) bool, false at padding. T is a multiple of 16, or the limit.
+            An int32 array of token ids and a bool mask that is false at padding, both of shape (B, T). T is a multiple
+            of 16 or equals the limit.
 
         Raises:
-            ValueError: The numbers of first and second texts differ, or the limit is below 5.
+            ValueError: `first` and `second` have different lengths, or the limit is below 5.
         """
         if len(first) != len(second):
             raise ValueError(f"{len(first)} first texts, but {len(second)} second texts; equal numbers are expected")

@@ -1,6 +1,6 @@
-"""Encodes expert trajectories as arrays, once for a whole training run.
+"""Encoding of expert trajectories as arrays, once for a whole training run.
 
-A trajectory consists of a prompt, its history (the utterances before it) and an expert's response.
+A trajectory consists of a history (the earlier utterances), a prompt and an expert's response.
 """
 
 from collections.abc import Sequence
@@ -24,12 +24,12 @@ SENTIMENTS = 3
 
 
 def control_token(name: str) -> str:
-    """Return the control token for an utterance with this sentiment."""
+    """Return the control token that marks an utterance with this sentiment."""
     return f"<|{name}|>"
 
 
 def emotion_token(label: str) -> str:
-    """Return the control token for an utterance with this emotion."""
+    """Return the control token that marks an utterance with this emotion."""
     return control_token(f"emotion:{label}")
 
 
@@ -38,7 +38,7 @@ HISTORY_TOKENS = tuple(map(control_token, (*sentiment_history.TRENDS, *sentiment
 
 
 def control_tokens(settings: DataSettings) -> tuple[str, ...]:
-    """Return the control tokens that a tokenizer needs for these settings, except the tokens for emotions."""
+    """Return the control tokens that a tokenizer needs for these settings, except those for emotions."""
     of_history = HISTORY_TOKENS if settings.sentiment_history == "on" else ()
     return (*CONTROL_TOKENS, *of_history, *(PROFILE_TOKENS if settings.listener_profile == "on" else ()))
 
@@ -50,12 +50,12 @@ def controls_of_prompt(settings: DataSettings) -> int:
 
 
 def number_of_scores(with_history: bool) -> int:
-    """Return the number of sentiment scores that `scores_of` computes for history and prompt."""
+    """Return the number of sentiment scores that `scores_of` computes for a history and its prompt."""
     return SENTIMENTS - 1 + (sentiment_history.SIZE if with_history else 0)
 
 
 class PromptClassifier(Protocol):
-    """The interface of a classifier that recognises the emotions of prompts."""
+    """The interface of a classifier for the emotions of prompts."""
 
     def classify(self, texts: Sequence[str]) -> Sequence[str]:
         """Return the name of each text's emotion."""
@@ -63,18 +63,18 @@ class PromptClassifier(Protocol):
 
 @dataclass(frozen=True)
 class Samples:
-    """The arrays of n trajectories, in the order of the trajectories.
+    """Expert trajectories as arrays, in the order of the n trajectories.
 
     Attributes:
         batch: The encoded conditions and responses.
-        sentiments: The compound score of the prompt, and the mean compound score of the history, (n, 2) float32. The
-            score of an empty history is 0. With `--sentiment-history on`, the four numbers of
-            `sentiment_history.Course` follow, and the shape is (n, 6).
-        response_sentiments: The compound scores of the texts of the responses, (n,) float32.
-        trajectories: The trajectories themselves, whose responses are not truncated.
-        response_texts: The texts of the encoded responses. They are truncated at the token limit and decoded in the
-            same way as the policy's responses. Otherwise the discriminator could recognise an expert's response by text
-            beyond the limit, which the policy cannot write.
+        sentiments: A float32 array of shape (n, 2) with the compound score of each prompt and the mean compound score
+            of its history, which is 0 if the history is empty. With `--sentiment-history on`, the shape is (n, 6), and
+            the last four columns are the fields of `sentiment_history.Course`.
+        response_sentiments: The compound scores of `response_texts`, as a float32 array of shape (n,).
+        trajectories: The trajectories themselves, with untruncated responses.
+        response_texts: The texts of the responses, truncated at the token limit and decoded like the policy's
+            responses. Without truncation, the discriminator could recognise experts by text beyond the limit, which the
+            policy cannot write.
     """
 
     batch: Batch
@@ -98,18 +98,18 @@ class Samples:
         """Encode trajectories.
 
         Args:
-            tokenizer: The tokenizer, which has the control tokens.
+            tokenizer: A tokenizer with all control tokens that are used.
             trajectories: The trajectories.
-            condition_tokens: The maximum number of tokens in a condition, which consists of history and prompt.
+            condition_tokens: The maximum number of tokens in a condition (history and prompt).
             response_tokens: The maximum number of tokens in a response.
-            with_sentiment: Whether the prompt, and each utterance in the history, is preceded by the control token for
-                its sentiment.
-            emotions: A classifier, or None. If given, the control token for the prompt's emotion replaces the token for
-                its sentiment.
+            with_sentiment: Whether the control token for an utterance's sentiment precedes the prompt and each
+                utterance in the history.
+            emotions: A classifier of emotions, or None. If given, the control token for the prompt's emotion replaces
+                the token for the prompt's sentiment.
             with_history: Whether the control tokens for the course of the user's sentiment also precede the prompt.
-            profiles: For each trajectory, the profile of its response. The profile's control tokens also precede the
-                prompt. If None, there are no such tokens. Losses must be measured without profiles, because a profile
-                reveals properties of the response before it is predicted.
+            profiles: The profile of each trajectory's response, or None. If given, the profile's control tokens also
+                precede the prompt. Losses must be measured without profiles, because a profile reveals properties of
+                the response before the response is predicted.
         """
         width = number_of_scores(with_history)
         contexts, scores = [], np.zeros((len(trajectories), width), np.float32)
@@ -136,9 +136,9 @@ class Samples:
 
 
 def running_text(tokenizer: Tokenizer, conversations: Sequence[Sequence[str]], length: int) -> Batch:
-    """Encode complete conversations to pretrain on, and divide them into pieces.
+    """Encode complete conversations for pretraining, and divide them into pieces.
 
-    In pretraining every token of a piece is predicted, so a piece has the form of a response to an empty condition.
+    Every token of a piece is predicted during pretraining, so a piece has the form of a response to an empty condition.
 
     Args:
         tokenizer: The tokenizer.
@@ -146,8 +146,8 @@ def running_text(tokenizer: Tokenizer, conversations: Sequence[Sequence[str]], l
         length: The maximum number of tokens in a piece.
 
     Returns:
-        n pieces. The condition contains only the token that ends responses, (n, 1), and the response is the piece
-        itself, (n, length).
+        A batch of n pieces. Each condition is only the token that ends responses, so the conditions have shape (n, 1).
+        The responses are the pieces and have shape (n, length).
     """
     begin, pieces = tokenizer.encode_frame(tokenizer.layout.begin), []
     spoken = [[Utterance(text) for text in utterances] for utterances in conversations]
@@ -162,12 +162,12 @@ def running_text(tokenizer: Tokenizer, conversations: Sequence[Sequence[str]], l
 
 
 def scores_of(history: Sequence[str], prompt: str, with_history: bool = False) -> list[float]:
-    """Compute the sentiment scores of history and prompt, in the order of `Samples.sentiments`.
+    """Compute the sentiment scores of a history and its prompt, in the order of `Samples.sentiments`.
 
     Args:
         history: The utterances before the prompt.
         prompt: The utterance to answer.
-        with_history: Whether to include the course of the user's sentiment.
+        with_history: Whether to add the course of the user's sentiment.
     """
     compounds = [sentiment(text).compound for text in (*history, prompt)]
     scores = [compounds[-1], float(np.mean(compounds[:-1])) if history else 0.0]
@@ -182,16 +182,16 @@ def context(
     with_history: bool = False,
     profile: Profile | None = None,
 ) -> list[Utterance]:
-    """Return history and prompt as utterances with their control tokens.
+    """Return a history and its prompt as utterances with control tokens.
 
     Args:
         history: The utterances before the prompt.
         prompt: The utterance to answer.
         with_sentiment: Whether each utterance gets the control token for its sentiment.
-        emotion: The prompt's emotion, or None. If given, the prompt gets the control token for this emotion instead of
-            the token for its sentiment.
+        emotion: The prompt's emotion, or None. If given, its control token replaces the token for the prompt's
+            sentiment.
         with_history: Whether the prompt also gets the control tokens for the course of the user's sentiment.
-        profile: The profile of the response, whose control tokens the prompt also gets, or None.
+        profile: The profile of the response, or None. If given, the prompt also gets the profile's control tokens.
     """
     texts = (*history, prompt)
     utterances = [Utterance(text, control_token(sentiment(text).name) if with_sentiment else None) for text in texts]

@@ -1,8 +1,8 @@
-"""Computes the sentiment of utterances with VADER (Hutto and Gilbert 2014).
+"""The sentiment of utterances, computed with VADER (Hutto and Gilbert 2014).
 
-The paper's abstract mentions "sentiment analysis history-based", but the paper does not name a method. VADER has a
-fixed lexicon, and rules for negation, capitals and emoticons. Nothing is trained, and the same text always has the same
-sentiment.
+The paper's abstract mentions "sentiment analysis history-based", but the paper does not name a method. VADER combines a
+fixed lexicon with rules for negation, capitals and emoticons. It needs no training, and the same text always has the
+same sentiment.
 """
 
 from collections.abc import Sequence
@@ -32,14 +32,14 @@ class Sentiment:
 
 @lru_cache(maxsize=2**16)  # an utterance occurs in the histories of all later turns
 def sentiment(utterance: str) -> Sentiment:
-    """Compute an utterance's sentiment: positive for scores >= 0.05, negative for scores <= -0.05, else neutral."""
+    """Compute an utterance's sentiment: positive for scores >= 0.05, negative for scores <= -0.05, or neutral."""
     compound = _analyser().polarity_scores(utterance)["compound"]
     sign = (compound >= THRESHOLD) - (compound <= -THRESHOLD)
     return Sentiment(compound, NAMES[sign + 1])
 
 
 def sentiments(history: Sequence[str], prompt: str) -> tuple[Sentiment, ...]:
-    """Compute the sentiments of the utterances in the history, oldest first, and of the prompt."""
+    """Compute the sentiment of each utterance in the history, oldest first, and of the prompt."""
     return tuple(sentiment(utterance) for utterance in (*history, prompt))
 
 

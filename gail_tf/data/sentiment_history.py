@@ -1,8 +1,8 @@
-"""The course of a user's sentiment over a conversation, which the policy and the discriminator D can read.
+"""The course of a user's sentiment over a conversation, as an input of the policy and the discriminator D.
 
 The paper's abstract mentions a "sentiment analysis history-based reinforcement learning approach", but the paper does
-not define the history. Here it is the sentiment of only the user's turns (`data/sentiment.py`), from the first turn to
-the prompt. A turn counts even if it is too old to fit into the condition.
+not define the history. Here the history is the sentiment (`data/sentiment.py`) of each of the user's turns, from the
+first turn to the prompt. It includes turns that are too old to fit into the condition.
 """
 
 from collections.abc import Sequence
@@ -18,13 +18,13 @@ STEEP = 0.1  # the minimum change of the compound score per turn that counts as 
 
 
 class Course(NamedTuple):
-    """The course of the compound scores c_1 ... c_n of a user's n turns. All numbers lie between -1 and 1.
+    """A summary of the compound scores c_1 ... c_n of a user's n turns. All fields lie between -1 and 1.
 
     Attributes:
         mean: The mean of the scores.
         change: (c_n - c_(n-1)) / 2, or 0 for a single turn.
         slope: Half the slope of the least-squares line through the points (i, c_i), or 0 for a single turn.
-        spread: Half the difference between the largest score and the smallest one.
+        spread: Half the difference between the largest score and the smallest score.
     """
 
     mean: float
@@ -37,11 +37,11 @@ SIZE = len(Course._fields)
 
 
 def course(history: Sequence[str], prompt: str) -> Course:
-    """Compute the course of the user's sentiment.
+    """Compute the course of the user's sentiment over a conversation.
 
     Args:
         history: The utterances before the prompt, oldest first.
-        prompt: The user's last turn. Roles alternate, so every second utterance before it is also a turn of the user.
+        prompt: The user's last turn. Roles alternate, so every second utterance before the prompt is also the user's.
     """
     scores = _scores(history, prompt)
     if len(scores) == 1:
@@ -53,9 +53,9 @@ def course(history: Sequence[str], prompt: str) -> Course:
 
 
 def words_of(history: Sequence[str], prompt: str) -> tuple[str, ...]:
-    """Describe the course in words: a member of TRENDS, then a member of LEVELS.
+    """Describe the course by two words: one of TRENDS, then one of LEVELS.
 
-    The result is empty for a single turn, because the prompt's sentiment then already describes the course.
+    The result is empty for a single turn, because the prompt's sentiment already describes it.
     """
     if len(history) < 2:
         return ()

@@ -1,6 +1,6 @@
-"""`Source` names the files and pretrained networks that a training run reads.
+"""The files and pretrained networks that a training run reads.
 
-This module does not import TensorFlow or other slow libraries.
+This module imports neither TensorFlow nor other slow libraries.
 """
 
 from collections.abc import Sequence
@@ -18,23 +18,22 @@ class Source:
     """The files and pretrained networks that a training run of the second paper reads.
 
     Args:
-        data: Files of conversations. If empty, the embedded conversations are used.
-        tweets: Files of tweets: a CSV file with a column `text`, or a file with one tweet per line.
-        general: Files of conversations on which a GPT-2 with random weights is pretrained. If empty, the embedded
-            corpus of the first paper is used.
+        data: Files with conversations. If empty, the embedded conversations are used.
+        tweets: Files with tweets: CSV files with a column `text`, or files with one tweet per line.
+        general: Files with conversations for pretraining a GPT-2 with random weights. If empty, the embedded corpus of
+            the first paper is used.
         model: The pretrained language model: a folder, a file, the name of a known model
             (`base_models/known_models.py`), or a name on the Hub. If None, a GPT-2 is trained from scratch.
-        roberta: The pretrained RoBERTa of the discriminator: a folder, or a name on the Hub. If None, a small RoBERTa
-            with random weights is used if the settings require a RoBERTa.
-        glove: A file of word vectors for RL-Seq2Seq. If None, word vectors are fitted to the prompts.
-        skip_bad_lines: Whether lines that cannot be used are skipped and counted. If False, the first such line raises
-            an error.
+        roberta: The pretrained RoBERTa of the discriminator: a folder, or a name on the Hub. If None and the settings
+            require a RoBERTa, a small one with random weights is used.
+        glove: A file with word vectors for RL-Seq2Seq. If None, word vectors are fitted to the prompts.
+        skip_bad_lines: Whether to skip and count unusable lines. If False, the first unusable line raises an error.
         format: The format of all files in `data` and `general`, one of `keras_gca.data.conversations.FORMATS`. If None,
-            the format of each file is detected.
-        agreed: Whether a network that is not on this machine may be downloaded without asking the user.
+            the format is detected for each file.
+        agreed: Whether missing networks may be downloaded without asking the user.
 
     Raises:
-        UserError: `model` and `general` are both given, or a file is missing.
+        UserError: Both `model` and `general` are given, or a file is missing.
 
     Examples:
         >>> from gail_tf import Source
@@ -63,10 +62,10 @@ class Source:
         refuse_missing(*self.data, *self.tweets, *self.general, self.glove)
 
     def refuse_misfits(self, config: GAILConfig) -> None:
-        """Raise an error if `model`, `roberta` or `glove` is given but not used by a run with these settings.
+        """Check that a run with these settings uses `model`, `roberta` and `glove` if they are given.
 
         Raises:
-            UserError: `model`, `roberta` or `glove` is given, but the settings do not use it.
+            UserError: One of the three is given but not used.
         """
         seq2seq = config.algorithm == "rl_seq2seq"
         if self.roberta is not None and config.judge.discriminator_encoder != "roberta":
@@ -79,15 +78,15 @@ class Source:
     def read(self, turns: str, splits: str = "random") -> tuple[list[Trajectory], BadLines]:
         """Read the expert trajectories.
 
-        This method does not import TensorFlow, so that a command can report bad input immediately.
+        This method does not import TensorFlow, so a command can report bad input immediately.
 
         Args:
             turns: See `DataSettings.turns`.
             splits: See `DataSettings.splits`.
 
         Returns:
-            The trajectories, and the counts of bad lines. When other files are read later, their bad lines are added to
-            these counts.
+            The trajectories, and the counts of bad lines. Files that are read later add their bad lines to these
+            counts.
 
         Raises:
             UserError: A file is missing or damaged. The message names the file and the line.
@@ -96,7 +95,7 @@ class Source:
         return read_trajectories(self.data, self.tweets, turns, bad, self.format, splits), bad
 
     def names(self) -> dict[str, str | list[str] | None]:
-        """Return the names of all sources, for config.json."""
+        """Return the names of all files and networks, for config.json."""
         files = {name: [str(path) for path in getattr(self, name)] for name in ("data", "tweets", "general")}
         glove = None if self.glove is None else str(self.glove)
         return files | {"model": self.model, "roberta": self.roberta, "glove": glove}

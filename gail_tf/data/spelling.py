@@ -1,7 +1,7 @@
-"""Restores the usual spacing of text in which spaces separate words and punctuation marks, as in DailyDialog.
+"""Normal spacing for corpora that put spaces around punctuation marks, such as DailyDialog.
 
-GPT-2 was trained on text with the usual spacing. Upper and lower case are kept. (`keras_gca.data.text` does the
-opposite: it splits text into tokens for a word-based model.)
+GPT-2 was trained on normally spaced text. Upper and lower case are kept. (`keras_gca.data.text` does the opposite: it
+splits text into tokens for a word-based model.)
 """
 
 import re
@@ -29,7 +29,7 @@ _RULES = tuple(
 
 
 def as_written(text: str) -> str:
-    """Return an utterance with single spaces and straight quotation marks, and without spaces before punctuation.
+    """Return an utterance with single spaces, straight quotation marks and no spaces before punctuation.
 
     "I don ’ t know , Mary . It's 5 p . m ." becomes "I don't know, Mary. It's 5 p.m."
     """

@@ -1,9 +1,9 @@
-"""The tokenizer, a byte-level BPE that comes from a pretrained model or is fitted to the training text.
+"""The policy's tokenizer: a byte-level BPE that is read from a pretrained model or fitted to the training text.
 
-A tokenizer knows the layout of conversations, which is how special tokens separate the utterances (see
-`data/layouts.py`). Control tokens may describe an utterance, for example its sentiment. If a text happens to spell out
-a special or control token, the token is read as plain text. Therefore a user's message cannot end an utterance, begin
-the other role's utterance, or set a control token.
+The tokenizer's layout determines which special tokens separate the utterances of a conversation (see
+`data/layouts.py`). Control tokens may describe an utterance, for example its sentiment. Special and control tokens that
+are spelled out in a text are read as plain text. Therefore a user's message cannot end an utterance, speak for the
+assistant, or set a control token.
 """
 
 import json
@@ -41,13 +41,13 @@ _OF_TWO_FILES = (None, "GPT2Tokenizer", "GPT2TokenizerFast", "RobertaTokenizer",
 
 
 class Tokenizer:
-    """Encodes text as token ids, and decodes token ids. transformers' AutoTokenizer can read the files that it saves.
+    """A tokenizer for text and conversations. Its saved files can be read by transformers' AutoTokenizer.
 
     Args:
-        implementation: A tokenizer of the library `tokenizers`, which has the special tokens of the layout.
-        known: The number of tokens in the files from which the tokenizer was read, including added tokens. Tokens with
-            later ids are control tokens, for which a pretrained network has no embeddings. If None, it is the number of
-            all tokens.
+        implementation: A tokenizer from the library `tokenizers`, with the special tokens of the layout.
+        known: The number of tokens in the files that the tokenizer was read from, including added tokens. Tokens with
+            higher ids are control tokens, for which a pretrained network has no embeddings. The default is the number
+            of all tokens.
         layout: The layout of conversations.
     """
 
@@ -63,9 +63,9 @@ class Tokenizer:
 
         Args:
             folder: The folder with the files.
-            control_tokens: The control tokens that the tokenizer must have. Tokens that the files lack are added after
+            control_tokens: The control tokens that the tokenizer needs. Those missing from the files are added after
                 all other tokens.
-            layout: The setting `layout`. With "auto", `read_layout` determines the layout from the folder's files.
+            layout: The setting `layout`. If it is "auto", `read_layout` determines the layout from the folder's files.
 
         Raises:
             UserError: A file is missing or damaged, the tokenizer is not a byte-level BPE, or it lacks a special token
@@ -90,19 +90,20 @@ class Tokenizer:
 
         Args:
             texts: The texts.
-            size: The maximum number of tokens, including the special tokens of the layout and the control tokens.
-            control_tokens: The control tokens that the tokenizer should have.
+            size: The maximum number of tokens in the vocabulary, including special tokens and control tokens.
+            control_tokens: The control tokens to add.
             layout: The layout of conversations.
 
         Raises:
-            UserError: The size is too small for the 256 bytes and the special tokens.
+            UserError: The size is too small for the 256 bytes, the special tokens and the control tokens.
         """
         return cls(fit_byte_level(texts, size, [*layout.tokens, *control_tokens]), layout=layout)
 
     def save(self, folder: str | os.PathLike) -> None:
-        """Write tokenizer.json and tokenizer_config.json to a folder, from which `read` restores the same tokenizer.
+        """Write tokenizer.json and tokenizer_config.json to a folder, from which `read` restores the tokenizer.
 
-        tokenizer_config.json records the layout. A GPT-2 tokenizer is also written as vocab.json and merges.txt.
+        tokenizer_config.json records the layout. A tokenizer of GPT-2's kind is also saved as vocab.json and
+        merges.txt.
         """
         first = [part for part in self.layout.parts(self.layout.begin) if part]
         end = self.layout.end
@@ -120,39 +121,39 @@ class Tokenizer:
         write_byte_level(folder, self._implementation, config)
 
     def encode(self, text: str) -> list[int]:
-        """Encode a text as token ids, without special tokens."""
+        """Encode a text as token ids. No special tokens are added."""
         return self._implementation.encode(text, add_special_tokens=False).ids
 
     def encode_frame(self, frame: str) -> list[int]:
-        """Encode a frame of the layout, which is a text with special tokens in it.
+        """Encode a frame of the layout, that is, text that contains special tokens.
 
-        Do not call this method with a user's text, which could then set special tokens.
+        Never pass a user's text to this method, because the user could then insert special tokens.
         """
         parts = enumerate(self.layout.parts(frame))
         return [i for place, part in parts for i in ([self.special(part)] if place % 2 else self.encode(part))]
 
     def encode_all(self, texts: Sequence[str]) -> list[list[int]]:
-        """Encode many texts in parallel, on all cores."""
+        """Encode many texts in parallel on all CPU cores."""
         return [encoding.ids for encoding in self._implementation.encode_batch(texts, add_special_tokens=False)]
 
     def decode(self, ids: Iterable[int]) -> str:
-        """Decode token ids as text. Special tokens and control tokens are left out."""
+        """Decode token ids to text, without special tokens and control tokens."""
         return self._implementation.decode([int(i) for i in ids], skip_special_tokens=True)
 
     def special(self, token: str) -> int:
-        """Return the id of a special or control token; raise UserError if the tokenizer does not have it."""
+        """Return the id of a special or control token. Raise UserError if the tokenizer has no such token."""
         if token not in self._special:
             raise UserError(f"{token} is not a control token of this tokenizer; it has {self.control_tokens}")
         return self._special[token]
 
     @property
     def control_tokens(self) -> list[str]:
-        """All special tokens except the one that ends a response, in the order of their ids."""
+        """All special tokens in the order of their ids, except the token that ends a response."""
         return [token for token in self._special if token != self.layout.end]
 
     @property
     def end(self) -> int:
-        """The id of the layout's token that ends a response. Padding also has this id."""
+        """The id of the token that ends a response, which is also used for padding."""
         return self.special(self.layout.end)
 
     def __len__(self) -> int:
@@ -169,17 +170,17 @@ def read_byte_level(
 
     Args:
         folder: The folder with the files.
-        required: Special tokens that the files must have.
-        others: Special tokens that are added after all other tokens if the files lack them.
-        divided: Whether the tokenizer may also divide a text into words in the same way as SmolLM2, Llama 3 or Qwen2.
-            If False, it must divide a text in the same way as GPT-2.
+        required: Special tokens that the files must contain.
+        others: Special tokens that are added after all other tokens if they are missing from the files.
+        divided: Whether the tokenizer may also split text into words as SmolLM2, Llama 3 or Qwen2 do. If False, it must
+            split text as GPT-2 does.
 
     Returns:
         The tokenizer, and the number of tokens in the files.
 
     Raises:
-        UserError: A file is missing or damaged, or the tokenizer is of another kind. The message names the file or the
-            folder.
+        UserError: A file is missing or damaged, or the tokenizer is of an unsupported kind. The message names the file
+            or the folder.
     """
     whole, vocabulary, merges = (Path(folder) / name for name in (TOKENIZER, "vocab.json", "merges.txt"))
     if whole.exists():
@@ -219,8 +220,8 @@ def fit_byte_level(texts: Iterable[str], size: int, special: Sequence[str]) -> t
 
     Args:
         texts: The texts.
-        size: The maximum number of tokens.
-        special: Special tokens, which get the first ids.
+        size: The maximum number of tokens in the vocabulary.
+        special: Special tokens. They get the lowest ids.
 
     Raises:
         UserError: The size is too small for the 256 bytes and the special tokens.
@@ -239,9 +240,9 @@ def fit_byte_level(texts: Iterable[str], size: int, special: Sequence[str]) -> t
 
 
 def write_byte_level(folder: str | os.PathLike, implementation: tokenizers.Tokenizer, config: dict[str, Any]) -> None:
-    """Write a tokenizer's files to a folder: tokenizer.json, and tokenizer_config.json with the content `config`.
+    """Write a tokenizer to a folder as tokenizer.json, and `config` as tokenizer_config.json.
 
-    A GPT-2 tokenizer is also written as vocab.json and merges.txt.
+    A tokenizer of GPT-2's kind is also written as vocab.json and merges.txt.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -271,15 +272,15 @@ def _from_file(path: Path) -> tokenizers.Tokenizer:
 
 
 def _is_gpt2s(read: tokenizers.Tokenizer) -> bool:
-    """Whether vocab.json and merges.txt describe a byte-level BPE completely.
+    """Return whether vocab.json and merges.txt describe a byte-level BPE completely.
 
-    This is the case if it has GPT-2's pre-tokenizer and no normalizer.
+    They do if the BPE has GPT-2's pre-tokenizer and no normalizer.
     """
     return isinstance(read.pre_tokenizer, pre_tokenizers.ByteLevel) and read.normalizer is None
 
 
 def _is_byte_level(read: tokenizers.Tokenizer, divided: bool) -> bool:
-    """Whether a tokenizer is like the one of GPT-2 or, if `divided` is true, of SmolLM2, Llama 3 or Qwen2."""
+    """Return whether a tokenizer is like GPT-2's or, if `divided` is true, like that of SmolLM2, Llama 3 or Qwen2."""
     if not isinstance(read.model, models.BPE) or not isinstance(read.decoder, decoders.ByteLevel):
         return False
     if not divided or not isinstance(read.pre_tokenizer, pre_tokenizers.Sequence):
@@ -293,16 +294,16 @@ def _is_byte_level(read: tokenizers.Tokenizer, divided: bool) -> bool:
 
 
 def _divides(part: dict[str, Any]) -> bool:
-    """Whether a part of a pre-tokenizer divides a text in a known way, without dropping any of it."""
+    """Return whether a step of a pre-tokenizer is known, and therefore does not drop any text."""
     if part["type"] == "Split":
         return part["behavior"] == "Isolated" and part["pattern"].get("Regex") in _PATTERNS
     return part["type"] == "Digits"
 
 
 def _with_beginning(read: tokenizers.Tokenizer, layout: Layout, folder: Path) -> Layout:
-    """Return a layout that begins with the special token that the tokenizer puts before each text.
+    """Add the special token that the tokenizer puts before each text to the beginning of a layout.
 
-    If the tokenizer puts no token before a text, or puts the layout's `end` there, the layout is returned unchanged.
+    Return the layout unchanged if the tokenizer puts no token there, or puts the layout's `end` there.
     """
     tokens = _attempt(folder / TOKENIZER, lambda: read.encode("").tokens)
     if not tokens or tokens[0] == layout.end:

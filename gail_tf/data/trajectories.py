@@ -1,4 +1,4 @@
-"""Reads expert trajectories, (history, prompt, response), from conversations and tweets (Sections 4.1 and 4.2)."""
+"""Expert trajectories (history, prompt, response) from conversations and tweets (Sections 4.1 and 4.2)."""
 
 import hashlib
 import html
@@ -24,22 +24,22 @@ FRACTIONS = (0.7, 0.2, 0.1)  # Section 4.2: train, test, validation
 
 @dataclass(frozen=True)
 class Trajectory:
-    """An expert's response with the history and the prompt that it answers.
+    """An expert's response, with the prompt that it answers and the history before the prompt.
 
     In the paper's terms, the history and the prompt are the state, and the response is the action.
 
     Attributes:
-        history: All utterances of the conversation before the prompt, oldest first. It is empty at the first turn of a
-            conversation, and for tweets.
-        prompt: The utterance that is answered.
+        history: All utterances of the conversation before the prompt, oldest first. Empty for tweets and for the first
+            turn of a conversation.
+        prompt: The utterance to answer.
         response: The expert's response.
-        emotion: EmpatheticDialogues' label of the conversation (one of 32), or DailyDialog's label of the prompt (one
-            of 6). None stands for DailyDialog's label "no emotion", and for a corpus without labels.
+        emotion: The emotion label: one of 32 labels of the conversation in EmpatheticDialogues, or one of 6 labels of
+            the prompt in DailyDialog. None if DailyDialog's label is "no emotion", or if the corpus has no labels.
         source: The name of the corpus format, as in `keras_gca.data.conversations`, or "tweets".
-        conversation: The number of the conversation among all conversations that `read_trajectories` read in one call.
+        conversation: The index of the conversation among all conversations from one call of `read_trajectories`.
         turn: The number of the turn, counted from 1.
-        part: The split (train, validation or test) to which the authors of the corpus assigned the conversation. It is
-            None if official splits were not requested, and after the trajectories have been divided.
+        part: The official split of the conversation (train, validation or test), as defined by the authors of the
+            corpus. None if official splits are not used, or after the trajectories have been divided.
     """
 
     history: tuple[str, ...]
@@ -54,7 +54,7 @@ class Trajectory:
 
 @dataclass(frozen=True)
 class Split:
-    """Trajectories in three splits, in the order in which they were read. Each conversation belongs to one split."""
+    """Trajectories in three splits, in the order of reading. No conversation is in more than one split."""
 
     train: tuple[Trajectory, ...]
     test: tuple[Trajectory, ...]
@@ -69,21 +69,20 @@ def read_trajectories(
     format: str | None = None,
     splits: str = "random",
 ) -> list[Trajectory]:
-    """Read corpora as trajectories. If no file is given, read the corpus that is included in the package.
+    """Read trajectories from files, or from the corpus in the package if no file is given.
 
     Args:
         conversations: Files in any format that `keras_gca.data.conversations` supports.
         tweets: Files in the formats that `read_tweets` supports.
         turns: See `conversation_trajectories`.
         bad: The handler of bad lines. If None, the first bad line raises an error.
-        format: The format of all files of conversations, one of `FORMATS`. If None, the format of each file is
-            detected.
-        splits: With "official", each trajectory keeps the split (train, validation or test) to which the authors of the
-            corpus assigned its conversation. Tweets have no official splits.
+        format: The format of all conversation files, one of `FORMATS`. If None, the format is detected for each file.
+        splits: With "official", each trajectory keeps the split (train, validation or test) that the authors of the
+            corpus assigned to its conversation. Tweets have no official splits.
 
     Raises:
-        UserError: A file is missing or damaged, or official splits were requested, but a file has none. The message
-            names the file and the line.
+        UserError: A file is missing or damaged, or `splits` is "official" but a file has no official splits. The
+            message names the file and the line.
     """
     if splits == "official" and not conversations:
         raise UserError(
@@ -117,11 +116,11 @@ def conversation_trajectories(
 
     Args:
         conversation: The conversation.
-        turns: With "disjoint", as in the paper, a turn consists of a prompt and a response, and the next turn begins
-            after it. A last utterance without a response is not used. With "staggered", every utterance after the first
-            is the response to the one before it. In both cases all earlier utterances are the history.
+        turns: With "disjoint", as in the paper, each pair of utterances is a prompt and its response. A final prompt
+            without a response is dropped. With "staggered", every utterance except the first is a response to the
+            utterance before it. In both cases, the history consists of all utterances before the prompt.
         source: The name of the corpus format.
-        number: The number of the conversation.
+        number: The index of the conversation.
 
     Raises:
         UserError: `turns` is unknown.
@@ -140,16 +139,16 @@ def conversation_trajectories(
 
 
 def read_tweets(path: str | os.PathLike, bad: BadLines | None = None) -> list[str]:
-    """Read tweets as text.
+    """Read the texts of tweets.
 
-    Links are removed, entities such as `&amp;` are resolved, and tweets that consist only of links are skipped.
+    Links are removed, HTML entities such as `&amp;` are resolved, and tweets that contain only links are skipped.
 
     Args:
         path: A CSV file (.csv) with a column `text`, or any other file with one tweet per line.
         bad: The handler of bad lines. If None, the first bad line raises an error.
 
     Raises:
-        UserError: The file is missing, has no such column or does not contain any tweets, or a line is bad.
+        UserError: The file is missing, contains no tweets, lacks the column `text`, or has a bad line.
     """
     path, bad = Path(path), bad or BadLines(error=UserError)
     if kind := binary.kind_of(path):
@@ -182,7 +181,7 @@ def _csv_texts(path: Path, bad: BadLines) -> Iterator[str]:
 
 
 def count_trajectories(conversations: Iterable[Conversation], turns: str = "disjoint") -> int:
-    """Count the trajectories of conversations without creating them; raise UserError if `turns` is unknown."""
+    """Count the trajectories of conversations without creating them. Raise UserError if `turns` is unknown."""
     if turns not in TURNS:
         raise UserError(f"turns is {turns!r}; choose from {', '.join(TURNS)}")
     lengths = (len(conversation.utterances) for conversation in conversations)
@@ -192,17 +191,17 @@ def count_trajectories(conversations: Iterable[Conversation], turns: str = "disj
 def split(trajectories: Sequence[Trajectory], seed: int, fractions: tuple[float, float, float] = FRACTIONS) -> Split:
     """Divide trajectories by conversation into train, test and validation splits (Section 4.2: 70, 20 and 10 %).
 
-    Conversations are put in an order that depends only on their first two utterances and the seed, and this order is
-    divided into three splits. The result does not depend on the platform or on the order in which conversations were
-    read. Conversations whose first two utterances are equal, except for case and punctuation, stay together. Therefore
-    equal trajectories never occur in two splits. Within a split, repetitions are kept.
+    Conversations are sorted by a hash of the seed and their first two utterances, and then divided into three splits.
+    The result does not depend on the platform or on the order of the input. Conversations whose first two utterances
+    are equal, apart from case and punctuation, are in the same split. Therefore equal trajectories never occur in
+    different splits. Duplicates within a split are kept.
 
-    Trajectories with an official split stay in this split. Only the other trajectories are divided.
+    Trajectories with an official split stay in it. Only the others are divided.
 
     Args:
         trajectories: The trajectories.
-        seed: The seed for the order of the conversations.
-        fractions: The shares of train, test and validation.
+        seed: The seed of the hash.
+        fractions: The fractions of conversations for training, test and validation.
 
     Raises:
         UserError: There are too few conversations for three splits, or an official split is empty.
@@ -242,7 +241,7 @@ def split(trajectories: Sequence[Trajectory], seed: int, fractions: tuple[float,
 
 
 def _place(trajectory: Trajectory, seed: int) -> bytes:
-    """Return the key by which conversations are sorted: a hash of the seed and the first two utterances."""
+    """Return the hash of the seed and of a conversation's first two utterances, by which conversations are sorted."""
     opening = (*trajectory.history, trajectory.prompt, trajectory.response)[:2]
     words = [" ".join(re.findall(r"\w+", utterance.casefold())) for utterance in opening]
     return hashlib.blake2b("\n".join((str(seed), *words)).encode(), digest_size=16).digest()

@@ -1,7 +1,7 @@
-"""BERT's tokenizer (Devlin et al. 2019): WordPiece on words in lower case, with [CLS] before a text and [SEP] after it.
+"""BERT's tokenizer (Devlin et al. 2019): WordPiece on lower-case words, with [CLS] before a text and [SEP] after it.
 
-Only the vocabulary of a tokenizer.json is read. Everything else is fixed here, so that no other part of a file can
-change how texts are read.
+Only the vocabulary is taken from tokenizer.json. Everything else is fixed in this module, so no other part of the file
+can change how texts are encoded.
 """
 
 import os
@@ -35,10 +35,10 @@ _EXPECTED: dict[str, dict[str, Any]] = {
 
 
 class WordPieceTokenizer:
-    """Encodes texts as token ids. A special token that a text spells out, for example "[SEP]", is plain text.
+    """A WordPiece tokenizer. A special token that is spelled out in a text, such as "[SEP]", is read as plain text.
 
     Args:
-        vocabulary: The ids of the tokens, which are consecutive numbers starting at 0.
+        vocabulary: The id of each token. Ids are consecutive integers from 0.
 
     Raises:
         ValueError: A special token is missing.
@@ -59,7 +59,8 @@ class WordPieceTokenizer:
         """Read a folder's tokenizer.json.
 
         Raises:
-            UserError: The file is missing or damaged, or the tokenizer is not like BERT's. The message names the file.
+            UserError: The file is missing or damaged, or the tokenizer is not of BERT's kind. The message names the
+                file.
         """
         path = Path(folder) / TOKENIZER
         values = json_files.read_object(path)
@@ -82,11 +83,12 @@ class WordPieceTokenizer:
         """Encode each text as `[CLS] text [SEP]`, padded on the right.
 
         Args:
-            texts: B texts. A text that is too long is truncated at its end.
-            limit: The maximum number of tokens, at least 2.
+            texts: B texts. Texts that are too long are truncated at the end.
+            limit: The maximum number of tokens in an encoded text, at least 2.
 
         Returns:
-            The tokens, (B, T) int32, and the mask, (B, T) bool, false at padding. T is a multiple of 16, or the limit.
+            An int32 array of token ids and a bool mask that is false at padding, both of shape (B, T). T is a multiple
+            of 16 or equals the limit.
 
         Raises:
             ValueError: The limit is below 2.
