@@ -1,4 +1,4 @@
-"""`python -m keras_gca.export`: write an agent in a form that Keras and TensorFlow load without this project."""
+"""`python -m keras_gca.export`: write an agent in formats that Keras and TensorFlow load without this project."""
 
 import sys
 from pathlib import Path
@@ -13,19 +13,19 @@ Write a trained agent as a folder that other programs can use:
 
   GENERATOR.keras   each generator as the network of Figure 1, for keras.models.load_model: it maps (context, answer)
                     to the probabilities of the next token
-  saved_model/      a TensorFlow SavedModel: its signature takes contexts as text, and returns replies as text
+  saved_model/      a TensorFlow SavedModel, whose signature takes contexts as text and returns replies as text
   bot.h5            the agent itself, for `Agent.load` and `python -m keras_gca.chat`
-  README.md         a model card: data, seed, settings, metrics and limits
+  README.md         a model card: data, seed, settings, metrics, and limits
 
 The SavedModel decodes greedily, and the discriminator chooses among the answers, as in `Agent.reply`. The utterances of
-a context are separated by line breaks. A program that loads the SavedModel must import tensorflow_text first:
+a context are separated by line breaks. A program must import tensorflow_text before it loads the SavedModel:
 
   model = tf.saved_model.load("DIR/saved_model")
   model.signatures["serving_default"](tf.constant(["Hello!", "How are you?\\nFine.\\nGood."]))["reply"]
 
-Unlike the chats of this project, these files do not check whether a message mentions self-harm or danger.
-With --push, the folder is published on the Hugging Face Hub after you agree, under the account that is logged in with
-`hf auth login`. `python -m keras_gca.chat OWNER/NAME` then opens the agent from there.
+Unlike this project's chats, these files do not check whether a message mentions self-harm or danger.
+With --push, the folder is published on the Hugging Face Hub, with your consent, under the account that is logged in
+with `hf auth login`. `python -m keras_gca.chat OWNER/NAME` then opens the agent from the Hub.
 """
 
 

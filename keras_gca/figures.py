@@ -1,6 +1,6 @@
-"""`python -m keras_gca.figures` draws Figures 1 and 2 from the Keras models themselves.
+"""`python -m keras_gca.figures`: draw Figures 1 and 2 from the Keras models themselves.
 
-White blocks are shared, yellow blocks belong to the generator, and green blocks belong to the discriminator.
+White blocks are shared, yellow blocks belong to the generator, and green blocks to the discriminator.
 """
 
 import argparse

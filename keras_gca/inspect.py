@@ -10,8 +10,8 @@ from keras_gca.engine import command_line
 from keras_gca.errors import UserError
 
 DESCRIPTION = """\
-Show how a corpus is read: its format and encoding, the first exchanges, the number and length of its conversations and
-utterances, the speakers, and the lines that cannot be used. Both papers' training runs read the file in the same way.
+Show how a corpus is read: its format and encoding, its first exchanges, the number and length of its conversations and
+utterances, its speakers, and the lines that cannot be used. The training commands read it in the same way.
 
   python -m keras_gca.inspect FILE                  detect the format of FILE, and show how it is read
   python -m keras_gca.inspect FILE --format text    show how FILE is read as plain text

@@ -1,7 +1,7 @@
-"""Lets Ctrl-C end a command at once and without a traceback while its modules are imported.
+"""Lets Ctrl-C end a command at once, without a traceback, while its modules are being imported.
 
-A KeyboardInterrupt during an import would print a traceback, and perhaps TensorFlow's start-up messages. At that time
-nothing has been written yet, so the operating system can simply end the process.
+A KeyboardInterrupt during an import would print a traceback, and perhaps TensorFlow's start-up messages. No files have
+been written by then, so the operating system can simply end the process.
 """
 
 import contextlib
@@ -17,13 +17,13 @@ PACKAGES = ("keras_gca", "gail_tf")
 
 
 def begin_command() -> None:
-    """If the process is a command of the project, let Ctrl-C end it at once until `handle_in_command` is called."""
+    """If the process is a command of this project, let Ctrl-C end it at once until `handle_in_command` is called."""
     if is_command():
         _replace(signal.default_int_handler, signal.SIG_DFL)
 
 
 def is_command() -> bool:
-    """Return whether the process is one of the project's commands rather than a program that imports the project."""
+    """Return whether the process is a command of this project, and not another program that imports the project."""
     _, *words = [*sys.orig_argv, ""]
     module = words[words.index("-m") + 1] if "-m" in words else ""
     return module.partition(".")[0] in PACKAGES or os.path.basename(words[0]) in PROGRAMS
@@ -36,7 +36,7 @@ def handle_in_command() -> None:
 
 @contextlib.contextmanager
 def ends_at_once() -> Iterator[None]:
-    """Let Ctrl-C end the process at once in this block, unless the program has its own handler for Ctrl-C."""
+    """Let Ctrl-C end the process at once inside this block, unless the program has its own handler for Ctrl-C."""
     replaced = _replace(signal.default_int_handler, signal.SIG_DFL)
     try:
         yield
@@ -46,7 +46,7 @@ def ends_at_once() -> Iterator[None]:
 
 
 def _replace(expected: object, handler: Any) -> bool:
-    """Replace the handler for Ctrl-C if it is the expected one; only the main thread may do so."""
+    """Replace the handler for Ctrl-C if it is the expected one, which is possible only in the main thread."""
     if threading.current_thread() is not threading.main_thread() or signal.getsignal(signal.SIGINT) is not expected:
         return False
     signal.signal(signal.SIGINT, handler)

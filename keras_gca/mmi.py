@@ -1,4 +1,4 @@
-"""`python -m keras_gca.mmi` reranks replies by maximum mutual information (Li et al. 2016).
+"""`python -m keras_gca.mmi`: rerank replies by maximum mutual information (Li et al. 2016).
 
 The computation is in `evaluation/reranking.py`.
 """
@@ -13,10 +13,10 @@ from keras_gca.evaluation.variants import LENGTH_BONUSES, Reranking
 DESCRIPTION = """\
 Rerank the N-best lists for a run's held-out contexts by maximum mutual information, in both forms of Li et al. 2016,
 and compare the chosen replies with those of plain beam search and of humans. The metrics are written to RUN/mmi.json.
-If the run has a test set, the metrics are computed on it, and gamma is chosen on the validation set. Otherwise the
-metrics are computed on one half of the held-out conversations, and gamma is chosen on the other half.
+If the run has a test set, the metrics are computed on it, and gamma is chosen on the validation set. Otherwise, gamma
+is chosen on one half of the held-out conversations, and the metrics are computed on the other half.
 
-Three runs with the same settings are needed. They give these probabilities of an answer y and its context x:
+This command needs three runs with the same settings, which give these probabilities of an answer y and its context x:
 
   python -m keras_gca.train --run R ...                                                   p(y|x)
   python -m keras_gca.train --run U --predict unconditional --adversarial-epochs 0 ...    p(y)
@@ -46,7 +46,7 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument("--language-model", type=Path, required=True, metavar="RUN", help="the run for p(y)")
     parser.add_argument("--backward", type=Path, required=True, metavar="RUN", help="the run for p(x|y)")
     parser.add_argument(
-        "--generator", metavar="NAME", help="the generator, teacher_forcing or adversarial [the run's first]"
+        "--generator", metavar="NAME", help="the generator, teacher_forcing or adversarial [the first one of the run]"
     )
     parser.add_argument(
         "--candidates",
@@ -61,14 +61,14 @@ def make_parser() -> argparse.ArgumentParser:
         nargs="+",
         default=DEFAULT.weights,
         metavar="X",
-        help=f"the weights lambda of p(y) or p(x|y) to compare [{' '.join(map(str, DEFAULT.weights))}]",
+        help=f"the values of lambda, the weight of p(y) or p(x|y), to compare [{' '.join(map(str, DEFAULT.weights))}]",
     )
     parser.add_argument(
         "--words",
         type=command_line.at_least_one,
         default=DEFAULT.words,
         metavar="N",
-        help=f"the number of words at the beginning of an answer for which p(y) is penalised [{DEFAULT.words}]",
+        help=f"the number of words at the beginning of an answer whose p(y) is penalised [{DEFAULT.words}]",
     )
     parser.add_argument(
         "--length-bonus",

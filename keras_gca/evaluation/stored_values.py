@@ -1,4 +1,4 @@
-"""Stores values that take long to compute, each in its own file, so that an interrupted measurement can be resumed."""
+"""Stores values that take a long time to compute, each in its own file, so that a measurement can be resumed."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -11,25 +11,25 @@ from keras_gca.storage.atomic import write_text
 
 
 class StoredValues:
-    """A folder of stored values, each of which is used again unless the bot is newer than the value.
+    """A folder of stored values. A stored value is used again unless the bot is newer than its file.
 
     Args:
         folder: The folder, which is created when the first value is stored.
-        bot: The file of the bot from which the values are computed.
+        bot: The bot file from which the values are computed.
     """
 
     def __init__(self, folder: Path, bot: Path):
         self._folder, self._bot = folder, bot
 
     def get(self, name: str, facts: Mapping[str, Any], make: Callable[[], list], valid: Callable[[list], bool]) -> list:
-        """Return a value from its file, or compute the value and write the file.
+        """Read a value from its file, or compute the value and write the file.
 
         Args:
-            name: The name of the value, which is also the name of the file.
-            facts: Everything except the bot on which the value depends, in a form that can be written as JSON. A file
+            name: The name of the value and of its file.
+            facts: Everything that the value depends on except the bot, in a form that can be written as JSON. A file
                 with different facts is not used.
-            make: A function that computes the value, a list that can be written as JSON.
-            valid: A function that returns whether the list in a file has the expected length and types.
+            make: A function that computes the value, which is a list that can be written as JSON.
+            valid: A function that returns whether a stored list has the expected length and types.
         """
         path = self._folder / f"{name}.json"
         stored = self._read(path, dict(facts))
@@ -45,7 +45,7 @@ class StoredValues:
         return self._read(self._folder / f"{name}.json", dict(facts)) is not None
 
     def _read(self, path: Path, facts: dict[str, Any]) -> list | None:
-        """Return the list in a file, or None if it is missing, damaged, older than the bot, or has different facts."""
+        """Return the list in a file, or None if the file is missing, damaged, outdated, or has other facts."""
         try:
             if path.stat().st_mtime < self._bot.stat().st_mtime:
                 return None

@@ -1,4 +1,4 @@
-"""Trains variants of the first paper's method over several seeds, and compares them; `variants.py` defines them."""
+"""Trains variants of the first paper's method with several seeds, and compares them; see `variants.py`."""
 
 import json
 import math
@@ -30,19 +30,17 @@ REPLIES = ("distinct-2", "tokens", "repeated", "most frequent", "BLEU")
 def run_study(
     name: str, setup: Setup, strategy: tf.distribute.Strategy | None = None, limit: TimeLimit | None = None
 ) -> Outcome | None:
-    """Train the variants of a study, and write its tables to RUNS/NAME.md and all metrics to RUNS/NAME.json.
-
-    The tables are also printed.
+    """Train the variants of a study, print its tables, and write RUNS/NAME.md (tables) and RUNS/NAME.json (metrics).
 
     Args:
         name: One of STUDIES.
-        setup: The parts that all training runs share.
-        strategy: The strategy of the training runs; see `pipeline.train_agent`.
-        limit: The time limit, or None for no limit. When it is reached, a training run stops as if Ctrl-C had been
-            pressed, and no further evaluation begins.
+        setup: What all training runs have in common.
+        strategy: The distribution strategy for training; see `pipeline.train_agent`.
+        limit: The time limit, or None for no limit. When it is reached, training stops as if Ctrl-C had been pressed,
+            and no further evaluation starts.
 
     Returns:
-        The metrics and tables, or None if the user has interrupted the study or the time limit is reached.
+        The metrics and tables, or None if the user interrupts the study or the time limit is reached.
 
     Raises:
         UserError: There is no such study, or a file is missing or damaged.
@@ -70,7 +68,7 @@ def run_study(
 
 
 def _systems(name: str, setup: Setup) -> dict[str, list[Speaker]]:
-    """Return the generators of each variant of a study as systems; each system has one run for each seed."""
+    """Return each generator of each variant as a system, which has one run per seed."""
     systems: dict[str, list[Speaker]] = {}
     for variant in STUDIES[name].variants:
         for seed in setup.seeds:
@@ -83,7 +81,7 @@ def _systems(name: str, setup: Setup) -> dict[str, list[Speaker]]:
 
 
 def _measure(name: str, setup: Setup, limit: TimeLimit) -> tuple[list[Table], Any] | None:
-    """Return the study's tables and its metrics for JSON, or None if the time limit is reached first."""
+    """Return the tables of a study and its metrics for JSON, or None if the time limit is reached first."""
     question, variants = STUDIES[name]
     if name in system_studies.MEASURED:
         folders = {variant: [setup.folder(variant, seed) for seed in setup.seeds] for variant in variants}
@@ -114,9 +112,9 @@ def _measure(name: str, setup: Setup, limit: TimeLimit) -> tuple[list[Table], An
 
 
 def _tests(of_runs: Mapping[str, Sequence[dict[str, Any]]]) -> list[PairedTest]:
-    """Compare all systems of a study by seeds; with one seed there are no tests.
+    """Compare all systems of a study by seeds; with a single seed, there are no tests.
 
-    A system is a generator of a variant. The metrics are the logarithm of the perplexity and the metrics in REPLIES.
+    A system is a generator of a variant. The metrics are the logarithm of the perplexity and those in REPLIES.
     """
     values: dict[str, dict[str, list[float]]] = {}
     for variant, runs in of_runs.items():
@@ -129,7 +127,7 @@ def _tests(of_runs: Mapping[str, Sequence[dict[str, Any]]]) -> list[PairedTest]:
 
 
 def _evaluated(run: Path, setup: Setup) -> dict[str, Any]:
-    """Return the evaluation of a run; a stored evaluation is read if it is newer than the run's bot."""
+    """Return the evaluation of a run, read from its file if this is newer than the run's bot."""
     done, vectors = run / replies.FILE, setup.source.glove
     if is_newer(done, run):
         figures = json_files.read_object(done)
@@ -141,7 +139,7 @@ def _evaluated(run: Path, setup: Setup) -> dict[str, Any]:
 
 
 def _reranked(seed: int, setup: Setup) -> dict[str, Any]:
-    """Return the metrics of reranking for one seed; stored metrics are read if they are newer than the bots."""
+    """Return the reranking metrics for one seed, read from their file if this is newer than the bots."""
     runs = [setup.folder(variant, seed) for variant in STUDIES["mmi"].variants]
     done = runs[0] / reranking.FILE
     if is_newer(done, *runs):
@@ -155,8 +153,8 @@ def _reranked(seed: int, setup: Setup) -> dict[str, Any]:
 def _table_of_replies(figures: dict[str, Any], question: str) -> Table:
     """Make a table with a row for each system of each variant.
 
-    The columns are the perplexity, metrics of the replies, and results of the independent discriminator D: the mean
-    score, and the share of contexts for which the system's reply has the highest score.
+    The columns show the perplexity, metrics of the replies, and two results of the independent discriminator D: the
+    mean score, and the share of contexts for which the system's reply has the highest score.
     """
     rows = []
     for variant, of_variant in figures.items():
@@ -179,7 +177,7 @@ def _table_of_replies(figures: dict[str, Any], question: str) -> Table:
 
 
 def _table_of_choices(figures: dict[str, Any], question: str) -> Table:
-    """Make a table of the effects of choosing by Eq. 9 and by Eq. 10, for each discriminator."""
+    """Make a table that shows the effects of choosing by Eq. 9 and by Eq. 10 for each discriminator."""
     rows = []
     for judge, judgement in figures["default"]["table_1"].items():
         for equation, chosen in judgement["equations"].items():

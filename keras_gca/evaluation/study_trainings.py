@@ -1,6 +1,6 @@
-"""Trains the variants that studies compare; `variants.py` defines them.
+"""Trains the variants that the studies compare; `variants.py` defines them.
 
-Existing runs in the folder are used again. Therefore several studies can share a run, and an interrupted study can
+Runs that already exist in the folder are used again, so several studies can share a run, and an interrupted study can
 continue where it stopped.
 """
 
@@ -30,18 +30,18 @@ from keras_gca.training.session import GCASession
 
 @dataclass(frozen=True)
 class Setup:
-    """The parts that all training runs of a study share.
+    """What all training runs of a study have in common.
 
     Args:
         runs: The folder of the runs.
         seeds: The seeds. Each variant is trained once with each seed.
         preset: The preset of all training runs.
-        settings: Settings of all training runs. The settings that define a variant take precedence over them.
-        source: The data. Its word vectors are also used for the similarities of replies.
+        settings: The settings of all training runs. The settings that define a variant take precedence.
+        source: The data. Its word vectors are also used for the similarity of replies.
         settings_of_grid: The points of a grid of temperatures and top-p values over which the generators of the
-            variants are also compared, or None for no such comparison.
-        teacher_forced: The folder of the runs from whose teacher-forced generators the cells of the study
-            `adversarial` start, or None for `runs`.
+            variants are compared as well, or None to skip this comparison.
+        teacher_forced: The folder of the runs whose teacher-forced generators are the starting points for the cells
+            of the study `adversarial`, or None for `runs`.
     """
 
     runs: Path
@@ -67,7 +67,7 @@ class Setup:
         return Config.preset(self.preset, **{**self.settings, **base, **self.changes(variant), "seed": seed})
 
     def changes(self, variant: str) -> dict[str, Any]:
-        """Return the settings of a variant that differ from those of the run from which it takes line 3's result."""
+        """Return the settings in which a variant differs from the run whose teacher-forced generator it starts from."""
         if variant not in CELLS:
             return VARIANTS[variant]
         given = {name: value for name, value in self.settings.items() if name in AFTER_LINE_3}
@@ -75,7 +75,7 @@ class Setup:
 
 
 def first_of(variant: str) -> str | None:
-    """Return the variant from whose line 3 (teacher forcing) a variant starts, or None if it runs line 3 itself."""
+    """Return the variant whose teacher-forced generator a variant starts from, or None if it starts from scratch."""
     if variant in CELLS or variant == DIALOGUE_REWARDS:
         return TEACHER_FORCED
     changes = VARIANTS[variant]
@@ -83,22 +83,22 @@ def first_of(variant: str) -> str | None:
 
 
 def backward_of(variant: str) -> str | None:
-    """Return the variant whose p(x|y) gives rewards in the training of another one, or None if it needs none."""
+    """Return the variant that provides p(x|y) for the rewards of the given variant, or None if none is needed."""
     return BACKWARD if variant == DIALOGUE_REWARDS else None
 
 
 def cost(variants: Iterable[str], setup: Setup) -> Estimate:
-    """Estimate the cost of the training runs that still have to be made for studies.
+    """Estimate the cost of the training runs that the studies still need.
 
-    The context lengths and the vocabulary are taken from the first of these training runs. Interrupted training runs
-    are not counted. Evaluations are not counted either, because they print their own estimates.
+    The context lengths and the vocabulary are taken from the first of these runs. Interrupted training runs are not
+    counted. Evaluations are not counted either, because they print their own estimates.
 
     Args:
-        variants: The variants that are compared.
-        setup: The parts that all training runs share.
+        variants: The variants to compare.
+        setup: What all training runs have in common.
 
     Returns:
-        The estimate, with the total seconds of each variant over all seeds.
+        The estimate, with the total number of seconds for each variant over all seeds.
 
     Raises:
         UserError: The corpus cannot be used, or a setting is invalid.
@@ -123,14 +123,14 @@ def cost(variants: Iterable[str], setup: Setup) -> Estimate:
 
 
 def train(variant: str, seed: int, setup: Setup, strategy: tf.distribute.Strategy | None, limit: TimeLimit) -> bool:
-    """Train a variant, or continue its training, and return whether the training is finished.
+    """Train a variant or resume its training, and return whether training is finished.
 
     Args:
         variant: The variant.
         seed: The seed.
-        setup: The parts that all training runs share.
-        strategy: The strategy of the training runs; see `pipeline.train_agent`.
-        limit: The time limit, at which the training stops as if Ctrl-C had been pressed.
+        setup: What all training runs have in common.
+        strategy: The distribution strategy for training; see `pipeline.train_agent`.
+        limit: The time limit, at which training stops as if Ctrl-C had been pressed.
 
     Raises:
         UserError: A file is missing or damaged.

@@ -1,9 +1,8 @@
-"""Measures generators after changes of the subject: each held-out conversation is appended to another one.
+"""Measures generators after changes of subject, by appending each held-out conversation to another one.
 
 Ludwig 2017, Section 5: "with Nu > 2 the machine cannot change the subject of the conversation when the human
-interlocutor does it". After the joint, the contexts of the human answers may still include utterances of the other
-conversation. The perplexity of these answers is compared with the perplexity of the same answers without the other
-conversation.
+interlocutor does it". After the joint, the contexts of the human answers may still include utterances from the other
+conversation. The perplexity of these answers is compared with their perplexity without the other conversation.
 """
 
 import itertools
@@ -29,14 +28,14 @@ JOINED, ALONE = "joined", "alone"
 
 
 def evaluate_subject_changes(run: str | Path, seed: int = 0) -> dict[str, Any]:
-    """Measure a run on its held-out conversations, each of which is appended to another one.
+    """Measure a run on its held-out conversations, each appended to another one.
 
     Args:
         run: The run folder.
-        seed: The seed that decides which conversations are joined.
+        seed: The seed for choosing which conversations are joined.
 
     Returns:
-        The metrics, as `measure` returns them.
+        The metrics, as returned by `measure`.
 
     Raises:
         UserError: A file is missing or damaged, or the run has no held-out conversations that can be joined.
@@ -56,9 +55,9 @@ def measure(agent: Agent, dataset: Dataset, seed: int = 0) -> dict[str, Any]:
     """Measure an agent on joined conversations.
 
     Args:
-        agent: The agent. Its N_u, or its detector of context changes, limits the contexts.
+        agent: The agent. Its contexts are limited by N_u or by its detector of context changes.
         dataset: The data of its training run, with complete held-out conversations.
-        seed: The seed that decides which conversations are joined.
+        seed: The seed for choosing which conversations are joined.
 
     Returns:
         A dictionary for JSON:
@@ -66,17 +65,15 @@ def measure(agent: Agent, dataset: Dataset, seed: int = 0) -> dict[str, Any]:
         - "pairs": the number of answers at each of DISTANCES;
         - "perplexity": the perplexity of each generator at each distance, with the other conversation (JOINED) and
             without it (ALONE);
-        - "detector": how often the detector sees a change, as a share: at the joints ("joints") and between other
-            utterances ("elsewhere"). Agents without a detector do not have this value.
+        - "detector": the share of places where the detector sees a change, at the joints ("joints") and between other
+            utterances ("elsewhere"). This key is missing if the agent has no detector.
 
     Raises:
         UserError: Fewer than two conversations are held out.
     """
     conversations = conversations_of(dataset.held_out, len(agent.vocabulary))
     if len(conversations) < 2:
-        raise UserError(
-            f"{len(conversations)} conversation is held out; at least 2 are needed so that they can be joined"
-        )
+        raise UserError(f"{len(conversations)} conversation is held out; at least 2 are needed to join conversations")
     order = np.random.default_rng(seed).permutation(len(conversations))
     joints = [(conversations[a], conversations[b]) for a, b in zip(order, np.roll(order, 1), strict=True)]
     count, length = agent.config.context_utterances, agent.config.sentence_length
@@ -115,13 +112,13 @@ def measure(agent: Agent, dataset: Dataset, seed: int = 0) -> dict[str, Any]:
 
 
 def conversations_of(pairs: Pairs, vocabulary_size: int) -> list[list[np.ndarray]]:
-    """Return the utterances of complete conversations, as the indices of their words.
+    """Return the utterances of complete conversations as word indices.
 
     The first utterance of a conversation is the context of its first pair. Each further utterance is an answer.
 
     Args:
         pairs: The pairs of complete conversations.
-        vocabulary_size: s_v. The tokens of speakers, whose indices are s_v or higher, are left out.
+        vocabulary_size: s_v. Speaker tokens, whose indices are s_v or higher, are left out.
     """
     special = (PAD, BOS, EOS)
     conversations: dict[int, list[np.ndarray]] = {}
@@ -137,7 +134,7 @@ def table(figures: Mapping[str, Mapping[str, Any]]) -> Table:
     """Make a table of perplexities.
 
     Args:
-        figures: {name of a row: the metrics that `measure` returned, or their summary over several runs}.
+        figures: {title of a row: the metrics from `measure`, or their summary over several runs}.
     """
     header = "contexts of", "generator", "conversation", *(f"after {title}" for title in DISTANCES), "change seen"
     rows: list[Sequence[str | None]] = []
@@ -149,8 +146,8 @@ def table(figures: Mapping[str, Mapping[str, Any]]) -> Table:
                 seen = f"{of_row['detector'][where]:.1%}" if "detector" in of_row else None
                 rows.append((what.replace("_", " "), name.replace("_", " "), kind, *cells, seen))
     caption = (
-        "Perplexity of human answers after a change of the subject, when each held-out conversation is appended to "
-        "another one (joined), and when it stands alone (alone). The last column shows how often the detector sees a "
-        "change at the joints (joined) and between other utterances (alone)."
+        "Perplexity of human answers after a change of subject, with each held-out conversation appended to another "
+        "one (joined), and on its own (alone). The last column shows how often the detector sees a change: at the "
+        "joints (joined), and between other utterances (alone)."
     )
     return Table(None, caption, header, rows, 3)

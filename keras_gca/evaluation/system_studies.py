@@ -1,4 +1,4 @@
-"""Measures the two studies that have metrics of their own, on personas and on subject changes (docs/systems.md)."""
+"""Measures the studies with their own metrics: subject changes, personas, and dialogue rewards (docs/systems.md)."""
 
 import json
 import math
@@ -24,13 +24,13 @@ TESTED = ("turns", "distinct-1 at equal counts", "distinct-2 at equal counts", "
 
 
 def after_changes(folders: Folders, limit: TimeLimit) -> Measured | None:
-    """Compare variants after changes of the subject; see `subject_changes`.
+    """Compare variants after changes of subject; see `subject_changes`.
 
-    If a run has no answers at one of the distances, this distance is left out for all runs.
+    A distance at which any run has no answers is left out for all runs.
 
     Args:
         folders: The run folders.
-        limit: The time limit, after which no further run is evaluated.
+        limit: The time limit, after which no further runs are evaluated.
 
     Returns:
         The tables and the metrics, or None if the time limit is reached before all runs are evaluated.
@@ -55,7 +55,7 @@ def after_changes(folders: Folders, limit: TimeLimit) -> Measured | None:
 
 
 def _at(distances: Sequence[str], figures: dict[str, Any]) -> dict[str, Any]:
-    """Return the metrics of a run at the given distances only."""
+    """Return the metrics of a run, restricted to the given distances."""
     return figures | {
         "pairs": {distance: figures["pairs"][distance] for distance in distances},
         "perplexity": {
@@ -69,9 +69,9 @@ def _at(distances: Sequence[str], figures: dict[str, Any]) -> dict[str, Any]:
 
 
 def of_personas(folders: Folders, limit: TimeLimit) -> Measured | None:
-    """Compare a speaker's own embedding with the embeddings of nobody and of another speaker; see `personas`.
+    """Compare speakers' own embeddings with those of an unnamed and of another speaker; see `personas`.
 
-    The arguments and the result are the same as for `after_changes`.
+    The arguments and the result are those of `after_changes`.
     """
     runs = _stored_or_measured(folders, limit, personas.STUDIED, personas.evaluate_personas)
     if runs is None:
@@ -88,9 +88,10 @@ def of_personas(folders: Folders, limit: TimeLimit) -> Measured | None:
 
 
 def of_conversations(folders: Folders, limit: TimeLimit) -> Measured | None:
-    """Compare the runs of dialogue rewards with their start; see `simulated_conversations` and `after_changes`.
+    """Compare the generators trained with dialogue rewards with those that they started from.
 
-    The start is the teacher-forced generator of the same run. The runs of p(x|y) are not measured.
+    A run starts from its own teacher-forced generator. The runs of p(x|y) are not measured. The metrics are those of
+    `simulated_conversations`; the arguments and the result are those of `after_changes`.
     """
     measured = {DIALOGUE_REWARDS: folders[DIALOGUE_REWARDS]}
     file, evaluated = simulated_conversations.STUDIED, simulated_conversations.evaluate_conversations
@@ -118,7 +119,7 @@ def is_newer(file: Path, *runs: Path) -> bool:
 
 
 def shown(system: str) -> str:
-    """Return the name of a system as a table shows it."""
+    """Return the name of a system as shown in tables."""
     return system.replace("_", " ")
 
 
@@ -127,7 +128,7 @@ def _stored_or_measured(
 ) -> dict[str, list[dict[str, Any]]] | None:
     """Return the metrics of each variant's runs, or None if the time limit is reached.
 
-    Stored metrics are read if they are newer than the run's bot.
+    The metrics of a run are read from their file if this is newer than the run's bot.
     """
     measured: dict[str, list[dict[str, Any]]] = {variant: [] for variant in folders}
     for variant, runs in folders.items():
@@ -145,7 +146,7 @@ def _compared(
     values: Mapping[str, Mapping[str, Sequence[float]]],
     table: Callable[[Mapping[str, Any]], Table],
 ) -> Measured:
-    """Return the table of all variants, the table of paired tests by seeds, and the content of both for JSON."""
+    """Return the table of all variants and the table of paired tests by seeds, with the content of both for JSON."""
     figures = {variant: over_runs(of_variant) for variant, of_variant in runs.items()}
     tests = tests_by_seeds(values)
     tables = [table(figures)] + ([table_of_tests(tests, shown)] if tests else [])

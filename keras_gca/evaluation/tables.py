@@ -1,4 +1,4 @@
-"""Writes a table as text for a terminal, as Markdown, LaTeX and CSV."""
+"""Formats a table as text for a terminal, Markdown, LaTeX, or CSV."""
 
 import csv
 import io
@@ -17,17 +17,17 @@ Cell = str | float | None
 
 @dataclass(frozen=True)
 class Table:
-    """One table of a report.
+    """A table of a report.
 
-    A cell is a text, or None if it is empty. Only a table that is written as CSV has numbers in its cells; in all other
-    tables the numbers are already formatted as texts.
+    A cell is a string, or None if it is empty. Cells may be numbers only in tables written as CSV; in all other
+    tables, numbers are already formatted as strings.
 
     Args:
-        number: The table's number in the paper, or None if the paper does not have it.
+        number: The number of the table in the paper, or None if the paper does not have this table.
         caption: The caption, or "" for no caption.
-        header: The titles of the columns.
-        rows: The cells of each row: first the columns with words, then the columns with numbers.
-        words: The number of columns with words.
+        header: The column titles.
+        rows: The cells of each row: first the columns of words, then the columns of numbers.
+        words: The number of columns of words.
     """
 
     number: int | None
@@ -37,11 +37,11 @@ class Table:
     words: int = 1
 
     def to_text(self) -> str:
-        """Write the cells for a terminal, with words aligned left and numbers right, without a final line break."""
+        """Format the cells for a terminal, with words aligned left and numbers right, without a final line break."""
         return "\n".join("  ".join(line).rstrip() for line in self._aligned(self._texts()))
 
     def to_markdown(self) -> str:
-        """Write caption and cells as Markdown, with aligned columns, so that they are also readable in a terminal."""
+        """Format caption and cells as Markdown, with aligned columns that are also readable in a terminal."""
         cells = [[cell.replace("|", r"\|") for cell in row] for row in self._texts()]
         heading, *lines = self._aligned(cells, narrowest=3)
         rules = ["-" * len(cell) if i < self.words else "-" * (len(cell) - 1) + ":" for i, cell in enumerate(heading)]
@@ -50,7 +50,7 @@ class Table:
         return f"{title}\n\n{grid}" if title else grid
 
     def to_latex(self, label: str) -> str:
-        """Write a floating LaTeX table that needs no package; LaTeX assigns its number."""
+        """Format a floating LaTeX table that needs no packages; LaTeX assigns its number."""
         rows = [r" & ".join(map(_latex, row)) + r" \\" for row in self._texts()]
         return "\n".join(
             [
@@ -71,7 +71,7 @@ class Table:
         )
 
     def to_csv(self) -> str:
-        """Write the cells as CSV, with all digits of the numbers."""
+        """Format the cells as CSV, with all digits of the numbers."""
         text = io.StringIO()
         csv.writer(text, lineterminator="\n").writerows([self.header, *self.rows])
         return text.getvalue()
@@ -80,7 +80,7 @@ class Table:
         return [["" if cell is None else str(cell) for cell in row] for row in (self.header, *self.rows)]
 
     def _aligned(self, cells: list[list[str]], narrowest: int = 0) -> list[list[str]]:
-        """Pad the cells of every row to the widths of their columns."""
+        """Pad the cells of each row to the widths of their columns."""
         widths = [max(narrowest, *map(len, column)) for column in zip(*cells, strict=True)]
         return [
             [cell.ljust(width) if i < self.words else cell.rjust(width) for i, (cell, width) in enumerate(filled)]

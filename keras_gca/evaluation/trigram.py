@@ -1,7 +1,7 @@
-"""An interpolated Kneser-Ney trigram model (NLTK's), the baseline for a generator's held-out perplexity.
+"""NLTK's interpolated Kneser-Ney trigram model, a baseline for the held-out perplexity of a generator.
 
-The model sees only the two previous words, not the context. If a generator has a lower perplexity, it owes this to the
-context and to a longer memory.
+The model sees only the two previous words, not the context. A generator with a lower perplexity owes this to the
+context and to its longer memory.
 """
 
 import collections
@@ -18,7 +18,7 @@ ORDER = 3
 
 
 class IndexedKneserNey(KneserNey):
-    """NLTK's smoothing with an index of continuation counts, because NLTK's class searches all n-grams in each call."""
+    """NLTK's smoothing with an index of continuation counts; NLTK's own class searches all n-grams in each call."""
 
     def index(self) -> None:
         """Count the distinct words that precede each n-gram and each context."""
@@ -34,7 +34,7 @@ class IndexedKneserNey(KneserNey):
 
 
 class TrigramModel:
-    """An interpolated Kneser-Ney trigram over answers `BOS ... EOS` of token indices.
+    """An interpolated Kneser-Ney trigram model of answers, which are token indices `BOS ... EOS`.
 
     Args:
         answers: The answers to fit.
@@ -52,13 +52,13 @@ class TrigramModel:
         self._model.estimator.index()
 
     def log_probabilities(self, answer: Sequence[int]) -> np.ndarray:
-        """Compute the natural logarithm of each token's probability after BOS, EOS included.
+        """Compute the natural logarithm of the probability of each token after BOS, including EOS.
 
-        NLTK's model gives the probability 0 to unseen tokens. Here they get 1 / vocabulary_size, which favours the
+        NLTK's model gives unseen tokens a probability of 0. Here they get 1 / vocabulary_size, which favours the
         trigram model in comparisons.
 
         Returns:
-            (tokens - 1,) float64.
+            A float64 array of shape (tokens - 1,).
         """
         sentence = _padded(answer)
         scores = [
@@ -68,13 +68,13 @@ class TrigramModel:
         return np.log([score if score > 0 else 1 / self._vocabulary_size for score in scores])
 
     def perplexity(self, answers: Iterable[Sequence[int]]) -> float:
-        """Compute exp of the total negative log-likelihood divided by the number of tokens, with EOS, without BOS."""
+        """Compute exp(total negative log-likelihood / number of tokens), counting EOS but not BOS as a token."""
         values = np.concatenate([self.log_probabilities(answer) for answer in answers])
         return float(np.exp(-values.mean()))
 
 
 def _padded(answer: Sequence[int]) -> tuple[str, ...]:
-    """Return `BOS BOS w1 ... wn EOS` as words for NLTK, without padding; trigrams need the additional BOS."""
+    """Return `BOS BOS w1 ... wn EOS` as words for NLTK, without padding; trigrams need the second BOS."""
     tokens = [int(token) for token in answer]
     tokens = tokens[: tokens.index(EOS) + 1] if EOS in tokens else [token for token in tokens if token]
     return tuple(map(str, [BOS] * (ORDER - 2) + tokens))

@@ -1,4 +1,4 @@
-"""Defines the training variants and the reranking settings that the first paper's evaluations compare.
+"""Defines the training variants and reranking settings that the first paper's evaluations compare.
 
 Importing this module is fast: it does not import TensorFlow.
 """
@@ -75,7 +75,7 @@ QUESTION = "is there a setting in which adversarial training beats teacher forci
 
 
 class Study(NamedTuple):
-    """A question and the names of the variants whose comparison answers it."""
+    """A question, and the names of the variants that are compared to answer it."""
 
     question: str
     variants: tuple[str, ...]
@@ -94,7 +94,7 @@ STUDIES = {
         "N_u = 1, 2 or 3, or as many utterances as a detector of context changes allows, when the subject changes?",
         ("one_utterance", "two_utterances", "three_utterances", "dynamic_context"),
     ),
-    "persona": Study("do embeddings of speakers make a speaker's answers more probable and consistent?", ("persona",)),
+    "persona": Study("do speaker embeddings make a speaker's answers more probable and consistent?", ("persona",)),
     "encoder": Study(
         "one LSTM over the words of a context, or a hierarchical encoder, with N_u = 2 or 5 utterances?",
         ("two_utterances", "five_utterances", "hierarchical_two", "hierarchical_five"),
@@ -115,16 +115,16 @@ LENGTH_BONUSES = (0.0, 0.25, 0.5, 1.0, 1.5, 2.0)  # the values of gamma among wh
 
 @dataclass(frozen=True)
 class Reranking:
-    """The settings for reranking N-best lists by maximum mutual information; `reranking` has the formulas.
+    """The settings for reranking N-best lists by maximum mutual information; see `reranking` for the formulas.
 
     Args:
         generator: The generator whose lists are reranked, or None for the first generator of the run.
         candidates: The number of answers in a list.
-        weights: The values of lambda that are compared. With 0, answers are ranked only by the likelihood and gamma.
-            This separates the effect of gamma from the effect of the second network.
-        words: k. U is the probability of the first k words of an answer.
-        length_bonus: gamma, which is added for each token. If None, a value of LENGTH_BONUSES is chosen for each form
-            and lambda on validation conversations.
+        weights: The values of lambda to compare. With lambda = 0, answers are ranked only by the likelihood and gamma,
+            which separates the effect of gamma from the effect of the second network.
+        words: k, the number of words of an answer from which U is computed.
+        length_bonus: gamma, which is added for each token. If None, it is chosen from LENGTH_BONUSES for each form and
+            lambda, on the validation conversations.
 
     Raises:
         UserError: A weight is out of range.

@@ -1,12 +1,12 @@
 """An interpolated Kneser-Ney 5-gram model of words, in which the probability of an unseen word depends on its spelling.
 
 The model measures the quality of replies. A word model that gives all unseen words the same probability, such as
-1 / (number of words), can prefer a meaningless string of letters to a rare word. Here a word that occurs only
-once or not at all in the training data has the probability
+1 / (number of words), can prefer a meaningless string of letters to a rare word. Here a word that occurs at most once
+in the training data has the probability
 
-    p(unseen | words before) * product over its letters and its end of p(letter)
+    p(unseen | previous words) * product of p(letter) over its letters and its end
 
-so that each additional letter of a nonexistent word makes a reply less probable.
+so each additional letter of a nonexistent word makes a reply less probable.
 """
 
 import collections
@@ -25,10 +25,10 @@ _BEGIN, _END, _UNSEEN = "<begin>", "<end>", "<unseen>"  # words of replies do no
 
 
 class WordModel:
-    """A 5-gram model of replies, which are sequences of words. It does not see the context.
+    """A 5-gram model of replies, which are sequences of words. The model does not see the context.
 
     Args:
-        replies: The replies to fit, without symbols for their beginning and end.
+        replies: The replies to fit, without markers for their beginning and end.
         order: The length of the longest n-grams.
         discount: The absolute discount of every order.
 
@@ -59,10 +59,10 @@ class WordModel:
         self._model.estimator.index()
 
     def log_probabilities(self, reply: Sequence[str]) -> np.ndarray:
-        """Compute the natural logarithm of the probability of each word in a reply and of the reply's end.
+        """Compute the natural logarithm of the probability of each word in a reply and of its end.
 
         Returns:
-            (words + 1,) float64.
+            A float64 array of shape (words + 1,).
         """
         sentence = self._padded(reply)
         logs = []
@@ -79,7 +79,7 @@ class WordModel:
         The end of a reply counts as a word. The perplexity is exp(sum of the first column / sum of the second column).
 
         Returns:
-            (n, 2) float64.
+            A float64 array of shape (n, 2).
         """
         logs = [self.log_probabilities(reply) for reply in replies]
         return np.array([(-of_reply.sum(), len(of_reply)) for of_reply in logs], np.float64).reshape(-1, 2)
@@ -89,7 +89,7 @@ class WordModel:
         return tuple([_BEGIN] * (self._order - 1) + words + [_END])
 
     def _spelling(self, word: str) -> float:
-        """Compute log p of a word's letters and of its end."""
+        """Compute the log-probability of a word's letters and end."""
         total = math.log(self._ends / self._spellings)
         for letter in word:
             known = (self._letters[letter] + 1) if letter in self._letters else 1 / CHARACTERS

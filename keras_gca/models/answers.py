@@ -1,4 +1,4 @@
-"""Writes decoded answers as text, with their probabilities and the discriminator's scores (Eq. 9 and 10)."""
+"""Turns decoded answers into text, with their probabilities and the discriminator's scores (Eq. 9 and 10)."""
 
 import numpy as np
 
@@ -13,10 +13,11 @@ def answer_of(generator: str, decoded: Decoded, log_l: np.ndarray, i: int, vocab
     """Return the answer to context i of a batch of B contexts.
 
     Args:
-        generator: The generator's name.
-        decoded: The generator's B answers.
-        log_l: (B, s_s) float32, the logarithm of the discriminator's output (Eq. 8) for each token of these answers.
-        i: The row of the answer.
+        generator: The name of the generator.
+        decoded: The B answers of the generator.
+        log_l: The logarithm of the discriminator's output (Eq. 8) for each token of these answers, shape (B, s_s) and
+            dtype float32.
+        i: The index of the context.
         vocabulary: The vocabulary of the generator.
     """
     row = decoded.answers[i]
@@ -36,6 +37,6 @@ def answer_of(generator: str, decoded: Decoded, log_l: np.ndarray, i: int, vocab
 
 
 def chosen_first(answers: list[Answer]) -> list[Answer]:
-    """Return answers to the same context, with the discriminator's choice (Eq. 10) before the others."""
+    """Return answers to the same context, starting with the discriminator's choice (Eq. 10)."""
     chosen = scoring.best([answer.score for answer in answers], [answer.probability for answer in answers])
     return [answers[chosen], *answers[:chosen], *answers[chosen + 1 :]]

@@ -1,6 +1,6 @@
-"""Beam search as a graph: at every step it keeps the best partial answers of each context.
+"""Beam search as a TensorFlow graph, which keeps the best partial answers of each context at every step.
 
-Shapes: B contexts; s_v tokens in the vocabulary; K, the width of the beam.
+Shapes: B contexts; s_v tokens in the vocabulary; K partial answers for each context, the width of the beam.
 """
 
 from typing import Any
@@ -15,7 +15,7 @@ from keras_gca.models.lstm import States
 
 
 class BeamSearch:
-    """Searches for the most probable answers; can be called inside a TensorFlow graph.
+    """A search for the most probable answers, which can be called inside a TensorFlow graph.
 
     Args:
         steps: The steps of a generator.
@@ -34,9 +34,9 @@ class BeamSearch:
     ) -> list[tf.Tensor]:
         """Run a beam search; see `Decoder.n_best`.
 
-        Each context has K = width partial answers, so the batch of the model has B K rows. The scalar `repeating` is
-        added to the log-probabilities of the tokens that `_repeating` finds. Answers that have ended are continued by
-        PAD, which does not change their scores.
+        Each context has K = width partial answers, so the model processes a batch of B K rows. The scalar `repeating`
+        is added to the log-probabilities of the tokens that `_repeating` finds. Answers that have ended are continued
+        with PAD, which does not change their scores.
         """
         term, memory = self._steps.start(contexts)
         count, size, length = tf.shape(contexts)[0], self._steps.sizes.vocabulary, self._steps.gca.longest_answer
@@ -93,14 +93,14 @@ class BeamSearch:
 
 
 def _repeating(answers: tf.Tensor, size: int) -> tf.Tensor:
-    """Find the tokens that would repeat the last token, or a pair of neighbouring tokens of the partial answer.
+    """Find the tokens that would repeat the last token, or any pair of neighbouring tokens, of each partial answer.
 
     Args:
-        answers: (N, T) int32, the tokens so far, without padding.
+        answers: The tokens so far, without padding, shape (N, T) and dtype int32.
         size: s_v.
 
     Returns:
-        (N, s_v) bool.
+        A bool tensor of shape (N, s_v).
     """
     last = answers[:, -1:]
     followers = tf.concat([answers[:, 1:], last], 1)  # the token after each token; the last token is paired with itself

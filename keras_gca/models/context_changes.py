@@ -7,7 +7,7 @@ small network that compares two successive utterances a and b:
     p(change | a, b) = sigmoid(w_2 relu(W_1 [m_a m_b |m_a - m_b| m_a * m_b] + b_1) + b_2)
 
 m is the mean word vector of an utterance. The detector has its own word vectors. Shapes: B pairs of utterances with at
-most T tokens each; s_v tokens in the vocabulary, s_e numbers in a word vector, h units in the hidden layer.
+most T tokens each; s_v tokens in the vocabulary; s_e numbers in a word vector; h units in the hidden layer.
 """
 
 import dataclasses
@@ -29,7 +29,7 @@ BATCH = 1024  # the number of utterance pairs that are compared at a time
 
 
 class ChangeDetector:
-    """Estimates how probable it is that the context changes between two utterances.
+    """A network that estimates the probability that the context changes between two utterances.
 
     Args:
         vocabulary: s_v.
@@ -37,7 +37,7 @@ class ChangeDetector:
         seed: The seed for the initial weights.
 
     Attributes:
-        words: The embedding layer, (s_v, s_e).
+        words: The embedding layer, with weights of shape (s_v, s_e).
         hidden: The hidden layer, W_1 and b_1.
         change: The output layer, w_2 and b_2.
     """
@@ -55,17 +55,17 @@ class ChangeDetector:
         """Make a detector from stored weights.
 
         Raises:
-            ValueError: The weights are not those of a detector.
+            ValueError: The weights do not belong to a detector.
         """
         if not weights or weights[0].ndim != 2:
-            raise ValueError("the detector of context changes has no word vectors")
+            raise ValueError("the weights of the context-change detector have no word vectors")
         detector = cls(*weights[0].shape)
         assign(detector.variables, list(weights))
         return detector
 
     @property
     def variables(self) -> list[keras.Variable]:
-        """The weights: word vectors, W_1, b_1, w_2, b_2."""
+        """The weights in the order word vectors, W_1, b_1, w_2, b_2."""
         return [*self.words.weights, *self.hidden.weights, *self.change.weights]
 
     @property
@@ -77,17 +77,17 @@ class ChangeDetector:
         """Compute the argument of the sigmoid for pairs of successive utterances, eagerly or in a graph.
 
         Args:
-            first: (B, T) int32, the tokens of the first utterances, padded with PAD on either side.
-            second: (B, T) int32, the tokens of the second utterances, padded in the same way.
+            first: The tokens of the first utterances, shape (B, T) and dtype int32, padded with PAD on either side.
+            second: The tokens of the second utterances, in the same format.
 
         Returns:
-            (B,) float32.
+            A float32 tensor of shape (B,).
         """
         a, b = self._means(first), self._means(second)
         return self.change(self.hidden(tf.concat([a, b, tf.abs(a - b), a * b], 1)))[:, 0]
 
     def _means(self, tokens: tf.Tensor) -> tf.Tensor:
-        """Compute the mean word vector of each utterance, (B, s_e) float32; 0 for utterances without tokens."""
+        """Compute the mean word vector of each utterance, shape (B, s_e), or zeros for utterances without tokens."""
         read = tf.cast(tf.not_equal(tokens, PAD), tf.float32)[..., None]
         total = tf.reduce_sum(tf.gather(self.words.embeddings, tokens) * read, 1)
         return total / tf.maximum(tf.reduce_sum(read, 1), 1)
@@ -100,10 +100,10 @@ class ChangeDetector:
         Args:
             first: The tokens of the first utterances.
             second: The tokens of the second utterances.
-            sentence_length: s_s; longer utterances are truncated at the beginning.
+            sentence_length: s_s. Longer utterances are truncated at the beginning.
 
         Returns:
-            (n,) float32.
+            A float32 array of shape (n,).
         """
         a, b = (pad_contexts(utterances, sentence_length) for utterances in (first, second))
         parts = [tf.sigmoid(self.logits(a[i : i + BATCH], b[i : i + BATCH])) for i in range(0, len(a), BATCH)]
@@ -112,14 +112,14 @@ class ChangeDetector:
     def without_earlier_contexts(
         self, contexts: Sequence[Sequence[np.ndarray]], sentence_length: int
     ) -> list[list[np.ndarray]]:
-        """Leave out the utterances before the last change in each context. The last utterance is always kept.
+        """Remove the utterances before the last change in each context. The last utterance is always kept.
 
         Args:
             contexts: The tokens of the utterances of each context.
             sentence_length: s_s.
 
         Returns:
-            The utterances of each context after its last change.
+            The utterances that are left in each context.
         """
         first = [utterance for utterances in contexts for utterance in utterances[:-1]]
         second = [utterance for utterances in contexts for utterance in utterances[1:]]
@@ -132,14 +132,14 @@ class ChangeDetector:
         return kept
 
     def shorten(self, pairs: Pairs, config: Config) -> Pairs:
-        """Leave out the utterances before the last change in each pair's context.
+        """Remove the utterances before the last change from the context of each pair.
 
         Args:
-            pairs: The pairs. In their contexts, each utterance ends with EOS.
+            pairs: The pairs. Each utterance in their contexts ends with EOS.
             config: The settings, which determine the format of the new contexts.
 
         Returns:
-            The pairs, with shortened contexts for the encoder that the config describes.
+            The pairs, with shortened contexts in the format of the configured encoder.
         """
         of_words, speakers = pairs.contexts, np.zeros(len(pairs), np.int32)
         if config.names_speakers:
