@@ -1,9 +1,9 @@
 """`python -m keras_gca.studies` trains variants of the first paper's method over several seeds, and compares them.
 
-A study compares variants of one training run. The variant `default` has unchanged settings. Runs that already exist in
-the folder are reused, so several studies can share a run, and an interrupted study continues where it stopped. The
-study `adversarial` is different: it compares settings of adversarial training, and all its runs start from the same
-stored generator (`evaluation/adversarial_cells.py`).
+A study compares variants of one training run; the variant `default` keeps all settings unchanged. Runs that already
+exist are reused, so studies can share runs, and an interrupted study continues where it stopped. The study
+`adversarial` differs from the others: it compares settings of adversarial training, and its runs all start from stored
+teacher-forced generators (`evaluation/adversarial_cells.py`).
 """
 
 import argparse
@@ -25,24 +25,25 @@ if TYPE_CHECKING:
     from keras_gca.evaluation.provenance import Outcome
 
 DESCRIPTION = f"""\
-Compare variants of a training run over several seeds, and print the mean and the standard deviation of each metric:
+Train variants of a run with several seeds, and print the mean and standard deviation of each metric. The studies are:
 
 {chr(10).join(f"  {name:14} {study.question}" for name, study in STUDIES.items())}
   {"all":14} all of these
   {ADVERSARIAL:14} {QUESTION}
 
-Runs are stored in RUNS/VARIANT/seed_N (see --runs). An existing run is reused, or continued if it is not finished.
-Every other setting (see python -m keras_gca.train --help) applies to all variants. The results are written to
+Runs are stored in RUNS/VARIANT/seed_N (see --runs). Finished runs are reused, and unfinished runs are continued. All
+other settings of training (see python -m keras_gca.train --help) apply to every variant. The results are written to
 RUNS/STUDY.md and RUNS/STUDY.json.
 
-The study {ADVERSARIAL} trains {len(CELLS)} cells (see --cells), each with one iteration. They combine
+The study {ADVERSARIAL} trains {len(CELLS)} combinations of settings, called cells (see --cells), each for one
+iteration:
 
 {chr(10).join(f"  {factor:14} {', '.join(values)}" for factor, values in FACTORS.items())}
 
-All cells start from the generator in RUNS/{TEACHER_FORCED}/seed_N, with N_u = 2. The results of each cell are written
-to RUNS/CELL/seed_N/cell.json. The last line of the output names the cells that are best on the validation
-conversations. Measure their gain on the test conversations with seeds that were not used for this choice. Other
-settings can be tried with the same generators:
+All cells start from the generator in RUNS/{TEACHER_FORCED}/seed_N, which is trained with N_u = 2. The results of each
+cell are written to RUNS/CELL/seed_N/cell.json. The last line of the output names the cells that do best on the
+validation conversations. To measure their gain on the test conversations, use seeds that played no part in this choice.
+You can try other settings with the same generators:
 
   python -m keras_gca.studies {ADVERSARIAL} --teacher-forced runs/studies --runs runs/replay --adversarial-epochs 3
     --replay 0.5 --label-smoothing 0.1
@@ -59,7 +60,7 @@ def main(arguments: list[str] | None = None) -> int:
     if options.experiment is not None:
         refuse_missing(options.experiment.absolute().parent)
     if options.study != ADVERSARIAL and (options.cells or options.teacher_forced):
-        raise UserError(f"--cells, --teacher-forced: only the study {ADVERSARIAL} has cells; leave them out")
+        raise UserError(f"--cells, --teacher-forced: these options belong to the study {ADVERSARIAL}; leave them out")
     if options.study == ADVERSARIAL and options.grid:
         raise UserError(f"--grid: the study {ADVERSARIAL} compares its generators at equal diversity; leave out --grid")
     source = Source(options.data, options.format, glove=options.glove, skip_bad_lines=options.skip_bad_lines)
@@ -89,35 +90,43 @@ def make_parser() -> argparse.ArgumentParser:
     parser = command_line.Parser(prog="python -m keras_gca.studies", description=DESCRIPTION)
     parser.add_argument("study", choices=[*STUDIES, "all", ADVERSARIAL], metavar="STUDY", help="one of the above")
     parser.add_argument(
-        "--seeds", type=int, nargs="+", default=[0, 1, 2], metavar="N", help="train each variant with each seed [0 1 2]"
+        "--seeds",
+        type=int,
+        nargs="+",
+        default=[0, 1, 2],
+        metavar="N",
+        help="the random seeds of the runs of each variant [0 1 2]",
     )
     parser.add_argument(
-        "--runs", type=Path, default=Path("runs/studies"), metavar="DIR", help="the folder of the runs [runs/studies]"
+        "--runs", type=Path, default=Path("runs/studies"), metavar="DIR", help="the folder for the runs [runs/studies]"
     )
-    parser.add_argument("--preset", choices=PRESETS, help="the preset of all training runs [default]")
+    parser.add_argument("--preset", choices=PRESETS, help="the preset for all training runs [default]")
     parser.add_argument("--data", type=Path, metavar="FILE", help="a corpus to use instead of the embedded one")
     parser.add_argument("--format", choices=FORMATS, help="the format of the corpus (default: detected)")
     parser.add_argument(
-        "--glove", type=Path, metavar="FILE", help="word vectors for training and for the similarities of replies"
+        "--glove",
+        type=Path,
+        metavar="FILE",
+        help="word vectors for training and for comparing replies",
     )
-    command_line.add_minutes(parser, "stop after this time, as after Ctrl-C; run the same command again to continue")
+    command_line.add_minutes(parser, "stop after N minutes, as if by Ctrl-C; run the same command again to continue")
     parser.add_argument(
         "--grid",
         action="store_true",
-        help="also compare all generators at their best points on a grid of temperatures and top-p values",
+        help="also compare all generators at their best temperature and top-p value from a grid",
     )
     parser.add_argument(
         "--cells",
         nargs="+",
         choices=CELLS,
         metavar="CELL",
-        help=f"train only these cells of the study {ADVERSARIAL}, such as {next(iter(CELLS))} (default: all of them)",
+        help=f"the cells of the study {ADVERSARIAL} to train, such as {next(iter(CELLS))} (default: all)",
     )
     parser.add_argument(
         "--teacher-forced",
         type=Path,
         metavar="DIR",
-        help=f"the folder with the runs {TEACHER_FORCED}/seed_N from which the cells start (default: --runs)",
+        help=f"the folder with the runs {TEACHER_FORCED}/seed_N that the cells start from (default: --runs)",
     )
     reporting.add_experiment(parser)
     command_line.add_bad_lines(parser)

@@ -6,27 +6,27 @@ from keras_gca.errors import UserError
 
 
 def ask_before_fetching(what: str, agreed: bool) -> None:
-    """Print what is about to be downloaded, and ask the user at the terminal; return only if the user agrees.
+    """Print what is about to be downloaded, and return only if the user agrees.
 
     Args:
-        what: A line with the model's name, size, licence and target folder.
-        agreed: Whether the user has already agreed with --yes. If so, the user is not asked.
+        what: A line that gives the model's name, size, licence and target folder.
+        agreed: Whether the user has already agreed through --yes. If not, the user is asked at the terminal.
 
     Raises:
-        UserError: The user does not agree, or cannot be asked because the input is not a terminal.
+        UserError: The user declines, or the input is not a terminal, so the user cannot be asked.
     """
     _ask(what, agreed, "Fetch it?", "nothing was fetched")
 
 
 def ask_before_publishing(what: str, agreed: bool) -> None:
-    """Print what is about to be published, and ask as `ask_before_fetching` does.
+    """Print what is about to be published, and return only if the user agrees.
 
     Args:
-        what: A line with the model's name, the number and size of the files, and who can see them.
-        agreed: Whether the user has already agreed with --yes.
+        what: A line that gives the model's name, the number and size of the files, and who can see them.
+        agreed: Whether the user has already agreed through --yes. If not, the user is asked at the terminal.
 
     Raises:
-        UserError: The user does not agree, or cannot be asked because the input is not a terminal.
+        UserError: The user declines, or the input is not a terminal, so the user cannot be asked.
     """
     _ask(what, agreed, "Publish it?", "nothing was published")
 

@@ -1,6 +1,6 @@
 """Downloads agents and models from the Hugging Face Hub, and publishes folders there, always with the user's consent.
 
-The library huggingface_hub is slow to import, so it is imported only where a name on the Hub is used.
+The huggingface_hub library is slow to import, so it is imported only when it is needed.
 """
 
 import argparse
@@ -22,7 +22,7 @@ _BOT_NAME = re.compile(rf"{_PART}/{_PART}(?<!\.h5)")
 
 
 def add_push_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options with which an export command publishes its folder."""
+    """Add the options for publishing an exported folder."""
     parser.add_argument(
         "--push", metavar="OWNER/NAME", help="also publish the folder under this name on the Hugging Face Hub"
     )
@@ -31,12 +31,12 @@ def add_push_options(parser: argparse.ArgumentParser) -> None:
 
 
 def is_name(text: str) -> bool:
-    """Return whether a text may be the name of a model on the Hub: `model` or `owner/model`."""
+    """Return whether a text has the form of a model name on the Hub: `model` or `owner/model`."""
     return _NAME.fullmatch(text) is not None
 
 
 def cached_folder(name: str) -> Path | None:
-    """Return the folder of a model that was downloaded from the Hub earlier, or None if there is no such folder."""
+    """Return the local folder of a model that has already been downloaded from the Hub, or None."""
     import huggingface_hub
     from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
 
@@ -47,15 +47,15 @@ def cached_folder(name: str) -> Path | None:
 
 
 def ask_for(name: str, files: Sequence[str], agreed: bool) -> None:
-    """Ask the user before files of a model are downloaded from the Hub.
+    """Ask the user for consent to download a model's files from the Hub.
 
     Args:
         name: The name of the model on the Hub.
-        files: The patterns of the files to download.
+        files: Patterns that match the files to download.
         agreed: Whether the user has already agreed.
 
     Raises:
-        UserError: The user does not agree, or the Hub does not have the model or cannot be reached.
+        UserError: The user declines, the model is not on the Hub, or the Hub cannot be reached.
     """
     import huggingface_hub
     from huggingface_hub.errors import HTTPError
@@ -73,14 +73,14 @@ def ask_for(name: str, files: Sequence[str], agreed: bool) -> None:
 
 
 def download(name: str, files: Sequence[str]) -> Path:
-    """Download files of a model from the Hub into the local Hub cache, and return the folder that contains them.
+    """Download a model's files to the local Hub cache, and return the folder that contains them.
 
     Args:
         name: The name of the model on the Hub.
-        files: The patterns of the files to download.
+        files: Patterns that match the files to download.
 
     Raises:
-        UserError: The Hub does not have the model or cannot be reached.
+        UserError: The model is not on the Hub, or the Hub cannot be reached.
     """
     import huggingface_hub
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
@@ -92,17 +92,17 @@ def download(name: str, files: Sequence[str]) -> Path:
 
 
 def bot_of(path: str | os.PathLike, agreed: bool = False) -> Path:
-    """Return the path of a bot that is given as a path or as a name on the Hub.
+    """Return the path of a bot, and download the bot first if only its name on the Hub is given.
 
-    A text is taken for a name on the Hub if it has the form OWNER/NAME and there is no local folder OWNER. Thus a
-    mistyped path of a run is not looked up on the Hub. Only the bot is downloaded, and only if the user agrees.
+    A text is treated as a name on the Hub if it has the form OWNER/NAME and there is no local folder OWNER. A mistyped
+    path to a run is therefore not looked up on the Hub. Nothing but the bot is downloaded, and only if the user agrees.
 
     Args:
-        path: The path or the name.
+        path: A local path, or a name on the Hub.
         agreed: Whether the user has already agreed to a download. If not, the user is asked at the terminal.
 
     Raises:
-        UserError: The user does not agree, or the Hub does not have such a bot or cannot be reached.
+        UserError: The user declines, the bot is not on the Hub, or the Hub cannot be reached.
     """
     name = str(path)
     if not _BOT_NAME.fullmatch(name) or Path(name).exists() or Path(name).parent.exists():
@@ -117,20 +117,20 @@ def bot_of(path: str | os.PathLike, agreed: bool = False) -> Path:
 
 
 def push(folder: Path, name: str, private: bool, agreed: bool, api: Any = None) -> str:
-    """Publish a folder as a model on the Hub, with the account that `hf auth login` has stored.
+    """Publish a folder as a model on the Hub, using the account stored by `hf auth login`.
 
     Args:
         folder: The folder. All files in it are uploaded.
-        name: The name of the model, OWNER/NAME. The model is created if it does not exist.
-        private: Whether only the owner can see a model that is created. An existing model keeps its visibility.
-        agreed: Whether the user has already agreed. If not, the user is asked at the terminal.
-        api: The interface of the Hub, or None for `huggingface_hub.HfApi()`.
+        name: The name of the model, in the form OWNER/NAME. The model is created if it does not exist.
+        private: Whether a newly created model is visible only to its owner. An existing model keeps its visibility.
+        agreed: Whether the user has already agreed to publish. If not, the user is asked at the terminal.
+        api: The client for the Hub. By default, `huggingface_hub.HfApi()`.
 
     Returns:
-        The address of the model.
+        The URL of the model.
 
     Raises:
-        UserError: The name is invalid, the user does not agree, or the Hub refuses the files or cannot be reached.
+        UserError: The name is invalid, the user declines, the Hub rejects the files, or the Hub cannot be reached.
     """
     refuse_bad_name(name)
     files = [path for path in folder.rglob("*") if path.is_file()]
@@ -152,7 +152,7 @@ def push(folder: Path, name: str, private: bool, agreed: bool, api: Any = None) 
 
 
 def refuse_bad_name(name: str) -> None:
-    """Raise UserError if a text cannot be the name of a new model on the Hub."""
+    """Raise UserError if a text is not a valid name for a new model on the Hub."""
     if not _BOT_NAME.fullmatch(name):
         raise UserError(f"--push {name}: this is not a name on the Hub; use the form OWNER/NAME")
 

@@ -1,4 +1,4 @@
-"""Reads and writes checkpoints, bots, run folders and JSON, so that no file is ever left incomplete.
+"""Reads and writes checkpoints, bots, run folders and JSON without ever leaving an incomplete file.
 
-This package does not depend on the two papers, except that it recognises their files (`ownership`).
+Nothing here is specific to either paper, except that `ownership` recognises the files of both packages.
 """

@@ -1,6 +1,6 @@
 """Reads arrays from HDF5 files that may be damaged or hostile, and writes HDF5 files with a checksum.
 
-Links, external storage and chunks that were never written are refused, so that only the content of the file is read.
+Only data stored in the file itself is read: links, external storage and chunks that were never written are rejected.
 """
 
 import contextlib
@@ -33,10 +33,10 @@ _FAULTS = (OSError, KeyError, ValueError, TypeError, AttributeError, RuntimeErro
 
 
 class ArrayFile:
-    """An open HDF5 file from which arrays are read.
+    """An HDF5 file that is open for reading.
 
-    The total size of these arrays may not exceed `most_unpacked(size of the file)`, so that a small hostile file
-    cannot fill the memory.
+    The arrays that are read may not exceed a total size of `most_unpacked(size)`. This limit prevents a small hostile
+    file from filling the memory.
 
     Args:
         file: The open file.
@@ -48,10 +48,10 @@ class ArrayFile:
         self._left = most_unpacked(size)
 
     def attribute(self, group: str, name: str) -> list[str]:
-        """Return an attribute of a group; the attribute must be a list of texts.
+        """Return an attribute of a group as a list of strings.
 
         Raises:
-            ValueError: The attribute is not a list of texts.
+            ValueError: The attribute is not a list of strings.
         """
         texts = np.asarray(self._member(group).attrs[name]).ravel()
         if not all(isinstance(text, (str, bytes)) for text in texts):  # an empty list has no type
@@ -70,8 +70,8 @@ class ArrayFile:
         """Read an array.
 
         Raises:
-            ValueError: The member is not an array of numbers, some of its numbers are not stored in this file, or it is
-                far larger than the file.
+            ValueError: There is no numeric array of this name, some of its numbers are stored outside the file, or the
+                array is far larger than the file.
         """
         member = self._member(name)
         if not isinstance(member, h5py.Dataset) or member.dtype.kind not in "fiub" or member.shape is None:
@@ -84,20 +84,20 @@ class ArrayFile:
         return member[()]
 
     def _member(self, name: str) -> h5py.Group | h5py.Dataset:
-        """Return a group or an array of the file; links are refused."""
+        """Return a group or an array of the file; raise ValueError if it is a link."""
         member = self._file
         for part in filter(None, name.split("/")):
             if not isinstance(member, h5py.Group) or part in (".", ".."):
                 raise KeyError(f"no {name}")
             if not isinstance(member.get(part, getlink=True), h5py.HardLink):
-                raise ValueError(f"{name} is a link to another place")
+                raise ValueError(f"{name} is a link")
             member = member[part]
         return member
 
 
 @contextlib.contextmanager
 def open_arrays(path: Path) -> Iterator[ArrayFile]:
-    """Open a file for reading; every error that a damaged file causes inside the block becomes a ValueError."""
+    """Open a file for reading, and turn every error caused by a damaged file into a ValueError."""
     try:
         with h5py.File(path, "r") as file:
             yield ArrayFile(file, path.stat().st_size)
@@ -106,7 +106,7 @@ def open_arrays(path: Path) -> Iterator[ArrayFile]:
 
 
 def _is_whole(data: h5py.Dataset) -> bool:
-    """Return whether every number of a dataset is stored in the file itself."""
+    """Return whether a dataset is stored completely in the file itself."""
     if data.is_virtual or data.external:
         return False
     if data.chunks is None:
@@ -126,12 +126,12 @@ HDF5_STRUCTURE = 2**18  # a file with a few dozen arrays has at most this many b
 def new_hdf5(path: Path, **options: Any) -> Iterator[h5py.File]:
     """Open a new HDF5 file for writing.
 
-    The file is written through a Python stream. If HDF5 wrote the file directly, the process would crash when the file
-    cannot be closed, for example because the disk is full.
+    The file is written through a Python stream, because HDF5 crashes the process if it writes a file itself and cannot
+    close the file, for example when the disk is full.
 
     Args:
         path: The file.
-        **options: Options of h5py.File.
+        **options: Keyword arguments for `h5py.File`.
 
     Raises:
         OSError: The disk is full or fails.
@@ -147,7 +147,7 @@ def new_hdf5(path: Path, **options: Any) -> Iterator[h5py.File]:
 
 
 class _Sink(io.RawIOBase):
-    """A stream that passes all data to another stream, until an error occurs; it stores the error."""
+    """A stream that passes data to another stream until an error occurs, and stores the error instead of raising it."""
 
     def __init__(self, stream: io.BufferedRandom):
         super().__init__()
@@ -181,14 +181,14 @@ class _Sink(io.RawIOBase):
 def write_arrays(
     path: Path, arrays: dict[str, np.ndarray], facts: dict[str, Any], compress: bool = False, keep: Path | None = None
 ) -> None:
-    """Write named arrays and facts atomically to one HDF5 file with a checksum.
+    """Write arrays and facts atomically to an HDF5 file with a checksum.
 
     Args:
         path: The file.
         arrays: The arrays by name.
-        facts: Values that can be written as JSON.
+        facts: JSON-serialisable values by name.
         compress: Whether to compress the arrays and facts.
-        keep: The path under which the previous file is kept; see `replacing`.
+        keep: Where to keep the previous version of the file; see `replacing`.
 
     Raises:
         OSError: The file cannot be written.
@@ -207,20 +207,20 @@ def write_arrays(
 
 
 def _checksum(stream: io.BufferedIOBase) -> bytes:
-    """Compute the SHA-256 of everything after the header, in hexadecimal."""
+    """Return the SHA-256 of everything after the header, in hexadecimal."""
     stream.seek(HEADER)
     return hashlib.file_digest(stream, "sha256").hexdigest().encode()
 
 
 def _has_right_checksum(path: Path) -> bool:
-    """Return whether the checksum is correct; files of earlier versions have no checksum and are accepted."""
+    """Return whether the checksum is correct, or absent because an earlier version wrote the file."""
     with path.open("rb") as stream:
         header = stream.read(HEADER)
         return not header.startswith(MARK) or header[len(MARK) :].rstrip(b"\0") == _checksum(stream)
 
 
 def read_arrays(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-    """Read the facts and arrays that `write_arrays` wrote.
+    """Read the facts and arrays of a file written by `write_arrays`.
 
     Raises:
         UserError: The file is missing or damaged.
@@ -230,9 +230,10 @@ def read_arrays(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
 
 
 def read_facts(path: Path) -> dict[str, Any]:
-    """Read only the facts that `write_arrays` wrote, in a time that does not depend on the size of the file.
+    """Read only the facts of a file written by `write_arrays`, which takes no longer for large files.
 
-    The checksum is not checked, because it covers the complete file. Therefore damage to the arrays is not detected.
+    The checksum is not verified, because this would require reading the whole file. Damage to the arrays therefore goes
+    unnoticed.
 
     Raises:
         UserError: The file is missing, or so damaged that its facts cannot be read.
@@ -243,9 +244,9 @@ def read_facts(path: Path) -> dict[str, Any]:
 
 @contextlib.contextmanager
 def _reading(path: Path, check: bool) -> Iterator[ArrayFile]:
-    """Open a file that `write_arrays` wrote; every error that a damaged file causes in the block becomes a UserError.
+    """Open a file written by `write_arrays`, and turn every error caused by a damaged file into a UserError.
 
-    The checksum is checked only if `check` is true.
+    The checksum is verified only if `check` is true.
     """
     if not path.exists():
         raise UserError(f"{path}: no such file")

@@ -1,4 +1,4 @@
-"""Replaces files atomically: a file is written under a temporary name, and renamed when it is complete."""
+"""Replaces files atomically: each file is written under a temporary name and renamed once it is complete."""
 
 import contextlib
 import os
@@ -9,17 +9,17 @@ from pathlib import Path
 
 @contextlib.contextmanager
 def replacing(path: Path, suffix: str = "", keep: Path | None = None) -> Iterator[Path]:
-    """Yield a temporary path to write to; the file replaces `path` if the block succeeds, and is removed if it fails.
+    """Yield a temporary path to write to. On success, the new file replaces `path`; on failure, it is removed.
 
     Args:
         path: The file to replace.
         suffix: A suffix for the name of the temporary file.
-        keep: Another path, to which the previous content of `path` is moved. If one of the two files existed before, it
-            exists and is complete at every moment. The two files do not share data on disk, so damage to one does not
-            damage the other.
+        keep: Where to keep the previous file, or None to discard it. A file that exists at either path remains there,
+            complete, at every moment. The old and the new file share no data on disk, so damage to one does not affect
+            the other.
 
     Raises:
-        OSError: The file cannot be written. The error's `filename` is `path`.
+        OSError: The file cannot be written. The `filename` of the error is `path`.
     """
     temporary = part_of(path, suffix)
     try:
@@ -44,16 +44,15 @@ def replacing(path: Path, suffix: str = "", keep: Path | None = None) -> Iterato
 
 @contextlib.contextmanager
 def making_folder(path: Path) -> Iterator[Path]:
-    """Yield a temporary folder to write to; it becomes `path` if the block succeeds, and is removed if it fails.
+    """Yield a temporary folder to write to. On success, it is renamed to `path`; on failure, it is removed.
 
-    A temporary folder that a killed process left is removed first. Therefore only one process at a time may make the
-    folder `path`.
+    A temporary folder left behind by a killed process is removed first, so only one process at a time may make `path`.
 
     Args:
-        path: The folder to make. It must not exist.
+        path: The folder to make, which must not exist yet.
 
     Raises:
-        OSError: The folder cannot be written or already exists. The error's `filename` is `path`.
+        OSError: The folder cannot be written or already exists. The `filename` of the error is `path`.
     """
     temporary = part_of(path)
     try:
@@ -73,12 +72,12 @@ def making_folder(path: Path) -> Iterator[Path]:
 
 
 def part_of(path: Path, suffix: str = "") -> Path:
-    """Return the temporary path under which a file is written while it is incomplete."""
+    """Return the temporary path for a file that is still being written."""
     return path.with_name(f".{path.name}.part{suffix}")
 
 
 def _copy(path: Path, other: Path) -> None:
-    """Give a file a second name, or copy it if the file system does not support second names."""
+    """Make a hard link to a file, or copy the file if the file system does not support hard links."""
     other.unlink(missing_ok=True)
     try:
         os.link(path, other)
@@ -87,7 +86,7 @@ def _copy(path: Path, other: Path) -> None:
 
 
 def _sync(folder: Path) -> None:
-    """Flush a folder's list of files to the disk."""
+    """Flush a folder's directory entries to disk."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

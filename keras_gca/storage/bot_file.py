@@ -1,4 +1,4 @@
-"""Reads and writes bots: files with the weights and facts that a chat needs."""
+"""Reads and writes bots: files with everything a chat needs."""
 
 import math
 import os
@@ -23,11 +23,11 @@ def write_bot(
 
     Args:
         path: The file.
-        format: The name of the format, which `read_bot` checks.
-        facts: Values that can be written as JSON.
+        format: The name of the format, which is checked when the bot is read.
+        facts: JSON-serialisable values by name.
         networks: The weights of each network.
-        half_precision: Whether to write the weights of each network as one compressed float16 array. This makes the
-            file less than half as large as with float32.
+        half_precision: Whether to write the weights of each network as one compressed float16 array, which makes the
+            file less than half as large as float32 weights would.
 
     Raises:
         OSError: The file cannot be written.
@@ -45,12 +45,11 @@ def read_bot(path: str | os.PathLike, *formats: str) -> tuple[Path, dict[str, An
     """Read a bot file, or the bot in a run folder.
 
     Args:
-        path: The bot or the run folder.
-        *formats: The names of the formats that can be read, the newest first. Each name begins with the name of the
-            package.
+        path: The bot file or the run folder.
+        *formats: The names of the supported formats, newest first. Each name begins with the name of the package.
 
     Returns:
-        The path of the bot, its facts, and the weights of its networks in the order in which they were written.
+        The path of the bot file, the facts, and the weights of each network in the order in which they were written.
         Half-precision weights are converted to float32.
 
     Raises:
@@ -79,9 +78,9 @@ def read_bot(path: str | os.PathLike, *formats: str) -> tuple[Path, dict[str, An
 
 
 def _halved(weights: list[np.ndarray]) -> np.ndarray:
-    """Return the numbers of all weights as one float16 array.
+    """Return all weights as one flat float16 array.
 
-    A number beyond the range of float16, such as a bias that excludes a token, is clipped to this range.
+    Values outside the range of float16, such as a bias that excludes a token, are clipped to that range.
     """
     largest = np.finfo(np.float16).max
     parts = [np.clip(weight, -largest, largest).astype(np.float16).ravel() for weight in weights]
@@ -89,10 +88,10 @@ def _halved(weights: list[np.ndarray]) -> np.ndarray:
 
 
 def _whole(numbers: np.ndarray, shapes: list[list[int]]) -> list[np.ndarray]:
-    """Convert an array that `_halved` returned to float32 weights with the given shapes.
+    """Convert an array returned by `_halved` to float32 weights with the given shapes.
 
     Raises:
-        ValueError: The number of values in the array is not the number that the shapes require.
+        ValueError: The size of the array does not match the shapes.
     """
     sizes = [math.prod(shape) for shape in shapes]
     if min((size for shape in shapes for size in shape), default=0) < 0 or sum(sizes) != numbers.size:
@@ -102,5 +101,5 @@ def _whole(numbers: np.ndarray, shapes: list[list[int]]) -> list[np.ndarray]:
 
 
 def damaged_bot(path: Path, error: Exception) -> UserError:
-    """Return the error for a bot whose parts are inconsistent."""
+    """Return the error to raise for a bot whose parts are inconsistent."""
     return UserError(f"{path}: the file is damaged; its parts do not fit together ({error})")

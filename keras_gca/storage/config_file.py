@@ -1,4 +1,4 @@
-"""Reads and writes the `config.json` of a run, which contains every setting and the source of the data."""
+"""Reads and writes the `config.json` of a run, which holds all settings and the source of the data."""
 
 import json
 import os
@@ -14,7 +14,7 @@ Kind = TypeVar("Kind", bound=Settings)
 
 
 def write_settings(path: str | os.PathLike, config: Settings, source: dict[str, Any]) -> None:
-    """Write the settings of a run and a description of the source of its data."""
+    """Write the settings of a run and a description of where its data comes from."""
     write_text(Path(path), json.dumps({"source": source, "config": config.to_values()}, indent=2))
 
 
@@ -22,12 +22,12 @@ def read_settings(path: str | os.PathLike, kind: type[Kind]) -> Kind:
     """Read the settings of a run.
 
     Args:
-        path: The file that `write_settings` wrote.
+        path: A file written by `write_settings`.
         kind: The class of the settings.
 
     Raises:
-        UserError: The file is missing or damaged, contains settings of another kind, or contains an invalid value. The
-            message names the file and the invalid setting.
+        UserError: The file is missing or damaged, has settings of another class, or has an invalid setting. The message
+            names the file and the setting.
     """
     values = _part(path, "config")
     try:
@@ -37,7 +37,7 @@ def read_settings(path: str | os.PathLike, kind: type[Kind]) -> Kind:
 
 
 def read_source(path: str | os.PathLike) -> dict[str, Any]:
-    """Read the description of the source of a run's data: an object whose values are texts or lists of texts.
+    """Read where the data of a run comes from: a dictionary of strings and lists of strings.
 
     Raises:
         UserError: The file is missing or damaged.
@@ -45,10 +45,10 @@ def read_source(path: str | os.PathLike) -> dict[str, Any]:
     source = _part(path, "source")
     kinds = (str, list, dict, type(None))
     if not isinstance(source, dict) or not all(isinstance(value, kinds) for value in source.values()):
-        raise UserError(f"{path}: the file is damaged; the source of the run is not an object whose values are strings")
+        raise UserError(f"{path}: the file is damaged; the source of the run is not an object with strings as values")
     if not all(isinstance(name, str) for value in source.values() if isinstance(value, list) for name in value):
         raise UserError(
-            f"{path}: the file is damaged; a list in the source of the run contains something other than strings"
+            f"{path}: the file is damaged; a list in the source of the run has an item that is not a string"
         )
     return source
 

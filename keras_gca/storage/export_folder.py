@@ -1,4 +1,4 @@
-"""Checks the folder that an export writes to."""
+"""Checks that a folder can receive an export."""
 
 import os
 from pathlib import Path
@@ -7,7 +7,7 @@ from keras_gca.errors import UserError
 
 
 def refuse_non_empty(folder: str | os.PathLike) -> Path:
-    """Return the path of a folder that an export may fill.
+    """Return the path of a folder after checking that it is missing or empty.
 
     Args:
         folder: The folder.

@@ -11,7 +11,7 @@ from keras_gca.errors import UserError
 
 
 class NotJSONError(ValueError):
-    """A text is not JSON; valid JSON that cannot be used raises a plain `ValueError`."""
+    """The error for a text that is not JSON. Valid JSON that cannot be used raises a plain `ValueError`."""
 
 
 LARGEST = 200_000_000  # the maximum size of a file in bytes
@@ -19,12 +19,12 @@ DEEPEST = 50  # the maximum number of nested lists and objects
 
 
 def loads(text: str) -> Any:
-    """Return the value of a JSON text.
+    """Parse a JSON text.
 
     Raises:
         NotJSONError: The text is not JSON.
-        ValueError: The JSON is too deeply nested, contains a number with thousands of digits, or contains half of a
-            surrogate pair, which cannot be written to a text file. The message is one line.
+        ValueError: The JSON is nested too deeply, has a number with thousands of digits, or has an unpaired surrogate,
+            which cannot be written to a text file. The message is one line.
     """
     try:
         value = json.loads(text)
@@ -40,7 +40,7 @@ def loads(text: str) -> Any:
 
 
 def read(path: str | os.PathLike) -> Any:
-    """Return the value of a JSON file.
+    """Parse a JSON file.
 
     Raises:
         UserError: The file is missing, too large or damaged. The message names the file.
@@ -59,7 +59,7 @@ def read(path: str | os.PathLike) -> Any:
 
 
 def read_object(path: str | os.PathLike) -> dict[str, Any]:
-    """Return the value of a JSON file, which must be an object; see `read`."""
+    """Parse a JSON file that contains an object; see `read`."""
     value = read(path)
     if not isinstance(value, dict):
         raise UserError(f"{path}: the content is not a JSON object")
@@ -67,10 +67,10 @@ def read_object(path: str | os.PathLike) -> dict[str, Any]:
 
 
 def plain(value: Any) -> Any:
-    """Return nested values with None instead of NaN and infinity, which JSON does not have.
+    """Replace NaN and infinity, which JSON does not have, with None in nested values.
 
     Args:
-        value: Nested dictionaries, lists and tuples of values that can be written as JSON.
+        value: A JSON-serialisable value. Tuples are returned as lists.
     """
     if isinstance(value, dict):
         return {key: plain(part) for key, part in value.items()}

@@ -1,7 +1,7 @@
-"""The files in the folder `live` of a run, with which a training run and its live view exchange questions and replies.
+"""The folder `live` of a run, through which the training run and its live view exchange questions and replies.
 
 questions.json   the user's questions; replies are recorded only if this file exists
-0001.json ...    the replies after a stage; the number is that of the stage's row in the log
+0001.json ...    the replies after each stage, numbered by the stage's row in the log
 """
 
 import json
@@ -18,12 +18,13 @@ LONGEST_QUESTION = 500  # the maximum number of characters in a question
 
 
 class Judged(NamedTuple):
-    """A text with the scores that the discriminator D gives it.
+    """A text and its scores from the discriminator D.
 
     Attributes:
         text: The text.
-        score: D's score of the complete text, in [0, 1]; higher is more human. None if D has not judged the text.
-        tokens: Each token with D's probability that a human wrote it. Empty if D does not judge tokens.
+        score: D's score for the whole text, from 0 (machine) to 1 (human). None if D has not judged the text.
+        tokens: Each token and the probability, according to D, that a human wrote it. Empty if D does not judge single
+            tokens.
     """
 
     text: str
@@ -35,9 +36,9 @@ class Exchange(NamedTuple):
     """A question or a held-out context, and the reply to it.
 
     Attributes:
-        context: The text that is answered.
-        reply: The reply of the network in training, or None if a note replaces it.
-        human: The reply that a human gave to the same context, or None if there is no such reply.
+        context: The text to reply to.
+        reply: The reply of the network that is being trained, or None if a crisis note replaces the reply.
+        human: A human's reply to the same context, or None if there is none.
         note: The crisis note that replaces the reply, or None.
     """
 
@@ -48,7 +49,7 @@ class Exchange(NamedTuple):
 
 
 class LiveFiles:
-    """Reads and writes the folder `live` of a run.
+    """The folder `live` of a run.
 
     Args:
         run: The run folder.
@@ -59,7 +60,7 @@ class LiveFiles:
         self.questions_file = self.path / "questions.json"
 
     def questions(self) -> list[str] | None:
-        """Return the user's questions, or None if no questions have been stored.
+        """Return the user's questions, or None if none have been stored.
 
         Raises:
             UserError: The file is damaged.
@@ -72,7 +73,7 @@ class LiveFiles:
             raise UserError(f"{self.questions_file}: {error}") from None
 
     def ask(self, questions: list[str]) -> None:
-        """Store the questions that the bot answers from now on."""
+        """Store the questions to answer after each stage from now on."""
         self.path.mkdir(parents=True, exist_ok=True)
         write_text(self.questions_file, json.dumps(questions, ensure_ascii=False))
 
@@ -80,10 +81,10 @@ class LiveFiles:
         """Write the replies after a stage.
 
         Args:
-            row: The number of the stage's row in the log, from 1.
+            row: The number of the stage's row in the log, starting from 1.
             stage: The name of the stage.
-            asked: The user's questions with their replies.
-            samples: Held-out contexts with the replies of the network and of a human.
+            asked: The user's questions and the replies to them.
+            samples: Held-out contexts, each with a reply from the network and one from a human.
 
         Raises:
             OSError: The file cannot be written.
@@ -94,11 +95,11 @@ class LiveFiles:
         write_text(self._file(row), json.dumps(values, ensure_ascii=False))
 
     def rows(self) -> list[int]:
-        """Return the numbers of the rows after which replies were written, in order."""
+        """Return the numbers of all log rows that have replies, in ascending order."""
         return sorted(int(path.stem) for path in self.path.glob("*.json") if path.stem.isdecimal())
 
     def read(self, row: int) -> dict[str, Any] | None:
-        """Return the JSON object that `write` wrote for a row, or None if there is no such file.
+        """Return the JSON object written by `write` for a row of the log, or None if there is none.
 
         Raises:
             UserError: The file is damaged.
@@ -106,10 +107,10 @@ class LiveFiles:
         return json_files.read_object(self._file(row)) if self._file(row).exists() else None
 
     def remove(self, after: int) -> None:
-        """Remove the replies that belong to rows after a given one, because these rows are computed again.
+        """Remove the replies of all rows after a given row, because these rows are about to be computed again.
 
         Args:
-            after: The number of the last row whose replies are kept.
+            after: The number of the last row to keep.
         """
         for row in self.rows():
             if row > after:
@@ -120,11 +121,11 @@ class LiveFiles:
 
 
 def checked_questions(values: Any) -> list[str]:
-    """Check questions, and return them with spaces instead of control characters.
+    """Check questions, and return them with control characters replaced by spaces.
 
     Raises:
-        ValueError: There are no questions or more than QUESTIONS, or a question is not a text, has more than
-            LONGEST_QUESTION characters, or has no words.
+        ValueError: There are no questions or more than QUESTIONS questions, or a question is not a string, is longer
+            than LONGEST_QUESTION characters, or contains no words.
     """
     if not isinstance(values, list) or not 1 <= len(values) <= QUESTIONS:
         raise ValueError(f"1 to {QUESTIONS} questions are expected")
@@ -137,7 +138,7 @@ def checked_questions(values: Any) -> list[str]:
 
 
 def _values(exchange: Exchange) -> dict[str, Any]:
-    """Return an exchange in a form that can be written as JSON."""
+    """Convert an exchange to a JSON-serialisable dictionary."""
     judged = {
         name: None if text is None else text._asdict()
         for name, text in exchange._asdict().items()

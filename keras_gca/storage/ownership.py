@@ -1,4 +1,4 @@
-"""Recognises the package to which a run or a bot belongs, so that errors can name the command that opens it."""
+"""Recognises which package a run or bot belongs to, so that error messages can name the right command."""
 
 import re
 from pathlib import Path
@@ -11,12 +11,12 @@ MARKS = {"keras_gca": "pairs.h5", "gail_tf": "trajectories.jsonl"}
 
 
 def refuse_run_of_another(path: Path, package: str, door: str = "chat") -> None:
-    """Raise an error if a folder contains a run of another package.
+    """Raise an error if a folder contains another package's run.
 
     Args:
         path: The folder.
-        package: The package that is expected.
-        door: The name of the command, with its options, that the message suggests for the other package.
+        package: The name of the expected package.
+        door: The command of the other package, with any options, that the message suggests.
 
     Raises:
         UserError: The run belongs to another package.
@@ -27,12 +27,12 @@ def refuse_run_of_another(path: Path, package: str, door: str = "chat") -> None:
 
 
 def refuse_bot_of_another(path: Path, format: Any, package: str) -> None:
-    """Raise an error if a file is a bot of another package, in any version.
+    """Raise an error if a file is another package's bot, whatever its version.
 
     Args:
         path: The file.
         format: The name of the format, as stored in the file.
-        package: The package that is expected.
+        package: The name of the expected package.
 
     Raises:
         UserError: The bot belongs to another package.

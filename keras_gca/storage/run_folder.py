@@ -1,8 +1,8 @@
-"""Reads and writes the files that both papers' run folders share: settings, checkpoint, log, samples and a lock.
+"""Reads and writes the files found in the run folders of both papers: settings, checkpoint, log, samples and lock.
 
-Each file is written under a temporary name and moved into place when it is complete, so that an interruption never
-leaves a partial file. HDF5 files begin with a checksum of the rest of the file. `lock` prevents two training runs from
-using one folder at the same time.
+Each file is written under a temporary name and renamed once it is complete, so an interruption never leaves a partial
+file. HDF5 files begin with a checksum of the rest of the file. `lock` keeps two training runs from using the same
+folder at the same time.
 """
 
 import contextlib
@@ -35,8 +35,8 @@ SettingsT = TypeVar("SettingsT", bound=Settings)
 def lock(path: Path) -> Iterator[None]:
     """Keep other training runs out of a run folder until the block or the process ends.
 
-    The folder is created if it does not exist, and removed again if nothing was written to it. Partial checkpoints that
-    a killed training run left are removed.
+    The folder is created if it does not exist, and removed again if nothing is written to it. Partial checkpoints left
+    behind by a killed training run are removed.
 
     Args:
         path: The folder.
@@ -63,12 +63,12 @@ def lock(path: Path) -> Iterator[None]:
 
 
 def refuse_reached(name: str, total: int, done: int) -> None:
-    """Check that a training run has not yet reached a new total.
+    """Check that a new total is larger than what the training run has already completed.
 
     Args:
         name: The name of the setting.
         total: The new total.
-        done: The number of epochs, iterations or updates that have been completed.
+        done: The number of epochs, iterations or updates completed so far.
 
     Raises:
         UserError: The total does not exceed `done`.
@@ -81,14 +81,14 @@ def refuse_reached(name: str, total: int, done: int) -> None:
 
 
 class RunFolder(Generic[SettingsT]):
-    """Base class of both papers' run folders: settings, checkpoint, log, samples.
+    """The base class of both papers' run folders, which hold settings, checkpoints, a log and samples.
 
     Args:
         path: The folder.
 
     Attributes:
         kind: The class of the settings.
-        package: The package that the runs belong to (see `ownership`), or None to accept the runs of any package.
+        package: The package whose runs are accepted (see `ownership`), or None to accept any run.
     """
 
     kind: type[SettingsT]
@@ -105,7 +105,7 @@ class RunFolder(Generic[SettingsT]):
         Args:
             path: The folder.
             config: The settings.
-            source: A description of the source of the data.
+            source: A description of where the data comes from.
 
         Raises:
             UserError: The folder already contains a run, or `path` is a file.
@@ -131,7 +131,7 @@ class RunFolder(Generic[SettingsT]):
         Args:
             path: The folder.
             door: The name of the calling command, such as "chat". If the run belongs to the other package, the error
-                message names the command with the same name in that package.
+                message suggests that package's command of the same name.
 
         Raises:
             UserError: There is no run in the folder, or the run belongs to another package.
@@ -157,11 +157,11 @@ class RunFolder(Generic[SettingsT]):
 
     @property
     def config_file(self) -> Path:
-        """The path of the settings, which `train --config` reads."""
+        """The path of the settings file, which `train --config` can read."""
         return self.path / "config.json"
 
     def source(self) -> dict[str, Any]:
-        """Return the description of the data source that was passed to `make`; see `read_source`."""
+        """Return the description of the data source; see `read_source`."""
         return read_source(self.config_file)
 
     def config(self) -> SettingsT:
@@ -169,12 +169,12 @@ class RunFolder(Generic[SettingsT]):
         return read_settings(self.config_file, self.kind)
 
     def config_of(self, facts: dict[str, Any]) -> SettingsT:
-        """Return the run's settings, with the totals that are stored in a checkpoint.
+        """Return the settings of the run, with the totals taken from a checkpoint.
 
-        The totals are the settings that `--resume` may change. They can differ from the totals in config.json for two
-        reasons. A training run with new totals may have been killed before it wrote them to config.json. Or the last
-        checkpoint may be damaged, so that the previous checkpoint with earlier totals is used. Checkpoints from earlier
-        versions of the program do not contain totals. In that case the totals in config.json are used.
+        Totals are the settings that `--resume` may change. A checkpoint and config.json can disagree about them for two
+        reasons: a training run with new totals was killed before it updated config.json, or the last checkpoint is
+        damaged and the previous one, with older totals, is used instead. Checkpoints written by earlier versions of the
+        program contain no totals; for these, the totals in config.json are used.
 
         Args:
             facts: The facts of the checkpoint.
@@ -189,15 +189,15 @@ class RunFolder(Generic[SettingsT]):
             raise UserError(f"{self.path / CHECKPOINT}: the file is not a checkpoint of this run ({error})") from None
 
     def with_new_totals(self, facts: dict[str, Any], changes: Mapping[str, Any]) -> SettingsT:
-        """Return the settings with which a training run continues from a checkpoint.
+        """Return the settings for continuing a training run from a checkpoint.
 
         Args:
             facts: The facts of the checkpoint.
-            changes: New totals. Without new totals, the result is that of `config_of`.
+            changes: New totals by name. If empty, the settings are those returned by `config_of`.
 
         Raises:
-            UserError: A setting is not a total, a total is invalid or does not exceed the number that has been
-                completed, or the facts do not belong to a checkpoint of this run.
+            UserError: A setting is not a total, a total is invalid or has already been reached, or the facts are not
+                those of a checkpoint of this run.
         """
         before = self.config_of(facts)
         if not changes:
@@ -212,17 +212,17 @@ class RunFolder(Generic[SettingsT]):
         return config
 
     def refuse_totals(self, before: SettingsT, facts: dict[str, Any], changes: Mapping[str, Any]) -> None:
-        """Check that new totals exceed the numbers that have been completed.
+        """Check that new totals exceed what has already been completed.
 
-        The method of this base class checks nothing. Subclasses override it, because they know what has been completed.
+        The base class checks nothing. Subclasses, which know what has been completed, override this method.
 
         Args:
-            before: The settings with which the checkpoint was written.
+            before: The settings at the time of the checkpoint.
             facts: The facts of the checkpoint.
-            changes: New totals.
+            changes: New totals by name.
 
         Raises:
-            UserError: A total does not exceed the number that has been completed.
+            UserError: A total has already been reached.
             KeyError: A fact is missing.
             ValueError: A fact has an invalid value.
             TypeError: A fact has the wrong type.
@@ -235,18 +235,18 @@ class RunFolder(Generic[SettingsT]):
         return config.changed(**totals)
 
     def write_config(self, config: SettingsT) -> None:
-        """Replace the settings of a run that has new totals."""
+        """Write the settings of a run again, for example with new totals."""
         write_settings(self.config_file, config, self.source())
 
     def write_checkpoint(self, facts: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
         """Write a checkpoint for `--resume`, and keep the previous checkpoint unless it is damaged.
 
         Args:
-            facts: Values that JSON can represent.
+            facts: JSON-serialisable values by name.
             arrays: Arrays by name.
 
         Raises:
-            DivergedError: An array contains NaN or infinity. In that case nothing is written.
+            DivergedError: An array contains NaN or infinity. Nothing is written in this case.
             OSError: The file cannot be written.
         """
         for name, array in arrays.items():
@@ -256,10 +256,10 @@ class RunFolder(Generic[SettingsT]):
         self._damaged = False
 
     def read_checkpoint(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-        """Read the last checkpoint; if it is damaged, read the previous one and print a message to standard error.
+        """Read the last checkpoint, or the previous one if the last is damaged; a message on standard error says so.
 
         Returns:
-            The facts and arrays that were passed to `write_checkpoint`.
+            The facts and the arrays of the checkpoint.
 
         Raises:
             UserError: Neither checkpoint can be read.
@@ -267,10 +267,10 @@ class RunFolder(Generic[SettingsT]):
         return self._of_checkpoint(read_arrays)
 
     def read_facts(self) -> dict[str, Any]:
-        """Read only the facts of the checkpoint that `read_checkpoint` would read.
+        """Read only the facts of a checkpoint.
 
-        Damage to the arrays is not detected, so the previous checkpoint is read only if the facts of the last one are
-        damaged; see `arrays.read_facts`.
+        The last checkpoint is used unless its facts are damaged. Damage to its arrays is not detected; see
+        `arrays.read_facts`.
         """
         return self._of_checkpoint(read_facts)
 
@@ -286,7 +286,7 @@ class RunFolder(Generic[SettingsT]):
             return previous
 
     def write_log(self, history: list[dict[str, Any]]) -> None:
-        """Write the complete history to log.csv, so that the log of a resumed run contains each epoch only once."""
+        """Replace log.csv with the whole history, so that the log of a resumed run contains each epoch only once."""
         columns = list(dict.fromkeys(key for row in history for key in row))
         text = io.StringIO()
         writer = csv.DictWriter(text, columns, lineterminator="\n")
@@ -295,7 +295,7 @@ class RunFolder(Generic[SettingsT]):
         write_text(self.path / "log.csv", text.getvalue())
 
     def read_log(self) -> list[dict[str, Any]]:
-        """Read the history from log.csv, and convert numbers to float; the list is empty if there is no log yet.
+        """Read the history from log.csv, with numbers as floats. If there is no log yet, the list is empty.
 
         Raises:
             UserError: The file is damaged.
@@ -324,7 +324,7 @@ class RunFolder(Generic[SettingsT]):
         )
 
     def read_samples(self, row: int) -> str | None:
-        """Return the text of the sample replies for a row of the log, or None if there are none.
+        """Return the text of the sample replies for a row of the log, or None if there is no such file.
 
         The name of the file begins with the number of the row.
 
@@ -335,13 +335,13 @@ class RunFolder(Generic[SettingsT]):
         return found[0].read_text(encoding="utf-8", errors="replace") if found else None
 
     def remove_samples(self, after: int) -> int:
-        """Remove the samples that belong to later rows of the log; their file names begin with the row's number.
+        """Remove the samples of all log rows after a given row; the name of a sample file begins with the row number.
 
         Args:
-            after: The number of the last row whose samples are kept.
+            after: The number of the last row to keep.
 
         Returns:
-            The number of files that were removed.
+            The number of removed files.
         """
         numbered = [(_row_of(path), path) for path in (self.path / "samples").glob("*.txt")]
         stale = [path for row, path in numbered if row is not None and row > after]
@@ -351,6 +351,6 @@ class RunFolder(Generic[SettingsT]):
 
 
 def _row_of(samples: Path) -> int | None:
-    """Return the row number at the beginning of a sample file's name, or None if there is no number."""
+    """Return the row number at the start of a sample file's name, or None if the name does not start with a number."""
     number = re.match(r"\d+", samples.name)
     return int(number[0]) if number else None

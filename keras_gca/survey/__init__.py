@@ -1,10 +1,10 @@
-"""The human evaluation of Section 5: dialogues with two machine-generated answers to each line, votes, Tables 1 and 2.
+"""The human evaluation of Section 5, in which volunteers choose between two machine-generated answers.
 
 questionnaire.py   `Survey`: dialogue lines, two answers to each line, and the discriminator's scores; survey.json
 dialogues.py       makes a survey from held-out conversations and trained models
-votes.py           stores the volunteers and their votes in SQLite
+votes.py           stores volunteers and their votes in SQLite
 server.py          the form as a web page (Figure 3)
-paper_form.py      the form for printing or for filling in as CSV, and the reader of filled forms
+paper_form.py      the form for printing or filling in as CSV, and the reader of filled-in CSV forms
 tables.py          Tables 1 and 2, Eq. 11, agreement, tests and intervals
 report.py          writes these results as Markdown, LaTeX, CSV and JSON
 __main__.py        `python -m keras_gca.survey`

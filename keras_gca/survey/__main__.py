@@ -19,47 +19,48 @@ if TYPE_CHECKING:  # the module imports TensorFlow, and `--help` must not wait f
     from keras_gca.agent import Agent
 
 DESCRIPTION = """\
-The human evaluation of Ludwig 2017, Section 5. Volunteers read dialogue lines with two machine-generated answers each,
-and mark the better answer (Figure 3). Tables 1 and 2 and the Jaccard index of Eq. 11 are computed from their votes.
+The human evaluation of Ludwig 2017, Section 5. Volunteers read lines of dialogue, each with two machine-generated
+answers, and mark the better answer (Figure 3). Their votes give Tables 1 and 2 and the Jaccard index of Eq. 11.
 
   python -m keras_gca.survey make runs/NAME             two models answer held-out lines: survey.json
   python -m keras_gca.survey serve survey.json          volunteers vote in their browsers: votes.sqlite
   python -m keras_gca.survey tabulate survey.json       Tables 1 and 2, Eq. 11, agreement, test, intervals
 
-Without a server: `print` writes the form for paper and as CSV; `import` reads filled CSV forms.
+If you do not want to run a server, `print` writes the form as a printable page and as CSV, and `import` reads CSV forms
+that have been filled in.
 """
 
 MAKE = """\
-Make a survey of held-out dialogue lines, which two models answer by Algorithm 1. The order of the two answers is random
-for each line. If held-out conversations are short, several of them make up a dialogue. Lines to which both models give
-the same answer are left out.
+Make a survey from held-out lines of dialogue and two models' answers to them (Algorithm 1). The order of the two
+answers is random for each line. Lines that both models answer identically are left out. If the held-out conversations
+are short, a dialogue of the survey consists of several conversations.
 
   python -m keras_gca.survey make runs/NAME                     teacher forcing versus adversarial learning
   python -m keras_gca.survey make runs/A runs/B                 the adversarial generators of two runs
   python -m keras_gca.survey make runs/A runs/B --models teacher_forcing adversarial
 
 The lines come from the held-out conversations of the first run. Make sure that the second run was not trained on them.
-The discriminator of the first bot judges all answers (Eq. 9 and 10).
+The discriminator of the first run judges all answers (Eq. 9 and 10).
 """
 
 SERVE = """\
-Serve the form to browsers. Each volunteer who opens the address gets a personal link, which lets them stop and continue
-later. Every vote is stored at once. Ctrl-C ends the server. If you start it again, it continues with the same votes.
+Serve the form as a web page. Each volunteer gets a personal link, so they can stop and continue later. Votes are stored
+immediately. Ctrl-C ends the server; when you start it again, it continues with the same votes.
 
-By default, the form can be opened only on this computer. To share it in your own network, use --host 0.0.0.0 and give
-the volunteers the printed address. It contains a token, without which nobody can begin. The server prints a new token
-each time it starts. Personal links stay valid and need no token.
+By default, the form can be opened only on this computer. To share it on your local network, use --host 0.0.0.0 and give
+the volunteers the address that the server prints. The address contains a token that is needed to begin. The token
+changes whenever the server starts, but personal links need no token and stay valid.
 
-To share the form on the internet, put a web server with HTTPS in front of this server. HTTPS is necessary because the
-links are secrets. The web server must pass the Host header on unchanged. If this server listens at 127.0.0.1, it
-requires no token, and the web server decides who may begin.
+To share the form on the internet, put a web server with HTTPS in front of this server; HTTPS keeps the personal links
+secret. The web server must forward the Host header unchanged. As long as this server listens on 127.0.0.1, it requires
+no token, and it is up to the web server who may begin.
 
-The first page says how long the survey takes, what it is for and what is stored. With --asked-by, the page also says
-who is asking. When the server starts, it prints a link to a page for you. This page shows the progress of each
-volunteer, but not their votes.
+The first page says how long the survey takes, what it is for and what is stored. With --asked-by, it also says who is
+conducting the survey. At the start, the server prints a link to a page meant only for you, which shows the progress of
+each volunteer but not their votes.
 
-Each volunteer can mark 120 lines within a minute (--marks-per-minute), and 100 volunteers can begin within a minute
-from one address. If visitors come through a web server, they all have the address of that server.
+Each volunteer can mark up to 120 lines per minute (--marks-per-minute), and up to 100 volunteers per minute can begin
+from the same IP address. Behind a web server, all volunteers share the IP address of that web server.
 """
 
 
@@ -104,7 +105,7 @@ def _make(options: argparse.Namespace) -> int:
     survey = make_survey((first, second), lines, options.dialogues, options.lines, options.seed, facts, decoding)
     survey.write(options.output)
     same = survey.source["lines_with_equal_answers_passed_over"]
-    print(f"{source}; {' and '.join(names)}; {counted(same, 'line')} with equal answers left out")
+    print(f"{source}; {' and '.join(names)}; {counted(same, 'line')} with identical answers left out")
     print(f"wrote {options.output}: {_size(survey)}")
     print(f"next: {command_line.hint('keras_gca.survey', 'serve', options.output)}")
     return 0
@@ -115,7 +116,7 @@ def _size(survey: Survey) -> str:
 
 
 def _held_out(options: argparse.Namespace, agent: "Agent", utterances: int) -> tuple[str, list[list[tuple[str, ...]]]]:
-    """Return a description of a run's held-out lines, and the lines as text from its corpus."""
+    """Describe a run's held-out lines, and look up their text in the run's corpus."""
     from keras_gca.survey.dialogues import held_out_lines
     from keras_gca.training.run_folder import GCARun
 
@@ -180,7 +181,7 @@ def _import(options: argparse.Namespace) -> int:
     names = [path.stem for path in options.forms]
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
-        raise UserError(f"two forms are named {twice}; each form needs a different file name")
+        raise UserError(f"two forms are named {twice}; give each form its own file name")
     forms = {path.stem: read_form(path, survey) for path in options.forms}  # check all forms before storing any
     votes = Votes.create(options.votes, survey)
     for name, choices in forms.items():
@@ -227,7 +228,7 @@ def make_parser() -> command_line.Parser:
             added.add_argument("survey", type=Path, metavar="SURVEY", help="a survey.json file")
         return added
 
-    make = command("make", _make, "let two models answer held-out dialogue lines", MAKE)
+    make = command("make", _make, "let two models answer held-out lines of dialogue", MAKE)
     make.add_argument("bots", nargs="+", type=Path, metavar="RUN_OR_BOT", help="one or two run folders or bot.h5 files")
     make.add_argument(
         "--models", nargs=2, metavar=("A", "B"), help="the generators to compare [teacher_forcing adversarial]"
@@ -250,46 +251,52 @@ def make_parser() -> command_line.Parser:
         type=at_least_one,
         default=LINES,
         metavar="L",
-        help=f"the number of human lines in each dialogue [paper: about {LINES}]",
+        help=f"the number of lines to answer in each dialogue [paper: about {LINES}]",
     )
     make.add_argument("--beam", type=at_least_one, metavar="N", help="generate answers by beam search with this width")
     make.add_argument(
-        "--seed", type=int, default=0, metavar="S", help="the seed for choosing lines and ordering answers [0]"
+        "--seed",
+        type=int,
+        default=0,
+        metavar="S",
+        help="the random seed for choosing lines and for answers [0]",
     )
     make.add_argument(
         "--output", type=Path, default=Path("survey.json"), metavar="FILE", help="the file to write [survey.json]"
     )
 
-    serve = command("serve", _serve, "serve the form to volunteers' browsers", SERVE)
+    serve = command("serve", _serve, "serve the form as a web page", SERVE)
     serve.add_argument("--host", default="127.0.0.1", help="the address to listen on [127.0.0.1: this computer only]")
-    serve.add_argument("--port", type=int, default=8000, help="the port to listen on; 0 chooses a free port [8000]")
+    serve.add_argument("--port", type=int, default=8000, help="the port to listen on; 0 picks a free port [8000]")
     serve.add_argument(
         "--marks-per-minute",
         type=at_least_one,
         default=MARKS_PER_MINUTE,
         metavar="N",
-        help=f"the maximum number of lines that a volunteer can mark in a minute [{MARKS_PER_MINUTE}]",
+        help=f"the maximum number of lines that a volunteer can mark per minute [{MARKS_PER_MINUTE}]",
     )
 
     serve.add_argument(
         "--asked-by",
         default="",
         metavar="TEXT",
-        help="who is asking and how to reach them, for the first page, such as 'Ann Lee, ann@example.org'",
+        help="your name and contact details for the first page, such as 'Ann Lee, ann@example.org'",
     )
 
-    printed = command("print", _print, "write the form for paper and as CSV")
+    printed = command("print", _print, "write the form as a printable page and as CSV")
     printed.add_argument(
         "--folder", type=Path, default=Path("forms"), metavar="DIR", help="the folder to write to [forms]"
     )
 
     imported = command(
-        "import", _import, "store the votes of filled CSV forms; importing a form again replaces its votes"
+        "import", _import, "store the votes from filled-in CSV forms; importing a form again replaces its votes"
     )
-    imported.add_argument("forms", nargs="+", type=Path, metavar="CSV", help="filled forms, one for each volunteer")
+    imported.add_argument("forms", nargs="+", type=Path, metavar="CSV", help="filled-in forms, one for each volunteer")
 
     tabulated = command(
-        "tabulate", _tabulate, "count the votes: Tables 1 and 2, Eq. 11, agreement, sign test, intervals"
+        "tabulate",
+        _tabulate,
+        "count the votes: Tables 1 and 2, Eq. 11, agreement, a sign test and intervals",
     )
     tabulated.add_argument(
         "--folder", type=Path, default=Path("tables"), metavar="DIR", help="the folder to write to [tables]"

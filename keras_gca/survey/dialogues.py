@@ -1,4 +1,4 @@
-"""Makes a survey: held-out dialogue lines, two models' answers to each line, and the discriminator's scores."""
+"""Makes a survey from held-out lines of dialogue, the answers of two models, and the discriminator's scores."""
 
 import dataclasses
 from collections.abc import Iterator, Sequence
@@ -21,7 +21,7 @@ BATCH = 64  # the number of lines that are answered at a time
 
 @dataclass(frozen=True)
 class Model:
-    """One of the two models that are compared.
+    """One of the two models to compare.
 
     Args:
         name: The model's name in the survey.
@@ -46,20 +46,20 @@ class Model:
 def held_out_lines(
     validation: Pairs, conversations: Sequence[Conversation], agent: Agent, utterances: int
 ) -> list[list[tuple[str, ...]]]:
-    """Look up the text of held-out lines and their contexts in the corpus.
+    """Look up held-out lines and their contexts as text in the corpus.
 
     Args:
-        validation: A run's held-out pairs. They contain only indices of words, from which rare words cannot be
+        validation: The held-out pairs of a run. They contain only word indices, from which rare words cannot be
             recovered.
-        conversations: The run's training corpus as text.
-        agent: The run's bot.
+        conversations: The corpus of the run, as text.
+        agent: The agent trained in the run.
         utterances: N_u, the number of utterances to show.
 
     Returns:
-        For each held-out conversation, the context of each line.
+        For each held-out conversation, the contexts of its lines.
 
     Raises:
-        UserError: The pairs were not made from this corpus.
+        UserError: The held-out pairs do not come from this corpus.
     """
     written = _with_words(conversations, agent)
     tokens = iter(agent.tokenise([utterance for conversation in written for utterance in conversation]))
@@ -85,7 +85,7 @@ def held_out_lines(
 
 
 def all_lines(conversations: Sequence[Conversation], agent: Agent, utterances: int) -> list[list[tuple[str, ...]]]:
-    """Return the contexts of all lines in each conversation; each utterance except the last is a line.
+    """Return the contexts of all lines in each conversation. Every utterance except the last is a line to answer.
 
     Args:
         conversations: The conversations.
@@ -104,23 +104,23 @@ def make_survey(
     source: dict[str, Any],
     decoding: Decoding,
 ) -> Survey:
-    """Draw conversations at random, and let both models answer their lines.
+    """Draw conversations at random, and let both models answer the lines.
 
-    Lines to which both models give the same answer are left out, because a volunteer cannot choose between equal
-    answers, and ties do not count in Tables 1 and 2 and in Eq. 11. If the models belong to two agents, the first
-    agent's discriminator judges the answers of both models.
+    Lines that both models answer identically are left out, because volunteers cannot choose between identical answers,
+    and ties do not count in Tables 1 and 2 and Eq. 11. The discriminator of the first model's agent judges the answers
+    of both models.
 
     Args:
         models: The two models.
         lines: The contexts of each conversation's lines (`held_out_lines`).
-        dialogues: The number of dialogues. If conversations are short, several of them make up a dialogue.
+        dialogues: The number of dialogues. If conversations are short, a dialogue consists of several conversations.
         length: The number of lines in a dialogue.
-        seed: The seed for choosing conversations, for the order of the answers, and for sampling.
-        source: A description of the source of the lines.
-        decoding: How the models generate answers.
+        seed: The random seed for choosing conversations, sampling answers and ordering them.
+        source: A description of where the lines come from.
+        decoding: The settings for generating answers.
 
     Raises:
-        UserError: There are too few lines.
+        UserError: There are not enough lines with different answers.
     """
     random = np.random.default_rng(seed)
     contexts = [context for i in random.permutation(len(lines)) for context in lines[i]]
@@ -146,7 +146,7 @@ def make_survey(
 
 
 def _with_words(conversations: Sequence[Conversation], agent: Agent) -> list[list[str]]:
-    """Return the utterances that have at least one token, from conversations with at least two such utterances."""
+    """Drop utterances without tokens, and then conversations with fewer than two utterances."""
     tokens = iter(agent.tokenise([text for conversation in conversations for text in conversation.utterances]))
     kept = [[text for text in conversation.utterances if next(tokens)] for conversation in conversations]
     return [utterances for utterances in kept if len(utterances) > 1]
@@ -163,7 +163,7 @@ def _key(pairs: Pairs, i: int) -> bytes:
 def _answered(
     models: tuple[Model, Model], contexts: Sequence[tuple[str, ...]], decoding: Decoding, seed: int
 ) -> Iterator[tuple[tuple[str, ...], tuple[MachineAnswer, MachineAnswer]]]:
-    """Yield each context with both models' answers, in the order of the models."""
+    """Yield each context with the answers of both models, in the order of `models`."""
     judge = models[0].agent
     for start in range(0, len(contexts), BATCH):
         batch = contexts[start : start + BATCH]
@@ -179,7 +179,7 @@ def _answered(
 
 
 def _judged(judge: Agent, contexts: Sequence[tuple[str, ...]], texts: list[str]) -> list[MachineAnswer]:
-    """Score another agent's answers (Eq. 9 and 10) with the judge's discriminator and vocabulary."""
+    """Score another agent's answers by Eq. 9 and 10, using the judge's discriminator and vocabulary."""
     rows = [judge.vocabulary.encode(tokens) for tokens in judge.tokenise(texts)]
     log_l = judge.judge(judge.encode_contexts(contexts), frame_answers(rows, judge.config.sentence_length))
     human, score = np.exp(scoring.log_human_probability(log_l)), np.exp(scoring.log_score(log_l))

@@ -1,4 +1,4 @@
-"""The survey without a server: a form for printing, the same form as CSV, and a reader of filled CSV forms."""
+"""The survey without a server: writes the form for printing and as CSV, and reads filled-in CSV forms."""
 
 import csv
 import itertools
@@ -19,7 +19,7 @@ FORMULA = ("=", "+", "-", "@", "\t")  # the characters that begin a formula in s
 
 
 def write_forms(survey: Survey, folder: str | os.PathLike) -> tuple[Path, Path]:
-    """Write form.html, which can be printed, and form.csv, whose last column a volunteer fills in.
+    """Write form.html for printing, and form.csv, in which a volunteer fills in the last column.
 
     Args:
         survey: The survey.
@@ -44,21 +44,21 @@ def write_forms(survey: Survey, folder: str | os.PathLike) -> tuple[Path, Path]:
 
 
 def read_form(path: str | os.PathLike, survey: Survey) -> dict[int, int]:
-    """Read the votes of a filled form.csv.
+    """Read the votes from a form.csv that a volunteer has filled in.
 
-    In the column `vote`, 1 means the first answer, 2 the second answer, and 0 no difference. A line with an empty field
-    has no vote. The columns may be in a different order, or separated by semicolons or tabs, because spreadsheet
-    programs write CSV in these ways.
+    In the column `vote`, 1 stands for the first answer, 2 for the second answer, and 0 for no difference. An empty
+    field means that the volunteer did not vote on the line. To allow for CSV files saved by spreadsheet programs, the
+    columns may be in any order, and separated by commas, semicolons or tabs.
 
     Args:
         path: The form.
-        survey: The survey to which the form belongs.
+        survey: The survey that the form belongs to.
 
     Returns:
-        {line: vote}; see `votes.py`.
+        The vote on each line, by the number of the line; see `votes.py`.
 
     Raises:
-        UserError: The form is damaged or belongs to another survey. The message names file and line.
+        UserError: The form is damaged or belongs to another survey. The message names the file and the line.
     """
     reading = Reading(BadLines(error=UserError, hint="; save the form as CSV in UTF-8"))
     lines = (line for _, line in reading.lines(Path(path)))
@@ -68,7 +68,7 @@ def read_form(path: str | os.PathLike, survey: Survey) -> dict[int, int]:
         missing = [name for name in ("survey", "line", "vote") if name not in (rows.fieldnames or ())]
         if missing:
             raise UserError(
-                f"{path}:1: there is no column {missing[0]!r}; the columns of a form are {', '.join(COLUMNS)}"
+                f"{path}:1: the column {missing[0]!r} is missing; a form has the columns {', '.join(COLUMNS)}"
             )
         return _choices(path, rows, survey)
     except csv.Error as error:
@@ -90,7 +90,7 @@ def _choices(path: str | os.PathLike, rows: csv.DictReader, survey: Survey) -> d
             raise UserError(f"{where}: there is no line {number!r}; a number from 1 to {len(numbers)} is expected")
         line = numbers[number]
         if line in choices:
-            raise UserError(f"{where}: this is a second vote on line {number}; one vote on each line is expected")
+            raise UserError(f"{where}: there is a second vote on line {number}; one vote per line is expected")
         if vote not in ("0", "1", "2"):
             raise UserError(f"{where}: the vote is {vote!r}; 1, 2, 0 (no difference) or an empty field is expected")
         choices[line] = NO_DIFFERENCE if vote == "0" else survey.lines[line].order[int(vote) - 1]
@@ -100,5 +100,5 @@ def _choices(path: str | os.PathLike, rows: csv.DictReader, survey: Survey) -> d
 
 
 def _plain(text: str) -> str:
-    """Make sure that a spreadsheet program does not read a text as a formula."""
+    """Escape a text that a spreadsheet program would read as a formula."""
     return f"'{text}" if text.startswith(FORMULA) else text

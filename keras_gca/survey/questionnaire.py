@@ -1,4 +1,4 @@
-"""`Survey`: human dialogue lines, two machine-generated answers to each line, and the discriminator's scores."""
+"""`Survey`: lines of human dialogue, each with two machine-generated answers and the discriminator's scores."""
 
 import hashlib
 import json
@@ -20,8 +20,8 @@ class MachineAnswer:
 
     Args:
         text: The answer.
-        human: The probability that a human gave this answer, p(y+|x) of Eq. 9, in [0, 1].
-        score: The discriminator's score of the answer, S(y+) of Eq. 10, in [0, 1].
+        human: The probability that a human gave this answer: p(y+|x) of Eq. 9, in [0, 1].
+        score: The discriminator's score for the answer: S(y+) of Eq. 10, in [0, 1].
     """
 
     text: str
@@ -31,12 +31,12 @@ class MachineAnswer:
 
 @dataclass(frozen=True)
 class Line:
-    """One dialogue line.
+    """A line of dialogue and two machine-generated answers to it.
 
     Args:
-        context: The last N_u utterances; the last one is the human line that is answered.
-        answers: The answer of each model, in the survey's order of models.
-        order: (0, 1) or (1, 0): the numbers of the two models in the order in which a volunteer sees their answers.
+        context: The last N_u utterances, ending with the human line to answer.
+        answers: The answers of the two models, in the order of `Survey.models`.
+        order: The indices of the two answers in the order in which volunteers see them: (0, 1) or (1, 0).
     """
 
     context: tuple[str, ...]
@@ -45,7 +45,7 @@ class Line:
 
     @property
     def shown(self) -> tuple[str, str]:
-        """The texts of the two answers, in the order in which a volunteer sees them."""
+        """The texts of the two answers, in the order in which volunteers see them."""
         return self.answers[self.order[0]].text, self.answers[self.order[1]].text
 
 
@@ -54,9 +54,9 @@ class Survey:
     """The questionnaire that all volunteers fill in.
 
     Args:
-        models: The names of the two models, which volunteers do not see.
-        dialogues: The lines of each dialogue. Lines are numbered from 0 over all dialogues.
-        source: A description of the source of the lines and answers.
+        models: The names of the two models. Volunteers do not see them.
+        dialogues: The lines of each dialogue. Lines are numbered from 0, continuing from one dialogue to the next.
+        source: A description of where the lines and answers come from.
     """
 
     models: tuple[str, str]
@@ -65,28 +65,28 @@ class Survey:
 
     @property
     def lines(self) -> tuple[Line, ...]:
-        """The lines of all dialogues, in their order."""
+        """The lines of all dialogues, in order."""
         return tuple(line for dialogue in self.dialogues for line in dialogue)
 
     def numbered(self, dialogue: int) -> list[tuple[int, Line]]:
-        """Return the lines of one dialogue (counted from 0) with their numbers in the survey."""
+        """Return the lines of a dialogue, given by its index from 0, and their numbers in the survey."""
         start = sum(len(earlier) for earlier in self.dialogues[:dialogue])
         return list(enumerate(self.dialogues[dialogue], start))
 
     @property
     def fingerprint(self) -> str:
-        """A short text that identifies this survey, so that a file of votes can name its survey."""
+        """A short text that identifies this survey. A file of votes contains it to name the survey it belongs to."""
         return f"survey-{hashlib.sha256(self.to_json().encode()).hexdigest()[:16]}"
 
     def to_json(self) -> str:
-        """Write the survey as JSON text; equal surveys have equal texts."""
+        """Return the survey as a JSON text. Equal surveys give equal texts."""
         dialogues = [[asdict(line) for line in dialogue] for dialogue in self.dialogues]
         facts = {"format": FORMAT, "source": self.source, "models": self.models, "dialogues": dialogues}
         return json.dumps(facts, indent=1, ensure_ascii=False) + "\n"
 
     @classmethod
     def read(cls, path: str | os.PathLike) -> "Survey":
-        """Read a survey.json.
+        """Read a survey.json file.
 
         Raises:
             UserError: The file is missing, damaged, or not a survey.
@@ -116,10 +116,10 @@ class Survey:
         return cls(models, tuple(dialogues), dict(value["source"]))
 
     def write(self, path: str | os.PathLike) -> None:
-        """Write a survey.json.
+        """Write a survey.json file.
 
         Raises:
-            UserError: The file already exists. It is not replaced, because votes may belong to it.
+            UserError: The file already exists. It is never overwritten, because votes may belong to it.
         """
         try:
             with Path(path).open("x", encoding="utf-8", newline="") as stream:
@@ -129,7 +129,7 @@ class Survey:
 
 
 def _line(value: dict[str, Any], number: int) -> Line:
-    """Make a line from its JSON value, and check the line."""
+    """Make a line from its JSON value, and check it."""
     context, order = tuple(value["context"]), tuple(value["order"])
     answers = [MachineAnswer(**answer) for answer in value["answers"]]
     if not context or not all(isinstance(text, str) for text in context):

@@ -1,4 +1,4 @@
-"""Writes the results of a survey as Markdown, LaTeX, CSV and JSON: Tables 1 and 2, Eq. 11, agreement and intervals."""
+"""Writes the results of a survey as Markdown, LaTeX, CSV and JSON."""
 
 import json
 import math
@@ -14,7 +14,7 @@ from keras_gca.survey.tables import Comparison, Results
 
 
 def make_tables(results: Results) -> list[Table]:
-    """Make Table 1, Table 2 and the table of measures with their intervals."""
+    """Make Table 1, Table 2 and a table of the measures and their confidence intervals."""
     names = [readable(model) for model in results.models]
     columns = {"human evaluation": "humans", "D by Eq. 10": "Eq. 10", "D by Eq. 9": "Eq. 9"}
     compared = [results.best_answers[key] for key in columns.values()]
@@ -66,7 +66,7 @@ def about_ties() -> str:
 
 
 def summary(results: Results) -> str:
-    """Describe the numbers of volunteers, votes and judged lines in one line."""
+    """Return one line of text with the numbers of volunteers, votes and judged lines."""
     return (
         f"volunteers: {results.volunteers}; votes: {results.votes.total:,}; marked as no difference: "
         f"{results.no_difference:,}; lines judged: {results.judged:,} of {len(results.by_line):,}"
@@ -74,7 +74,7 @@ def summary(results: Results) -> str:
 
 
 def write(survey: Survey, results: Results, folder: str | os.PathLike) -> list[Path]:
-    """Write the tables in all formats, and lines.csv with the votes and winners of each line.
+    """Write the tables in all formats, and the votes and winners of each line as lines.csv.
 
     Args:
         survey: The survey.
@@ -82,7 +82,7 @@ def write(survey: Survey, results: Results, folder: str | os.PathLike) -> list[P
         folder: The folder to write to. It is created if it does not exist.
 
     Returns:
-        The paths of the files.
+        The paths of the written files.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -104,7 +104,7 @@ def write(survey: Survey, results: Results, folder: str | os.PathLike) -> list[P
 
 
 def readable(model: str) -> str:
-    """Return a model's name without underscores."""
+    """Return the name of a model with spaces instead of underscores."""
     return model.replace("_", " ")
 
 

@@ -1,7 +1,7 @@
-"""The form of Figure 3 as a web page: every volunteer has a secret link, and every vote is stored at once.
+"""The form of Figure 3 as a web page: every volunteer has a secret link, and every vote is stored immediately.
 
-A volunteer sees two answers to each line, and marks the better answer or "no difference". The pages do not contain the
-names of the models. They work with and without JavaScript, and load nothing from other sites.
+For each line, volunteers see two answers, and mark the better one or "no difference". The pages do not reveal the names
+of the models. They work with and without JavaScript, and load nothing from other sites.
 """
 
 import hmac
@@ -31,22 +31,24 @@ def create_app(
     organiser: str | None = None,
     token: str | None = None,
 ) -> Flask:
-    """Make the web application, which has these pages:
+    """Make the web application.
 
-        /                     welcome: the task, its duration and purpose, what is stored, and a field for a name
-        /form/TOKEN           redirects to the first dialogue with lines left to judge
-        /form/TOKEN/N         dialogue N, counted from 1; a POST stores every mark on the page
-        /form/TOKEN/votes     a POST stores one vote, and returns the progress as JSON
-        /form/TOKEN/thanks    the volunteer's progress and the dialogues with lines left to judge
-        /organiser/TOKEN      only for the organiser: how many lines each volunteer has marked
+    The application has these pages:
+
+        /                     the welcome page: the task, its duration and purpose, what is stored, a field for a name
+        /form/TOKEN           redirects to the first dialogue that has lines left to judge
+        /form/TOKEN/N         dialogue N, counted from 1; a POST stores all marks on the page
+        /form/TOKEN/votes     a POST stores one vote, and returns the volunteer's progress as JSON
+        /form/TOKEN/thanks    the volunteer's progress, and the dialogues that have lines left to judge
+        /organiser/TOKEN      for the organiser only: the number of lines that each volunteer has marked
 
     Args:
         survey: The survey.
         votes: The votes on this survey.
-        marks_per_minute: The maximum number of votes that one volunteer may store within a minute.
-        asked_by: The name of the person or group that runs the survey, for the welcome page, or "" for no name.
-        organiser: The secret token of the organiser's page, or None for no such page.
-        token: The token that is required to begin a form (`access.make_token`), or None if no token is required.
+        marks_per_minute: The maximum number of lines that a volunteer can mark per minute.
+        asked_by: The name of the person or group conducting the survey, for the welcome page. Empty for no name.
+        organiser: The secret token for the organiser's page, or None to have no such page.
+        token: The token needed to begin a form (see `access.make_token`), or None if no token is needed.
     """
     app = Flask(__name__)
     protect(app, LARGEST_FORM, say=lambda sentence: render_template("error.html", message=sentence))
@@ -62,7 +64,7 @@ def create_app(
         return volunteer
 
     def open_lines(done: dict[int, int]) -> list[int]:
-        """Count the lines that are left to judge in each dialogue."""
+        """Count the lines left to judge in each dialogue."""
         return [
             sum(number not in done for number, _ in survey.numbered(dialogue))
             for dialogue in range(len(survey.dialogues))
@@ -148,12 +150,12 @@ def create_app(
 
 
 def _choice(line: Line, mark: str) -> int:
-    """Convert a mark on the page to a vote."""
+    """Convert a mark on the page, such as "first", to a vote."""
     if mark not in ("first", "second", NEITHER):
         abort(400, "The mark is not valid; first, second or none is expected.")
     return NO_DIFFERENCE if mark == NEITHER else line.order[mark == "second"]
 
 
 def _word(line: Line, choice: int) -> str:
-    """Convert a vote to a mark on the page."""
+    """Convert a vote to a mark on the page, such as "first"."""
     return NEITHER if choice == NO_DIFFERENCE else ("first", "second")[line.order.index(choice)]

@@ -1,9 +1,9 @@
 """Computes Tables 1 and 2, Eq. 11, and their uncertainty.
 
-The majority of the volunteers decides which model wins a dialogue line. A vote for "no difference" counts for neither
-model; the paper calls this a tie, or "no votes". A line with equally many votes for both models has no winner. For the
+Each dialogue line is won by the model that most volunteers prefer; a line with equally many votes for both models has
+no winner. A vote for "no difference", which the paper calls a tie or "no votes", counts for neither model. For the
 discriminator D, the model with the higher score wins, and a difference below 5 % is a tie (Section 5). Lines that no
-volunteer has judged are left out, so that the volunteers and D are compared on the same lines.
+volunteer has judged are left out, so that humans and D are compared on the same lines.
 """
 
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ NAN = float("nan")
 
 @dataclass(frozen=True)
 class Comparison:
-    """The numbers of wins of two models. If both numbers are 0, the shares and the interval are NaN.
+    """How often each of two models wins. Without any wins, the shares and the interval are NaN.
 
     Attributes:
         wins: The number of wins of each model.
@@ -34,7 +34,7 @@ class Comparison:
 
     @property
     def total(self) -> int:
-        """The number of wins of both models."""
+        """The number of wins of both models together."""
         return sum(self.wins)
 
     @property
@@ -46,7 +46,7 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Similarity:
-    """J(H, A) of Eq. 11, in [0, 1], with a 95 % interval, or NaN if there are no votes."""
+    """J(H, A) of Eq. 11, in [0, 1], with a 95 % confidence interval. Without votes, they are NaN."""
 
     value: float
     interval: tuple[float, float]
@@ -57,9 +57,9 @@ class Winners:
     """The winner of each line: 0 or 1 for a model, or None for a tie.
 
     Attributes:
-        humans: The winner by the majority of the volunteers.
-        human: The winner by the discriminator's scores of Eq. 9.
-        score: The winner by the discriminator's scores of Eq. 10.
+        humans: The winners according to the majority of the volunteers.
+        human: The winners according to the discriminator's scores of Eq. 9.
+        score: The winners according to the discriminator's scores of Eq. 10.
     """
 
     humans: list[int | None]
@@ -76,13 +76,15 @@ class Results:
         volunteers: The number of volunteers who voted.
         judgements: The number of votes, including votes for "no difference".
         no_difference: The number of votes for "no difference".
-        by_line: (lines, 3) int64, the votes for each model and for "no difference".
-        winners: The winners of each line, judged or not.
-        best_answers: Table 1, by "humans", "Eq. 10" and "Eq. 9".
+        by_line: The number of votes on each line for each model and for "no difference", shape (lines, 3) and dtype
+            int64.
+        winners: The winners of all lines, including lines that no volunteer has judged.
+        best_answers: The columns of Table 1, with the keys "humans", "Eq. 10" and "Eq. 9".
         votes: Table 2.
-        jaccard: Eq. 11 between the humans and the discriminator, by "Eq. 9" and "Eq. 10".
-        alpha: Krippendorff's alpha for nominal data, with "no difference" as a category, or NaN if it is undefined.
-        p_value: The p-value of a two-sided sign test of Table 1's human column, or NaN if no line has a winner.
+        jaccard: The Jaccard index of Eq. 11 between the volunteers and the discriminator, with the keys "Eq. 9" and
+            "Eq. 10".
+        alpha: Krippendorff's alpha for nominal data, with "no difference" as a category. NaN if it is undefined.
+        p_value: The p-value of a two-sided sign test on the human column of Table 1. NaN if no line has a winner.
     """
 
     models: tuple[str, str]
@@ -99,20 +101,20 @@ class Results:
 
     @property
     def judged(self) -> int:
-        """The number of lines that at least one volunteer judged."""
+        """The number of lines that at least one volunteer has judged."""
         return int((self.by_line.sum(axis=1) > 0).sum())
 
 
 def tabulate(survey: Survey, ballots: np.ndarray, seed: int = 0) -> Results:
     """Count the votes, and compute all results.
 
-    The intervals come from a bootstrap over dialogue lines, because votes on the same line depend on each other, while
-    votes on different lines are nearly independent. The sign test counts lines for the same reason.
+    Votes on the same line depend on each other, while votes on different lines are nearly independent. The confidence
+    intervals are therefore bootstrapped over lines, and the sign test counts lines.
 
     Args:
         survey: The survey.
-        ballots: (volunteers, lines), as `Votes.ballots` returns them, with at least one vote.
-        seed: The seed of the bootstrap.
+        ballots: The array returned by `Votes.ballots`, with at least one vote.
+        seed: The random seed for the bootstrap.
     """
     by_line = np.stack([(ballots == choice).sum(axis=0) for choice in (0, 1, NO_DIFFERENCE)], axis=-1)
     winners = Winners(
@@ -124,7 +126,7 @@ def tabulate(survey: Survey, ballots: np.ndarray, seed: int = 0) -> Results:
     drawn = bootstrap(len(judged), seed)
 
     def compare(wins: np.ndarray) -> Comparison:
-        """Compare the models by their wins on each line, (lines, 2)."""
+        """Compare the models by their wins on each line, an array of shape (lines, 2)."""
         wins = wins[judged]
         first, second = wins.sum(axis=0).tolist()
         return Comparison((first, second), ratio_interval(drawn, wins[:, 1], wins.sum(axis=1)))
@@ -157,14 +159,14 @@ def tabulate(survey: Survey, ballots: np.ndarray, seed: int = 0) -> Results:
 
 
 def agreement(ballots: np.ndarray) -> float:
-    """Compute Krippendorff's alpha (nominal) over the lines that two or more volunteers judged.
+    """Compute Krippendorff's alpha for nominal data over the lines that two or more volunteers have judged.
 
     Args:
-        ballots: (volunteers, lines) float64, NaN for lines that were not judged.
+        ballots: The votes, an array of shape (volunteers, lines) and dtype float64. NaN marks lines without a vote.
 
     Returns:
-        Alpha. It is NaN if there are no such lines, or if all judgements are the same: the expected disagreement is
-        then 0, and alpha is 0 / 0.
+        Alpha. It is NaN if there are no such lines, or if all votes are the same, because the expected disagreement is
+        then 0.
     """
     comparable = ballots[:, (~np.isnan(ballots)).sum(axis=0) > 1]
     if len(np.unique(comparable[~np.isnan(comparable)])) < 2:

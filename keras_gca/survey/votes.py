@@ -1,7 +1,7 @@
-"""Stores the volunteers and their votes in one SQLite file.
+"""Stores volunteers and their votes in an SQLite file.
 
-A vote is 0 or 1, the index of the model with the better answer, or NO_DIFFERENCE, which the paper calls a tie or "no
-votes". Each vote is stored at once in a separate transaction. Many processes and threads may write at the same time.
+A vote is the index (0 or 1) of the model with the better answer, or NO_DIFFERENCE, which the paper calls a tie or "no
+votes". Votes are stored immediately. Any number of processes and threads may write at the same time.
 """
 
 import contextlib
@@ -44,11 +44,11 @@ CREATE TABLE votes (
 
 @dataclass(frozen=True)
 class Volunteer:
-    """One volunteer.
+    """A volunteer.
 
     Attributes:
-        id: The number of the row in the file.
-        name: The name that the volunteer gave, which may be empty.
+        id: The volunteer's number in the file.
+        name: The volunteer's name as entered, which may be empty.
     """
 
     id: int
@@ -61,9 +61,9 @@ class Progress:
 
     Attributes:
         volunteer: The volunteer.
-        since: The time (UTC, ISO 8601) when the volunteer began.
+        since: When the volunteer began (UTC, in ISO 8601 format).
         done: The number of lines that the volunteer has marked.
-        last: The time of the last mark, or None if the volunteer has not marked any line.
+        last: When the volunteer last marked a line, or None if no line has been marked.
     """
 
     volunteer: Volunteer
@@ -73,7 +73,7 @@ class Progress:
 
 
 class Votes:
-    """The votes on one survey; objects are made by `create` and `open`.
+    """The votes on a survey. Use `create` or `open` to make an instance.
 
     Args:
         path: An existing file of votes.
@@ -95,10 +95,10 @@ class Votes:
 
     @classmethod
     def create(cls, path: str | os.PathLike, survey: Survey) -> "Votes":
-        """Open a file of votes, or create it if it does not exist.
+        """Open a file of votes, creating it if it does not exist.
 
         Raises:
-            UserError: The file is not a file of votes or belongs to another survey, or its folder does not exist.
+            UserError: The file is not a file of votes, it belongs to another survey, or its folder does not exist.
         """
         path = Path(path)
         if not path.exists():
@@ -122,7 +122,7 @@ class Votes:
         return cls(Path(path), survey)
 
     def enrol(self, name: str) -> str:
-        """Add a volunteer, and return the secret token of the personal link."""
+        """Add a volunteer, and return the secret token for the volunteer's personal link."""
         token = secrets.token_urlsafe(16)
         with self._connection() as connection:
             connection.execute(
@@ -131,23 +131,23 @@ class Votes:
         return token
 
     def volunteer(self, token: str) -> Volunteer | None:
-        """Return the volunteer to whom a token belongs, or None if the token is unknown."""
+        """Return the volunteer with a given token, or None if the token is unknown."""
         with self._connection() as connection:
             row = connection.execute("SELECT id, name FROM volunteers WHERE token = ?", [token]).fetchone()
         return Volunteer(*row) if row else None
 
     def record(self, volunteer: Volunteer, choices: Mapping[int, int]) -> None:
-        """Store votes, {line: vote}; a later vote on a line replaces an earlier one.
+        """Store a volunteer's votes, given by line number. A new vote on a line replaces the old one.
 
         Raises:
-            ValueError: The survey has no such line, or a vote is invalid. In that case nothing is stored.
+            ValueError: A line does not exist, or a vote is invalid. Nothing is stored in this case.
         """
         self._check(choices)
         with self._connection() as connection:
             _insert(connection, volunteer.id, choices)
 
     def of(self, volunteer: Volunteer) -> dict[int, int]:
-        """Return the votes of one volunteer, {line: vote}."""
+        """Return the votes of a volunteer by line number."""
         with self._connection() as connection:
             return dict(connection.execute("SELECT line, choice FROM votes WHERE volunteer = ?", [volunteer.id]))
 
@@ -161,10 +161,10 @@ class Votes:
         return [Progress(Volunteer(number, name), *rest) for number, name, *rest in rows]
 
     def replace_imported(self, name: str, choices: Mapping[int, int]) -> None:
-        """Store the votes of a filled form; they replace the votes of an earlier form with the same name.
+        """Store the votes from a form, replacing the votes from an earlier form of the same name.
 
         Raises:
-            ValueError: The survey has no such line, or a vote is invalid. In that case nothing is stored.
+            ValueError: A line does not exist, or a vote is invalid. Nothing is stored in this case.
         """
         self._check(choices)
         with self._connection() as connection:
@@ -178,10 +178,11 @@ class Votes:
             _insert(connection, volunteer, choices)
 
     def ballots(self) -> np.ndarray:
-        """Return all votes: 0, 1 or NO_DIFFERENCE, or NaN for lines that were not judged.
+        """Return all votes as an array.
 
         Returns:
-            (volunteers, lines) float64; volunteers without any vote are left out.
+            A float64 array of shape (volunteers, lines) with the values 0, 1 and NO_DIFFERENCE, and NaN for lines
+            without a vote. Volunteers who have not voted are left out.
 
         Raises:
             UserError: The file is damaged.
@@ -206,7 +207,7 @@ class Votes:
 
     @contextlib.contextmanager
     def _connection(self) -> Iterator[sqlite3.Connection]:
-        """Open a transaction, which is committed at the end of the block, or rolled back if the block fails."""
+        """Open a transaction that is committed if the block succeeds, and rolled back if it fails."""
         with contextlib.closing(sqlite3.connect(self.path, timeout=PATIENCE)) as connection, connection:
             yield connection
 
@@ -220,7 +221,7 @@ def _insert(connection: sqlite3.Connection, volunteer: int, choices: Mapping[int
 
 
 def _tidy(name: str) -> str:
-    """Return a name on one line, without control characters, and with at most LONGEST_NAME characters."""
+    """Return a name without line breaks and control characters, cut to LONGEST_NAME characters."""
     return " ".join("".join(c if c.isprintable() else " " for c in name).split())[:LONGEST_NAME]
 
 

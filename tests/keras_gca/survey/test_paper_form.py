@@ -59,11 +59,11 @@ def test_text_is_neither_markup_nor_a_formula(tmp_path):
     ("old", "new", "message"),
     [
         (",first answer", ",first", None),
-        ("survey,dialogue", "serial,dialogue", ":1: there is no column 'survey'"),
+        ("survey,dialogue", "serial,dialogue", ":1: the column 'survey' is missing"),
         ("survey-", "survey-0", ":2: the form belongs to another survey"),
         (",1\r\n", ",better\r\n", ":2: the vote is 'better'; 1, 2, 0 (no difference) or an empty field is expected"),
         (",1,1,", ",1,7,", ":2: there is no line '7'; a number from 1 to 6 is expected"),
-        (",1,1,", ",1,2,", ":3: this is a second vote on line 2; one vote"),
+        (",1,1,", ",1,2,", ":3: there is a second vote on line 2; one vote"),
         (",1\r\n", ",\r\n", ": there are no votes in this form"),
         ("Question 0?", '"' + "x" * 200_000, ": the line cannot be read as CSV"),
         ("Question 0?", "\udce4", ": the line is not UTF-8 text"),
@@ -144,7 +144,7 @@ def test_from_paper_to_tables(tmp_path, command, survey):
         (["import", "survey.json", "none.csv"], "none.csv: cannot be read"),
         (
             ["import", "survey.json", "a/ann.csv", "ann.csv"],
-            "two forms are named ann; each form needs a different file name",
+            "two forms are named ann; give each form its own file name",
         ),
         (["make", "a", "b", "c"], "3 bots are given; give one or two"),
         (["make", "a", "--output", "survey.json"], "survey.json already exists"),
