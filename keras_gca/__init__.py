@@ -5,8 +5,8 @@
     session = train_agent(Config.preset("tiny"), Source(), "runs/first")
     print(Agent.load("runs/first").reply("Hello!"))
 
-`python -m keras_gca` lists the commands. The names below are imported when they are first used, so that importing the
-package does not import TensorFlow. G is the generator, and D the discriminator.
+`python -m keras_gca` lists the commands. The names below are imported on first use, so importing the package does not
+import TensorFlow. G is the generator and D the discriminator.
 
 Talking to a trained model:
 
@@ -19,9 +19,9 @@ Settings and data:
     Config                         every setting of a training run; presets `paper`, `author`, `default` and `tiny`
     Conversation                   the utterances of one conversation
     Source                         the files that a training run reads
-    UserError                      an error that the user can fix, in one line
+    UserError                      an error that the user can fix, with a message of one line
     Vocabulary                     the words that a model knows, and their indices
-    read_conversations             the conversations of a corpus in any of its formats
+    read_conversations             the conversations of a corpus in any supported format
 
 Training (Algorithm 2) and evaluation:
 
@@ -30,7 +30,7 @@ Training (Algorithm 2) and evaluation:
     evaluate_run                   the metrics of one run on its held-out conversations
     evaluate_runs                  the metrics of several runs: mean, standard deviation and confidence interval
     resume                         continues an interrupted training run, or trains a finished run further
-    start_from                     trains from line 4 on, with the data and the generator of another run
+    start_from                     trains from line 4 on, with another run's data and generator
     train_agent                    trains an agent on a corpus, and writes a bot to chat with
 
 Networks (Figures 1 and 2):
@@ -39,7 +39,8 @@ Networks (Figures 1 and 2):
     GenerativeConversationalAgent  the generator, the discriminator and their composition, with shared layers
     Sizes                          the sizes of these networks
 
-Losses and scores (each class for a line of Algorithm 2 computes the loss of that line and makes its training steps):
+Losses and scores (a class listed with a line of Algorithm 2 computes the loss of that line and runs its training
+steps):
 
     AdversarialTraining            Algorithm 2 as a sequence of stages
     DiscriminatorTraining          line 6: binary cross-entropy of D on human and machine-generated pairs (Eq. 7-8)

@@ -1,4 +1,4 @@
-"""`gca`, or `python -m keras_gca`, lists and runs the first paper's commands."""
+"""`gca` or `python -m keras_gca`: list and run the commands of the first paper."""
 
 import sys
 
@@ -10,21 +10,21 @@ PURPOSE = "Generative conversational agents with end-to-end adversarial training
 COMMANDS = {
     "train": "train an agent on a corpus by Algorithm 2, and write a bot to chat with",
     "watch": "watch a training run of either paper in the browser: curves, samples, replies",
-    "prepare": "prepare a corpus of any size as token files, which a training run reads from disk",
+    "prepare": "prepare a corpus of any size as token files, which training reads from disk",
     "inspect": "show how a corpus is read, without training on it",
     "chat": "chat with a trained agent, in the terminal or in the browser",
-    "evaluate": "measure trained agents on held-out conversations: perplexity, replies, Table 1",
-    "survey": "the human evaluation: make a survey, serve or print it, count the votes (Tables 1 and 2)",
+    "evaluate": "evaluate trained agents on held-out conversations: perplexity, replies, Table 1",
+    "survey": "run the human evaluation: make a survey, serve or print it, and count the votes (Tables 1 and 2)",
     "studies": "train and compare variants of the method over several seeds",
     "mmi": "rerank the replies of a run by maximum mutual information",
-    "quality_diversity": "compare generators at their best points on a grid of sampling settings",
-    "export": "write an agent for Keras and TensorFlow, with a SavedModel that replies to text",
+    "quality_diversity": "compare generators, each at its best sampling settings on a grid",
+    "export": "export an agent for Keras and TensorFlow, including a SavedModel that replies to text",
     "figures": "draw Figures 1 and 2 from the Keras models themselves",
 }
 
 
 def main(arguments: list[str] | None = None, called_as: str = PROGRAM) -> int:
-    """Run the command, and return its exit status."""
+    """Run the command and return its exit status."""
     return commands.run("keras_gca", PROGRAM, called_as, PURPOSE, COMMANDS, arguments)
 
 

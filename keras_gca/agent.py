@@ -1,8 +1,8 @@
 """A trained model as an object that replies: `Agent.load("runs/first").reply("Hello!")`.
 
-x is a context and y an answer. s_s is the maximum number of tokens in a context and in a partial answer, s_v is the
-number of tokens in the vocabulary, and N_u is the number of utterances in a context (`Config` has their values). B is
-the number of contexts in a batch.
+x is a context and y an answer. s_s is the maximum number of tokens in a context or a partial answer, and N_u the number
+of utterances in a context; `Config` sets both. s_v is the number of tokens in the vocabulary, and B the number of
+contexts in a batch.
 """
 
 import os
@@ -38,19 +38,20 @@ class Agent:
     Args:
         config: The settings that the networks were trained with.
         vocabulary: The s_v words that the networks know.
-        generators: The name and the weights of each generator. The weights are float32 arrays: the block WHITE of
-            Figure 2 (the word vectors), and then the blocks `yellow`.
-        discriminator: The weights of the discriminator in the same form: WHITE, and then `green`.
+        generators: The weights of each generator, by name. They are float32 arrays: the WHITE block of Figure 2 (the
+            word vectors), followed by the `yellow` blocks.
+        discriminator: The weights of the discriminator in the same form: the WHITE block, followed by the `green`
+            blocks.
         detector: The weights of the detector of context changes if `context_changes` is "detect", or None otherwise.
 
     Attributes:
         notes_crises: Whether `crisis_note` answers messages that mention self-harm or danger; initially True.
         crisis_lines: Local crisis lines that the note names, for example "Samaritans (UK): 116 123"; initially empty.
-        persona: The name of the speaker that `speak_as` has set, or None if the agent answers as no particular speaker.
-        networks: The generators and the discriminator, which take and return arrays instead of text.
+        persona: The name of the speaker set by `speak_as`, or None if no speaker is set.
+        networks: The generators and the discriminator as networks that take and return arrays instead of text.
 
     Raises:
-        ValueError: There is no generator, or the weights do not have the sizes that the config requires.
+        ValueError: There is no generator, or the sizes of the weights do not match the config.
 
     Examples:
         >>> from keras_gca import Agent, Decoding
@@ -91,10 +92,11 @@ class Agent:
 
         Args:
             path: The file, the folder, or the name of a model on the Hub (OWNER/NAME); see `hub.bot_of`.
-            agreed: Whether the user has agreed to a download from the Hub. If not, the user is asked at the terminal.
+            agreed: Whether the user has already agreed to a download from the Hub. If False, the user is asked at the
+                terminal.
 
         Raises:
-            UserError: The file is missing, damaged, or not a bot of the first paper, or the user does not agree.
+            UserError: The file is missing, damaged, or not a bot of the first paper, or the user declines the download.
         """
         path, bot = Bot.read(hub.bot_of(path, agreed))
         try:
@@ -103,27 +105,27 @@ class Agent:
             raise damaged_bot(path, error) from None
 
     def save(self, path: str | os.PathLike, half_precision: bool = False) -> None:
-        """Write one self-contained HDF5 file: weights, config and vocabulary.
+        """Save the agent as a self-contained HDF5 file with its weights, config and vocabulary.
 
         Args:
-            path: The file.
-            half_precision: Whether to write the weights as float16, which `load` turns into float32 again.
+            path: The file to write.
+            half_precision: Whether to store the weights as float16; `load` converts them back to float32.
 
         Raises:
-            OSError: The file cannot be written; a previous file stays unchanged.
+            OSError: The file cannot be written. An existing file stays unchanged.
         """
         detector = None if self.detector is None else self.detector.weights
         Bot(self.config, self.vocabulary, self.weights, self.discriminator, detector).write(path, half_precision)
 
     def export(self, folder: str | os.PathLike) -> list[str]:
-        """Write the agent for other programs: Keras and TensorFlow load it without this project.
+        """Export the agent so that Keras and TensorFlow can load it without this project.
 
         The folder will contain each generator (Figure 1) as `GENERATOR.keras`, a SavedModel in `saved_model` that
-        replies to text (see `models/text_replies.py`), and the agent itself as `bot.h5`. None of these checks whether a
-        message mentions self-harm or danger.
+        replies to text (see `models/text_replies.py`), and the agent itself as `bot.h5`. None of these models checks
+        whether a message mentions self-harm or danger.
 
         Args:
-            folder: A folder that is empty or does not exist.
+            folder: The folder to write; it must be empty or not exist yet.
 
         Returns:
             The names of the files and folders that were written.
@@ -146,35 +148,37 @@ class Agent:
 
     @property
     def description(self) -> str:
-        """A text that names the generators and the size of the vocabulary."""
+        """A short description: the names of the generators and the size of the vocabulary."""
         names = " and ".join(name.replace("_", " ") for name in self.generators)
         return f"{names}, {len(self.vocabulary):,} words"
 
     @property
     def longest(self) -> int:
-        """s_s, the maximum number of tokens in a context; the networks do not read more."""
+        """s_s, the maximum number of context tokens that the networks read."""
         return self.config.sentence_length
 
     @property
     def judges_words(self) -> bool:
-        """Whether the discriminator scores every token of an answer; after `reinforce` it scores whole answers."""
+        """Whether the discriminator scores every token of an answer. With `reinforce` it scores whole answers."""
         return self.config.algorithm != "reinforce"
 
     @staticmethod
     def figures(answer: Answer) -> str:
-        """Format an answer's probability and the discriminator's scores for it as text, for a chat."""
+        """Format an answer's probability and discriminator scores as text for a chat."""
         by = f"human {answer.human:.2g} (Eq. 9)  score {answer.score:.3f} (Eq. 10)"
         return f"p(y|x) {answer.probability:.2g}  {by}"
 
     def crisis_note(self, message: str) -> str | None:
-        """Return the note that answers a message about self-harm or danger. No model is used to recognise the message.
+        """Return the note that answers a message about self-harm or danger.
+
+        Such messages are recognised without a model.
 
         Args:
             message: The message to check.
 
         Returns:
-            The note, followed by each of `crisis_lines` on a separate line. The result is None for any other message,
-            or if `notes_crises` is False.
+            The note, followed by each of `crisis_lines` on a separate line. None for any other message, or if
+            `notes_crises` is False.
         """
         return note_on(message, self.crisis_lines) if self.notes_crises else None
 
@@ -184,9 +188,9 @@ class Agent:
         This method does not check whether a message mentions self-harm or danger; call `crisis_note` first.
 
         Args:
-            history: The utterances so far. The last one is answered, and the last N_u form the context. A single text
-                is a conversation of one utterance.
-            decoding: How answers are generated; greedily if not given.
+            history: The utterances so far, or a single text. The reply answers the last utterance; the last N_u form
+                the context.
+            decoding: How to generate answers. Decoding is greedy by default.
             seed: The random seed for sampling.
 
         Returns:
@@ -209,9 +213,9 @@ class Agent:
         This method does not check whether a message mentions self-harm or danger; call `crisis_note` first.
 
         Args:
-            history: The utterances so far, of which the last one is answered, or a single text.
+            history: The utterances so far, or a single text. The answers are to the last utterance.
             context_utterances: The number of utterances in the context, or None for the N_u used in training.
-            decoding: How answers are generated; greedily if not given.
+            decoding: How to generate answers. Decoding is greedy by default.
             seed: The random seed for sampling.
 
         Returns:
@@ -231,21 +235,21 @@ class Agent:
     ) -> list[list[Answer]]:
         """Answer several conversations in one batch.
 
-        Each conversation gets the answers that `answers` would give it. Probabilities and scores may differ by float32
-        rounding errors. A beam search does not repeat the agent's own last utterance, which is the second-to-last
-        utterance of the conversation.
+        Each conversation gets the same answers as from `answers`, but probabilities and scores may differ by float32
+        rounding errors. Beam search never repeats the agent's own last utterance, which is the second-to-last utterance
+        of the conversation.
 
         Args:
             histories: The conversations; see `answers`.
             context_utterances: The number of utterances in each context, or None for the N_u used in training.
-            decoding: How answers are generated.
-            seeds: The random seed for sampling in each conversation.
+            decoding: How to generate answers.
+            seeds: One random seed for sampling per conversation.
 
         Returns:
             For each conversation, one answer from each generator, with the discriminator's choice first.
 
         Raises:
-            UserError: One of the histories is empty, or its last utterance is blank.
+            UserError: A history is empty, or its last utterance is blank.
         """
         histories = as_histories(histories)
         encoded = self.encode_contexts(histories, context_utterances)
@@ -256,16 +260,17 @@ class Agent:
     def encode_contexts(self, histories: Sequence[Sequence[str]], context_utterances: int | None = None) -> np.ndarray:
         """Encode the last utterances of B conversations as contexts.
 
-        If the agent has a detector of context changes, a context begins after the last change that the detector finds.
+        If the agent has a detector of context changes, each context begins after the last change that the detector
+        finds.
 
         Args:
             histories: The utterances of each conversation.
-            context_utterances: The number of utterances in each context, or None for the N_u used in training. If the
-                agent has a detector, this is the maximum number.
+            context_utterances: The number of utterances in each context, or None for the N_u used in training. With a
+                detector, this is the maximum.
 
         Returns:
-            (B, s_s) int32, padded on the left. For a hierarchical encoder, the shape is (B, N_u s_s), with more columns
-            if `context_utterances` exceeds N_u.
+            The token indices, padded on the left: an int32 array of shape (B, s_s). With a hierarchical encoder, its
+            shape is (B, N_u s_s), or wider if `context_utterances` exceeds N_u.
         """
         count = context_utterances or self.config.context_utterances
         read = [history[-count:] for history in histories]
@@ -274,10 +279,10 @@ class Agent:
         return self.contexts_of(encoded)
 
     def contexts_of(self, encoded: Sequence[Sequence[np.ndarray]]) -> np.ndarray:
-        """Make contexts from the tokens of utterances; the result has the same form as that of `encode_contexts`.
+        """Make contexts from tokenised utterances, in the form returned by `encode_contexts`.
 
         Args:
-            encoded: The tokens of each utterance of B contexts.
+            encoded: For each of the B contexts, the tokens of each utterance.
         """
         config = self.config
         if self.detector is not None:
@@ -292,10 +297,10 @@ class Agent:
         return made
 
     def speak_as(self, persona: str) -> None:
-        """From now on, answer as a speaker of the corpus.
+        """Answer as the given speaker of the corpus from now on.
 
         Args:
-            persona: The name of the speaker, in upper or lower case.
+            persona: The name of the speaker. Case is ignored.
 
         Raises:
             UserError: The agent does not know this speaker.
@@ -312,10 +317,11 @@ class Agent:
         """Answer a batch of encoded contexts.
 
         Args:
-            contexts: (B, s_s) int32, the indices of tokens, padded on the left.
-            decoding: How answers are generated; greedily if not given.
-            seed: The random seed for sampling: one for all contexts, or one for each of them.
-            unwanted: (B, s_s + 1) int32, answers that a beam search must not return; see `Decoder.beam`.
+            contexts: Token indices, padded on the left, as an int32 array of shape (B, s_s).
+            decoding: How to generate answers. Decoding is greedy by default.
+            seed: The random seed for sampling: one for all contexts, or one per context.
+            unwanted: Answers that beam search must not return, as an int32 array of shape (B, s_s + 1); see
+                `Decoder.beam`.
 
         Returns:
             For each context, one answer from each generator, with the discriminator's choice first.
@@ -334,11 +340,11 @@ class Agent:
         seed: int | Sequence[int] = 0,
         unwanted: np.ndarray | None = None,
     ) -> Decoded:
-        """Generate one generator's answers to contexts as tokens, without scores; see `TrainedNetworks.decode`."""
+        """Generate one generator's answers to contexts, as unscored tokens; see `TrainedNetworks.decode`."""
         return self.networks.decode(generator, contexts, decoding, seed, unwanted)
 
     def n_best(self, generator: str, contexts: np.ndarray, width: int) -> Decoded:
-        """Return all answers of a beam search, the best one first; see `TrainedNetworks.n_best`."""
+        """Return all answers found by beam search, best first; see `TrainedNetworks.n_best`."""
         return self.networks.n_best(generator, contexts, width)
 
     @staticmethod
@@ -350,7 +356,7 @@ class Agent:
         return self.networks.judge(contexts, answers)
 
     def perplexities(self, pairs: Pairs, batch_size: int = 32) -> dict[str, float]:
-        """Compute the perplexity of each generator on pairs; see `TrainedNetworks.perplexities`."""
+        """Compute each generator's perplexity on pairs; see `TrainedNetworks.perplexities`."""
         return self.networks.perplexities(pairs, batch_size)
 
     def token_log_probabilities(self, pairs: Pairs, generator: str | None = None) -> np.ndarray:
@@ -358,7 +364,7 @@ class Agent:
         return self.networks.token_log_probabilities(pairs, generator)
 
     def tokenise(self, utterances: Sequence[str]) -> list[list[str]]:
-        """Tokenise utterances in the same way as in training."""
+        """Tokenise utterances as in training."""
         return tokenise(utterances, self.config.contractions)
 
     def unknown_words(self, utterance: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""`Bot` reads and writes a `bot.h5` of the first paper: the settings, the vocabulary and the weights of an agent."""
+"""`Bot` reads and writes a `bot.h5` of the first paper: an agent's settings, vocabulary and weights."""
 
 import os
 from dataclasses import dataclass
@@ -17,14 +17,15 @@ DETECTOR = "context_detector"  # the name of the detector's weights in the file
 
 @dataclass
 class Bot:
-    """Holds the results of a training run that a chat needs.
+    """The results of a training run that a chat needs.
 
     Attributes:
-        config: The settings of the training.
+        config: The settings of the training run.
         vocabulary: The s_v words that the networks know.
-        generators: The name and the weights of each generator. The weights are float32 arrays: the block WHITE of
-            Figure 2 (the word vectors), and then the blocks `yellow`.
-        discriminator: The weights of the discriminator in the same form: WHITE, and then `green`.
+        generators: The weights of each generator, by name. They are float32 arrays: the WHITE block of Figure 2 (the
+            word vectors), followed by the `yellow` blocks.
+        discriminator: The weights of the discriminator in the same form: the WHITE block, followed by the `green`
+            blocks.
         detector: The weights of the detector of context changes if `context_changes` is "detect", or None otherwise.
     """
 
@@ -42,7 +43,7 @@ class Bot:
             path: The file, or a run folder that holds one.
 
         Returns:
-            The path of the file, and the bot.
+            The path of the file and the bot.
 
         Raises:
             UserError: The file is missing, damaged, or not a bot of the first paper.
@@ -61,10 +62,10 @@ class Bot:
 
         Args:
             path: The file to write.
-            half_precision: Whether to write the weights as float16, which `read` turns into float32 again.
+            half_precision: Whether to store the weights as float16; `read` converts them back to float32.
 
         Raises:
-            OSError: The file cannot be written; a previous file stays unchanged.
+            OSError: The file cannot be written. An existing file stays unchanged.
         """
         facts = {"config": self.config.to_values(), "vocabulary": self.vocabulary.to_values()}
         networks = {**self.generators, "discriminator": self.discriminator}
@@ -73,12 +74,12 @@ class Bot:
         write_bot(Path(path), FORMAT, facts, networks, half_precision)
 
     def refuse_misfits(self) -> None:
-        """Check before any network is made that the settings and the weights fit together.
+        """Check that the settings and the weights match, before any network is built.
 
         The settings in a damaged file may require far more weights than the file contains.
 
         Raises:
-            ValueError: There is no generator, or the weights do not have the sizes that the settings require.
+            ValueError: There is no generator, or the settings do not match the weights or the vocabulary.
         """
         config, speakers = self.config, self.vocabulary.speakers
         if not self.generators:

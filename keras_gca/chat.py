@@ -13,17 +13,17 @@ from keras_gca.serving.protocol import Answer, Decodings
 
 DESCRIPTION = """\
 Chat with a trained agent. Each of its generators (teacher forcing, adversarial) answers, and the discriminator chooses
-(Eq. 10). Empty lines are ignored; /help lists the commands; Ctrl-D, Ctrl-C or /quit ends the chat.
+the best answer (Eq. 10). Empty lines are ignored; /help lists the commands; Ctrl-D, Ctrl-C or /quit ends the chat.
 
   python -m keras_gca.chat                      the latest run in runs/, or the shipped bot if there is none
   python -m keras_gca.chat --shipped            the shipped bot: a default run on the embedded corpus
-  python -m keras_gca.chat runs/NAME            that run
+  python -m keras_gca.chat runs/NAME             the run in runs/NAME
   python -m keras_gca.chat bot.h5 --verbose     a bot file, with both answers and their scores
   python -m keras_gca.chat --web                in the browser, with the discriminator's probability for every word
   python -m keras_gca.chat --say "Hello!" --json    one reply for a script, as a line of JSON
   python -m keras_gca.chat --original DIR       the author's own files: vocabulary_movie and my_model_weights*.h5
 
-This is a research program. If a message mentions self-harm or danger, the reply is a note, and no model is run.
+This is a research program. If a message mentions self-harm or danger, the chat replies with a note and runs no model.
 """
 
 EXAMPLES = ("Hello! How are you?", "What do you do for a living?", "I'd like a cup of tea, please.")
@@ -31,12 +31,14 @@ SHIPPED = Path(__file__).parent / "data" / "shipped" / "bot.h5"
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command, and return its exit status."""
+    """Run the command and return its exit status."""
     options = make_parser().parse_args(arguments)
     chat_command.check(options)
     options.context = options.context or ("author" if options.original and not options.web else "paper")
     if options.utterances and options.context == "author":
-        raise UserError("--utterances applies only to --context paper; the author's rule takes one or two utterances")
+        raise UserError(
+            "--utterances applies only to --context paper; --context author always uses one or two utterances"
+        )
     if options.web and options.context == "author":
         raise UserError("--context author works only in the terminal; with --web, use --context paper")
     if options.bot and options.original:
@@ -66,7 +68,7 @@ def main(arguments: list[str] | None = None) -> int:
     if isinstance(agent, original.OriginalAgent) and options.verbose and not options.say:
         print("\n".join(agent.report))
     if listening is not None:
-        usual = f"a beam search of width {decoding.beam}" if decoding.beam else "the likeliest token at every step"
+        usual = f"a beam search of width {decoding.beam}" if decoding.beam else "the most likely token at every step"
         is_random = decoding.temperature is not None
         decodings = Decodings(
             decoding,
@@ -89,23 +91,22 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def make_parser() -> command_line.Parser:
-    """Make the parser of the command's options."""
+    """Create the parser for the command's options."""
     parser = command_line.Parser(prog="python -m keras_gca.chat", description=DESCRIPTION)
     chat_command.add_options(parser)
     parser.add_argument(
         "--original",
         type=Path,
         metavar="DIR",
-        help="chat with the author's files as his program does. --context author is then the default. If the more "
-        "probable answer has a probability above 0.9, it is chosen; otherwise the answer with the higher score is "
-        "chosen",
+        help="chat with the author's files as his program does: --context author is the default, and the more "
+        "probable answer is chosen if its probability exceeds 0.9, or else the answer with the higher score",
     )
     parser.add_argument(
         "--context",
         choices=("paper", "author"),
-        help="the context of a reply. paper (the default without --original): the last N_u utterances. author: only "
-        "the user's line, or the last reply and the user's line if the probability of that reply (without EOS) "
-        "exceeded 0.2, as in the author's program",
+        help="the context of a reply. paper (the default without --original): the last N_u utterances. author: "
+        "the user's line, preceded by the last reply if the probability of that reply (without EOS) exceeded "
+        "0.2, as in the author's program",
     )
     parser.add_argument(
         "--utterances",
@@ -117,16 +118,18 @@ def make_parser() -> command_line.Parser:
         "--persona", metavar="NAME", help="answer as this speaker of the corpus; needs a run with --persona-size"
     )
     parser.add_argument(
-        "--greedy", action="store_true", help="Algorithm 1: the likeliest token at every step [default with --original]"
+        "--greedy",
+        action="store_true",
+        help="choose the most likely token at every step (Algorithm 1) [default with --original]",
     )
     parser.add_argument("--temperature", type=float, metavar="X", help="sample at this temperature")
-    parser.add_argument("--top-k", type=int, metavar="N", help="sample from the N likeliest tokens")
+    parser.add_argument("--top-k", type=int, metavar="N", help="sample from the N most likely tokens")
     parser.add_argument(
         "--top-p",
         type=float,
         default=1.0,
         metavar="X",
-        help="sample from the smallest set of likeliest tokens whose total probability reaches X",
+        help="sample from the smallest set of most likely tokens whose total probability reaches X",
     )
     parser.add_argument("--beam", type=int, metavar="N", help="answer by beam search with this width [10]")
     return parser

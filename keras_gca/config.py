@@ -1,7 +1,8 @@
 """All settings of a run of the first paper in one object, with their meanings, defaults and allowed values.
 
-The help text of a field gives the paper's symbol, or the equation, figure or line of Algorithm 2 that uses it. A
-departure from the paper is explained beside its value. G is the generator. The presets are in `presets.py`.
+The help text of each field gives the paper's symbol for it, or the equation, figure or line of Algorithm 2 in which it
+is used. Departures from the paper are explained next to the values. G is the generator. The presets are in
+`presets.py`.
 """
 
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ MOST_UTTERANCES = 100  # of a hierarchical encoder, because Figures 1 and 2 have
 class Config(Settings):
     """All settings of a run of the first paper.
 
-    The defaults are the paper's numbers (Section 5); PRESETS lists what the presets change.
+    The defaults are the paper's values (Section 5). PRESETS lists what each preset changes, and
     `python -m keras_gca.train --help` prints the meaning and the allowed values of each field.
 
     Raises:
@@ -43,14 +44,14 @@ class Config(Settings):
     context_utterances: int = option(2, "N_u: number of previous utterances that form the context", low=1)
     context_changes: str = option(
         "ignore", "what a context contains after a change of subject. ignore: the last N_u utterances, as in the "
-        "paper; detect: only those of them that follow the last change. A detector of changes learns without labels "
-        "before line 3 (docs/systems.md)",
+                  "paper; detect: only those of the last N_u that follow the latest change, which is found by a "
+                  "detector trained without labels before line 3 (docs/systems.md)",
         choices=("ignore", "detect"),
     )  # fmt: skip
     sentence_length: int = option(
         50,
-        "s_s: maximum number of tokens in a context and in a partial answer; with --encoder hierarchical, in each "
-        "utterance of a context",
+        "s_s: maximum number of tokens in a partial answer and in a context (with --encoder hierarchical: in each "
+        "utterance of a context)",
         low=2,
         high=10_000,
     )
@@ -59,8 +60,8 @@ class Config(Settings):
     )
     minimum_count: int = option(
         1,
-        "replace words that occur fewer than this many times in the training text with the unknown word, so that the "
-        "networks learn to handle it",
+        "words that occur fewer times than this in the training text become the unknown word, so that the "
+        "networks learn to handle unknown words",
         low=1,
     )
     contractions: str = option(
@@ -74,13 +75,14 @@ class Config(Settings):
         choices=("masked", "original"),
     )  # fmt: skip
     predict: str = option(
-        "answer", "what the generator predicts. answer: the answer from its context, p(y|x), as in the paper; context: "
-        "the context from its answer, p(x|y); unconditional: the answer without a context, p(y). MMI reranking (python "
-        "-m keras_gca.mmi) needs a run with each of the last two values",
+        "answer", "what the generator predicts. answer: the answer from its context, p(y|x), as in the paper; "
+                  "context: the context from its answer, p(x|y); unconditional: the answer without a context, "
+                  "p(y). MMI reranking (python -m keras_gca.mmi) needs one run with context and one with "
+                  "unconditional",
         choices=("answer", "context", "unconditional"),
     )  # fmt: skip
     validation_fraction: float = option(
-        0.1, "fraction of the conversations that is held out for validation", low=0.001, high=0.5
+        0.1, "fraction of the conversations held out for validation", low=0.001, high=0.5
     )
     splits: str = option(
         "random", "random: draw the held-out conversations at random; official: use the corpus's own training, "
@@ -88,14 +90,14 @@ class Config(Settings):
         choices=("random", "official"),
     )  # fmt: skip
     max_pairs: int | None = option(
-        None, "use only about this many pairs of a context and an answer (default: all pairs of the corpus)", low=20
+        None, "use only about this many context/answer pairs (default: all pairs of the corpus)", low=20
     )
 
     # Figures 1 and 2
     word_embedding_size: int = option(100, "s_e: dimension of the word vectors (Figures 1 and 2)", low=1)
-    sentence_embedding_size: int = option(300, "s_se: number of units of each of the generator's two LSTMs", low=1)
+    sentence_embedding_size: int = option(300, "s_se: number of units in each of the generator's two LSTMs", low=1)
     discriminator_sentence_embedding_size: int = option(
-        300, "s_sed: number of units of each of the discriminator's two LSTMs", low=1
+        300, "s_sed: number of units in each of the discriminator's two LSTMs", low=1
     )
     generator: str = option(
         "gca", "the generator's network. gca: the paper's model (Figure 1, Eq. 6), which reads the context at each "
@@ -103,25 +105,25 @@ class Config(Settings):
         choices=("gca", "canonical"),
     )  # fmt: skip
     encoder: str = option(
-        "flat", "how both networks read a context. flat: one LSTM over its words, as in the paper; hierarchical: an "
-        "LSTM over the words of each utterance, and an LSTM over the utterances (Sordoni et al. 2015, Serban et al. "
-        "2016)",
+        "flat", "how both networks read a context. flat: one LSTM over its words, as in the paper; hierarchical: "
+                "one LSTM over the words of each utterance, and another over the utterances (Sordoni et al. 2015, "
+                "Serban et al. 2016)",
         choices=("flat", "hierarchical"),
     )  # fmt: skip
     persona_size: int | None = option(
         None,
-        "dimension of the embedding of the speaker of the answer, which is concatenated to e of Eq. 2 (Li et al. "
-        "2016), for the speakers that the corpus names (default: no such embedding, as in the paper)",
+        "dimension of an embedding of the answer's speaker, which is concatenated to e of Eq. 2 (Li et al. 2016) "
+        "if the corpus names the speaker (default: no speaker embeddings, as in the paper)",
         low=1,
         high=100_000,
     )
     hidden_size: int | None = option(
-        None, "number of units of the generator's hidden layer (default: half the size of the vocabulary)", low=1
+        None, "number of units in the generator's hidden layer (default: half the size of the vocabulary)", low=1
     )
     discriminator_hidden_size: int | None = option(
         None,
-        "number of units of a hidden layer (relu) before the discriminator's output (default: no such layer, as in the "
-        "paper)",
+        "number of units in a hidden layer (ReLU) before the discriminator's output (default: no hidden layer, as "
+        "in the paper)",
         low=1,
     )
 
@@ -136,48 +138,49 @@ class Config(Settings):
         low=1,
     )
     teacher_forcing_learning_rate: float = option(
-        5e-5, "Adam's learning rate in teacher forcing (line 3)", low=1e-9, high=1
+        5e-5, "Adam learning rate for teacher forcing (line 3)", low=1e-9, high=1
     )
     learning_rate_decay: float = option(
         1.0,
-        "factor by which the learning rate of teacher forcing (line 3) is multiplied after each epoch",
+        "factor that multiplies the learning rate after each epoch of teacher forcing (line 3)",
         low=0.01,
         high=1,
     )
     batch_size: int = option(
         12,
-        "number of answers in a batch of teacher forcing (line 3); 12 answers have about 128 tokens, which is the "
-        "size of a batch in the author's program",
+        "answers per batch in teacher forcing (line 3); 12 answers have about 128 tokens, the batch size of the "
+        "author's program",
         low=1,
     )
     dropout: float = option(
         0.0,
-        "dropout rate for the word vectors and for the encoding e of the sentences (Eq. 2), in teacher forcing",
+        "dropout rate for the word vectors and the sentence encoding e (Eq. 2) during teacher forcing",
         low=0,
         high=0.95,
     )
     average_epochs: float = option(
         0.0,
-        "at the end of teacher forcing (line 3), replace the weights with their average over about this many of the "
-        "last epochs; 0 keeps the last weights",
+        "at the end of teacher forcing (line 3), average the weights over about this many of the last epochs; 0 "
+        "keeps the final weights",
         low=0,
     )
     hidden_dropout: float = option(
-        0.0, "dropout rate for the generator's hidden layer in teacher forcing", low=0, high=0.95
+        0.0, "dropout rate for the generator's hidden layer during teacher forcing", low=0, high=0.95
     )
     context_dropout: float = option(
-        0.0, "probability that a token of a context is left out in teacher forcing", low=0, high=0.95
+        0.0, "probability of leaving out each token of a context during teacher forcing", low=0, high=0.95
     )
     answer_dropout: float = option(
-        0.0, "probability that a token of a partial answer is hidden in teacher forcing", low=0, high=0.95
+        0.0, "probability of hiding each token of a partial answer during teacher forcing", low=0, high=0.95
     )
 
     # Algorithm 2, lines 4 to 12
     algorithm: str = option(
-        "backpropagation", "how the generator learns in line 9. backpropagation: through the frozen discriminator, "
-        "token by token, as in the paper; reinforce: by a policy gradient from rewards for whole answers (Li et al. "
-        "2017); dialogue_rewards: by a policy gradient from rewards for simulated conversations, without the "
-        "discriminator (Li et al. 2016), which needs --backward",
+        "backpropagation", "how the generator learns in line 9. backpropagation: through the frozen "
+                           "discriminator, token by token, as in the paper; reinforce: by a policy gradient from "
+                           "rewards for whole answers (Li et al. 2017); dialogue_rewards: by a policy gradient "
+                           "from rewards for simulated conversations, without the discriminator (Li et al. 2016; "
+                           "needs --backward)",
         choices=("backpropagation", "reinforce", "dialogue_rewards"),
     )  # fmt: skip
     adversarial_epochs: int = option(
@@ -185,21 +188,21 @@ class Config(Settings):
     )
     machine_pairs: int = option(
         7900,
-        "N_m: number of machine-generated pairs in each adversarial iteration (line 5), and with --algorithm "
-        "dialogue_rewards of simulated conversations in each epoch of line 9",
+        "N_m: number of machine-generated pairs in each adversarial iteration (line 5); with --algorithm "
+        "dialogue_rewards, also the number of simulated conversations in each epoch of line 9",
         low=1,
     )
     self_conversation_turns: int = option(
         2,
-        "number of answers that the generator gives in turn after each human context (line 5). With 2, as in the "
-        "paper, the contexts of the pairs are generated, too. With 1, as in Li et al. 2017, the contexts are human. "
+        "number of consecutive answers generated after each human context (line 5). With 2, as in the paper, the "
+        "contexts of the pairs are also generated. With 1, as in Li et al. 2017, the contexts are human. "
         "--algorithm reinforce always uses 1",
         low=1,
     )
     machine_contexts: str = option(
-        "answer", "the contexts of the pairs in line 5, if they are generated. answer: only the last answer, as in "
-        "the author's program; utterances: the last N_u utterances, as the paper defines a context; the first of "
-        "them may be human",
+        "answer", "what a generated context contains (line 5). answer: only the last answer, as in the author's "
+                  "program; utterances: the last N_u utterances, as the paper defines a context, of which the "
+                  "first may be human",
         choices=("answer", "utterances"),
     )  # fmt: skip
     machine_temperature: float | None = option(
@@ -211,13 +214,13 @@ class Config(Settings):
     )
     machine_top_p: float = option(
         1.0,
-        "probability of the nucleus from which the answers of line 5 are sampled; 1 takes all tokens",
+        "top-p (nucleus) probability for sampling answers in line 5; 1 samples from all tokens",
         low=0.01,
         high=1,
     )
     replay: float = option(
         0.0,
-        "share of the machine-generated pairs of line 6 that come from earlier iterations, if there are any",
+        "fraction of the machine-generated pairs in line 6 that come from earlier iterations, if any",
         low=0,
         high=0.9,
     )
@@ -229,8 +232,8 @@ class Config(Settings):
     )
     instance_noise: float = option(
         0.0,
-        "scale of Gaussian noise on the discriminator's encodings e_cd and e_ad in line 6, in standard deviations of "
-        "each encoding",
+        "scale of the Gaussian noise added to the discriminator's encodings e_cd and e_ad in line 6, relative to "
+        "the standard deviation of each encoding",
         low=0,
     )
     spectral_normalisation: str = option(
@@ -240,15 +243,16 @@ class Config(Settings):
     )  # fmt: skip
     generator_epochs: int = option(1, "N_G: epochs of the generator in each adversarial iteration (line 9)", low=0)
     generator_loss: str = option(
-        "squared", "the loss of line 9, where l is the discriminator's output. squared: (1 - l)^2, as in the paper; "
-        "log: -log l, computed from the logit, so that its gradient does not vanish if l is near 0",
+        "squared", "the loss of line 9, where l is the discriminator's output. squared: (1 - l)^2, as in the "
+                   "paper; log: -log l, computed from the logit, so that the gradient does not vanish when l is "
+                   "near 0",
         choices=("squared", "log"),
     )  # fmt: skip
     generator_tokens: str = option(
-        "probabilities", "what the discriminator reads in line 9. probabilities: the generator's p, as in the paper; "
-        "straight_through: the most probable token, with the gradient of p; gumbel: a token drawn from p, with the "
-        "gradient of the Gumbel-softmax. The last two are meant for a discriminator with a hidden layer, because "
-        "such a discriminator has learned from single tokens",
+        "probabilities", "what the discriminator reads in line 9. probabilities: the generator's p, as in the "
+                         "paper; straight_through: the most probable token, with the gradient of p; gumbel: a "
+                         "token drawn from p, with the gradient of the Gumbel-softmax. Use the last two with a "
+                         "discriminator that has a hidden layer, because it has learned from single tokens",
         choices=("probabilities", "straight_through", "gumbel"),
     )  # fmt: skip
     gumbel_temperature: float = option(
@@ -256,31 +260,32 @@ class Config(Settings):
     )
     simulated_turns: int = option(
         5,
-        "with --algorithm dialogue_rewards: largest number of answers in a simulated conversation (Li et al. 2016)",
+        "with --algorithm dialogue_rewards: maximum number of answers in a simulated conversation (Li et al. 2016)",
         low=FIRST_TURNS,
         high=100,
     )
     curriculum_epochs: int = option(
         1,
-        f"with --algorithm dialogue_rewards: simulated conversations begin with {FIRST_TURNS} answers, and have one "
-        "more after each so many epochs of line 9",
+        f"with --algorithm dialogue_rewards: simulated conversations begin with {FIRST_TURNS} answers and become "
+        "one answer longer every time this many epochs of line 9 have passed",
         low=1,
     )
     ease_of_answering_weight: float = option(
         0.25,
-        "lambda_1 of Li et al. 2016: weight of a low probability of dull responses to an answer (--algorithm "
-        "dialogue_rewards)",
+        "lambda_1 of Li et al. 2016: weight of the reward for answers that make dull responses improbable "
+        "(--algorithm dialogue_rewards)",
         low=0,
     )
     information_flow_weight: float = option(
         0.25,
-        "lambda_2 of Li et al. 2016: weight of a low similarity of two turns of the same agent (--algorithm "
-        "dialogue_rewards)",
+        "lambda_2 of Li et al. 2016: weight of the reward for low similarity between two turns of the same agent "
+        "(--algorithm dialogue_rewards)",
         low=0,
     )
     semantic_coherence_weight: float = option(
         0.5,
-        "lambda_3 of Li et al. 2016: weight of log p(y|x) and log p(x|y) per token (--algorithm dialogue_rewards)",
+        "lambda_3 of Li et al. 2016: weight of the reward from log p(y|x) and log p(x|y) per token (--algorithm "
+        "dialogue_rewards)",
         low=0,
     )
     interleaved_epochs: int = option(
@@ -290,27 +295,26 @@ class Config(Settings):
         0, "epochs of teacher forcing after the last adversarial iteration; 1 in the author's program", low=0
     )
     discriminator_learning_rate: float = option(
-        1e-4, "alpha_d: Adam's learning rate for the discriminator (line 6)", low=1e-9, high=1
+        1e-4, "alpha_d: Adam learning rate for the discriminator (line 6)", low=1e-9, high=1
     )
     generator_learning_rate: float = option(
-        5e-5, "alpha_g: Adam's learning rate for the generator (line 9)", low=1e-9, high=1
+        5e-5, "alpha_g: Adam learning rate for the generator (line 9)", low=1e-9, high=1
     )
     interleaved_learning_rate: float = option(
-        5e-5, "Adam's learning rate in the teacher forcing of adversarial iterations (line 11)", low=1e-9, high=1
+        5e-5, "Adam learning rate for teacher forcing in adversarial iterations (line 11)", low=1e-9, high=1
     )
-    adversarial_batch_size: int = option(
-        12, "answers in a batch of the adversarial iterations (lines 6, 9 and 11)", low=1
-    )
+    adversarial_batch_size: int = option(12, "answers per batch in adversarial iterations (lines 6, 9 and 11)", low=1)
 
     # The run
     precision: str = option(
-        "float32", "number format of the generator's two large matrix products in training; weights are always float32",
+        "float32", "number format of the generator's two large matrix products during training; weights are "
+                   "always float32",
         choices=("float32", "bfloat16"),
     )  # fmt: skip
     seed: int = option(
-        0, "seed of all random numbers; on the same machine the same seed repeats a run exactly", low=0, high=2**31 - 1
+        0, "seed of all random numbers; the same seed on the same machine repeats a run exactly", low=0, high=2**31 - 1
     )
-    checkpoint_minutes: float = option(5.0, "minutes between two checkpoints within an epoch", low=0)
+    checkpoint_minutes: float = option(5.0, "minutes between checkpoints within an epoch", low=0)
 
     presets: ClassVar = PRESETS
     totals: ClassVar = ("teacher_forcing_epochs", "adversarial_epochs")
@@ -327,7 +331,7 @@ class Config(Settings):
 
     @property
     def context_length(self) -> int:
-        """The maximum number of tokens in a context: s_s, or s_s for each of the N_u utterances (hierarchical)."""
+        """The maximum number of tokens in a context: s_s, or N_u s_s for a hierarchical encoder."""
         return self.sentence_length * (self.context_utterances if self.hierarchical else 1)
 
     @property
@@ -337,7 +341,7 @@ class Config(Settings):
 
     @property
     def context_columns(self) -> int:
-        """The number of columns in an array of contexts; speaker embeddings need one more, for the speaker's token."""
+        """The number of columns in an array of contexts. Speaker embeddings add one column for the speaker's token."""
         return self.context_length + self.names_speakers
 
     @property
@@ -351,24 +355,26 @@ class Config(Settings):
         return self.ease_of_answering_weight, self.information_flow_weight, self.semantic_coherence_weight
 
     def check_backward(self, backward: object) -> None:
-        """Check that the run of p(x|y) is given (not None) if the algorithm needs it, and only then.
+        """Check that a run of p(x|y) is given (not None) if and only if the algorithm needs one.
 
         Raises:
-            UserError: It is missing, or has no effect.
+            UserError: The run is missing, or would have no effect.
         """
         if self.simulates_conversations and backward is None:
             raise UserError(
-                "--algorithm dialogue_rewards: the rewards need p(x|y); give --backward RUN, a run with "
-                "--predict context"
+                "--algorithm dialogue_rewards: the rewards need p(x|y); give --backward RUN, where RUN was "
+                "trained with --predict context"
             )
         if not self.simulates_conversations and backward is not None:
-            raise UserError(f"--backward: --algorithm {self.algorithm} does not use p(x|y); leave it out")
+            raise UserError(f"--backward: --algorithm {self.algorithm} does not use p(x|y); leave out --backward")
 
     def check_combinations(self) -> None:
         if self.hierarchical and self.padding == "original":
-            raise UserError("--encoder hierarchical: the author's program has no such encoder; use --padding masked")
+            raise UserError(
+                "--encoder hierarchical: the author's program has no hierarchical encoder; use --padding masked"
+            )
         if self.names_speakers and (self.padding == "original" or self.predict != "answer"):
-            raise UserError("--persona-size: use --padding masked and --predict answer")
+            raise UserError("--persona-size works only with --padding masked and --predict answer")
         if self.hierarchical and self.context_utterances > MOST_UTTERANCES:
             raise UserError(
                 f"--context-utterances: {self.context_utterances} is out of range; with --encoder hierarchical, from 1 "
@@ -376,27 +382,29 @@ class Config(Settings):
             )
         if self.detects_changes and self.predict != "answer":
             raise UserError(
-                f"--context-changes detect limits contexts before an answer, but --predict {self.predict} has none; "
+                f"--context-changes detect limits the contexts of answers, but --predict {self.predict} has none; "
                 "use --predict answer"
             )
         if self.generator == "canonical" and self.padding == "original":
-            raise UserError("--generator canonical: the author's program has no such model; use --padding masked")
+            raise UserError(
+                "--generator canonical: the author's program has no canonical generator; use --padding masked"
+            )
         reinforce = self.algorithm == "reinforce"
         if self.machine_top_p < 1 and self.machine_temperature is None and not reinforce:
-            raise UserError("--machine-top-p: greedy answers have no nucleus; give --machine-temperature, too")
+            raise UserError("--machine-top-p: greedy answers have no nucleus; also give --machine-temperature")
         learns_from_rewards = reinforce or self.simulates_conversations
         if learns_from_rewards and (self.generator_loss, self.generator_tokens) != ("squared", "probabilities"):
             raise UserError(
-                f"--generator-loss, --generator-tokens: --algorithm {self.algorithm} learns from rewards; leave them "
-                "out"
+                f"--generator-loss, --generator-tokens: --algorithm {self.algorithm} learns from rewards; leave "
+                "out these two options"
             )
         if self.simulates_conversations and self.predict != "answer":
             raise UserError(
-                f"--algorithm dialogue_rewards simulates conversations, but --predict {self.predict} gives no answers; "
-                "use --predict answer"
+                f"--algorithm dialogue_rewards simulates conversations, but --predict {self.predict} generates no "
+                "answers; use --predict answer"
             )
         if self.simulates_conversations and not any(self.reward_weights):
             raise UserError(
-                "--ease-of-answering-weight, --information-flow-weight, --semantic-coherence-weight: all are 0; at "
-                "least one of them above 0 is expected"
+                "--ease-of-answering-weight, --information-flow-weight, --semantic-coherence-weight: all three "
+                "are 0; at least one must be above 0"
             )

@@ -293,7 +293,7 @@ def test_a_served_survey_takes_votes_until_ctrl_c(tmp_path):
         (["--batch-size", "many"], "argument --batch-size: 'many' is not a whole number"),
         (
             ["--generator", "canonical", "--padding", "original"],
-            "--generator canonical: the author's program has no such model",
+            "--generator canonical: the author's program has no canonical generator",
         ),
         (["--nonsense", "1"], "unrecognized arguments: --nonsense 1"),
         (["--data", "none.txt"], "none.txt: no such file or folder"),
@@ -306,7 +306,7 @@ def test_a_served_survey_takes_votes_until_ctrl_c(tmp_path):
         (["--resume", "none", "--seed", "1", "--data", "x"], "leave out --seed, --data"),
         (["--start-from", "none"], "none: there is no run here"),
         (["--algorithm", "dialogue_rewards"], "the rewards need p(x|y); give --backward RUN"),
-        (["--backward", "none"], "--backward: --algorithm backpropagation does not use p(x|y); leave it out"),
+        (["--backward", "none"], "--backward: --algorithm backpropagation does not use p(x|y); leave out --backward"),
         (["--resume", "none", "--backward", "b"], "leave out --backward"),
         (
             ["--start-from", "none", "--hidden-size", "9"],

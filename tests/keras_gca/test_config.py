@@ -48,7 +48,7 @@ def test_presets_survive_json(name):
         ({"nonsense": 1}, "'nonsense' is not a setting"),
         ({"machine_contexts": "all"}, "--machine-contexts: 'all' is not one of answer, utterances"),
         ({"machine_temperature": 0}, "--machine-temperature: 0 is out of range; from 0.01 to 100 is expected"),
-        ({"machine_top_p": 0.9}, "--machine-top-p: greedy answers have no nucleus; give --machine-temperature"),
+        ({"machine_top_p": 0.9}, "--machine-top-p: greedy answers have no nucleus; also give --machine-temperature"),
         ({"machine_top_p": 2}, "--machine-top-p: 2 is out of range; from 0.01 to 1 is expected"),
         ({"label_smoothing": 0.5}, "--label-smoothing: 0.5 is out of range; from 0 to 0.49 is expected"),
         ({"instance_noise": -1}, "--instance-noise: -1 is out of range; at least 0 is expected"),
@@ -75,9 +75,9 @@ def test_presets_survive_json(name):
                     ("ease_of_answering_weight", "information_flow_weight", "semantic_coherence_weight"), 0
                 ),
             },
-            "--semantic-coherence-weight: all are 0; at least one of them above 0 is expected",
+            "--semantic-coherence-weight: all three are 0; at least one must be above 0",
         ),
-        ({"generator_loss": "log", "algorithm": "reinforce"}, "--algorithm reinforce learns from rewards; leave them"),
+        ({"generator_loss": "log", "algorithm": "reinforce"}, "--algorithm reinforce learns from rewards; leave out these two options"),
     ],
 )
 def test_impossible_values(changes, message):

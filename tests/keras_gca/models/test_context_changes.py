@@ -123,5 +123,5 @@ def test_other_weights_are_no_detector(weights):
 
 
 def test_a_detector_needs_answers_to_predict():
-    with pytest.raises(UserError, match="--context-changes detect limits contexts before an answer, but --predict"):
+    with pytest.raises(UserError, match="--context-changes detect limits the contexts of answers, but --predict"):
         Config(context_changes="detect", predict="unconditional")

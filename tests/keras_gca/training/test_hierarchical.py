@@ -55,7 +55,7 @@ def test_the_dropout_of_tokens_keeps_the_ends_of_utterances():
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"padding": "original"}, "--encoder hierarchical: the author's program has no such encoder"),
+        ({"padding": "original"}, "--encoder hierarchical: the author's program has no hierarchical encoder"),
         ({"context_utterances": 101}, "--context-utterances: 101 is out of range; with --encoder hierarchical, from 1"),
     ],
 )
