@@ -1,10 +1,10 @@
-"""Counts the operations of Figure 2's networks, so that long commands can estimate their time before they start.
+"""Counts the operations of Figure 2's networks, so that long commands can estimate how long they will take.
 
-An operation is a multiplication or an addition in a matrix product. Training and decoding are slower than a single
-large matrix product. Each count is therefore divided by their measured speed, as a fraction of the speed of such a
-product (`DENSE`, `LSTM`). It is then the number of operations that the large product performs in the same time.
+An operation is a multiplication or an addition in a matrix product. Training and decoding run at a fraction of the
+speed of one large matrix product (`DENSE`, `LSTM`). Each count is divided by this measured fraction, which gives the
+number of operations that the large product would perform in the same time.
 
-s_e, s_se, s_sed and s_v are explained in `sizes.py`, and y_h is the output of the generator's hidden layer.
+`sizes.py` explains s_e, s_se, s_sed, and s_v. y_h is the output of the generator's hidden layer.
 """
 
 from collections.abc import Mapping
@@ -29,12 +29,12 @@ COPIES = 9
 
 
 class Lengths(NamedTuple):
-    """The number of pairs in a set, and the mean lengths of their contexts and answers.
+    """The number of pairs in a set, with the mean lengths of their contexts and answers.
 
     Attributes:
         pairs: The number of pairs.
         context: The mean number of tokens in a context.
-        answer: The mean number of tokens in an answer, EOS included.
+        answer: The mean number of tokens in an answer, including EOS.
     """
 
     pairs: float
@@ -43,20 +43,20 @@ class Lengths(NamedTuple):
 
     @classmethod
     def of(cls, pairs: Pairs) -> "Lengths":
-        """Return the number and the mean lengths of pairs.
+        """Return the number of pairs and their mean lengths.
 
         Args:
-            pairs: The pairs, at least one.
+            pairs: The pairs, of which there must be at least one.
         """
         return cls(len(pairs), float(np.mean(np.sum(pairs.contexts != PAD, axis=1))), pairs.tokens / len(pairs))
 
     def some(self, pairs: float) -> "Lengths":
-        """Return the same mean lengths for another number of pairs."""
+        """Return the same mean lengths with another number of pairs."""
         return self._replace(pairs=pairs)
 
 
 class Costs:
-    """Computes the costs of the networks that a config describes.
+    """The costs of the networks that a config describes.
 
     Args:
         config: The settings.
@@ -67,7 +67,7 @@ class Costs:
         self._config, self._sizes = config, sizes_of(config, vocabulary)
 
     def read(self, some: Lengths) -> float:
-        """Return the number of operations that the generator needs to read pairs in one pass (`forward.py`)."""
+        """Return the number of operations for the generator to read pairs in one pass (`forward.py`)."""
         tokens = some.pairs * some.answer
         states = some.pairs * (some.context + some.answer + self._of_utterances)
         # The context's term in y_h is computed once for each pair (Eq. 2 and 3); a canonical model does not have it.
@@ -75,45 +75,45 @@ class Costs:
         return (tokens * self._of_token + of_contexts) / DENSE + states * self._lstm(self._sizes.sentence_embedding)
 
     def encode(self, some: Lengths) -> float:
-        """Return the operations by which the generator encodes the contexts of pairs (Eq. 2)."""
+        """Return the number of operations for the generator to encode the contexts of pairs (Eq. 2)."""
         states = some.pairs * (some.context + self._of_utterances)
         return states * self._lstm(self._sizes.sentence_embedding)
 
     def learn(self, some: Lengths) -> float:
-        """Return the number of operations that the generator needs to learn from pairs."""
+        """Return the number of operations for the generator to learn from pairs."""
         return GRADIENT * self.read(some)
 
     def judge(self, some: Lengths) -> float:
-        """Return the number of operations that the discriminator needs to judge each token of pairs (Eq. 7 and 8)."""
+        """Return the number of operations for the discriminator to judge each token of pairs (Eq. 7 and 8)."""
         sizes, tokens = self._sizes, some.pairs * some.answer
         hidden = 2 * 2 * sizes.discriminator_sentence_embedding * (sizes.discriminator_hidden or 0)
         states = some.pairs * (some.context + some.answer + self._of_utterances)
         return states * self._lstm(sizes.discriminator_sentence_embedding) + tokens * hidden / DENSE
 
     def decode(self, some: Lengths, width: int = 1) -> float:
-        """Return the number of operations needed to generate answers as long as those of some pairs.
+        """Return the number of operations for generating answers of a given mean length.
 
         Args:
-            some: The number of answers to generate, and the mean lengths of contexts and answers.
-            width: The beam width; 1 without a beam.
+            some: The number of answers to generate, with the mean lengths of their contexts and of the answers.
+            width: The width of the beam, or 1 without a beam.
         """
         return self.read(some._replace(pairs=some.pairs * width))
 
     def estimate(
         self, operations: Mapping[str, float], pairs: int, at_once: int, copies: int = COPIES, rate: float | None = None
     ) -> Estimate:
-        """Estimate the time and the memory that a command needs.
+        """Estimate the time and memory that a command needs.
 
         Args:
-            operations: The number of operations for each part of the command, as the other methods count them.
+            operations: The number of operations of each part of the command, as counted by the other methods.
             pairs: The number of pairs in memory.
-            at_once: The maximum number of answers that are processed at a time.
-            copies: The number of values that are held for each weight; 1 without training.
-            rate: The speed of the multiplication of y_h by its matrix, in operations per second. If None, it is
-                measured.
+            at_once: The maximum number of answers processed at a time.
+            copies: The number of values stored for each weight, which is 1 without training.
+            rate: The speed of the product of y_h and the matrix it is multiplied by, in operations per second, or None
+                to measure it.
 
         Returns:
-            The estimate, as `estimate_of` returns it.
+            The estimate, as returned by `estimate_of`.
         """
         sizes = self._sizes
         weights = sum(sizes.numbers(self._config.generator == "canonical"))
@@ -127,7 +127,7 @@ class Costs:
 
     @property
     def _of_utterances(self) -> int:
-        """The number of states that a hierarchical encoder has for utterances; they count like its states for words."""
+        """The number of a hierarchical encoder's states for utterances, which cost as much as its states for words."""
         return self._sizes.utterances or 0
 
     @property
@@ -139,5 +139,5 @@ class Costs:
         return 2 * self._sizes.hidden_units * (self._sizes.sentence_embedding + self._sizes.vocabulary)
 
     def _lstm(self, units: int) -> float:
-        """The number of operations for one state: four gates multiply the word vector and the previous state."""
+        """Return the number of operations per state: four gates multiply the word vector and the previous state."""
         return 2 * 4 * units * (self._sizes.word_embedding + units) / LSTM

@@ -1,10 +1,10 @@
 """Algorithm 1, batched: greedy decoding, sampling, and beam search.
 
-`Decoder` takes and returns NumPy arrays. The loops over tokens are in `token_by_token.py` and `beam_search.py`, and the
-steps that they share in `decoding_steps.py`. Each loop is one compiled function.
+`Decoder` takes and returns NumPy arrays. The loops over tokens are in `token_by_token.py` and `beam_search.py`; the
+steps that these loops share are in `decoding_steps.py`. Each loop is one compiled function.
 
-Shapes: B contexts of at most s tokens; s_v tokens in the vocabulary. Answers are framed as in `data/pairs.py`:
-`BOS ... EOS`, (B, s_s + 1), padded on the right.
+Shapes: B contexts of at most s tokens; s_v tokens in the vocabulary. Answers have the shape (B, s_s + 1), and are
+framed as in `data/pairs.py`: `BOS ... EOS`, padded on the right.
 """
 
 from collections.abc import Sequence
@@ -30,9 +30,11 @@ class Decoded(NamedTuple):
     """Generated answers.
 
     Attributes:
-        answers: (B, s_s + 1) int32, `BOS ... EOS` padded on the right; without EOS if s_s tokens were not enough.
-        log_probabilities: (B,) float32, log p(y|x): Algorithm 1, line 11, EOS included.
-        token_probabilities: (B, s_s) float32, p(y_t | x, y) of each token after BOS; 0 after the end.
+        answers: `BOS ... EOS` padded on the right, shape (B, s_s + 1) and dtype int32. EOS is missing if an answer did
+            not end within s_s tokens.
+        log_probabilities: log p(y|x), including EOS (Algorithm 1, line 11), shape (B,) and dtype float32.
+        token_probabilities: p(y_t | x, y) of each token after BOS, and 0 after the end, shape (B, s_s) and dtype
+            float32.
     """
 
     answers: np.ndarray
@@ -41,18 +43,19 @@ class Decoded(NamedTuple):
 
     @property
     def probabilities(self) -> np.ndarray:
-        """(B,) float64, p(y|x)."""
+        """p(y|x), shape (B,) and dtype float64."""
         return np.exp(self.log_probabilities.astype(np.float64))
 
 
 class Decoder:
-    """Decodes with the generator of a GenerativeConversationalAgent.
+    """A decoder for the generator of a GenerativeConversationalAgent.
 
-    Every method takes `contexts`, (B, s) int32 padded on the left, and `allow_unknown`: whether the unknown word may be
-    chosen. Algorithm 1 chooses among all tokens; in a chat it is better to exclude the unknown word.
+    Every method takes `contexts`, of shape (B, s) and dtype int32 and padded on the left, and `allow_unknown`, which
+    says whether the unknown word may be chosen. Algorithm 1 chooses among all tokens; in a chat it is better to exclude
+    the unknown word.
 
     Args:
-        gca: the networks; the decoder follows later changes of their weights.
+        gca: The networks. The decoder follows later changes of their weights.
     """
 
     def __init__(self, gca: GenerativeConversationalAgent):
@@ -66,11 +69,11 @@ class Decoder:
         self.compiled_search_beam = Compiled(beam.search_beam, replicated=("forbidden",))
 
     def greedy(self, contexts: np.ndarray, allow_unknown: bool = True) -> Decoded:
-        """Algorithm 1: choose the most probable token at every step.
+        """Choose the most probable token at every step (Algorithm 1).
 
         Args:
-            contexts: (B, s) int32, padded on the left.
-            allow_unknown: whether the unknown word may be chosen.
+            contexts: The contexts, shape (B, s) and dtype int32, padded on the left.
+            allow_unknown: Whether the unknown word may be chosen.
 
         Returns:
             One answer for each context.
@@ -92,20 +95,21 @@ class Decoder:
         tokens whose total probability reaches top_p.
 
         Args:
-            contexts: (B, s) int32, padded on the left.
-            seed: one seed for the batch, or one for each context. The same seed gives the same answers. A context with
-                a seed of its own gets the answer that it would get in any other batch.
-            temperature: divides the logits; above 0.
-            top_k: the number of tokens to choose among, or None for all tokens.
-            top_p: the probability of the nucleus, or 1 for all tokens.
-            allow_unknown: whether the unknown word may be chosen.
+            contexts: The contexts, shape (B, s) and dtype int32, padded on the left.
+            seed: One seed for the batch, or one for each context. The same seed gives the same answers. The answer to a
+                context with its own seed does not depend on the rest of the batch.
+            temperature: The temperature by which the logits are divided, above 0.
+            top_k: The number of tokens to choose from, or None for all tokens.
+            top_p: The probability of the nucleus, or 1 for all tokens.
+            allow_unknown: Whether the unknown word may be chosen.
 
         Returns:
-            One answer for each context. The probabilities are those of the model itself: temperature 1, no filter.
+            One answer for each context. The probabilities are those of the model itself, at temperature 1 and without
+            filters.
 
         Raises:
             ValueError: top_k is below 1.
-            UserError: the temperature or top_p is out of range.
+            UserError: The temperature or top_p is out of range.
         """
         check_sampling(temperature, top_p)
         if top_k is not None and top_k < 1:
@@ -135,28 +139,28 @@ class Decoder:
         anti_language_model: float = 0.0,
         allow_repeats: bool = True,
     ) -> Decoded:
-        """Search for the answer of highest log p(y|x) / tokens^length_penalty.
+        """Search for the answer with the highest log p(y|x) / tokens^length_penalty.
 
-        With `anti_language_model`, the answers of the beam are ranked again, by (log p(y|x) - lambda log p(y)) /
+        With `anti_language_model`, the answers in the beam are reranked by (log p(y|x) - lambda log p(y)) /
         tokens^length_penalty (Li et al. 2016, "A Diversity-Promoting Objective Function for Neural Conversation
-        Models"), so that an answer ranks lower if it would fit any context. p(y) is the probability that the generator
-        gives to the answer for a context without tokens.
+        Models"), which lowers the rank of answers that would fit any context. p(y) is the probability of the answer
+        under the generator for a context without tokens.
 
         Args:
-            contexts: (B, s) int32, padded on the left.
-            width: the number of partial answers that are kept at every step. A width of 1 gives greedy decoding.
-            length_penalty: the exponent. 0 ranks by log p(y|x), and 1 by the mean of log p over the tokens.
-            allow_unknown: whether the unknown word may be chosen.
-            unwanted: (B, s_s + 1) int32, for each context an answer that must not be returned. If it is the best answer
-                of the beam, the next best one is returned.
-            anti_language_model: the weight lambda.
-            allow_repeats: whether a token may follow itself, and a pair of neighbouring tokens may occur twice.
+            contexts: The contexts, shape (B, s) and dtype int32, padded on the left.
+            width: The number of partial answers kept at every step. A width of 1 gives greedy decoding.
+            length_penalty: The exponent. 0 ranks by log p(y|x), and 1 by the mean of log p over the tokens.
+            allow_unknown: Whether the unknown word may be chosen.
+            unwanted: An answer for each context that must not be returned, shape (B, s_s + 1) and dtype int32. If it is
+                the best answer in the beam, the second-best answer is returned.
+            anti_language_model: The weight lambda.
+            allow_repeats: Whether a token may follow itself, and a pair of neighbouring tokens may occur twice.
 
         Returns:
             One answer for each context.
 
         Raises:
-            ValueError: the width is below 1.
+            ValueError: The width is below 1.
         """
         lists = self.n_best(contexts, width, length_penalty, allow_unknown, allow_repeats)
         ranks = np.broadcast_to(-np.arange(lists.answers.shape[1], dtype=np.float64), lists.answers.shape[:2])
@@ -170,7 +174,7 @@ class Decoder:
         return Decoded(*(array[np.arange(len(best)), best] for array in lists))
 
     def _log_probabilities_alone(self, answers: np.ndarray) -> np.ndarray:
-        """Compute log p(y) of answers to contexts without tokens: (B, K, s_s + 1) int32 -> (B, K) float32."""
+        """Compute log p(y) of answers to contexts without tokens; shapes (B, K, s_s + 1) -> (B, K)."""
         rows = answers.reshape(-1, answers.shape[-1])
         contexts = np.full((len(rows), self._sizes.sentence_length), PAD, np.int32)
         pairs = Pairs(contexts, rows, np.zeros(len(rows), np.int32))
@@ -184,12 +188,12 @@ class Decoder:
         allow_unknown: bool = True,
         allow_repeats: bool = True,
     ) -> Decoded:
-        """Return all answers that the beam search keeps, the best one first.
+        """Return all answers that the beam search keeps, in order of decreasing score.
 
-        The arguments and the errors are those of `beam`.
+        The arguments and errors are those of `beam`.
 
         Returns:
-            Arrays of shape (B, width, ...). If width exceeds s_v, it is reduced to s_v.
+            The fields of `Decoded` as arrays of shape (B, width, ...). If width exceeds s_v, it is reduced to s_v.
         """
         if width < 1:
             raise ValueError(f"the width of the beam is {width}; at least 1 is expected")

@@ -1,6 +1,6 @@
-"""How replies are generated: `Decoding`, the settings of greedy decoding, sampling and beam search.
+"""How replies are generated: `Decoding` holds the settings for greedy decoding, sampling, and beam search.
 
-x is a context and y an answer. s_s is the maximum number of tokens in a context and in a partial answer. B is the
+x is a context, and y is an answer. s_s is the maximum number of tokens in a context and in a partial answer. B is the
 number of contexts in a batch.
 """
 
@@ -23,17 +23,17 @@ class Decoding:
     Args:
         temperature: The sampling temperature, from 0.01 to 100, or None for no sampling.
         top_k: The number of most probable tokens to sample from, or None for all tokens.
-        top_p: The probability of the nucleus, above 0 and at most 1. Sampling is restricted to the smallest set of
-            likeliest tokens whose total probability reaches this value.
+        top_p: The probability of the nucleus, above 0 and at most 1. Sampling is restricted to the nucleus, the
+            smallest set of likeliest tokens whose total probability reaches this value.
         beam: The width of a beam search, whose answers are ranked by log p(y|x) / tokens^length_penalty.
         length_penalty: The exponent in this formula. 0 favours short answers, and 1 favours long answers.
         anti_language_model: The weight lambda of the anti-language model in a beam search, which lowers the rank of
             answers that would fit any context; see `Decoder.beam`.
-        repeats: Whether a beam search may give the same word twice in succession, or the same two neighbouring words
+        repeats: Whether a beam search may produce the same word twice in a row, or the same pair of neighbouring words
             twice.
 
     Raises:
-        UserError: Two of the arguments exclude each other, or one is out of range.
+        UserError: Two arguments exclude each other, or an argument is out of range.
 
     Examples:
         >>> from keras_gca import Decoding
@@ -59,7 +59,7 @@ class Decoding:
             raise UserError("top-k and top-p restrict sampling, which needs a temperature")
         if self.beam is None and (self.length_penalty, self.anti_language_model, self.repeats) != (1.0, 0.0, True):
             raise UserError(
-                "length penalty, anti-language model and repeats belong to a beam search; --beam is missing"
+                "length penalty, anti-language model, and repeats belong to a beam search; give --beam as well"
             )
         check_sampling(self.temperature, self.top_p)
         for name, value in (("top-k", self.top_k), ("beam", self.beam)):
@@ -78,13 +78,14 @@ class Decoding:
 
         Args:
             decoder: The decoder of a generator.
-            contexts: (B, s_s) int32, B contexts of at most s_s tokens, padded on the left.
-            seed: The random seed for sampling: one for all contexts, or one for each of them.
+            contexts: B contexts of at most s_s tokens, shape (B, s_s) and dtype int32, padded on the left.
+            seed: The random seed for sampling: one for all contexts, or one for each context.
             allow_unknown: Whether an answer may contain the unknown word.
-            unwanted: (B, s_s + 1) int32, answers that a beam search must not return; see `Decoder.beam`.
+            unwanted: Answers that a beam search must not return, shape (B, s_s + 1) and dtype int32; see
+                `Decoder.beam`.
 
         Returns:
-            The answers with their probabilities, one answer for each context.
+            One answer for each context, with its probabilities.
         """
         if self.temperature is not None:
             return decoder.sample(contexts, seed, self.temperature, self.top_k, self.top_p, allow_unknown=allow_unknown)

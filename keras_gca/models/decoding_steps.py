@@ -1,10 +1,11 @@
-"""The steps that greedy decoding, sampling and beam search share: starting, reading a token, and framing the answers.
+"""The steps shared by greedy decoding, sampling, and beam search: starting, reading a token, and framing the answers.
 
 The context is encoded once, and each token costs one LSTM step.
 
-An answer does not contain PAD or BOS, and has at least one word. Therefore PAD and BOS are never chosen, and EOS is not
-chosen as the first token. The softmax still gives these tokens a probability. Algorithm 1 has no such rule, because its
-arg-max does not pick these tokens. With `original` padding no token is excluded, as in the author's program.
+An answer does not contain PAD or BOS, and has at least one word. PAD and BOS are therefore never chosen, and EOS is not
+chosen as the first token, although the softmax still gives these tokens a probability. Algorithm 1 has no such rule,
+because its arg-max does not pick these tokens. With `original` padding, no token is excluded, as in the author's
+program.
 
 Shapes: B contexts; s_v tokens in the vocabulary; s_s as in `sizes.py`; s_se units in the generator's LSTMs.
 """
@@ -22,10 +23,10 @@ from keras_gca.models.rows import moved_right
 
 
 class DecodingSteps:
-    """Runs a GenerativeConversationalAgent's generator token by token; can be called inside a TensorFlow graph.
+    """Steps that run a GenerativeConversationalAgent's generator token by token, eagerly or inside a TensorFlow graph.
 
     Args:
-        gca: The networks; the steps follow later changes of their weights.
+        gca: The networks. The steps follow later changes of their weights.
         xla: Whether to use `relu_sparse_matmul`, which is fast only as an XLA program.
     """
 
@@ -36,7 +37,7 @@ class DecodingSteps:
         self._xla = xla
 
     def forbidden(self, allow_unknown: bool) -> tf.Tensor:
-        """Return a term for the log-probabilities, (s_v,) float32, that excludes tokens from the choice."""
+        """Return a term of shape (s_v,) that excludes tokens when it is added to the log-probabilities."""
         excluded = [] if self.gca.original_padding else [PAD, BOS]
         if not allow_unknown:
             excluded.append(UNK)
@@ -45,8 +46,8 @@ class DecodingSteps:
     def start(self, contexts: tf.Tensor) -> tuple[tf.Tensor, States]:
         """Compute the context's term in the hidden layer, and the memory of the answer's LSTM before the first token.
 
-        The memory's parts h and c are (B, s_se). With `original` padding they are (B, steps, s_se): memory t has read
-        the paddings that precede a partial answer of t + 1 tokens.
+        The parts h and c of the memory have the shape (B, s_se). With `original` padding their shape is (B, steps,
+        s_se): memory t has read the padding tokens that precede a partial answer of t + 1 tokens.
         """
         generator, count = self._generator, tf.shape(contexts)[0]
         lengths, moved = moved_right(generator.words_of(contexts))
@@ -65,13 +66,13 @@ class DecodingSteps:
         return term, States(*(tf.tile(memory[None], [count, 1, 1]) for memory in start))
 
     def read(self, t: tf.Tensor, term: tf.Tensor, tokens: tf.Tensor, memory: States) -> tuple[tf.Tensor, States]:
-        """Read one more token, and return log p of Eq. 3, (B, s_v), and the LSTM's memory after the token."""
+        """Read one more token, and return log p of Eq. 3, shape (B, s_v), and the LSTM's memory after the token."""
         memory = lstm_step(self._generator.encoder_answer, self._generator.embed(tokens), memory)
         h = memory.h[:, t] if self.gca.original_padding else memory.h
         return tf.nn.log_softmax(self._token_logits(self._generator.hidden_layer(term, h))), memory
 
     def _token_logits(self, y_h: tf.Tensor) -> tf.Tensor:
-        """Compute the argument of Eq. 3's softmax: (B, hidden) -> (B, s_v).
+        """Compute the argument of the softmax in Eq. 3; shapes (B, hidden) -> (B, s_v).
 
         For a single row, `relu_sparse_matmul` skips the hidden units that are zero.
         """
@@ -85,13 +86,13 @@ class DecodingSteps:
         )
 
     def forbid_end(self, t: tf.Tensor) -> tf.Tensor:
-        """Return a term for the log-probabilities, (s_v,) float32, that excludes EOS at step 0."""
+        """Return a term of shape (s_v,) that excludes EOS at step 0 when it is added to the log-probabilities."""
         if self.gca.original_padding:
             return tf.zeros(self.sizes.vocabulary)
         return tf.where(t == 0, tf.one_hot(EOS, self.sizes.vocabulary, on_value=FORBIDDEN, off_value=0.0), 0.0)
 
     def frame(self, chosen: tf.Tensor, logs: tf.Tensor, steps: tf.Tensor) -> tuple[tf.Tensor, ...]:
-        """Turn (T, B) tokens and logarithms of `steps` steps into answers, log p(y|x) and token probabilities."""
+        """Turn the tokens and log-probabilities of `steps` steps, shape (T, B), into the fields of `Decoded`."""
         made = tf.range(tf.shape(chosen)[0])[:, None] < steps
         tokens = tf.transpose(tf.where(made, chosen, PAD))
         logs = tf.transpose(tf.where(made, logs, -np.inf))

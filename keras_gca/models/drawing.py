@@ -1,6 +1,6 @@
 """Draws Figures 1 and 2 from the Keras models themselves.
 
-White blocks are shared, yellow blocks belong to the generator, and green blocks belong to the discriminator.
+White blocks are shared, yellow blocks belong to the generator, and green blocks to the discriminator.
 """
 
 import itertools
@@ -23,9 +23,9 @@ def draw_figures(folder: Path, config: Config) -> list[Path]:
     """Draw Figures 1 and 2 at the sizes of a config.
 
     Args:
-        folder: the folder to which `figure1.png`, `figure1.svg`, `figure2.png` and `figure2.svg` are written. It is
+        folder: The folder in which `figure1.png`, `figure1.svg`, `figure2.png`, and `figure2.svg` are written. It is
             created if it does not exist.
-        config: the settings of a run.
+        config: The settings of a run.
 
     Returns:
         The paths of the four files.
@@ -44,14 +44,14 @@ def draw_figures(folder: Path, config: Config) -> list[Path]:
 
 
 def colour(layer: str) -> str:
-    """Return the colour of a layer in Figure 2, given its name, as `#rrggbb`."""
+    """Return the colour in which Figure 2 shows the named layer, as `#rrggbb`."""
     if layer.endswith("_bot") or layer == "bot":
         return YELLOW
     return GREEN if "discriminator" in layer else WHITE
 
 
 def edges(model: keras.Model) -> list[tuple[str, str]]:
-    """Return the edges of a functional model as pairs of layer names, (from, to), leaving out the flow of masks."""
+    """Return the edges of a functional model as pairs of layer names, (from, to), without the flow of masks."""
     arrows = []
     layers = {layer.name for layer in model.layers}  # the operations that make masks are not layers
     for operation in model.get_config()["layers"]:
@@ -65,9 +65,9 @@ def draw(model: keras.Model, path: Path, title: str = "") -> None:
     """Draw a functional model to a file.
 
     Args:
-        model: the functional model.
-        path: the file to write, whose extension determines the format (.png, .svg, .pdf).
-        title: the title of the drawing.
+        model: The functional model.
+        path: The file to write, whose extension determines the format (.png, .svg, .pdf).
+        title: The title of the drawing.
     """
     paint(model, title).savefig(path, dpi=160, bbox_inches="tight")
 
@@ -76,8 +76,8 @@ def paint(model: keras.Model, title: str = "") -> Figure:
     """Draw a functional model, with its inputs at the top.
 
     Args:
-        model: the functional model.
-        title: the title of the drawing.
+        model: The functional model.
+        title: The title of the drawing.
 
     Returns:
         A Matplotlib figure, which a notebook can show.
@@ -105,7 +105,7 @@ def paint(model: keras.Model, title: str = "") -> Figure:
 
 
 def _sources(value: Any) -> list[str]:
-    """Return the names of the layers whose outputs occur anywhere in a node's serialised arguments."""
+    """Return the names of the layers whose outputs occur in a node's serialised arguments."""
     if isinstance(value, dict):
         if value.get("class_name") == "__keras_tensor__":
             return [value["config"]["keras_history"][0]]
@@ -116,7 +116,7 @@ def _sources(value: Any) -> list[str]:
 
 
 def _places(arrows: list[tuple[str, str]]) -> dict[str, tuple[float, float]]:
-    """Place the layers' boxes in rows by their distance from the inputs, with each box below its sources."""
+    """Place the boxes of the layers in rows by their distance from the inputs, with each box below its sources."""
     layers = {name for arrow in arrows for name in arrow}
     # Utterance encoders make long columns. Arrows that skip rows need space between these columns.
     in_columns = any("encoder_utterance" in name for name in layers)
@@ -153,12 +153,12 @@ def _names_and_parents(arrows: list[tuple[str, str]]) -> tuple[list[str], dict[s
 
 
 def _depth(name: str, parents: dict[str, list[str]]) -> int:
-    """Return the row of a box, which is the length of the longest path of arrows from an input to it."""
+    """Return the row of a box, which is the length of the longest path of arrows from an input to the box."""
     return 1 + max(_depth(parent, parents) for parent in parents[name]) if parents[name] else 0
 
 
 def _with_bends(arrows: list[tuple[str, str]]) -> list[tuple[str, str]]:
-    """Split each arrow that skips rows at a bend, which occupies the space of a box in the row below the source."""
+    """Split each arrow that skips rows at a bend, which takes up the space of a box in the row below the source."""
     _, parents = _names_and_parents(arrows)
     bent = []
     for source, target in arrows:
@@ -169,7 +169,7 @@ def _with_bends(arrows: list[tuple[str, str]]) -> list[tuple[str, str]]:
 
 
 def _describe(layer: keras.layers.Layer) -> str:
-    """Describe a layer by its class and the shape of its output, without the batch axis."""
+    """Describe a layer by its class and output shape, without the batch axis."""
     shape = layer.output[0].shape if isinstance(layer.output, list) else layer.output.shape
     kind = type(layer).__name__
     if isinstance(layer, keras.layers.TimeDistributed):

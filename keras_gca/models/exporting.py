@@ -1,4 +1,4 @@
-"""Writes the networks of an agent for other programs: Keras and TensorFlow load them without this project."""
+"""Writes the networks of an agent for programs that load them with Keras or TensorFlow alone, without this project."""
 
 from pathlib import Path
 
@@ -18,10 +18,10 @@ def export_networks(
     """Write each generator (Figure 1) as `GENERATOR.keras`, and a SavedModel that replies to text.
 
     Args:
-        folder: The folder to fill. It is created if it does not exist.
+        folder: The folder to write to, which is created if it does not exist.
         networks: The networks of the agent.
-        config: The settings that the networks were trained with.
-        vocabulary: The words that the networks know.
+        config: The settings with which the networks were trained.
+        vocabulary: The vocabulary of the networks.
         detector: The detector of context changes that limits the contexts, or None.
 
     Returns:

@@ -11,14 +11,14 @@ STEEPER = 1.2  # Keras 2's hard sigmoid is clip(0.2 z + 0.5, 0, 1), and Keras 3'
 def plain_generator(gca: GenerativeConversationalAgent) -> keras.Model:
     """Make a copy of `gca.generator` that uses only Keras' own layers and activations.
 
-    With `original` padding the gates are Keras 2's hard sigmoids, which Keras 3 does not have. The copy uses Keras 3's
-    hard sigmoids, and the weights of the gates are multiplied by STEEPER, so that the gates have the same values.
+    With `original` padding, the gates are Keras 2's hard sigmoids, which Keras 3 does not have. The copy uses Keras 3's
+    hard sigmoids, and multiplies the weights of the gates by STEEPER so that the gates have the same values.
 
     Args:
         gca: The networks.
 
     Returns:
-        The functional model of Figure 1, (context, answer) -> p.
+        The functional model of Figure 1, which maps (context, answer) to p.
     """
     if not gca.original_padding:
         return gca.generator

@@ -1,12 +1,12 @@
-"""Computes Figure 2 for all prefixes of an answer in one pass; training, decoding and scoring use this file.
+"""Computes Figure 2 for all prefixes of an answer in one pass, for training, decoding, and scoring.
 
-A prefix is a partial answer: the first tokens of an answer. `networks.py` contains Figure 2 as the paper draws it, with
-the same layers. This file must compute the same values.
+A prefix is a partial answer: the first tokens of an answer. `networks.py` contains Figure 2 as the paper draws it. This
+module uses the same layers, and must compute the same values.
 
-A model of `networks.py` reads one partial answer at a time, and an answer of n tokens has n partial answers. With
+The models in `networks.py` read one partial answer at a time, and an answer of n tokens has n partial answers. With
 masked padding, the state of the LSTM after k tokens of the answer *is* the encoding of the partial answer of k tokens.
-All partial answers share the encoding of the context. Therefore one pass over the answer and one pass over the context
-are enough (Eq. 2 and 7).
+All partial answers share the encoding of the context. One pass over the answer and one pass over the context are
+therefore enough (Eq. 2 and 7).
 
 With `original` padding, the LSTM reads s_s - k padding tokens before a partial answer of k tokens. Its memory after j
 padding tokens is the same for every sample, so one pass over s_s padding tokens gives the memories for all j. Starting
@@ -14,12 +14,12 @@ from such a memory, each partial answer needs k steps instead of s_s, and all pa
 A context needs as many steps as it has tokens.
 
 With a hierarchical encoder, the utterances of a context are joined into one sequence of tokens, in which each utterance
-ends with EOS. One pass over this sequence encodes all utterances: the LSTM's memory is set to 0 where an utterance
-begins, and its state at EOS is the encoding of the utterance.
+ends with EOS. One pass over this sequence encodes all utterances: the memory of the LSTM is reset to 0 at the beginning
+of each utterance, and its state at EOS is the encoding of the utterance.
 
 A row is a pair of a partial answer and the token that follows it (`rows.py`). The layers after the LSTMs process only
-rows, and not the padding of a batch. Shapes: B answers, T partial answers in the longest of them, R <= B T rows; at
-most n utterances in a context; the other sizes are those of `sizes.py`.
+rows, not the padding of a batch. Shapes: B answers; T partial answers in the longest of them; R <= B T rows; at most n
+utterances in a context; the other sizes as in `sizes.py`.
 """
 
 from collections.abc import Callable
@@ -37,27 +37,27 @@ Dropout = Callable[[str, tf.Tensor], tf.Tensor]  # (one of SITES, values) -> val
 
 
 def no_dropout(site: str, values: tf.Tensor) -> tf.Tensor:
-    """The `Dropout` that drops nothing."""
+    """Return the values unchanged: a `Dropout` that drops nothing."""
     return values
 
 
 class PrefixGenerator(PrefixLayer):
-    """Computes Figure 1 for all prefixes of answers in one pass.
+    """A layer that computes Figure 1 for all prefixes of answers in one pass.
 
-    The equations are Eq. 1 to 3; for a canonical generator they are Eq. 1, 4, 5 and 3.
+    It computes Eq. 1 to 3, or Eq. 1, 4, 5, and 3 for a canonical generator.
 
     Args:
-        shared: the embedding of Figure 1, (s_v, s_e).
-        encoder_context_bot: the LSTM that reads contexts, with s_se units.
-        encoder_answer_bot: the LSTM that reads partial answers, with s_se units.
-        bot: the hidden layer, W_1 and b_1 of Eq. 3.
-        decision_bot: the output layer, whose softmax is Eq. 3.
-        paddings: see `PrefixLayer`.
-        canonical: whether encoder_answer_bot starts from the memory of encoder_context_bot (Eq. 5). The encoding e is
-            then only the answer's encoding.
-        precision: the number format of the matrix products of `bot` and `decision_bot`, "float32" or "bfloat16".
-        encoder_utterance_bot: the LSTM that reads each utterance of a context, with s_se units; see `PrefixLayer`.
-        persona_bot: the speaker embeddings, (speakers + 1, s_p), or None if the network does not have them.
+        shared: The embedding of Figure 1, with weights of shape (s_v, s_e).
+        encoder_context_bot: The LSTM that reads contexts, with s_se units.
+        encoder_answer_bot: The LSTM that reads partial answers, with s_se units.
+        bot: The hidden layer, W_1 and b_1 of Eq. 3.
+        decision_bot: The output layer, whose softmax is Eq. 3.
+        paddings: See `PrefixLayer`.
+        canonical: Whether encoder_answer_bot starts from the memory of encoder_context_bot (Eq. 5). The encoding e is
+            then only the encoding of the answer.
+        precision: The number format of the matrix products of `bot` and `decision_bot`, "float32" or "bfloat16".
+        encoder_utterance_bot: The LSTM that reads each utterance of a context, with s_se units; see `PrefixLayer`.
+        persona_bot: The speaker embeddings, with weights of shape (speakers + 1, s_p), or None if there are none.
     """
 
     def __init__(
@@ -102,18 +102,18 @@ class PrefixGenerator(PrefixLayer):
         """Compute Figure 1 for every row, up to the softmax.
 
         Args:
-            contexts: (B, s) int32, padded on the left with PAD.
-            answers: (B, T + 1) int32, `BOS ... EOS` padded on the right with PAD.
-            rows: the rows of the answers to compute.
-            dropout: applies dropout at each of SITES.
+            contexts: The contexts, shape (B, s) and dtype int32, padded on the left with PAD.
+            answers: `BOS ... EOS` padded on the right with PAD, shape (B, T + 1) and dtype int32.
+            rows: The rows of the answers to compute.
+            dropout: A function that applies dropout at each of SITES.
 
         Returns:
-            (R, s_v) float32, the argument of Eq. 3's softmax.
+            The argument of the softmax in Eq. 3, shape (R, s_v) and dtype float32.
         """
         return self.token_logits(self.hidden(contexts, answers, rows, dropout))
 
     def hidden(self, contexts: tf.Tensor, answers: tf.Tensor, rows: Rows, dropout: Dropout = no_dropout) -> tf.Tensor:
-        """Compute y_h of Eq. 3 for every row, (R, hidden) float32; the arguments are those of `call`."""
+        """Compute y_h of Eq. 3 for every row, shape (R, hidden); the arguments are those of `call`."""
         lengths, moved = moved_right(self.words_of(contexts))
         E_c = dropout("E_c", self.embed(moved))  # (B, s, s_e), Eq. 1
         E_a = dropout("E_a", self.embed(answers[:, :-1]))  # (B, T, s_e)
@@ -133,7 +133,7 @@ class PrefixGenerator(PrefixLayer):
         return dropout("y_h", self.hidden_layer(context_term, e_a))  # (R, hidden), Eq. 3
 
     def encodings(self, contexts: tf.Tensor) -> tf.Tensor:
-        """Encode contexts without dropout: e_c of Eq. 2, or h of g(x) of Eq. 4, (B, s) int32 -> (B, s_se) float32."""
+        """Encode contexts without dropout: e_c of Eq. 2, or h of g(x) of Eq. 4; shapes (B, s) -> (B, s_se)."""
         lengths, moved = moved_right(self.words_of(contexts))
         return self.encode_contexts(*self.inputs_of_contexts(self.embed(moved), moved, lengths))
 
@@ -141,26 +141,26 @@ class PrefixGenerator(PrefixLayer):
         """Compute the memory from which a canonical decoder starts, g(x) of Eq. 4 and 5.
 
         Args:
-            inputs: the inputs of the LSTM that reads contexts, as for `encode_contexts`.
-            lengths: (B,) int32, the number of inputs for each context.
+            inputs: The inputs of the LSTM that reads contexts, as in `encode_contexts`.
+            lengths: The number of inputs for each context, shape (B,) and dtype int32.
 
         Returns:
-            h and c, (B, s_se) float32 each.
+            h and c, each of shape (B, s_se) and dtype float32.
         """
         memories = lstm_memories(self.encoder_context, inputs)  # (B, s, s_se)
         return States(*(last_states(memory, lengths, 0.0) for memory in memories))
 
     def personas(self, contexts: tf.Tensor) -> tf.Tensor:
-        """Look up the embedding v of the speaker whose token precedes the words of a context: (B, s) -> (B, s_p)."""
+        """Look up the embedding v of the speaker whose token precedes a context; shapes (B, s) -> (B, s_p)."""
         if self.persona_bot is None:
             raise ValueError("the generator has no speaker embeddings")
         numbers = tf.reduce_max(tf.where(contexts < self.shared.input_dim, 0, contexts - self.shared.input_dim), 1)
         return tf.gather(self.persona_bot.embeddings, numbers)
 
     def context_term(self, e_c: tf.Tensor) -> tf.Tensor:
-        """Compute the part of Eq. 3's W_1 [e_c e_a] + b_1 that all prefixes share: (B, s_se) -> (B, hidden).
+        """Compute the part of W_1 [e_c e_a] + b_1 in Eq. 3 that all prefixes share; shapes (B, s_se) -> (B, hidden).
 
-        With speaker embeddings, the argument is [e_c v], or v in a canonical generator.
+        With speaker embeddings, the argument is [e_c v], or just v in a canonical generator.
         """
         return self._product(e_c, self.bot.kernel[: -self.encoder_answer.units]) + self.bot.bias
 
@@ -168,17 +168,17 @@ class PrefixGenerator(PrefixLayer):
         """Compute y_h of Eq. 3 from its two parts.
 
         Args:
-            context_term: (R, hidden) float32, the result of `context_term`; only b_1 for a canonical generator without
-                speaker embeddings.
-            e_a: (R, s_se) float32.
+            context_term: The result of `context_term`, shape (R, hidden) and dtype float32, or just b_1 for a canonical
+                generator without speaker embeddings.
+            e_a: The encodings of the partial answers, shape (R, s_se) and dtype float32.
 
         Returns:
-            (R, hidden) float32.
+            y_h, shape (R, hidden) and dtype float32.
         """
         return tf.nn.relu(context_term + self._product(e_a, self.bot.kernel[-self.encoder_answer.units :]))
 
     def token_logits(self, y_h: tf.Tensor) -> tf.Tensor:
-        """Compute the argument of Eq. 3's softmax: (R, hidden) -> (R, s_v)."""
+        """Compute the argument of the softmax in Eq. 3; shapes (R, hidden) -> (R, s_v)."""
         return self._product(y_h, self.decision_bot.kernel) + self.decision_bot.bias
 
     def _product(self, rows: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
@@ -188,19 +188,18 @@ class PrefixGenerator(PrefixLayer):
 
 
 class PrefixDiscriminator(PrefixLayer):
-    """Computes the discriminator of Figure 2 for all prefixes of answers in one pass: Eq. 1, 7 and 8.
+    """A layer that computes the discriminator of Figure 2 for all prefixes of answers in one pass (Eq. 1, 7, and 8).
 
     Args:
-        shared: the embedding of Figure 2, (s_v, s_e).
-        encoder_context_discriminator: the LSTM that reads contexts, with s_sed units.
-        encoder_answer_discriminator: the LSTM that reads partial answers, with s_sed units.
-        discriminator_output: the output layer, whose sigmoid is Eq. 8.
-        discriminator_hidden: a hidden layer before the output layer, or None, as in the paper, if the network does not
-            have such a layer.
-        paddings: see `PrefixLayer`.
-        encoder_utterance_discriminator: the LSTM that reads each utterance of a context, with s_sed units; see
+        shared: The embedding of Figure 2, with weights of shape (s_v, s_e).
+        encoder_context_discriminator: The LSTM that reads contexts, with s_sed units.
+        encoder_answer_discriminator: The LSTM that reads partial answers, with s_sed units.
+        discriminator_output: The output layer, whose sigmoid is Eq. 8.
+        discriminator_hidden: A hidden layer before the output layer, or None for no hidden layer, as in the paper.
+        paddings: See `PrefixLayer`.
+        encoder_utterance_discriminator: The LSTM that reads each utterance of a context, with s_sed units; see
             `PrefixLayer`.
-        speakers: see `PrefixLayer`.
+        speakers: See `PrefixLayer`.
     """
 
     def __init__(
@@ -245,15 +244,16 @@ class PrefixDiscriminator(PrefixLayer):
         """Judge the token of every row.
 
         Args:
-            contexts: (B, s) int32, padded on the left with PAD.
-            answers: (B, T + 1) int32, `BOS ... EOS` padded on the right with PAD.
-            rows: the rows of the answers to judge.
-            probabilities: (R, s_v) float32, the generator's p as in Figure 2. If None, the answers' own tokens are
-                judged; the product of W_d with a one-hot vector is then computed as a look-up.
-            noise: changes the encodings. It is called with ("e_cd", (B, s_sed)) and with ("e_ad", (R, s_sed)).
+            contexts: The contexts, shape (B, s) and dtype int32, padded on the left with PAD.
+            answers: `BOS ... EOS` padded on the right with PAD, shape (B, T + 1) and dtype int32.
+            rows: The rows of the answers to judge.
+            probabilities: The generator's p as in Figure 2, shape (R, s_v) and dtype float32. If None, the tokens of
+                the answers are judged, and the product of W_d with a one-hot vector is computed as a look-up.
+            noise: A function that changes the encodings. It is called with ("e_cd", values of shape (B, s_sed)) and
+                with ("e_ad", values of shape (R, s_sed)).
 
         Returns:
-            (R,) float32, the argument of Eq. 8's sigmoid.
+            The argument of the sigmoid in Eq. 8, shape (R,) and dtype float32.
         """
         token, context, answer = self.terms(contexts, answers, rows, probabilities, noise)
         return self.logits(token + context + answer)
@@ -266,11 +266,11 @@ class PrefixDiscriminator(PrefixLayer):
         probabilities: tf.Tensor | None = None,
         noise: Dropout = no_dropout,
     ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        """Compute the three terms of Eq. 8's W_d [token e_cd e_ad] for every row; the arguments are those of `call`.
+        """Compute the three terms of W_d [token e_cd e_ad] in Eq. 8 for every row; the arguments are those of `call`.
 
         Returns:
-            The terms of the current token, the context and the partial answer, (R, 1) float32 each, or (R, units) if
-            the discriminator has a hidden layer.
+            The terms of the current token, the context, and the partial answer, each of shape (R, 1) and dtype float32,
+            or (R, units) if the discriminator has a hidden layer.
         """
         lengths, moved = moved_right(self.words_of(contexts))
         E_c, E_a = self.embed(moved), self.embed(answers[:, :-1])  # (B, s, s_e) and (B, T, s_e), Eq. 1
@@ -282,7 +282,7 @@ class PrefixDiscriminator(PrefixLayer):
         return token, tf.gather(e_cd @ W_c, rows.answer), e_ad @ W_a
 
     def logits(self, total: tf.Tensor) -> tf.Tensor:
-        """Compute the argument of Eq. 8's sigmoid, (R,) float32, from the sum of the three terms."""
+        """Compute the argument of the sigmoid in Eq. 8, shape (R,), from the sum of the three terms."""
         total = total + self._first.bias
         if self.discriminator_hidden:
             total = tf.nn.relu(total) @ self.discriminator_output.kernel + self.discriminator_output.bias
@@ -290,7 +290,7 @@ class PrefixDiscriminator(PrefixLayer):
 
     @property
     def _first(self) -> keras.layers.Dense:
-        """The layer whose inputs are the token and both encodings."""
+        """The layer that takes the token and both encodings as its inputs."""
         return self.discriminator_hidden or self.discriminator_output
 
 

@@ -1,4 +1,4 @@
-"""Computes the discriminator's output for every token in answers (Eq. 8)."""
+"""Computes the discriminator's output for every token of an answer (Eq. 8)."""
 
 import numpy as np
 import tensorflow as tf
@@ -14,12 +14,14 @@ def log_outputs(
 
     Args:
         discriminator: The discriminator.
-        contexts: (B, s) int32, B contexts with at most s tokens each, padded on the left.
-        answers: (B, s_s + 1) int32, as `frame_answers` makes them: BOS, tokens, EOS, padding.
+        contexts: B contexts of at most s tokens, shape (B, s) and dtype int32, padded on the left.
+        answers: Answers in the format of `frame_answers` (BOS, tokens, EOS, padding), shape (B, s_s + 1) and dtype
+            int32.
         whole_answers: Whether the discriminator was trained on complete answers (`reinforce`).
 
     Returns:
-        (B, s_s) float32, NaN after the end of the answer. With `whole_answers`, all values before the last token are
+        A float32 array of shape (B, s_s), with NaN after the end of each answer. With `whole_answers`, all values
+        before the last token are NaN too.
         NaN as well.
     """
     contexts, answers = tf.convert_to_tensor(contexts), tf.convert_to_tensor(answers)

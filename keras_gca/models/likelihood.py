@@ -1,7 +1,7 @@
 """Computes the likelihood of answers under a generator: the loss of each token, and the perplexity.
 
-x is a context, and y its answer with the tokens y_t. Shapes: B pairs of a context with at most s tokens and an answer
-with at most T tokens; R tokens after BOS in all B answers. In `Pairs`, answers are padded to s_s + 1 tokens.
+x is a context, and y is its answer with the tokens y_t. Shapes: B pairs of a context with at most s tokens and an
+answer with at most T tokens; R tokens after BOS in all B answers. In `Pairs`, answers are padded to s_s + 1 tokens.
 """
 
 import numpy as np
@@ -17,10 +17,10 @@ from keras_gca.models.rows import rows_of
 
 
 class Evaluator:
-    """Measures a generator by its teacher-forcing losses, without dropout and without training it.
+    """An evaluator that computes a generator's teacher-forcing losses without dropout, and without training.
 
     Args:
-        gca: the networks. The evaluator always uses their current weights.
+        gca: The networks. The evaluator always uses their current weights.
     """
 
     def __init__(self, gca: GenerativeConversationalAgent):
@@ -29,11 +29,11 @@ class Evaluator:
         self.compiled_token_losses = Compiled(self.token_losses, distribute=False)
 
     def perplexity(self, pairs: Pairs, batch_size: int = 32) -> float:
-        """Compute the exponential of the mean negative log-likelihood per token of the answers, EOS included.
+        """Compute the exponential of the mean negative log-likelihood per token of the answers, including EOS.
 
         Args:
-            pairs: contexts and answers.
-            batch_size: the number of pairs that are measured at a time.
+            pairs: The contexts and answers.
+            batch_size: The number of pairs measured at a time.
         """
         batches = plan_batches(pairs, batch_size)
         return metrics(add_up(self.evaluate(*take_batch(pairs, batch, batch_size)) for batch in batches))["perplexity"]
@@ -42,11 +42,11 @@ class Evaluator:
         """Compute log p(y_t | x, y) for every token after BOS (Eq. 3).
 
         Args:
-            pairs: n contexts and answers.
-            batch_size: the number of pairs that are measured at a time.
+            pairs: The n contexts and answers.
+            batch_size: The number of pairs measured at a time.
 
         Returns:
-            (n, s_s) float32, NaN after the end of an answer.
+            A float32 array of shape (n, s_s), with NaN after the end of each answer.
         """
         logs = np.full((len(pairs), pairs.answers.shape[1] - 1), np.nan, np.float32)
         for batch in plan_batches(pairs, batch_size):
@@ -59,18 +59,18 @@ class Evaluator:
         """Measure one batch.
 
         Args:
-            contexts: (B, s) int32, padded on the left.
-            answers: (B, T + 1) int32, `BOS ... EOS` padded on the right.
+            contexts: The contexts, shape (B, s) and dtype int32, padded on the left.
+            answers: `BOS ... EOS` padded on the right, shape (B, T + 1) and dtype int32.
 
         Returns:
-            The sum of the tokens' negative log-likelihoods, float32, and the number of tokens, int32.
+            The sum of the negative log-likelihoods of all tokens, float32, and the number of tokens, int32.
         """
         return self.compiled_sum_losses(contexts, answers)
 
     def token_losses(self, contexts: tf.Tensor, answers: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """Compute the position (`Rows.positions`) and the loss of each of R tokens, (R, 2) int64 and (R,) float32.
+        """Compute the position (`Rows.positions`) and the loss of each token, of shapes (R, 2) and (R,).
 
-        This method can run inside a TensorFlow graph.
+        The positions are int64, and the losses float32. This method can run inside a TensorFlow graph.
         """
         return rows_of(answers).positions, negative_log_likelihoods(self._generator, contexts, answers)
 
@@ -86,13 +86,13 @@ def negative_log_likelihoods(
     """Compute -log p(y_t | x, y) (Eq. 3) for every token of the answers.
 
     Args:
-        generator: the generator.
-        contexts: (B, s) int32, padded on the left.
-        answers: (B, T + 1) int32, `BOS ... EOS` padded on the right.
-        dropout: applies dropout at each of SITES.
+        generator: The generator.
+        contexts: The contexts, shape (B, s) and dtype int32, padded on the left.
+        answers: `BOS ... EOS` padded on the right, shape (B, T + 1) and dtype int32.
+        dropout: A function that applies dropout at each of SITES.
 
     Returns:
-        (R,) float32, one value for each of the R tokens after BOS, in reading order.
+        A float32 tensor of shape (R,): one value for each token after BOS, in reading order.
     """
     rows = rows_of(answers)
     logits = generator(contexts, answers, rows, dropout=dropout)
@@ -103,8 +103,8 @@ def metrics(sums: np.ndarray) -> dict[str, float]:
     """Compute the loss (nats per token) and the perplexity.
 
     Args:
-        sums: the sum of the negative log-likelihoods and the number of tokens, as a training step and
-            `Evaluator.evaluate` return them.
+        sums: The sum of the negative log-likelihoods and the number of tokens, as returned by a training step or by
+            `Evaluator.evaluate`.
     """
     loss = sums[0] / sums[1]
     return {"loss": float(loss), "perplexity": float(np.exp(loss))}

@@ -1,15 +1,15 @@
 """Computes the states of a Keras LSTM after every token, with a custom gradient.
 
 When TensorFlow differentiates a recurrence, it adds up the gradients of the weights step by step. Here the backward
-pass only propagates the gradients of the gates through time; the gradient of each weight matrix is then one matrix
+pass propagates only the gradients of the gates through time; the gradient of each weight matrix is then one matrix
 product over all steps. Both passes are compiled by XLA. The equations are those of the usual LSTM, with the gates in
-Keras' order; s is the sigmoid or `hard_sigmoid`:
+Keras' order, where s is the sigmoid or `hard_sigmoid`:
 
     [i f g o] = [s(z_i) s(z_f) tanh(z_c) s(z_o)],  z = x W + h' U + b,  c = f c' + i g,  h = o tanh(c)
 
-x is the input of a step, h the output and c the cell; h' and c' are those of the previous step. W, U and b are the
-layer's weights. Several sequences can be joined into one: where one of them begins, h' and c' are 0. Shapes: B
-sequences, T steps, u units, s_e numbers in an input.
+x is the input of a step, h the output, and c the cell; h' and c' are those of the previous step. W, U, and b are the
+weights of the layer. Several sequences can be joined into one; h' and c' are 0 at the beginning of each of them.
+Shapes: B sequences; T steps; u units; s_e numbers in an input.
 """
 
 import functools
@@ -30,8 +30,8 @@ class States(NamedTuple):
     """The memory of an LSTM.
 
     Attributes:
-        h: (..., u) float32, the output.
-        c: (..., u) float32, the cell.
+        h: The output, shape (..., u) and dtype float32.
+        c: The cell, shape (..., u) and dtype float32.
     """
 
     h: tf.Tensor
@@ -39,17 +39,18 @@ class States(NamedTuple):
 
 
 def lstm_states(lstm: keras.layers.LSTM, sequences: tf.Tensor, start: States | None = None) -> tf.Tensor:
-    """Compute the state h of an LSTM after every step. Only first derivatives of the result are available.
+    """Compute the state h of an LSTM after every step. The result can be differentiated only once.
 
     No mask is needed, because padding on the right of a sequence does not change the states at its tokens. On a GPU,
     Keras' own layer is used instead, which runs the cuDNN kernel if the gates are sigmoids.
 
     Args:
-        lstm: a layer whose gates are sigmoids, or `hard_sigmoid`.
-        sequences: (B, T, s_e) float32.
-        start: h and c before the first step, (B, u) each, or None for zeros.
+        lstm: A layer whose gates are sigmoids or `hard_sigmoid`.
+        sequences: The inputs, shape (B, T, s_e) and dtype float32.
+        start: h and c before the first step, each of shape (B, u), or None for zeros.
 
     Returns:
+        A float32 tensor of shape (B, T, u).
         (B, T, u) float32.
     """
     if tf.config.list_physical_devices("GPU"):
@@ -65,13 +66,14 @@ def lstm_memories(
     """Compute h and c of an LSTM after every step, on every device.
 
     Args:
-        lstm: a layer whose gates are sigmoids, or `hard_sigmoid`.
-        sequences: (B, T, s_e) float32.
-        start: h and c before the first step, (B, u) each, or None for zeros.
-        kept: (B, T) float32, the factor by which the memory is multiplied before each step: 0 where a joined sequence
-            begins, and 1 elsewhere. None if sequences are not joined.
+        lstm: A layer whose gates are sigmoids or `hard_sigmoid`.
+        sequences: The inputs, shape (B, T, s_e) and dtype float32.
+        start: h and c before the first step, each of shape (B, u), or None for zeros.
+        kept: The factor by which the memory is multiplied before each step, shape (B, T) and dtype float32: 0 at the
+            beginning of a joined sequence, and 1 elsewhere. None if sequences are not joined.
 
     Returns:
+        h and c, each of shape (B, T, u) and dtype float32.
         h and c, (B, T, u) float32 each.
     """
     cell = lstm.cell
@@ -87,9 +89,9 @@ def lstm_step(lstm: keras.layers.LSTM, x: tf.Tensor, state: States) -> States:
     """Compute one step of an LSTM.
 
     Args:
-        lstm: a layer whose gates are sigmoids, or `hard_sigmoid`.
-        x: (B, s_e) float32, the input.
-        state: h and c before the step, (B, u) each; or (B, L, u) each, for L memories that receive the same x.
+        lstm: A layer whose gates are sigmoids or `hard_sigmoid`.
+        x: The input, shape (B, s_e) and dtype float32.
+        state: h and c before the step, each of shape (B, u), or (B, L, u) for L memories that receive the same x.
 
     Returns:
         The memory after x, with the same shapes.
@@ -116,7 +118,7 @@ def _step(z: tf.Tensor, c: tf.Tensor, hard: bool) -> tuple[States, tuple[tf.Tens
 
 
 def _slope(gate: tf.Tensor, hard: bool) -> tf.Tensor:
-    """Compute the derivative of a gate from its value."""
+    """Compute the derivative of a gate from the gate's value."""
     return tf.where((gate > 0) & (gate < 1), 0.2, 0.0) if hard else gate * (1 - gate)
 
 
@@ -124,7 +126,7 @@ def _slope(gate: tf.Tensor, hard: bool) -> tf.Tensor:
 def _recurrence(hard: bool) -> Callable[..., tuple[tf.Tensor, tf.Tensor]]:
     """Return the function (x, h, c, W, U, b) -> h and c after every step, for one kind of gate.
 
-    An optional seventh argument is the `kept` of `lstm_memories`, which has no gradient.
+    The function takes `kept` of `lstm_memories` as an optional seventh argument, which has no gradient.
     """
 
     @tf.custom_gradient
@@ -154,7 +156,7 @@ def _forward(
     hard: bool,
     kept: tf.Tensor | None,
 ) -> tuple[tf.Tensor, ...]:
-    """Compute states and cells, (T, B, u), and the activated gates, (T, B, 4u), in the order i, f, g, o."""
+    """Compute the states and cells, shape (T, B, u), and the activated gates i, f, g, o, shape (T, B, 4u)."""
     inputs = tf.transpose(x, [1, 0, 2])
     z = tf.tensordot(inputs, W, 1) + b  # (T, B, 4u)
     steps = z.shape[0] or tf.shape(z)[0]
@@ -194,7 +196,7 @@ def _backward(
     hard: bool,
     kept: tf.Tensor | None,
 ) -> tuple[tf.Tensor, ...]:
-    """Compute the gradients of x, h, c, W, U and b from those of the states and cells, (B, T, u)."""
+    """Compute the gradients of x, h, c, W, U, and b from those of the states and cells, shape (B, T, u)."""
     upstream_h, upstream_c = (tf.transpose(upstream, [1, 0, 2]) for upstream in (upstream_h, upstream_c))
     steps = upstream_h.shape[0] or tf.shape(upstream_h)[0]
     before_h, before_c = tf.concat([h[None], states[:-1]], 0), tf.concat([c[None], cells[:-1]], 0)
