@@ -1,4 +1,4 @@
-"""`python -m gail_tf.evaluate`: compute Table 2, Figures 5 and 6 and Table 3 from trained runs."""
+"""`python -m gail_tf.evaluate`: measure trained runs, and write Table 2, Figures 5 and 6, and Table 3."""
 
 import argparse
 import sys
@@ -48,12 +48,12 @@ policy has learned by imitation, curves.png plots how its metrics changed.
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command; return the exit status: 0, or 130 if time runs out before all runs are measured."""
+    """Run the command and return its exit status: 0, or 130 if time runs out before all runs are measured."""
     options = make_parser().parse_args(arguments)
     refuse_missing(options.glove)
     refuse_missing(options.ratings)
     if options.ratings is not None:
-        command_line.refuse(options, ("minutes",), (), "--ratings cannot continue a comparison that was interrupted")
+        command_line.refuse(options, ("minutes",), (), "--ratings cannot continue an interrupted comparison")
     if options.experiment is not None:
         refuse_missing(options.experiment.absolute().parent)
     loading.set_up_tensorflow()
@@ -62,7 +62,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _evaluate(options: argparse.Namespace, command: str) -> dict[str, Any] | None:
-    """Measure the runs, write and print the tables, and return the values for --json, or None if time has run out."""
+    """Measure the runs, write and print the tables, and return the values for --json, or None if time runs out."""
     from gail_tf.evaluation.report import Options, evaluate_runs
     from keras_gca.evaluation import provenance
 
@@ -87,7 +87,7 @@ def _evaluate(options: argparse.Namespace, command: str) -> dict[str, Any] | Non
 
 
 def _fetch_encoder(options: argparse.Namespace) -> None:
-    """Fetch the encoder if it is not on this machine. The user is asked before anything is measured."""
+    """Download the encoder if it is not on this machine, asking the user before anything is measured."""
     from gail_tf.base_models.locate import locate
 
     if options.encoder is not None:
@@ -95,7 +95,7 @@ def _fetch_encoder(options: argparse.Namespace) -> None:
 
 
 def _command(arguments: list[str] | None) -> str:
-    """Return the command that was given."""
+    """Return the command line as the user typed it."""
     from keras_gca.evaluation import provenance
 
     return provenance.command_of("gail_tf.evaluate", sys.argv[1:] if arguments is None else arguments)
@@ -118,7 +118,7 @@ def _compare_with_ratings(options: argparse.Namespace, command: str) -> dict[str
 
 
 def make_parser() -> argparse.ArgumentParser:
-    """Make the parser of the command's options."""
+    """Make the parser for the command line."""
     parser = command_line.Parser(prog="python -m gail_tf.evaluate", description=DESCRIPTION, epilog=EPILOG)
     parser.add_argument("runs", type=Path, nargs="+", metavar="RUN", help="run folders of python -m gail_tf.train")
     parser.add_argument(
@@ -127,23 +127,22 @@ def make_parser() -> argparse.ArgumentParser:
         help="the policy to measure: maximum_likelihood, imitation or all (default: the last policy of the run)",
     )
     parser.add_argument(
-        "--temperature", type=float, default=0.9, metavar="X", help="sampling temperature of the responses [0.9]"
+        "--temperature", type=float, default=0.9, metavar="X", help="temperature for sampling responses [0.9]"
     )
     parser.add_argument(
         "--top-p",
         type=float,
         default=0.9,
         metavar="X",
-        help="draw from the nucleus: the likeliest tokens that together have this probability [0.9]",
+        help="sample only from the most likely tokens whose probabilities add up to X [0.9]",
     )
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="random seed of the responses [0]")
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="random seed for sampling responses [0]")
     parser.add_argument(
         "--max-responses",
         type=command_line.at_least_one,
         default=1000,
         metavar="N",
-        help="number of test trajectories to answer, evenly spread; perplexity is always computed on all of them "
-        "[1000]",
+        help="number of evenly spaced test trajectories to answer; perplexity is always computed on all of them [1000]",
     )
     parser.add_argument(
         "--batch-size",
@@ -156,7 +155,7 @@ def make_parser() -> argparse.ArgumentParser:
         "--glove",
         type=Path,
         metavar="FILE",
-        help="a file of word vectors for similarities (default: word vectors fitted to the run's text)",
+        help="a file with word vectors for similarities (default: word vectors fitted to the run's text)",
     )
     parser.add_argument(
         "--encoder",
@@ -168,8 +167,7 @@ def make_parser() -> argparse.ArgumentParser:
         "--ratings",
         type=Path,
         metavar="FILE",
-        help="compare D, the likelihood, the length and the relevance with the human ratings in this file, and measure "
-        "nothing else",
+        help="only compare the human ratings in this file with D, the likelihood, the length and the relevance",
     )
     parser.add_argument("--yes", action="store_true", help="fetch the encoder without asking")
     parser.add_argument("--beside-paper", action="store_true", help="also show the paper's numbers in the tables")
@@ -183,7 +181,7 @@ def make_parser() -> argparse.ArgumentParser:
         help="the folder for tables and plots (default: RUN/evaluation, or runs/evaluation for several runs)",
     )
     command_line.add_minutes(
-        parser, "measure no further run after this time; the same command continues later with the remaining runs"
+        parser, "start no further measurement after this time; the same command measures the remaining runs later"
     )
     reporting.add_json(parser)
     reporting.add_options(parser)

@@ -1,1 +1,1 @@
-"""Measures trained runs and compares them: Table 2, Figures 5 and 6, Table 3, and ablations."""
+"""Measurement and comparison of trained runs: Table 2, Figures 5 and 6, Table 3, and ablations."""

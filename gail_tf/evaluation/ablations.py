@@ -1,4 +1,4 @@
-"""Compares the trained variants of an experiment in a table and a plot."""
+"""A table and a plot that compare the trained variants of an experiment."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -28,8 +28,8 @@ TESTED = (PER_WORD, "BLEU", MAUVE, RELEVANCE, "distinct-2", "words", "repeated")
 PICTURED = {
     "perplexity": "perplexity per token\n(lower is better)",
     "BLEU": "BLEU, overlap with the human response\n(higher is better)",
-    "distinct-2": "distinct-2, share of different word pairs\n(higher is more diverse)",
-    "words": "words in a response\n(near the human number is better)",
+    "distinct-2": "distinct-2, share of distinct word pairs\n(higher is more diverse)",
+    "words": "words per response\n(closer to the human value is better)",
 }
 
 # For each variant, a list with the metrics of each run, by their names in gail_tf.evaluation.metrics. The last key is
@@ -38,18 +38,17 @@ Measurements = dict[str, list[dict[str, float]]]
 
 
 def measure(runs: Mapping[str, Sequence[GAILRun]], how: Options, limit: TimeLimit | None = None) -> Measurements | None:
-    """Measure the last policy of each run, and the human responses, on all turns together.
+    """Measure each run's last policy, and the human responses, on all turns together.
 
-    In a run of `--algorithm selection`, each way of choosing a response is measured under the name that it has in
-    SELECTIONS.
+    For a run of `--algorithm selection`, every method of SELECTIONS is measured under its own name.
 
     Args:
-        runs: The runs of each variant; all variants have the same seeds in the same order.
-        how: How responses are drawn and measured.
-        limit: A time limit after which no further run is measured, or None for no limit.
+        runs: The runs of each variant. All variants must have the same seeds in the same order.
+        how: How responses are sampled and measured.
+        limit: The time limit after which no further run is measured, or None.
 
     Returns:
-        The metrics by variant, or None if time runs out before all runs are measured.
+        The metrics of each variant, or None if time runs out before all runs are measured.
 
     Raises:
         UserError: A run is not finished.
@@ -70,12 +69,12 @@ def measure(runs: Mapping[str, Sequence[GAILRun]], how: Options, limit: TimeLimi
 
 
 def histories(runs: Mapping[str, Sequence[GAILRun]]) -> dict[str, list[curves.History]]:
-    """Read the logs of each variant's runs, for `learning_curves.compare`."""
+    """Read the logs of all runs by variant, for `learning_curves.compare`."""
     return {_title(variant): [run.read_log() for run in of_variant] for variant, of_variant in runs.items()}
 
 
 def table(measurements: Measurements, question: str) -> Table:
-    """Make a table of the means and standard deviations over each variant's runs, with the question as its caption."""
+    """Make a table of each variant's means and standard deviations, with the experiment's question as its caption."""
     titles = [title for title in METRICS if title in next(iter(measurements.values()))[0]]
     lines = []
     for system, runs in measurements.items():
@@ -85,9 +84,9 @@ def table(measurements: Measurements, question: str) -> Table:
 
 
 def paired_tests(measurements: Measurements) -> list[PairedTest]:
-    """Compare each pair of variants over the seeds. With a single seed, there are no tests.
+    """Test each pair of variants over the seeds. With a single seed, return no tests.
 
-    The logarithms of perplexities are compared, in nats per word.
+    Perplexities are compared by their logarithms, in nats per word.
     """
     values: dict[str, dict[str, list[float]]] = {}
     for variant, runs in measurements.items():
@@ -99,11 +98,11 @@ def paired_tests(measurements: Measurements) -> list[PairedTest]:
 
 
 def paint(measurements: Measurements) -> Figure:
-    """Plot the mean and the standard deviation of some metrics over the runs of each variant.
+    """Plot the mean and standard deviation of selected metrics for each variant.
 
-    A dashed line shows the value for the human responses. Each run is also shown as a grey dot. Grey lines connect the
-    runs with the same seed, which have the same test conversations. They show whether variants differ in the same way
-    with every seed, even if the values differ between seeds.
+    A dashed line marks the value for the human responses. Grey dots show single runs, and grey lines connect the runs
+    with the same seed, which share their test conversations. The lines show whether the variants differ in the same way
+    for every seed, even if the values vary between seeds.
     """
     variants = [system for system in measurements if system != HUMAN]
     figure = Figure(figsize=(13, 2.2 + 0.4 * len(variants)), layout="constrained")
@@ -125,8 +124,8 @@ def paint(measurements: Measurements) -> Figure:
     grid[0].set_yticks(range(len(variants)), map(_title, variants))
     grid[0].set_ylim(len(variants) - 0.5, -0.5)  # so that the first variant is at the top
     figure.suptitle(
-        "coloured: mean and standard deviation over the runs; grey: single runs, where a line connects the runs with "
-        "the same seed",
+        "coloured: mean and standard deviation over runs; grey: single runs, with lines connecting runs with the same "
+        "seed",
         fontsize=9,
     )
     return figure

@@ -1,4 +1,4 @@
-"""Checks whether runs can be compared in one table, and finds the system of Table 2 to which each run belongs."""
+"""Checks that runs are comparable, and determines which system of Table 2 each run belongs to."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,13 +12,12 @@ from keras_gca.errors import UserError
 
 
 def system_of(run: GAILRun, config: GAILConfig, policy: str) -> str:
-    """Return the system of Table 2 to which a policy of a run belongs.
+    """Return the system of Table 2 that a run's policy belongs to.
 
-    A policy trained by imitation belongs to the system that is named after its algorithm. For TextGAIL there are
-    several systems, one for each encoder of D, because the original TextGAIL uses a pretrained encoder. All policies
-    trained only by maximum likelihood belong to one system, whatever the algorithm of their run, but such policies of
-    RL-Seq2Seq belong to a separate system. Each way in which `--algorithm selection` chooses a response is also a
-    system.
+    A policy trained by imitation belongs to the system named after its algorithm. TextGAIL has a separate system for
+    each encoder of D, because the original TextGAIL uses a pretrained encoder. Policies trained only by maximum
+    likelihood form one system for all algorithms except RL-Seq2Seq, whose policies form another. Each method of
+    choosing a response with `--algorithm selection` is also a system.
     """
     if policy in SELECTIONS:
         return policy
@@ -35,11 +34,11 @@ def refuse_incomparable(runs: Sequence[GAILRun], named: Mapping[Path, str] | Non
 
     Args:
         runs: The runs.
-        named: The name of the system for each run whose algorithm does not determine it, by run folder.
+        named: The names of systems by run folder, for runs whose algorithm does not determine their system.
 
     Raises:
-        UserError: A run stopped before the end of maximum likelihood training, runs have different data, or runs of one
-            algorithm have the same seed or differ in another setting.
+        UserError: A run stopped before the end of maximum likelihood training, the runs have different data, or two
+            runs of the same algorithm have the same seed or differ in a setting other than the seed.
     """
     configs = [run.config() for run in runs]
     systems = [(named or {}).get(run.path, config.algorithm) for run, config in zip(runs, configs, strict=True)]
@@ -80,24 +79,24 @@ def _refuse_other_settings(first: GAILRun, of_first: GAILConfig, other: GAILRun,
         if name not in ("seed", "checkpoint_minutes") and here != there:
             raise UserError(
                 f"{other.path}: --{name.replace('_', '-')} is {here}, but in {first.path} it is {there}; runs of one "
-                "algorithm are averaged and may differ only in the seed"
+                "algorithm are averaged, so they may differ only in the seed"
             )
     if of_first.seed == of_other.seed:
         raise UserError(
             f"{other.path}: this run has the same algorithm and seed ({of_first.seed}) as {first.path}; runs of one "
-            "algorithm are averaged over different seeds"
+            "algorithm are averaged, so each of them needs a different seed"
         )
 
 
 def refuse_other_condition(path: Path, wanted: Mapping[str, Any]) -> None:
-    """Refuse a stored training run whose settings do not fit an experiment, for example one with filtered rollouts.
+    """Refuse a run whose settings do not fit an experiment, for example because its rollouts were filtered.
 
     Args:
         path: The run folder.
-        wanted: The settings that the experiment requires, and their required values.
+        wanted: The settings that the experiment requires, with their values.
 
     Raises:
-        UserError: A setting of the run has another value.
+        UserError: The run has a different value for one of these settings.
     """
     there = GAILRun.open(path).config().to_values()
     for name, value in wanted.items():
@@ -110,5 +109,5 @@ def refuse_other_condition(path: Path, wanted: Mapping[str, Any]) -> None:
 
 
 def phases_of(run: GAILRun) -> list[str]:
-    """Return the phase of each line in the run's log."""
+    """Return the phase of each row in a run's log."""
     return [row["phase"] for row in run.read_log()]

@@ -1,7 +1,7 @@
-"""Estimates how long the networks of an evaluation take on this machine, and how much memory they need.
+"""Estimates of the time and memory that the networks of an evaluation need on this machine.
 
-The estimates cover only computations by the policies. They leave out BLEU, word vectors, encoders, n-gram models and
-the bootstrap, and also the policies of RL-Seq2Seq, whose LSTMs are small.
+The estimates cover only computations by the policies. BLEU, word vectors, encoders, n-gram models and the bootstrap are
+not included, nor are the policies of RL-Seq2Seq, whose LSTMs are small.
 """
 
 from collections.abc import Mapping, Sequence
@@ -24,14 +24,14 @@ def of_evaluation(
     batch_size: int,
     rate: float | None = None,
 ) -> Estimate:
-    """Estimate the cost of the perplexities, the responses and the MAUVE features that `measure.evaluate` computes.
+    """Estimate the cost of the perplexities, responses and MAUVE features in `measure.evaluate`.
 
     Args:
         config: The settings of the run.
-        policies: The policies to measure, by their names.
+        policies: The policies to measure, by name.
         test: The test trajectories.
-        answered: The indices of the trajectories whose prompts are answered, (m,) int64.
-        batch_size: The number of responses that are drawn at a time.
+        answered: The indices of the trajectories to answer, as an int64 array of shape (m,).
+        batch_size: The number of responses to sample at a time.
         rate: The speed of matrix multiplication, in operations per second. If None, it is measured.
     """
     made = _costs(config, policies)
@@ -56,15 +56,15 @@ def of_grid(
     batch_size: int,
     rate: float | None = None,
 ) -> Estimate:
-    """Estimate the cost of the responses that one policy generates in `quality_diversity.measure_policies`.
+    """Estimate the cost of one policy's responses in `quality_diversity.measure_policies`.
 
     Args:
         config: The settings of the run.
         policy: The policy.
-        validation: The trajectories whose prompts are answered at several points of the grid.
-        test: The trajectories whose prompts are answered at the best point only.
-        points: The number of points at which the prompts of `validation` are answered.
-        batch_size: The number of responses that are drawn at a time.
+        validation: The trajectories to answer at each point.
+        test: The trajectories to answer only at the best point.
+        points: The number of points at which `validation` is answered.
+        batch_size: The number of responses to sample at a time.
         rate: The speed of matrix multiplication, in operations per second. If None, it is measured.
     """
     made = _costs(config, {"policy": policy})
@@ -80,13 +80,13 @@ def of_ratings(
 ) -> Estimate:
     """Estimate the cost of `rated_responses.measures`.
 
-    The discriminator reads features of the network, so it counts as one more pass.
+    The discriminator reads the network's features, so it counts as one additional pass through the network.
 
     Args:
         config: The settings of the run.
-        policies: The policies of the run, by their names.
+        policies: The policies of the run, by name.
         rated: The rated responses with their contexts.
-        rate: The rate of a matrix product in operations per second. If None, it is measured.
+        rate: The speed of matrix multiplication, in operations per second. If None, it is measured.
     """
     made = _costs(config, policies)
     if not made:

@@ -1,6 +1,6 @@
-"""Trains the systems of Table 2 and of the ablations over several seeds, and compares them.
+"""Experiments that train the systems of Table 2 and of the ablations with several seeds, and compare them.
 
-Finished training runs in the folder are reused. An interrupted experiment is resumed where it stopped.
+Finished training runs in the folder are reused, and an interrupted experiment continues where it stopped.
 """
 
 import dataclasses
@@ -46,22 +46,23 @@ from keras_gca.storage.atomic import write_text
 from keras_gca.storage.run_folder import CHECKPOINT
 
 # The message that is printed if time runs out before all training runs are measured
-CONTINUES = "the time limit has been reached; next: the same command continues to measure the training runs"
+CONTINUES = "the time limit has been reached; next: the same command continues the measurements"
 
 
 @dataclass(frozen=True)
 class Setup:
-    """The folder, the seeds and the settings that all training runs of an experiment have in common.
+    """The folder, seeds and settings shared by all training runs of an experiment.
 
     Args:
-        runs: The folder of the training runs.
+        runs: The folder that contains the run folders.
         seeds: The seeds. Each variant is trained once with each seed.
-        scale: One of variants.SCALES, which determines the size of the training runs.
-        settings: Settings that override those of the scale. They do not override the settings that define a variant.
-        source: The files and pretrained networks. It has a `model` only if the scale is "paper" or "pretrained".
-        encoder: The independent encoder, for `Options`.
-        grid: Whether the policies are also compared over a grid of temperatures and top-p values.
-        variants: The variants to compare, or None for the variants that the experiment lists.
+        scale: A key of `variants.SCALES`, which determines the size of the training runs.
+        settings: Settings that override those of the scale, but not those that define a variant.
+        source: The files and pretrained networks. `source.model` may be given only if the scale is "paper" or
+            "pretrained".
+        encoder: The independent encoder; see `Options`.
+        grid: Whether to compare the policies also over a grid of temperatures and top-p values.
+        variants: The variants to compare. If None, the experiment's own variants are compared.
     """
 
     runs: Path
@@ -79,26 +80,26 @@ class Setup:
 
     @property
     def how(self) -> Options:
-        """How responses are drawn and measured in evaluations."""
+        """How responses are sampled and measured in evaluations."""
         drawn = ANSWERING.get(self.scale, FILTERED)
         return Options(drawn["temperature"], drawn["top_p"], glove=self.glove, encoder=self.encoder)
 
     def folder(self, variant: str, seed: int) -> Path:
-        """Return the run folder of a training run."""
+        """Return the run folder of a variant and seed."""
         return self.runs / variant / f"seed_{seed}"
 
     @property
     def glove(self) -> str | None:
-        """The path of the word vectors as a string, for `Options`."""
+        """The path of the file with word vectors as a string, for `Options`."""
         return None if self.source.glove is None else str(self.source.glove)
 
 
 def not_started(names: Sequence[str], setup: Setup) -> list[tuple[str, int]]:
-    """Return the training runs that experiments need and that have not been started, as pairs of variant and seed.
+    """Return the training runs that experiments need but that have not started, as (variant, seed) pairs.
 
     Args:
-        names: Names of EXPERIMENTS.
-        setup: The folder, the seeds and the settings of the training runs.
+        names: Keys of EXPERIMENTS.
+        setup: The folder, seeds and settings of the training runs.
     """
     needed: set[str] = set()
     for name in names:
@@ -116,17 +117,17 @@ def not_started(names: Sequence[str], setup: Setup) -> list[tuple[str, int]]:
 def run_experiment(
     name: str, setup: Setup, strategy: tf.distribute.Strategy | None = None, limit: TimeLimit | None = None
 ) -> Outcome | None:
-    """Train the variants of an experiment, and write and print its tables.
+    """Train the variants of an experiment, then write and print its tables.
 
     Args:
-        name: One of EXPERIMENTS.
-        setup: The folder, the seeds and the settings of the training runs.
-        strategy: The distribution strategy of the training runs, or None for one device.
-        limit: A time limit, or None for no limit. When it is reached, training stops as with Ctrl-C, and no further run
-            is measured.
+        name: A key of EXPERIMENTS.
+        setup: The folder, seeds and settings of the training runs.
+        strategy: The distribution strategy for training, or None for a single device.
+        limit: The time limit, or None. When it is reached, training stops as after Ctrl-C, and no further run is
+            measured.
 
     Returns:
-        The results and tables, or None if the user has interrupted the experiment or its time has run out.
+        The results and tables, or None if the user interrupts the experiment or time runs out.
     """
     limit = limit or TimeLimit()
     for seed in setup.seeds:
@@ -156,16 +157,16 @@ def run_experiment(
 
 
 def finished(folder: Path) -> dict[str, list[GAILRun]]:
-    """Find the finished training runs in a folder of experiments.
+    """Find the finished training runs in an experiment folder.
 
     Args:
         folder: The folder.
 
     Returns:
-        The finished training runs of each variant that has any, sorted by seed.
+        The finished training runs, by variant and sorted by seed. Variants without a finished run are left out.
 
     Raises:
-        UserError: There is no finished training run, apart from runs of the variant PRETRAINED.
+        UserError: No training run is finished, apart from runs of the variant PRETRAINED.
     """
     finished_runs = {}
     for variant in VARIANTS:
@@ -182,7 +183,7 @@ def finished(folder: Path) -> dict[str, list[GAILRun]]:
 
 
 def lacking(finished_runs: dict[str, list[GAILRun]]) -> dict[str, list[str]]:
-    """Return the variants without a finished training run, for each experiment that has such variants.
+    """Return the variants without a finished training run, by experiment. Complete experiments are left out.
 
     Args:
         finished_runs: The result of `finished`.
@@ -195,10 +196,10 @@ def lacking(finished_runs: dict[str, list[GAILRun]]) -> dict[str, list[str]]:
 
 
 def compared(name: str, finished_runs: dict[str, list[GAILRun]]) -> dict[str, list[GAILRun]]:
-    """Return the runs of an experiment. Only seeds for which all variants have a run are included.
+    """Return an experiment's runs by variant, for the seeds for which every variant has a finished run.
 
     Args:
-        name: One of EXPERIMENTS.
+        name: A key of EXPERIMENTS.
         finished_runs: The result of `finished`.
     """
     runs = {variant: finished_runs[variant] for variant in EXPERIMENTS[name].variants}
@@ -207,7 +208,7 @@ def compared(name: str, finished_runs: dict[str, list[GAILRun]]) -> dict[str, li
 
 
 def table_of_runs(finished_runs: dict[str, list[GAILRun]]) -> Table:
-    """Make a table of the settings of each variant and of its numbers of epochs and updates."""
+    """Make a table of each variant's settings, epochs and updates."""
     rows = []
     for name, runs in finished_runs.items():
         variant, phases = VARIANTS[name], [row["phase"] for row in runs[0].read_log()]
@@ -222,14 +223,16 @@ def table_of_runs(finished_runs: dict[str, list[GAILRun]]) -> Table:
             )
         )
     header = ("variant", "starts from", "own settings", "seeds", "epochs", "updates")
-    return Table(None, "Training runs, with epochs of maximum likelihood and updates of imitation.", header, rows, 4)
+    return Table(
+        None, "Training runs, with the epochs of maximum likelihood and the updates of imitation.", header, rows, 4
+    )
 
 
 # Training
 
 
 def _train(name: str, seed: int, setup: Setup, strategy: tf.distribute.Strategy | None, limit: TimeLimit) -> bool:
-    """Train or resume a variant and, before it, the variant from which it starts; return whether both are finished."""
+    """Train or resume a variant, after the variant that it starts from, and return whether both are finished."""
     if name == PRETRAINED and setup.source.model is not None:
         return True
     variant, path = VARIANTS[name], setup.folder(name, seed)
@@ -273,7 +276,7 @@ def _settings(name: str, seed: int, setup: Setup) -> tuple[GAILConfig, Source]:
 
 
 def _exported(name: str, seed: int, setup: Setup) -> Path:
-    """Return the folder with a variant's GPT-2, which is exported when it is needed for the first time."""
+    """Return the folder of a variant's exported GPT-2. Export the GPT-2 if this has not been done yet."""
     run = setup.folder(name, seed)
     folder = run / "exported"
     if not (folder / "config.json").exists():
@@ -287,8 +290,7 @@ def _exported(name: str, seed: int, setup: Setup) -> Path:
 def _write_system(name: str, variant: str, seed: int, setup: Setup) -> None:
     """Measure a finished training run, and write its metrics to DIR/EXPERIMENT_systems.
 
-    This is called as soon as a run has finished, so that an experiment that takes hours has results even if it is
-    stopped.
+    This happens as soon as a run is finished, so a long experiment yields results even if it is stopped.
     """
     run = GAILRun.open(setup.folder(variant, seed))
     values = {"variant": variant, "seed": seed, "settings": run.config().to_values()}
@@ -303,7 +305,7 @@ def _write_system(name: str, variant: str, seed: int, setup: Setup) -> None:
 def _compare(
     name: str, setup: Setup, runs: Mapping[str, Sequence[GAILRun]], how: Options, limit: TimeLimit
 ) -> Outcome | None:
-    """Write a table and a plot of the variants' means and deviations over seeds, and a plot of their learning curves.
+    """Write a table and a plot of each variant's means and standard deviations over seeds, and learning curves.
 
     Returns:
         The results and tables, or None if time runs out before all runs are measured. In that case no file is written.
@@ -344,10 +346,10 @@ def _compare(
 def _with_grid(
     name: str, setup: Setup, runs: Mapping[str, Sequence[GAILRun]], outcome: Outcome, limit: TimeLimit
 ) -> Outcome | None:
-    """Compare the last policies of the variants over a grid, and add the results and tables to an outcome.
+    """Compare the variants' last policies over a grid, and add the results and tables to an outcome.
 
     Returns:
-        The outcome with the grid's results, or None if time runs out before all points are measured.
+        The extended outcome, or None if time runs out before all points are measured.
     """
     by_system: dict[str, list[tuple[GAILRun, str | None]]] = {}
     for variant, of_variant in runs.items():

@@ -1,4 +1,4 @@
-"""Plots Figure 5 (perplexity over the turns of a conversation) and Figure 6 (BLEU over the turns)."""
+"""Figure 5 (perplexity over the turns of a conversation) and Figure 6 (BLEU over the turns)."""
 
 import math
 from collections.abc import Sequence
@@ -53,7 +53,7 @@ def _lines(axes: Any, by_system: Systems, figure: str) -> None:
         )  # draw the systems beside each other, so that their error bars do not overlap
         axes.errorbar(places, values, [below, above], marker="o", capsize=4, label=name(system))
     axes.set_xticks(range(len(metrics.TURNS)), metrics.TURNS)
-    axes.set_xlabel("position of the prompt in its conversation, in turns")
+    axes.set_xlabel("turn of the conversation")
     axes.grid(alpha=0.3)
 
 

@@ -1,4 +1,4 @@
-"""Divides test trajectories by corpus and turn, and by whether the human response occurs in the training set."""
+"""Parts of the test set: by corpus and turn, and by whether the human response occurs in the training set."""
 
 import re
 from collections.abc import Sequence
@@ -14,15 +14,16 @@ NEW, KNOWN = "responses that are not in training", "responses that are in traini
 def finer_parts(trajectories: Sequence[Trajectory], known: np.ndarray) -> dict[str, np.ndarray]:
     """Divide trajectories by corpus and turn, and by whether the human response occurs in the training set.
 
-    The longer conversations may all come from one corpus, so that an apparent difference between turns may be a
-    difference between corpora. A policy may have memorised a response that occurs in the training set.
+    All long conversations may come from the same corpus, so an apparent difference between turns can be a difference
+    between corpora. A policy may have memorised responses that occur in the training set.
 
     Args:
         trajectories: The trajectories. Tweets are left out.
-        known: Whether the response of each trajectory occurs in the training set, (n,) bool; see `known_responses`.
+        known: Whether the response of each trajectory occurs in the training set, as a bool array of shape (n,); see
+            `known_responses`.
 
     Returns:
-        For each part, the indices of its trajectories, int64. Empty parts are left out. If there is only one corpus,
+        The indices of each part's trajectories, as int64 arrays. Empty parts are left out. If there is only one corpus,
         the parts by corpus and turn are also left out.
     """
     sources = np.array([trajectory.source for trajectory in trajectories], str)
@@ -39,7 +40,7 @@ def finer_parts(trajectories: Sequence[Trajectory], known: np.ndarray) -> dict[s
 
 
 def known_responses(trajectories: Sequence[Trajectory], training: Sequence[Trajectory]) -> np.ndarray:
-    """Return whether each response occurs in the training set, ignoring case and punctuation: (n,) bool."""
+    """Return a bool array that is true where a response occurs in the training set, ignoring case and punctuation."""
     learned = {_letters(trajectory.response) for trajectory in training}
     return np.array([_letters(trajectory.response) in learned for trajectory in trajectories], bool)
 

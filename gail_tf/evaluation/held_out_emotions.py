@@ -1,12 +1,12 @@
-"""Classifies the emotions of responses with classifiers that are trained on held-out conversations.
+"""Classification of the emotions of responses by classifiers that are trained on held-out conversations.
 
-RL-Seq2Seq is rewarded by a classifier that is trained on the training conversations. A second classifier trained on the
-same conversations would make similar mistakes, and would measure only how well a policy satisfies its reward. Therefore
-the classifiers here are trained on the validation conversations and one half of the test conversations, and they
-classify the other half.
+The reward of RL-Seq2Seq comes from a classifier trained on the training conversations. A second classifier trained on
+the same conversations would make similar mistakes, and would only measure how well a policy maximises its reward.
+Therefore the classifiers in this module are trained on the validation conversations and one half of the test
+conversations, and classify the other half.
 
-The agreement of two emotions is meaningful only in comparison with two other values: the accuracy of the classifiers,
-and the agreement of pairs that do not belong together.
+The rate at which two emotions agree is meaningful only next to two other values: the accuracy of the classifiers, and
+the rate of agreement in shuffled pairs.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -28,19 +28,19 @@ Fit = Callable[[Sequence[str], Sequence[str]], Classifier]  # makes a classifier
 
 
 class HeldOutEmotions:
-    """Emotion classifiers, each of which classifies texts from conversations on which it was not trained.
+    """Emotion classifiers that classify only texts from conversations on which they were not trained.
 
-    `learn` trains them.
+    Use `learn` to train the classifiers.
 
     Args:
         classifiers: The classifier for each part of the test conversations.
-        parts: The part of each test conversation, by the conversation's number.
-        test: The test trajectories, some of which have labels.
+        parts: The part that each test conversation belongs to, by conversation number.
+        test: The test trajectories. Some of them have labels.
 
     Attributes:
-        accuracy: The share of labelled test prompts that are classified correctly.
-        largest: The share of the most frequent label among these prompts. It is the accuracy of a classifier that
-            always predicts this label.
+        accuracy: The share of labelled test prompts whose emotion is classified correctly.
+        largest: The share of the most frequent label among these prompts, which is the accuracy of a classifier that
+            always predicts that label.
     """
 
     def __init__(self, classifiers: Sequence[Classifier], parts: Mapping[int, int], test: Sequence[Trajectory]):
@@ -61,11 +61,11 @@ class HeldOutEmotions:
             fit: A function that trains a classifier.
             test: The test trajectories.
             validation: The validation trajectories.
-            seed: The seed that determines how the test conversations are divided into parts.
+            seed: The seed for dividing the test conversations into parts.
 
         Returns:
-            The classifiers, or None if no test prompt has a label, or if the training data of a classifier have fewer
-            than two different labels.
+            The classifiers, or None if no test prompt has a label or a classifier's training data contains fewer than
+            two different labels.
         """
         numbers = sorted({trajectory.conversation for trajectory in test})
         drawn = np.random.default_rng(seed).permutation(len(numbers)) % FOLDS
@@ -80,7 +80,7 @@ class HeldOutEmotions:
         return cls([fit(*map(list, zip(*lesson, strict=True))) for lesson in lessons], parts, test)
 
     def classify(self, texts: Sequence[str], trajectories: Sequence[Trajectory]) -> list[str]:
-        """Classify one text for each of n test trajectories: its prompt, its human response, or another response."""
+        """Classify one text per test trajectory, for example the prompt, the human response, or a policy's response."""
         parts = np.array([self._parts[trajectory.conversation] for trajectory in trajectories])
         classes = [""] * len(texts)
         for fold, classifier in enumerate(self._classifiers):
@@ -91,7 +91,7 @@ class HeldOutEmotions:
         return classes
 
     def scores(self, responses: Sequence[str], trajectories: Sequence[Trajectory]) -> dict[str, np.ndarray]:
-        """Compute whether each response has the class of the human response and of the prompt, (n,) float64 each."""
+        """Compute whether each response has the emotion of the human response, and that of the prompt, as 0 or 1."""
         classes = np.array(self.classify(responses, trajectories), str)
         return {
             title: (classes == np.array(others, str)).astype(np.float64)
@@ -99,7 +99,7 @@ class HeldOutEmotions:
         }
 
     def beside(self, responses: Sequence[str], trajectories: Sequence[Trajectory]) -> dict[str, Estimate]:
-        """Compute the values to which the means of `scores` are compared: chance agreement and classifier accuracy."""
+        """Compute the values to compare the means of `scores` with: chance agreement and classifier accuracy."""
         classes = self.classify(responses, trajectories)
         conversations = np.array([trajectory.conversation for trajectory in trajectories])
         floors = {
@@ -110,7 +110,7 @@ class HeldOutEmotions:
         return {title: Estimate(value) for title, value in values.items()}
 
     def of_humans(self, trajectories: Sequence[Trajectory]) -> dict[str, Estimate]:
-        """Compute the agreement of human responses with their prompts, and the values to which it is compared."""
+        """Compute the agreement of human responses with their prompts, and the values to compare it with."""
         responses = [trajectory.response for trajectory in trajectories]
         agreed = float(self.scores(responses, trajectories)[PROMPT].mean())
         return {PROMPT: Estimate(agreed)} | self.beside(responses, trajectories)
@@ -123,14 +123,14 @@ class HeldOutEmotions:
 
 
 def fit_linear(encoder: Encoder, texts: Sequence[str], labels: Sequence[str]) -> Classifier:
-    """Fit a softmax regression to the vectors of labelled texts, and return the classifier.
+    """Fit a softmax regression to the vectors of labelled texts, and return it as a classifier.
 
     The regression minimises the sum of -log p(label | vector), plus PENALTY / 2 times the sum of the squared weights.
 
     Args:
-        encoder: The function that computes the vectors.
-        texts: The n texts.
-        labels: Their n labels.
+        encoder: A function that computes the vectors.
+        texts: n texts.
+        labels: The label of each text.
     """
     names = sorted(set(labels))
     inputs = _with_one(encoder(texts))
@@ -152,5 +152,5 @@ def fit_linear(encoder: Encoder, texts: Sequence[str], labels: Sequence[str]) ->
 
 
 def _with_one(vectors: np.ndarray) -> np.ndarray:
-    """Append a column of ones, whose weight is the bias."""
+    """Append a column of ones for the bias."""
     return np.concatenate([np.asarray(vectors, np.float64), np.ones((len(vectors), 1))], axis=1)

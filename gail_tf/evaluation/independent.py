@@ -1,8 +1,7 @@
-"""Measures the MAUVE, relevance and similarity of responses with an independent encoder, the same for all systems.
+"""MAUVE, relevance and similarity of responses, measured for all systems with the same independent encoder.
 
-Cosines depend on the encoder and the corpus. Therefore the mean cosine of pairs that do not belong together is
-subtracted from each cosine. This mean is the value expected by chance. A result of 0 means that a system is not better
-than chance.
+Cosines depend on the encoder and the corpus. Therefore the mean cosine of shuffled pairs, which is the value expected
+by chance, is subtracted from each cosine. A result of 0 means that a system is no better than chance.
 
 Shapes: n responses, and vectors of size E with norm 1.
 """
@@ -20,19 +19,19 @@ Encoder = Callable[[Sequence[str]], np.ndarray]
 
 
 def above_shuffled(vectors: np.ndarray, others: np.ndarray, conversations: np.ndarray) -> np.ndarray:
-    """Compute how much closer each vector is to its partner than to the partners in other conversations.
+    """Compute how much closer each response is to its partner than to the partners in other conversations.
 
         cos(v_i, o_i) - mean of cos(v_i, o_j) over all j in other conversations
 
-    The mean includes all such pairs, so that nothing is drawn at random.
+    The mean is taken over all pairs from different conversations, so the result is not random.
 
     Args:
-        vectors: The vectors of the responses, (n, E).
-        others: The vector of each response's partner, for example its context, (n, E).
-        conversations: The number of each response's conversation, (n,). There must be two or more conversations.
+        vectors: The vectors of the responses, shape (n, E).
+        others: The vector of each response's partner, for example its context, shape (n, E).
+        conversations: The number of each response's conversation, shape (n,). At least two conversations are needed.
 
     Returns:
-        (n,) float64, about 0 on average if the pairs are shuffled.
+        A float64 array of shape (n,). Its mean is about 0 if the pairs are shuffled.
 
     Raises:
         ValueError: There is only one conversation.
@@ -49,17 +48,17 @@ def above_shuffled(vectors: np.ndarray, others: np.ndarray, conversations: np.nd
 
 
 def context_of(trajectory: Trajectory) -> str:
-    """Return history and prompt as one text, to which a response is compared to measure its relevance."""
+    """Return history and prompt as one text, from which the relevance of a response is measured."""
     return " ".join((*trajectory.history, trajectory.prompt))
 
 
 class IndependentMeasures:
-    """Measures all systems' responses to the same trajectories.
+    """Measures of all systems' responses to the same trajectories.
 
     Args:
         encoder: The encoder.
-        answered: The n trajectories whose prompts are answered.
-        further: Other trajectories, whose human responses are compared with the human responses in `answered`.
+        answered: The n trajectories to answer.
+        further: Other trajectories, whose human responses serve as a comparison for those in `answered`.
     """
 
     def __init__(self, encoder: Encoder, answered: Sequence[Trajectory], further: Sequence[Trajectory]):
@@ -73,11 +72,11 @@ class IndependentMeasures:
         """Compute the relevance of each response to its context, and its similarity to the human response.
 
         Args:
-            vectors: The vectors of the responses, (n, E).
+            vectors: The vectors of the responses, shape (n, E).
 
         Returns:
-            Arrays (n,) float64 by name (`above_shuffled`). There are none if all trajectories belong to one
-            conversation.
+            The two measures by name, as float64 arrays of shape (n,); see `above_shuffled`. The result is empty if all
+            trajectories belong to one conversation.
         """
         if len(np.unique(self._conversations)) < 2:
             return {}
@@ -87,30 +86,30 @@ class IndependentMeasures:
         }
 
     def vectors(self, responses: Sequence[str]) -> np.ndarray:
-        """Compute the vectors of n responses, (n, E)."""
+        """Compute the vectors of n responses, with shape (n, E)."""
         return self._encoder(responses)
 
     def mauve(self, vectors: np.ndarray, places: np.ndarray) -> float:
-        """Compute the MAUVE of some responses, compared with the human responses to the same trajectories.
+        """Compute MAUVE between some responses and the human responses to the same trajectories.
 
         Args:
-            vectors: The vectors of all n responses, (n, E).
-            places: The positions of the responses to measure, (m,).
+            vectors: The vectors of all n responses, shape (n, E).
+            places: The indices of the m responses to measure, shape (m,).
         """
         return mauve(vectors[places], self._human[places])
 
     def ceiling(self, places: np.ndarray) -> dict[str, float]:
-        """Measure some of the human responses. No system can be expected to exceed the results.
+        """Measure some of the human responses, as a ceiling that no system is expected to exceed.
 
-        Their MAUVE compares them with the same number of human responses to other trajectories of the same kind (tweets
-        or conversations).
+        MAUVE compares these responses with an equal number of human responses to other trajectories of the same kind
+        (tweets or conversations).
 
         Args:
-            places: The positions of the human responses among the answered trajectories.
+            places: The indices of the human responses among the answered trajectories.
 
         Returns:
-            The relevance and the MAUVE of these human responses. MAUVE is left out if `further` has fewer suitable
-            responses than `places`, because MAUVE depends on the number of texts.
+            The relevance and MAUVE of these responses. MAUVE depends on the number of texts, so it is left out if
+            `further` has fewer suitable responses than `places`.
         """
         figures = {}
         scores = self.scores(self._human)

@@ -1,4 +1,4 @@
-"""Plots how the metrics of several systems changed during imitation, from the logs of their runs."""
+"""Plots of how the metrics of several systems change during imitation, made from the logs of their runs."""
 
 import itertools
 from collections.abc import Mapping, Sequence
@@ -18,19 +18,19 @@ COMPARED = (
     ("reward", "higher is better for the policy", "reward_generated", "reward_expert"),
     ("discriminator: share recognised", "1: all, 0.5: it guesses", "accuracy_generated", "accuracy_expert"),
     ("KL to the reference, nats per token", "low: close to the start of imitation", "kl_per_token", None),
-    ("tokens in a response", "close to the experts' is better", "response_length", "expert_length"),
+    ("tokens in a response", "closer to the experts is better", "response_length", "expert_length"),
     ("distinct-2 of the rollouts", "higher is more diverse", "distinct_2", None),
 )
 
 
 def compare(histories: Mapping[str, Sequence[History]]) -> Figure:
-    """Plot metrics of several systems over the updates of imitation.
+    """Plot the metrics of several systems over the updates of imitation.
 
-    A solid line shows the mean over the runs of a system, and the band around it shows one standard deviation. A dashed
-    line shows the same metric for the experts' responses.
+    Solid lines show means over the runs of a system, and the bands around them one standard deviation. Dashed lines
+    show the same metric for the experts' responses.
 
     Args:
-        histories: The logs of each system's runs, by the system's name in the legend. Systems without imitation are
+        histories: The logs of each system's runs, by the system's name for the legend. Systems without imitation are
             left out.
     """
     figure = Figure(figsize=(13, 7), layout="constrained")
@@ -69,7 +69,7 @@ def compare(histories: Mapping[str, Sequence[History]]) -> Figure:
 
 
 def _over_runs(runs: Sequence[History], name: str) -> tuple[list[float], list[float], list[float]]:
-    """Return the updates at which a column was logged, and its means and deviations over the runs at these updates."""
+    """Return the updates at which a metric was logged, with its means and standard deviations over the runs."""
     values: dict[float, list[float]] = {}
     for row in itertools.chain(*runs):
         if name in row:

@@ -1,9 +1,8 @@
-"""MAUVE (Pillutla et al. 2021): measures how similar the distribution of a model's texts is to that of human texts.
+"""MAUVE (Pillutla et al. 2021), a measure of how similar the distributions of generated and human texts are.
 
-A language model computes features of the texts. The features of both sets are clustered together. The frequencies of
-the clusters in the two sets form two discrete distributions. MAUVE is the area under the divergence frontier of these
-distributions. It depends on the language model and on the number of texts, so values can be compared only if both are
-the same.
+A language model computes features of all texts, and the features of both sets are clustered together. The frequencies
+of the clusters in each set form a discrete distribution. MAUVE is the area under the divergence frontier of the two
+distributions. Values can be compared only if the language model and the number of texts are the same.
 
 Shapes: n and m texts, features of size E, k clusters.
 """
@@ -23,12 +22,12 @@ CLUSTERINGS, ITERATIONS = 5, 500  # k-means runs 5 times with at most 500 iterat
 
 
 def mauve(generated: np.ndarray, human: np.ndarray, seed: int = 0) -> float:
-    """Compute MAUVE of two sets of texts, with max(2, min(n, m) / 10) clusters.
+    """Compute MAUVE for two sets of texts, with max(2, min(n, m) / 10) clusters.
 
     Args:
-        generated: The features of generated texts, (n, E).
-        human: The features of human texts, (m, E).
-        seed: The seed of k-means.
+        generated: The features of generated texts, shape (n, E).
+        human: The features of human texts, shape (m, E).
+        seed: The seed for k-means.
 
     Returns:
         A value between 0 (nothing in common) and 1 (the same distribution).
@@ -40,7 +39,7 @@ def mauve(generated: np.ndarray, human: np.ndarray, seed: int = 0) -> float:
 
 
 def clustered(generated: np.ndarray, human: np.ndarray, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """Return the index of each text's cluster, (n,) and (m,) int64; see `mauve` for the arguments and errors."""
+    """Return the cluster index of each generated and human text as int64 arrays. `mauve` explains the arguments."""
     if min(len(generated), len(human)) < 2:
         raise ValueError("MAUVE needs two or more texts in each set")
     clusters = max(2, round(min(len(generated), len(human)) / TEXTS_PER_CLUSTER))
@@ -49,11 +48,11 @@ def clustered(generated: np.ndarray, human: np.ndarray, seed: int = 0) -> tuple[
 
 
 def of_clusters(generated: np.ndarray, human: np.ndarray) -> float:
-    """Compute MAUVE from the clusters of texts, for example of a subset of the texts that were clustered.
+    """Compute MAUVE from the clusters of texts, which may be a subset of the clustered texts.
 
     Args:
-        generated: The cluster index of each generated text, (n,) int64.
-        human: The cluster index of each human text, (m,) int64.
+        generated: The cluster index of each generated text, as an int64 array of shape (n,).
+        human: The cluster index of each human text, as an int64 array of shape (m,).
     """
     clusters = int(max(generated.max(), human.max())) + 1
     counts = [np.bincount(labels, minlength=clusters) for labels in (generated, human)]
@@ -64,12 +63,12 @@ def frontier(p: np.ndarray, q: np.ndarray) -> np.ndarray:
     """Compute the divergence frontier of two discrete distributions.
 
     Args:
-        p: The probabilities of the first distribution, (k,) float64.
-        q: The probabilities of the second distribution, (k,) float64.
+        p: The first distribution, as a float64 array of shape (k,).
+        q: The second distribution, as a float64 array of shape (k,).
 
     Returns:
-        The points (exp(-c KL(q|r)), exp(-c KL(p|r))), (27, 2), where c is SCALING and r runs through mixtures of q and
-        p. The first point is (1, 0), and the last point is (0, 1).
+        An array of shape (27, 2) with the points (exp(-c KL(q|r)), exp(-c KL(p|r))), where c is SCALING and r runs
+        through mixtures of q and p. The first point is (1, 0), and the last point is (0, 1).
     """
     mixtures = MIXTURES[:, None] * p + (1 - MIXTURES[:, None]) * q
     divergences = [special.rel_entr(distribution, mixtures).sum(axis=1) for distribution in (q, p)]
@@ -77,13 +76,13 @@ def frontier(p: np.ndarray, q: np.ndarray) -> np.ndarray:
 
 
 def area(points: np.ndarray) -> float:
-    """Compute the area under a frontier (k, 2) by the trapezoidal rule."""
+    """Compute the area under a frontier of shape (k, 2) by the trapezoidal rule."""
     x, y = points.T
     return float(np.trapezoid(x, y))
 
 
 def _clustered(features: np.ndarray, clusters: int, seed: int) -> np.ndarray:
-    """Assign each row to a cluster: scale the rows to norm 1, and run k-means on their principal components."""
+    """Scale the rows to norm 1, and cluster them by k-means on their principal components."""
     norms = np.linalg.norm(features, axis=1, keepdims=True)
     features = features / np.where(norms == 0, 1, norms)
     centred = features - features.mean(axis=0)

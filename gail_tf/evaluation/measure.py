@@ -1,4 +1,4 @@
-"""Measures a run's policies on its test trajectories: perplexity, and all metrics of their responses."""
+"""Measurement of a run's policies on its test trajectories: perplexity, and all metrics of responses."""
 
 import itertools
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -47,11 +47,11 @@ class RunEvaluation:
 
     Attributes:
         run: The run.
-        config: Its settings.
-        test: Its test trajectories.
-        options: How responses were drawn and measured.
-        updates: The number of imitation updates in the run's log.
-        policies: The results of each chosen policy, by its name.
+        config: The run's settings.
+        test: The run's test trajectories.
+        options: How responses were sampled and measured.
+        updates: The number of imitation updates recorded in the run's log.
+        policies: The results of each chosen policy, by name.
         human: The metrics of the human responses to the answered trajectories.
     """
 
@@ -67,19 +67,19 @@ class RunEvaluation:
 def evaluate(
     run: GAILRun, options: Options, choose: Callable[[Sequence[str]], Sequence[str]], batch_size: int = 32
 ) -> RunEvaluation:
-    """Measure a run's policies on its test trajectories, or read the results from RUN/evaluation.json.
+    """Measure a run's policies on its test trajectories, or read stored results from RUN/evaluation.json.
 
-    The file is reused if it is newer than the bot and has the same options. Policies that it lacks are measured and
+    The file is reused if it is newer than the bot and has the same options. Policies missing from it are measured and
     added.
 
     Args:
         run: The run.
-        options: How responses are drawn and measured.
-        choose: A function that takes the names of the bot's policies and returns the names of the policies to measure.
+        options: How responses are sampled and measured.
+        choose: A function that takes the names of all policies and returns the names of those to measure.
         batch_size: The number of trajectories in a batch.
 
     Raises:
-        UserError: The run is not finished, or a file of word vectors cannot be read.
+        UserError: The run is not finished, or the file of word vectors cannot be read.
     """
     data, config, stored, agent, encoder = read_files(run, options, choose)
     if agent is not None:
@@ -94,14 +94,16 @@ def evaluate(
 
 
 class Files(NamedTuple):
-    """Everything that is read from a run before anything is computed.
+    """Everything that is read before a run is measured.
 
     Attributes:
         data: The data of the run.
-        config: Its settings.
-        stored: The content of RUN/evaluation.json. It has no policies and metrics if the file cannot be reused.
-        agent: The agent, or None if `stored` has all chosen policies.
-        encoder: The independent encoder, or None if the options name no encoder or `stored` has all chosen policies.
+        config: The run's settings.
+        stored: The content of RUN/evaluation.json, without policies and metrics if the file cannot be
+            reused.
+        agent: The agent, or None if `stored` contains all chosen policies.
+        encoder: The independent encoder. None if the options name no encoder, or if `stored` contains all chosen
+            policies.
     """
 
     data: Data
@@ -114,11 +116,11 @@ class Files(NamedTuple):
 def read_files(run: GAILRun, options: Options, choose: Callable[[Sequence[str]], Sequence[str]]) -> Files:
     """Read all files that `evaluate` needs, including word vectors.
 
-    Errors in the files are thus reported before hours of computation, and not after them.
+    This reports errors in the files before hours of computation instead of afterwards.
 
     Args:
         run: The run.
-        options: How responses are drawn and measured.
+        options: How responses are sampled and measured.
         choose: See `evaluate`.
 
     Raises:
@@ -142,7 +144,7 @@ def read_files(run: GAILRun, options: Options, choose: Callable[[Sequence[str]],
 
 
 class _Measuring:
-    """Measures the policies of one agent."""
+    """The measurement of one agent's policies."""
 
     def __init__(
         self,
@@ -208,7 +210,7 @@ class _Measuring:
         return figures
 
     def _learn_emotions(self, vectors: Mapping[str, np.ndarray]) -> None:
-        """Train emotion classifiers on held-out conversations if these have labels; see `held_out_emotions`."""
+        """Train emotion classifiers on held-out conversations, if they have labels; see `held_out_emotions`."""
 
         def fit(prompts: Sequence[str], labels: Sequence[str]) -> metrics.Classifier:
             if self._encoder is not None:
@@ -255,7 +257,7 @@ class _Measuring:
         return {part: at for part, at in places.items() if len(at) >= MAUVE_TEXTS}
 
     def _places(self, part: str) -> np.ndarray:
-        """Return the positions of a part's trajectories among the answered trajectories."""
+        """Return the indices of a part's trajectories among the answered trajectories."""
         return np.flatnonzero(np.isin(self._rows, self._parts[part]))
 
     def _answered_at(self, places: np.ndarray) -> list[Trajectory]:
@@ -288,11 +290,11 @@ class _Measuring:
             return self._reader(texts, self._size, bar.update)
 
     def _vectors(self, words: Iterable[str]) -> Mapping[str, np.ndarray]:
-        """Read the vectors of some words from the file that the options name, or fit vectors to the run's text.
+        """Read the vectors of some words from the file in the options, or fit vectors to the run's text.
 
-        `read_files` has already checked the file's lines for the words of prompts and human responses. The line of a
-        word that occurs only in a policy's responses can still be damaged. Such a line is skipped instead of causing an
-        error, because the responses have already been drawn.
+        `read_files` has already checked the lines for the words of prompts and human responses. The line for a word
+        that occurs only in a policy's responses may still be damaged. Such lines are skipped, because an error would
+        waste the responses that have already been sampled.
         """
         if self._options.glove is not None:
             bad = BadLines(skip=True)

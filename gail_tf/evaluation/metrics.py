@@ -1,8 +1,8 @@
-"""Computes the metrics of Table 2 and further metrics from texts and numbers. All functions are pure.
+"""The metrics of Table 2 and further metrics, as pure functions of texts and numbers.
 
-Texts are divided into words by NLTK's `wordpunct_tokenize`, in lower case: a word is a sequence of letters and digits,
-or a sequence of punctuation marks. Intervals are 95 % bootstrap intervals. The bootstrap resamples conversations, not
-single turns, because the turns of a conversation depend on each other.
+Texts are converted to lower case and split into words by NLTK's `wordpunct_tokenize`: a word is a sequence of letters
+and digits, or a sequence of punctuation marks. Intervals are 95 % bootstrap intervals. The bootstrap resamples whole
+conversations instead of turns, because the turns of a conversation depend on each other.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -36,15 +36,15 @@ CLASSIFIERS: Mapping[str, Classifier] = {"sentiment": sentiment_names}
 
 
 class Likelihoods(NamedTuple):
-    """The likelihoods of n human responses under a policy, given history and prompt.
+    """The likelihoods of n human responses under a policy, given their histories and prompts.
 
     Attributes:
-        nll: The negative log-likelihood of each response's tokens, including END, in nats, (n,) float64.
-        tokens: The number of tokens in each response, including END, (n,) int64. A response that is longer than the
-            policy's limit is truncated, and then has no END.
-        words: The number of words in the same text, plus one for END, (n,) int64. The number of words does not depend
-            on the policy's tokenizer. If a response is truncated inside a word, the remaining part counts as one word.
-        cut: Whether each response is truncated, (n,) bool.
+        nll: The negative log-likelihood of each response in nats, including END, as a float64 array of shape (n,).
+        tokens: The number of tokens in each response, including END, as an int64 array of shape (n,). A response that
+            exceeds the policy's limit is truncated and has no END.
+        words: The number of words in each response, plus one for END, as an int64 array of shape (n,). Unlike `tokens`,
+            it does not depend on the policy's tokenizer. A word that is cut off by truncation counts as one word.
+        cut: Whether each response is truncated, as a bool array of shape (n,).
     """
 
     nll: np.ndarray
@@ -59,17 +59,16 @@ def words(text: str) -> list[str]:
 
 
 def parts(trajectories: Sequence[Trajectory]) -> dict[str, np.ndarray]:
-    """Divide the trajectories into the parts that are measured separately; empty parts are left out.
+    """Divide trajectories into the parts that are measured separately. Empty parts are left out.
 
-    TURNS and ALL contain the trajectories of conversations. Tweets are a separate part, because they are not
-    conversations. The prompt and the response of a tweet are the same text, so a policy that copies its prompt would
-    appear to answer well.
+    The parts TURNS and ALL contain only trajectories from conversations. Tweets are a separate part, because the prompt
+    and the response of a tweet are the same text, so a policy that copies its prompt would appear to answer well.
 
     Args:
         trajectories: The trajectories.
 
     Returns:
-        For each part, the indices of its trajectories, int64.
+        The indices of each part's trajectories, as int64 arrays.
     """
     tweets = np.array([trajectory.source == "tweets" for trajectory in trajectories], bool)
     turn = np.minimum([trajectory.turn for trajectory in trajectories], len(TURNS))
@@ -78,7 +77,7 @@ def parts(trajectories: Sequence[Trajectory]) -> dict[str, np.ndarray]:
 
 
 def spread(count: int, most: int) -> np.ndarray:
-    """Return at most `most` integers from 0 to `count` - 1, evenly spread and in ascending order; int64."""
+    """Return at most `most` evenly spaced int64 indices from 0 to `count` - 1, in ascending order."""
     return np.linspace(0, count - 1, min(count, most)).round().astype(np.int64)
 
 
@@ -92,8 +91,8 @@ def likelihood_figures(likelihoods: Likelihoods, conversations: np.ndarray, seed
 
     Args:
         likelihoods: The likelihoods of n responses.
-        conversations: The number of each response's conversation, (n,).
-        seed: The seed of the bootstrap.
+        conversations: The number of each response's conversation, shape (n,).
+        seed: The seed for the bootstrap.
     """
     nll, *units = by_conversation(conversations, likelihoods.nll, likelihoods.tokens, likelihoods.words)
     drawn = statistics.bootstrap(len(nll), seed, RESAMPLES)
@@ -107,16 +106,16 @@ def likelihood_figures(likelihoods: Likelihoods, conversations: np.ndarray, seed
 
 
 def sentence_bleus(responses: Sequence[str], references: Sequence[str]) -> np.ndarray:
-    """Compute NLTK's sentence BLEU-1 to BLEU-4, on words.
+    """Compute BLEU-1 to BLEU-4 of each response with NLTK, on words.
 
-    The smoothing is method 1 of Chen and Cherry 2014: if no n-gram matches, the number of matches is set to 0.1.
+    Smoothing is method 1 of Chen and Cherry (2014): if no n-gram matches, the number of matches is set to 0.1.
 
     Args:
         responses: n responses.
         references: One reference for each response.
 
     Returns:
-        (n, 4) float64, from 0 to 100.
+        A float64 array of shape (n, 4) with values from 0 to 100.
     """
     weights = [(1 / n,) * n for n in ORDERS]
     smoothing = SmoothingFunction().method1
@@ -128,17 +127,17 @@ def sentence_bleus(responses: Sequence[str], references: Sequence[str]) -> np.nd
 
 
 def agreement(classify: Classifier, texts: Sequence[str], others: Sequence[str]) -> np.ndarray:
-    """Compare the classes of n pairs of texts. Return (n,) float64: 1 if both texts have the same class, else 0."""
+    """Return a float64 array that is 1 where both texts of a pair have the same class, and 0 elsewhere."""
     return (np.array(classify(texts), str) == np.array(classify(others), str)).astype(np.float64)
 
 
 def shuffled_agreement(classes: Sequence[str], others: Sequence[str], conversations: np.ndarray) -> float:
-    """Compute the agreement by chance: the share of equal classes among all pairs from different conversations.
+    """Compute the agreement expected by chance: the share of pairs from different conversations with equal classes.
 
     Args:
         classes: The class of each of n texts, for example of the responses.
         others: The class of each text's partner, for example of the human response.
-        conversations: The number of each text's conversation, (n,).
+        conversations: The number of each text's conversation, shape (n,).
 
     Returns:
         The share, or NaN if there is only one conversation.
@@ -155,12 +154,12 @@ def response_scores(
 
     Args:
         responses: n responses.
-        trajectories: The trajectories that they answer.
+        trajectories: The trajectories that the responses answer.
         classifiers: Classifiers of sentiment or emotion, by name.
 
     Returns:
-        Arrays (n,) float64 by name: BLEU-1 to BLEU-4 (`sentence_bleus`), and for each classifier whether the response
-        has the class of the human response, and whether it has the class of the prompt (`agreement`).
+        Float64 arrays of shape (n,) by name: BLEU-1 to BLEU-4 (`sentence_bleus`) and, for each classifier, whether the
+        response has the class of the human response and whether it has the class of the prompt (`agreement`).
     """
     human, prompts = (
         [trajectory.response for trajectory in trajectories],
@@ -174,7 +173,7 @@ def response_scores(
 
 
 def diversity_figures(responses: Sequence[str]) -> dict[str, float]:
-    """Compute distinct-1, distinct-2, the words per response, and the share of responses that repeat earlier ones."""
+    """Compute distinct-1, distinct-2, the words per response, and the share of responses that repeat an earlier one."""
     replies = [words(response) for response in responses]
     return {
         "distinct-1": reply_metrics.distinct(replies, 1),
@@ -191,14 +190,14 @@ def response_figures(
     vectors: Mapping[str, np.ndarray],
     seed: int = 0,
 ) -> dict[str, Estimate]:
-    """Compute all metrics of a system's responses. The metrics of diversity and similarity have no intervals.
+    """Compute all metrics of a system's responses. Metrics of diversity and similarity have no intervals.
 
     Args:
         responses: n responses.
-        trajectories: The trajectories that they answer.
+        trajectories: The trajectories that the responses answer.
         scores: The result of `response_scores`.
-        vectors: The word vectors by word, (size,) each.
-        seed: The seed of the bootstrap.
+        vectors: The vector of each word, shape (size,).
+        seed: The seed for the bootstrap.
     """
     human = [trajectory.response for trajectory in trajectories]
     conversations = np.array([trajectory.conversation for trajectory in trajectories])
@@ -218,7 +217,7 @@ def response_figures(
 def _shuffled_figures(
     responses: Sequence[str], trajectories: Sequence[Trajectory], conversations: np.ndarray
 ) -> dict[str, Estimate]:
-    """Compute the agreement of shuffled pairs for each sentiment agreement that `response_scores` computes."""
+    """Compute the chance agreement for each agreement of sentiments that `response_scores` computes."""
     figures = {}
     for name, classify in CLASSIFIERS.items():
         classes = classify(responses)
@@ -251,22 +250,22 @@ def human_figures(
 def compare(
     first: np.ndarray, second: np.ndarray, weights: np.ndarray, conversations: np.ndarray, seed: int = 0
 ) -> Comparison | None:
-    """Test by sign flips whether two systems differ in their scores on the same trajectories.
+    """Test with random sign flips whether two systems differ in their scores on the same trajectories.
 
     The difference between the systems is (sum of the first scores - sum of the second scores) / sum of the weights; see
     `paired_tests.compare_conversations`.
 
     Args:
-        first: The first system's scores, (n,), one for each trajectory. If scores are defined for smaller units, for
-            example words, a trajectory's score is the sum over its units.
-        second: The second system's scores, (n,).
-        weights: The number of units in each trajectory, (n,), for example the number of its words, or 1.
-        conversations: The number of each trajectory's conversation, (n,). All trajectories of a conversation are
+        first: The first system's score for each trajectory, shape (n,). If scores are defined for smaller units, such
+            as words, a trajectory's score is the sum over its units.
+        second: The second system's scores, shape (n,).
+        weights: The number of units in each trajectory, shape (n,), for example the number of words, or 1.
+        conversations: The number of each trajectory's conversation, shape (n,). All trajectories of a conversation are
             flipped together.
-        seed: The seed of the flips.
+        seed: The seed for the sign flips.
 
     Returns:
-        The result, or None if there are no trajectories.
+        The comparison, or None if there are no trajectories.
     """
     if not len(first):
         return None
@@ -277,25 +276,25 @@ def compare(
 def compare_likelihoods(
     first: Likelihoods, second: Likelihoods, conversations: np.ndarray, seed: int = 0
 ) -> Comparison | None:
-    """Compare negative log-likelihoods in nats per word. If the difference is negative, the first system is better.
+    """Compare negative log-likelihoods in nats per word. A negative difference means that the first system is better.
 
-    Responses that the two systems truncate at different positions are left out.
+    Responses that the systems truncate at different positions are left out.
 
     Args:
         first: The first system's likelihoods of n responses.
         second: The second system's likelihoods of the same responses.
-        conversations: The number of each response's conversation, (n,).
-        seed: The seed of the flips.
+        conversations: The number of each response's conversation, shape (n,).
+        seed: The seed for the sign flips.
 
     Returns:
-        The result, or None if no responses are left.
+        The comparison, or None if no responses are left.
     """
     same = (first.words == second.words) & (first.cut == second.cut)
     return compare(first.nll[same], second.nll[same], first.words[same], conversations[same], seed)
 
 
 def by_conversation(conversations: np.ndarray, *values: np.ndarray) -> list[np.ndarray]:
-    """Sum values (n, ...) over the trajectories of each conversation, in the order of the conversations' numbers."""
+    """Sum values of shape (n, ...) over the trajectories of each conversation, in order of conversation number."""
     numbers, index = np.unique(conversations, return_inverse=True)
     sums = [np.zeros((len(numbers), *np.shape(array)[1:]), np.asarray(array).dtype) for array in values]
     for total, array in zip(sums, values, strict=True):

@@ -1,7 +1,7 @@
-"""Measures the quality of responses with a pretrained language model that none of the compared systems started from.
+"""The quality of responses under a pretrained language model that none of the compared systems started from.
 
-The model reads the conversation as plain text and has not been fine-tuned. If the training of a system had started from
-this model, the model would prefer the responses of that system.
+The model reads conversations as plain text and is not fine-tuned. It would favour any system whose training started
+from it.
 """
 
 from collections.abc import Sequence
@@ -27,12 +27,12 @@ LAYOUT = "plain"  # one line for each utterance; in a chat layout, models tend t
 
 
 class OutsideModel:
-    """A language model that measures responses to trajectories.
+    """A language model that measures the quality of responses.
 
     Args:
         policy: The model.
-        tokenizer: Its tokenizer.
-        limits: The maximum number of tokens in a condition, and in a response.
+        tokenizer: The model's tokenizer.
+        limits: The maximum numbers of tokens in a condition and in a response.
     """
 
     def __init__(self, policy: LanguagePolicy, tokenizer: Tokenizer, limits: tuple[int, int]):
@@ -43,7 +43,7 @@ class OutsideModel:
         """Read the language model in a folder.
 
         Raises:
-            UserError: A file is missing or damaged, or the model has too few positions for a conversation.
+            UserError: A file is missing or damaged, or the model's context is too short for a conversation.
         """
         config = GAILConfig.preset("default", trainable="full", sentiment="off", layout=LAYOUT)
         tokenizer = Tokenizer.read(folder, (), LAYOUT)
@@ -51,19 +51,19 @@ class OutsideModel:
         return cls(policy, tokenizer, (config.data.condition_tokens, config.data.response_tokens))
 
     def costs(self, asked: Sequence[Trajectory], responses: Sequence[str], size: int = 32) -> np.ndarray:
-        """Compute the negative log-likelihoods of responses, given their conversations, and the numbers of words.
+        """Compute the negative log-likelihood of each response given its conversation, and its number of words.
 
-        The perplexity per word is exp(sum of the first column / sum of the second column). The tokenizer divides
-        unknown words into subwords. Therefore a word that does not exist has the probability of its subwords.
+        The perplexity per word is exp(sum of the first column / sum of the second column). The tokenizer splits unknown
+        words into subwords, so even a word that does not exist has a probability.
 
         Args:
-            asked: The n trajectories that are answered.
-            responses: The n responses.
+            asked: The n answered trajectories.
+            responses: A response to each trajectory.
             size: The number of responses in a batch.
 
         Returns:
-            (n, 2) float64. The first column has the negative log-likelihoods in nats. The second column has the number
-            of words in each response, plus one for its end.
+            A float64 array of shape (n, 2). The first column contains the negative log-likelihoods in nats, and the
+            second column contains the numbers of words, plus one for the end of each response.
         """
         answered = [replace(one, response=text) for one, text in zip(asked, responses, strict=True)]
         batch = Samples.encode(self._tokenizer, answered, *self._limits, False).batch
@@ -72,11 +72,11 @@ class OutsideModel:
 
 
 def refuse_own_model(runs: Sequence[GAILRun], model: str) -> None:
-    """Raise UserError if the training of one of the runs started from the model that is to measure its quality.
+    """Raise UserError if the training of any run started from the model that is to measure quality.
 
     Args:
         runs: The runs.
-        model: The model, in any form that `locate` accepts.
+        model: The name or path of the model, in any form that `locate` accepts.
     """
     sha256 = identity(locate(model))[1]
     for run in runs:

@@ -1,7 +1,8 @@
-"""Measures policies over a grid of temperatures and top-p values; see `keras_gca.evaluation.quality_diversity`.
+"""Measurement of policies over a grid of temperatures and top-p values; see `keras_gca.evaluation.quality_diversity`.
 
 Quality is the perplexity of the responses under a 5-gram model of the experts' responses, or under a pretrained
-language model that no run started from. With an independent encoder, the best points are those with the highest MAUVE.
+language model that no run started from. With an independent encoder, each policy's best point is the one with the
+highest MAUVE.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -45,12 +46,12 @@ class How:
 
     Attributes:
         settings: The points of the grid.
-        seed: The seed of the responses.
-        max_responses: The maximum number of conversations from each of the validation and the test set that are
-            answered at each point of the grid.
-        batch_size: The number of responses that are drawn at a time.
-        quality_model: The pretrained language model that measures quality, in any form that `locate` accepts. If None,
-            a 5-gram model of the training responses is used.
+        seed: The seed for sampling responses.
+        max_responses: The maximum number of conversations to answer at each point of the grid, in the validation set
+            and in the test set.
+        batch_size: The number of responses to sample at a time.
+        quality_model: A pretrained language model to measure quality, in any form that `locate` accepts. If None, a
+            5-gram model of the training responses measures it.
         encoder: The independent encoder for MAUVE, in any form that `locate` accepts. If None, MAUVE is not measured.
     """
 
@@ -66,22 +67,22 @@ DEFAULT = How()
 
 
 def measure_runs(paths: Sequence[str | Path], how: How = DEFAULT, limit: TimeLimit | None = None) -> Results | None:
-    """Measure all policies of several runs over a grid, and compare the systems of Table 2 at their best points.
+    """Measure the policies of several runs over a grid, and compare the systems of Table 2 at their best points.
 
-    If several runs with the same seed have a policy trained only by maximum likelihood, only the first such policy is
-    included.
+    If several runs with the same seed have a policy trained only by maximum likelihood, only the first of these
+    policies is included.
 
     Args:
         paths: Run folders.
         how: How responses are sampled and measured.
-        limit: A time limit after which no further point is measured, or None for no limit.
+        limit: The time limit after which no further point is measured, or None.
 
     Returns:
         The results, or None if time runs out before all points are measured.
 
     Raises:
-        UserError: The runs are not comparable, or one of them is not finished, or one of them started from the model
-            that measures quality.
+        UserError: The runs are not comparable, a run is not finished, or a run started from the model that measures
+            quality.
     """
     runs = [GAILRun.open(path, "quality_diversity") for path in paths]
     refuse_incomparable(runs)
@@ -100,16 +101,16 @@ def measure_policies(
     """Measure policies over a grid, and compare systems at their best points.
 
     Args:
-        by_system: For each system, its runs with different seeds. Each run comes with the name of one of its policies,
-            or with None for its last policy.
+        by_system: The (run, policy) pairs of each system, one for each seed. The policy is the name of one of the run's
+            policies, or None for its last policy.
         how: How responses are sampled and measured.
-        limit: A time limit after which no further point is measured, or None for no limit.
+        limit: The time limit after which no further point is measured, or None.
 
     Returns:
         The results, or None if time runs out before all points are measured.
 
     Raises:
-        UserError: A run cannot be read, or it started from the model that measures quality.
+        UserError: A run cannot be read, or a run started from the model that measures quality.
     """
     outside, encoder = None, None
     if how.quality_model is not None:
@@ -138,7 +139,7 @@ def _open(
     outside: OutsideModel | None,
     encoder: SentenceEncoder | None,
 ) -> tuple[Part, Part, Callable[[str, int], Estimate]]:
-    """Make the validation part and the test part of a run, and a function that calls `_cost` for this run."""
+    """Make a run's validation and test parts, and a function that estimates the cost of the run's policies."""
     data, config = run.data(), run.config()
     costs: Costs
     if outside is None:
@@ -158,7 +159,7 @@ def _open(
 
 
 def _asked(trajectories: Sequence[Trajectory], how: How) -> list[Trajectory]:
-    """Return the trajectories to answer, which come from conversations or, if there are none, from tweets."""
+    """Return the trajectories to answer, from conversations or, if there are none, from tweets."""
     parts = metrics.parts(trajectories)
     rows = parts[metrics.ALL] if metrics.ALL in parts else parts[metrics.TWEETS]
     return [trajectories[row] for row in rows[metrics.spread(len(rows), how.max_responses)]]
@@ -191,16 +192,16 @@ def part_of(
     store: StoredValues,
     encoder: SentenceEncoder | None = None,
 ) -> Part:
-    """Make the validation part or the test part from conversations that are evenly spread over the respective set.
+    """Make the validation or test part from conversations that are evenly spread over that set.
 
     Args:
-        load: A function that loads the agent. It is called only if responses are not stored yet.
+        load: A function that loads the agent. It is called only if responses have not been stored yet.
         config: The settings of the agent.
-        data: The data of the agent's run.
+        data: The data of the run.
         title: "validation" or "test".
         how: How responses are sampled and measured.
-        costs: A function that computes the costs of responses under the model that measures quality.
-        store: The files in which responses and their costs are stored.
+        costs: A function that computes the costs of responses under the quality model.
+        store: The store for responses and their costs.
         encoder: The independent encoder, or None.
     """
     trajectories = {"validation": data.validation, "test": data.test}[title]
@@ -208,7 +209,7 @@ def part_of(
     count = len(asked)
 
     def place(policy: str, setting: Setting) -> tuple[str, dict[str, Any]]:
-        """Return the name under which responses are stored, and the facts that are stored with them."""
+        """Return the name for storing responses, and the facts to store with them."""
         facts = {"part": title, "policy": policy, **setting._asdict(), "seed": how.seed, "responses": count}
         return f"{title}_{policy}_{setting.temperature:g}_{setting.top_p:g}", facts
 
@@ -254,7 +255,7 @@ def part_of(
 
 
 def _of_same_kind(trajectories: Sequence[Trajectory], one: Trajectory, count: int) -> list[int]:
-    """Return the indices of at most `count` trajectories of the same kind as a given one (tweets or conversations)."""
+    """Return the indices of at most `count` trajectories of the same kind as `one` (tweets or conversations)."""
     tweets = one.source == "tweets"
     rows = [i for i, other in enumerate(trajectories) if (other.source == "tweets") == tweets]
     return [rows[i] for i in metrics.spread(len(rows), count)]

@@ -1,4 +1,4 @@
-"""Measures how well D, the likelihood and the relevance by an encoder agree with people's ratings of responses."""
+"""How well D, the likelihood, and the relevance from an encoder agree with people's ratings of responses."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -31,13 +31,13 @@ def evaluate_ratings(
 ) -> dict[str, Any]:
     """Compare the measures of a run with people's ratings.
 
-    Contexts that occur in the run's corpus (its training, validation, test or pretraining data) are left out.
+    Contexts that occur in the run's training, validation, test or pretraining data are left out.
 
     Args:
         run: The run folder.
         ratings: The file of ratings; see `human_ratings`.
-        seed: The seed of the bootstrap and of the control measure, which consists of random numbers.
-        encoder: The independent encoder, in any form that `locate` accepts, or None to leave out relevance.
+        seed: The seed for the bootstrap and for the control measure, which consists of random numbers.
+        encoder: The independent encoder, in any form that `locate` accepts. If None, relevance is left out.
         size: The number of responses in a batch.
 
     Returns:
@@ -60,17 +60,17 @@ def evaluate_ratings(
 
 
 def conversations(data: Data) -> list[tuple[str, ...]]:
-    """Return the utterances of all conversations in a run's corpus, and of the beginnings of these conversations."""
+    """Return all conversations in a run's corpus and their beginnings, each as a tuple of utterances."""
     trajectories = (*data.train, *data.test, *data.validation)
     return [*data.general, *((*one.history, one.prompt, one.response) for one in trajectories)]
 
 
 def measures(agent: GAILAgent, rated: Sequence[Rated], size: int = 32) -> dict[str, np.ndarray]:
-    """Compute the measures of rated responses, (n,) float64 by name.
+    """Compute the measures of rated responses, as float64 arrays of shape (n,) by name.
 
-    If D judges complete responses, its measure is its logit. If D judges each token, its measures are the logarithms of
-    Eq. 9 and Eq. 10 of the first paper. Each policy has two measures: the log-likelihood of the response, and the
-    log-likelihood divided by the number of tokens.
+    If D judges complete responses, its only measure is its logit. If D judges tokens, it has two measures: the
+    logarithms of Eq. 9 and Eq. 10 of the first paper. Each policy has two measures: the log-likelihood of the response,
+    and the log-likelihood divided by the number of tokens.
     """
     trajectories = [Trajectory(one.context[:-1], one.context[-1], one.response) for one in rated]
     batch = agent.encode(trajectories)
@@ -90,7 +90,7 @@ def measures(agent: GAILAgent, rated: Sequence[Rated], size: int = 32) -> dict[s
 
 
 def _logits(agent: GAILAgent, batch: Batch, rated: Sequence[Rated], start: int, size: int) -> np.ndarray:
-    """Compute D's logits for at most `size` responses, beginning with the response at index `start`."""
+    """Compute D's logits for at most `size` responses, starting at index `start`."""
     rows = np.arange(start, min(start + size, len(rated)))
     part = take(batch, rows, response_width=batch.response.shape[1])
     some = [rated[row] for row in rows.tolist()]
@@ -99,7 +99,7 @@ def _logits(agent: GAILAgent, batch: Batch, rated: Sequence[Rated], start: int, 
 
 
 def relevance(encoder: Encoder, rated: Sequence[Rated]) -> np.ndarray:
-    """Compute the relevance of each response to its context, (n,) float64; see `independent.above_shuffled`."""
+    """Compute the relevance of each response to its context as a float64 array; see `independent.above_shuffled`."""
     numbers: dict[tuple[str, ...], int] = {}
     groups = np.array([numbers.setdefault(one.context, len(numbers)) for one in rated])
     responses = encoder([one.response for one in rated])

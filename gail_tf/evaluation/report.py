@@ -1,7 +1,6 @@
-"""Evaluates one or several runs, and writes Table 2, Figures 5 and 6, Table 3, paired tests and learning curves.
+"""Evaluation of one or several runs: Table 2, Figures 5 and 6, Table 3, paired tests and learning curves.
 
-Metrics are computed for several parts of the test trajectories, for example for those of the first turn; see
-`metrics.parts`.
+Metrics are computed separately for parts of the test set, for example for first turns; see `metrics.parts`.
 """
 
 import json
@@ -57,22 +56,22 @@ ALL = "all"  # the value of --policy that means all policies of a bot
 def evaluate_run(
     run: str | Path, options: Options | None = None, policy: str | None = ALL, batch_size: int = 32
 ) -> dict[str, Any]:
-    """Measure a run's policies on its test conversations. The results are stored in RUN/evaluation.json.
+    """Measure a run's policies on its test conversations, and store the results in RUN/evaluation.json.
 
     Args:
         run: The run folder.
-        options: How responses are drawn and measured. If None, the defaults of `Options` apply.
+        options: How responses are sampled and measured. If None, the defaults of `Options` apply.
         policy: The name of a policy, ALL for all policies, or None for the last policy.
         batch_size: The number of trajectories in a batch.
 
     Returns:
-        A dictionary of values for JSON. Under `policies` it has the metrics of each policy by the policy's name, and
-        under `human` the metrics of the human responses. Metrics have the form {part of the test trajectories: {name of
-        the metric: {"value", "low", "high"}}}. "low" and "high" are the ends of the 95 % interval, which is computed by
-        a bootstrap over conversations. Undefined values are None.
+        A dictionary of JSON values. `policies` maps the name of each policy to its metrics, and `human` contains the
+        metrics of the human responses. Metrics have the form {part of the test set: {name of the metric: {"value",
+        "low", "high"}}}. "low" and "high" are the ends of the 95 % interval from a bootstrap over conversations.
+        Undefined values are None.
 
     Raises:
-        UserError: The run is not finished or does not have the policy, or a file of word vectors cannot be read.
+        UserError: The run is not finished, the run has no such policy, or the file of word vectors cannot be read.
     """
     measured = evaluate(GAILRun.open(run), options or Options(), chooser(policy), batch_size)
     policies = {name: _plain(evaluation.figures) for name, evaluation in measured.policies.items()}
@@ -90,25 +89,25 @@ def evaluate_runs(
     limit: TimeLimit | None = None,
     named: Mapping[Path, str] | None = None,
 ) -> tuple[Outcome, list[Path]] | None:
-    """Measure trained runs on their test conversations, write all tables and plots, and print the tables.
+    """Measure runs on their test conversations, write all tables and plots, and print the tables.
 
     Args:
-        paths: Run folders; runs of one algorithm are averaged over their seeds.
-        options: How responses are drawn and measured.
+        paths: Run folders. Runs of the same algorithm are averaged over their seeds.
+        options: How responses are sampled and measured.
         policy: The name of a policy, ALL for all policies, or None for the last policy of each bot.
-        beside_paper: Whether the paper's numbers are also shown.
-        output: The folder for tables and plots; by default RUN/evaluation, or runs/evaluation for several runs.
+        beside_paper: Whether to show the paper's numbers as well.
+        output: The folder for tables and plots. The default is RUN/evaluation, or runs/evaluation for several runs.
         batch_size: The number of trajectories in a batch.
         examples: The number of examples in Table 3.
-        limit: A time limit after which no further run is measured, or None for no limit.
-        named: The name of the system for each run whose algorithm does not determine it, by run folder.
+        limit: The time limit after which no further run is measured, or None.
+        named: The names of systems by run folder, for runs whose algorithm does not determine their system.
 
     Returns:
-        All results and tables, and the paths of the files that were written, or None if time runs out before all runs
-        are measured. Runs that have already been measured are not measured again.
+        All results and tables, and the paths of the files that were written. None if time runs out before all runs are
+        measured; a later call does not repeat finished measurements.
 
     Raises:
-        UserError: The runs are not comparable, or one of them is not finished.
+        UserError: The runs are not comparable, or a run is not finished.
     """
     if output is not None and output.exists() and not output.is_dir():
         raise UserError(f"{output}: this is a file; choose a folder with --output")
@@ -143,11 +142,11 @@ def evaluate_runs(
 
 
 def chooser(policy: str | None) -> Callable[[Sequence[str]], Sequence[str]]:
-    """Return the function that chooses the policies to measure by name; see `evaluate`.
+    """Return the function that selects the policies to measure; see `evaluate`.
 
     Args:
-        policy: The name of a policy, ALL for all policies, or None for the last policy. In a run of `--algorithm
-            selection`, None stands for all ways of choosing a response (SELECTIONS).
+        policy: The name of a policy, ALL for all policies, or None for the last policy. For a run of `--algorithm
+            selection`, None selects all methods in SELECTIONS.
     """
 
     def choose(names: Sequence[str]) -> Sequence[str]:
@@ -168,7 +167,7 @@ def chooser(policy: str | None) -> Callable[[Sequence[str]], Sequence[str]]:
 def write(
     by_system: Systems, results: Sequence[PairedTest], folder: Path, beside_paper: bool, examples: int
 ) -> list[Path]:
-    """Write all tables and plots; return their paths."""
+    """Write all tables and plots, and return their paths."""
     folder.mkdir(parents=True, exist_ok=True)
     tables = tables_of(by_system, results, beside_paper)
     listed = "".join(f"- {note}\n" for note in notes(by_system))
@@ -193,7 +192,7 @@ def write(
 
 
 def tables_of(by_system: Systems, results: Sequence[PairedTest], beside_paper: bool) -> list[Table]:
-    """Make Table 2, the table of response metrics and, if they have rows, the tables of finer parts and of tests."""
+    """Make Table 2, the table of response metrics, and the tables of finer parts and tests if they have rows."""
     tables = [table_2(by_system, beside_paper), table_of_responses(by_system)]
     if finer_parts_of(by_system):
         tables.append(table_of_parts(by_system))
@@ -201,12 +200,12 @@ def tables_of(by_system: Systems, results: Sequence[PairedTest], beside_paper: b
 
 
 def _all_digits(by_system: Systems, only: Sequence[str] = (), beside_paper: bool = False) -> Table:
-    """Make a table of unrounded values, with a row for each metric, system and part of the test trajectories.
+    """Make a table of unrounded values with one row per metric, system and part of the test set.
 
     Args:
         by_system: The systems.
         only: The metrics to include. If empty, all metrics are included.
-        beside_paper: Whether the table also has rows for the paper's numbers.
+        beside_paper: Whether to add rows with the paper's numbers.
     """
     header = "figure", "system", "part", "mean", "deviation", "low", "high", "runs"
     return Table(None, "", header, list(_lines(by_system, only, beside_paper)), 3)
@@ -226,7 +225,7 @@ def _lines(by_system: Systems, only: Sequence[str], beside_paper: bool) -> Itera
 
 
 def _facts(by_system: Systems, results: Sequence[PairedTest]) -> dict[str, Any]:
-    """Return all results for JSON; undefined values are None."""
+    """Return all results as JSON values. Undefined values are None."""
     runs = {str(one.run.run.path): one.run for measured in by_system.values() for one in measured}
     return {
         "notes": notes(by_system),
@@ -243,7 +242,7 @@ def _facts(by_system: Systems, results: Sequence[PairedTest]) -> dict[str, Any]:
 
 
 def _plain(figures: Mapping[str, Mapping[str, Estimate]]) -> dict[str, Any]:
-    """Return the metrics of each part for JSON; undefined values are None."""
+    """Return the metrics of each part as JSON values. Undefined values are None."""
     return {
         part: {
             name: {"value": None if math.isnan(figure.value) else figure.value, "low": figure.low, "high": figure.high}

@@ -1,4 +1,4 @@
-"""Draws a policy's responses to trajectories as text, and counts the tokens and words of responses."""
+"""A policy's responses to trajectories as text, and counts of the tokens and words in responses."""
 
 from collections.abc import Callable
 
@@ -22,20 +22,20 @@ def respond_to(
     size: int,
     report: Callable[[int], object] = lambda _: None,
 ) -> list[str]:
-    """Draw a policy's responses to some trajectories of a batch; see `rollouts.respond`.
+    """Sample a policy's responses to selected trajectories; see `rollouts.respond`.
 
     Args:
         policy: The policy.
-        tokenizer: Its tokenizer.
-        batch: Encoded trajectories.
-        rows: The indices of the trajectories to answer, (m,) int64.
-        seed: The seed of the responses.
-        sampling: How tokens are drawn.
-        size: The number of responses that are drawn at a time.
-        report: A function that is called after each batch with the number of responses in this batch.
+        tokenizer: The policy's tokenizer.
+        batch: The encoded trajectories.
+        rows: The indices of the m trajectories to answer, as an int64 array of shape (m,).
+        seed: The seed for sampling.
+        sampling: How tokens are sampled.
+        size: The number of responses to sample at a time.
+        report: A function that is called after each batch with the number of responses in the batch.
 
     Returns:
-        m texts in the order of `rows`. Each sequence of white space in a text is replaced by one space.
+        m texts in the order of `rows`, with a single space in place of each run of white space.
     """
     order = np.argsort(batch.condition_lengths[rows], kind="stable")
     tokens, mask, _ = respond(policy, batch, rows[order], (seed, 0), sampling, size, report)
@@ -44,7 +44,7 @@ def respond_to(
 
 
 def measured_units(tokenizer: Tokenizer, batch: Batch) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Compute `tokens`, `words` and `cut` of `Likelihoods` for the responses of a batch."""
+    """Compute the fields `tokens`, `words` and `cut` of `Likelihoods` for the responses in a batch."""
     tokens = batch.response_lengths.astype(np.int64)
     rows = [row[mask] for row, mask in zip(batch.response, batch.response_mask, strict=True)]
     cut = np.array([row[-1] != tokenizer.end for row in rows], bool)

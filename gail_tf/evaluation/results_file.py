@@ -1,4 +1,4 @@
-"""Reads and writes RUN/evaluation.json, from whose results tables and plots can be made without a model."""
+"""Reading and writing RUN/evaluation.json, whose results suffice to make tables and plots without a model."""
 
 import dataclasses
 import json
@@ -24,16 +24,16 @@ Figures = dict[str, dict[str, Estimate]]
 
 @dataclass(frozen=True)
 class Options:
-    """How responses are drawn and measured. Evaluations are comparable if these options are equal.
+    """How responses are sampled and measured. Evaluations are comparable if their options are equal.
 
     Args:
         temperature: See `Sampling`.
         top_p: See `Sampling`.
         seed: See `LanguagePolicy.sample`.
-        max_responses: The maximum number of test trajectories that are answered. They are evenly spread.
-        glove: A file of word vectors. If None, word vectors are fitted to the run's training text.
-        encoder: The independent encoder, in any form that `locate` accepts. If None, no encoder is used, and MAUVE is
-            computed from the features of the run's own network.
+        max_responses: The maximum number of test trajectories to answer. They are evenly spread over the test set.
+        glove: A file with word vectors. If None, word vectors are fitted to the run's training text.
+        encoder: The independent encoder, in any form that `locate` accepts. If None, MAUVE uses features of the run's
+            own network, and the other measures that need an encoder are left out.
 
     Raises:
         UserError: `temperature` or `top_p` is out of range.
@@ -50,7 +50,7 @@ class Options:
         self.sampling(1)
 
     def sampling(self, response_tokens: int) -> Sampling:
-        """Return the sampling settings for responses of at most `response_tokens` tokens."""
+        """Return the settings for sampling responses of at most `response_tokens` tokens."""
         return Sampling(response_tokens, self.top_p, self.temperature)
 
 
@@ -59,11 +59,11 @@ class PolicyEvaluation:
     """The results of one policy on a run's test trajectories.
 
     Attributes:
-        likelihoods: The likelihoods of all human responses.
-        rows: The indices of the m test trajectories that were answered, (m,) int64.
-        responses: The m responses.
-        scores: The scores of the responses by name, (m,) float64; see `metrics.response_scores`.
-        figures: The metrics of each part of the test trajectories.
+        likelihoods: The likelihoods of all human responses under the policy.
+        rows: The indices of the m answered test trajectories, as an int64 array of shape (m,).
+        responses: The policy's m responses.
+        scores: The scores of the responses by name, as float64 arrays of shape (m,); see `metrics.response_scores`.
+        figures: The metrics of each part of the test set.
     """
 
     likelihoods: Likelihoods
@@ -73,12 +73,12 @@ class PolicyEvaluation:
     figures: Figures
 
     def to_json(self) -> dict[str, Any]:
-        """Return the results as values for JSON."""
+        """Return the results as JSON values."""
         return _plain(vars(self) | {"likelihoods": self.likelihoods._asdict()})
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> "PolicyEvaluation":
-        """Make the results from values that `to_json` returned."""
+        """Restore results from the values that `to_json` returned."""
         likelihoods = Likelihoods(**{name: np.array(array) for name, array in values["likelihoods"].items()})
         scores = {name: np.array(array) for name, array in values["scores"].items()}
         rows = np.array(values["rows"], np.int64)
@@ -90,7 +90,7 @@ class Stored(NamedTuple):
 
     Attributes:
         generators: The names of all policies of the run.
-        policies: The policies that were measured.
+        policies: The results of the measured policies, by name.
         human: The metrics of the human responses.
     """
 
@@ -100,9 +100,9 @@ class Stored(NamedTuple):
 
 
 def options_of(run: GAILRun) -> Options:
-    """Return the options of a run's last evaluation, or the default options if the run has not been evaluated.
+    """Return the options of a run's last evaluation, or the defaults if the run has not been evaluated.
 
-    With these options, `read` returns the results of that evaluation.
+    `read` returns the results of that evaluation if it is called with these options.
     """
     try:
         return Options(**json_files.read(run.path / FILE)["options"])
@@ -111,7 +111,7 @@ def options_of(run: GAILRun) -> Options:
 
 
 def read(run: GAILRun, options: Options) -> Stored | None:
-    """Read RUN/evaluation.json; return None if it is missing, damaged, older than the bot, or has other options."""
+    """Read RUN/evaluation.json. Return None if it is missing, damaged, older than the bot, or has other options."""
     path = run.path / FILE
     try:
         if path.stat().st_mtime < run.bot.stat().st_mtime:
@@ -139,7 +139,7 @@ def write(run: GAILRun, options: Options, stored: Stored) -> None:
 
 
 def _figures(values: dict[str, dict[str, list]]) -> Figures:
-    """Make metrics from values for JSON. A value of None becomes NaN. If both ends are None, there is no interval."""
+    """Restore metrics from JSON values. A value of None becomes NaN, and two ends of None mean no interval."""
     return {
         part: {name: Estimate(np.nan if value is None else value, *ends) for name, (value, *ends) in figures.items()}
         for part, figures in values.items()
@@ -147,7 +147,7 @@ def _figures(values: dict[str, dict[str, list]]) -> Figures:
 
 
 def _plain(value: Any) -> Any:
-    """Convert nested arrays and numbers to values for JSON. NaN becomes None, because JSON has no NaN."""
+    """Convert nested arrays and numbers to JSON values. NaN becomes None, because JSON has no NaN."""
     if isinstance(value, dict):
         return {name: _plain(part) for name, part in value.items()}
     if isinstance(value, list | tuple):

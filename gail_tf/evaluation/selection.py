@@ -1,12 +1,12 @@
-"""Lets the discriminator D choose among a policy's responses, in place of training the policy by imitation.
+"""Selection of a policy's responses by the discriminator D, as an alternative to imitation training.
 
-The policy has been trained only by maximum likelihood. If D is right, its odds that an expert wrote a response are the
-experts' probability of the response divided by the policy's probability. One of N responses is chosen with a
-probability in proportion to D's odds. The larger N is, the closer such responses come to the experts' distribution
+The policy has been trained only by maximum likelihood. For an ideal D, the odds that an expert wrote a response equal
+the experts' probability of the response divided by the policy's probability. One of N responses is chosen with a
+probability proportional to D's odds. The larger N is, the closer the chosen responses come to the experts' distribution
 (sampling-importance resampling, Rubin 1987), although the policy's weights do not change.
 
-Two other ways of choosing serve as controls. A random choice gives responses of the unchanged policy. The choice of the
-likeliest response shows the effect of merely reducing diversity.
+Two other methods serve as controls. A random choice yields the unchanged policy's responses. Choosing the most likely
+response shows the effect of merely reducing diversity.
 """
 
 from collections.abc import Callable
@@ -25,17 +25,17 @@ SELECTIONS = (AT_RANDOM, BY_LIKELIHOOD, BY_ODDS)  # the ways of choosing, which 
 
 
 def speakers_of(agent: GAILAgent) -> tuple[str, ...]:
-    """Return the names of an agent's policies and, for `--algorithm selection`, the names in SELECTIONS."""
+    """Return the names of an agent's policies and, for `--algorithm selection`, of the methods in SELECTIONS."""
     return (*agent.generators, *(SELECTIONS if agent.config.algorithm == "selection" else ()))
 
 
 class Selector:
-    """Draws candidate responses from the policy that was trained only by maximum likelihood, and chooses among them.
+    """A chooser among candidate responses, which the policy trained only by maximum likelihood generates.
 
     Args:
-        agent: The agent, whose D chooses.
-        samples: The encoded trajectories whose prompts are answered.
-        size: The number of responses that are drawn and judged at a time.
+        agent: The agent whose D judges the candidates.
+        samples: The encoded trajectories to answer.
+        size: The number of responses to sample and judge at a time.
     """
 
     def __init__(self, agent: GAILAgent, samples: Samples, size: int):
@@ -56,13 +56,13 @@ class Selector:
 
         Args:
             name: One of SELECTIONS.
-            rows: The indices of the m trajectories to answer, (m,) int64.
-            seed: The seed of the candidates and of the choices.
-            sampling: How the candidates are drawn.
+            rows: The indices of the m trajectories to answer, as an int64 array of shape (m,).
+            seed: The seed for sampling candidates and for choosing.
+            sampling: How candidates are sampled.
             report: A function that is called with 1 after each choice.
 
         Returns:
-            m texts in the order of `rows`. Each sequence of white space in a text is replaced by one space.
+            m texts in the order of `rows`, with a single space in place of each run of white space.
         """
         texts, logits, likelihoods = self._candidates(tuple(rows.tolist()), seed, sampling)
         chosen = []
@@ -75,10 +75,10 @@ class Selector:
     def _draw(
         self, rows: tuple[int, ...], seed: int, sampling: Sampling
     ) -> tuple[list[list[str]], np.ndarray, np.ndarray]:
-        """Draw N candidates for each of m trajectories.
+        """Sample N candidates for each of m trajectories.
 
         Returns:
-            The texts, m lists of N; D's expert logits, (m, N); and the log-likelihoods, (m, N).
+            The texts as m lists of N, and two arrays of shape (m, N): D's expert logits and the log-likelihoods.
         """
         agent, batch, count = self._agent, self._samples.batch, self._count
         numbers = np.array(rows)
@@ -112,11 +112,10 @@ def choice(name: str, logits: np.ndarray, likelihoods: np.ndarray, draw: np.rand
     """Choose one of N candidates.
 
     Args:
-        name: One of SELECTIONS. BY_ODDS chooses a candidate with a probability in proportion to D's odds, which are
-            exp(logit). AT_RANDOM chooses each candidate with the same probability. BY_LIKELIHOOD chooses the likeliest
-            candidate.
-        logits: D's expert logits, (N,).
-        likelihoods: The log-likelihoods of the candidates under the policy, (N,).
+        name: One of SELECTIONS. BY_ODDS chooses a candidate with a probability proportional to D's odds, exp(logit).
+            AT_RANDOM gives all candidates the same probability. BY_LIKELIHOOD chooses the most likely candidate.
+        logits: D's expert logits, shape (N,).
+        likelihoods: The log-likelihoods of the candidates under the policy, shape (N,).
         draw: The source of random numbers.
 
     Returns:

@@ -1,4 +1,4 @@
-"""Computes vectors of texts with an independent encoder, which is not used by any discriminator, reward or policy."""
+"""Vectors of texts from an independent encoder, which no discriminator, reward or policy uses."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -13,11 +13,11 @@ LIMIT = 128  # the maximum number of tokens in a text; according to its files, a
 
 
 class SentenceEncoder:
-    """Computes a vector for each text, independently of the other texts.
+    """An encoder that computes a vector for each text, independently of other texts.
 
     Args:
         bert: The network.
-        tokenizer: Its tokenizer.
+        tokenizer: The network's tokenizer.
     """
 
     def __init__(self, bert: Bert, tokenizer: WordPieceTokenizer):
@@ -40,12 +40,12 @@ class SentenceEncoder:
         """Compute the vectors of n texts.
 
         Args:
-            texts: The texts. Texts with more than LIMIT tokens are truncated at their end.
+            texts: The texts. Texts with more than LIMIT tokens are truncated at the end.
             size: The number of texts in a batch.
-            report: A function that is called after each batch with the number of texts in this batch.
+            report: A function that is called after each batch with the number of texts in the batch.
 
         Returns:
-            (n, hidden_size) float32. Each vector has norm 1.
+            A float32 array of shape (n, hidden_size). Each vector has norm 1.
         """
         vectors = np.zeros((len(texts), self._bert.config.hidden_size), np.float32)
         order = np.argsort([len(text) for text in texts], kind="stable")  # texts of similar lengths need little padding

@@ -1,6 +1,6 @@
-"""Groups the evaluations of several runs by the systems of Table 2, and computes means over seeds and paired tests.
+"""The systems that Table 2 compares, with means over seeds and paired tests.
 
-A system is, for example, TextGAIL. It has one run for each seed.
+A system, for example TextGAIL, has one run for each seed.
 """
 
 import itertools
@@ -49,7 +49,7 @@ HUMAN = "human"
 
 
 class Measured(NamedTuple):
-    """The results of one policy, together with all results of its run."""
+    """The results of one policy, together with the results of its whole run."""
 
     run: RunEvaluation
     policy: PolicyEvaluation
@@ -61,7 +61,7 @@ class Measured(NamedTuple):
 
     @property
     def imitates(self) -> bool:
-        """Whether the policy was trained by imitation, and not only by maximum likelihood."""
+        """Whether the policy was trained by imitation, and not just by maximum likelihood."""
         return self.run.policies.get(IMITATION) is self.policy
 
 
@@ -71,15 +71,15 @@ Systems = dict[str, list[Measured]]  # for each system, by its key in NAMES, a l
 def systems(evaluations: Sequence[RunEvaluation], named: Mapping[Path, str] | None = None) -> tuple[Systems, list[str]]:
     """Group the policies of several runs by the systems that Table 2 compares.
 
-    If several runs with the same seed have a policy trained only by maximum likelihood, only the first such policy is
-    included.
+    If several runs with the same seed have a policy trained only by maximum likelihood, only the first of these
+    policies is included.
 
     Args:
         evaluations: The results of the runs.
-        named: The name of the system for each run whose algorithm does not determine it, by run folder.
+        named: The names of systems by run folder, for runs whose algorithm does not determine their system.
 
     Returns:
-        The systems in the order of Table 2, and remarks about policies that are left out or whose training has stopped
+        The systems in the order of Table 2, and remarks about policies that were left out or whose training stopped
         early.
     """
     by_system: Systems = {}
@@ -103,14 +103,14 @@ def systems(evaluations: Sequence[RunEvaluation], named: Mapping[Path, str] | No
 
 
 def paired_tests(by_system: Systems, seed: int = 0) -> list[PairedTest]:
-    """Compare each pair of systems: for each seed over conversations and, if there are several seeds, over the seeds.
+    """Compare each pair of systems over conversations for each seed and, if there are several seeds, over seeds.
 
     Two runs are compared if they have the same seed and the same test trajectories. Tweets are left out, unless all
     test trajectories are tweets.
 
     Args:
         by_system: The systems.
-        seed: The seed of the sign flips and the bootstrap.
+        seed: The seed for the sign flips and the bootstrap.
     """
     rows: list[tuple[tuple[str, str], int | None, str, Comparison]] = []
     for pair in itertools.combinations(by_system, 2):
@@ -127,7 +127,7 @@ def paired_tests(by_system: Systems, seed: int = 0) -> list[PairedTest]:
 
 
 def _compared(a: Measured, b: Measured, seed: int) -> dict[str, Comparison]:
-    """Compare two policies on the same test trajectories; return the comparisons by the metric's name."""
+    """Compare two policies on the same test trajectories, and return the comparisons by metric."""
     parts = metrics.parts(a.run.test)
     rows = parts[metrics.ALL] if metrics.ALL in parts else parts[metrics.TWEETS]
     conversations = np.array([trajectory.conversation for trajectory in a.run.test])
@@ -147,14 +147,14 @@ def _compared(a: Measured, b: Measured, seed: int) -> dict[str, Comparison]:
 
 
 def summary(measured: Sequence[Measured], part: str, figure: str) -> Summary | None:
-    """Return the mean and the deviation of a metric over the runs of a system, or None if no run has the metric."""
+    """Return the mean and standard deviation of a metric over a system's runs, or None if no run has the metric."""
     estimates = [one.policy.figures.get(part, {}).get(figure) for one in measured]
     values = [estimate.value for estimate in estimates if estimate is not None and not math.isnan(estimate.value)]
     return summarise(values) if values else None
 
 
 def notes(by_system: Systems) -> list[str]:
-    """Return the notes that are shown below the tables."""
+    """Return the notes to print below the tables."""
     measured = [one for every in by_system.values() for one in every]
     options = measured[0].run.options
     cut = np.concatenate([one.policy.likelihoods.cut for one in measured])
@@ -195,7 +195,7 @@ def name(system: str) -> str:
 
 
 def parts_of(by_system: Systems) -> list[str]:
-    """Return the parts of the test trajectories for which a system has metrics, in the order of the tables."""
+    """Return the parts of the test set for which any system has metrics, in the order of the tables."""
     present = {part for measured in by_system.values() for one in measured for part in one.policy.figures}
     return [part for part in (*metrics.TURNS, metrics.ALL, metrics.TWEETS) if part in present]
 
@@ -207,7 +207,7 @@ def finer_parts_of(by_system: Systems) -> list[str]:
 
 
 def kind_of_bars(by_system: Systems) -> str:
-    """Describe a table's intervals or deviations, for its caption."""
+    """Describe the intervals or standard deviations of a table for its caption."""
     runs = {len(measured) for measured in by_system.values()}
     if runs == {1}:
         return ", with 95 % intervals over conversations"
@@ -216,7 +216,7 @@ def kind_of_bars(by_system: Systems) -> str:
 
 
 def cell_of(measured: Sequence[Measured], part: str, figure: str, form: str = ".2f") -> str:
-    """Format a metric as the cell of a table. The cell is empty if the runs do not have the metric."""
+    """Format a metric for a table cell. The cell is empty if no run has the metric."""
     value = summary(measured, part, figure)
     if value is None:
         return ""
@@ -227,7 +227,7 @@ def cell_of(measured: Sequence[Measured], part: str, figure: str, form: str = ".
 
 
 def histories(by_system: Systems) -> dict[str, list[curves.History]]:
-    """Read the logs of runs whose policy was trained by imitation, by system, for `learning_curves.compare`."""
+    """Read the logs of imitation runs by system, for `learning_curves.compare`."""
     logs: dict[str, list[curves.History]] = {
         name(key): [one.run.run.read_log() for one in runs if one.imitates] for key, runs in by_system.items()
     }
@@ -235,11 +235,11 @@ def histories(by_system: Systems) -> dict[str, list[curves.History]]:
 
 
 def interval_of(measured: Sequence[Measured], part: str, figure: str, value: Summary) -> tuple[float, float] | None:
-    """Return a metric's interval, which comes from the runs' values or, for a single run, from the bootstrap.
+    """Return a metric's interval, computed from the values of the runs or, for a single run, by the bootstrap.
 
     Args:
         measured: The runs of a system.
-        part: The part of the test trajectories.
+        part: The part of the test set.
         figure: The name of the metric.
         value: The result of `summary` for this metric.
 

@@ -1,4 +1,4 @@
-"""Makes Table 2 and Table 3, tables of further metrics, and a table of the paired tests."""
+"""Table 2, Table 3, tables of further metrics, and the table of paired tests."""
 
 from collections.abc import Sequence
 
@@ -32,12 +32,12 @@ TABLE_2 = ("perplexity", "perplexity per word", "BLEU")
 
 
 def in_paper(system: str) -> str:
-    """Return the row of the paper's Table 2 for a system; all variants of TextGAIL belong to one row."""
+    """Return the row of the paper's Table 2 that a system belongs to. All variants of TextGAIL share one row."""
     return "textgail" if system.startswith("textgail_") else system
 
 
 def table_2(by_system: Systems, beside_paper: bool = False) -> Table:
-    """Make Table 2, with additional rows for perplexity per word, and columns for all turns together and for tweets."""
+    """Make Table 2, extended by rows for perplexity per word and by columns for all turns and for tweets."""
     parts = parts_of(by_system)
     rows = []
     for figure in TABLE_2:
@@ -53,7 +53,7 @@ def table_2(by_system: Systems, beside_paper: bool = False) -> Table:
 
 
 def table_of_parts(by_system: Systems) -> Table:
-    """Make a table of perplexity and BLEU by corpus and turn, and by whether a response occurs in the training set."""
+    """Make a table of perplexity and BLEU by corpus and turn, and by occurrence of the response in the training set."""
     rows = [
         (figure, part, *(cell_of(measured, part, figure) for measured in by_system.values()))
         for figure in TABLE_2
@@ -68,7 +68,7 @@ def table_of_parts(by_system: Systems) -> Table:
 
 
 def table_of_responses(by_system: Systems) -> Table:
-    """Make a table of all metrics except perplexity, for each system and for the human responses."""
+    """Make a table of all metrics except perplexity, for all systems and for the human responses."""
     part = parts_of(by_system)[-1] if metrics.ALL not in parts_of(by_system) else metrics.ALL
     first = next(iter(by_system.values()))
     figures = [title for title in first[0].policy.figures[part] if title not in ("perplexity", "perplexity per word")]
@@ -84,7 +84,7 @@ def table_of_responses(by_system: Systems) -> Table:
 
 
 def _equal_distinct(by_system: Systems, part: str) -> list[tuple[str, ...]]:
-    """Make the rows for distinct-1 and distinct-2 at equal numbers of words; see `reply_metrics.distinct_at`."""
+    """Make rows for distinct-1 and distinct-2 at equal numbers of words; see `reply_metrics.distinct_at`."""
     replies: dict[tuple[str, int], list[list[str]]] = {}
     for system, measured in by_system.items():
         for number, one in enumerate(measured):
@@ -104,18 +104,17 @@ def _equal_distinct(by_system: Systems, part: str) -> list[tuple[str, ...]]:
 
 
 def table_of_tests(results: Sequence[PairedTest]) -> Table:
-    """Make the table of the paired tests."""
+    """Make the table of paired tests."""
     return paired_tests.table_of_tests(results, name, " on the same test trajectories")
 
 
 def table_3(by_system: Systems, count: int, seed: int) -> list[Table]:
-    """Make examples as in Table 3: the history, the prompt, the response of each system and the human response.
+    """Make examples as in Table 3: a history, a prompt, each system's response and the human response.
 
     Args:
-        by_system: The systems. A system is left out if none of its runs has the same test trajectories as the first
-            run.
-        count: The number of examples, which are drawn from the answered conversations of the first run.
-        seed: The seed that determines which examples are drawn.
+        by_system: The systems. Systems without a run that shares the first run's test trajectories are left out.
+        count: The number of examples to draw from the answered conversations of the first run.
+        seed: The seed for drawing examples.
     """
     first = next(iter(by_system.values()))[0]
     same = {

@@ -1,4 +1,4 @@
-"""Computes features of texts for MAUVE: the last hidden state of a policy's network at the last token of each text."""
+"""Features of texts for MAUVE: the final hidden state of a policy's network at the last token of each text."""
 
 from collections.abc import Callable, Sequence
 
@@ -12,12 +12,12 @@ from keras_gca.engine.compiled import Compiled
 
 
 class TextReader:
-    """Computes the features of texts. Each text is read without a prompt and independently of the other texts.
+    """A reader that computes features of texts. It reads each text without a prompt, independently of other texts.
 
     Args:
         policy: The policy.
-        tokenizer: Its tokenizer.
-        limit: The maximum number of tokens in a text; further tokens are ignored.
+        tokenizer: The policy's tokenizer.
+        limit: The maximum number of tokens in a text. Further tokens are ignored.
     """
 
     def __init__(self, policy: LanguagePolicy, tokenizer: Tokenizer, limit: int):
@@ -30,10 +30,10 @@ class TextReader:
         Args:
             texts: The texts.
             size: The number of texts in a batch.
-            report: A function that is called after each batch with the number of texts in this batch.
+            report: A function that is called after each batch with the number of texts in the batch.
 
         Returns:
-            (n, feature_size) float32.
+            A float32 array of shape (n, feature_size).
         """
         batch = encode_texts(self._tokenizer, texts, self._limit + 1)
         order = np.argsort(batch.response_lengths, kind="stable")
@@ -46,9 +46,9 @@ class TextReader:
         return features
 
     def last_states(self, *arrays: tf.Tensor) -> tf.Tensor:
-        """Compute the states at the last tokens of a `Batch`'s responses, (B, feature_size).
+        """Compute the states at the last token of each response in a `Batch`, shape (B, feature_size).
 
-        Can be called inside a TensorFlow graph.
+        This method can be called inside a TensorFlow graph.
         """
         response_mask = arrays[-1]
         before = self._policy.features(*arrays)  # the state before END is the state at the last token of the text

@@ -1,6 +1,6 @@
-"""Lists the second paper's experiments, the variants that they compare, and the scales at which they can run.
+"""The second paper's experiments, the variants that they compare, and the scales at which they can run.
 
-The command's `--help` shows the experiments. Therefore this module does not import TensorFlow or other slow libraries.
+The experiments are listed by `--help`, so this module imports neither TensorFlow nor other slow libraries.
 """
 
 from collections.abc import Sequence
@@ -13,9 +13,9 @@ class Variant(NamedTuple):
     """A kind of training run that experiments compare.
 
     Attributes:
-        start: The variant from whose GPT-2 this variant starts, or None if it starts from scratch. If --gpt2 is given,
-            the GPT-2 that it names is used instead of the GPT-2 of the variant "pretrained".
-        settings: The settings that define the variant.
+        start: The variant whose trained GPT-2 this variant starts from, or None to start from scratch. With --gpt2, the
+            given GPT-2 replaces that of the variant "pretrained".
+        settings: The settings that distinguish this variant.
     """
 
     start: str | None
@@ -77,7 +77,7 @@ COMPARABLE = tuple(name for name in VARIANTS if name != PRETRAINED)  # PRETRAINE
 
 
 class Experiment(NamedTuple):
-    """A question, and the variants whose comparison answers it."""
+    """A question, and the variants that are compared to answer it."""
 
     question: str
     variants: tuple[str, ...]
@@ -88,7 +88,7 @@ EXPERIMENTS = {
         "Table 2: the paper's four models, and TRPO in place of PPO", (MLE, "rl_seq2seq", "textgail", "trpo", "gail")
     ),
     "controls": Experiment(
-        "does imitation learn from D, or from the filter of its rollouts and from further steps?",
+        "does imitation learn from D, or from filtered rollouts and additional steps?",
         (MLE, "extra_likelihood", "gail", "gail_filtered", "gail_permuted", "gail_zero"),
     ),
     "imitation": Experiment(
@@ -115,17 +115,17 @@ EXPERIMENTS = {
         "should PPO use the clipped objective, the KL penalty, or both?", (MLE, "gail", "clip_alone", "kl_alone")
     ),
     "demonstrations": Experiment(
-        "do human demonstrations help, with a share of 0.3 at first?", (MLE, "gail", "no_demonstrations")
+        "do human demonstrations help, with an initial share of 0.3?", (MLE, "gail", "no_demonstrations")
     ),
     "sentiment": Experiment("does the sentiment of each turn help?", (MLE, MLE_PLAIN, "gail", "no_sentiment")),
     "trainable": Experiment(
-        "should all of GPT-2 be trained, only adapters, or only a head?", (MLE, "gail", "lora", "head", "trpo")
+        "should training change all of GPT-2, only adapters, or only a head?", (MLE, "gail", "lora", "head", "trpo")
     ),
     "history": Experiment(
-        "does it help to read the history of the user's sentiment?", (MLE, MLE_HISTORY, "gail", "sentiment_history")
+        "does knowing the history of the user's sentiment help?", (MLE, MLE_HISTORY, "gail", "sentiment_history")
     ),
     "profiles": Experiment(
-        "do responses do what the user's profile asks for, and what does that cost?",
+        "do responses follow the user's profile, and what does that cost?",
         (MLE, MLE_PROFILES, "gail", "profiles"),
     ),
 }
@@ -171,7 +171,7 @@ def variants_of(experiment: str, scale: str, chosen: Sequence[str] | None = None
     Args:
         experiment: A key of EXPERIMENTS.
         scale: A key of SCALES.
-        chosen: The variants that the user has chosen, or None for the variants that the experiment lists.
+        chosen: The variants chosen by the user, or None for the experiment's own variants.
     """
     if chosen is not None:
         return chosen
@@ -179,14 +179,14 @@ def variants_of(experiment: str, scale: str, chosen: Sequence[str] | None = None
 
 
 def settings_of(name: str, scale: str, given: dict[str, Any], with_roberta: bool) -> dict[str, Any]:
-    """Return the settings of a variant's training run.
+    """Return the settings for training a variant.
 
     Args:
         name: A key of VARIANTS.
         scale: A key of SCALES.
-        given: The settings that the user has given. They override the settings of the scale, but not the settings that
-            define an algorithm or a variant.
-        with_roberta: Whether there is a pretrained RoBERTa for TextGAIL.
+        given: The user's settings. They override the settings of the scale, but not those that define an algorithm or a
+            variant.
+        with_roberta: Whether a pretrained RoBERTa is available for TextGAIL.
     """
     own = VARIANTS[name].settings
     algorithm = own.get("algorithm", "gail")

@@ -1,8 +1,8 @@
-"""Measures whether responses do what a user's profile asks for, and how much a profile tells about a response.
+"""How well responses follow a user's profile, and how much a profile reveals about a response.
 
-The policy answers the same prompts several times: once without wishes, and once with each value of each property of a
-profile as the only wish, for example "ask yes". The rules of `data/listening.py`, which also compute the profiles in
-training, then decide which responses have this value, and their share is reported.
+The policy answers the same prompts several times: once without a wish, and once for each possible wish, such as "ask
+yes" (the value "yes" for the property "ask"). The rules of `data/listening.py`, which also compute the profiles for
+training, decide which responses fulfil the wish, and the share of these responses is reported.
 """
 
 from collections.abc import Mapping, Sequence
@@ -38,12 +38,12 @@ Wishes = dict[str, list[dict[str, dict[str, float]]]]
 def measure(
     runs: Mapping[str, Sequence[GAILRun]], how: Options, limit: TimeLimit | None = None, batch_size: int = 32
 ) -> Wishes | None:
-    """Measure the last policy of each run that was trained with profiles, on the run's test conversations.
+    """Measure the last policy of each run on the run's test conversations.
 
     Args:
         runs: The runs of each variant. Runs that were trained without profiles are left out.
-        how: How responses are drawn.
-        limit: A time limit after which no further run is measured, or None for no limit.
+        how: How responses are sampled.
+        limit: The time limit after which no further run is measured, or None.
         batch_size: The number of trajectories in a batch.
 
     Returns:
@@ -68,14 +68,14 @@ def share(responses: Sequence[str], wish: tuple[str, str]) -> float:
 
     Args:
         responses: The responses.
-        wish: The name of a property, and the value that it should have.
+        wish: The name of a property, and the desired value.
     """
     name, value = wish
     return float(np.mean([getattr(profile_of(response), name) == value for response in responses]))
 
 
 def table(measured: Wishes) -> Table:
-    """Make a table with the means and standard deviations of the shares and perplexities over the runs."""
+    """Make a table with the means and standard deviations of shares and perplexities over the runs."""
     kinds = WITHOUT, WITH, HUMAN
     rows = []
     for variant, runs in measured.items():
@@ -92,7 +92,7 @@ def table(measured: Wishes) -> Table:
 
 
 def paired_tests(measured: Wishes) -> list[PairedTest]:
-    """Compare the shares without and with each wish over the seeds. With a single seed, there are no tests."""
+    """Compare the shares with and without each wish over the seeds. With a single seed, return no tests."""
     rows: list[tuple[tuple[str, str], int | None, str, Comparison]] = []
     for variant, runs in measured.items():
         title = variant.replace("_", " ")

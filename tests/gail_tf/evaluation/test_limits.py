@@ -77,7 +77,7 @@ def test_trainings_get_the_time_that_is_left(setup, asked, clock, monkeypatch, c
     asked.clear()
     assert run(40) is None
     assert asked == [("gail 3", 40), ("pretrained 4", 30), ("mle 4", 20), ("gail 4", 10)]
-    assert capsys.readouterr().out.endswith("the same command continues to measure the training runs\n")
+    assert capsys.readouterr().out.endswith("the same command continues the measurements\n")
     monkeypatch.setattr(ablations, "measure", lambda runs, how, limit: None if limit.is_over else 1 / 0)
     with pytest.raises(ZeroDivisionError):
         run(None)
@@ -124,7 +124,7 @@ def test_a_grid_is_measured_within_the_limit(setup, asked, clock, monkeypatch, c
     monkeypatch.setattr(experiments, "measure_policies", lambda systems, how, limit: None if limit.is_over else 1 / 0)
     with_grid = dataclasses.replace(setup, grid=True)
     assert experiments.run_experiment("pair", with_grid, limit=TimeLimit(60, clock)) is None  # six training runs
-    assert capsys.readouterr().out.endswith("the same command continues to measure the training runs\n")
+    assert capsys.readouterr().out.endswith("the same command continues the measurements\n")
     assert experiments.run_experiment("pair", setup, limit=TimeLimit(60, clock)) is outcome
 
 
@@ -138,7 +138,7 @@ def test_table_2_is_not_made_when_the_time_is_over(setup, monkeypatch):
 def test_a_comparison_with_ratings_has_no_limit(said, tmp_path):
     (tmp_path / "ratings.jsonl").touch()
     message = said(evaluate.main, "evaluate", "a run", "--ratings", "ratings.jsonl", "--minutes", "5")
-    assert message == "evaluate: --ratings cannot continue a comparison that was interrupted; leave out --minutes\n"
+    assert message == "evaluate: --ratings cannot continue an interrupted comparison; leave out --minutes\n"
 
 
 def test_an_evaluation_without_results_ends_as_after_an_interruption(monkeypatch):
