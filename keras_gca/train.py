@@ -16,28 +16,27 @@ from keras_gca.settings import naming
 from keras_gca.training.after_line_3 import AFTER_LINE_3, after_line_3
 
 DESCRIPTION = """\
-Train a generative conversational agent by Algorithm 2 of Ludwig 2017. First the generator learns by teacher forcing
-(line 3). In each adversarial iteration (lines 4 to 12) the generator then talks to itself, the discriminator is
-trained, the generator is trained through the frozen discriminator, and teacher forcing is repeated.
+Train a generative conversational agent by Algorithm 2 of Ludwig 2017. First, the generator is trained by teacher
+forcing (line 3). Adversarial iterations follow (lines 4 to 12): in each of them, the generator talks to itself, the
+discriminator is trained, the generator is trained through the frozen discriminator, and teacher forcing is repeated.
 
   python -m keras_gca.train                            train on the embedded corpus in about 15 minutes
   python -m keras_gca.train --data FILE --glove FILE   train on your own conversations and word vectors
   python -m keras_gca.train --resume RUN               resume an interrupted run
   python -m keras_gca.train --resume RUN --teacher-forcing-epochs 20
-                                                       train line 3 further, to 20 epochs in all, and run lines
-                                                       4 to 12 again
-  python -m keras_gca.train --start-from RUN           start a new run from line 4 with RUN's data and line 3
+                                                       continue line 3 up to epoch 20, and run lines 4 to 12 again
+  python -m keras_gca.train --start-from RUN           start a new run at line 4 with RUN's data and generator
   python -m keras_gca.train --start-from RUN --preset author
                                                        the same with the author's settings for lines 4 to 12
   python -m keras_gca.train --config RUN/config.json   start a new run with another run's settings
-  python -m keras_gca.train --watch                    show curves and replies in the browser during training
+  python -m keras_gca.train --watch                    show curves and replies in the browser while training
   python -m keras_gca.train --strategy mirrored        train on all GPUs of this machine
 """
 
 EPILOG = f"""\
-The corpus formats are {", ".join(FORMATS)}. docs/formats.md explains them, and
-python -m keras_gca.inspect FILE shows how a file is read.
-Ctrl-C stops after the current step. The run can then be resumed, and you can already chat with its bot.
+The corpus formats are {", ".join(FORMATS)}. They are explained in docs/formats.md.
+To see how a file is read, use python -m keras_gca.inspect FILE.
+Ctrl-C stops training after the current step. You can resume the run later, and chat with its bot right away.
 """
 
 
@@ -57,7 +56,7 @@ def main(arguments: list[str] | None = None) -> int:
             changes = after_line_3(options.preset) | changes
     elif options.vocabulary and (idle := [name for name in ("vocabulary_size", "minimum_count") if name in changes]):
         raise UserError(
-            f"{naming(idle)}: this has no effect, because --vocabulary gives the words; leave one of them out"
+            f"{naming(idle)}: this has no effect with --vocabulary, which sets the words; leave one of them out"
         )
     source = Source(**given)
     # `start_from` takes its settings from the other run, so the changes are checked only when that run is read.
@@ -91,9 +90,9 @@ def make_parser() -> command_line.Parser:
     parser.add_argument(
         "--preset",
         choices=PRESETS,
-        help="the preset of the settings. paper: all values of the paper's Section 5; author: the values of the "
-        "paper, except for the learning rates and epochs of adversarial training, which are from the author's "
-        "program; default: settings for the embedded corpus; tiny: a trial run that takes seconds",
+        help="the preset of the settings. paper: the values of the paper's Section 5; author: the values of the "
+        "paper, with the learning rates and epochs of adversarial training from the author's program; default: "
+        "settings for the embedded corpus; tiny: a trial run that takes seconds",
     )
     command_line.add_config(parser)
     parser.add_argument(
@@ -108,29 +107,29 @@ def make_parser() -> command_line.Parser:
         "--vocabulary",
         type=Path,
         metavar="FILE",
-        help="a file with the words of the vocabulary, one per line, or the author's file vocabulary_movie "
+        help="the vocabulary: a file with one word per line, or the author's file vocabulary_movie "
         "(default: the words of the training text)",
     )
     parser.add_argument(
         "--glove",
         type=Path,
         metavar="FILE",
-        help="a file of initial word vectors, such as glove.6B.100d.txt, also as .gz or .zip (default: word vectors "
-        "fitted to the training text)",
+        help="the initial word vectors: a text file such as glove.6B.100d.txt, which may be compressed as .gz or .zip "
+        "(default: vectors fitted to the training text)",
     )
     parser.add_argument(
         "--glove-member",
         metavar="NAME",
-        help="the file to read if --glove is a .zip (default: the file with the right dimension)",
+        help="the file to read from the .zip given by --glove (default: the file with the right dimension)",
     )
     command_line.add_run(parser, Config.totals)
     parser.add_argument(
         "--start-from",
         type=Path,
         metavar="RUN",
-        help="start a new run with adversarial training (line 4 of Algorithm 2), using the data, the settings and the "
+        help="start a new run at adversarial training (line 4 of Algorithm 2) with the data, the settings and the "
         "teacher-forced generator (line 3) of RUN. Only these settings may be changed: "
-        f"{', '.join(name.replace('_', '-') for name in AFTER_LINE_3)}. --preset sets all of them to its values",
+        f"{', '.join(name.replace('_', '-') for name in AFTER_LINE_3)}. --preset sets them all",
     )
     parser.add_argument(
         "--backward",

@@ -1,8 +1,8 @@
 """Algorithm 2 as a whole: end-to-end adversarial training by backpropagation.
 
-The algorithm is a list of stages (`schedule`). A stage is one epoch of one line. `AdversarialTraining` runs the stages
-one after another, and can be stored and restored after any step (`state`). All random numbers depend only on the run's
-seed and on the number of the stage, so a resumed training run makes exactly the steps of an uninterrupted one.
+The algorithm is a list of stages (`schedule`), and a stage is one epoch of one line. `AdversarialTraining` runs the
+stages in turn, and can be stored and restored after any step (`state`). All random numbers depend only on the seed of
+the run and the number of the stage, so a resumed run takes exactly the same steps as an uninterrupted one.
 
 G is the generator, and D the discriminator. H is the set of human pairs, and M the set of pairs that G generates.
 """
@@ -32,17 +32,17 @@ from keras_gca.training.state import AdversarialState, present
 
 
 class AdversarialTraining(AdversarialState):
-    """Runs Algorithm 2 step by step: `for event in training: ...` makes a step before each event.
+    """Algorithm 2, run step by step: `for event in training: ...` takes a step before each event.
 
-    Between two events, the training can be stored (`state`). The loop can also be left, and a later loop continues from
-    there. H is the attribute `training`, and M is the first element of `machine`.
+    Between two events, the state of training can be stored (`state`). A loop can be left at any event, and the next
+    loop continues from there. H is the attribute `training`, and M is the first element of `machine`.
     """
 
     def walk_through(self, stage: Stage) -> Iterator[Event]:
-        """Run one epoch of a line, and yield an event after each step; `schedule` contains the loop of lines 4 to 12.
+        """Run one epoch of a line, and yield an event after each step. The loop over lines 4 to 12 is in `schedule`.
 
-        Lines 7, 8 and 10 copy weights from one network into another. Here the networks share their layers, so there is
-        nothing to copy.
+        Lines 7, 8 and 10 have no counterpart here: they copy weights between networks, but these networks share their
+        layers.
         """
         match stage.line:
             case 3:
@@ -76,7 +76,7 @@ class AdversarialTraining(AdversarialState):
         yield event
 
     def self_conversation(self, stage: Stage) -> Iterator[Event]:
-        """Run line 5, which makes M and, for validation, pairs from held-out contexts."""
+        """Run line 5, which generates M and, for validation, pairs from held-out contexts."""
         config, (*seeds, kept, _) = self.config, self._seeds()
         numbers = config.machine_pairs, min(len(self.validation), config.machine_pairs)
         sources = [
@@ -107,7 +107,11 @@ class AdversarialTraining(AdversarialState):
         yield self._end(stage, total, {}, diversity(machine[0]))
 
     def _contexts(self, pairs: Pairs | TokenPairs, count: int, seed: int) -> tuple[np.ndarray, np.ndarray | None]:
-        """Choose seed contexts for line 5, (count, s_s), and, for `--machine-contexts utterances`, their utterances."""
+        """Choose seed contexts for line 5.
+
+        Returns:
+            The contexts, shape (count, s_s), and, for `--machine-contexts utterances`, their utterances.
+        """
         config = self.config
         if config.machine_contexts == "answer" or config.predict != "answer" or self._turns == 1:
             return choose_seeds(pairs, count, seed), None
@@ -135,8 +139,8 @@ class AdversarialTraining(AdversarialState):
     def generator(self, stage: Stage) -> Iterator[Event]:
         """Run an epoch of line 9.
 
-        `GeneratorTraining` learns from M. `ReinforceTraining` takes only the contexts of M, and learns from answers
-        that the current G samples for them.
+        `GeneratorTraining` learns from M. `ReinforceTraining` uses only the contexts of M, for which the current G
+        samples new answers.
         """
         learner, size = self._learner(stage)
         order, drawn, *_ = self._seeds()
@@ -155,10 +159,10 @@ class AdversarialTraining(AdversarialState):
         yield self.epoch_is_done(stage, learner, len(batches), held_out)
 
     def dialogues(self, stage: Stage) -> Iterator[Event]:
-        """Walk through an epoch of line 9 with simulated conversations (`DialogueTraining`), which does not use M.
+        """Run an epoch of line 9 on simulated conversations (`DialogueTraining`), without using M.
 
-        The metrics on held-out contexts are always those of conversations of the largest number of turns, so that
-        epochs of the curriculum can be compared.
+        The held-out metrics are always measured on conversations with the maximum number of turns, so that epochs of
+        the curriculum can be compared.
         """
         config, rewards = self.config, present(self.rewards, "the rewards of conversations")
         rewards.measure_by(present(self.teacher_forced, "the generator of line 3"))
@@ -177,7 +181,7 @@ class AdversarialTraining(AdversarialState):
         yield self.epoch_is_done(stage, learner, len(epoch.batches), measured)
 
     def _learner(self, stage: Stage) -> tuple[BlockLearner, int]:
-        """Return the learner of a stage and its batch size, and freeze all layers that this stage does not train."""
+        """Return the learner and the batch size of a stage, after freezing all layers that the stage does not train."""
         config, learner = self.config, self.learners[stage.phase]
         self.gca.select_trainable(*learner.names)
         if stage.phase != TEACHER_FORCING:
@@ -187,7 +191,7 @@ class AdversarialTraining(AdversarialState):
         return learner, config.batch_size
 
     def _sampled(self, contexts: np.ndarray, seed: int) -> Pairs:
-        """Let the generator sample one answer to each context, and return the pairs."""
+        """Let the generator sample an answer to each context, and return the pairs."""
         return Pairs.concatenate([pairs for _, pairs in converse(self.decoder, contexts, 1, seed)])
 
     @property

@@ -1,4 +1,4 @@
-"""The settings that may change if a run starts from another run's generator after line 3 of Algorithm 2."""
+"""The settings that may change when a run starts from the teacher-forced generator of another run."""
 
 from typing import Any
 
@@ -47,7 +47,7 @@ AFTER_LINE_3 = (
 
 
 def after_line_3(preset: str) -> dict[str, Any]:
-    """Return those settings of a preset that a run may take if it starts from another run's line 3 (AFTER_LINE_3).
+    """Return the settings of a preset that are listed in AFTER_LINE_3.
 
     Raises:
         UserError: There is no such preset.

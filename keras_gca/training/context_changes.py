@@ -1,8 +1,8 @@
-"""Trains the detector of context changes without labels, on pairs of utterances from one or from two conversations.
+"""Trains the detector of context changes, without labels, on pairs of utterances.
 
-An utterance and the next one in its conversation form a pair without a change. An utterance and a random one from
-another conversation form a pair with a change, as if two conversations had been joined. In each epoch, every utterance
-occurs in one pair of each kind.
+Two successive utterances of a conversation form a pair without a change. An utterance and a random one from another
+conversation form a pair with a change, as if two conversations had been joined. In each epoch, every utterance occurs
+in one pair of each kind.
 """
 
 import dataclasses
@@ -41,9 +41,10 @@ class ChangeLearner(Learner):
         """Compute the binary cross-entropy for B pairs of utterances.
 
         Args:
-            first: (B, T) int32, the tokens of the first utterances.
-            second: (B, T) int32, the tokens of the second utterances.
-            changes: (B,) float32, 1 if the second utterance is from another conversation, and otherwise 0.
+            first: Token ids of the first utterances, shape (B, T) and dtype int32.
+            second: Token ids of the second utterances, shape (B, T) and dtype int32.
+            changes: The labels, shape (B,) and dtype float32: 1 if the second utterance comes from another
+                conversation, else 0.
 
         Returns:
             The mean loss, and two sums: the losses, and the number of pairs.
@@ -54,14 +55,14 @@ class ChangeLearner(Learner):
 
 @dataclasses.dataclass(frozen=True)
 class Successions:
-    """Pairs of successive utterances, and a pool of utterances to draw from for pairs with a change.
+    """Pairs of successive utterances, and a pool of utterances from which pairs with a change are drawn.
 
     Attributes:
-        first: (n, s_s) int32, the last utterance before each answer.
-        second: (n, s_s) int32, the answer.
-        conversation: (n,) int32, the index of the conversation that each pair comes from.
-        pool: (m, s_s) int32, all utterances.
-        owner: (m,) int32, the index of the conversation that each utterance in the pool comes from.
+        first: The last utterance before each answer, shape (n, s_s) and dtype int32.
+        second: The answers, shape (n, s_s) and dtype int32.
+        conversation: For each pair, the index of its conversation, shape (n,) and dtype int32.
+        pool: All utterances, shape (m, s_s) and dtype int32.
+        owner: For each utterance in the pool, the index of its conversation, shape (m,) and dtype int32.
     """
 
     first: np.ndarray
@@ -72,18 +73,18 @@ class Successions:
 
     @classmethod
     def of(cls, pairs: Pairs, vocabulary_size: int) -> "Successions":
-        """Take the successive utterances from pairs. In the contexts of the pairs, each utterance must end with EOS.
+        """Extract successive utterances from pairs.
 
         Args:
-            pairs: The pairs.
+            pairs: The pairs. Each utterance in their contexts must end with EOS.
             vocabulary_size: s_v. Speaker tokens, whose indices are s_v or higher, are left out.
 
         Raises:
-            UserError: All pairs are from one conversation.
+            UserError: All pairs come from the same conversation.
         """
         if len(np.unique(pairs.conversation)) < 2:
             raise UserError(
-                "--context-changes detect: the detector learns from utterances of different conversations, but the "
+                "--context-changes detect: the detector needs utterances from several conversations, but the "
                 "corpus has only one; use --context-changes ignore"
             )
         length = pairs.answers.shape[1] - 1
@@ -95,7 +96,11 @@ class Successions:
         return cls(first, second, pairs.conversation, np.concatenate([second, first[begins]]), owner)
 
     def joined(self, rows: np.ndarray, random: np.random.Generator) -> np.ndarray:
-        """Draw an utterance from another conversation for each of the given pairs: (len(rows), s_s) int32."""
+        """Draw an utterance from another conversation for each given pair.
+
+        Returns:
+            An int32 array of shape (len(rows), s_s).
+        """
         drawn = random.integers(len(self.owner), size=len(rows))
         while (same := self.owner[drawn] == self.conversation[rows]).any():
             drawn[same] = random.integers(len(self.owner), size=int(same.sum()))
@@ -106,13 +111,13 @@ def train_detector(pairs: Pairs, held_out: Pairs, embedding: np.ndarray, seed: i
     """Train a detector of context changes until its loss on held-out pairs stops falling.
 
     Args:
-        pairs: The training pairs. In their contexts, each utterance ends with EOS.
-        held_out: Held-out pairs of the same kind.
-        embedding: (s_v, s_e) float32, the initial word vectors.
-        seed: The seed for the initial weights and all random draws.
+        pairs: The training pairs. Each utterance in their contexts ends with EOS.
+        held_out: The held-out pairs, in the same form.
+        embedding: The initial word vectors, shape (s_v, s_e) and dtype float32.
+        seed: The random seed for initial weights and all draws.
 
     Raises:
-        UserError: All training pairs, or all held-out pairs, come from one conversation.
+        UserError: All training pairs, or all held-out pairs, come from the same conversation.
     """
     measured = Successions.of(held_out, len(embedding))
     joined = measured.joined(np.arange(len(held_out)), np.random.default_rng(seed))
@@ -149,12 +154,12 @@ def rates(detector: ChangeDetector, pairs: Pairs, seed: int) -> tuple[float, flo
 
     Args:
         detector: The detector.
-        pairs: Held-out pairs. In their contexts, each utterance ends with EOS.
+        pairs: The held-out pairs. Each utterance in their contexts ends with EOS.
         seed: The random seed for drawing utterances from other conversations.
 
     Returns:
-        The true-positive rate, which is the share of utterances from another conversation at which the detector sees a
-        change, and the false-positive rate, which is this share for utterances from the same conversation.
+        The true-positive rate, which is the share of changes that the detector finds, and the false-positive rate,
+        which is the share of successive utterances between which it wrongly sees a change.
     """
     held_out = Successions.of(pairs, detector.words.input_dim)
     joined = held_out.joined(np.arange(len(pairs)), np.random.default_rng(seed))
@@ -163,15 +168,15 @@ def rates(detector: ChangeDetector, pairs: Pairs, seed: int) -> tuple[float, flo
 
 
 def with_dynamic_contexts(dataset: Dataset, config: Config, embedding: np.ndarray) -> Dataset:
-    """Train the detector on the training pairs, and leave out the utterances before the last change in every context.
+    """Train a detector on the training pairs, and drop all utterances before the last change from every context.
 
     Args:
-        dataset: The data. In its contexts, each utterance ends with EOS.
+        dataset: The data. Each utterance in its contexts ends with EOS.
         config: The settings.
-        embedding: (s_v, s_e) float32, the initial word vectors.
+        embedding: The initial word vectors, shape (s_v, s_e) and dtype float32.
 
     Raises:
-        UserError: The training set or the validation set has only one conversation.
+        UserError: The training set or the validation set consists of a single conversation.
         TypeError: The training pairs are not in memory.
     """
     training, validation, test = dataset.training, dataset.validation, dataset.test

@@ -1,8 +1,8 @@
 """Measures how well each term of Eq. 8 (token, context and partial answer) distinguishes H from M.
 
-In line 9 the generator can change only the term of the current token, W_p p. The other two terms are constants for the
-generator, however well they distinguish H from M. Therefore the generator learns nothing from a discriminator that
-recognises M by its contexts.
+In line 9, the generator can influence only the term of the current token, W_p p. The other two terms are constants to
+the generator, however well they distinguish H from M. If the discriminator recognises M by its contexts, the generator
+therefore learns nothing.
 
 H is the set of human pairs, and M the set of machine-generated pairs. D is the discriminator.
 """
@@ -25,7 +25,9 @@ from keras_gca.training.generator import shown_tokens
 
 
 class Terms(NamedTuple):
-    """The three terms of Eq. 8 for some rows, (R, 1) float32 each, or (R, units) if D has a hidden layer.
+    """The three terms of Eq. 8 for R tokens.
+
+    Each term has shape (R, 1) and dtype float32. If D has a hidden layer, the shape is (R, units).
 
     Attributes:
         token: W_p times the current token.
@@ -39,11 +41,11 @@ class Terms(NamedTuple):
 
 
 class Decomposition:
-    """Measures how much each term of Eq. 8 differs between the tokens of H and M, as a gap and as an AUC.
+    """Measures how much each term of Eq. 8 differs between tokens of H and of M, as a gap and as an AUC.
 
     Args:
         gca: The networks.
-        config: The settings, which determine the token that D reads in line 9.
+        config: The settings, which determine how G's tokens are shown to D in line 9.
     """
 
     def __init__(self, gca: GenerativeConversationalAgent, config: Config):
@@ -54,11 +56,11 @@ class Decomposition:
         self.compiled_generated = Compiled(self.generated, distribute=False)
 
     def given(self, contexts: tf.Tensor, answers: tf.Tensor) -> tuple[tf.Tensor, ...]:
-        """Compute the terms for the answers' own tokens, which D reads in line 6, eagerly or in a graph."""
+        """Compute the terms for the tokens of the answers, which D reads in line 6."""
         return self._discriminator.terms(contexts, answers, self._rows(answers))
 
     def generated(self, contexts: tf.Tensor, answers: tf.Tensor) -> tuple[tf.Tensor, ...]:
-        """Compute the terms for the generator's tokens, which D reads in line 9, eagerly or in a graph."""
+        """Compute the terms for the generator's tokens, which D reads in line 9."""
         rows = self._rows(answers)
         tokens = shown_tokens(self._generator(contexts, answers, rows), self._how, self._temperature)
         return self._discriminator.terms(contexts, answers, rows, tokens)
@@ -69,9 +71,9 @@ class Decomposition:
         Args:
             human: Pairs of H.
             machine: Pairs of M.
-            batch_size: The number of pairs that are processed at a time.
-            generated: For pairs of M, whether D reads the generator's tokens as in line 9. If not, D reads the tokens
-                of the pairs.
+            batch_size: The number of pairs to process at a time.
+            generated: Whether D reads the generator's tokens for the pairs of M, as in line 9. If False, D reads the
+                tokens of the pairs.
 
         Returns:
             The metrics of `separations`.
@@ -92,17 +94,17 @@ class Decomposition:
 def separations(human: Terms, machine: Terms, logits: Callable[[np.ndarray], np.ndarray]) -> dict[str, float]:
     """Compute the gap and the AUC of each term.
 
-    The value of a term is D's logit when the other two terms are replaced by their means over all rows. Without a
-    hidden layer, this is the term plus a constant. The gap is the mean value over H minus the mean value over M. The
-    AUC is the probability that the value is higher for a token of H than for one of M; ties count half.
+    The value of a term is D's logit with the other two terms replaced by their means over all tokens. Without a hidden
+    layer, this is the term plus a constant. The gap is the mean value over H minus the mean value over M. The AUC is
+    the probability that the value is higher for a token of H than for a token of M, with ties counting half.
 
     Args:
         human: The terms for the tokens of H.
         machine: The terms for the tokens of M.
-        logits: Computes D's logits from sums of the three terms.
+        logits: A function that computes D's logits from sums of the three terms.
 
     Returns:
-        {"token_gap": ..., "token_auc": ...}, and the same for "context" and "answer".
+        The metrics by name: "token_gap" and "token_auc", and the same for "context" and "answer".
     """
     means = {name: np.concatenate(both).mean(0) for name, both in _named(human, machine).items()}
     metrics = {}
@@ -115,11 +117,11 @@ def separations(human: Terms, machine: Terms, logits: Callable[[np.ndarray], np.
 
 
 def auc(higher: np.ndarray, lower: np.ndarray) -> float:
-    """Compute the area under the ROC curve: the probability that a value of `higher` exceeds one of `lower`.
+    """Compute the area under the ROC curve: the probability that a value of `higher` exceeds a value of `lower`.
 
     Args:
-        higher: (n,) values.
-        lower: (m,) values. A tie with one of `higher` counts half.
+        higher: An array of shape (n,).
+        lower: An array of shape (m,). Ties with values of `higher` count half.
     """
     count = len(higher)
     ranks = rankdata(np.concatenate([higher, lower]))[:count].sum()

@@ -1,17 +1,20 @@
 """Li et al. 2016, "Deep Reinforcement Learning for Dialogue Generation": the rewards of simulated conversations.
 
-Two agents talk to each other. The action a is a turn, an answer to the context x, which has the last N_u utterances.
-Its reward is lambda_1 r_1 + lambda_2 r_2 + lambda_3 r_3:
+Two agents talk to each other. An action a is a turn: an answer to the context x, which consists of the last N_u
+utterances. The reward of a turn is lambda_1 r_1 + lambda_2 r_2 + lambda_3 r_3:
 
-    r_1  ease of answering    -1/N_S sum over s in S of 1/N_s log p(s|a)      S: dull responses, which a should not get
-    r_2  information flow     -log cos(h, h')                                 h, h': a, and this agent's turn before it
+    r_1  ease of answering    -1/N_S sum over s in S of 1/N_s log p(s|a)      S: the dull responses, to be avoided
+    r_2  information flow     -log cos(h, h')                                 h, h': encodings of a and of this agent's
+                                                                              previous turn
     r_3  semantic coherence   1/N_a log p(a|x) + 1/N_q log p_backward(q|a)    q: what the backward model predicts from a
 
-N_S is the number of dull responses. N_s, N_a and N_q are numbers of tokens, EOS included. p and the encoding h are
-those of the generator after line 3, which does not learn any more: otherwise the generator could increase its rewards
-by changing their measure. p_backward is that of a run with `--predict context`.
+N_S is the number of dull responses. N_s, N_a and N_q are numbers of tokens, including EOS. The probability p and the
+encoding h come from the generator as it was after line 3. That generator is frozen, because a generator that measured
+its own rewards could increase them by changing the measure. The probability p_backward comes from a run with
+`--predict context`.
 
-Shapes: n turns; at most s tokens in a context and s_s in an answer; u units of the encoder.
+Shapes: n is the number of turns, s and s_s are the maximum numbers of tokens in a context and in an answer, and u is
+the number of units of the encoder.
 """
 
 from pathlib import Path
@@ -40,20 +43,27 @@ BATCH = 256  # the number of utterances that are encoded at a time
 
 
 def ease_of_answering(log_p: np.ndarray) -> np.ndarray:
-    """Compute r_1 of each turn: (n,) float64.
+    """Compute r_1 of each turn.
 
     Args:
-        log_p: (n, N_S, s_s), log p of each token of each dull response to each turn, NaN after the end.
+        log_p: The log-probability of each token of each dull response to each turn, shape (n, N_S, s_s). NaN after the
+            end of a response.
+
+    Returns:
+        A float64 array of shape (n,).
     """
     return -_per_token(log_p).mean(axis=1)
 
 
 def information_flow(turns: np.ndarray, earlier: np.ndarray) -> np.ndarray:
-    """Compute r_2 of each turn: (n,) float64, from 0 to -log LOWEST_COSINE.
+    """Compute r_2 of each turn.
 
     Args:
-        turns: (n, u), the encoding of each turn.
-        earlier: (n, u), the encoding of the turn before it of the same agent.
+        turns: The encodings of the turns, shape (n, u).
+        earlier: The encodings of the same agent's previous turns, shape (n, u).
+
+    Returns:
+        A float64 array of shape (n,) with values from 0 to -log LOWEST_COSINE.
     """
     turns, earlier = turns.astype(np.float64), earlier.astype(np.float64)
     norms = np.linalg.norm(turns, axis=1) * np.linalg.norm(earlier, axis=1)
@@ -62,17 +72,21 @@ def information_flow(turns: np.ndarray, earlier: np.ndarray) -> np.ndarray:
 
 
 def semantic_coherence(log_p: np.ndarray, log_p_backward: np.ndarray) -> np.ndarray:
-    """Compute r_3 of each turn: (n,) float64.
+    """Compute r_3 of each turn.
 
     Args:
-        log_p: (n, s_s), log p(a|x) of each token of each turn, NaN after the end.
-        log_p_backward: (n, s_s), log p(q|a) of each token of q, NaN after the end.
+        log_p: The log-probability of each token of each turn under p(a|x), shape (n, s_s). NaN after the end of a turn.
+        log_p_backward: The log-probability of each token of q under p_backward(q|a), shape (n, s_s). NaN after the end
+            of q.
+
+    Returns:
+        A float64 array of shape (n,).
     """
     return _per_token(log_p) + _per_token(log_p_backward)
 
 
 def _per_token(log_p: np.ndarray) -> np.ndarray:
-    """Compute the mean over the last axis, without NaN: (..., s_s) -> (...) float64."""
+    """Compute the mean over the last axis in float64, ignoring NaN."""
     return np.asarray(np.nanmean(log_p, axis=-1, dtype=np.float64))
 
 
@@ -81,10 +95,10 @@ class DialogueRewards:
 
     Args:
         config: The settings of the run.
-        vocabulary_size: s_v.
-        speakers: The number of speakers who have an embedding.
-        backward: The agent of p_backward.
-        dull: (N_S, s_s + 1) int32, the dull responses, framed as answers.
+        vocabulary_size: s_v, the size of the vocabulary.
+        speakers: The number of speakers with an embedding.
+        backward: The agent that computes p_backward.
+        dull: Token ids of the dull responses, framed as answers, shape (N_S, s_s + 1) and dtype int32.
     """
 
     def __init__(self, config: Config, vocabulary_size: int, speakers: int, backward: Agent, dull: np.ndarray):
@@ -96,19 +110,19 @@ class DialogueRewards:
 
     @classmethod
     def of(cls, config: Config, dataset: Dataset, backward: Agent) -> "DialogueRewards":
-        """Make the rewards of a run from its data, and from the agent of p_backward.
+        """Make the rewards for a run from its data and from the agent that computes p_backward.
 
         Raises:
-            UserError: The vocabulary lacks words of all dull responses.
+            UserError: The vocabulary does not cover any of the dull responses.
         """
         dull = framed(dataset.vocabulary, config.contractions, config.sentence_length)
         return cls(config, len(dataset.vocabulary), len(dataset.vocabulary.speakers), backward, dull)
 
     def measure_by(self, generator: list[np.ndarray]) -> None:
-        """Take p and the encoding h from a generator.
+        """Set the generator from which p and the encoding h come.
 
         Args:
-            generator: Its weights, those of WHITE and `yellow`.
+            generator: The weights of the layers in WHITE and `yellow`.
         """
         assign(self._gca.variables(*WHITE, *self._gca.yellow), generator)
 
@@ -116,7 +130,7 @@ class DialogueRewards:
         """Compute r_1, r_2 and r_3 of each turn.
 
         Returns:
-            (n, 3) float64, the rows in the order of `simulated.pairs`.
+            A float64 array of shape (n, 3) with the turns in the order of `simulated.pairs`.
         """
         backward = self._backward.token_log_probabilities(self._backward_pairs(simulated))
         return np.stack(
@@ -129,26 +143,40 @@ class DialogueRewards:
         )
 
     def _of_dull_responses(self, turns: np.ndarray) -> np.ndarray:
-        """Compute log p of each token of the dull responses to turns, (n, s) int32: (n, N_S, s_s)."""
+        """Compute the log-probability of each token of each dull response to each turn.
+
+        Args:
+            turns: Token ids of the turns, shape (n, s) and dtype int32.
+
+        Returns:
+            An array of shape (n, N_S, s_s).
+        """
         count, dull = len(turns), self._dull
         asked = Pairs(np.repeat(turns, len(dull), 0), np.tile(dull, (count, 1)), np.zeros(count * len(dull), np.int32))
         return self._evaluator.token_log_probabilities(asked).reshape(count, len(dull), -1)
 
     def _information_flow(self, simulated: Simulated) -> np.ndarray:
-        """Compute r_2; it is 0 for the first turn of an agent."""
+        """Compute r_2, which is 0 for the first turn of each agent."""
         turns, earlier = simulated.turns, simulated.earlier(2)
         flow = information_flow(self._encoded(turns), self._encoded(earlier))
         return np.where(turns.any(axis=1) & earlier.any(axis=1), flow, 0.0)
 
     def _encoded(self, utterances: np.ndarray) -> np.ndarray:
-        """Encode utterances, (n, s) int32: (n, u) float32."""
+        """Encode utterances.
+
+        Args:
+            utterances: Token ids of the utterances, shape (n, s) and dtype int32.
+
+        Returns:
+            A float32 array of shape (n, u).
+        """
         starts = range(0, len(utterances), BATCH)
         return np.concatenate([self.compiled_encodings(utterances[i : i + BATCH]).numpy() for i in starts])
 
     def _backward_pairs(self, simulated: Simulated) -> Pairs:
-        """Return the pairs of p_backward: each turn as a context, and what it answers as an answer.
+        """Return the pairs for p_backward, with each turn as a context and what precedes the turn as an answer.
 
-        The backward model predicts as many utterances before the turn as it has learned to predict.
+        The answer consists of as many utterances as the backward model has learned to predict.
         """
         config, pairs = self._backward.config, simulated.pairs
         before = np.concatenate([simulated.earlier(k) for k in range(config.context_utterances, 0, -1)], axis=1)
@@ -158,18 +186,18 @@ class DialogueRewards:
 
 
 def backward_agent(config: Config, backward: str | Path | None, dataset: Dataset) -> Agent | None:
-    """Load the agent of p_backward of a new run, and check that it fits.
+    """Load the agent that computes p_backward for a new run, and check that it fits the run.
 
     Args:
         config: The settings of the run.
-        backward: The run folder or the bot that --backward names, or None if it is not given.
+        backward: The run folder or bot file given by --backward, or None if the option is not given.
         dataset: The data of the run.
 
     Returns:
         The agent, or None if the algorithm does not need it.
 
     Raises:
-        UserError: The agent is missing or does not fit, or is given without need.
+        UserError: The agent is missing, does not fit the run, or is given although the algorithm does not need it.
     """
     config.check_backward(backward)
     if backward is None:
@@ -182,17 +210,17 @@ def backward_agent(config: Config, backward: str | Path | None, dataset: Dataset
         )
     if agent.vocabulary.tokens != dataset.vocabulary.tokens:
         raise UserError(
-            f"--backward {backward}: its vocabulary differs from that of the new run; train both on the same data"
+            f"--backward {backward}: this run has a different vocabulary from the new run; train both on the same data"
         )
     for name in ("sentence_length", "padding"):
         ours, theirs = getattr(config, name), getattr(agent.config, name)
         if ours != theirs:
             option = f"--{name.replace('_', '-')}"
-            raise UserError(f"--backward {backward}: it has {option} {theirs}, but the new run has {ours}")
+            raise UserError(f"--backward {backward}: this run has {option} {theirs}, but the new run has {ours}")
     if agent.config.context_utterances > config.context_utterances:
         raise UserError(
-            f"--backward {backward}: it predicts {agent.config.context_utterances} utterances, but contexts have at "
-            f"most {config.context_utterances}; a run with a smaller --context-utterances is expected"
+            f"--backward {backward}: this run predicts {agent.config.context_utterances} utterances, but contexts have "
+            f"at most {config.context_utterances}; name a run with a smaller --context-utterances"
         )
     framed(dataset.vocabulary, config.contractions, config.sentence_length)  # raises UserError if there are none
     return agent

@@ -1,14 +1,15 @@
-"""Li et al. 2016, "Deep Reinforcement Learning for Dialogue Generation": line 9 by rewards for conversations.
+"""Li et al. 2016, "Deep Reinforcement Learning for Dialogue Generation": line 9 with rewards for conversations.
 
-The generator talks to itself, and learns by REINFORCE from the rewards r of all turns of a conversation:
+The generator talks to itself, and learns by REINFORCE from the rewards r of all turns in a conversation:
 
     gradient of J  =  E[ sum over turns a_i of gradient of log p(a_i|x_i) * (Q - b) ],     Q = sum over turns of r(a_i)
 
-The sum Q is divided by the number of turns. Adam makes nearly the same steps, and the baseline remains valid when the
-curriculum makes conversations longer. The baseline b is that of `reinforce.py`: a regression on the hidden layer, which
-depends on the context and on the partial answer.
+The program divides the sum Q by the number of turns. This hardly changes the steps of Adam, and keeps the baseline
+valid when the curriculum makes conversations longer. The baseline b is that of `reinforce.py`: a regression on the
+hidden layer, which depends on the context and the partial answer.
 
-Shapes: B answers of at most T tokens; R rows, one for each token of the answers.
+Shapes: B is the number of answers, T the maximum number of tokens in an answer, and R the number of rows, one for each
+token of the answers.
 """
 
 import numpy as np
@@ -26,7 +27,7 @@ from keras_gca.training.simulation import Openings, simulate
 
 
 class DialogueTraining(PolicyGradient):
-    """Trains the generator by the rewards of conversations that it has just simulated.
+    """Trains the generator on the rewards of conversations that it has just simulated.
 
     Args:
         gca: The networks.
@@ -37,31 +38,31 @@ class DialogueTraining(PolicyGradient):
     def loss(
         self, contexts: tf.Tensor, answers: tf.Tensor, returns: tf.Tensor, terms: tf.Tensor
     ) -> tuple[tf.Tensor, tuple[tf.Tensor, ...]]:
-        """Compute the loss of `policy_loss`, where Q is the mean reward of the conversation.
+        """Compute the policy loss, with the mean reward of each conversation as Q; see `policy_loss`.
 
         Args:
-            contexts: (B, s) int32.
-            answers: (B, T + 1) int32, turns that the generator has sampled. Empty rows only fill up the batch.
-            returns: (B,) float32, for each turn the mean reward of its conversation.
-            terms: (B, 4) float32, the reward of each turn and its terms, for the log.
+            contexts: Token ids of the contexts, shape (B, s) and dtype int32.
+            answers: Token ids of the sampled turns, shape (B, T + 1) and dtype int32. Empty rows are padding.
+            returns: The mean reward of the conversation to which each turn belongs, shape (B,) and dtype float32.
+            terms: The reward of each turn and its three terms, for the log, shape (B, 4) and dtype float32.
 
         Returns:
-            The loss, and three tensors that `descend` and `measure` need: the terms of the turns, the error Q - b_t of
-            each token, (R,), and the hidden layer y_h of Eq. 3, (R, hidden).
+            The loss, and three tensors for `descend` and `measure`: the terms of the turns, the error Q - b_t of each
+            token with shape (R,), and the hidden layer y_h of Eq. 3 with shape (R, hidden).
         """
         rows = rows_of(answers)
         scalar, errors, y_h = self.policy_loss(contexts, answers, rows, tf.gather(returns, rows.answer))
         return scalar, (tf.gather(terms, last_rows(answers).answer), errors, y_h)
 
     def step(self, *batch: np.ndarray, seed: tuple[int, int]) -> StepResult:
-        """Make one training step.
+        """Take one training step.
 
-        Before the first step, the baseline is the mean of the returns. If it were 0, the first answers would all become
-        less probable, because most rewards are negative.
+        Before the first step, the baseline is set to the mean of the returns. A baseline of 0 would make all early
+        answers less probable, because most rewards are negative.
 
         Args:
             *batch: The arguments of `loss`.
-            seed: The seed of the step, which is not used.
+            seed: The random seed for the step. It has no effect here.
         """
         if not self.steps:
             _, answers, returns, _ = batch
@@ -70,32 +71,32 @@ class DialogueTraining(PolicyGradient):
 
     @staticmethod
     def _sums(rewards: tf.Tensor, errors: tf.Tensor) -> tuple[tf.Tensor, ...]:
-        """Compute seven sums: reward and terms, the turns, the baseline's squared errors, and the tokens."""
+        """Compute seven sums: rewards, three terms, turns, squared errors of the baseline, and tokens."""
         turns, tokens = tf.cast(tf.shape(rewards)[0], tf.float32), tf.cast(tf.size(errors), tf.float32)
         return *tf.unstack(tf.reduce_sum(rewards, axis=0)), turns, tf.reduce_sum(tf.square(errors)), tokens
 
     @staticmethod
     def metrics(sums: np.ndarray) -> dict[str, float]:
-        """Compute the mean reward of a turn, the mean of each of its terms, and the baseline's mean squared error."""
+        """Compute the mean reward per turn, the mean of each of its terms, and the baseline's mean squared error."""
         *of_turns, turns, errors, tokens = sums
         means = {name: float(value / turns) for name, value in zip(("reward", *TERMS), of_turns, strict=True)}
         return means | {"baseline_error": float(errors / tokens)}
 
 
 class DialogueEpoch:
-    """The batches of an epoch of line 9: each is simulated and rewarded when it is taken.
+    """The batches of an epoch of line 9. Each batch is simulated and rewarded when it is needed.
 
     Args:
-        decoder: The decoder of the generator that learns.
-        rewards: The rewards.
+        decoder: The decoder of the generator in training.
+        rewards: Computes the rewards.
         config: The settings.
-        begun: The human contexts with which conversations begin.
+        begun: The human contexts that start the conversations.
         turns: The number of turns in a conversation.
-        seed: The seed by which answers are drawn.
-        order: The seed of the order of the contexts, or None for a fixed order, as validation needs it.
+        seed: The random seed for sampling answers.
+        order: The random seed for shuffling the contexts, or None for a fixed order, as used for validation.
 
     Attributes:
-        batches: The numbers of the contexts of each batch. A batch has about `adversarial_batch_size` turns.
+        batches: The indices of the contexts in each batch. A batch has about `adversarial_batch_size` turns.
     """
 
     def __init__(

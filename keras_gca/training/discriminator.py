@@ -1,7 +1,7 @@
 """Algorithm 2, line 6: the discriminator learns to distinguish H from M.
 
-H is the set of human pairs of a context and an answer. M is the set of pairs that the generator made in line 5. D is
-the discriminator.
+H is the set of human pairs of a context and an answer, M the set of pairs that the generator made in line 5, and D the
+discriminator.
 """
 
 from collections.abc import Callable, Sequence
@@ -27,14 +27,14 @@ ENCODINGS = ("e_cd", "e_ad")  # the encodings of Eq. 7, to which noise may be ad
 
 
 class DiscriminatorTraining(BlockLearner):
-    """Trains D to distinguish H from M, token by token, by binary cross-entropy (Eq. 7-8).
+    """Trains D to distinguish H from M, token by token, with binary cross-entropy (Eq. 7-8).
 
     Args:
         gca: The networks.
         learning_rate: Adam's learning rate.
-        whole_answers: Whether D judges each answer only once, at its last token, as in Li et al. 2017, instead of at
-            every token.
-        label_smoothing: The amount by which the label of human tokens is lowered from HUMAN.
+        whole_answers: Whether D judges each answer only at its last token, as in Li et al. 2017, instead of at every
+            token.
+        label_smoothing: How much the label of human tokens is lowered from HUMAN.
         instance_noise: The scale of the noise that training steps add to D's encodings e_cd and e_ad (Eq. 7), in
             standard deviations of each encoding over the batch.
         spectral_normalisation: Whether `step` keeps the largest singular value of each of D's matrices at 1 or below.
@@ -60,21 +60,21 @@ class DiscriminatorTraining(BlockLearner):
 
     @property
     def draws(self) -> bool:
-        """Whether instance noise is drawn."""
+        """Whether training steps draw instance noise."""
         return self._noise > 0
 
     def step(self, *batch: np.ndarray, seed: tuple[int, int]) -> StepResult:
-        """Make one training step, then normalise D's matrices if spectral normalisation is on; see `BlockLearner`."""
+        """Take one training step (see `BlockLearner`), followed by spectral normalisation if it is on."""
         result = super().step(*batch, seed=seed)
         if self._normalises:
             self.compiled_normalise()
         return result
 
     def normalise(self) -> None:
-        """Divide each of D's matrices by its largest singular value if that value exceeds 1, eagerly or in a graph.
+        """Divide each of D's matrices by its largest singular value if that value exceeds 1.
 
         Miyato et al. 2018 divide the weights in each forward pass, and let the gradient flow through the singular
-        value. Here the stored weights themselves are divided, so that a saved bot can be loaded without extra code.
+        value. Here the stored weights themselves are divided, so a saved bot can be loaded without extra code.
         """
         for matrix in self._matrices:
             matrix.assign(spectrally_normalised(tf.convert_to_tensor(matrix)))
@@ -85,15 +85,16 @@ class DiscriminatorTraining(BlockLearner):
         """Compute the binary cross-entropy between D's outputs for tokens (or complete answers) and their labels.
 
         Args:
-            contexts: (B, s) int32, the contexts of B pairs.
-            answers: (B, T + 1) int32, their answers: BOS and at most T tokens each.
-            labels: (B,) float32, HUMAN or MACHINE, the label of all tokens in an answer.
-            seed: (2,) int32, the seed of the instance noise, or None for no noise, as in evaluation.
+            contexts: Token ids of the contexts of B pairs, shape (B, s) and dtype int32.
+            answers: Token ids of the answers, shape (B, T + 1) and dtype int32. Each answer is BOS and at most T
+                tokens.
+            labels: The label of all tokens in each answer, HUMAN or MACHINE, shape (B,) and dtype float32.
+            seed: The random seed for instance noise, shape (2,) and dtype int32, or None for no noise, as in
+                evaluation.
 
         Returns:
-            The mean loss, and five sums: the losses, the number of human tokens, the number of human tokens that D
-            recognises, the number of machine-generated tokens, and the number of machine-generated tokens that D
-            recognises.
+            The mean loss, and five sums: the losses, the human tokens, the human tokens that D recognises, the
+            machine-generated tokens, and the machine-generated tokens that D recognises.
         """
 
         def noise(encoding: str, values: tf.Tensor) -> tf.Tensor:
@@ -121,7 +122,7 @@ class DiscriminatorTraining(BlockLearner):
 
     @staticmethod
     def metrics(sums: np.ndarray) -> dict[str, float]:
-        """Compute the mean loss, and D's accuracy on human and on machine-generated tokens (NaN if there are none)."""
+        """Compute the mean loss, and D's accuracy on human and machine-generated tokens (NaN without such tokens)."""
         loss, human, human_correct, machine, machine_correct = sums
         return {
             "loss": float(loss / (human + machine)),
@@ -139,10 +140,10 @@ def labelled_batches(
         human: The pairs of H.
         machine: The pairs of M.
         batch_size: The number of pairs in a batch.
-        seed: The seed for shuffling, or None for a fixed order.
+        seed: The random seed for shuffling, or None for a fixed order.
 
     Returns:
-        The batches (see `plan_batches`), and a function that makes the arrays of a batch: contexts, answers, labels.
+        The batches (see `plan_batches`), and a function that returns the contexts, answers and labels of a batch.
     """
     both = Pairs.concatenate([human[:], machine])
     labels = np.repeat(np.array([HUMAN, MACHINE], np.float32), [len(human), len(machine)])

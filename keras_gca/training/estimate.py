@@ -1,4 +1,4 @@
-"""Estimates how long Algorithm 2 takes on this machine, and how much memory it needs, before it starts."""
+"""Estimates, before Algorithm 2 starts, how long it takes on this machine and how much memory it needs."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -29,18 +29,18 @@ def estimate(
     stages: Sequence[Stage] | None = None,
     rate: float | None = None,
 ) -> Estimate:
-    """Estimate the cost of a training run; with `--patience`, line 3 may end earlier.
+    """Estimate the cost of a training run. With `--patience`, line 3 may end earlier than estimated.
 
     Args:
         config: The settings.
-        vocabulary: s_v.
+        vocabulary: s_v, the size of the vocabulary.
         training: The pairs to train on.
         validation: The held-out pairs.
-        stages: The stages that are left, or None for all stages.
-        rate: The speed of matrix multiplication, in operations per second. If None, it is measured.
+        stages: The remaining stages, or None for all stages.
+        rate: The speed of matrix multiplication in operations per second, or None to measure it.
 
     Returns:
-        The time in seconds for each line of Algorithm 2, and the memory.
+        The time for each line of Algorithm 2 in seconds, and the memory.
     """
     costs, human, held_out = (
         Costs(config, vocabulary),
@@ -85,10 +85,10 @@ def estimate(
 
 
 def _of_rewards(costs: Costs, turns: Lengths) -> float:
-    """Return the operations of simulated turns and of their rewards (`dialogue_rewards.py`).
+    """Return the number of operations for simulated turns and their rewards (`dialogue_rewards.py`).
 
-    Each turn is decoded, and read as a context by each dull response. It is encoded, and so is the turn before it. Its
-    own probability is read, and that of the turn that it answers.
+    Each turn is decoded, and serves as the context of every dull response. The turn and the same agent's previous turn
+    are encoded. Finally, the probabilities of the turn and of the turn that it answers are computed.
     """
     answer = turns._replace(context=turns.answer)
     dull = answer.some(turns.pairs * len(DULL_RESPONSES))

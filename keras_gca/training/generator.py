@@ -1,7 +1,7 @@
 """Algorithm 2, line 9: the generator learns, through the frozen discriminator, to appear human.
 
-G is the generator, and D the discriminator. D's output l (Eq. 8) rates how human a token is, from 0 to 1. M is the set
-of pairs that G generated in line 5.
+G is the generator, and D the discriminator. D's output l (Eq. 8) says how human a token looks, from 0 to 1. M is the
+set of pairs that G generated in line 5.
 """
 
 import numpy as np
@@ -16,14 +16,14 @@ from keras_gca.training.learner import BlockLearner
 
 
 class GeneratorTraining(BlockLearner):
-    """Trains G to increase D's output for its tokens to 1; D is frozen.
+    """Trains G to raise D's output for its tokens to 1, while D is frozen.
 
     Args:
         gca: The networks.
         learning_rate: Adam's learning rate.
         precision: The number format of the generator's two large matrix products, "float32" or "bfloat16".
-        kind: The loss for a token. "squared" is the paper's (1 - l)^2. "log" is -log l, the non-saturating loss of
-            Goodfellow et al. 2014.
+        kind: The loss of a token: "squared" is (1 - l)^2, as in the paper, and "log" is -log l, the non-saturating loss
+            of Goodfellow et al. 2014.
         tokens: The form in which D reads G's current token; see `shown_tokens`.
         temperature: The temperature of the Gumbel-softmax.
     """
@@ -44,18 +44,19 @@ class GeneratorTraining(BlockLearner):
 
     @property
     def draws(self) -> bool:
-        """Whether tokens are drawn at random."""
+        """Whether training steps draw tokens at random."""
         return self._tokens == "gumbel"
 
     def loss(
         self, contexts: tf.Tensor, answers: tf.Tensor, seed: tf.Tensor | None = None
     ) -> tuple[tf.Tensor, tuple[tf.Tensor, ...]]:
-        """Compute the mean of (1 - l)^2 or -log l over the tokens, where D judges the output of G (Figure 2).
+        """Compute the mean of (1 - l)^2 or -log l over the tokens of G, as judged by D (Figure 2).
 
         Args:
-            contexts: (B, s) int32, the contexts of B pairs of M.
-            answers: (B, T + 1) int32, their answers: BOS and at most T tokens each.
-            seed: (2,) int32, the seed of the Gumbel noise, or None for no noise.
+            contexts: Token ids of the contexts of B pairs of M, shape (B, s) and dtype int32.
+            answers: Token ids of the answers, shape (B, T + 1) and dtype int32. Each answer is BOS and at most T
+                tokens.
+            seed: The random seed for the Gumbel noise, shape (2,) and dtype int32, or None for no noise.
 
         Returns:
             The mean loss, and three sums: the losses of the tokens, D's outputs l, and the number of tokens.
@@ -70,7 +71,7 @@ class GeneratorTraining(BlockLearner):
 
     @staticmethod
     def metrics(sums: np.ndarray) -> dict[str, float]:
-        """Compute the loss, and the mean output of D over the generator's tokens."""
+        """Compute the mean loss, and D's mean output for the generator's tokens."""
         errors, judged, tokens = sums
         return {"loss": float(errors / tokens), "judged_human": float(judged / tokens)}
 
@@ -79,19 +80,19 @@ def shown_tokens(logits: tf.Tensor, how: str, temperature: float = 1.0, seed: tf
     """Compute the vector that D reads as G's current token in line 9.
 
     In line 6, D learns from one-hot vectors. If D has no hidden layer, its logit for p is the mean of its logits for
-    the tokens, weighted by p. If D has a hidden layer, p is an input unlike any from line 6, and D's output for it may
-    be arbitrary. Therefore one-hot vectors can be shown to D instead of p.
+    the single tokens, weighted by p. With a hidden layer, D's output for p may be arbitrary, because p is unlike any
+    input from line 6. For this case, D can be shown one-hot vectors instead of p.
 
     Args:
-        logits: (R, s_v) float32, the argument of Eq. 3's softmax.
+        logits: The argument of the softmax in Eq. 3, shape (R, s_v) and dtype float32.
         how: "probabilities" returns p, as in the paper. "straight_through" returns the most probable token with the
-            gradient of p (Bengio et al. 2013). "gumbel" returns a token that is drawn from p, with the gradient of
+            gradient of p (Bengio et al. 2013). "gumbel" returns a token drawn from p, with the gradient of
             softmax((log p + noise) / temperature) (Jang et al. 2017).
         temperature: The temperature of the Gumbel-softmax.
-        seed: (2,) int32, the seed of the Gumbel noise, or None for no noise.
+        seed: The random seed for the Gumbel noise, shape (2,) and dtype int32, or None for no noise.
 
     Returns:
-        (R, s_v) float32, a distribution in each row.
+        A float32 tensor of shape (R, s_v) with a probability distribution in each row.
     """
     if how == "gumbel":
         if seed is not None:

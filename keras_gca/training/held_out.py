@@ -1,7 +1,7 @@
 """Measures G and D on held-out pairs at the end of an epoch, for the `val_` columns of the log.
 
-G is the generator, and D the discriminator. H is the set of human pairs, and M the set of pairs that G generates
-(Algorithm 2).
+In Algorithm 2, G is the generator, D the discriminator, H the set of human pairs, and M the set of pairs that G
+generates.
 """
 
 from collections.abc import Callable, Iterable
@@ -23,7 +23,7 @@ from keras_gca.training.learner import BlockLearner
 
 
 class HeldOut:
-    """Measures G and D on the held-out pairs of H, and on pairs that G generates from held-out contexts.
+    """Measures G and D on held-out pairs of H, and on pairs that G generates from held-out contexts.
 
     Args:
         gca: The networks G and D.
@@ -45,10 +45,10 @@ class HeldOut:
         return metrics | self._terms(machine, generated=False)
 
     def generator(self, learner: BlockLearner, machine: Pairs) -> dict[str, float]:
-        """Measure how human the machine-generated tokens appear to D (line 9), and G's perplexity on H.
+        """Measure how human the generated tokens look to D (line 9), and G's perplexity on H.
 
-        The terms of Eq. 8 are computed for the current token as G shows it to D. With `reinforce`, this is the token
-        that G has sampled.
+        The terms of Eq. 8 are computed for the current token in the form in which it is shown to D. With `reinforce`,
+        this is the token that G has sampled.
         """
         size = self.config.adversarial_batch_size
         metrics = self._metrics(learner, plan_batches(machine, size), lambda batch: take_batch(machine, batch, size))
@@ -71,6 +71,6 @@ class HeldOut:
 
 
 def diversity(machine: Pairs) -> dict[str, float]:
-    """Measure the share of distinct answers among machine-generated answers, and their mean length in words."""
+    """Measure the share of distinct answers among generated answers, and their mean length in words."""
     words = np.count_nonzero(machine.answers, axis=1) - 1 - np.any(machine.answers == EOS, axis=1)
     return {"distinct_answers": len(np.unique(machine.answers, axis=0)) / len(machine), "words": float(words.mean())}

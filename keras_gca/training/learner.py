@@ -1,4 +1,4 @@
-"""Base class of the learners of Algorithm 2, each of which trains some blocks of Figure 2 with Adam."""
+"""The base class of the learners of Algorithm 2. Each learner trains some blocks of Figure 2 with Adam."""
 
 import contextlib
 from collections.abc import Iterator, Sequence
@@ -15,13 +15,13 @@ from keras_gca.models.networks import GenerativeConversationalAgent
 
 
 class BlockLearner(Learner):
-    """Trains only the named layers of a GenerativeConversationalAgent.
+    """Trains selected layers of a GenerativeConversationalAgent.
 
     Args:
         gca: The networks.
-        names: The names of the layers to train (networks.WHITE, `gca.yellow`, `gca.green`).
+        names: The names of the layers to train, for example `gca.yellow`.
         learning_rate: Adam's learning rate.
-        average: The momentum of a running average of the weights (see `WeightAverage`), or 0 for no average.
+        average: The momentum for a running average of the weights (see `WeightAverage`), or 0 for no average.
         precision: The number format of the generator's two large matrix products, "float32" or "bfloat16".
     """
 
@@ -42,15 +42,15 @@ class BlockLearner(Learner):
 
     @property
     def draws(self) -> bool:
-        """Whether a training step draws random numbers; if so, the last argument of `loss` is a seed."""
+        """Whether training steps draw random numbers. If so, the last argument of `loss` is a seed."""
         return False
 
     def step(self, *batch: np.ndarray, seed: tuple[int, int]) -> StepResult:
-        """Make one training step.
+        """Take one training step.
 
         Args:
             *batch: The arguments of `loss` without the seed.
-            seed: The seed for the step, which is used only if the step draws random numbers.
+            seed: The random seed for the step, which is used only if training steps draw random numbers.
 
         Returns:
             The result of the step.
@@ -60,18 +60,18 @@ class BlockLearner(Learner):
 
     @staticmethod
     def metrics(sums: np.ndarray) -> dict[str, float]:
-        """Compute the metrics for the log from the sums of `train_step` or `test_step`, added up over batches."""
+        """Compute the metrics for the log from the sums of `train_step` or `test_step` over all batches."""
         raise NotImplementedError
 
     def update(self, gradients: list[tf.Tensor]) -> None:
-        """Make a step, and add the new weights to their running average."""
+        """Take a training step, and add the new weights to their running average."""
         super().update(gradients)
         if self.average is not None:
             self.average.update(self.variables)
 
     @contextlib.contextmanager
     def averaged(self) -> Iterator[None]:
-        """Replace the weights with their running averages inside this block, if the learner keeps averages."""
+        """Use the running averages as weights inside the block, if the learner keeps averages."""
         if self.average is None or not self.steps:
             yield
             return
@@ -84,19 +84,19 @@ class BlockLearner(Learner):
 
 
 class WeightAverage:
-    """The exponential moving average of weights over the steps of a training run, corrected for its start at zero.
+    """The exponential moving average of weights over training steps, corrected for its start at zero.
 
     After t steps with the weights w_1 ... w_t and the momentum m, the average is
 
         (1 - m) (w_t + m w_(t-1) + ... + m^(t-1) w_1) / (1 - m^t),
 
-    whose coefficients sum to 1 for every t, as in Adam's moments (Kingma and Ba 2015, Section 3). An average that
-    starts at w_1 would give w_1 the coefficient m^(t-1). If the average covers many steps, w_1 would then dominate it
-    in the first epochs.
+    whose coefficients sum to 1 for every t, as in Adam's moments (Kingma and Ba 2015, Section 3). An average
+    started at w_1 would instead give w_1 the coefficient m^(t-1), so w_1 would dominate an average over many steps
+    during the first epochs.
 
     Args:
         variables: The weights, which determine the shapes of the float32 sums.
-        momentum: m, between 0 and 1: 1 - 1/n averages over about n steps.
+        momentum: m, between 0 and 1. A momentum of 1 - 1/n averages over about n steps.
     """
 
     def __init__(self, variables: Sequence[keras.Variable], momentum: float):
@@ -109,11 +109,11 @@ class WeightAverage:
         ]
 
     def update(self, variables: Sequence[keras.Variable]) -> None:
-        """Add the current weights to the average after a step, eagerly or in a graph."""
+        """Add the current weights to the average after a step."""
         for total, variable in zip(self.sums, variables, strict=True):
             total.assign(self.momentum * total.value + (1 - self.momentum) * variable.value)
 
     def values(self, steps: int) -> list[np.ndarray]:
-        """Return the averages after `steps` steps; `steps` must be at least 1."""
+        """Return the averages after the given number of steps, which must be at least 1."""
         counted = 1 - self.momentum**steps
         return [(total.numpy() / counted).astype(np.float32) for total in self.sums]

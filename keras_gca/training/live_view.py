@@ -1,7 +1,7 @@
-"""Answers the questions of a user who watches a training run of the first paper, and lets D judge the replies.
+"""Answers questions from users who watch a training run of the first paper, and lets D judge the replies.
 
-D is the discriminator. The replies are decoded greedily (Algorithm 1). This draws no random numbers, so watching does
-not change the training run.
+D is the discriminator. Replies are decoded greedily (Algorithm 1), which draws no random numbers, so watching a run
+does not change it.
 """
 
 import numpy as np
@@ -23,14 +23,14 @@ def answer(
     """Answer questions and held-out contexts.
 
     Args:
-        training: The training run, between two steps.
+        training: The training run, paused between two steps.
         vocabulary: The vocabulary of the training run.
         samples: Held-out pairs.
         questions: The user's questions.
 
     Returns:
-        The exchanges for the questions, and those for the samples, which also have the human replies. D's scores are
-        left out until line 6 has trained D.
+        The exchanges for the questions, and the exchanges for the samples, which also contain the human replies. There
+        are no scores until line 6 has trained D.
     """
     config = training.config
     encoded = [vocabulary.encode(tokens) for tokens in tokenise(questions, config.contractions)]
@@ -52,7 +52,7 @@ def answer(
 
 
 def _judged(vocabulary: Vocabulary, row: np.ndarray, log_l: np.ndarray) -> Judged:
-    """Return an answer with D's score (Eq. 10) and, if D judges single tokens, D's output for each token (Eq. 8)."""
+    """Return an answer with D's score (Eq. 10) and, if D judges single tokens, D's output for every token (Eq. 8)."""
     numbers = np.flatnonzero(~np.isnan(log_l))
     tokens = [(vocabulary.tokens[row[1 + i]], float(np.exp(log_l[i]))) for i in numbers]
     return Judged(_text(vocabulary, row), float(np.exp(log_score(log_l))), tuple(tokens) if len(tokens) > 1 else ())

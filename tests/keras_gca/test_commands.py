@@ -299,7 +299,7 @@ def test_a_served_survey_takes_votes_until_ctrl_c(tmp_path):
         (["--data", "none.txt"], "none.txt: no such file or folder"),
         (
             ["--vocabulary", "v.txt", "--minimum-count", "2"],
-            "--minimum-count: this has no effect, because --vocabulary gives the words; leave one of them out",
+            "--minimum-count: this has no effect with --vocabulary, which sets the words; leave one of them out",
         ),
         (["--vocabulary", "v.txt"], "v.txt: no such file or folder"),
         (["--resume", "none"], "none: there is no run here"),

@@ -127,9 +127,9 @@ def test_a_dull_response_needs_all_its_words():
     ("changes", "message"),
     [
         ({"predict": "answer"}, "trained with --predict answer, but --predict context is needed"),
-        ({"words": ["other"]}, "its vocabulary differs from that of the new run"),
-        ({"config": {"sentence_length": 9}}, "it has --sentence-length 8, but the new run has 9"),
-        ({"config": {"context_utterances": 1}}, "it predicts 2 utterances, but contexts have at most 1"),
+        ({"words": ["other"]}, "this run has a different vocabulary from the new run"),
+        ({"config": {"sentence_length": 9}}, "this run has --sentence-length 8, but the new run has 9"),
+        ({"config": {"context_utterances": 1}}, "this run predicts 2 utterances, but contexts have at most 1"),
         ({"config": {"algorithm": "reinforce"}}, "--backward: --algorithm reinforce does not use p"),
     ],
 )
