@@ -1,4 +1,4 @@
-"""`python -m keras_gca.prepare`: prepare a corpus of any size as token files, which training reads from the disk."""
+"""`python -m keras_gca.prepare`: prepare a corpus of any size as token files, which training reads from disk."""
 
 import os
 import sys
@@ -13,9 +13,9 @@ from keras_gca.presets import PRESETS
 from keras_gca.settings import naming
 
 DESCRIPTION = """\
-Prepare a corpus as a folder of token files. A training maps these files into memory, so that the corpus need not fit
-into memory. The memory of this command does not grow with the corpus, either. An interrupted command continues when it
-is repeated.
+Prepare a corpus as a folder of token files. Training maps these files into memory, so the corpus may be larger than the
+memory. This command does not need more memory for a larger corpus, either. If it is interrupted, run it again to
+continue.
 
   python -m keras_gca.prepare FILE... --out FOLDER    prepare one or more corpora
   python -m keras_gca.train --data FOLDER             train on them
@@ -23,13 +23,13 @@ is repeated.
 
 EPILOG = """\
 A corpus that fits into memory does not need this command: python -m keras_gca.train --data FILE trains to the same
-weights. The settings above are fixed by this command; all other settings are chosen when a training run begins.
+weights. The settings above are fixed by this command; all other settings are chosen when training starts.
 docs/formats.md describes the formats of corpora and of token files.
 """
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command; return the exit status: 0, or 130 after an interruption or if its time is over."""
+    """Run the command, and return its exit status: 0, or 130 after an interruption or when its time is over."""
     options = make_parser().parse_args(arguments)
     changes = command_line.settings(options, Config)
     if options.vocabulary and (idle := [name for name in ("vocabulary_size", "minimum_count") if name in changes]):
@@ -70,17 +70,17 @@ def make_parser() -> command_line.Parser:
         "--vocabulary",
         type=Path,
         metavar="FILE",
-        help="the words of the vocabulary, one on each line (default: the words of the training text)",
+        help="a file with one word of the vocabulary on each line (default: the words of the training text)",
     )
     parser.add_argument(
         "--processes",
         type=command_line.at_least_one,
         default=os.cpu_count() or 1,
         metavar="N",
-        help="the number of processes that work at the same time [one for each core]",
+        help="the number of processes that work in parallel [one for each core]",
     )
     command_line.add_minutes(parser, "stop after this time, as after Ctrl-C; the same command then continues")
-    parser.add_argument("--preset", choices=PRESETS, help="the preset of the settings below [default]")
+    parser.add_argument("--preset", choices=PRESETS, help="the preset for the settings below [default]")
     command_line.add_bad_lines(parser)
     reporting.add_options(parser)
     command_line.add_settings(parser, Config, (*PREPARED, "seed"))

@@ -1,6 +1,6 @@
-"""The presets `paper`, `author`, `default` and `tiny`: what each of them changes in the settings of the first paper.
+"""The presets `paper`, `author`, `default`, and `tiny`, each given by the first paper's settings that it changes.
 
-A departure from the paper is explained beside its value.
+A comment next to a value explains each departure from the paper.
 """
 
 from typing import Any

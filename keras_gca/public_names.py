@@ -6,18 +6,18 @@ from typing import Any
 
 
 def public_name(package: str, homes: Mapping[str, str], name: str) -> Any:
-    """Import a public name of a package; the package's `__getattr__` calls this function.
+    """Import a public name of a package, on behalf of the package's `__getattr__`.
 
     Args:
-        package: The package's name.
-        homes: For each public name, the module of the package that defines it, such as "training.generator".
+        package: The name of the package.
+        homes: {public name: the module of the package that defines it, such as "training.generator"}.
         name: The public name to import.
 
     Returns:
-        The object of that name.
+        The object with that name.
 
     Raises:
-        AttributeError: The package does not have the name.
+        AttributeError: The package does not have this public name.
     """
     if name not in homes:
         raise AttributeError(f"module {package!r} has no attribute {name!r}")

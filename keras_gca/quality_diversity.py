@@ -1,4 +1,4 @@
-"""`python -m keras_gca.quality_diversity` compares generators at their best points on a grid of sampling settings.
+"""`python -m keras_gca.quality_diversity`: compare generators at their best points on a grid of sampling settings.
 
 The computation is in `evaluation/reply_grid.py` and `evaluation/quality_diversity.py`.
 """
@@ -16,11 +16,11 @@ DESCRIPTION = """\
 Sample replies to held-out contexts at every point of a grid of temperatures and top-p values, with each generator of
 the runs. Compare the generators by quality (perplexity under a 5-gram model of the human answers; lower is better) and
 diversity (distinct-2). The best point of each generator is the one nearest to the human replies. It is chosen on one
-half of the held-out conversations and measured on the other half, with confidence intervals and paired tests. Several
-runs (seeds) are averaged.
+half of the held-out conversations and measured on the other half, with confidence intervals and paired tests. If there
+are several runs (with different seeds), their results are averaged.
 
-The tables and a plot are written to DIR. The sampled replies are kept in RUN/grid, so that an interrupted command
-continues when it is run again.
+The tables and a plot are written to DIR. The sampled replies are kept in RUN/grid, so an interrupted command continues
+when it is run again.
 """
 
 

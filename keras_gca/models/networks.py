@@ -1,4 +1,4 @@
-"""Figures 1 and 2 as drawn, with white, yellow and green blocks (Eq. 1-3, 7-8).
+"""Figures 1 and 2 as drawn, with white, yellow, and green blocks (Eq. 1 to 3, 7, and 8).
 
 The white block contains the shared word vectors, the yellow blocks form the generator, and the green blocks form the
 discriminator. With a hierarchical encoder (Sordoni et al. 2015, Serban et al. 2016), each of the two networks has one
@@ -6,9 +6,9 @@ more block, which encodes every utterance of a context. The context encoder then
 vectors.
 
 Training does not call these models. It runs the same layers through `forward.py`, which computes all partial answers in
-one pass. `tests/keras_gca/models/test_forward.py` checks that both give the same values.
+one pass. `tests/keras_gca/models/test_forward.py` checks that both ways give the same values.
 
-Shapes: B samples. `sizes.py` explains the sizes s_s, s_e, s_se, s_sed and s_v.
+Shapes: B samples. `sizes.py` explains the sizes s_s, s_e, s_se, s_sed, and s_v.
 """
 
 from collections.abc import Callable, Iterator
@@ -33,10 +33,10 @@ PERSONA = "persona_bot"
 
 @dataclass(frozen=True)
 class Layers:
-    """The layers of Figure 2 that have weights, with their names in the figure.
+    """The layers of Figure 2 that have weights, under their names in the figure.
 
-    `discriminator_hidden` is None if `Sizes.discriminator_hidden` is None. The two utterance encoders are None without
-    a hierarchical encoder, and `persona_bot` is None without speaker embeddings.
+    `discriminator_hidden` is None if `Sizes.discriminator_hidden` is None. The two utterance encoders are None unless
+    the encoder is hierarchical, and `persona_bot` is None without speaker embeddings.
     """
 
     shared: keras.layers.Embedding
@@ -56,31 +56,33 @@ class Layers:
 class GenerativeConversationalAgent:
     """The three functional models of the paper, which share their layers.
 
-    `context` and `answer` are (B, s_s) int32, padded on the left. There are two conventions for the padding:
+    `context` and `answer` have the shape (B, s_s) and dtype int32, and are padded on the left. There are two padding
+    conventions:
 
     - masked: they are padded with PAD. Every LSTM skips the padding, and its gates are sigmoids.
     - original: as in the author's program, they are padded with the token "." (PERIOD), which every LSTM reads like any
       other token. The gates are Keras 2's hard sigmoids. PAD never occurs, and its probability is 0.
 
-    In a canonical generator (Eq. 4-5, the baseline of Section 3.1), the LSTM that reads the answer starts from the
-    memory of the LSTM that has read the context. The encoding e is then only the answer's encoding.
+    In a canonical generator (Eq. 4 and 5, the baseline of Section 3.1), the LSTM that reads the answer starts from the
+    memory of the LSTM that has read the context. The encoding e is then only the encoding of the answer.
 
-    With a hierarchical encoder (`Sizes.utterances`), `context` is (B, N_u, s_s) int32: the tokens of each utterance
-    with EOS at its end, padded on the left. A context with fewer utterances begins with rows of padding. One LSTM
-    encodes the words of each utterance, and the context LSTM reads these encodings u_1 ... u_n instead of word vectors:
+    With a hierarchical encoder (`Sizes.utterances`), `context` has the shape (B, N_u, s_s) and dtype int32. It holds
+    the tokens of each utterance, which end with EOS and are padded on the left. A context with fewer utterances begins
+    with rows of padding. One LSTM encodes the words of each utterance, and the context LSTM reads these encodings
+    u_1 ... u_n instead of word vectors:
 
         u_k = LSTM(W_e x_k),   e_c = LSTM([u_1 ... u_n])
 
     `forward.py` takes each context as one sequence of tokens, in which each utterance ends with EOS (see
     `data/pairs.py`).
 
-    With speaker embeddings (`Sizes.persona`, Li et al. 2016), the generator has a third input `speaker`, () int32: the
-    number of the answer's speaker, counted from 1, or 0 for a speaker without a name. The encoding e then contains the
-    speaker's embedding v: it is [e_c v e_a], or [v e_a] in a canonical generator. The discriminator does not use the
-    speaker.
+    With speaker embeddings (`Sizes.persona`, Li et al. 2016), the generator has a third input `speaker` of shape () and
+    dtype int32: the number of the answer's speaker, counted from 1, or 0 for an unnamed speaker. The encoding e then
+    contains the speaker's embedding v: it is [e_c v e_a], or [v e_a] in a canonical generator. The discriminator does
+    not use the speaker.
 
-    Because the layers are shared, the paper's steps that copy weights (Algorithm 2, lines 7, 8, 10) are not needed.
-    WHITE, YELLOW and GREEN name the layers of each colour; `select_trainable` freezes all other layers.
+    Because the layers are shared, the steps of the paper that copy weights (Algorithm 2, lines 7, 8, and 10) are not
+    needed. WHITE, YELLOW, and GREEN name the layers of each colour; `select_trainable` freezes all other layers.
 
     Example:
         >>> import numpy as np
@@ -100,16 +102,17 @@ class GenerativeConversationalAgent:
         10
 
     Attributes:
-        generator: the functional model of Figure 1, (context, answer) -> p, (B, s_v) float32; Eq. 1-3.
-        discriminator: the functional model (context, answer, token) -> l, (B, 1) float32; Eq. 1, 7, 8. `token` is the
-            current token as a distribution over the vocabulary, (B, s_v) float32: one-hot for a given token, or the
+        generator: The functional model of Figure 1, which maps (context, answer) to p of shape (B, s_v) and dtype
+            float32; Eq. 1 to 3.
+        discriminator: The functional model that maps (context, answer, token) to l of shape (B, 1) and dtype float32;
+            Eq. 1, 7, and 8. `token` is the current token as a distribution over the vocabulary, of shape (B, s_v) and
+            dtype float32: one-hot for a given token, or the generator's p.
+        adversarial: The functional model of Figure 2, which maps (context, answer) to l: the discriminator judges the
             generator's p.
-        adversarial: the functional model of Figure 2, (context, answer) -> l: the discriminator judges the generator's
-            p.
-        layers: the layers that have weights, which all three models share.
-        sizes: the sizes of the layers.
-        canonical: whether the generator is a canonical seq2seq model.
-        original_padding: whether the `original` convention is followed.
+        layers: The layers that have weights, which all three models share.
+        sizes: The sizes of the layers.
+        canonical: Whether the generator is a canonical seq2seq model.
+        original_padding: Whether the `original` convention is followed.
     """
 
     def __init__(
@@ -123,16 +126,16 @@ class GenerativeConversationalAgent:
         """Make the layers and the three models.
 
         Args:
-            sizes: the sizes of the layers.
-            embedding: (s_v, s_e) float32, the initial word vectors, or None to draw them at random.
-            seed: the seed for the initial weights.
-            original_padding: whether to follow the `original` convention.
-            canonical: whether to make the generator a canonical seq2seq model.
+            sizes: The sizes of the layers.
+            embedding: The initial word vectors, shape (s_v, s_e) and dtype float32, or None to draw them at random.
+            seed: The seed for the initial weights.
+            original_padding: Whether to follow the `original` convention.
+            canonical: Whether to make the generator a canonical seq2seq model.
 
         Raises:
-            ValueError: the embedding has the wrong shape, or original_padding is combined with a canonical generator, a
-                hierarchical encoder or speaker embeddings, which the author's program does not have.
-            UserError: the weights would not fit into this computer's memory.
+            ValueError: The embedding has the wrong shape, or original_padding is combined with a canonical generator, a
+                hierarchical encoder, or speaker embeddings, which the author's program does not have.
+            UserError: The weights would not fit into the memory of this computer.
         """
         if original_padding and canonical:
             raise ValueError("the author's program has no canonical seq2seq model")
@@ -256,27 +259,27 @@ class GenerativeConversationalAgent:
 
     @property
     def yellow(self) -> tuple[str, ...]:
-        """The names of the generator's layers: YELLOW, and the utterance encoder and speaker embeddings if any."""
+        """The names of the generator's layers: YELLOW, and any utterance encoder and speaker embeddings."""
         utterances = (UTTERANCES_BOT,) if self.sizes.hierarchical else ()
         return (*YELLOW, *utterances, *((PERSONA,) if self.sizes.persona else ()))
 
     @property
     def green(self) -> tuple[str, ...]:
-        """The names of the discriminator's layers: GREEN, and the hidden layer and utterance encoder if any."""
+        """The names of the discriminator's layers: GREEN, and any hidden layer and utterance encoder."""
         hidden = ("discriminator_hidden",) if self.sizes.discriminator_hidden else ()
         return (*GREEN, *hidden, *((UTTERANCES_DISCRIMINATOR,) if self.sizes.hierarchical else ()))
 
     @property
     def padding(self) -> int:
-        """The index of the token with which contexts and partial answers are padded."""
+        """The index of the token that pads contexts and partial answers."""
         return PERIOD if self.original_padding else PAD
 
     @property
     def longest_answer(self) -> int:
         """The maximum number of tokens that Algorithm 1 may choose.
 
-        Algorithm 1 chooses one token after each partial answer, and a partial answer has 1 token (BOS) to s_s tokens.
-        With `original` padding it chooses one token fewer, as the author's program does.
+        Algorithm 1 chooses one token after each partial answer, which has from 1 token (BOS) to s_s tokens. With
+        `original` padding it chooses one token fewer, as the author's program does.
         """
         return self.sizes.sentence_length - self.original_padding
 
@@ -295,7 +298,7 @@ class GenerativeConversationalAgent:
         """Return the weights of the named layers, in order; `variables(*WHITE, *gca.yellow)` returns the generator's.
 
         Raises:
-            KeyError: Figure 2 has no layer with one of the names.
+            KeyError: Figure 2 does not have all of these layers.
         """
         return [variable for name in names for variable in self.layer(name).weights]
 
@@ -309,7 +312,7 @@ class GenerativeConversationalAgent:
             The trainable weights, in the order of the names.
 
         Raises:
-            KeyError: Figure 2 has no layer with one of the names.
+            KeyError: Figure 2 does not have all of these layers.
         """
         for layer in self.adversarial.layers:
             layer.trainable = layer.name in names
@@ -322,14 +325,14 @@ def build(
     """Make the networks that a config describes.
 
     Args:
-        config: the settings of a run. The seed of the run is also used for the initial weights.
+        config: The settings of a run. The seed of the run is also used for the initial weights.
         vocabulary_size: s_v.
-        embedding: (s_v, s_e) float32, the initial word vectors, or None to draw them at random.
-        speakers: the number of speakers who have an embedding. It is used only if the config has speaker embeddings.
+        embedding: The initial word vectors, shape (s_v, s_e) and dtype float32, or None to draw them at random.
+        speakers: The number of speakers who have an embedding. It is used only if the config has speaker embeddings.
 
     Raises:
-        ValueError: the embedding has the wrong shape.
-        UserError: the weights would not fit into this computer's memory.
+        ValueError: The embedding has the wrong shape.
+        UserError: The weights would not fit into the memory of this computer.
     """
     return GenerativeConversationalAgent(
         sizes_of(config, vocabulary_size, speakers),

@@ -1,7 +1,7 @@
-"""The part of Figure 2 that both networks have in common, for all prefixes of answers (see `forward.py`).
+"""The part of Figure 2 that the generator and the discriminator share, for all prefixes of answers (see `forward.py`).
 
-Shapes: B answers, T partial answers in the longest of them, R <= B T rows; at most s tokens and n utterances in a
-context; the other sizes are those of `sizes.py`.
+Shapes: B answers; T partial answers in the longest of them; R <= B T rows; at most s tokens and n utterances in a
+context; the other sizes as in `sizes.py`.
 """
 
 from typing import NamedTuple
@@ -15,11 +15,11 @@ from keras_gca.models.rows import Rows
 
 
 class Paddings(NamedTuple):
-    """The padding token that the LSTMs read before each sentence with `--padding original`, and the padded length.
+    """The padding that the LSTMs read before each sentence with `--padding original`.
 
     Attributes:
-        token: the index of the token that is read as padding.
-        sentence_length: s_s; a sentence of n tokens follows s_s - n padding tokens.
+        token: The index of the token that is read as padding.
+        sentence_length: s_s. A sentence of n tokens follows s_s - n padding tokens.
     """
 
     token: int
@@ -27,19 +27,19 @@ class Paddings(NamedTuple):
 
 
 class PrefixLayer(keras.layers.Layer):
-    """The part of Figure 2 that the generator and the discriminator have in common: Eq. 1, and Eq. 2 or 7.
+    """The part of Figure 2 that the generator and the discriminator share: Eq. 1, and Eq. 2 or 7.
 
-    It uses the layers of Figure 2, and adds no weights.
+    This layer uses the layers of Figure 2, and adds no weights.
 
     Args:
-        shared: the embedding, (s_v, s_e).
-        encoder_context: the LSTM that reads contexts, with u units (s_se or s_sed).
-        encoder_answer: the LSTM that reads partial answers, with u units.
-        paddings: the padding that both LSTMs read before a sentence, or None if they skip padding.
-        name: the name of the layer.
-        encoder_utterance: for a hierarchical encoder, the LSTM that reads each utterance of a context, with u units.
+        shared: The embedding, with weights of shape (s_v, s_e).
+        encoder_context: The LSTM that reads contexts, with u units (s_se or s_sed).
+        encoder_answer: The LSTM that reads partial answers, with u units.
+        paddings: The padding that both LSTMs read before a sentence, or None if they skip padding.
+        name: The name of the layer.
+        encoder_utterance: The LSTM of a hierarchical encoder that reads each utterance of a context, with u units.
             `encoder_context` then reads the encodings of the utterances. None for the paper's encoder.
-        speakers: whether contexts may begin with the token of a speaker (see `data/pairs.py`).
+        speakers: Whether contexts may begin with a speaker token (see `data/pairs.py`).
     """
 
     def __init__(
@@ -61,11 +61,11 @@ class PrefixLayer(keras.layers.Layer):
         self.speakers = speakers
 
     def embed(self, tokens: tf.Tensor) -> tf.Tensor:
-        """Look up word vectors (Eq. 1): (B, T) int32 -> (B, T, s_e) float32."""
+        """Look up word vectors (Eq. 1); shapes (B, T) -> (B, T, s_e)."""
         return tf.gather(self.shared.embeddings, tokens)
 
     def words_of(self, contexts: tf.Tensor) -> tf.Tensor:
-        """Replace the speaker tokens, which precede the words of contexts, with padding: (B, s) -> (B, s) int32."""
+        """Replace the speaker tokens that precede the words of contexts with padding; the shape stays (B, s)."""
         if not self.speakers:
             return contexts
         return tf.where(contexts < self.shared.input_dim, contexts, PAD)
@@ -74,13 +74,13 @@ class PrefixLayer(keras.layers.Layer):
         """Compute the inputs of `encoder_context`: word vectors, or utterance encodings for a hierarchical encoder.
 
         Args:
-            E_c: (B, s, s_e) float32, the word vectors of contexts that are padded on the right.
-            tokens: (B, s) int32, the tokens of these contexts.
-            lengths: (B,) int32, the number of tokens in each context.
+            E_c: The word vectors of contexts that are padded on the right, shape (B, s, s_e) and dtype float32.
+            tokens: The tokens of these contexts, shape (B, s) and dtype int32.
+            lengths: The number of tokens in each context, shape (B,) and dtype int32.
 
         Returns:
-            The inputs, (B, s, s_e) or (B, n, u) float32, padded on the right, and the number of inputs for each
-            context, (B,) int32.
+            The inputs, padded on the right, of shape (B, s, s_e) or (B, n, u) and dtype float32, and the number of
+            inputs for each context, of shape (B,) and dtype int32.
         """
         if self.encoder_utterance is None:
             return E_c, lengths
@@ -96,12 +96,12 @@ class PrefixLayer(keras.layers.Layer):
         """Encode contexts: e_c of Eq. 2, or e_cd of Eq. 7.
 
         Args:
-            inputs: the result of `inputs_of_contexts`, padded on the right: (B, s, s_e) float32, the word vectors of
-                contexts; for a hierarchical encoder (B, n, u) float32, the encodings of utterances.
-            lengths: (B,) int32, the number of inputs for each context.
+            inputs: The result of `inputs_of_contexts`, dtype float32, padded on the right: the word vectors of
+                contexts, shape (B, s, s_e), or the encodings of utterances for a hierarchical encoder, shape (B, n, u).
+            lengths: The number of inputs for each context, shape (B,) and dtype int32.
 
         Returns:
-            (B, u) float32.
+            A float32 tensor of shape (B, u).
         """
         start = None
         if self.paddings:
@@ -113,12 +113,14 @@ class PrefixLayer(keras.layers.Layer):
         """Encode all partial answers: e_a of Eq. 2, or e_ad of Eq. 7.
 
         Args:
-            E_a: (B, T, s_e) float32, the word vectors of answers without their last token, padded on the right.
-            rows: the R partial answers, each given by the index of its answer and the index of its last token.
-            start: the memory to start from, h and c, (B, u) each, as in Eq. 5. Used only with masked padding.
+            E_a: The word vectors of answers without their last token, padded on the right, shape (B, T, s_e) and dtype
+                float32.
+            rows: The R partial answers, each given by the index of its answer and the index of its last token.
+            start: The memory to start from as in Eq. 5, h and c, each of shape (B, u). It is used only with masked
+                padding.
 
         Returns:
-            (R, u) float32, the state of the LSTM after each partial answer.
+            The state of the LSTM after each partial answer, shape (R, u) and dtype float32.
         """
         if not self.paddings:
             return tf.gather_nd(lstm_states(self.encoder_answer, E_a, start), rows.positions)
@@ -133,14 +135,15 @@ class PrefixLayer(keras.layers.Layer):
         return tf.gather_nd(states, tf.concat([rows.positions, rows.positions[:, 1:]], 1))
 
     def after_paddings(self, lstm: keras.layers.LSTM, counts: tf.Tensor) -> States:
-        """Compute the memory of an LSTM that has read only padding tokens; this needs `original` padding.
+        """Compute the memory of an LSTM that has read only padding tokens, as is possible with `original` padding.
 
         Args:
-            lstm: one of the two encoders.
-            counts: (n,) int32, for each of n memories the number of padding tokens that the LSTM has read, at most s_s.
+            lstm: One of the two encoders.
+            counts: The number of padding tokens that the LSTM has read for each of n memories, at most s_s, shape (n,)
+                and dtype int32.
 
         Returns:
-            The memories, (n, u) each.
+            The memories, h and c, each of shape (n, u).
 
         Raises:
             ValueError: The layer skips padding, as with `masked` padding.
@@ -153,6 +156,6 @@ class PrefixLayer(keras.layers.Layer):
 
 
 def last_states(states: tf.Tensor, lengths: tf.Tensor, empty: tf.Tensor | float) -> tf.Tensor:
-    """Return the states after the last token, (B, s, u) -> (B, u) float32; `empty` for rows without tokens."""
+    """Return the states after the last token, or `empty` for rows without tokens; shapes (B, s, u) -> (B, u)."""
     last = tf.gather(states, tf.maximum(lengths - 1, 0), batch_dims=1)
     return tf.where(lengths[:, None] > 0, last, empty)

@@ -1,7 +1,7 @@
 """Finds the rows of answers, and moves the padding of contexts from the left to the right.
 
-A row is a pair of a partial answer and the token that follows it. Shapes: B answers, T partial answers in the longest
-of them, R <= B T rows; contexts with at most s tokens.
+A row is a pair of a partial answer and the token that follows it. Shapes: B answers; T partial answers in the longest
+of them; R <= B T rows; contexts with at most s tokens.
 """
 
 from typing import NamedTuple
@@ -15,8 +15,9 @@ class Rows(NamedTuple):
     """The rows of a batch of answers: the position of each partial answer, and the token that follows it.
 
     Attributes:
-        positions: (R, 2) int64, the index of the answer, and the number of tokens in the partial answer minus one.
-        targets: (R,) int32, the token that follows the partial answer.
+        positions: The index of the answer, and the number of tokens in the partial answer minus one, shape (R, 2) and
+            dtype int64.
+        targets: The token that follows the partial answer, shape (R,) and dtype int32.
     """
 
     positions: tf.Tensor
@@ -24,7 +25,7 @@ class Rows(NamedTuple):
 
     @property
     def answer(self) -> tf.Tensor:
-        """(R,) int64, the index of the answer that each row belongs to."""
+        """The index of the answer that each row belongs to, shape (R,) and dtype int64."""
         return self.positions[:, 0]
 
 
@@ -32,7 +33,7 @@ def rows_of(answers: tf.Tensor) -> Rows:
     """Return the rows of answers in reading order.
 
     Args:
-        answers: (B, T + 1) int32, `BOS ... EOS` padded on the right with PAD.
+        answers: `BOS ... EOS` padded on the right with PAD, shape (B, T + 1) and dtype int32.
 
     Returns:
         One row for each token after BOS.
@@ -46,7 +47,7 @@ def last_rows(answers: tf.Tensor) -> Rows:
     """Return the last row of each answer, which is the row that a discriminator of complete answers judges.
 
     Args:
-        answers: (B, T + 1) int32, `BOS ... EOS` padded on the right with PAD.
+        answers: `BOS ... EOS` padded on the right with PAD, shape (B, T + 1) and dtype int32.
 
     Returns:
         One row for each answer that has a token after BOS.
@@ -62,10 +63,10 @@ def moved_right(contexts: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """Move the padding of contexts from the left to the right.
 
     Args:
-        contexts: (B, s) int32, padded on the left with PAD.
+        contexts: The contexts, shape (B, s) and dtype int32, padded on the left with PAD.
 
     Returns:
-        The number of tokens in each context, (B,) int32, and the tokens padded on the right, (B, s) int32.
+        The number of tokens in each context, shape (B,), and the tokens padded on the right, shape (B, s), both int32.
     """
     lengths = tf.math.count_nonzero(contexts, axis=1, dtype=tf.int32)
     return lengths, tf.reverse_sequence(contexts[:, ::-1], lengths, seq_axis=1)

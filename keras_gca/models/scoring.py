@@ -1,7 +1,7 @@
 """Eq. 9 to 11, the rule for ties, and the discriminator's choice of the best answer.
 
-l_i is the discriminator's output for token i of an answer, EOS included, and s*_s is the number of these tokens. Eq. 9
-and 10 are computed as logarithms, because the product of 50 outputs may underflow float32.
+l_i is the discriminator's output for token i of an answer, including EOS, and s*_s is the number of these tokens. Eq. 9
+and 10 are computed as logarithms, because the product of 50 outputs may underflow in float32.
 """
 
 import math
@@ -16,11 +16,11 @@ def log_human_probability(log_l: np.ndarray) -> np.ndarray:
     """Compute Eq. 9, log p(y+|x) = sum of log l_i.
 
     Args:
-        log_l: (..., s_s) float, the logarithms of l_i, or NaN at positions that are not judged, such as those after the
-            end of an answer.
+        log_l: The logarithms of l_i, shape (..., s_s), with NaN at positions that are not judged, such as those after
+            the end of an answer.
 
     Returns:
-        (...,) float64.
+        A float64 array of shape (...,).
     """
     return np.nansum(np.asarray(log_l, np.float64), axis=-1)
 
@@ -31,10 +31,10 @@ def log_score(log_l: np.ndarray) -> np.ndarray:
     S is the geometric mean of the l_i.
 
     Args:
-        log_l: (..., s_s) float, as for `log_human_probability`.
+        log_l: The logarithms of l_i, shape (..., s_s); see `log_human_probability`.
 
     Returns:
-        (...,) float64.
+        A float64 array of shape (...,).
 
     Raises:
         ValueError: An answer has no tokens.
@@ -52,15 +52,15 @@ def log_score(log_l: np.ndarray) -> np.ndarray:
 
 
 def is_tie(first: float, second: float) -> bool:
-    """Return whether two scores, in [0, 1], differ by less than 5 % of the smaller one."""
+    """Return whether two scores in [0, 1] differ by less than 5 % of the smaller score."""
     return abs(first - second) < TIE * min(first, second)
 
 
 def best(scores: Sequence[float], probabilities: Sequence[float]) -> int:
-    """Return the index of the answer that the discriminator chooses, by the highest score (Eq. 10).
+    """Return the index of the answer that the discriminator chooses, which has the highest score (Eq. 10).
 
-    In the paper a tie has no winner, but a chat needs one: among the answers that tie with the highest score, the one
-    with the highest probability under its own generator wins.
+    In the paper a tie has no winner, but a chat needs one. Among the answers that tie with the highest score, this is
+    the answer with the highest probability under its own generator.
 
     Args:
         scores: S(y+) of each answer, in [0, 1].
@@ -72,12 +72,12 @@ def best(scores: Sequence[float], probabilities: Sequence[float]) -> int:
 
 
 def is_tie_of_logs(first: float, second: float) -> bool:
-    """Return whether two scores tie (`is_tie`), given their logarithms; the scores may be too small for a float."""
+    """Return whether two scores tie (see `is_tie`), given their logarithms; the scores may be too small for a float."""
     return abs(first - second) < math.log1p(TIE)
 
 
 def winner(first: float, second: float) -> int | None:
-    """Return which of two scores wins: 0, 1, or None for a tie (the rule of Section 5)."""
+    """Return the index of the higher of two scores, 0 or 1, or None for a tie (the rule of Section 5)."""
     if is_tie(first, second) or first == second:
         return None
     return int(second > first)
@@ -86,19 +86,20 @@ def winner(first: float, second: float) -> int | None:
 def jaccard_index(humans: Sequence[int | None], discriminator: Sequence[int | None]) -> float:
     """Compute Eq. 11, J(H, A) = |H and A| / |H or A|, over dialogue lines with two answers each.
 
-    H contains the answers that the humans prefer, and A those that the discriminator prefers. The paper calls the
-    denominator "the total number of dialogue lines that received votes". Therefore a line counts once if both the
-    humans and the discriminator prefer an answer, even if these answers differ.
+    H contains the answers that the humans prefer, and A contains those that the discriminator prefers. The paper calls
+    the denominator "the total number of dialogue lines that received votes", so a line on which both the humans and the
+    discriminator prefer an answer counts once, even if these answers differ.
 
     Args:
-        humans: for each line, the answer that received more votes from the volunteers (0 or 1), or None for a tie.
-        discriminator: for each line, the answer that the discriminator scored higher (0 or 1), or None for a tie.
+        humans: The answer with more votes from the volunteers (0 or 1) for each line, or None for a tie.
+        discriminator: The answer with the higher score from the discriminator (0 or 1) for each line, or None for a
+            tie.
 
     Returns:
-        The index, in [0, 1], or NaN if all lines are ties for both.
+        The index, in [0, 1], or NaN if every line is a tie for both.
 
     Raises:
-        ValueError: the two sequences have different lengths.
+        ValueError: The two sequences have different lengths.
     """
     lines = list(zip(humans, discriminator, strict=True))
     voted = [line for line in lines if line != (None, None)]

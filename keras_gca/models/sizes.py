@@ -1,4 +1,4 @@
-"""The sizes of Figure 2's layers, and the numbers of weights that follow from them."""
+"""The sizes of the layers in Figure 2, and the numbers of weights that follow from them."""
 
 from dataclasses import dataclass
 
@@ -7,22 +7,22 @@ from keras_gca.config import Config
 
 @dataclass(frozen=True)
 class Sizes:
-    """The sizes of Figure 2's layers.
+    """The sizes of the layers in Figure 2.
 
     Attributes:
-        vocabulary: s_v, the number of tokens, including the special ones.
+        vocabulary: s_v, the number of tokens, including the special tokens.
         sentence_length: s_s, the number of tokens in a context and in a partial answer, including padding.
         word_embedding: s_e, the number of values in a word vector.
-        sentence_embedding: s_se, the number of units in each of the generator's LSTMs.
-        discriminator_sentence_embedding: s_sed, the number of units in each of the discriminator's LSTMs.
-        hidden: the number of units in the generator's hidden layer, or None for s_v / 2, as in the author's program.
-        discriminator_hidden: the number of units in a hidden layer before the discriminator's output. None, as in the
-            paper, for no such layer; the terms for the context, the partial answer and the current token are then only
-            added, and do not interact.
-        utterances: N_u for a hierarchical encoder, which is the number of utterances in a context of Figures 1 and 2.
-            None for the paper's encoder. `forward.py` reads any number of utterances.
-        persona: the number of values in a speaker embedding, or None, as in the paper, for no speaker embeddings.
-        speakers: the number of speakers who have their own embedding. Speakers without a name share another one.
+        sentence_embedding: s_se, the number of units in each LSTM of the generator.
+        discriminator_sentence_embedding: s_sed, the number of units in each LSTM of the discriminator.
+        hidden: The number of units in the generator's hidden layer, or None for s_v / 2, as in the author's program.
+        discriminator_hidden: The number of units in a hidden layer before the discriminator's output, or None for no
+            hidden layer, as in the paper. Without it, the terms for the context, the partial answer, and the current
+            token are only added, and do not interact.
+        utterances: N_u for a hierarchical encoder: the number of utterances in a context of Figures 1 and 2. None for
+            the paper's encoder. `forward.py` reads any number of utterances.
+        persona: The number of values in a speaker embedding, or None for no speaker embeddings, as in the paper.
+        speakers: The number of speakers who have their own embedding. Unnamed speakers share one more embedding.
     """
 
     vocabulary: int
@@ -50,10 +50,11 @@ class Sizes:
         """Compute the number of weights from the sizes, without making a network.
 
         Args:
-            canonical: whether the generator is a canonical seq2seq model.
+            canonical: Whether the generator is a canonical seq2seq model.
 
         Returns:
-            The number of weights in the generator and in the discriminator. Both include the shared word vectors.
+            The number of weights in the generator and in the discriminator. Both numbers include the shared word
+            vectors.
         """
         words = self.vocabulary * self.word_embedding
 
@@ -84,9 +85,9 @@ def sizes_of(config: Config, vocabulary_size: int, speakers: int = 0) -> Sizes:
     """Return the sizes of the networks that a config describes.
 
     Args:
-        config: the settings of a run.
+        config: The settings of a run.
         vocabulary_size: s_v.
-        speakers: the number of speakers who have an embedding. It is used only if the config has speaker embeddings.
+        speakers: The number of speakers who have an embedding. It is used only if the config has speaker embeddings.
     """
     return Sizes(
         vocabulary=vocabulary_size,

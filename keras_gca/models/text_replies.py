@@ -1,10 +1,10 @@
-"""Algorithm 1 and the discriminator's choice as one TensorFlow graph, from text to text, for a SavedModel.
+"""Algorithm 1 and the discriminator's choice as one TensorFlow graph from text to text, for a SavedModel.
 
-Everything that `Agent.reply` does in Python is done here by graph operations: TensorFlow Text normalises the text,
-tokens are looked up in tables, each generator answers greedily, the discriminator chooses (Eq. 10), and the answer is
-written as text. No part of the graph is compiled by XLA, because not every server that loads a SavedModel has XLA.
+Graph operations do here what `Agent.reply` does in Python: TensorFlow Text normalises the text, tokens are looked up in
+tables, each generator answers greedily, the discriminator chooses (Eq. 10), and the answer is written as text. No part
+of the graph is compiled by XLA, because not every server that loads a SavedModel has XLA.
 
-Shapes: B contexts; s_s, s_v as in `sizes.py`.
+Shapes: B contexts; s_s and s_v as in `sizes.py`.
 """
 
 import contextlib
@@ -25,12 +25,12 @@ from keras_gca.models.token_by_token import TokenByToken
 
 
 class TextReplies(tf.Module):
-    """Replies to a batch of contexts, from text to text; `save` writes this module as a SavedModel.
+    """A module that maps a batch of contexts to replies, both as text; `save` writes it as a SavedModel.
 
     Args:
         generators: The networks whose generators answer, in the order of the agent's generators.
         judge: The networks whose discriminator chooses.
-        vocabulary: The s_v words that the networks know.
+        vocabulary: The s_v words of the networks.
         contractions: The style of contractions; see `normalise`.
         context_utterances: N_u, the number of utterances in a context.
         whole_answers: Whether the discriminator was trained on complete answers, and judges only their last token.
@@ -84,12 +84,12 @@ class TextReplies(tf.Module):
         """Answer each context greedily, as `Agent.reply` does; this method can run inside a graph.
 
         Args:
-            contexts: (B,) string, UTF-8. Each line of a context is an utterance, and the last line is the one to
-                answer. The last N_u lines are read.
+            contexts: The contexts as UTF-8 strings, shape (B,). Each line of a context is an utterance, and the last
+                line is the one to answer. The last N_u lines are read.
 
         Returns:
-            `reply`, (B,) string; `probability`, (B,) float32, p(y|x) of the reply under its generator; `score`, (B,)
-            float32, the discriminator's score for the reply (Eq. 10).
+            A dictionary of tensors of shape (B,): `reply`, a string; `probability`, p(y|x) of the reply under its
+            generator, float32; `score`, the discriminator's score for the reply (Eq. 10), float32.
         """
         encoded = self.encode(contexts)
         answers, log_probabilities, log_scores = [], [], []
@@ -111,7 +111,7 @@ class TextReplies(tf.Module):
         }
 
     def _traced_reply(self) -> Any:
-        """Trace `reply` for any number of contexts, without compiling parts of it with XLA."""
+        """Trace `reply` for any number of contexts, without XLA compilation of any part."""
         contexts = tf.TensorSpec([None], tf.string, name="contexts")
         with _without_xla():
             return tf.function(self.reply, autograph=False).get_concrete_function(contexts)
@@ -122,10 +122,10 @@ class TextReplies(tf.Module):
         For a hierarchical encoder, each utterance has at most s_s tokens, and ends with EOS (see `data/pairs.py`).
 
         Args:
-            contexts: (B,) string; see `reply`.
+            contexts: The contexts as strings, shape (B,); see `reply`.
 
         Returns:
-            (B, s_s) int32; (B, N_u s_s) for a hierarchical encoder.
+            An int32 tensor of shape (B, s_s), or (B, N_u s_s) for a hierarchical encoder.
         """
         utterances = tf.strings.split(tf.strings.strip(contexts), "\n")[:, -self._context_utterances :]
         tokens = utterances.with_values(tokens_of(utterances.values, self._contractions))
@@ -142,10 +142,10 @@ class TextReplies(tf.Module):
         return backward[:, ::-1]
 
     def _after_last_change(self, contexts: tf.RaggedTensor, detector: ChangeDetector) -> tf.RaggedTensor:
-        """Leave out the utterances before the last change in each context; see `ChangeDetector`.
+        """Remove the utterances before the last change in each context; see `ChangeDetector`.
 
         Args:
-            contexts: (B, utterances, tokens) int32.
+            contexts: The indices of the tokens, shape (B, utterances, tokens) and dtype int32.
             detector: The detector.
         """
         utterances = contexts.values[:, -self._sizes.sentence_length :].to_tensor(PAD)  # the utterances of all contexts
@@ -158,7 +158,7 @@ class TextReplies(tf.Module):
         return tf.ragged.boolean_mask(contexts, numbers.with_values(kept))
 
     def _log_score(self, contexts: tf.Tensor, answers: tf.Tensor) -> tf.Tensor:
-        """Compute the logarithm of Eq. 10 for each answer, (B,) float64; see `scoring.log_score`."""
+        """Compute the logarithm of Eq. 10 for each answer, shape (B,) and dtype float64; see `scoring.log_score`."""
         rows = last_rows(answers) if self._whole_answers else rows_of(answers)
         log_l = tf.cast(tf.math.log_sigmoid(self._judge.call(contexts, answers, rows)), tf.float64)
         return tf.math.unsorted_segment_mean(log_l, rows.answer, tf.shape(answers)[0])
@@ -167,10 +167,10 @@ class TextReplies(tf.Module):
         """Write answers as text, as `detokenise` does; this method can run inside a graph.
 
         Args:
-            answers: (B, s_s + 1) int32, `BOS ... EOS` padded on the right.
+            answers: `BOS ... EOS` padded on the right, shape (B, s_s + 1) and dtype int32.
 
         Returns:
-            (B,) string.
+            A string tensor of shape (B,).
         """
         count = tf.shape(answers)[0]
 
@@ -198,7 +198,7 @@ class TextReplies(tf.Module):
 
 @contextlib.contextmanager
 def _without_xla() -> Iterator[None]:
-    """Trace functions that are marked for XLA as ordinary operations of the surrounding graph instead."""
+    """Trace functions marked for XLA as ordinary operations of the surrounding graph."""
     before = tf.config.functions_run_eagerly()
     tf.config.run_functions_eagerly(True)
     try:

@@ -1,6 +1,6 @@
 """Algorithm 1 as a graph: greedy decoding and sampling, which choose one token after another.
 
-The loop ends when every answer of the batch has ended.
+The loop stops when every answer of the batch has ended.
 
 Shapes: B contexts; s_v tokens in the vocabulary.
 """
@@ -19,7 +19,7 @@ from keras_gca.models.lstm import States
 
 
 class TokenByToken:
-    """Chooses one token after another, the most probable one or a random one; can be called inside a TensorFlow graph.
+    """A decoder that chooses one token after another, greedily or at random; can be called inside a TensorFlow graph.
 
     Args:
         steps: The steps of a generator.
@@ -44,7 +44,7 @@ class TokenByToken:
     ) -> tuple[tf.Tensor, ...]:
         """Sample by the Gumbel-max trick; see `Decoder.sample`.
 
-        `seeds`, (B, 2) int32, and `numbers`, (B,) int32, are those of `sample_seeds`.
+        `seeds`, of shape (B, 2), and `numbers`, of shape (B,), are the int32 arguments of `sample_seeds`.
         """
         keys = sample_seeds(seeds, numbers)
 
@@ -57,7 +57,7 @@ class TokenByToken:
     def _loop(
         self, contexts: tf.Tensor, forbidden: tf.Tensor, choose: Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
     ) -> tuple[tf.Tensor, ...]:
-        """Decode with choose(log_probabilities (B, s_v), step) -> tokens (B,)."""
+        """Decode with a function choose(log_probabilities, step) -> tokens; shapes (B, s_v), () -> (B,)."""
         term, memory = self._steps.start(contexts)
         count = tf.shape(contexts)[0]
         length = self._steps.gca.longest_answer
@@ -92,13 +92,13 @@ def keep_likeliest(scores: tf.Tensor, top_k: int | None, top_p: tf.Tensor | None
     """Keep only the top_k likeliest tokens that also belong to the nucleus; see `engine/nucleus.py`.
 
     Args:
-        scores: (B, s_v) float32, logarithms up to a constant.
-        top_k: the number of tokens to keep, or None to keep all. Tokens that are as likely as the last of these are
-            kept, too.
-        top_p: a scalar, the probability of the nucleus, or None to keep all tokens.
+        scores: Log-probabilities up to an additive constant, shape (B, s_v) and dtype float32.
+        top_k: The number of tokens to keep, or None to keep all. Tokens that are as likely as the least likely of these
+            are kept too.
+        top_p: The probability of the nucleus, a scalar, or None to keep all tokens.
 
     Returns:
-        (B, s_v) float32, the scores, with FORBIDDEN for the tokens that are excluded.
+        The scores, with FORBIDDEN for the excluded tokens, shape (B, s_v) and dtype float32.
     """
     kept = scores
     if top_k is not None:

@@ -1,4 +1,4 @@
-"""The trained networks of an agent: they generate, judge and measure answers, which are arrays of tokens and not text.
+"""The trained networks of an agent, which generate, judge, and measure answers as arrays of tokens, not as text.
 
 s_s is the maximum number of tokens in a context and in a partial answer. B is the number of contexts in a batch.
 """
@@ -23,13 +23,13 @@ class TrainedNetworks:
     """One or more generators, and the discriminator that judges their answers.
 
     Args:
-        config: The settings that the networks were trained with.
-        vocabulary: The s_v words that the networks know.
+        config: The settings with which the networks were trained.
+        vocabulary: The s_v words of the networks.
         generators: The name and the weights of each generator; see `Bot`.
         discriminator: The weights of the discriminator; see `Bot`.
 
     Attributes:
-        decoders: The decoder of each generator, by its name.
+        decoders: {name of a generator: its decoder}.
         judging: The networks whose discriminator judges.
     """
 
@@ -68,27 +68,28 @@ class TrainedNetworks:
         """Generate one generator's answers to contexts as tokens, without scores.
 
         Args:
-            generator: The generator's name.
-            contexts: (B, s_s) int32, padded on the left.
+            generator: The name of the generator.
+            contexts: The contexts, shape (B, s_s) and dtype int32, padded on the left.
             decoding: How answers are generated.
-            seed: The random seed for sampling: one for all contexts, or one for each of them.
-            unwanted: (B, s_s + 1) int32, answers that a beam search must not return, or None; see `Decoder.beam`.
+            seed: The random seed for sampling: one for all contexts, or one for each context.
+            unwanted: Answers that a beam search must not return, shape (B, s_s + 1) and dtype int32, or None; see
+                `Decoder.beam`.
 
         Returns:
-            The answers, (B, s_s + 1) int32, with the probabilities of their tokens.
+            The answers, shape (B, s_s + 1) and dtype int32, with the probabilities of their tokens.
         """
         return decoding.run(self.decoders[generator], contexts, seed, self._may_say_unknown(), unwanted)
 
     def n_best(self, generator: str, contexts: np.ndarray, width: int) -> Decoded:
-        """Return all answers of a beam search, in the order of log p(y|x) per token, the highest first.
+        """Return all answers of a beam search, in order of decreasing log p(y|x) per token.
 
         Args:
-            generator: The generator's name.
-            contexts: (B, s_s) int32, padded on the left.
+            generator: The name of the generator.
+            contexts: The contexts, shape (B, s_s) and dtype int32, padded on the left.
             width: The width of the beam, at least 1.
 
         Returns:
-            The answers and probabilities of `Decoded`, as arrays of shape (B, width, ...).
+            The fields of `Decoded` as arrays of shape (B, width, ...).
 
         Raises:
             ValueError: The width is below 1.
@@ -102,32 +103,34 @@ class TrainedNetworks:
         """Compute log l_i, the logarithm of the discriminator's output (Eq. 8), for each token after BOS.
 
         Args:
-            contexts: (B, s) int32, B contexts of at most s tokens, padded on the left.
-            answers: (B, s_s + 1) int32, as `frame_answers` makes them: BOS, tokens, EOS, padding.
+            contexts: B contexts of at most s tokens, shape (B, s) and dtype int32, padded on the left.
+            answers: Answers in the format of `frame_answers` (BOS, tokens, EOS, padding), shape (B, s_s + 1) and dtype
+                int32.
 
         Returns:
-            (B, s_s) float32, NaN after the end of the answer. If the discriminator was trained on whole answers, all
-            values before the last token are NaN as well.
+            A float32 array of shape (B, s_s), with NaN after the end of each answer. If the discriminator was trained
+            on complete answers, all values before the last token are NaN too.
         """
         return log_outputs(self._judge, contexts, answers, whole_answers=self._whole_answers)
 
     def perplexities(self, pairs: Pairs, batch_size: int = 32) -> dict[str, float]:
-        """Compute the perplexity of each generator: exp(total negative log-likelihood / tokens), EOS included.
+        """Compute the perplexity of each generator: exp(total negative log-likelihood / tokens), including EOS.
 
         Args:
             pairs: The pairs to measure.
-            batch_size: The number of pairs that are measured at a time.
+            batch_size: The number of pairs measured at a time.
         """
         return {name: evaluator.perplexity(pairs, batch_size) for name, evaluator in self._evaluators.items()}
 
     def token_log_probabilities(self, pairs: Pairs, generator: str | None = None) -> np.ndarray:
-        """Compute log p(y_t | x, y) under a generator for every token of the pairs' answers.
+        """Compute log p(y_t | x, y) under a generator for every token of the answers.
 
         Args:
-            pairs: n pairs.
-            generator: The generator's name, or None for the first one.
+            pairs: The n pairs.
+            generator: The name of the generator, or None for the first one.
 
         Returns:
+            A float32 array of shape (n, s_s), with NaN after the end of each answer.
             (n, s_s) float32, NaN after an answer's end.
         """
         return self._evaluators[generator or next(iter(self.decoders))].token_log_probabilities(pairs)

@@ -1,8 +1,8 @@
-"""Makes an agent from the author's own files; it decodes, scores and chooses answers as his programs do.
+"""Makes an agent from the author's own files, which decodes, scores, and chooses answers as his programs do.
 
 agent = load("folder")                          # reads vocabulary_movie and my_model_weights*.h5
 write("folder", agent)                          # writes the same files
-reply = replies_by_his_rule(agent, decoding)    # answers in a chat; the context is chosen as in his program
+reply = replies_by_his_rule(agent, decoding)    # answers in a chat, choosing the context as his program does
 """
 
 import os
@@ -32,10 +32,10 @@ RELEVANT = 0.2  # if a reply's probability, without EOS, exceeds this, the reply
 
 
 class OriginalAgent(Agent):
-    """An agent that is made from the author's files, and that replies as his `conversation_discriminator.py` does.
+    """An agent made from the author's files, which replies as his `conversation_discriminator.py` does.
 
     Attributes:
-        report: One line for each layer of each file. It names the layer of this project that received the weights.
+        report: One line for each layer of each file, naming the layer of this project that received its weights.
     """
 
     report: list[str]
@@ -46,16 +46,16 @@ class OriginalAgent(Agent):
 
     @staticmethod
     def _ranked(answers: list[Answer]) -> list[Answer]:
-        """Rank answers by probability if one of the probabilities exceeds 0.9, and otherwise by score (Eq. 10)."""
+        """Rank answers by probability if any probability exceeds 0.9, and by score (Eq. 10) otherwise."""
         likely = max(answer.probability_of_words for answer in answers) > LIKELY
         return sorted(answers, key=lambda answer: -(answer.probability_of_words if likely else answer.score))
 
 
 def replies_by_his_rule(agent: Agent, decoding: Decoding, seed: int = 0) -> Callable[[list[str], int], list[Answer]]:
-    """Make a function that answers in a chat and chooses the context as the author's program does.
+    """Make a function that answers in a chat, choosing the context as the author's program does.
 
-    If the probability of the last reply exceeded RELEVANT, the context is this reply and the user's line. Otherwise it
-    is only the user's line.
+    The context is the last reply and the user's line if the probability of this reply exceeds RELEVANT, and only the
+    user's line otherwise.
 
     Args:
         agent: Any agent.
@@ -63,7 +63,8 @@ def replies_by_his_rule(agent: Agent, decoding: Decoding, seed: int = 0) -> Call
         seed: The seed for sampling.
 
     Returns:
-        A function that answers a conversation, given its utterances and the number of the turn; see `terminal.talk`.
+        A function that takes the utterances of a conversation and the number of the turn, and returns answers; see
+        `terminal.talk`.
     """
     # The probability of each reply, keyed by the conversation that ends with it, because the user may return to an
     # earlier point.
@@ -82,11 +83,11 @@ def load(folder: str | os.PathLike, sentence_length: int = 50) -> OriginalAgent:
     """Load an agent from the author's four files, whose names are in GENERATORS, DISCRIMINATOR and VOCABULARY.
 
     Args:
-        folder: The folder that contains the files.
+        folder: The folder with the files.
         sentence_length: s_s, the maximum number of tokens in a context. The files do not contain this number.
 
     Raises:
-        UserError: A file is missing, or the files do not fit together.
+        UserError: A file is missing, or the files do not match.
     """
     folder = Path(folder)
     if not folder.is_dir():
@@ -101,7 +102,7 @@ def load(folder: str | os.PathLike, sentence_length: int = 50) -> OriginalAgent:
         if words != len(vocabulary) - 1:
             raise UserError(
                 f"{folder / file}: the weights are for {words:,} words, but {folder / VOCABULARY} has "
-                f"{len(vocabulary) - 1:,}, the unknown word included"
+                f"{len(vocabulary) - 1:,}, including the unknown word"
             )
         networks[name] = our_weights(arrays, network)
         report += [f"{file}: {placement}" for placement in placements]
@@ -132,7 +133,7 @@ def write(folder: str | os.PathLike, agent: Agent) -> list[Path]:
     If the agent has only one generator, its weights are written to both generator files.
 
     Args:
-        folder: The folder to write to. It is created if it does not exist.
+        folder: The folder to write to, which is created if it does not exist.
         agent: The agent.
 
     Returns:
@@ -140,7 +141,7 @@ def write(folder: str | os.PathLike, agent: Agent) -> list[Path]:
 
     Raises:
         UserError: The agent has masked padding, which the author's programs would read as words, or a discriminator
-            with a hidden layer, which they do not support.
+            with a hidden layer, which his programs do not support.
     """
     if agent.config.padding != "original":
         raise UserError("only a model with --padding original can be written in the author's layout")

@@ -1,10 +1,10 @@
 """Reads and writes the author's weights, `my_model_weights*.h5`, and writes his vocabulary, `vocabulary_movie`.
 
-His programs (2017, Keras 2.0.4) number the words by descending frequency: "." is 0, "," 1, BOS 2, EOS 3. The last index
-stands for unknown words, which he replaces with the real word "something". In this project PAD, BOS, EOS and UNK come
-first, and then the words in his order. `our_weights` and `his_weights` convert weights from one order to the other. His
-networks differ in other ways too; `models/networks.py` explains these differences where it describes the padding mode
-`original`. `data/pickled_vocabulary.py` reads his vocabulary.
+His programs (2017, Keras 2.0.4) number the words by descending frequency: "." is 0, "," is 1, BOS is 2, and EOS is 3.
+The last index stands for unknown words, which he replaces with the real word "something". In this project PAD, BOS,
+EOS, and UNK come first, followed by the words in his order. `our_weights` and `his_weights` convert weights from one
+order to the other. His networks also differ in other ways, which `models/networks.py` explains under the padding
+convention `original`. `data/pickled_vocabulary.py` reads his vocabulary.
 """
 
 import os
@@ -58,7 +58,7 @@ _PARTS = {
 
 
 def write_vocabulary(path: Path, vocabulary: Vocabulary) -> None:
-    """Write `vocabulary_movie` atomically, as a pickled list of (word, count) with the most frequent word first."""
+    """Write `vocabulary_movie` atomically, as a pickled list of (word, count) starting with the most frequent word."""
     counts = [*vocabulary.counts.items()]
     sentences = max(counts[0][1], 1)  # his file counts BOS and EOS; a `Vocabulary` does not, so "." gives the count
     entries = [*counts[:2], ("BOS", sentences), ("EOS", sentences), *counts[2:]]
@@ -67,13 +67,13 @@ def write_vocabulary(path: Path, vocabulary: Vocabulary) -> None:
 
 
 def original_indices(size: int) -> np.ndarray:
-    """Return the author's index for each token of this project but PAD: BOS, EOS, UNK, ".", ",", then the other words.
+    """Return the author's index for each token of this project except PAD: BOS, EOS, UNK, ".", ",", then other words.
 
     Args:
-        size: The number of tokens in this project, PAD included.
+        size: The number of tokens in this project, including PAD.
 
     Returns:
-        (size - 1,) int.
+        An int array of shape (size - 1,).
     """
     return np.array([2, 3, size - 2, 0, 1, *range(4, size - 2)])
 
@@ -82,12 +82,12 @@ def original_indices(size: int) -> np.ndarray:
 
 
 class Placement(NamedTuple):
-    """Records which layer of this project received the weights of a layer in a file.
+    """A record of which layer of this project received the weights of a layer in a file.
 
     Attributes:
-        source: The layer's name in the file.
+        source: The name of the layer in the file.
         shapes: The shapes of the layer's arrays.
-        target: The name of the layer of this project.
+        target: The name of the layer in this project.
     """
 
     source: str
@@ -99,7 +99,7 @@ class Placement(NamedTuple):
 
 
 def read_weights(path: str | os.PathLike, network: str) -> tuple[list[np.ndarray], list[Placement]]:
-    """Read a weights-only HDF5 file that Keras 2 wrote, identifying layers by their position.
+    """Read a weights-only HDF5 file written by Keras 2, identifying layers by their position.
 
     Args:
         path: The file.
@@ -110,7 +110,7 @@ def read_weights(path: str | os.PathLike, network: str) -> tuple[list[np.ndarray
         indices, and one `Placement` for each layer.
 
     Raises:
-        UserError: A layer is missing or superfluous, or has the wrong kind or shape.
+        UserError: A layer is missing, unexpected, or of the wrong kind or shape.
     """
     path, expected = Path(path), _LAYERS[network]
     if not path.is_file():
@@ -119,7 +119,7 @@ def read_weights(path: str | os.PathLike, network: str) -> tuple[list[np.ndarray
         with open_arrays(path) as file:
             layers = [layer for layer in _layers(file) if layer[1]]
     except ValueError as error:
-        raise UserError(f"{path}: the file is not a weights file of Keras 2 ({error})") from None
+        raise UserError(f"{path}: the file is not a Keras 2 weights file ({error})") from None
     if len(layers) != len(expected):
         names = ", ".join(repr(name) for name, _ in layers)
         raise UserError(
@@ -145,7 +145,7 @@ def _layers(file: ArrayFile) -> list[tuple[str, list[np.ndarray]]]:
 def _check_shapes(path: Path, report: Sequence[Placement]) -> None:
     """Check that the shapes of all layers agree.
 
-    The sizes are read from some layers. Every size occurs in at least two layers, so a wrong size is detected.
+    The sizes are read from some of the layers. Every size occurs in at least two layers, so a wrong size is detected.
     """
     try:
         ((words, s_e),) = report[0].shapes
@@ -184,7 +184,7 @@ def our_weights(arrays: Sequence[np.ndarray], network: str) -> list[np.ndarray]:
 
 
 def his_weights(arrays: Sequence[np.ndarray], network: str) -> list[np.ndarray]:
-    """Convert weights of this project to the author's word order; this is the inverse of `our_weights`."""
+    """Convert weights of this project to the author's word order, the inverse of `our_weights`."""
     size = len(arrays[0])
     places = np.argsort(original_indices(size)) + 1
     shared, *rest, kernel, bias = arrays

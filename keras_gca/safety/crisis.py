@@ -1,9 +1,9 @@
-"""Recognises messages that speak of suicide, self-harm or danger, and holds the note with which a chat answers them.
+"""Recognises messages about suicide, self-harm, or danger, and holds the note with which a chat answers them.
 
-A message is compared with the patterns in crisis_patterns.txt, which are English only; no model runs. The patterns err
-on the side of caution: a message about a film about a suicide also gets the note. The patterns recognise most messages
-that speak of a crisis directly, but not messages that only hint at a crisis (docs/fidelity.md has the numbers).
-Therefore a chat also shows FIRST_USE_NOTICE.
+A message is compared with the patterns in crisis_patterns.txt, which are English only; no model is involved. The
+patterns err on the side of caution: a message about a film about a suicide also gets the note. The patterns recognise
+most messages that speak of a crisis directly, but not those that only hint at one (docs/fidelity.md has the numbers).
+Chats therefore also show FIRST_USE_NOTICE.
 """
 
 import re
@@ -29,14 +29,13 @@ def note_on(message: str, lines: Sequence[str] = ()) -> str | None:
 
     Args:
         message: The message to check.
-        lines: Local crisis lines, for example "Samaritans (UK): 116 123". Each of them is shown on a separate line
-            below the note.
+        lines: Local crisis lines, for example "Samaritans (UK): 116 123", each shown on a separate line below the note.
     """
     return "\n".join([NOTE, *lines]) if speaks_of_crisis(message) else None
 
 
 def speaks_of_crisis(message: str) -> bool:
-    """Tell whether a message speaks of suicide, self-harm or danger to somebody. Case and apostrophes do not matter."""
+    """Return whether a message speaks of suicide, self-harm, or danger to somebody, ignoring case and apostrophes."""
     harmless, alarming = _patterns()
     text = _plain(message)
     for pattern in harmless:
@@ -45,7 +44,7 @@ def speaks_of_crisis(message: str) -> bool:
 
 
 def _plain(message: str) -> str:
-    """Reduce a text to lower-case words and digits with single spaces, with " . " around each sentence."""
+    """Reduce a text to lower-case words and digits separated by single spaces, with " . " around each sentence."""
     text = re.sub(r"[’'ʼ`´](ll\b)?", lambda match: " will" if match[1] else "", message.casefold())
     text = re.sub(r"(?<=[a-z])[*@013$](?=[a-z])", lambda match: "_aoies"["*@013$".index(match[0])], text)  # su1cide
     text = re.sub(r"([a-z])\1{2,}", r"\1", text)  # diiie

@@ -1,8 +1,8 @@
-"""The token of a server that other computers can reach: without it, the server shows no page and gives no reply.
+"""The token of a server that other computers can reach, without which the server shows no page and gives no reply.
 
 When the server starts, it prints an address that contains the token. A browser that opens this address receives the
-token as a cookie and is redirected to the address without the token, so that the token does not stay in the browser's
-history. Programs send the token in the header `Authorization: Bearer TOKEN`.
+token as a cookie, and is redirected to the address without the token to keep it out of the browser's history. Programs
+send the token in the header `Authorization: Bearer TOKEN`.
 """
 
 import hmac
@@ -28,7 +28,7 @@ def make_token(host: str) -> str | None:
     """Return a new token for a server that others can reach, or None for a loopback address, which needs no token.
 
     Args:
-        host: The address at which the server listens.
+        host: The address that the server listens on.
     """
     return None if is_loopback(host) else secrets.token_urlsafe(32)
 
@@ -46,7 +46,7 @@ def is_loopback(host: str) -> bool:
 
 
 def require_token(app: Flask, token: str | None, without: Collection[str] = ()) -> None:
-    """Refuse requests without the server's token, with status 401, and too many wrong tokens with status 429.
+    """Refuse requests without the server's token (status 401), and too many wrong tokens (status 429).
 
     Tokens are compared in constant time. Call this function after `protect`, which defines the error pages.
 

@@ -1,4 +1,4 @@
-"""Calibration of a chat: plain questions about the user's preferences, and the file that stores the answers.
+"""Calibration of a chat: simple questions about the user's preferences, and the file that stores the answers.
 
 The user chooses among fixed answers. The terminal asks the questions before the chat, and the web page shows them as a
 form. The answers are stored only on the user's computer: in a file that only its owner can read, or in the browser tab.
@@ -24,9 +24,9 @@ class Question(NamedTuple):
     """A question with fixed answers.
 
     Attributes:
-        name: The name of the property that the question is about.
+        name: The name of the property that the question asks about.
         text: The question.
-        answers: {possible value of the property: the words that the user sees}.
+        answers: {value of the property: the words that the user sees}.
     """
 
     name: str
@@ -52,20 +52,20 @@ class AnswersFile:
         """Return the stored answers, or no answers if the file does not exist.
 
         Raises:
-            UserError: The file is damaged or contains an invalid answer. The message names the file.
+            UserError: The file is damaged or contains an invalid answer; the message names the file.
         """
         if not self.path.exists():
             return {}
         values = json_files.read_object(self.path)
         if values.get("format") != FORMAT or not isinstance(values.get("answers"), dict):
-            raise UserError(f"{self.path}: the file is not a profile; choose a file that chat --calibrate wrote")
+            raise UserError(f"{self.path}: the file is not a profile; choose a file written by chat --calibrate")
         try:
             return checked(values["answers"], self._questions)
         except UserError as error:
             raise UserError(f"{self.path}: {error}") from None
 
     def write(self, answers: Answers) -> None:
-        """Replace the file.
+        """Write answers to the file, replacing the stored ones.
 
         Raises:
             UserError: The file cannot be written.
@@ -96,14 +96,14 @@ class AnswersFile:
 
 @dataclass(frozen=True)
 class Calibration:
-    """The data that a chat page needs for a calibration.
+    """What a chat page needs for a calibration.
 
     Args:
         questions: The questions.
-        apply: A function that takes a decoding (`Decodings`) and answers, and returns a decoding that follows these
+        apply: A function that takes a decoding (`Decodings`) and answers, and returns a decoding that follows the
             answers.
-        file: The file that stores the answers of this computer's user. It is None for a page that others can reach;
-            then each visitor's answers stay in the visitor's browser.
+        file: The file that stores the answers of this computer's user, or None for a page that others can reach. Each
+            visitor's answers then stay in the visitor's browser.
         is_open: Whether the form is open when the page is loaded.
     """
 
@@ -114,14 +114,14 @@ class Calibration:
 
 
 def checked(answers: Any, questions: Sequence[Question]) -> Answers:
-    """Return answers in the order of the questions, after checking them.
+    """Check answers, and return them in the order of the questions.
 
     Args:
-        answers: The answers that are checked, {name of a question: value}.
+        answers: The answers to check, {name of a question: value}.
         questions: The questions.
 
     Raises:
-        UserError: An answer belongs to an unknown question, or is not one of the question's possible answers.
+        UserError: An answer belongs to an unknown question, or is not one of the possible answers to its question.
     """
     possible = {question.name: question.answers for question in questions}
     if not isinstance(answers, dict):
@@ -135,12 +135,12 @@ def checked(answers: Any, questions: Sequence[Question]) -> Answers:
 
 
 def described(answers: Answers) -> str:
-    """Write answers as one line, for example "ask yes, length short"."""
+    """Format answers as one line, for example "ask yes, length short"."""
     return ", ".join(f"{name} {value}" for name, value in answers.items()) or "no preferences"
 
 
 def note_on_answers(answers: Any, crisis_note: Callable[[str], str | None]) -> str | None:
-    """Return the crisis note if any text in the answers from a page speaks of a crisis, and None otherwise.
+    """Return the crisis note if any text in the answers from a page speaks of a crisis, or None otherwise.
 
     Args:
         answers: The JSON value that the page sent, which may have any form.
@@ -160,7 +160,7 @@ def ask(
     """Ask the questions in the terminal.
 
     The user answers with a number or with the first letters of an answer. An empty line means no preference. Each line
-    is first checked for a crisis. If it speaks of a crisis, the crisis note is shown and no more questions are asked.
+    is first checked for a crisis. If a line speaks of a crisis, the crisis note is shown, and the questions end.
 
     Args:
         questions: The questions.
@@ -168,7 +168,7 @@ def ask(
         read_line: A function that reads a line from the user, or returns None at the end of the input.
 
     Returns:
-        The answers, or None if the user has stopped the questions or a line speaks of a crisis.
+        The answers, or None if the user stops the questions or a line speaks of a crisis.
     """
     print(f"{len(questions)} questions about what helps you. Press Enter for {NONE}. /quit stops the questions.")
     answers: Answers = {}
@@ -202,7 +202,7 @@ def ask(
 
 
 def line_of_user(prompt: str = "you> ") -> str | None:
-    """Read a line in the terminal; return None at the end of the input or after Ctrl-C."""
+    """Read a line in the terminal, or return None at the end of the input or after Ctrl-C."""
     with contextlib.suppress(EOFError, KeyboardInterrupt):
         return input(prompt)
     print()

@@ -1,4 +1,4 @@
-"""The calibration of a chat on the web page: stores or deletes the answers to the form in `chat.html`."""
+"""The calibration of a chat on the web page: stores or deletes the answers given in the form of `chat.html`."""
 
 import contextlib
 import threading
@@ -19,8 +19,8 @@ def add_calibration(app: Flask, agent: Chatting, calibration: Calibration) -> No
         /profile/delete  a POST deletes the file
 
     Args:
-        app: The application, which `protect` and `require_token` have prepared.
-        agent: The agent. It first checks every text for a crisis.
+        app: The application, prepared by `protect` and `require_token`.
+        agent: The agent, which first checks every text for a crisis.
         calibration: The questions and the file. Without a file, no addresses are added.
     """
     file = calibration.file
@@ -47,13 +47,13 @@ def add_calibration(app: Flask, agent: Chatting, calibration: Calibration) -> No
 
 
 def answers_of(sent: Any, calibration: Calibration) -> Answers:
-    """Return the answers that a page has sent; refuse invalid answers with status 400."""
+    """Return the answers that a page has sent, or refuse invalid answers with status 400."""
     with _refusing():
         return checked(sent, calibration.questions)
 
 
 def kept_answers(calibration: Calibration) -> Answers:
-    """Return the answers in the file, which the form shows at first; refuse a damaged file with status 400."""
+    """Return the stored answers, which the form shows at first, or refuse a damaged file with status 400."""
     with _refusing():
         return {} if calibration.file is None else calibration.file.read()
 

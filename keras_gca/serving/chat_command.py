@@ -1,4 +1,4 @@
-"""The parts that both papers' chat commands share: the options, the choice of the bot, and the web chat."""
+"""What both papers' chat commands share: the options, the choice of the bot, and the web chat."""
 
 import argparse
 import socket
@@ -26,14 +26,14 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--shipped", action="store_true", help="chat with the bot that the package includes")
     parser.add_argument(
-        "--yes", dest="agreed", action="store_true", help="download the bot and the files that it needs without asking"
+        "--yes", dest="agreed", action="store_true", help="download the bot and the files it needs without asking"
     )
     parser.add_argument("--web", action="store_true", help="chat in the browser instead of the terminal")
     parser.add_argument(
         "--host",
         default="127.0.0.1",
         metavar="ADDRESS",
-        help="the address at which --web listens [127.0.0.1: this computer only]. At any other address, the page and "
+        help="the address that --web listens on [127.0.0.1: this computer only]. At any other address, the page and "
         "/v1 require a token, which is part of the printed address",
     )
     parser.add_argument(
@@ -44,7 +44,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         type=command_line.at_least_one,
         default=MESSAGES_PER_MINUTE,
         metavar="N",
-        help=f"the maximum number of messages that a visitor of --web can send in a minute [{MESSAGES_PER_MINUTE}]",
+        help=f"the maximum number of messages per minute from a visitor of --web [{MESSAGES_PER_MINUTE}]",
     )
     parser.add_argument(
         "--say",
@@ -55,14 +55,14 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--json", action="store_true", help="print each reply to --say as one line of JSON, with all answers and scores"
     )
-    parser.add_argument("--verbose", action="store_true", help="show every answer, its scores and unknown words")
+    parser.add_argument("--verbose", action="store_true", help="show every answer, its scores, and unknown words")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="the seed for sampling [0]")
     parser.add_argument(
         "--transcript",
         type=Path,
         metavar="FILE",
         help="append the chat to this file (default: a new file in transcripts/). With --web or --say, chats are saved "
-        "only if this option is given; the page then tells its visitors",
+        "only if this option is given; the page then says so",
     )
     parser.add_argument("--no-transcript", action="store_true", help="do not save the chat")
     parser.add_argument(
@@ -86,11 +86,11 @@ def check(options: argparse.Namespace) -> None:
     if options.transcript and options.no_transcript:
         raise UserError("--transcript and --no-transcript cannot be combined")
     if options.json and not options.say:
-        raise UserError("--json needs --say, which is not given")
+        raise UserError("--json prints the replies to --say; add --say")
     if options.say and options.web:
         raise UserError("--say prints replies in the terminal; leave out --web")
     if options.say and not all(text.strip() for text in options.say):
-        raise UserError("--say: the message is blank; a text is expected")
+        raise UserError("--say: the message is blank; give a text")
 
 
 class ChosenBot(NamedTuple):
@@ -98,7 +98,7 @@ class ChosenBot(NamedTuple):
 
     Attributes:
         path: The path of the bot, or its name on the Hugging Face Hub.
-        name: The name that the title of the page and the model list of /v1 show.
+        name: The name shown in the title of the page and in the model list of /v1.
         notice: A text that the chat shows first.
     """
 
@@ -108,7 +108,7 @@ class ChosenBot(NamedTuple):
 
 
 def bot_of(package: str, options: argparse.Namespace, shipped: Path) -> ChosenBot:
-    """Return the bot to chat with: the bot that the user names, else the newest bot in runs/, else the shipped bot.
+    """Return the bot to chat with: the bot named by the user, or else the newest bot in runs/, or else the shipped bot.
 
     Args:
         package: The package whose runs are considered.
@@ -116,7 +116,7 @@ def bot_of(package: str, options: argparse.Namespace, shipped: Path) -> ChosenBo
         shipped: The bot that the package includes.
 
     Returns:
-        The bot. The notice of the shipped bot begins with a line that says that this is the shipped bot.
+        The bot. The notice of the shipped bot starts by saying that this is the shipped bot.
 
     Raises:
         UserError: The user both names a bot and requests the shipped bot.
@@ -135,13 +135,13 @@ def bot_of(package: str, options: argparse.Namespace, shipped: Path) -> ChosenBo
 
 
 def named(path: Path) -> ChosenBot:
-    """Return a bot that the user names. If the file has the usual name, the bot gets the name of the file's folder."""
+    """Return a bot named by the user. A file with the usual name `bot.h5` gets the name of its folder."""
     name = path.absolute().parent.name if path.name == BOT else path.name
     return ChosenBot(path, name, FIRST_USE_NOTICE)
 
 
 def listen(options: argparse.Namespace, path: Path) -> socket.socket | None:
-    """Reserve the port of --web before the model is loaded, and print that loading begins.
+    """Reserve the port of --web before the model is loaded, and print that loading starts.
 
     Args:
         options: The parsed options of `add_options`.
@@ -181,9 +181,9 @@ def serve(
         decodings: The ways in which the agent can generate answers.
         options: The parsed options of `add_options`.
         name: The name of the bot, for the title and for /v1.
-        utterances: The number of utterances in the context, or None for the number that was used in training.
-        listening: The socket that `listen` returned.
-        notice: A text that is shown above the chat.
+        utterances: The number of utterances in the context, or None for the number used in training.
+        listening: The socket returned by `listen`.
+        notice: A text shown above the chat.
         examples: Messages that the page suggests while the chat is empty.
         calibration: Questions about the user's preferences for replies, or None for a page without questions.
 

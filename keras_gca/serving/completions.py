@@ -1,6 +1,6 @@
 """An OpenAI-compatible interface of the local server: POST /v1/chat/completions, and GET /v1/models.
 
-Programs that use this protocol can talk to an agent. A request from a page of another site is refused, and no header
+Programs that use this protocol can talk to an agent. Requests from pages of other sites are refused, and no header
 allows other sites to read a response. A server that other computers can reach requires a token; see `access.py`. The
 agent always uses its own decoding: request settings such as `temperature` are accepted but ignored.
 """
@@ -30,15 +30,14 @@ KINDS = {401: "authentication_error", 429: "rate_limit_error", 503: "server_erro
 def add_completions(
     app: Flask, batches: SharedBatches, model: str, messages_per_minute: int = MESSAGES_PER_MINUTE
 ) -> None:
-    """Add the interface to an application that `protect` and `require_token` have prepared.
+    """Add the interface to an application prepared by `protect` and `require_token`.
 
     Args:
         app: The application.
         batches: The batches of the agent that answers.
         model: The name of the model in responses. Requests may name any model.
-        messages_per_minute: The maximum number of messages from one address within a minute, for a server without a
-            token. With a token, several people may share an address, so the limit is PEOPLE_AT_AN_ADDRESS times as
-            high.
+        messages_per_minute: The maximum number of messages per minute from one address, for a server without a token.
+            With a token, several people may share an address, so the limit is PEOPLE_AT_AN_ADDRESS times as high.
     """
     started = int(time.time())
     needs_token = app.config[NEEDS_TOKEN]
@@ -49,7 +48,7 @@ def add_completions(
     @v1.before_request
     def refuse_strangers() -> None:
         if request.headers.get("Sec-Fetch-Site", "none") not in ("none", "same-origin"):
-            abort(403, "This request is accepted only from programs and from this site's own pages.")
+            abort(403, "This server accepts requests only from programs and from its own pages.")
         # Another site's name can be made to point to this computer. Then a browser would let that site read responses.
         if not needs_token and not is_loopback(urlsplit(f"//{request.host}").hostname or ""):
             abort(403, "This server answers requests to localhost only.")
@@ -86,16 +85,16 @@ def add_completions(
 
 
 def _asked() -> dict[str, Any]:
-    """Return the content of the request after checking its messages."""
+    """Check the messages of the request, and return its content."""
     if request.mimetype != "application/json":  # a form on another site cannot send this type
-        abort(400, "A body of the type application/json is expected.")
+        abort(400, "The body must have the type application/json.")
     try:
         asked = request.get_json(silent=True)
     except RecursionError:  # lists nested too deeply
         asked = None
     messages = asked.get("messages") if isinstance(asked, dict) else None
     if not isinstance(asked, dict) or not isinstance(messages, list) or not 1 <= len(messages) <= MOST_MESSAGES:
-        abort(400, f"An object with 1 to {MOST_MESSAGES:,} messages is expected.")
+        abort(400, f"The body must be an object with 1 to {MOST_MESSAGES:,} messages.")
     if asked.get("n") not in (None, 1):
         abort(400, "This server gives only one choice (n = 1).")
     for message in messages:
@@ -110,7 +109,7 @@ def _history(asked: dict[str, Any], batches: SharedBatches) -> list[str]:
     """Return the utterances of the conversation; the last one is to be answered.
 
     The agents do not follow instructions, so messages with the roles `system` and `developer` are left out. A message
-    that speaks of a crisis is left out together with the note that answered it, as in the other chats.
+    that speaks of a crisis is left out together with the crisis note that answered it, as in the other chats.
     """
     spoken = [(each["role"], _text(each)) for each in asked["messages"] if each["role"] in ("user", "assistant")]
     utterances: list[str] = []
@@ -124,7 +123,7 @@ def _history(asked: dict[str, Any], batches: SharedBatches) -> list[str]:
 
 
 def _text(message: dict[str, Any]) -> str:
-    """Return the text of a message without control characters; the message may consist of several parts."""
+    """Return the text of a message, which may consist of several parts, without control characters."""
     content = message.get("content")
     if isinstance(content, list) and all(isinstance(part, dict) and part.get("type") == "text" for part in content):
         content = " ".join(str(part.get("text", "")) for part in content)
@@ -134,7 +133,7 @@ def _text(message: dict[str, Any]) -> str:
 
 
 def _reply(batches: SharedBatches, history: list[str]) -> tuple[str, bool]:
-    """Return the reply to a conversation, and whether it is the crisis note; the crisis check comes first."""
+    """Return the reply to a conversation, and whether it is the crisis note. The crisis check comes first."""
     note = batches.agent.crisis_note(history[-1])
     if note is not None:
         return note, True

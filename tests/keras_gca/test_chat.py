@@ -179,9 +179,9 @@ def test_say_with_json_prints_one_object_a_line(chatting, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--json"], "--json needs --say, which is not given"),
+        (["--json"], "--json prints the replies to --say; add --say"),
         (["--say", "Hello", "--web"], "--say prints replies in the terminal; leave out --web"),
-        (["--say", "Hello", "--say", " "], "--say: the message is blank; a text is expected"),
+        (["--say", "Hello", "--say", " "], "--say: the message is blank; give a text"),
         (["--say", "***"], "--say ***: the message has no words to answer"),
         (["--transcript", "x", "--no-transcript"], "--transcript and --no-transcript cannot be combined"),
     ],

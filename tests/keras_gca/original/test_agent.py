@@ -335,11 +335,11 @@ def test_files_that_do_not_fit_together(files):
         load(files)
     (files / VOCABULARY).write_bytes(pickle.dumps(entries(".", ",", "BOS", "EOS", "i"), protocol=0))
     with pytest.raises(
-        UserError, match=r"the weights are for 9 words, but .*vocabulary_movie has 6, the unknown word included"
+        UserError, match=r"the weights are for 9 words, but .*vocabulary_movie has 6, including the unknown word"
     ):
         load(files)
     (files / "my_model_weights20.h5").write_bytes(b"no HDF5")
-    with pytest.raises(UserError, match="not a weights file"):
+    with pytest.raises(UserError, match="not a Keras 2 weights file"):
         read_weights(files / "my_model_weights20.h5", "generator")
     with pytest.raises(UserError, match="no such file"):
         read_weights(files / "none.h5", "generator")

@@ -80,10 +80,10 @@ def test_only_the_owner_can_read_the_file(tmp_path):
     [
         ("{", "the file is damaged; valid JSON is expected"),
         ("[]", "the content is not a JSON object"),
-        ("{}", "the file is not a profile; choose a file that chat --calibrate wrote"),
+        ("{}", "the file is not a profile; choose a file written by chat --calibrate"),
         (
             '{"format": "calibration 1", "answers": []}',
-            "the file is not a profile; choose a file that chat --calibrate wrote",
+            "the file is not a profile; choose a file written by chat --calibrate",
         ),
         ('{"format": "calibration 1", "answers": {"ask": "maybe"}}', "ask: 'maybe' is not one of yes, no"),
         ('{"format": "calibration 1", "answers": {"ask": ["yes"]}}', r"ask: \['yes'\] is not one of yes, no"),
