@@ -88,7 +88,7 @@ CORPORA: dict[str, tuple[bytes, str]] = {
     "open.jsonl": (b'["a", "b\n', ":1: the line is not JSON (Invalid control character at column"),
     "quotes.csv": (
         b'question,answer\n"Hi.","Yes."\n"No.""",Oh.\n"open',
-        ":4: not CSV (a quotation mark opens a field and is not closed",
+        ":4: not CSV (a field begins with a quotation mark that is never closed",
     ),
     "columns.tsv": (b"question\tanswer\nHi.\tYes.\nNo.\n", ":3: 1 field; 2 are expected, as on the first line"),
     "pairs.csv": (b"question,answer\nHi.,Yes.\nNo.,Oh,no.\n", ":3: 3 fields; 2 are expected, as on the first line"),
@@ -111,7 +111,7 @@ CORPORA: dict[str, tuple[bytes, str]] = {
         b"1\n00:01 --> 00:02\nHi.\n\n2\n00:03 --> 00:04\nYes.\n",
         "looks like subtitles, which cannot be",
     ),
-    "archive.txt": (b"PK\x03\x04" + bytes(100), "looks like a ZIP archive, or a document of an office program"),
+    "archive.txt": (b"PK\x03\x04" + bytes(100), "looks like a ZIP archive or an office document"),
     "binary.txt": (bytes(range(256)) * 4, "looks like a binary file, which cannot be read"),
     "cut.parquet": (b"PAR1" + bytes(100), "cut.parquet: the data set is damaged or cannot be read"),
     "footer.parquet": (

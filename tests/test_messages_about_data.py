@@ -38,7 +38,7 @@ FILES: dict[str, tuple[bytes, str, str]] = {
     # Skipping lines does not make an archive or a program readable.
     "a.gz": (
         b"\x1f\x8b\x08" + bytes(40),
-        "a gzip archive, which cannot be read; unpack it and name",
+        "a gzip archive, which cannot be read; unpack it and give",
         "--skip-bad-lines",
     ),
     "a.7z": (b"7z\xbc\xaf\x27\x1c" + bytes(40), "a 7z archive, which cannot be read; unpack it", "--skip-bad-lines"),
@@ -46,7 +46,7 @@ FILES: dict[str, tuple[bytes, str, str]] = {
     # The fault of a table is where its row begins.
     "a.csv": (
         b'question,answer\nHi.,"Yes.\n' + b"No.,Oh.\n" * 9,
-        "a.csv:2: not CSV (a quotation mark opens a",
+        "a.csv:2: not CSV (a field begins with a quotation mark",
         "data)",
     ),
     "b.csv": (
@@ -82,7 +82,7 @@ def test_messages_about_corpora(tmp_path, name):
     [
         ("t.csv", b"id,tweet\n1,Hi\n", "t.csv:1: the first line has no column `text`; its columns are id, tweet"),
         ("t.csv", b"id,text\n1\n", "t.csv:2: 1 field; 2 are expected, as on the first line"),
-        ("t.csv", b'text\nHi\n"Yes\n', "t.csv:3: not CSV (a quotation mark opens a field and is not closed)"),
+        ("t.csv", b'text\nHi\n"Yes\n', "t.csv:3: not CSV (a field begins with a quotation mark that is never closed)"),
         ("t.txt", bytes(range(32)) * 9, "t.txt: the file looks like a binary file, which cannot be read; a CSV file"),
     ],
 )

@@ -1,1 +1,1 @@
-"""Detects the format and encoding of corpora, and reads them with one reader for each format."""
+"""Detects the format and encoding of corpora, and reads each format with its own reader."""

@@ -1,4 +1,4 @@
-"""Recognises, by their first bytes, files that are not text."""
+"""Recognises non-text files by their first bytes."""
 
 import re
 from pathlib import Path
@@ -8,7 +8,7 @@ from keras_gca.errors import UserError
 
 PARQUET = "a Parquet table"
 BEGINNINGS = (
-    (b"PK\x03\x04", "a ZIP archive, or a document of an office program"),
+    (b"PK\x03\x04", "a ZIP archive or an office document"),
     (b"PK\x05\x06", "an empty ZIP archive"),
     (b"\x1f\x8b", "a gzip archive"),
     (b"BZh", "a bzip2 archive"),
@@ -18,7 +18,7 @@ BEGINNINGS = (
     (b"\x28\xb5\x2f\xfd", "a Zstandard archive"),
     (b"%PDF-", "a PDF document"),
     (b"{\\rtf", "an RTF document"),
-    (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an old document of an office program"),
+    (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an office document in an old format"),
     (b"PAR1", PARQUET),
     (b"ARROW1", "an Arrow table"),
     (b"\xff\xff\xff\xff", "an Arrow table"),  # part of a data set that was saved to disk
@@ -38,7 +38,7 @@ PICKLES = tuple(b"\x80" + bytes([protocol]) for protocol in range(2, 6))
 
 
 def kind_of(path: Path) -> str | None:
-    """Describe the format of a file that is not text, or return None if its first bytes are unknown.
+    """Describe the format of a file that is not text, or return None if the first bytes are not recognised.
 
     Raises:
         UserError: The file cannot be read.
@@ -63,6 +63,6 @@ def kind_of(path: Path) -> str | None:
 
 
 def _is_words(head: bytes) -> bool:
-    """Return whether the first bytes are text; even a text can begin with letters that are in BEGINNINGS."""
+    """Return whether the first bytes are text, which may itself begin with letters listed in BEGINNINGS."""
     high = sum(byte > 127 for byte in head)
     return not any(byte < 9 or 13 < byte < 32 for byte in head) and high <= len(head) / 2

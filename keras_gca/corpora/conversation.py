@@ -1,4 +1,4 @@
-"""`Conversation`, and `Reading`, in which the reader of a corpus records what it has read."""
+"""`Conversation`, and `Reading`, the settings of a corpus reader and its record of what it has read."""
 
 import collections
 import re
@@ -21,13 +21,12 @@ class Conversation:
     """The utterances of one conversation, in which two or more speakers take turns.
 
     Args:
-        utterances: The utterances in their order.
-        emotion: The corpus's label for the conversation as a whole (EmpatheticDialogues), or None if there is no such
-            label.
+        utterances: The utterances in order.
+        emotion: The corpus's label for the whole conversation (EmpatheticDialogues), or None if there is no label.
         emotions: The corpus's label for each utterance (DailyDialog), with None for "no emotion". Empty if there are no
-            such labels.
-        part: The official part, one of PARTS, to which the authors of the corpus assigned the conversation. None if
-            official parts were not requested.
+            labels.
+        part: The official split, one of PARTS, to which the authors of the corpus assigned the conversation. None if
+            the official splits were not requested.
         speakers: The name of the speaker of each utterance, with None for an unknown speaker. Empty if the format does
             not name speakers. Conversations are compared without their speakers.
     """
@@ -41,15 +40,14 @@ class Conversation:
 
 @dataclass
 class Reading:
-    """The settings of the reader of a corpus, and its records of the files that it has read.
+    """The settings of a corpus reader, and its record of the files it has read.
 
     Attributes:
-        bad: The object that decides what happens to bad lines.
+        bad: Decides what happens to bad lines.
         encodings: The encoding of each file that has been read.
         speakers: The number of utterances by each speaker, if the format names speakers.
-        left_out: For each kind of text that is not an utterance, such as labels, the number of texts that were left
-            out.
-        part: The official part, one of PARTS, that is being read, or None if the file does not belong to a single part.
+        left_out: For each kind of text that is not an utterance, such as labels, the number of texts left out.
+        part: The official split being read, one of PARTS, or None if the file does not belong to a single split.
     """
 
     bad: BadLines
@@ -59,7 +57,7 @@ class Reading:
     part: str | None = None
 
     def lines(self, path: Path, fallback: str | None = None) -> Iterator[tuple[int, str]]:
-        """Yield the number and the text of each line in a file, which may have any encoding and any line ends.
+        """Yield the number and text of each line in a file with any encoding and line endings.
 
         Args:
             path: The file.
@@ -70,7 +68,7 @@ class Reading:
         return decoded_lines(path, self.bad, self.encodings[path])
 
     def without_speaker(self, text: str) -> str:
-        """Return an utterance without the tag of its speaker, and count the speaker."""
+        """Return an utterance without its speaker tag, and count the speaker."""
         match = SPEAKER.match(text) or CHATML.match(text)
         if not match:
             return text
@@ -79,5 +77,5 @@ class Reading:
 
 
 def one_line(text: str) -> str:
-    """Return an utterance on one line: line breaks and other white space become single spaces."""
+    """Return an utterance as one line, with each run of white space replaced by a single space."""
     return " ".join(text.split())

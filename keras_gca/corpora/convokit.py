@@ -1,4 +1,4 @@
-"""Reads `utterances.jsonl` of ConvoKit, in which each line has an utterance and the identifier of its predecessor."""
+"""Reads ConvoKit's `utterances.jsonl`, where each line has an utterance and the identifier of the one it replies to."""
 
 from collections import defaultdict
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ WANTED = "an object with id, conversation_id, text and reply-to is expected"
 
 
 class Utterance(NamedTuple):
-    """An utterance with the identifier of the utterance to which it replies, or None if it begins a conversation."""
+    """An utterance, and the identifier of the utterance it replies to (None if it begins a conversation)."""
 
     identifier: str
     reply_to: str | None
@@ -31,7 +31,7 @@ def _conversation(value: dict[str, object]) -> str | None:
 
 
 def read_convokit(path: Path, reading: Reading) -> Iterator[Conversation]:
-    """Read a corpus from its folder or its file; if replies form a tree, only the longest thread is read."""
+    """Read a corpus from its folder or file. If the replies form a tree, only the longest thread is read."""
     file = path / UTTERANCES if path.is_dir() else path
     found: defaultdict[str, list[Utterance]] = defaultdict(list)
     for number, line in reading.lines(file):
@@ -62,7 +62,7 @@ def read_convokit(path: Path, reading: Reading) -> Iterator[Conversation]:
 
 
 def _thread(utterances: list[Utterance]) -> list[Utterance]:
-    """Return the longest chain of replies, its first utterance first, or all utterances if there are no replies."""
+    """Return the longest chain of replies in order, or all utterances if there are no replies."""
     by_name = {utterance.identifier: utterance for utterance in utterances}
     if not any(utterance.reply_to in by_name for utterance in utterances):
         return utterances

@@ -17,7 +17,7 @@ LINES, CONVERSATIONS = "movie_lines.txt", "movie_conversations.txt"
 
 
 def read_cornell(path: Path, reading: Reading) -> Iterator[Conversation]:
-    """Read the corpus from its folder, or from one of its two files if the other file is in the same folder."""
+    """Read the corpus from its folder, or from either of its two files if the other is in the same folder."""
     bad = reading.bad
     folder = path if path.is_dir() else path.parent
     lines_file, conversations_file = folder / LINES, folder / CONVERSATIONS

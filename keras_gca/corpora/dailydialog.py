@@ -1,8 +1,7 @@
 """Reads DailyDialog: one conversation on each line, with `__eou__` after each utterance.
 
-Utterances have labels if the file of emotions is in the same folder (`dialogues_emotion_train.txt` for
-`dialogues_train.txt`). Some copies of the corpus have labels after the last `__eou__` of a line. These labels are left
-out.
+Utterances get emotion labels if the emotion file is in the same folder (`dialogues_emotion_train.txt` for
+`dialogues_train.txt`). Some copies of the corpus have labels after the last `__eou__` of a line; these are left out.
 """
 
 import re
@@ -19,7 +18,7 @@ NUMBERS = re.compile(r"\d(?:\s+\d)*")  # after the last `__eou__`, one for each 
 
 
 def read_dailydialog(path: Path, reading: Reading) -> Iterator[Conversation]:
-    """Read the corpus from a file or its folder, with labels if the file of emotions is in the same folder."""
+    """Read the corpus from a file or its folder, with labels if the emotion file is in the same folder."""
     if not path.is_dir():
         yield from _read(path, reading)
         return
@@ -64,7 +63,7 @@ def _read(path: Path, reading: Reading) -> Iterator[Conversation]:
 
 
 def _is_labels(tail: str, utterances: int) -> bool:
-    """Return whether the text after the last mark consists of labels, perhaps in several columns separated by tabs."""
+    """Return whether the text after the last `__eou__` is only labels, possibly in several tab-separated columns."""
     columns = [column.strip() for column in tail.split("\t")]
     numbers = all(NUMBERS.fullmatch(column) and len(column.split()) == utterances for column in columns)
     return bool(numbers or LABELS.fullmatch(tail))

@@ -1,6 +1,6 @@
 """Reads Hugging Face data sets: Parquet files, or a folder that `save_to_disk` wrote (needs the extra `datasets`).
 
-A row is a conversation or one turn of a conversation. A conversation is a list of utterances in one column, or a
+Each row is a conversation or one turn of a conversation. A conversation is a list of utterances in one column, or a
 question and its answer in two columns. Nothing is downloaded.
 """
 
@@ -46,7 +46,7 @@ class Table(NamedTuple):
 
     Attributes:
         path: The file or folder, for messages.
-        part: The official part to which the table belongs, one of PARTS, or None.
+        part: The official split of the table, one of PARTS, or None.
         schema: The names and types of the columns.
         batches: The rows in batches. Only the columns whose names are in USED are read.
     """
@@ -68,12 +68,12 @@ def read_data_set(path: Path, reading: Reading) -> Iterator[Conversation]:
 
     Args:
         path: The file or folder.
-        reading: The settings and records of the reader. If the data set has several parts, the attribute `part` is set
-            to the part that is being read.
+        reading: The settings and records of the reader. If the data set has several splits, `part` is set to the split
+            being read.
 
     Raises:
-        UserError: The extra `datasets` is not installed, a file is damaged, the data set is too large, or its columns
-            are not those of conversations.
+        UserError: The extra `datasets` is not installed, a file is damaged, the data set is too large, or it has no
+            columns of conversations.
     """
     with needs_extra("datasets"):
         import datasets  # noqa: F401  (pyarrow without the rest of the extra does not suffice)
@@ -89,7 +89,7 @@ def read_data_set(path: Path, reading: Reading) -> Iterator[Conversation]:
             while (batch := _damaged(table.path, lambda: next(table.batches, None))) is not None:
                 left -= max(batch.nbytes, OF_ROW * batch.num_rows)
                 if left < 0:
-                    raise UserError(f"{path}: the data set is too large; its rows may need at most {MOST:,} bytes")
+                    raise UserError(f"{path}: the data set is too large; its rows may take up at most {MOST:,} bytes")
                 for row in _damaged(table.path, batch.to_pylist):
                     number += 1
                     yield f"{table.path}: row {number}", row
@@ -122,7 +122,7 @@ def _conversations(
 
 
 def _as_json(row: dict[str, Any]) -> dict[str, Any]:
-    """Return a row in the form of JSON: objects of lists become lists of objects, and numeric labels are left out."""
+    """Convert a row to JSON form: objects of lists become lists of objects, and numeric labels are left out."""
     row = {name: value for name, value in row.items() if value is not None}
     if isinstance(row.get("emotion"), int):
         del row["emotion"]
@@ -155,7 +155,7 @@ def _part_of(name: str) -> str | None:
 
 
 def _parquet_files(folder: Path) -> list[tuple[Path, str | None]]:
-    """Return the Parquet files in a folder and its subfolders for data and parts, with the part of each file."""
+    """Return the Parquet files in a folder and its data and split subfolders, with the split of each file."""
     names = (*PARTS, *SPELLED)
     places = (folder, folder / "data", *(above / part for above in (folder, folder / "data") for part in names))
     files = [file for place in places for file in sorted(place.glob("*.parquet"))]
@@ -184,12 +184,12 @@ def _saved(path: Path) -> Iterator[Table]:
     import datasets
 
     if sum(file.stat().st_size for file in path.rglob("*.arrow")) > MOST:
-        raise UserError(f"{path}: the data set is too large; its rows may need at most {MOST:,} bytes")
+        raise UserError(f"{path}: the data set is too large; its rows may take up at most {MOST:,} bytes")
     folders: list[tuple[Path, str | None]] = [(path, None)]
     if (path / SAVED_PARTS).is_file():
         names = json_files.read_object(path / SAVED_PARTS).get("splits")
         if not isinstance(names, list) or not all(isinstance(name, str) and Path(name).name == name for name in names):
-            raise UserError(f"{path / SAVED_PARTS}: the file is damaged; a list of the names of parts is expected")
+            raise UserError(f"{path / SAVED_PARTS}: the file is damaged; a list of split names is expected")
         folders = [(path / name, SPELLED.get(name, name if name in PARTS else None)) for name in names]
     for folder, part in folders:
         made = _damaged(folder, lambda folder=folder: datasets.Dataset.load_from_disk(str(folder.absolute())))

@@ -1,6 +1,6 @@
-"""Detects the format of a file or folder; if there is no reader for it, an error says what the file looks like.
+"""Detects the format of a file or folder. If no reader supports the format, the error says what the file looks like.
 
-If no other format is recognised (`shapes.py`), the file is taken for plain text.
+A file in which `shapes.py` recognises no other format is read as plain text.
 """
 
 import os
@@ -19,9 +19,9 @@ SUPPORTED = (
     "ConvoKit and those of known corpora"
 )
 FOLDERS = (
-    f"*.txt, {cornell.LINES} with {cornell.CONVERSATIONS}, {published.UTTERANCES}, *.parquet, or files of DailyDialog, "
-    "EmpatheticDialogues or a data set saved to disk are expected; if a file has another name, give the file instead "
-    "of its folder"
+    f"*.txt, {cornell.LINES} with {cornell.CONVERSATIONS}, {published.UTTERANCES}, *.parquet, or files of "
+    "DailyDialog, EmpatheticDialogues or a data set saved to disk are expected; if your file has another name, "
+    "give the file instead of its folder"
 )
 
 
@@ -29,8 +29,8 @@ def detect(path: str | os.PathLike) -> str:
     """Return the format of a file or folder, one of `conversations.FORMATS`.
 
     Raises:
-        UserError: The file cannot be read, is not text, or looks like a format that is not supported, or the folder
-            contains none of the expected files.
+        UserError: The file cannot be read, is not text or looks like an unsupported format, or the folder contains none
+            of the expected files.
     """
     path = Path(path)
     if path.is_dir():
@@ -38,18 +38,18 @@ def detect(path: str | os.PathLike) -> str:
     if kind := binary.kind_of(path):
         if kind == binary.PARQUET:
             return "datasets"
-        unpack = "unpack it and name the corpus in it; " if kind.endswith("archive") else ""
+        unpack = "unpack it and give the corpus inside; " if kind.endswith("archive") else ""
         raise UserError(f"{path}: the file looks like {kind}, which cannot be read; {unpack}{SUPPORTED}")
     text, complete = sample(path)
     found = shapes.recognise(text, complete, path.suffix.lower())
     if found.format is None:
-        insist = "with --format text it is read as plain text"
+        insist = "use --format text to read it as plain text"
         raise UserError(f"{path}: the file looks like {found.looks_like}, which cannot be read; {SUPPORTED} ({insist})")
     return found.format
 
 
 def sample(path: Path) -> tuple[str, bool]:
-    """Return the beginning of a file as text, and whether this is the complete file.
+    """Return the beginning of a file as text, and whether this is the whole file.
 
     The text consists of complete lines, unless the first line is very long. Lines that cannot be decoded are left out;
     the reader of the format reports them later.
@@ -76,5 +76,5 @@ def _detect_folder(path: Path) -> str:
     if any(path.glob("*.txt")):
         return "text"
     if (path / TOKEN_FILES).is_file():
-        raise UserError(f"{path}: these are token files, which only keras_gca.train reads; name the corpus itself")
+        raise UserError(f"{path}: these are token files, which only keras_gca.train reads; give the corpus itself")
     raise UserError(f"{path}: the folder contains no corpus; {FOLDERS}")

@@ -1,6 +1,6 @@
 """Recognises text that does not consist of utterances: settings, programs, letters, trees, word lists, prose and verse.
 
-Each function below looks for one kind of text. It returns a description of this kind for messages, or None.
+Each function below looks for one kind of text, and returns a description of it for messages, or None.
 """
 
 import itertools
@@ -42,7 +42,7 @@ SPACED = re.compile(
 
 
 def document(lines: list[str]) -> str | None:
-    """Return the kind of a sample whose lines have an unmistakable form that utterances do not have, or None.
+    """Return the kind of a sample whose lines are unmistakably not utterances, or None.
 
     Args:
         lines: The lines of the sample that are not blank.
@@ -56,7 +56,7 @@ def document(lines: list[str]) -> str | None:
 def prose(text: str, lines: list[str]) -> str | None:
     """Return the kind of a sample whose lines are single words or parts of sentences, or None.
 
-    These forms are the least certain, so every other format is considered before them.
+    These kinds are the least certain, so all other formats are tried first.
 
     Args:
         text: The sample.
@@ -66,7 +66,7 @@ def prose(text: str, lines: list[str]) -> str | None:
 
 
 def share(lines: list[str], form: re.Pattern[str]) -> float:
-    """Return the share of lines that begin with a given form."""
+    """Return the fraction of lines that begin with a given form."""
     return sum(form.match(line) is not None for line in lines) / len(lines)
 
 
@@ -78,7 +78,7 @@ def _marked(lines: list[str]) -> str | None:
     if any(HUNK.match(line) for line in lines):
         return "a patch"
     if re.match(r"BEGIN:V[A-Z]+\s*$", first):
-        return "a calendar or an address card (iCalendar, vCard)"
+        return "a calendar or a contact card (iCalendar, vCard)"
     if any(ENTRY.match(line) for line in lines):
         return "BibTeX"
     if MAIL.match(first) and sum(MAIL.match(line) is not None for line in lines[:12]) >= 3:
@@ -89,7 +89,7 @@ def _marked(lines: list[str]) -> str | None:
 
 
 def _columns(lines: list[str]) -> str | None:
-    """Recognise the columns of a treebank: each line has one word, followed by its tags."""
+    """Recognise the columns of a treebank: one word on each line, followed by its tags."""
     rows = [line.split() for line in lines if not line.startswith("#")]
     if len(rows) < 3:
         return None
@@ -115,7 +115,7 @@ def _markup(lines: list[str]) -> str | None:
     if re.match(r"<(\?xml|!DOCTYPE|[A-Za-z][\w:-]*(\s[^>]*)?/?>)", first) and share(lines, re.compile(r"\s*<")) > 0.5:
         return "XML or HTML"
     if first.startswith(("|", "+-")) and share(lines, re.compile(r"\s*[|+].*[|+]\s*$")) >= MOST:
-        return "a table of Markdown or of a database's terminal"
+        return "a Markdown table, or a table printed by a database client"
     if sum(HEADING.match(line) is not None for line in lines) > 1:
         return "Markdown"
     if share(lines, CODE) >= 0.3:
@@ -159,7 +159,7 @@ def _transcript(lines: list[str]) -> str | None:
 
 
 def _screenplay(lines: list[str]) -> str | None:
-    """Recognise a screenplay or a play: names in capitals stand on separate lines above the speeches."""
+    """Recognise a screenplay or a play: names in capitals on separate lines above the speeches."""
     cues = Counter(line.strip() for line in lines if CUE.match(line))
     scenes = sum(SCENE.match(line) is not None for line in lines)
     repeated = sum(count for count in cues.values() if count > 1)
@@ -170,7 +170,7 @@ def _screenplay(lines: list[str]) -> str | None:
 
 
 def _words(lines: list[str]) -> str | None:
-    """Recognise a list of words: hardly any line has a third word, ends like a sentence, or is repeated."""
+    """Recognise a list of words: hardly any line has more than two words, ends like a sentence, or is repeated."""
     single = sum(len(line.split()) == 1 for line in lines)
     few = sum(len(line.split()) <= 2 and not ENDS_SENTENCE.match(line) and len(line) < 50 for line in lines)
     different = len({line.strip() for line in lines})
@@ -179,7 +179,7 @@ def _words(lines: list[str]) -> str | None:
 
 
 def _broken(text: str) -> str | None:
-    """Recognise prose that is broken at a fixed width: a line ends when the next word does not fit on the line."""
+    """Recognise prose wrapped at a fixed width: each line ends where the next word would not fit."""
     lines = [line.rstrip() for line in text.splitlines()]
     written = [line for line in lines if line]
     if len(written) < 4:
@@ -191,7 +191,7 @@ def _broken(text: str) -> str | None:
     full = sum(len(line) + 1 + len(word) > width for line, word in cut)
     sentences = any(WITHIN.search(line) for line in written)  # a chat without punctuation has none
     if sentences and width >= 40 and len(cut) >= max(4, len(together) / 2) and full >= 0.6 * len(cut):
-        return "prose that is broken into lines"
+        return "prose broken into lines"
     return None
 
 
@@ -199,5 +199,5 @@ def _verse(lines: list[str]) -> str | None:
     """Recognise verse: many lines end with a comma or a similar mark, and few lines end a sentence."""
     pausing, ending = share(lines, PAUSES), share(lines, ENDS_SENTENCE)
     if len(lines) >= 4 and pausing >= 0.3 and ending <= 0.5:
-        return "verse, or sentences that are broken into lines"
+        return "verse, or sentences broken into lines"
     return None

@@ -1,7 +1,7 @@
-"""Reads EmpatheticDialogues: a table with one turn on each line, whose columns are found by their names.
+"""Reads EmpatheticDialogues: a table with one turn on each line and columns that are found by name.
 
-In the published files, commas inside a field are written `_comma_`, and quotation marks are literal. In files that were
-saved again by a program, fields with commas may be in quotation marks.
+In the published files, commas inside a field are written `_comma_`, and quotation marks are literal. In files saved
+again by another program, fields that contain commas may be quoted.
 """
 
 import re
@@ -21,7 +21,7 @@ NEEDED = ("conv_id", "utterance")
 
 
 class Turn(NamedTuple):
-    """The fields that the reader uses from one line."""
+    """The fields read from each line."""
 
     where: str
     conversation: str
@@ -33,7 +33,7 @@ class Turn(NamedTuple):
 
 
 def header_of(line: str) -> tuple[str, list[str]] | None:
-    """Return the separator and the column names if a line names the corpus's columns, and None otherwise."""
+    """Return the separator and the column names if a line is the corpus's header, or None otherwise."""
     for separator in SEPARATORS:
         names = [key_of(name) for name in split_line(line, separator) or ()]
         if all(name in names for name in NEEDED):
@@ -42,7 +42,7 @@ def header_of(line: str) -> tuple[str, list[str]] | None:
 
 
 def read_empathetic(path: Path, reading: Reading) -> Iterator[Conversation]:
-    """Read the corpus from a file or its folder, in the published form or in the form in which programs save it."""
+    """Read the corpus from a file or its folder, either as published or as saved again by another program."""
     if not path.is_dir():
         yield from _read(path, reading)
         return
@@ -103,8 +103,8 @@ def read_rows(names: list[str], rows: Iterator[tuple[str, list[str]]], reading: 
 
     Args:
         names: The names of the columns, as `key_of` returns them.
-        rows: The position of each row, for messages, and the fields of the row.
-        reading: The settings and records of the reader. They decide what happens to bad rows.
+        rows: The position (for messages) and the fields of each row.
+        reading: The settings and records of the reader, which decide what happens to bad rows.
     """
     return _conversations(_turns(names, rows, reading), reading.bad)
 
@@ -135,7 +135,7 @@ def _conversations(turns: Iterator[Turn], bad: BadLines) -> Iterator[Conversatio
             said = []
         if turn.number != str(len(said) + 1):
             message = f"turn {turn.number!r} of {turn.conversation}; turn {len(said) + 1} is expected"
-            bad.report(turn.where, "with missing turns", f"{message} (turns are numbered from 1, one on each line)")
+            bad.report(turn.where, "with missing turns", f"{message} (turns are numbered from 1, one per line)")
         elif not turn.text:
             bad.report(turn.where, "without an utterance", "the utterance is empty")
         else:

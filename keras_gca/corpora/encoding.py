@@ -1,8 +1,8 @@
-"""Finds the encoding and the line ends of a text file, and yields its lines with bounded memory.
+"""Finds the encoding and line endings of a text file, and yields its lines with bounded memory.
 
-A file with a byte order mark has the encoding that the mark indicates. A file whose bytes are valid UTF-8 is read as
-UTF-8. The encoding of any other file is detected with charset-normalizer if the file contains enough non-ASCII
-characters. Otherwise the file is read as UTF-8, and its lines that are not UTF-8 are treated as bad lines.
+A byte order mark determines the encoding. Without one, a file of valid UTF-8 is read as UTF-8. For any other file,
+charset-normalizer detects the encoding if there are enough non-ASCII characters. If there are too few, the file is
+read as UTF-8, and lines that are not valid UTF-8 are treated as bad lines.
 """
 
 import codecs
@@ -42,7 +42,7 @@ class Encoding(NamedTuple):
     """The encoding of a text file.
 
     Attributes:
-        name: The name of the encoding in Python.
+        name: Python's name for the encoding.
         line_end: The character that ends a line: a line feed (with or without a carriage return before it), a carriage
             return, or NEL.
         detected: Whether the encoding was guessed from the bytes, and may therefore be wrong.
@@ -59,7 +59,7 @@ class Encoding(NamedTuple):
 
 
 def detect_encoding(path: Path, fallback: str | None = None) -> Encoding:
-    """Find the encoding and the line ends of a file.
+    """Find the encoding and line endings of a file.
 
     Args:
         path: The file.
@@ -90,12 +90,12 @@ def detect_encoding(path: Path, fallback: str | None = None) -> Encoding:
 
 
 def decoded_lines(path: Path, bad: BadLines, encoding: Encoding) -> Iterator[tuple[int, str]]:
-    """Yield the number and the text of each line in a file; the text ends with a newline.
+    """Yield the number and text of each line in a file. The text ends with a newline.
 
     Args:
         path: The file.
-        bad: The object that decides what happens to lines that cannot be used.
-        encoding: The encoding, as `detect_encoding` returned it.
+        bad: Decides what happens to lines that cannot be used.
+        encoding: The encoding returned by `detect_encoding`.
     """
     if encoding.is_usual:
         yield from text_lines(path, bad)
@@ -115,9 +115,9 @@ def decoded_lines(path: Path, bad: BadLines, encoding: Encoding) -> Iterator[tup
 
 
 class _Recoded(io.RawIOBase):
-    """Converts a stream in another encoding or with other line ends to UTF-8 with line feeds.
+    """A stream that converts other encodings and line endings to UTF-8 with line feeds.
 
-    Bytes that cannot be decoded become a byte that is not valid UTF-8. Then the reader of lines reports a bad line.
+    Bytes that cannot be decoded become a byte that is not valid UTF-8, so that they are reported as a bad line.
     """
 
     def __init__(self, stream: IO[bytes], encoding: Encoding):
@@ -155,7 +155,7 @@ def _line_end(stream: IO[bytes], name: str) -> str:
 
 
 def _evidence(stream: IO[bytes]) -> bytes | None:
-    """Return blocks with non-ASCII bytes from a file, or None if the file is valid UTF-8 or has NUL bytes."""
+    """Return the blocks of a file that have non-ASCII bytes, or None if the file is valid UTF-8 or has NUL bytes."""
     decoder, valid, parts, size = codecs.getincrementaldecoder("utf-8")(), True, [], 0
     while block := stream.read(BLOCK):
         if b"\0" in block:

@@ -1,4 +1,4 @@
-"""Reads conversations in JSON: one on each line, or a file that is a list or an object of conversations.
+"""Reads conversations in JSON: either one per line, or a whole file that is a list or an object of conversations.
 
 A conversation is a list of utterances, an object with such a list (`utterances`, `messages`, `dialog` ...), or an
 object with a question and its answer. An utterance is a text, or an object with a text (`text`, `content` ...). In JSON
@@ -42,7 +42,7 @@ def read_jsonl(path: Path, reading: Reading) -> Iterator[Conversation]:
 
 
 def _row(value: Any) -> list[str] | None:
-    """Return an utterance that names its conversation as a row with the columns ROW; None for any other value."""
+    """Return a row with the columns ROW from an utterance that names its conversation, or None for any other value."""
     columns = turn_columns(list(value)) if isinstance(value, dict) and _turns(value) is None else None
     if columns is None or not isinstance(value[columns[0]], (str, int)) or not isinstance(value[columns[1]], str):
         return None
@@ -63,8 +63,8 @@ def read_json(path: Path, reading: Reading) -> Iterator[Conversation]:
         size += len(line)
         if size > json_files.LARGEST:
             raise UserError(
-                f"{path}: the file is larger than {json_files.LARGEST:,} characters; a file with one conversation on "
-                "each line (JSON lines) may be larger"
+                f"{path}: the file is larger than {json_files.LARGEST:,} characters; JSON lines (one conversation "
+                "on each line) may be larger"
             )
         parts.append(line)
     try:
@@ -90,13 +90,13 @@ def report_json(where: str, error: ValueError, wanted: str, reading: Reading) ->
 
 
 def _keys(value: Any) -> str:
-    """List the keys of an object that is not a conversation, so that the user recognises the object."""
+    """List the keys of an object that is not a conversation, so that the user can identify the object."""
     keys = list(value)[:8] if isinstance(value, dict) else []
     return f"; the keys of this object are {', '.join(keys)}" if keys else ""
 
 
 def contained(value: Any) -> list[Any] | None:
-    """Return the conversations in an object, or None: a list under a usual key, or one conversation under each key."""
+    """Return the conversations in an object (a list under a usual key, or one under each key), or None."""
     if not isinstance(value, dict):
         return None
     parts = [item for key in value if key in PARTS and isinstance(value[key], list) for item in value[key]]
@@ -114,9 +114,9 @@ def conversations(value: Any, where: str, reading: Reading) -> Iterator[Conversa
     """Yield the conversation that a JSON value contains, or report a bad line.
 
     Args:
-        value: The value.
+        value: The JSON value.
         where: The position of the value, for messages.
-        reading: The object that counts speakers and decides what happens to bad lines.
+        reading: Counts speakers and decides what happens to bad lines.
     """
     bad = reading.bad
     emotion: Any = value.get("emotion") if isinstance(value, dict) else None
@@ -159,7 +159,7 @@ def _turns(value: dict[str, Any]) -> Any:
 
 
 def _unwrapped(turns: list[Any]) -> list[Any]:
-    """Return the utterances of PersonaChat's JSON: the last history and the last candidate, which is the answer."""
+    """Return the utterances of PersonaChat's JSON: the last history, then the last candidate (the answer)."""
     last = turns[-1] if turns else None
     if isinstance(last, dict) and isinstance(last.get("history"), list) and isinstance(last.get("candidates"), list):
         return [*last["history"], *last["candidates"][-1:]]
@@ -183,7 +183,7 @@ def _is_instruction(turn: Any) -> bool:
 
 
 def _is_turns(value: list[Any]) -> bool:
-    """Return whether a list contains the utterances of one conversation as objects with a text."""
+    """Return whether a list contains the utterances of a single conversation, as objects with a text."""
     return bool(value) and all(isinstance(item, dict) and isinstance(_text(item), str) for item in value)
 
 

@@ -35,24 +35,24 @@ LISTS = (
 
 
 def key_of(name: str) -> str:
-    """Convert the name of a column, key or tag to the form of the lists in this module: "Turn No." -> turn_no."""
+    """Normalise the name of a column, key or tag to the form used in this module: "Turn No." -> turn_no."""
     name = re.sub(r"(?<=[a-z])(?=[A-Z][a-z])", "_", name.strip())  # conversationId
     return re.sub(r"[^0-9a-z]+", "_", name.casefold()).strip("_")
 
 
 def find(names: Sequence[str], wanted: Iterable[str]) -> str | None:
-    """Return the first name of `wanted` that occurs in `names`, in the spelling of `names`, or None."""
+    """Return the first of `wanted` that occurs in `names`, as spelled in `names`, or None."""
     written = {key_of(name): name for name in reversed(names)}
     return next((written[name] for name in wanted if name in written), None)
 
 
 def pair_columns(names: Sequence[str]) -> tuple[str, str] | None:
-    """Return the names of the columns of questions and answers, or None if one of the two is missing."""
+    """Return the names of the question and answer columns, or None if either is missing."""
     question, answer = find(names, QUESTIONS), find(names, ANSWERS)
     return None if question is None or answer is None else (question, answer)
 
 
 def turn_columns(names: Sequence[str]) -> tuple[str, str] | None:
-    """Return the names of the columns of conversations and utterances, or None if one of the two is missing."""
+    """Return the names of the conversation and utterance columns, or None if either is missing."""
     conversation, text = find(names, CONVERSATIONS), find(names, TEXTS)
     return None if conversation is None or text is None or conversation == text else (conversation, text)

@@ -1,10 +1,10 @@
 r"""Reads PersonaChat and other corpora in the two text formats of ParlAI; each episode is a conversation.
 
-One format has numbered lines: `NUMBER text<TAB>answer`, optionally with a reward and candidates after the answer. The
-number 1 begins an episode. The other format has named fields: `text:...<TAB>labels:...<TAB>episode_done:True`. The
-field `episode_done` marks the end of an episode.
+One format has numbered lines: `NUMBER text<TAB>answer`, optionally followed by a reward and candidates. The number 1
+begins an episode. The other format has named fields: `text:...<TAB>labels:...<TAB>episode_done:True`. The field
+`episode_done` marks the end of an episode.
 
-Personas ("your persona: ...") and candidates are left out. `\n` separates the lines inside a text.
+Personas ("your persona: ...") and candidates are left out. `\n` separates lines within a text.
 """
 
 import re

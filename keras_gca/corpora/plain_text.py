@@ -1,4 +1,4 @@
-"""Reads plain text: one utterance on each line, possibly after the tag of a speaker.
+"""Reads plain text: one utterance on each line, optionally preceded by a speaker tag.
 
 Empty lines, or lines such as `---`, separate conversations. A folder of .txt files is read as one corpus. The corpus of
 the first paper has this format, without empty lines.
@@ -23,8 +23,8 @@ END = "<|im_end|>"  # the end of an utterance in ChatML
 def read_text(path: Path, reading: Reading) -> Iterator[Conversation]:
     """Read plain text.
 
-    The lines of a single file are used unchanged. In a folder, each file must be plain text, and the tags of speakers
-    are removed.
+    The lines of a single file are used unchanged. In a folder, every file must be plain text, and speaker tags are
+    removed.
     """
     if not path.is_dir():
         yield from _read_lines(path, reading)
@@ -34,7 +34,8 @@ def read_text(path: Path, reading: Reading) -> Iterator[Conversation]:
         format = detect(file)
         if format not in ("text", "speakers"):
             raise UserError(
-                f"{file}: the file has the format {format}, not plain text; name this file instead of its folder"
+                f"{file}: the file has the format {format}, not plain text; to read it, give this file instead of "
+                "its folder"
             )
         if format == "speakers":
             yield from read_speakers(file, reading)
@@ -43,10 +44,11 @@ def read_text(path: Path, reading: Reading) -> Iterator[Conversation]:
 
 
 def _persons(folder: Path) -> dict[str, str]:
-    """Read from `speakers.csv`, if it exists, who the second speaker is in each file of a folder (docs/corpus.md).
+    """Read the second speaker of each file in a folder from `speakers.csv`, if it exists (docs/corpus.md).
 
     Returns:
-        {name of a file: name of the person who speaks utterances 2, 4, 6 and so on in each of its conversations}.
+        A dict from file names to names of speakers. The named person speaks utterances 2, 4, 6 and so on in every
+        conversation of the file.
 
     Raises:
         UserError: The file is not a table.
@@ -82,11 +84,11 @@ def _read_lines(path: Path, reading: Reading, person: str | None = None) -> Iter
 
 
 class Paragraph(NamedTuple):
-    """A group of lines without an empty line between them.
+    """A group of consecutive lines without empty lines between them.
 
     Attributes:
-        gap: The number of empty lines before the paragraph, or -1 if a line such as `---` is before it.
-        lines: The lines, with the tags of their speakers. A ChatML message is stored as one line.
+        gap: The number of empty lines before the paragraph, or -1 if it follows a line such as `---`.
+        lines: The lines, including speaker tags. A ChatML message is stored as one line.
     """
 
     gap: int
@@ -94,16 +96,15 @@ class Paragraph(NamedTuple):
 
 
 def read_speakers(path: Path, reading: Reading) -> Iterator[Conversation]:
-    """Read plain text in which lines begin with the tags of speakers, and remove the tags.
+    """Read plain text whose lines begin with speaker tags, and remove the tags.
 
     A line without a tag continues the utterance of the line before it. A tag such as "Q:" or "Question:" begins a new
     conversation, because a question with its answer is one exchange.
 
     Empty lines usually separate conversations. But if most paragraphs are single utterances, empty lines separate
-    utterances. In that case conversations are separated by a larger number of empty lines than utterances, or by lines
-    such as `---`.
+    utterances, and conversations are separated by more empty lines or by lines such as `---`.
 
-    ChatML messages may contain empty lines. System messages in ChatML are left out.
+    ChatML messages may contain empty lines. ChatML system messages are left out.
     """
     paragraphs = list(_paragraphs(path, reading))
     tags = [sum(map(_is_tagged, paragraph.lines)) for paragraph in paragraphs]

@@ -1,9 +1,8 @@
 """Finds the files of a published corpus in its folder, or copies them from its archive.
 
 EmpatheticDialogues has `train.csv`, `valid.csv` and `test.csv`. DailyDialog has either `dialogues_text.txt` with all
-conversations, or one file for each part, such as `dialogues_train.txt`. The files of the parts may be in folders that
-are named after the parts. Archives are read in the form in which they can be downloaded. DailyDialog's archive contains
-one archive for each part.
+conversations, or one file for each split, such as `dialogues_train.txt`. Split files may be in folders named after the
+splits. Archives are read as downloaded. DailyDialog's archive contains one archive for each split.
 """
 
 import gzip
@@ -36,10 +35,10 @@ MOST_MEMBERS = 10_000
 
 
 def files_of(folder: Path) -> list[Path]:
-    """Return the files of DailyDialog or EmpatheticDialogues in a folder; the list is empty for any other folder.
+    """Return the DailyDialog or EmpatheticDialogues files in a folder. The list is empty for any other folder.
 
     Args:
-        folder: The folder. The files may also be in subfolders that are named after the parts.
+        folder: The folder. The files may also be in subfolders named after the splits.
     """
     for names in (
         [f"dialogues_{part}.txt" for part in PARTS],
@@ -57,7 +56,7 @@ def files_of(folder: Path) -> list[Path]:
 
 
 def part_of(file: Path) -> str | None:
-    """Return the part, one of PARTS, that a file from `files_of` contains, or None if it contains all conversations."""
+    """Return the split, one of PARTS, of a file from `files_of`, or None if the file contains all conversations."""
     part = file.stem.removeprefix("dialogues_")
     return {"valid": "validation"}.get(part, part if part in PARTS else None)
 
@@ -108,15 +107,15 @@ def unpacked(path: Path) -> Iterator[Path]:
             raise UserError(f"{path}: the archive is damaged or cannot be read ({error})") from None
         if not any(folder.iterdir()):
             raise UserError(
-                f"{path}: the file looks like an archive or an office document, and contains no known corpus; archives "
-                "of EmpatheticDialogues, DailyDialog, Cornell and ConvoKit can be read (unpack any other archive, and "
-                "name a file in it)"
+                f"{path}: the file looks like an archive or an office document, but contains no known corpus; "
+                "archives of EmpatheticDialogues, DailyDialog, Cornell and ConvoKit can be read (unpack any other "
+                "archive, and give a file from it)"
             )
         yield folder
 
 
 class _Budget:
-    """Limits the unpacked size of an archive and the number of its members."""
+    """Limits on the unpacked size of an archive and on its number of members."""
 
     def __init__(self, path: Path):
         self._path, self._left, self._members = path, min(most_unpacked(path.stat().st_size), MOST), MOST_MEMBERS
@@ -139,7 +138,7 @@ class _Budget:
 
 
 class _Unzipped:
-    """Reads a gzip file, and counts all bytes that are read, including those of skipped members."""
+    """A gzip reader that counts all bytes read, including those of skipped members."""
 
     def __init__(self, stream: IO[bytes], budget: _Budget):
         self._stream, self._budget = gzip.GzipFile(fileobj=stream), budget

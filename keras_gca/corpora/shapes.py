@@ -1,7 +1,7 @@
 """Recognises the formats of text from a sample of a file.
 
 Each function below looks for one kind of format and returns a `Shape` or None. `recognise` calls them in order, from
-the most specific to the most general format.
+the most specific format to the most general.
 """
 
 import itertools
@@ -42,7 +42,7 @@ class Shape(NamedTuple):
     """The recognised format of a sample.
 
     Attributes:
-        format: The name of the format, or None if there is no reader for the format.
+        format: The name of the format, or None if no reader supports it.
         looks_like: A description of the file, for messages.
     """
 
@@ -55,7 +55,7 @@ def recognise(text: str, complete: bool, suffix: str) -> Shape:
 
     Args:
         text: The sample.
-        complete: Whether the sample is the complete file.
+        complete: Whether the sample is the whole file.
         suffix: The suffix of the file's name, in lower case.
     """
     lines = [line for line in text.splitlines() if line.strip()]
@@ -125,9 +125,9 @@ def _script(text: str) -> Shape | None:
 
 
 def _timestamps(lines: list[str]) -> Shape | None:
-    """Recognise times at the beginnings of lines; if the times have dates, a message may span several lines."""
+    """Recognise times at the beginning of lines. If the times have dates, a message may span several lines."""
     if share(lines, STAMP) >= 0.5 or (share(lines, FULL_STAMP) >= 0.2 and len(lines) > 1):
-        return Shape(None, "a chat export or a log, with times at the beginnings of lines")
+        return Shape(None, "a chat export or a log, with a time at the beginning of each line")
     return None
 
 
@@ -145,7 +145,7 @@ def _tables_by_suffix(lines: list[str], suffix: str) -> Shape | None:
     if tables.header_of(lines[0]) is None and suffix in (".csv", ".tsv", ".psv"):
         names = ", ".join(lines[0].split("\t" if "\t" in lines[0] else ",")[:6])[:80].strip()
         if not _is_pairs(lines):
-            return Shape(None, f"a table whose first line, {names!r}, does not name question and answer, or turns")
+            return Shape(None, f"a table whose first line, {names!r}, names neither question and answer nor turns")
     return None
 
 
@@ -163,7 +163,7 @@ def _table(lines: list[str]) -> Shape | None:
     if _is_pairs(lines):
         return Shape("table")
     if share(lines, re.compile(r".*\t")) >= MOST:
-        return Shape(None, "a table with tabs, whose first line does not name question and answer, or turns")
+        return Shape(None, "a tab-separated table whose first line names neither question and answer nor turns")
     for separator in ",;|":
         counted = Counter(line.count(separator) for line in lines)
         count, often = counted.most_common(1)[0]
@@ -175,10 +175,10 @@ def _table(lines: list[str]) -> Shape | None:
             re.search(rf"{re.escape(separator)}[^\s{re.escape(separator)}]", line) is not None for line in lines
         )
         if count and len(lines) > 2 and often >= 0.9 * len(lines) and named and tight >= 0.9 * len(lines):
-            return Shape(None, "a table whose first line does not name question and answer, or turns")
+            return Shape(None, "a table whose first line names neither question and answer nor turns")
         in_quotes = re.compile(rf'\s*"[^"]*"(\s*{re.escape(separator)}\s*("[^"]*"|[\d.]*))+\s*$')
         if len(lines) > 1 and share(lines, in_quotes) >= MOST:
-            return Shape(None, "a table without a first line that names its columns")
+            return Shape(None, "a table without a line of column names")
     return None
 
 
@@ -229,7 +229,7 @@ def _labels(lines: list[str]) -> Shape | None:
 def _fields(lines: list[str]) -> Shape | None:
     names = Counter(key_of(match[1]) for line in lines if (match := FIELD.match(line)))
     if len(lines) > 1 and names.total() >= MOST * len(lines) and not _are_speakers(names):
-        return Shape(None, f"fields with names, such as {next(iter(names))}:")
+        return Shape(None, f"named fields, such as {next(iter(names))}:")
     return None
 
 
@@ -242,7 +242,7 @@ def _are_speakers(names: Counter[str]) -> bool:
 
 
 def _speakers(lines: list[str]) -> Shape | None:
-    """Recognise the tags of speakers, which are repeated, and the names of fields, which are not.
+    """Recognise speaker tags, which are repeated, and field names, which are not.
 
     Lines without a tag continue an utterance.
     """
@@ -250,14 +250,14 @@ def _speakers(lines: list[str]) -> Shape | None:
     if len(lines) > 1 and names.total() >= MOST * len(lines):
         if len(names) <= max(2, names.total() / 2):
             return Shape("speakers")
-        return Shape(None, f"fields with names, such as {next(iter(names))}:")
+        return Shape(None, f"named fields, such as {next(iter(names))}:")
     repeated = [count for count in names.values() if count > 1]
     if sum(repeated) < max(3, MOST * names.total()):
         return None
     if len(repeated) > 1 and SPEAKER.match(lines[0]) and sum(repeated) >= 0.1 * len(lines):
         return Shape("speakers")
     if sum(repeated) >= 0.25 * len(lines):
-        return Shape(None, "a transcript in which only some of the lines name a speaker")
+        return Shape(None, "a transcript in which only some lines name a speaker")
     return None
 
 
@@ -269,7 +269,7 @@ def _bracketed(lines: list[str]) -> Shape | None:
 
 
 def _chat_template(lines: list[str]) -> Shape | None:
-    """Recognise the marks with which chat models separate turns; only ChatML has a reader."""
+    """Recognise the marks that chat models put between turns. Only ChatML has a reader."""
     if sum(CHATML.match(line) is not None for line in lines) > 1:
         return Shape("speakers")
     marked = sum(TEMPLATE.search(line) is not None for line in lines)

@@ -1,7 +1,7 @@
-"""Reads tables with commas, tabs, semicolons or bars between the columns: pairs of a question and an answer, or turns.
+"""Reads tables of question/answer pairs or of turns, with commas, tabs, semicolons or bars between the columns.
 
-The columns are found by the names in the first line (`names.py`). A table without such a line can be read if it has two
-columns that are separated by a tab or are in quotation marks. These columns are a question and its answer.
+The columns are found by the names in the first line (`names.py`). A table without column names can be read if it has
+two columns, separated by a tab or in quotation marks; they are taken as question and answer.
 """
 
 import csv
@@ -22,7 +22,7 @@ QUOTED_PAIRS = {mark: re.compile(rf'\s*"(?:[^"]|"")*"{mark}"(?:[^"]|"")*"\s*$') 
 def split_line(line: str, separator: str) -> list[str] | None:
     """Return the fields of a line, or None if the line does not belong to a table with this separator.
 
-    Quotation marks around a field are removed. With tabs, other quotation marks are literal.
+    Quotation marks around a field are removed. In tab-separated tables, all others are literal.
     """
     line = line.rstrip("\r\n")
     if separator == "\t":
@@ -34,7 +34,7 @@ def split_line(line: str, separator: str) -> list[str] | None:
 
 
 def header_of(line: str) -> tuple[str, list[str]] | None:
-    """Return the separator and the column names if a line names the columns of pairs or turns, and None otherwise."""
+    """Return the separator and the column names if a line names the columns of pairs or turns, or None otherwise."""
     for separator in SEPARATORS:
         names = split_line(line, separator) if separator in line else None
         if names and len(names) <= 200 and (pair_columns(names) or turn_columns(names)):
@@ -50,10 +50,10 @@ def separator_of_pair(line: str) -> str | None:
 
 
 def rows(path: Path, reading: Reading, separator: str) -> Iterator[tuple[int, list[str]]]:
-    """Yield the line number and the fields of each row in a table, without empty rows.
+    """Yield the line number and the fields of each non-empty row in a table.
 
-    A field in quotation marks may contain line breaks, except in tables with tabs. The line number of such a row is
-    that of its last line.
+    A field in quotation marks may contain line breaks, except in tab-separated tables. The line number of such a row
+    is that of its last line.
     """
     number = 0
 
@@ -83,10 +83,10 @@ def rows(path: Path, reading: Reading, separator: str) -> Iterator[tuple[int, li
 
 
 def csv_fault(error: csv.Error) -> str:
-    """Describe the fault of a row for users; the messages of Python's csv module are meant for programmers."""
+    """Describe what is wrong with a row; the messages of Python's csv module are meant for programmers."""
     message = str(error)
     if "unexpected end of data" in message:
-        return "a quotation mark opens a field and is not closed"
+        return "a field begins with a quotation mark that is never closed"
     if "expected after" in message:
         return "text follows a closing quotation mark; quotation marks inside a field must be doubled"
     if "field limit" in message:
@@ -107,8 +107,8 @@ def read_table(path: Path, reading: Reading) -> Iterator[Conversation]:
     separator, names = found or (separator_of_pair(first), ["", ""])
     if separator is None:
         raise UserError(
-            f"{path}: the first line does not name the columns; question and answer, or conversation and text, are "
-            "expected (or two columns that are separated by a tab or in quotation marks)"
+            f"{path}: the first line does not name the columns; the names question and answer, or conversation and "
+            "text, are expected (or two columns, separated by a tab or in quotation marks)"
         )
     complete = _complete(path, rows(path, reading, separator), len(names), reading)
     if found is not None:
@@ -123,8 +123,8 @@ def read_rows(names: Sequence[str], rows: Iterator[tuple[str, list[str]]], readi
 
     Args:
         names: The names of the columns.
-        rows: The position of each row, for messages, and the fields of the row, one for each column.
-        reading: The settings and records of the reader. They count the speakers.
+        rows: The position of each row (for messages) and its fields, one for each column.
+        reading: The settings and records of the reader, which also count the speakers.
     """
     pair, turn = pair_columns(names), turn_columns(names)
     if turn is not None and (pair is None or find(names, TURNS) is not None):

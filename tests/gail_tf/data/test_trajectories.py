@@ -91,7 +91,7 @@ def test_tweets_from_csv_lose_links_and_entities_and_are_passed_over_when_nothin
         (
             "t.csv",
             b'id,text\n1,"Hello\n2,x',
-            r"t\.csv:2: not CSV \(a quotation mark opens a field and is not closed\)",
+            r"t\.csv:2: not CSV \(a field begins with a quotation mark that is never closed\)",
         ),
         ("t.csv", b"id,text\n", "t.csv: the file contains no tweet"),
         ("t.csv", b"", r"t\.csv:1: the first line has no column"),

@@ -126,7 +126,7 @@ def test_damaged_files_are_one_line_of_every_command(said, tmp_path):
         ("zeros.parquet", "the data set is damaged or cannot be read"),
         ("other.parquet", "the columns are label, words; a column with lists of utterances is expected"),
         ("saved", "the data set is damaged or cannot be read"),
-        ("dict", "dict/dataset_dict.json: the file is damaged; a list of the names of parts is expected"),
+        ("dict", "dict/dataset_dict.json: the file is damaged; a list of split names is expected"),
     ):
         arrow.write_bytes(cut(arrow.read_bytes()) if name == "saved" else arrow.read_bytes())
         (tmp_path / "dict").mkdir(exist_ok=True)
@@ -174,7 +174,7 @@ def test_a_data_set_is_read_in_bounded_batches(tmp_path, monkeypatch):
         with pytest.raises(UserError, match=message):
             read_corpus(tmp_path / "a.parquet")
     monkeypatch.setattr(data_sets, "MOST", 1000)
-    with pytest.raises(UserError, match="the data set is too large; its rows may need at most 1,000 bytes"):
+    with pytest.raises(UserError, match="the data set is too large; its rows may take up at most 1,000 bytes"):
         read_corpus(tmp_path / "saved")
 
 

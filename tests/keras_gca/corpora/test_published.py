@@ -116,7 +116,7 @@ def test_archives_that_are_not_what_they_say(tmp_path, monkeypatch):
     cases = {
         "a.zip": (
             zipped({"readme.txt": "Hi."}),
-            "an archive or an office document, and contains no known corpus",
+            "an archive or an office document, but contains no known corpus",
         ),
         "b.tar.gz": (good[: len(good) // 2], "the archive is damaged or cannot be read"),
         "c.tar.gz": (gzip.compress(b"text"), "the archive is damaged or cannot be read"),
