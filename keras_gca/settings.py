@@ -1,6 +1,6 @@
-"""Defines the base class for the settings of a run, which checks every setting and provides presets and JSON values.
+"""The base class for the settings of a run, which checks every setting and provides presets and JSON values.
 
-Each paper has one subclass of `Settings`. The commands offer each setting as a command-line option.
+Each paper has its own subclass of `Settings`. The commands offer each setting as a command-line option.
 """
 
 import dataclasses
@@ -16,7 +16,7 @@ COLDEST, HOTTEST = 0.01, 100.0  # the range of temperatures: lower ones would gi
 
 
 def option(default: Any, help: str, low: float | None = None, high: float | None = None, choices: tuple = ()) -> Any:
-    """Declare an option, which is a field of a settings class or of a group of options.
+    """Declare an option: a field of a settings class or of a group of options.
 
     Args:
         default: The default value of the field, which is the paper's value.
@@ -32,11 +32,11 @@ def group(kind: type, title: str) -> Any:
     """Declare a field of a settings class that holds a group of options, such as `ppo` in `config.ppo.epsilon`.
 
     Groups exist only in the code. Command-line options, JSON, and the arguments of `preset` and `changed` are flat, so
-    each option name occurs in one group only.
+    each option name occurs in only one group.
 
     Args:
         kind: A frozen dataclass whose fields are options.
-        title: The heading of its options in `--help`.
+        title: The heading of the group's options in `--help`.
     """
     return field(default_factory=kind, metadata={"group": kind, "title": title})
 
@@ -46,8 +46,8 @@ class Settings:
     """Base class for the settings of both papers, which are frozen dataclasses that use the `__init__` of this class.
 
     The fields of a subclass are options (`option`) and groups of options (`group`). The default of an option is the
-    paper's value. For every preset, `presets` lists the options that it changes. Two objects are equal if all their
-    options are equal.
+    paper's value. `presets` lists the options that each preset changes. Two objects are equal if all their options are
+    equal.
 
     Args:
         **values: Options of any group, with values that replace the paper's.
@@ -107,7 +107,7 @@ class Settings:
 
     @classmethod
     def implied(cls, changes: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the options that other changes imply, with their values.
+        """Return the options that a set of changes implies, with their values.
 
         `preset` and `changed` set these options unless the changes name them. This base class returns an empty
         dictionary.
@@ -121,7 +121,7 @@ class Settings:
     def given(self) -> frozenset[str]:
         """The names of the options whose values were given explicitly in a call or a command.
 
-        The values of the other options come from a preset, an algorithm or a stored run, and the program may change
+        The values of the other options come from a preset, an algorithm, or a stored run, and the program may change
         them if they do not suit the data. This property is not a setting: it is neither compared nor stored.
         """
         return vars(self)["_given"]
@@ -131,7 +131,7 @@ class Settings:
         return self
 
     def __repr__(self) -> str:
-        """Return the call that creates these settings, with the options whose values differ from the paper's."""
+        """Return the call that creates these settings, with only the options whose values differ from the paper's."""
         values = self.to_values()
         changed = {
             option.name: values[option.name] for option in self.options() if values[option.name] != option.default
@@ -140,7 +140,7 @@ class Settings:
 
     @classmethod
     def options(cls) -> list[dataclasses.Field]:
-        """Return all options in their order of declaration."""
+        """Return all options in order of declaration."""
         return [option for _, options in cls.titled_options() for option in options]
 
     @classmethod
@@ -169,13 +169,13 @@ class Settings:
         return values
 
     def own_totals(self) -> dict[str, int]:
-        """Return the names and values of the options in `totals`, which determine the length of the training."""
+        """Return the names and values of the options in `totals`, which determine the length of training."""
         values = self.to_values()
         return {name: values[name] for name in self.totals}
 
     @classmethod
     def from_values(cls, values: Any) -> Self:
-        """Make settings from the values that `to_values` returned; missing options take the paper's values.
+        """Make settings from the values returned by `to_values`; missing options take the paper's values.
 
         Args:
             values: The options and their values.
@@ -189,7 +189,7 @@ class Settings:
 
 
 def naming(settings: Iterable[str]) -> str:
-    """Write the names of settings as command-line options for messages, such as "--batch-size, --seed"."""
+    """Format the names of settings as command-line options for messages, such as "--batch-size, --seed"."""
     return ", ".join(f"--{name.replace('_', '-')}" for name in settings)
 
 
@@ -219,9 +219,9 @@ def check_sampling(
     """Check that the sampling options are in range.
 
     Args:
-        temperature: A number from COLDEST to HOTTEST, or None if nothing is sampled.
+        temperature: A number from COLDEST to HOTTEST, or None for no sampling.
         top_p: The probability of the nucleus, above 0 and at most 1.
-        greedy: Whether a temperature of 0, which stands for the most probable token, is allowed as well.
+        greedy: Whether a temperature of 0, which stands for the most probable token, is also allowed.
         name: The name of the temperature option, for the message.
 
     Raises:

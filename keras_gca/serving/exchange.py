@@ -1,7 +1,7 @@
 """One exchange of a chat: a message with its answers, or with the crisis note that replaces them.
 
-Every chat (terminal, browser, `--say`) gets its answers from `respond`. Therefore no message reaches a model before it
-has been checked for a crisis.
+Every chat (terminal, browser, `--say`) gets its answers from `respond`, so no message reaches a model before it has
+been checked for a crisis.
 """
 
 import math
@@ -21,8 +21,8 @@ class Exchange:
     Args:
         line: The message.
         note: The crisis note that is shown instead of a reply, or None.
-        answers: The answers, empty if there is a note or the message has no words. The chat shows the first answer.
-        remarks: Remarks about how the message was read, one sentence each.
+        answers: The answers, the first of which the chat shows. Empty if there is a note or the message has no words.
+        remarks: Remarks on how the message was read, one sentence each.
         unknown: The words in the message that the model does not know.
     """
 
@@ -56,10 +56,10 @@ def respond(agent: Chatting, history: Sequence[str], ask: Callable[[list[str]], 
     Args:
         agent: The agent.
         history: The utterances so far. The last one is answered.
-        ask: A function that returns the model's answers to a conversation, the chosen answer first.
+        ask: A function that returns the model's answers to a conversation, starting with the chosen answer.
 
     Returns:
-        The exchange. If the message has no words, the exchange has neither a note nor answers.
+        The exchange, which has neither a note nor answers if the message has no words.
     """
     line = history[-1]
     note = agent.crisis_note(line)
@@ -77,7 +77,7 @@ def respond(agent: Chatting, history: Sequence[str], ask: Callable[[list[str]], 
 
 
 def cut_mark(answer: Answer) -> str:
-    """Return a mark for an answer that was truncated at the maximum number of tokens, and "" for other answers."""
+    """Return a mark for an answer that was truncated at the maximum number of tokens, or "" for any other answer."""
     return "" if answer.ended else " [cut off at the length limit]"
 
 

@@ -1,4 +1,4 @@
-"""The plots of the live view: which metrics of the log each plot shows, and which direction is better."""
+"""The plots of the live view: the metrics of the log that each plot shows, and whether higher or lower is better."""
 
 from typing import NamedTuple
 
@@ -7,9 +7,9 @@ class Panel(NamedTuple):
     """A plot of the live view.
 
     Attributes:
-        title: The quantity that the plot shows, with its unit.
+        title: The quantity shown, with its unit.
         better: Text that says whether higher or lower values are better.
-        columns: The columns of the log that the plot shows.
+        columns: The columns of the log that are plotted.
     """
 
     title: str
@@ -42,7 +42,7 @@ PANELS = {
         ),
         Panel(
             "AUC of the terms of Eq. 8 for human versus machine-generated tokens",
-            "The generator can change only the token's term; at 0.5, a term carries no information.",
+            "The generator can change only the term of the token. At 0.5, a term carries no information.",
             ("val_token_auc", "val_context_auc", "val_answer_auc"),
         ),
         Panel("Share of distinct answers in self-conversation", "Higher is more diverse.", ("distinct_answers",)),
@@ -61,7 +61,7 @@ PANELS = {
         ),
         Panel(
             "KL divergence from the reference policy, in nats per token",
-            "With a lower value, the policy is closer to the policy before imitation.",
+            "The lower the value, the closer the policy is to the policy before imitation.",
             ("kl_per_token",),
         ),
         Panel(

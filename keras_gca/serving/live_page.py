@@ -1,7 +1,7 @@
 """The live view of a training run as a web page: curves, the discriminator's view of samples, and replies to questions.
 
-The page only reads files in the run folder, so it hardly slows the training down. It can show runs of both papers. The
-page is served only at the loopback address.
+The page only reads files in the run folder, so it hardly slows training down. It can show runs of both papers, and is
+served only on the loopback address.
 """
 
 import contextlib
@@ -34,11 +34,11 @@ FIRST_QUESTIONS = ["Hello, how are you?", "What do you like to do at weekends?",
 def create_app(path: Path) -> Flask:
     """Make the web application, which has these pages:
 
-        /            the curves, the samples and the questions
-        /state       the rows of the log, the numbers of the rows with replies, and the questions; with ?tag=TAG, only
+        /            the curves, the samples, and the questions
+        /state       the rows of the log, the numbers of the rows with replies, and the questions. With ?tag=TAG, only
                      the tag and the age if nothing has changed since the response that contained this tag
-        /views/ROW   the replies after a row of the log
-        /questions   a POST of {"questions": [text, ...]} stores the questions that the bot answers from now on
+        /views/ROW   the replies recorded after a row of the log
+        /questions   a POST of {"questions": [text, ...]} replaces the questions that the bot answers
 
     Args:
         path: The run folder of either paper.
@@ -88,7 +88,7 @@ def create_app(path: Path) -> Flask:
 
 
 def _state(run: RunFolder, files: LiveFiles) -> dict[str, Any]:
-    """Return the log, the rows with replies and the questions, or only tag and age if the page already has the rest."""
+    """Return the log, the rows with replies, and the questions, or only the tag and age if nothing has changed."""
     log = run.path / "log.csv"
     changed = [file.stat().st_mtime_ns for file in (log, files.questions_file) if file.exists()]
     tag = f"{changed}{len(files.rows())}"
@@ -111,12 +111,12 @@ def _state(run: RunFolder, files: LiveFiles) -> dict[str, Any]:
 
 
 def prepare(path: Path, listening: socket.socket, questions: list[str] | None = None) -> LocalServer:
-    """Make the server of a run's live view, without starting it, and print its address.
+    """Make the server for a run's live view without starting it, and print its address.
 
     Args:
         path: The run folder.
-        listening: The socket that `take_port` returned.
-        questions: The user's questions. If None, the questions of the run are kept; a run without questions gets
+        listening: The socket returned by `take_port`.
+        questions: The user's questions, or None to keep the questions of the run. A run without questions gets
             FIRST_QUESTIONS.
     """
     files = LiveFiles(path)
@@ -129,7 +129,7 @@ def prepare(path: Path, listening: socket.socket, questions: list[str] | None = 
 
 @contextlib.contextmanager
 def showing(path: Path, listening: socket.socket, questions: list[str] | None = None) -> Iterator[LocalServer]:
-    """Serve the live view of a run in a separate thread while the block runs; for the arguments see `prepare`.
+    """Serve the live view of a run in a separate thread while the block runs; see `prepare` for the arguments.
 
     Yields:
         The server.
@@ -145,5 +145,5 @@ def showing(path: Path, listening: socket.socket, questions: list[str] | None = 
 
 
 def take_port(port: int) -> socket.socket:
-    """Reserve a port of the loopback address; see `local_server.listen`."""
+    """Reserve a port on the loopback address; see `local_server.listen`."""
     return listen(HOST, port)

@@ -1,6 +1,6 @@
-"""Records the bot's replies to a user's questions after each training stage that can change them.
+"""Records the bot's replies to the user's questions after each training stage that can change them.
 
-`live_page.py` shows the replies.
+`live_page.py` shows these replies.
 """
 
 import sys
@@ -19,14 +19,14 @@ def record(
     """Write the replies after a training stage, if the run has questions.
 
     A question about self-harm or danger does not reach the network; the crisis note replaces the reply. If the file of
-    questions is damaged, a warning is printed to standard error and the training continues.
+    questions is damaged, a warning is printed to standard error, and training continues.
 
     Args:
         run: The run folder.
-        row: The number of the stage's row in the log, from 1.
+        row: The number of the stage's row in the log, starting from 1.
         stage: The name of the stage.
         answer: A function that answers questions. It returns one exchange for each question, and the exchanges for
-            held-out samples. The function must not draw from the random numbers of the training run.
+            held-out samples. It must not draw from the random numbers of the training run.
 
     Raises:
         OSError: The file cannot be written.

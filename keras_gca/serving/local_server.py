@@ -1,9 +1,9 @@
-"""The parts that the web pages share: a local server, limits on requests, security headers and error pages.
+"""What the web pages share: a local server, limits on requests, security headers, and error pages.
 
-The pages load nothing from other sites and refuse posts from them. An error is shown as one plain sentence.
+The pages load nothing from other sites, and refuse posts from them. An error is shown as one plain sentence.
 
-The server receives a complete request before a thread handles it, and the thread does not wait until the response is
-sent. Therefore a client with a slow connection, or a client that does not read, does not delay others.
+The server receives a complete request before a thread handles it, and the thread does not wait until the response has
+been sent. A client that has a slow connection or does not read its response therefore does not delay other clients.
 """
 
 import contextlib
@@ -63,7 +63,7 @@ def protect(app: Flask, largest_request: int, say: Callable[[str], str] | None =
             return
         site, origin = request.headers.get("Sec-Fetch-Site", "same-origin"), request.headers.get("Origin")
         if site != "same-origin" or (origin is not None and urlsplit(origin).netloc != request.host):
-            abort(403, "This request is accepted only from this site's own pages.")
+            abort(403, "This request is accepted only from the pages of this site.")
 
     @app.after_request
     def add_headers(response: Response) -> Response:
@@ -89,13 +89,13 @@ def protect(app: Flask, largest_request: int, say: Callable[[str], str] | None =
 
 
 class Limit:
-    """A limit on how often a client may do something within a minute; further requests are refused (status 429).
+    """A limit on how often a client may do something per minute; further requests are refused (status 429).
 
-    The counts are deleted after each minute, so that they need little memory and no data about visitors are kept.
+    The counts are deleted after each minute, so they need little memory, and no data about visitors are kept.
 
     Args:
-        what: The name of what is counted, in the plural, for the message.
-        per_minute: The maximum number within a minute.
+        what: The plural name of what is counted, for the message.
+        per_minute: The maximum number per minute.
     """
 
     def __init__(self, what: str, per_minute: int):
@@ -122,12 +122,12 @@ class Limit:
 
 
 class LocalServer:
-    """Serves an application that `protect` has prepared.
+    """A server for an application prepared by `protect`.
 
     Args:
         app: The application.
-        listening: The socket at which the server listens.
-        threads: The number of requests that are handled at the same time.
+        listening: The socket that the server listens on.
+        threads: The number of requests handled at the same time.
     """
 
     def __init__(self, app: Flask, listening: socket.socket, threads: int):
@@ -154,7 +154,7 @@ class LocalServer:
     def serve(self, give_up: Callable[[], None] = lambda: None) -> None:
         """Serve until `stop` is called or KeyboardInterrupt is raised.
 
-        Requests that are being handled at that moment have 5 seconds to finish.
+        Requests that are being handled when this happens have 5 seconds to finish.
 
         Args:
             give_up: A function that is called before these 5 seconds, to end requests that would take longer.
@@ -165,7 +165,7 @@ class LocalServer:
         self.close()
 
     def stop(self) -> None:
-        """End `serve`, from any other thread."""
+        """Make `serve` return; this method is called from any other thread."""
         self._server.trigger.pull_trigger(self.close)
 
     def close(self) -> None:
@@ -175,7 +175,7 @@ class LocalServer:
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """Reserve a port, so that no other program can take it while the model is loaded.
+    """Reserve a port, so that no other program can take it while the model is being loaded.
 
     Args:
         host: The address to listen on.
@@ -185,7 +185,7 @@ def listen(host: str, port: int) -> socket.socket:
         The socket. Connections wait at this socket until a server is made for it.
 
     Raises:
-        UserError: No server can listen at this address and port.
+        UserError: It is not possible to listen at this address and port.
     """
     try:
         return socket.create_server((host, port))
@@ -200,11 +200,11 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 def addresses(host: str, port: int, token: str | None = None) -> str:
-    """Describe the address that a user can open, with the token if there is one.
+    """Return the address that a user can open, with the token if there is one.
 
     Args:
-        host: The address at which a server listens. 0.0.0.0 means all addresses of this computer.
-        port: The port at which the server listens.
+        host: The address that the server listens on. 0.0.0.0 means all addresses of this computer.
+        port: The port that the server listens on.
         token: The token that the server requires (`access.require_token`), or None.
     """
     everywhere = host in EVERYWHERE
@@ -214,16 +214,16 @@ def addresses(host: str, port: int, token: str | None = None) -> str:
 
 
 def make_local_server(app: Flask, host: str, port: int, threads: int = THREADS) -> LocalServer:
-    """Make a server for an application, without starting it.
+    """Make a server for an application without starting it.
 
     Args:
         app: The application.
         host: The address to listen on.
         port: The port to listen on, or 0 for any free port.
-        threads: The number of requests that are handled at the same time.
+        threads: The number of requests handled at the same time.
 
     Raises:
-        UserError: The server cannot listen at this address and port.
+        UserError: It is not possible to listen at this address and port.
     """
     return LocalServer(app, listen(host, port), threads)
 
@@ -241,7 +241,7 @@ def serve_until_stopped(server: LocalServer, give_up: Callable[[], None] = lambd
 
 
 class _Connection(HTTPChannel):
-    """A connection that records when its current request began to arrive."""
+    """A connection that records when its current request started to arrive."""
 
     request_since = 0.0
 

@@ -1,4 +1,4 @@
-"""The interface between a chat and an agent: `Chatting` and `Answer`. A chat uses no other part of an agent."""
+"""The interface between a chat and an agent: `Chatting` and `Answer`. A chat uses nothing else of an agent."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -11,21 +11,20 @@ MESSAGES_PER_MINUTE = 30  # the maximum number of messages that one visitor of a
 
 @dataclass(frozen=True)
 class Answer:
-    """One generator's answer, and the discriminator's scores of this answer.
+    """One generator's answer, with the discriminator's scores for it.
 
     Args:
-        generator: The generator's name, with underscores.
+        generator: The name of the generator, with underscores.
         text: The answer as text.
         probability: p(y|x), the probability of the answer y to the context x under the generator.
         probability_of_words: p(y|x) without the factor for the end of the sentence.
         human: The probability that a human gave the complete answer. In the first paper, this is Eq. 9.
         score: The score by which answers are ranked. In the first paper, this is Eq. 10.
-        token_scores: For each token of the answer, the token and the probability that it is human. The last token is
-            the end of the sentence. A discriminator that scores only complete answers gives its score to the last
-            token; the other tokens have NaN.
+        token_scores: Each token of the answer, with the probability that it is human. The last token is the end of the
+            sentence. If the discriminator scores only complete answers, the last token has this score, and the other
+            tokens have NaN.
         token_probabilities: The probability of each of these tokens under the generator, p(y_t | x, y).
-        ended: Whether the generator ended the answer; False if the answer was truncated at the maximum number of
-            tokens.
+        ended: Whether the generator ended the answer, and the answer was not truncated at the maximum number of tokens.
     """
 
     generator: str
@@ -41,10 +40,10 @@ class Answer:
 
 @dataclass(frozen=True)
 class Decodings:
-    """The decodings (ways of generating answers) between which the users of a chat may choose.
+    """The decodings (ways of generating answers) that the users of a chat may choose from.
 
     Args:
-        usual: The decoding that is used unless the user chooses another; see `Chatting.answers_to_all`.
+        usual: The decoding that is used unless the user chooses another one; see `Chatting.answers_to_all`.
         name: A description of `usual`.
         is_random: Whether answers generated with `usual` depend on the seed.
         at_temperature: A function that takes a temperature and returns the decoding that samples at this temperature.
@@ -57,16 +56,16 @@ class Decodings:
 
 
 class Chatting(Protocol):
-    """The interface that a chat requires of an agent; the agents of both papers have it."""
+    """The interface that a chat requires of an agent, which the agents of both papers implement."""
 
     @property
     def description(self) -> str:
-        """A description of the agent in one line."""
+        """A one-line description of the agent."""
         ...
 
     @property
     def longest(self) -> int:
-        """The maximum number of tokens that the agent reads in an utterance."""
+        """The maximum number of tokens that the agent reads from an utterance."""
         ...
 
     @property
@@ -76,21 +75,20 @@ class Chatting(Protocol):
 
     @property
     def judges_words(self) -> bool:
-        """Whether the discriminator scores every token of an answer; otherwise it scores only complete answers."""
+        """Whether the discriminator scores every token of an answer, and not only complete answers."""
         ...
 
     def answers(
         self, history: str | Sequence[str], context_utterances: int | None, decoding: Any, seed: int
     ) -> list[Answer]:
-        """Return every generator's answer to a conversation, the discriminator's choice first.
+        """Return the answer of every generator to a conversation, starting with the discriminator's choice.
 
         Args:
             history: The utterances so far. The last one is answered. A single text is a conversation with one
                 utterance.
-            context_utterances: The number of utterances in the context, or None for the number that was used in
-                training.
+            context_utterances: The number of utterances in the context, or None for the number used in training.
             decoding: How answers are generated. Each kind of agent defines its own type of decoding.
-            seed: The seed of sampling.
+            seed: The seed for sampling.
 
         Raises:
             UserError: The history is not a valid conversation; see `as_history`.
@@ -104,15 +102,15 @@ class Chatting(Protocol):
         decoding: Any,
         seeds: Sequence[int],
     ) -> list[list[Answer]]:
-        """Answer several conversations, each with its own seed, in one batch; see `answers`."""
+        """Answer several conversations in one batch, each with its own seed; see `answers`."""
         ...
 
     def figures(self, answer: Answer) -> str:
-        """Describe an answer's scores as text."""
+        """Describe the scores of an answer as text."""
         ...
 
     def crisis_note(self, message: str) -> str | None:
-        """Return the note that is shown instead of a reply if a message speaks of a crisis, and None otherwise."""
+        """Return the note to show instead of a reply if a message speaks of a crisis, or None otherwise."""
         ...
 
     def tokenise(self, utterances: Sequence[str]) -> list[list[str]]:
@@ -131,14 +129,14 @@ def as_history(history: str | Sequence[str]) -> list[str]:
         history: The utterances so far, or a single utterance as a text.
 
     Returns:
-        The utterances. For a single text, the list has one element.
+        The utterances, as a list with one element for a single text.
 
     Raises:
-        UserError: There are no utterances, one of them is not a text, or the last one is blank.
+        UserError: There are no utterances, an utterance is not a text, or the last utterance is blank.
     """
     utterances = [history] if isinstance(history, str) else list(history)
     if not all(isinstance(utterance, str) for utterance in utterances):
-        raise UserError("an utterance is not a text; a conversation is a text, or a list of texts")
+        raise UserError("an utterance is not a text; give a conversation as a text or as a list of texts")
     if not utterances or not utterances[-1].strip():
         raise UserError("there is nothing to answer: the last text is blank, or the list of texts is empty")
     return utterances
@@ -148,7 +146,7 @@ def as_histories(histories: Sequence[str | Sequence[str]]) -> list[list[str]]:
     """Turn several conversations into lists of utterances; see `as_history`.
 
     Raises:
-        UserError: One of them is not a valid conversation, or `histories` is a single text.
+        UserError: An element is not a valid conversation, or `histories` is a single text.
     """
     if isinstance(histories, str):
         raise UserError("a list of conversations is expected, not a single text")

@@ -1,7 +1,7 @@
 """Answers the messages of all visitors in shared batches.
 
-One thread calls the model. It takes the waiting messages, the oldest first. The more messages are waiting, the larger
-the batches are. A message that waits alone is answered at once, in a batch of its own.
+One thread calls the model. It takes waiting messages, the oldest first. The more messages are waiting, the larger the
+batches. A message that waits alone is answered at once, in its own batch.
 """
 
 import contextlib
@@ -32,7 +32,7 @@ class _Message(NamedTuple):
 
 
 class SharedBatches:
-    """Answers conversations in batches with an agent; any number of threads may call it at the same time.
+    """An agent that answers conversations in batches; any number of threads may call it at the same time.
 
     Args:
         agent: The agent.
@@ -62,12 +62,12 @@ class SharedBatches:
 
         Args:
             history: The utterances so far. The last one is answered.
-            seed: The seed of sampling.
+            seed: The seed for sampling.
             decoding: How answers are generated, or None for the usual decoding. Messages with different decodings are
-                not answered in the same batch.
+                answered in different batches.
 
         Raises:
-            BusyError: Too many messages are waiting, this one has waited too long, or the chat is being closed.
+            BusyError: Too many messages are waiting, this message has waited too long, or the chat is being closed.
         """
         message = _Message(history, seed, self._decoding if decoding is None else decoding, Future())
         with self._lock:
@@ -85,15 +85,15 @@ class SharedBatches:
             raise BusyError("The answer took too long and was stopped. Please send your message again.") from None
 
     def warm_up(self) -> None:
-        """Compile the model for batches of all sizes before the first message arrives; this takes a few seconds.
+        """Compile the model for batches of all sizes before the first message arrives, which takes a few seconds.
 
-        The model is compiled with a short message. For longer messages it may have to be compiled again.
+        The model is compiled with a short message. It may have to be compiled again for longer messages.
         """
         for size in BATCH_SIZES:
             self._worker.submit(self._ask, [["Hello."]] * size, [1] * size, self._decoding).result()
 
     def close(self) -> None:
-        """Stop answering, and give up all waiting messages except those that the model is already answering."""
+        """Stop answering, and give up all waiting messages that the model is not answering yet."""
         with self._lock:
             self._closed = True
         self._worker.shutdown(wait=False, cancel_futures=True)
@@ -104,7 +104,7 @@ class SharedBatches:
 
     @property
     def summary(self) -> str:
-        """A text with the number of messages that were answered and the sizes of their batches."""
+        """A text with the number of answered messages and the sizes of their batches."""
         with self._lock:
             sizes = list(self._sizes)
         batches, messages = sum(sizes), sum(size * count for size, count in enumerate(sizes, start=1))
@@ -119,7 +119,7 @@ class SharedBatches:
         )
 
     def _answer_those_waiting(self) -> None:
-        """Answer one batch of waiting messages; do nothing if earlier calls have answered all messages."""
+        """Answer one batch of waiting messages, or do nothing if earlier calls have answered all of them."""
         messages = self._take(BATCH_SIZES[-1])
         if not messages:
             return

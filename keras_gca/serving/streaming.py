@@ -1,7 +1,7 @@
 """Sends replies word by word as server-sent events, for the chat page and for /v1.
 
-A discriminator chooses among complete answers, so no word is final before all answers are decoded and judged. Then the
-words are sent without any delay between them.
+A discriminator chooses among complete answers, so no word is final before all answers are decoded and judged. The words
+are then sent without any delay between them.
 """
 
 import json
@@ -12,7 +12,7 @@ from flask import Response
 
 
 def words(reply: str) -> Iterator[str]:
-    """Yield the words of a reply; each word except the first begins with the space before it.
+    """Yield the words of a reply, where each word except the first starts with the space before it.
 
     Args:
         reply: The reply.
@@ -22,7 +22,7 @@ def words(reply: str) -> Iterator[str]:
 
 
 def event(values: dict[str, Any]) -> str:
-    """Write one server-sent event.
+    """Format one server-sent event.
 
     Args:
         values: The content, in a form that can be written as JSON.
@@ -34,6 +34,6 @@ def stream(events: Iterable[str]) -> Response:
     """Make a response that sends each event as soon as it is available.
 
     Args:
-        events: The events, as `event` returns them.
+        events: The events, as returned by `event`.
     """
     return Response(events, mimetype="text/event-stream")

@@ -18,7 +18,7 @@ Reply = Callable[[list[str], int], list[Answer]]
 
 HELP = """\
    /help         show this list
-   /reset        begin a new conversation
+   /reset        start a new conversation
    /undo         take back the last message and its reply
    /verbose      show every answer, its scores, and unknown words, or stop showing them
    /save [FILE]  save the conversation in a new file
@@ -38,8 +38,7 @@ def talk(
 
     Args:
         agent: The agent.
-        reply: A function that answers a conversation. Its arguments are the utterances and the number of the turn,
-            from 0.
+        reply: A function that answers a conversation, given its utterances and the number of the turn, starting from 0.
         options: The parsed options of `chat_command.add_options`.
         path: The path of the bot, for the greeting.
         folder: The folder in which the folder `transcripts` is created.
@@ -80,7 +79,7 @@ def warming_up(reply: Reply, warm_up: Callable[[], object] | None) -> Iterator[R
         warm_up: See `talk`.
 
     Yields:
-        A function like `reply` that first waits until the agent is prepared.
+        A function that works like `reply`, but first waits until the agent is ready.
     """
     if warm_up is None or not sys.stdin.isatty():
         yield reply
@@ -102,7 +101,7 @@ def print_answers(answers: Sequence[Answer], generators: Sequence[str], width: i
     """Print all answers to a conversation, with a star before the answer that a chat would show.
 
     Args:
-        answers: The answers, the chosen one first.
+        answers: The answers, starting with the chosen one.
         generators: The names of the generators, in the order in which their answers are printed.
         width: The width of the column of names.
     """
@@ -112,12 +111,12 @@ def print_answers(answers: Sequence[Answer], generators: Sequence[str], width: i
 
 
 class _Chat:
-    """A conversation with a user in the terminal, with commands that begin with a slash.
+    """A conversation with a user in the terminal, with commands that start with a slash.
 
     Args:
         agent: The agent.
         reply: See `talk`.
-        verbose: Whether every answer, its scores and unknown words are shown.
+        verbose: Whether to show every answer, its scores, and unknown words.
         folder: The folder in which /save creates the folder `transcripts`.
     """
 
@@ -133,7 +132,7 @@ class _Chat:
         }
 
     def run(self) -> Iterator[str]:
-        """Yield each exchange, and a remark for each /reset and /undo, as text for the transcript."""
+        """Yield the text of each exchange for the transcript, and a remark for each /reset and /undo."""
         turn = 0
         for line in _user_lines():
             # The crisis check comes before the commands, because a message about a crisis may begin with a slash.
@@ -208,7 +207,7 @@ class _Chat:
 
 
 def _say(agent: Chatting, reply: Reply, options: argparse.Namespace, notice: str) -> int:
-    """Answer the messages of --say; only the replies are printed to standard output."""
+    """Answer the messages of --say, printing only the replies to standard output."""
     if notice:
         print(notice, file=sys.stderr)
     history: list[str] = []
@@ -237,7 +236,7 @@ def _exchange(agent: Chatting, reply: Reply, history: list[str], turn: int) -> E
 
 
 def _user_lines() -> Iterator[str]:
-    """Yield the lines that the user types, without control characters, until the end of input or /quit."""
+    """Yield the lines that the user types, without control characters, until the end of the input or /quit."""
     while True:
         try:
             line = _without_controls(input("you> "))
@@ -255,7 +254,7 @@ def _without_controls(text: str) -> str:
 
 
 def _details(agent: Chatting, exchange: Exchange) -> str:
-    """Describe all answers with their scores, the chosen answer first, and the words that the model does not know."""
+    """Describe all answers with their scores, starting with the chosen one, and the words the model does not know."""
     answers = exchange.answers
     text = "".join(
         f"   {mark} {answer.generator.replace('_', ' '):16} {agent.figures(answer)}  {answer.text}\n"

@@ -1,4 +1,4 @@
-"""The options of the live view, which both papers' training commands and `python -m keras_gca.watch` share."""
+"""The options of the live view, shared by both papers' training commands and `python -m keras_gca.watch`."""
 
 import argparse
 import functools
@@ -21,7 +21,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--watch",
         action="store_true",
         help="show curves, the discriminator's view of samples, and replies to your questions on a local web page "
-        "while the training runs",
+        "during training",
     )
     add_page_options(group)
 
@@ -40,18 +40,19 @@ def add_page_options(parser: argparse._ActionsContainer) -> None:
         action="append",
         metavar="TEXT",
         help="a question that the bot answers after each epoch of training. The option can be used up to "
-        f"{QUESTIONS} times. The questions can be changed later on the page",
+        f"{QUESTIONS} times. You can change the questions later on the page",
     )
 
 
 def watching(options: argparse.Namespace) -> "Watching | None":
-    """Reserve the port of the live view, so that a training run does not begin without its page.
+    """Reserve the port of the live view, so that no training run starts without its page.
 
     Args:
         options: The parsed options of `add_options`.
 
     Returns:
-        A function that returns a context manager, which shows a run on the page during its block; None without --watch.
+        A function that returns a context manager, which shows a run on the page inside its block, or None without
+        --watch.
 
     Raises:
         UserError: Options cannot be combined, a question is invalid, the port cannot be used, or Flask is missing.
@@ -59,7 +60,7 @@ def watching(options: argparse.Namespace) -> "Watching | None":
     questions = asked(options)
     if not options.watch:
         if questions is not None:
-            raise UserError("--ask needs --watch, because the replies are shown on the page of --watch")
+            raise UserError("--ask needs --watch, because the page of --watch shows the replies")
         return None
     if options.strategy == "multi_worker":
         raise UserError(

@@ -1,8 +1,8 @@
-"""The chat as a web page: the reply, and on request all answers, the probabilities of their tokens and the scores.
+"""The chat as a web page: the reply, and on request all answers with their scores and token probabilities.
 
-The page keeps the conversation and sends it with every message. Therefore the server stores nothing about visitors,
-unless the user who starts the server names a file for a transcript. The server uses a cookie to count each visitor's
-messages. The cookie contains a random name, which is signed with a key that only this process knows.
+The page keeps the conversation, and sends it with every message. The server therefore stores nothing about visitors,
+unless the user who starts it names a transcript file. The server uses a cookie to count each visitor's messages. The
+cookie contains a random name, signed with a key that only this process knows.
 """
 
 import secrets
@@ -39,13 +39,13 @@ class ChatPage:
     """The choices of the user who starts a chat page.
 
     Args:
-        seed: The seed of sampling. A different number is added to it for each message, and for each further answer to
+        seed: The seed for sampling. A different number is added to it for each message, and for each further answer to
             the same message.
         verbose: Whether the page initially shows the probabilities and scores of each answer.
         examples: Messages that the page suggests while the chat is empty.
-        decodings: The decodings between which visitors may choose, or None if they have no choice.
-        transcript: A file to which the conversations of all visitors are appended, or None for no transcript. If there
-            is a transcript, the page tells the visitors.
+        decodings: The decodings that visitors may choose from, or None for no choice.
+        transcript: A file to which the conversations of all visitors are appended, or None for no transcript. The page
+            tells visitors if there is a transcript.
         calibration: Questions about a visitor's preferences for replies, which the page shows as a form, or None for no
             form. A calibration needs `decodings`.
     """
@@ -83,7 +83,7 @@ def create_app(
 
         /         the chat
         /answers  a POST of {"history": [utterance, ...]} returns the answers of all generators to the last utterance,
-                  or the crisis note that is shown instead. The answer that the page should show comes first.
+                  starting with the one to show, or the crisis note that is shown instead
 
     A request to /answers may also contain:
 
@@ -94,15 +94,15 @@ def create_app(
         "wishes"       the answers to the questions of the calibration, {name: value}
         "stream"       whether the reply is sent word by word
 
-    With "stream", the response consists of server-sent events: {"word": part} for each part of the reply, and at the
-    end {"whole": result}, where the result is the response without "stream".
+    With "stream", the response consists of server-sent events: {"word": part} for each part of the reply, and finally
+    {"whole": result}, where the result is the response without "stream".
 
     Args:
         batches: The batches of the agent that answers.
         title: The title of the page.
-        notice: A text that is shown above the chat.
-        messages_per_minute: The maximum number of messages from one visitor within a minute. Several visitors may share
-            an IP address, as students in a class do, so the limit for an address is PEOPLE_AT_AN_ADDRESS times as high.
+        notice: A text shown above the chat.
+        messages_per_minute: The maximum number of messages per minute from one visitor. Several visitors may share an
+            IP address, as students in a class do, so the limit for an address is PEOPLE_AT_AN_ADDRESS times as high.
         chat_page: The other choices of the user who starts the page.
         token: The token that every request needs (`access.make_token`), or None if no token is needed.
     """
@@ -141,7 +141,7 @@ def create_app(
         )
 
     def ask(asked: _Asked) -> list[Answer]:
-        """Return the answers, with the answer of the generator that the visitor has chosen first."""
+        """Return the answers, starting with that of the generator chosen by the visitor, if any."""
         temperature = asked.temperature
         if temperature is None and asked.attempt and decodings is not None and not decodings.is_random:
             temperature = ANOTHER
@@ -179,7 +179,7 @@ def create_app(
 
 
 def _events(exchange: Exchange, whole: dict[str, Any]) -> Iterator[str]:
-    """Yield the words of the reply that is shown, and then the complete exchange with its scores."""
+    """Yield the words of the shown reply, and then the complete exchange with its scores."""
     if exchange.answers:
         for word in streaming.words(exchange.answers[0].text):
             yield streaming.event({"word": word})
@@ -187,7 +187,7 @@ def _events(exchange: Exchange, whole: dict[str, Any]) -> Iterator[str]:
 
 
 def _asked(generators: Sequence[str], may_choose: bool) -> _Asked:
-    """Return the request's content after checking it, with spaces instead of control characters."""
+    """Check the content of the request, and return it with spaces instead of control characters."""
     try:
         content = request.get_json(silent=True)
     except RecursionError:  # lists nested too deeply
@@ -195,7 +195,7 @@ def _asked(generators: Sequence[str], may_choose: bool) -> _Asked:
     content = content if isinstance(content, dict) else {}
     history = content.get("history")
     if not isinstance(history, list) or not 1 <= len(history) <= LONGEST_HISTORY:
-        abort(400, f"A history of 1 to {LONGEST_HISTORY} utterances is expected.")
+        abort(400, f"The history must have 1 to {LONGEST_HISTORY} utterances.")
     if not all(isinstance(utterance, str) and len(utterance) <= LONGEST_UTTERANCE for utterance in history):
         abort(400, f"Utterances must be texts of at most {LONGEST_UTTERANCE:,} characters.")
     turn, attempt = content.get("turn", 0), content.get("attempt", 0)
@@ -204,7 +204,7 @@ def _asked(generators: Sequence[str], may_choose: bool) -> _Asked:
             abort(400, f"The turn must be a number below {TURNS:,}, and the attempt a number below {ATTEMPTS:,}.")
     temperature = content.get("temperature")
     if temperature is not None and not (may_choose and temperature in TEMPERATURES):
-        abort(400, "This temperature is not one of the page's temperatures.")
+        abort(400, "The temperature must be one of the temperatures that the page offers.")
     generator = content.get("generator", "")
     if generator not in ("", *(name.replace("_", " ") for name in generators)):
         abort(400, "This bot does not have a generator with this name.")

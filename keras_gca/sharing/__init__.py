@@ -1,1 +1,1 @@
-"""Shares trained agents: model cards, and the Hugging Face Hub."""
+"""Sharing of trained agents: model cards, and the Hugging Face Hub."""

@@ -13,17 +13,17 @@ from keras_gca.storage.config_file import read_source
 
 WITHOUT_CHECK = (
     "**The crisis check is not part of this model.** The chats of Keras conversational agents answer "
-    "a message that speaks of suicide, self-harm or danger with a fixed note, before any model runs. These files do "
+    "a message that speaks of suicide, self-harm, or danger with a fixed note before any model runs. These files do "
     "not contain this check. If you let people chat with them, add such a check (`keras_gca.safety.crisis`)."
 )
 LIMITS = (
-    "It is a small research model of English conversation. It does not know facts, it contradicts itself, and what it "
+    "It is a small research model of English conversation. It knows no facts, it contradicts itself, and what it "
     "says about itself is made up.",
     "Its answers may be wrong or hurtful, and it repeats what its training text contains. It is not a person, a "
-    "counsellor or a doctor. Do not use it for advice or in an emergency.",
+    "counsellor, or a doctor. Do not use it for advice or in an emergency.",
 )
 OF_METRICS = (
-    "The metrics above are measured on held-out conversations of the training corpus. They do not say how good the "
+    "The metrics above are measured on held-out conversations of the training corpus. They do not show how good the "
     "model is in other conversations, and they do not measure harm."
 )
 
@@ -35,17 +35,17 @@ class Card:
     Args:
         title: The title.
         library: The library that loads the files, in the Hub's spelling.
-        summary: A description of the model, which names the paper.
+        summary: A description of the model that names the paper.
         usage: Python code that loads the files and replies.
-        files: {name of a file: description}.
-        source: The source of the training data, as stored in the run's `config.json`, or None if the source is unknown.
-            The card shows only the last part of an absolute path, because the other parts describe the computer on
-            which the model was trained.
+        files: {name of a file: its description}.
+        source: The source of the training data, as stored in the run's `config.json`, or None if it is unknown. The
+            card shows only the last part of an absolute path, because the other parts describe the computer on which
+            the model was trained.
         embedded: The name of the embedded corpus, which was used for training if the source does not name any data.
-        settings: The training settings by name.
-        metrics: The metrics by name, in nested dictionaries; empty if nothing was measured. A metric is a number, or a
-            list of a number and the two ends of its interval.
-        limits: Limits of the model, which are listed after LIMITS and, if there are metrics, OF_METRICS.
+        settings: {name of a training setting: its value}.
+        metrics: The metrics by name, in nested dictionaries, which are empty if nothing was measured. A metric is a
+            number, or a list of a number and the two ends of its interval.
+        limits: Limits of the model, which are listed after LIMITS and, if there are metrics, after OF_METRICS.
     """
 
     title: str
@@ -60,7 +60,7 @@ class Card:
     limits: Sequence[str] = ()
 
     def write(self, folder: Path) -> None:
-        """Write the card to the file README.md in a folder."""
+        """Write the card to README.md in a folder."""
         write_text(folder / CARD, self.text())
 
     def text(self) -> str:
@@ -82,7 +82,7 @@ class Card:
 
     def _data(self) -> str:
         if self.source is None:
-            return "Not known: the bot was exported without its run, and a bot does not store where its data came from."
+            return "Not known: the bot was exported without its run, and a bot does not store the source of its data."
         named = {name: _without_folders(value) for name, value in self.source.items() if value}
         if not named.keys() & {"data", "tweets"}:
             named = {"data": self.embedded, **named}
@@ -102,13 +102,13 @@ class Card:
 
 
 def facts_of(run: Path) -> tuple[dict[str, Any] | None, dict[str, Any]]:
-    """Return the source of a run's data and the content of its evaluation.json.
+    """Return the source of a run's data, and the content of its evaluation.json.
 
     Args:
         run: A run folder. For a bot.h5 or a name on the Hub, neither is known.
 
     Returns:
-        The source, or None if it is unknown, and the evaluation, which is empty if the run was not evaluated.
+        The source, or None if it is unknown, and the evaluation, or an empty dictionary if the run was not evaluated.
 
     Raises:
         UserError: A file of the run is damaged.
@@ -136,7 +136,7 @@ def _number(value: Any) -> str:
 
 
 def _without_folders(value: Any) -> str:
-    """Write a value of the source as text; a path outside the working folder is reduced to its last part."""
+    """Format a value of the source as text, reducing a path outside the working folder to its last part."""
     if isinstance(value, list):
         return ", ".join(map(_without_folders, value))
     if not isinstance(value, str):
