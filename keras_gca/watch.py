@@ -8,9 +8,9 @@ from keras_gca.engine import command_line, loading
 from keras_gca.serving import watch_command
 
 DESCRIPTION = """\
-Show a run of either paper on a local web page, during training or afterwards: curves, the discriminator's view of
-held-out samples, and the replies to your own questions after each epoch. The training run may have been started without
---watch. The questions are then answered from the next epoch on.
+Show a run of either paper on a local web page, during training or afterwards: curves, the discriminator's scores for
+held-out samples, and replies to your own questions after each epoch. If training was started without --watch, your
+questions are answered from the next epoch on.
 """
 
 
@@ -25,7 +25,7 @@ def main(arguments: list[str] | None = None) -> int:
         from keras_gca.serving import live_page, local_server
     listening = live_page.take_port(options.watch_port)
     server = live_page.prepare(run.path, listening, questions)
-    print("Ctrl-C ends the live view, but not the training", flush=True)
+    print("Ctrl-C ends the live view, but not the training run", flush=True)
     local_server.serve_until_stopped(server)
     return 0
 

@@ -1,7 +1,7 @@
-"""The first paper's training from a corpus to a bot, as `python -m keras_gca.train` runs it.
+"""The first paper's training, from a corpus to a bot, as run by `python -m keras_gca.train`.
 
 train_agent(config, source, run)     trains a new run
-start_from(first, changes, run)      trains a new run from line 4 of Algorithm 2, after another run's line 3
+start_from(first, changes, run)      trains a new run from line 4 of Algorithm 2, with another run's generator
 resume(run, **totals)                resumes an interrupted run, or trains a finished run for more epochs
 """
 
@@ -56,16 +56,16 @@ def train_agent(
         config: The settings.
         source: The files to read.
         run: The folder to create.
-        strategy: The strategy that `devices.make` returned, or None for one device.
+        strategy: The strategy returned by `devices.make`, or None for one device.
         read: The result of `source.read`, or None if the source has not been read yet.
-        minutes: The time limit in minutes, counted from now, after which the training stops as if Ctrl-C had been
-            pressed, or None for no limit.
-        watching: A function that returns a context manager; inside it, the live view shows the run (see
-            `watch_command.watching`). None for no live view.
-        backward: The run of p(x|y), which `--algorithm dialogue_rewards` needs, or None. The new run stores its bot.
+        minutes: The number of minutes from now after which training stops as if Ctrl-C had been pressed, or None for no
+            limit.
+        watching: A function that returns a context manager in which the live view shows the run (see
+            `watch_command.watching`), or None for no live view.
+        backward: The run of p(x|y) for `--algorithm dialogue_rewards`, or None. Its bot is copied to the new run.
 
     Returns:
-        The session; its `training.finished` is False if the training was stopped before its end.
+        The session. Its `training.finished` is False if training stopped early.
 
     Raises:
         UserError: A file cannot be used, or the folder already contains a run.
@@ -89,7 +89,7 @@ def train_agent(
     reporting.say(*_first_exchange(dataset))
     _describe(dataset, names["vocabulary"])
     if words is None and all_too_rare(dataset.vocabulary, config):
-        reporting.say(f"no word occurs {config.minimum_count} times in the training text, so all words are used")
+        reporting.say(f"no word occurs {config.minimum_count} times in the training text, so all its words are used")
     reverse = backward_agent(config, backward, dataset)
     embedding = _word_vectors(dataset, config, source, bad)
     if config.detects_changes:
@@ -115,24 +115,24 @@ def start_from(
     watching: Watching | None = None,
     backward: str | Path | None = None,
 ) -> GCASession:
-    """Train a new run from line 4 of Algorithm 2, with the data and the line-3 generator of another run.
+    """Train a new run from line 4 of Algorithm 2, with the data and the teacher-forced generator of another run.
 
     Args:
         first: The folder of the other run.
-        changes: The settings that differ from those of the other run; only those of `after_line_3` may differ.
+        changes: The settings that differ from those of the other run. Only settings listed in AFTER_LINE_3 may differ.
         run: The folder to create.
-        strategy: The strategy that `devices.make` returned, or None for one device.
-        minutes: The time limit in minutes, counted from now, after which the training stops as if Ctrl-C had been
-            pressed, or None for no limit.
-        watching: A function that returns a context manager; inside it, the live view shows the run (see
-            `watch_command.watching`). None for no live view.
-        backward: The run of p(x|y), which `--algorithm dialogue_rewards` needs, or None. The new run stores its bot.
+        strategy: The strategy returned by `devices.make`, or None for one device.
+        minutes: The number of minutes from now after which training stops as if Ctrl-C had been pressed, or None for no
+            limit.
+        watching: A function that returns a context manager in which the live view shows the run (see
+            `watch_command.watching`), or None for no live view.
+        backward: The run of p(x|y) for `--algorithm dialogue_rewards`, or None. Its bot is copied to the new run.
 
     Returns:
         The session, as in `train_agent`.
 
     Raises:
-        UserError: There is no such run, it is damaged, or the folder to create already contains a run.
+        UserError: The other run is missing or damaged, or the folder to create already contains a run.
         DivergedError: A loss or a weight is no longer finite.
     """
     other, path = GCARun.open(first), Path(run)
@@ -162,27 +162,27 @@ def resume(
     watching: Watching | None = None,
     **totals: int,
 ) -> GCASession:
-    """Resume an interrupted run, or train a run further until it reaches new total numbers of epochs or iterations.
+    """Resume an interrupted run, or continue a run to a new total number of epochs or iterations.
 
-    A resumed run ends with exactly the same weights as an uninterrupted one, bit for bit.
+    A resumed run ends with the same weights as an uninterrupted one, bit for bit.
 
     Args:
         run: The run folder.
-        strategy: The strategy that `devices.make` returned, or None for one device.
-        minutes: The time limit in minutes, counted from now, after which the training stops as if Ctrl-C had been
-            pressed, or None for no limit.
-        watching: A function that returns a context manager; inside it, the live view shows the run (see
-            `watch_command.watching`). None for no live view.
-        **totals: New totals; `Config.totals` lists the possible names. `teacher_forcing_epochs` continues line 3 to
-            that many epochs in total. If line 3 has already ended, it continues from its last weights, and lines 4 to
-            12 are then run again (see `AdversarialState.restore_with_totals`). `adversarial_epochs` continues the
-            adversarial iterations to that many in total.
+        strategy: The strategy returned by `devices.make`, or None for one device.
+        minutes: The number of minutes from now after which training stops as if Ctrl-C had been pressed, or None for no
+            limit.
+        watching: A function that returns a context manager in which the live view shows the run (see
+            `watch_command.watching`), or None for no live view.
+        **totals: New totals, with names from `Config.totals`. `teacher_forcing_epochs` is the new number of epochs for
+            line 3. If line 3 has already ended, it continues from its last weights, and lines 4 to 12 are run again
+            (see `AdversarialState.restore_with_totals`). `adversarial_epochs` is the new number of adversarial
+            iterations.
 
     Returns:
         The session, as in `train_agent`.
 
     Raises:
-        UserError: There is no such run, it is damaged, or a total does not exceed the number already completed.
+        UserError: The run is missing or damaged, or a total has already been reached.
         DivergedError: A loss or a weight is no longer finite.
 
     Examples:
@@ -202,7 +202,7 @@ def resume(
 
 
 def _first_exchange(dataset: Dataset) -> tuple[str, str]:
-    """Return two lines with the first training pair, as the networks see it."""
+    """Return two lines of text that show the first training pair as the networks see it."""
     vocabulary, first = dataset.vocabulary, dataset.training[:1]
     words = vocabulary.decode_context(first.contexts[0]), vocabulary.decode(first.answers[0])
     context, answer = (one_line(" ".join(tokens)) for tokens in words)
@@ -214,7 +214,7 @@ def _describe(dataset: Dataset, source: str) -> None:
     unit = "whole conversations"
     if not dataset.whole_conversations:
         number = len(np.union1d(training.conversation, validation.conversation))
-        needed = "whole conversations can be held out if there are ten or more, and none has over a tenth of all pairs"
+        needed = "whole conversations are held out only if there are ten or more, none with over a tenth of all pairs"
         unit = f"single pairs (the corpus has {counted(number, 'conversation')}; {needed})"
     if dataset.test is not None:
         unit = "the official validation set of the corpus"
@@ -229,14 +229,14 @@ def _describe(dataset: Dataset, source: str) -> None:
         reporting.say(f"speakers:   {named}{f' and {more:,} more' if more > 0 else ''}")
     if dataset.test is not None:
         size = f"{counted(len(dataset.test), 'pair')}, {counted(dataset.test.tokens, 'token')}"
-        reporting.say(f"test:       {size}, the official test set, which keras_gca.evaluate uses")
+        reporting.say(f"test:       {size}, the official test set, used by keras_gca.evaluate")
 
 
 def _word_vectors(dataset: Dataset, config: Config, source: Source, bad: BadLines) -> np.ndarray:
     """Read word vectors from --glove, or fit them to the training text.
 
     Returns:
-        (s_v, s_e) float32, one row for each of the s_v tokens of the vocabulary.
+        A float32 array of shape (s_v, s_e) with one row for each token of the vocabulary.
     """
     words = list(dataset.vocabulary.counts)
     if source.glove:
@@ -244,12 +244,14 @@ def _word_vectors(dataset: Dataset, config: Config, source: Source, bad: BadLine
     else:
         entries = _cooccurrences(dataset, words)
         if not len(entries.rows):
-            raise UserError("no two words in the training text occur together, so no word vectors can be fitted")
+            raise UserError("no two words occur together in the training text, so word vectors cannot be fitted")
         counted_at_once = GLOVE_BLOCK if isinstance(dataset.training, TokenPairs) else dataset.training.tokens
         sizes = len(words), config.word_embedding_size, GLOVE_WINDOW, GLOVE_EPOCHS
         cost = estimate(counted_at_once, len(entries.rows), *sizes)
         if cost.is_long:
-            reporting.say("fitting GloVe vectors before the training; --glove FILE reads vectors instead", cost)
+            reporting.say(
+                "fitting GloVe vectors before training starts; use --glove FILE to read vectors instead", cost
+            )
         with progress(total=GLOVE_EPOCHS, desc="fitting GloVe vectors") as bar:
             vectors = glove.fit_entries(
                 entries,
@@ -265,7 +267,7 @@ def _word_vectors(dataset: Dataset, config: Config, source: Source, bad: BadLine
 
 
 def _cooccurrences(dataset: Dataset, words: list[str]) -> glove.Entries:
-    """Count the co-occurrences of the vocabulary's words in the training text."""
+    """Count how often words of the vocabulary occur together in the training text."""
     training = dataset.training
     if isinstance(training, TokenPairs):
         joined = training.documents(MOST_GLOVE_TOKENS)

@@ -1,13 +1,13 @@
 """Implements line 9 by a policy gradient (Li et al. 2017, "Adversarial Learning for Neural Dialogue Generation").
 
-The discriminator judges complete answers to human contexts x+: either the human answer y+ or an answer y- from the
-generator. Its output is the reward Q of a sampled answer. The generator learns by REINFORCE with a baseline b_t for
-token t. The baseline is a linear regression on the generator's hidden layer (Ranzato et al. 2016), and is trained to
-predict Q:
+The discriminator judges whole answers to human contexts x+: the human answer y+, or an answer y- from the generator.
+Its output for a sampled answer is the reward Q. The generator learns by REINFORCE with a baseline b_t for token t. The
+baseline is a linear regression on the generator's hidden layer (Ranzato et al. 2016), trained to predict Q:
 
     gradient of E[Q]  =  E[ sum over t of (Q - b_t) * gradient of log p(y_t | x, y_1..t-1) ]
 
-Shapes: B answers with at most T tokens each; R rows, one for each token of the answers.
+Shapes: B is the number of answers, T the maximum number of tokens in an answer, and R the number of rows, one for each
+token of the answers.
 """
 
 import keras
@@ -25,9 +25,9 @@ BASELINE_RATE = 1e-3  # Adam's learning rate for the baseline, which is a small,
 
 
 class PolicyGradient(BlockLearner):
-    """Base class of learners that use answers which the generator has just sampled: REINFORCE with a baseline.
+    """The base class of learners by REINFORCE with a baseline, which learn from answers just sampled by the generator.
 
-    A subclass defines `loss`, which gives the rewards to `policy_loss`, and `_sums`.
+    A subclass defines `_sums`, and a `loss` that passes the rewards to `policy_loss`.
 
     Args:
         gca: The networks.
@@ -47,16 +47,18 @@ class PolicyGradient(BlockLearner):
     ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         """Compute the mean over tokens of -(Q - b_t) log p(y_t | x, y).
 
-        A step against the gradient of this mean increases the expected reward E[Q].
+        A gradient descent step on this mean increases the expected reward E[Q].
 
         Args:
-            contexts: (B, s) int32.
-            answers: (B, T + 1) int32, sampled by the generator for these contexts.
+            contexts: Token ids of the contexts, shape (B, s) and dtype int32.
+            answers: Token ids of the answers that the generator sampled for these contexts, shape (B, T + 1) and dtype
+                int32.
             rows: The rows of the answers.
-            rewards: (R,) float32, for each row the reward Q of its answer.
+            rewards: For each row, the reward Q of its answer, shape (R,) and dtype float32.
 
         Returns:
-            The mean, the error Q - b_t of each token, (R,), and the hidden layer y_h of Eq. 3, (R, hidden).
+            The mean, the error Q - b_t of each token with shape (R,), and the hidden layer y_h of Eq. 3 with shape
+            (R, hidden).
         """
         y_h = self.generator.hidden(contexts, answers, rows)  # (R, hidden)
         logits = self.generator.token_logits(y_h)
@@ -65,13 +67,13 @@ class PolicyGradient(BlockLearner):
         return replicas.mean(tf.stop_gradient(errors) * losses), errors, y_h
 
     def descend(self, *batch: tf.Tensor) -> StepResult:
-        """Make a training step for the generator, and one for the baseline on the same errors.
+        """Take a training step for the generator, and one for the baseline with the same errors.
 
         Args:
-            *batch: The arguments of `loss`, whose second result has the rewards, the errors and y_h.
+            *batch: The arguments of `loss`. Its second result contains the rewards, the errors and y_h.
 
         Returns:
-            The result of the step, with the sums of `_sums`.
+            The result of the step, with the sums computed by `_sums`.
         """
         result = super().descend(*batch)
         rewards, errors, y_h = result.sums
@@ -79,7 +81,7 @@ class PolicyGradient(BlockLearner):
         return result._replace(sums=self._sums(rewards, errors))
 
     def measure(self, *batch: tf.Tensor) -> tuple[tf.Tensor, ...]:
-        """Compute the sums of `descend` without making a training step."""
+        """Compute the same sums as `descend` without taking a training step."""
         _, (rewards, errors, _) = self.loss(*batch)
         return self._sums(rewards, errors)
 
@@ -89,13 +91,13 @@ class PolicyGradient(BlockLearner):
         raise NotImplementedError
 
     def improve_baseline(self, y_h: tf.Tensor, errors: tf.Tensor) -> None:
-        """Make a training step for the baseline, which reduces the mean of errors^2.
+        """Take a training step for the baseline, which reduces the mean squared error.
 
-        The gradients are computed explicitly, since b_t is linear in y_h.
+        The gradients are computed explicitly, because b_t is linear in y_h.
 
         Args:
-            y_h: (R, hidden) float32, the hidden layer of Eq. 3.
-            errors: (R,) float32, Q - b_t.
+            y_h: The hidden layer of Eq. 3, shape (R, hidden) and dtype float32.
+            errors: The errors Q - b_t, shape (R,) and dtype float32.
         """
         count = replicas.total(tf.cast(tf.size(errors), tf.float32))
         gradients = [
@@ -108,31 +110,32 @@ class PolicyGradient(BlockLearner):
         return [*self.optimizer.variables, *self.baseline.variables, *self._baseline_optimizer.variables]
 
     def state(self) -> list[np.ndarray]:
-        """Return the variables of the optimizers and of the baseline, for storage."""
+        """Return the variables of the optimizers and the baseline, to be stored."""
         return [variable.numpy() for variable in self._all()]
 
     def restore(self, state: list[np.ndarray]) -> None:
-        """Restore the variables that `state` returned.
+        """Restore variables returned by `state`.
 
         Raises:
-            ValueError: The number of arrays or a shape differs.
+            ValueError: The number of arrays or their shapes differ.
         """
         assign(self._all(), state)
 
 
 class ReinforceTraining(PolicyGradient):
-    """Trains the generator by the rewards of answers that it has just sampled; the discriminator is frozen."""
+    """Trains the generator on the rewards of answers that it has just sampled, while the discriminator is frozen."""
 
     def loss(self, contexts: tf.Tensor, answers: tf.Tensor) -> tuple[tf.Tensor, tuple[tf.Tensor, ...]]:
-        """Compute the loss of `policy_loss`, where the discriminator's output is the reward Q.
+        """Compute the policy loss, with the discriminator's output as the reward Q; see `policy_loss`.
 
         Args:
-            contexts: (B, s) int32.
-            answers: (B, T + 1) int32, sampled by the generator for these contexts.
+            contexts: Token ids of the contexts, shape (B, s) and dtype int32.
+            answers: Token ids of the answers that the generator sampled for these contexts, shape (B, T + 1) and dtype
+                int32.
 
         Returns:
-            The loss, and three tensors that `descend` and `measure` need: the reward Q of each answer, the error
-            Q - b_t of each token, (R,), and the hidden layer y_h of Eq. 3, (R, hidden).
+            The loss, and three tensors for `descend` and `measure`: the reward Q of each answer, the error Q - b_t of
+            each token with shape (R,), and the hidden layer y_h of Eq. 3 with shape (R, hidden).
         """
         rows = rows_of(answers)
         rewards, by_row = self._rewards(contexts, answers, rows)
@@ -140,9 +143,9 @@ class ReinforceTraining(PolicyGradient):
         return scalar, (rewards, errors, y_h)
 
     def _rewards(self, contexts: tf.Tensor, answers: tf.Tensor, rows: Rows) -> tuple[tf.Tensor, tf.Tensor]:
-        """Compute the reward Q of each answer, and for each row the reward of its answer, (R,).
+        """Compute the reward Q of each answer, and the same rewards with one entry for each row.
 
-        Empty answers, which only fill up the batch, have no reward.
+        Empty answers, which are padding, have no reward.
         """
         last = last_rows(answers)
         rewards = tf.sigmoid(self.discriminator(contexts, answers, last))
@@ -151,12 +154,12 @@ class ReinforceTraining(PolicyGradient):
 
     @staticmethod
     def _sums(rewards: tf.Tensor, errors: tf.Tensor) -> tuple[tf.Tensor, ...]:
-        """Compute four sums: the rewards, the number of answers, the baseline's squared errors, and the tokens."""
+        """Compute four sums: the rewards, the answers, the baseline's squared errors, and the tokens."""
         count = tf.cast(tf.size(rewards), tf.float32), tf.cast(tf.size(errors), tf.float32)
         return tf.reduce_sum(rewards), count[0], tf.reduce_sum(tf.square(errors)), count[1]
 
     @staticmethod
     def metrics(sums: np.ndarray) -> dict[str, float]:
-        """Compute the mean reward of an answer, and the baseline's mean squared error."""
+        """Compute the mean reward per answer, and the baseline's mean squared error."""
         rewards, answers, errors, tokens = sums
         return {"judged_human": float(rewards / answers), "baseline_error": float(errors / tokens)}

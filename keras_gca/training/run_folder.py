@@ -1,13 +1,13 @@
-"""Reads and writes a run of the first paper on disk: a folder with these files.
+"""Reads and writes the run folders of the first paper, which contain these files.
 
-config.json                     every setting of the run, and the source of its data
+config.json                     all settings of the run, and the source of its data
 vocabulary.json  pairs.h5       the training, held-out and test pairs, so that a resumed run does not need the corpus;
-                                a run on token files stores the location of these files instead of its training pairs
+                                a run on token files stores their location instead of the training pairs
 backward.h5                     the bot of p(x|y), only for --algorithm dialogue_rewards
 checkpoint.h5                   everything that `--resume` needs
 checkpoint.previous.h5          the previous checkpoint, in case the latest one is damaged
-log.csv          tensorboard/   one row of the log, and one point on each curve, for each epoch
-samples/                        replies to the same held-out contexts after each epoch
+log.csv          tensorboard/   for each epoch, a row of the log and a point on each curve
+samples/                        after each epoch, replies to the same held-out contexts
 teacher_forcing.weights.h5  adversarial.weights.h5  discriminator.weights.h5
 bot.h5                          the bot to chat with: weights, config and vocabulary in one file
 transcripts/                    saved chats
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 
 class GCARun(RunFolder[Config]):
-    """Reads and writes one run of the first paper; `create` makes a new one, and `open` opens an existing one.
+    """A run folder of the first paper. Use `create` to make a new one, and `open` to open an existing one.
 
     Args:
         path: The folder.
@@ -58,13 +58,13 @@ class GCARun(RunFolder[Config]):
 
     @classmethod
     def create(cls, path: str | os.PathLike, config: Config, dataset: Dataset, source: dict[str, Any]) -> Self:
-        """Create the folder, and write the files that the training does not change.
+        """Create the folder, and write the files that stay the same during training.
 
         Args:
             path: The folder to create.
             config: The settings.
-            dataset: The vocabulary, the training pairs and the held-out pairs.
-            source: A description of the source of the data.
+            dataset: The vocabulary and the pairs.
+            source: A description of where the data comes from.
 
         Raises:
             UserError: The folder already contains a run, or `path` is a file.
@@ -86,7 +86,7 @@ class GCARun(RunFolder[Config]):
         return run
 
     def dataset(self) -> Dataset:
-        """Read the stored data. `Dataset.documents` is empty, because it is needed only for fitting word vectors.
+        """Read the stored data. `Dataset.documents`, which is needed only for fitting word vectors, is left empty.
 
         Raises:
             UserError: The files are missing or damaged, or do not fit together.
@@ -117,18 +117,18 @@ class GCARun(RunFolder[Config]):
             raise UserError(f"{path}: the file is damaged; its parts do not fit together ({error})") from None
 
     def is_finished(self) -> bool:
-        """Return whether the training has ended and its bot has been written.
+        """Return whether training has finished and the bot has been written.
 
         Raises:
-            UserError: The settings cannot be read, or neither of the checkpoints can be read.
+            UserError: The settings cannot be read, or neither checkpoint can be read.
         """
         facts = self.read_facts()
         return self.bot.exists() and facts.get("position") == len(schedule(self.config_of(facts)))
 
     def refuse_totals(self, before: Config, facts: dict[str, Any], changes: Mapping[str, Any]) -> None:
-        """Check that new totals exceed the numbers that have been completed; see `RunFolder.refuse_totals`.
+        """Check that new totals exceed what has already been completed; see `RunFolder.refuse_totals`.
 
-        If line 3 is continued after it has ended, lines 4 to 12 count as not completed, because they are run again.
+        If line 3 is continued after its end, lines 4 to 12 count as not completed, because they are run again.
         """
         stages = schedule(before)
         position, step, history = validated_position(facts, len(stages))
@@ -139,12 +139,12 @@ class GCARun(RunFolder[Config]):
                 done["adversarial_epochs"] = before.adversarial_epochs if finished else stages[position].iteration - 1
                 if before.final_epochs and (position, step) > (len(stages) - before.final_epochs, 0):
                     raise UserError(
-                        f"--adversarial-epochs: {self.path} has already begun the final teacher forcing "
-                        "(--final-epochs); start another run with --start-from"
+                        f"--adversarial-epochs: {self.path} has already begun its final teacher forcing "
+                        "(--final-epochs); start a new run with --start-from"
                     )
             elif not done["teacher_forcing_epochs"]:
                 raise UserError(
-                    f"--teacher-forcing-epochs: another run has trained line 3 of {self.path} (--start-from); train "
+                    f"--teacher-forcing-epochs: {self.path} took its line 3 from another run (--start-from); train "
                     "that run further, and start from it again"
                 )
         for name, number in changes.items():
@@ -152,7 +152,7 @@ class GCARun(RunFolder[Config]):
 
     @property
     def backward(self) -> Path:
-        """The path of the bot of p(x|y), whose probabilities are rewards."""
+        """The path of the bot of p(x|y), whose probabilities serve as rewards."""
         return self.path / "backward.h5"
 
     def weights_file(self, name: str) -> Path:
@@ -163,7 +163,7 @@ class GCARun(RunFolder[Config]):
         """Write a network's weights as `{name}.weights.h5`, in Keras' own format.
 
         Raises:
-            OSError: The file cannot be written; a previous file stays unchanged.
+            OSError: The file cannot be written. An existing file stays unchanged.
         """
         with replacing(self.weights_file(name), suffix=".weights.h5") as temporary:
             # Keras writes with HDF5, which crashes if the disk is full (see `new_hdf5`). The next line fails before it.

@@ -25,10 +25,10 @@ class Stage:
     """One epoch of one line of Algorithm 2.
 
     Attributes:
-        phase: The name of the line, one of LINES.
-        iteration: The number of the iteration in line 4's loop, counted from 1, or 0 for line 3.
-        epoch: The number of the epoch of this line in the iteration, counted from 1.
-        epochs: The total number of epochs of this line in the iteration.
+        phase: The name of the line, which is one of LINES.
+        iteration: The number of the iteration in the loop of line 4, counted from 1, or 0 for line 3.
+        epoch: The number of the epoch of this line within the iteration, counted from 1.
+        epochs: The total number of epochs of this line within the iteration.
     """
 
     phase: str
@@ -48,7 +48,7 @@ class Stage:
 
 
 def schedule(config: Config) -> list[Stage]:
-    """Return Algorithm 2 as a list of stages, with the numbers of epochs from a config."""
+    """Return Algorithm 2 as a list of stages, with the numbers of epochs taken from the settings."""
     stages = [
         Stage(TEACHER_FORCING, 0, e, config.teacher_forcing_epochs) for e in _count(config.teacher_forcing_epochs)
     ]
@@ -68,13 +68,14 @@ def schedule(config: Config) -> list[Stage]:
 
 
 def simulated_turns(config: Config, stage: Stage) -> int:
-    """Return the number of answers in a simulated conversation of an epoch of line 9: the curriculum of Li et al. 2016.
+    """Return the number of answers in a simulated conversation, which grows by the curriculum of Li et al. 2016.
 
-    It depends on the epochs before, and not on their total, so that a run can be trained further.
+    The number depends only on how many epochs of line 9 came before, not on their total, so a run can be trained
+    further.
 
     Args:
         config: The settings.
-        stage: The epoch.
+        stage: The epoch of line 9.
     """
     done = (stage.iteration - 1) * config.generator_epochs + stage.epoch - 1
     return min(config.simulated_turns, FIRST_TURNS + done // config.curriculum_epochs)

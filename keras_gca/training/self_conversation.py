@@ -1,12 +1,12 @@
 """Algorithm 2, line 5: the generator talks to itself and produces M, pairs of machine-generated utterances.
 
-The generator answers a human context x+, the seed, with x-. It then answers x- with y-. M is the set of the pairs (x-,
-y-). H is the set of human pairs (x+, y+), from which the seeds come. s_s is the length of a context in tokens, padding
-included.
+The generator answers a human context x+, the seed, with x-. It then answers x- with y-. M is the set of pairs (x-, y-).
+Seeds come from H, the set of human pairs (x+, y+). The length of a context in tokens, including padding, is s_s.
 
-In the author's program, the context of y- is only x-. The paper defines a context as the last N_u utterances. Here
-these are the last N_u - 1 utterances of x+, followed by x- (`--machine-contexts utterances`). If N_u exceeds 1,
-contexts of one utterance are shorter than the human ones, so the discriminator recognises M by their length.
+In the author's program, the context of y- is x- alone. The paper, however, defines a context as the last N_u
+utterances, which here are the last N_u - 1 utterances of x+ followed by x- (`--machine-contexts utterances`). With N_u
+above 1, contexts of a single utterance are shorter than human contexts, so the discriminator could recognise M by its
+short contexts.
 """
 
 from collections.abc import Callable, Iterator
@@ -21,15 +21,15 @@ from keras_gca.models.decoding import Decoder
 
 
 def choose_seeds(pairs: Pairs | TokenPairs, count: int, seed: int) -> np.ndarray:
-    """Choose contexts x+ of pairs as seeds.
+    """Choose contexts x+ from H as seeds.
 
     Args:
         pairs: The pairs of H.
-        count: The number of seeds. If it exceeds the number of pairs, contexts are repeated as evenly as possible.
+        count: The number of seeds. If there are fewer pairs, contexts are repeated as evenly as possible.
         seed: The random seed for the choice.
 
     Returns:
-        (count, s_s) int32.
+        Token ids of the seeds, an int32 array of shape (count, s_s).
     """
     random = np.random.default_rng(seed)
     rounds = -(-count // len(pairs))
@@ -45,21 +45,22 @@ def seeds_with_utterances(
     hierarchical: bool = False,
     words: int | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Choose contexts as `choose_seeds` does, and find the last utterances of each context.
+    """Choose seeds as `choose_seeds` does, and find the last utterances of each seed.
 
-    Contexts whose utterances are not known (see `last_utterances`) are chosen only if there are no others.
+    Contexts whose utterances are unknown (see `last_utterances`) are chosen only if there are no others.
 
     Args:
-        pairs: The pairs of H. Those of one conversation are in the order of the conversation.
-        count: The number of seeds, which may be greater than the number of pairs.
+        pairs: The pairs of H, with the pairs of each conversation in order.
+        count: The number of seeds, which may exceed the number of pairs.
         seed: The random seed for the choice.
-        utterances: The number of utterances to find for each context.
-        hierarchical: Whether the contexts are for a hierarchical encoder, so that EOS ends each utterance.
-        words: The size of the vocabulary if contexts begin with speaker tokens (`with_speakers`), or None otherwise.
+        utterances: The number of utterances to find for each seed.
+        hierarchical: Whether the contexts are for a hierarchical encoder, which means that each utterance ends with
+            EOS.
+        words: The size of the vocabulary if contexts begin with speaker tokens (see `with_speakers`), else None.
 
     Returns:
-        The contexts, (count, s_s) int32, and their last utterances, (count, utterances, s_s) int32. For a hierarchical
-        encoder, s_s is N_u times as large.
+        The seeds, an int32 array of shape (count, s_s), and their last utterances, an int32 array of shape
+        (count, utterances, s_s). For a hierarchical encoder, s_s is N_u times as large.
     """
     numbers = pairs.drawn(np.random.default_rng(seed), 2 * count)
     # The utterances of a context are the answers of the pairs just before its own pair.
@@ -77,9 +78,15 @@ def seeds_with_utterances(
 
 
 def divided(contexts: np.ndarray, count: int) -> np.ndarray:
-    """Divide contexts for a hierarchical encoder, (n, s), into their last utterances, (n, count, s) int32.
+    """Divide contexts for a hierarchical encoder into utterances, and return the last ones.
 
-    Each utterance still ends with EOS. A context with fewer utterances has rows of padding before them.
+    Args:
+        contexts: Token ids of the contexts, shape (n, s).
+        count: The number of utterances to return for each context.
+
+    Returns:
+        Token ids of the utterances, an int32 array of shape (n, count, s). Each utterance ends with EOS. If a context
+        has fewer utterances, the first rows are padding.
     """
     parts = np.full((len(contexts), count, contexts.shape[1]), PAD, np.int32)
     for rows, context in zip(parts, contexts, strict=True):
@@ -92,17 +99,17 @@ def divided(contexts: np.ndarray, count: int) -> np.ndarray:
 def last_utterances(pairs: Pairs, count: int) -> tuple[np.ndarray, np.ndarray]:
     """Find the last utterances of the contexts of pairs.
 
-    Contexts have no marks between utterances. However, an utterance of a context is also the answer of an earlier pair
-    of the same conversation, and the first pair of a conversation has one utterance as its context.
+    Contexts do not mark where utterances end. However, each utterance of a context is also the answer in an earlier
+    pair of the conversation, except for the first utterance, which is the whole context of the first pair.
 
     Args:
-        pairs: The pairs of H. Those of one conversation are in the order of the conversation.
+        pairs: The pairs of H, with the pairs of each conversation in order.
         count: The number of utterances to find for each context.
 
     Returns:
-        The utterances, (n, count, s_s) int32, padded on the left like contexts, and whether they were found, (n,) bool.
-        A context with fewer utterances has rows of padding before them. If earlier pairs are held out, the utterances
-        of a context may be unknown.
+        The utterances, an int32 array of shape (n, count, s_s), and whether they were found, a bool array of shape
+        (n,). Utterances are padded on the left like contexts. If a context has fewer utterances, the first rows are
+        padding. Utterances may be unknown if earlier pairs of the conversation are held out.
     """
     number, length = pairs.contexts.shape
     words = [row[row != PAD].tolist() for row in answers_as_contexts(pairs.answers, length)]
@@ -124,17 +131,17 @@ def last_utterances(pairs: Pairs, count: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def kept_for_replay(earlier: Pairs | None, latest: Pairs, iterations: int, seed: int) -> Pairs:
-    """Choose the machine-generated pairs of earlier iterations that line 6 uses again.
+    """Choose the machine-generated pairs that later iterations of line 6 use again.
 
     Args:
-        earlier: The result of this function after the previous iteration, or None after the first iteration.
+        earlier: The result of the previous call, or None after the first iteration.
         latest: M of the latest iteration.
-        iterations: The number of iterations so far, including the latest one. About the same number of pairs is kept
-            from each.
+        iterations: The number of iterations so far, including the latest. About the same number of pairs is kept from
+            each.
         seed: The random seed for the choice.
 
     Returns:
-        As many pairs as M has.
+        As many pairs as there are in M.
     """
     if earlier is None:
         return latest
@@ -148,9 +155,9 @@ def with_replay(machine: Pairs, earlier: Pairs | None, share: float, seed: int) 
 
     Args:
         machine: M of the current iteration.
-        earlier: Pairs of earlier iterations, or None if there are none.
+        earlier: Pairs from earlier iterations, or None if there are none.
         share: The share of M to replace.
-        seed: The random seed for drawing the pairs to replace and those that replace them.
+        seed: The random seed for choosing the pairs to replace and their replacements.
     """
     number = 0 if earlier is None else round(share * len(machine))
     if earlier is None or not number:
@@ -170,24 +177,24 @@ def converse(
     top_p: float = 1.0,
     before: np.ndarray | None = None,
 ) -> Iterator[tuple[int, Pairs]]:
-    """Answer the seeds, answer these answers, and so on. Seeds of similar lengths share a batch.
+    """Answer the seeds, then these answers, and so on, with seeds of similar lengths in the same batch.
 
     Args:
         decoder: The decoder of the generator.
-        seeds: (n, s_s) int32, contexts padded on the left.
-        turns: The number of answers per seed. Each answer after the first makes a pair with the previous answer, which
-            is its whole context, unless `before` is given. Thus 2 turns give the paper's M, and k turns give k - 1
-            times as many pairs. One turn gives the pairs (x+, y-) of Li et al. 2017.
-        sampling_seed: The random seed for drawing answers from the softmax, or None for greedy answers (Algorithm 1).
-        batch_size: The number of seeds that are answered at a time.
-        temperature: The temperature at which answers are drawn.
-        top_p: The nucleus from which answers are drawn, or 1 for all tokens.
-        before: (n, N_u - 1, s_s) int32, the last utterances of each seed (`last_utterances`), if the context of an
-            answer has the last N_u utterances, or None if it has only the previous answer.
+        seeds: Token ids of the seeds, padded on the left, shape (n, s_s) and dtype int32.
+        turns: The number of answers per seed. Each answer after the first forms a pair with the previous answer, which
+            is its whole context unless `before` is given. Two turns give the paper's M, and k turns give k - 1 times as
+            many pairs. One turn gives the pairs (x+, y-) of Li et al. 2017.
+        sampling_seed: The random seed for sampling answers, or None for greedy answers (Algorithm 1).
+        batch_size: The number of seeds to answer at a time.
+        temperature: The sampling temperature.
+        top_p: The probability mass of the nucleus to sample from, or 1 for all tokens.
+        before: The last utterances of each seed (see `last_utterances`), shape (n, N_u - 1, s_s) and dtype int32, to
+            make contexts of N_u utterances. None to make contexts that consist only of the previous answer.
 
     Yields:
-        For each batch of seeds, the number of seeds answered so far and the batch's pairs, whose `conversation` is the
-        index of the seed.
+        For each batch, the number of seeds answered so far, and the pairs of the batch. The `conversation` of a pair is
+        the index of its seed.
     """
 
     def answered(contexts: np.ndarray, number: int) -> np.ndarray:
@@ -215,13 +222,14 @@ def take_turns(
     hierarchical: bool = False,
     first: int = 0,
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Let two agents talk to each other: each answer is the last utterance of the next context.
+    """Let two agents talk to each other. Each answer is the last utterance of the next context.
 
     Args:
-        answered: Returns the answers, (B, s_s + 1) int32, to the contexts of a turn, whose number it gets.
-        contexts: (B, s) int32, the contexts of the first answers.
+        answered: A function of the contexts and the number of a turn that returns the answers, an int32 array of shape
+            (B, s_s + 1).
+        contexts: Token ids of the contexts of the first answers, shape (B, s) and dtype int32.
         turns: The number of answers to each context.
-        said: (B, N_u - 1, s) int32, the last utterances of these contexts. A context has N_u utterances.
+        said: The last N_u - 1 utterances of these contexts, shape (B, N_u - 1, s) and dtype int32.
         hierarchical: Whether the contexts are for a hierarchical encoder.
         first: The number of the first turn.
 

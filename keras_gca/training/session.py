@@ -1,4 +1,4 @@
-"""The first paper's session: runs Algorithm 2 in a run folder, writes the bot, and prints the results."""
+"""The first paper's session, which runs Algorithm 2 in a run folder, writes the bot, and prints the results."""
 
 import numpy as np
 
@@ -31,13 +31,13 @@ SAMPLES = 6  # the number of exchanges to show
 
 
 class GCASession(Session):
-    """A training run by Algorithm 2 and its run folder; `train_agent` and `resume` return a session.
+    """A training run of Algorithm 2 together with its run folder, as returned by `train_agent` and `resume`.
 
     Args:
         run: The run folder.
-        training: The training, with the settings and the data of the run.
+        training: The training of the run, which holds its settings and data.
         vocabulary: The vocabulary of the networks.
-        detector: The weights of the detector of context changes, for the bot, or None.
+        detector: The weights of the detector of context changes, to be stored in the bot, or None.
     """
 
     package = "keras_gca"
@@ -62,8 +62,8 @@ class GCASession(Session):
             run: The run folder.
             config: The settings.
             dataset: The data.
-            embedding: The initial word vectors, float32, with one row for each token in the vocabulary, or None for
-                random vectors.
+            embedding: The initial word vectors, a float32 array with one row for each token of the vocabulary, or None
+                for random vectors.
         """
         gca = build(config, len(dataset.vocabulary), embedding, len(dataset.vocabulary.speakers))
         training = AdversarialTraining(config, gca, dataset.training, dataset.validation)
@@ -72,12 +72,12 @@ class GCASession(Session):
         return cls(run, training, dataset.vocabulary, dataset.detector)
 
     def sizes(self) -> dict[str, int]:
-        """Return the number of weights in the generator and in the discriminator, both including the word vectors."""
+        """Return the numbers of weights in the generator and the discriminator, each including the word vectors."""
         gca = self.training.gca
         return {"generator": gca.generator.count_params(), "discriminator": gca.discriminator.count_params()}
 
     def _describe(self) -> None:
-        """Print the sizes of the networks if -v is given, and a cost estimate if the training run is long."""
+        """Print the sizes of the networks if -v is given, and a cost estimate if training takes long."""
         super()._describe()
         training = self.training
         left = training.stages[len(training.history) :]
@@ -85,7 +85,7 @@ class GCASession(Session):
         reporting.say_cost(estimate(training.config, *data, left))
 
     def title(self, stage: Stage) -> str:
-        """Return the stage's line of Algorithm 2, its name, and its epoch, for the progress bar."""
+        """Return the line, the name and the epoch of a stage as text for the progress bar."""
         where = f"{stage.iteration}." if stage.iteration else ""
         name = stage.phase.removeprefix("interleaved_").replace("_", " ")
         return f"line {stage.line:>2}  {name:17} {where}{stage.epoch}/{stage.epochs}"
@@ -93,17 +93,17 @@ class GCASession(Session):
     def done(self) -> dict[str, int]:
         """Return the totals that a finished run has reached.
 
-        The epochs of line 3 are not included if another run has trained them (`start_from`).
+        The epochs of line 3 are left out if they were trained in another run (see `start_from`).
         """
         epochs = sum(row["phase"] == TEACHER_FORCING for row in self.training.history)
         own = {"teacher_forcing_epochs": epochs} if epochs else {}
         return own | {"adversarial_epochs": self.training.config.adversarial_epochs}
 
     def further(self) -> str:
-        """Return a message that says where a run that is trained further continues, and what starts again."""
+        """Return a message for a run that is trained further, saying where it continues and what starts again."""
         training, config = self.training, self.training.config
         if training.phase != TEACHER_FORCING:
-            return f"the adversarial iterations continue to {config.adversarial_epochs} in all"
+            return f"the adversarial iterations continue to a total of {config.adversarial_epochs}"
         done = sum(row["phase"] == TEACHER_FORCING for row in training.history)
         epochs = f"from epoch {done + 1} to the end of epoch {config.teacher_forcing_epochs}"
         if not done or TEACHER_FORCING in training.learners:
@@ -116,7 +116,7 @@ class GCASession(Session):
         )
 
     def end_of_stage(self, event: Event) -> bool:
-        """Write replies to held-out contexts if the stage trained the generator. The training never ends early."""
+        """Write replies to held-out contexts if the stage trained the generator; return False to continue."""
         if event.stage.phase in (TEACHER_FORCING, GENERATOR, INTERLEAVED):
             contexts = _samples(self.training.validation).contexts
             answers = self.training.decoder.greedy(contexts, allow_unknown=False).answers
@@ -127,11 +127,11 @@ class GCASession(Session):
         return False
 
     def _answer(self, questions: list[str]) -> tuple[list[Exchange], list[Exchange]]:
-        """Answer the questions of a user who watches the training, and some held-out contexts."""
+        """Answer a watching user's questions and some held-out contexts."""
         return answer(self.training, self.vocabulary, _samples(self.training.validation), questions)
 
     def write(self) -> None:
-        """Write the weights of the networks, and the bot."""
+        """Write the weights of the networks, and the bot file."""
         training, gca = self.training, self.training.gca
         live = [variable.numpy() for variable in gca.variables(*WHITE, *gca.yellow)]
         if training.phase == TEACHER_FORCING or training.config.adversarial_epochs == 0:
@@ -150,7 +150,7 @@ class GCASession(Session):
         Bot(training.config, self.vocabulary, generators, green, self.detector).write(self.run.bot)
 
     def summarise(self) -> None:
-        """Print the held-out perplexity, and how many human and machine tokens the discriminator recognises."""
+        """Print the held-out perplexity, and the shares of human and machine-generated tokens that D recognises."""
         training = self.training
         print("\nheld-out perplexity")
         before = training.teacher_forced_perplexity
@@ -165,7 +165,7 @@ class GCASession(Session):
             print(f"  machine-generated            {judged[-1]['val_accuracy_machine']:8.1%}")
 
     def show_replies(self) -> None:
-        """Print the replies of all generators to some held-out contexts."""
+        """Print every generator's replies to some held-out contexts."""
         print(
             f"\nreplies to held-out contexts, by beam search of width {CHAT_BEAM}, as in a chat "
             "(* the discriminator's choice)"
@@ -177,7 +177,7 @@ class GCASession(Session):
             print_answers(answers, agent.generators, width=16)
 
     def conclude(self) -> None:
-        """Print what the run folder contains, and the commands that can read it."""
+        """Print what the run folder contains, and which commands to run next."""
         path = self.run.path
         print(f"\nwrote {path}: bot.h5 is the bot to chat with; log.csv, samples and tensorboard show how it learned")
         print(f"next: {hint('keras_gca.chat', path)}")
@@ -191,7 +191,7 @@ class GCASession(Session):
 
 
 def _samples(validation: Pairs) -> Pairs:
-    """Choose evenly spaced held-out pairs whose contexts have medium length and, if possible, no unknown word."""
+    """Choose evenly spaced held-out pairs, if possible with contexts of medium length and without unknown words."""
     contexts = validation.contexts
     lengths = np.count_nonzero(contexts, axis=1)
     legible = np.flatnonzero(~np.any(contexts == UNK, axis=1) & (lengths >= 6) & (lengths <= 30))

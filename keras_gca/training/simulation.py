@@ -1,10 +1,11 @@
-"""Simulates conversations of two agents, which begin with human contexts (Li et al. 2016, Section 4.3).
+"""Simulates conversations of two agents, starting from human contexts (Li et al. 2016, Section 4.3).
 
-A conversation continues a human context, whose last utterance is the message that the first agent answers. The message
-counts as a turn of the second agent, and the utterance before it, if there is one, as a turn of the first agent. Both
-agents are the same generator.
+A conversation continues a human context. The first agent answers the last utterance of the context, which therefore
+counts as a turn of the second agent; the utterance before it, if there is one, counts as a turn of the first agent.
+Both agents are the same generator.
 
-Shapes: B conversations of T turns, n = B T; N_u utterances in a context; at most s tokens in a context.
+Shapes: B is the number of conversations, T the number of turns in each, and n = B T. N_u is the number of utterances in
+a context, and s the maximum number of tokens in a context.
 """
 
 from collections.abc import Callable
@@ -20,30 +21,31 @@ from keras_gca.training.self_conversation import seeds_with_utterances, take_tur
 
 
 class Openings(NamedTuple):
-    """Human contexts with which conversations begin.
+    """Human contexts that start conversations.
 
     Attributes:
-        contexts: (B, s) int32, padded on the left.
-        utterances: (B, N_u, s) int32, the utterances of these contexts, padded on the left. A context with fewer
-            utterances has rows of padding before them.
+        contexts: Token ids of the contexts, padded on the left, shape (B, s) and dtype int32.
+        utterances: Token ids of their utterances, padded on the left, shape (B, N_u, s) and dtype int32. If a context
+            has fewer utterances, the first rows are padding.
     """
 
     contexts: np.ndarray
     utterances: np.ndarray
 
     def some(self, rows: np.ndarray) -> "Openings":
-        """Return some of the contexts."""
+        """Return the contexts with the given indices."""
         return Openings(self.contexts[rows], self.utterances[rows])
 
 
 class Simulated(NamedTuple):
-    """Simulated conversations, as pairs of a context and an answer.
+    """Simulated conversations as pairs of a context and an answer.
 
     Attributes:
-        pairs: n pairs, the first turns of all conversations before the second turns, and so on; `conversation` is the
-            number of the conversation.
-        said: (B, N_u + T, s) int32, all utterances: those of the human context, and then the turns.
-        length: T.
+        pairs: The n pairs: first the first turns of all conversations, then the second turns, and so on. The
+            `conversation` of a pair is the index of its conversation.
+        said: All utterances of each conversation, first those of the human context and then the turns, shape
+            (B, N_u + T, s) and dtype int32.
+        length: T, the number of turns.
     """
 
     pairs: Pairs
@@ -52,7 +54,7 @@ class Simulated(NamedTuple):
 
     @property
     def turns(self) -> np.ndarray:
-        """The turns as utterances, (n, s) int32, in the order of `pairs`."""
+        """The turns as utterances, in the order of `pairs`: an int32 array of shape (n, s)."""
         return self.earlier(0)
 
     def earlier(self, steps: int) -> np.ndarray:
@@ -64,18 +66,19 @@ class Simulated(NamedTuple):
 
 
 def openings(pairs: Pairs | TokenPairs, count: int, seed: int, config: Config, vocabulary_size: int) -> Openings:
-    """Choose human contexts with which conversations begin.
+    """Choose human contexts to start conversations.
 
     Args:
-        pairs: The pairs of H. Those of one conversation are in the order of the conversation.
-        count: The number of contexts, which may be greater than the number of pairs.
-        seed: The seed of the choice.
-        config: The settings, with N_u.
-        vocabulary_size: s_v. The tokens of speakers, which are not below s_v, do not belong to an utterance.
+        pairs: The pairs of H, with the pairs of each conversation in order.
+        count: The number of contexts, which may exceed the number of pairs.
+        seed: The random seed for the choice.
+        config: The settings, which include N_u.
+        vocabulary_size: s_v, the size of the vocabulary. Ids from s_v on are speaker tokens, which are not part of any
+            utterance.
 
     Returns:
-        The contexts. If the utterances of no context are known (see `seeds_with_utterances`), a whole context counts as
-        its last utterance.
+        The contexts. If the utterances of a context are unknown (see `seeds_with_utterances`), the whole context counts
+        as its last utterance.
     """
     words = vocabulary_size if config.names_speakers else None
     contexts, utterances = seeds_with_utterances(
@@ -89,10 +92,11 @@ def openings(pairs: Pairs | TokenPairs, count: int, seed: int, config: Config, v
 def simulate(
     answered: Callable[[np.ndarray, int], np.ndarray], begun: Openings, turns: int, hierarchical: bool = False
 ) -> Simulated:
-    """Simulate conversations.
+    """Simulate conversations that start from human contexts.
 
     Args:
-        answered: Returns the answers, (B, s_s + 1) int32, to the contexts of a turn, whose number it gets.
+        answered: A function of the contexts and the number of a turn that returns the answers, an int32 array of shape
+            (B, s_s + 1).
         begun: The human contexts.
         turns: T, the number of answers in each conversation.
         hierarchical: Whether the contexts are for a hierarchical encoder.

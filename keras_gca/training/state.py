@@ -1,8 +1,8 @@
-"""The state of a training run by Algorithm 2, which can be stored and restored after any step.
+"""The state of a training run of Algorithm 2, which can be stored and restored after any step.
 
-G is the generator, and D the discriminator. WHITE names the word-vector layer, which both share, and `yellow` names the
-other layers of G. M is the set of machine-generated pairs. Line 3 trains G by teacher forcing, and lines 4 to 12 are
-the adversarial iterations.
+G is the generator, and D the discriminator. WHITE names the layer of word vectors, which G and D share, and `yellow`
+names the other layers of G. M is the set of machine-generated pairs. Line 3 of Algorithm 2 trains G by teacher forcing,
+and lines 4 to 12 are the adversarial iterations.
 """
 
 from collections.abc import Collection, Iterator, Sequence
@@ -44,17 +44,17 @@ _AVERAGE = "average"  # the name under which the running average of line 3's wei
 
 @dataclass
 class AdversarialState(StagedTraining):
-    """Base class that holds the state of `AdversarialTraining`, which runs the lines of the algorithm.
+    """The state of a training run, to which the subclass `AdversarialTraining` adds the algorithm.
 
     Attributes:
-        history: One row for each stage that has ended: phase, iteration, epoch, and metrics. The names of metrics on
-            held-out pairs begin with `val_`.
-        rewards: The rewards of simulated conversations, which `--algorithm dialogue_rewards` needs in line 9, or None.
-        machine: The latest M of line 5, and the pairs that line 5 made from held-out seeds. None before line 5 has run
-            for the first time.
+        history: A row for each finished stage, with the phase, the iteration, the epoch and metrics. The names of
+            held-out metrics begin with `val_`.
+        rewards: The rewards of simulated conversations for line 9 with `--algorithm dialogue_rewards`, or None.
+        machine: The latest M of line 5, and the pairs that line 5 generated from held-out seeds. None until line 5 has
+            run.
         earlier: Pairs of M from earlier iterations for `--replay`, or None.
-        teacher_forced: The weights of G (WHITE and `yellow`) that line 3 has kept: the best ones if the config sets a
-            patience, and otherwise the latest ones. None until the first epoch of line 3 has ended.
+        teacher_forced: The weights of G (WHITE and `yellow`) kept by line 3: the best ones if a patience is set, else
+            the latest ones. None until the first epoch of line 3 has ended.
         learners: The learner of each phase.
     """
 
@@ -83,22 +83,22 @@ class AdversarialState(StagedTraining):
     def remaining(self, batches: Sequence[np.ndarray]) -> Iterator[tuple[int, np.ndarray]]:
         """Yield the number and the batch of each remaining step of an epoch.
 
-        The caller makes the step and calls `step_is_done`, which advances to the next batch.
+        The caller takes the step and then calls `step_is_done`, which moves on to the next batch.
         """
         while self._step < len(batches):
             yield self._step, batches[self._step]
 
     def step_is_done(self, stage: Stage, learner: BlockLearner, steps: int, result: StepResult) -> Event:
-        """Count a step of an epoch.
+        """Record a step of an epoch.
 
         Args:
             stage: The epoch.
-            learner: The learner that made the step.
+            learner: The learner that took the step.
             steps: The number of steps in the epoch.
             result: The result of the step.
 
         Returns:
-            The event of the step, with the metrics of the epoch so far.
+            The event of the step, with the metrics over the epoch so far.
 
         Raises:
             DivergedError: The sums of the step are not finite.
@@ -114,9 +114,9 @@ class AdversarialState(StagedTraining):
 
         Args:
             stage: The epoch.
-            learner: The learner that made the steps of the epoch.
+            learner: The learner that took the steps of the epoch.
             steps: The number of steps in the epoch.
-            held_out: The metrics on held-out pairs, for the log.
+            held_out: The held-out metrics for the log.
 
         Returns:
             The last event of the epoch.
@@ -136,17 +136,17 @@ class AdversarialState(StagedTraining):
         return None if self._best is None else self._best["perplexity"]
 
     def start_from(self, weights: list[np.ndarray]) -> None:
-        """Skip line 3, and continue with the given generator as if line 3 had ended with it.
+        """Skip line 3, and continue as if line 3 had ended with the given generator.
 
         Args:
-            weights: The weights of the given generator, which are those of WHITE and `yellow`.
+            weights: The weights of the generator (WHITE and `yellow`).
         """
         assign(self.gca.variables(*WHITE, *self.gca.yellow), weights)
         self.keep_generator(self.held_out.perplexity()["val_perplexity"])
         self._position = self.config.teacher_forcing_epochs
 
     def keep_generator(self, perplexity: float) -> None:
-        """Keep the current weights of G; if a patience is set, only if they have the lowest perplexity so far."""
+        """Keep the current weights of G, unless a patience is set and earlier weights had a lower perplexity."""
         best = self._best
         if best is None or self.config.patience is None or perplexity < best["perplexity"]:
             self._best = {"perplexity": perplexity, "waited": 0}
@@ -155,7 +155,7 @@ class AdversarialState(StagedTraining):
             best["waited"] += 1
 
     def return_to_kept_generator(self) -> None:
-        """End line 3 if the patience is exhausted; after the end of line 3, restore the kept weights of G."""
+        """End line 3 if the patience is exhausted, and restore the kept weights of G once line 3 has ended."""
         patience, best = self.config.patience, present(self._best, "the perplexity of line 3")
         if patience is not None and best["waited"] >= patience:
             self._position = self.config.teacher_forcing_epochs
@@ -168,7 +168,7 @@ class AdversarialState(StagedTraining):
     # Storing and restoring
 
     def state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-        """Return everything that the rest of the training depends on: facts for JSON, and named arrays."""
+        """Return everything that the rest of training depends on, as JSON-serialisable facts and named arrays."""
         facts = {
             "position": self._position,
             "step": self._step,
@@ -192,18 +192,18 @@ class AdversarialState(StagedTraining):
         return facts, arrays
 
     def restore(self, facts: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
-        """Restore the stored state of a training run with the same config, sizes and pairs.
+        """Restore the state of a training run with the same settings, network sizes and pairs.
 
         Args:
-            facts: The facts that `state` returned.
-            arrays: The arrays that `state` returned.
+            facts: The facts returned by `state`.
+            arrays: The arrays returned by `state`.
 
         Raises:
             KeyError: A fact is missing.
             TypeError: A fact has the wrong type.
-            ValueError: A fact or an array does not fit the training.
-            UserError: The state was stored during line 3 by an earlier version of the program, which computed a wrong
-                average of the weights.
+            ValueError: A fact or an array does not fit this training run.
+            UserError: The state was stored during line 3 by an earlier version of the program, which averaged the
+                weights wrongly.
         """
         self._position, self._step, self.history = validated_position(facts, len(self.stages))
         self._sums = None if facts["sums"] is None else np.array(facts["sums"], float)
@@ -224,20 +224,20 @@ class AdversarialState(StagedTraining):
     def restore_with_totals(
         self, facts: dict[str, Any], arrays: dict[str, np.ndarray], before: Config, given: Collection[str]
     ) -> None:
-        """Restore the stored state of a training run that had other totals (numbers of epochs or iterations).
+        """Restore the state of a training run that had other totals (numbers of epochs or iterations).
 
-        This training must not have made a step yet. If line 3 has ended in the stored training and its total is given,
-        line 3 continues: G gets the weights that line 3 ended with, and D keeps its initial weights. M, Adam's moments
-        and the running average of the weights are discarded, and lines 4 to 12 are run again. The weights that line 3
-        kept remain the best so far, but the patience counter is reset.
+        This training run must not have taken a step yet. If line 3 of the stored run has ended and a total is given for
+        it, line 3 continues: G gets the weights that line 3 ended with, and D keeps its initial weights. M, Adam's
+        moments and the running average of the weights are discarded, and lines 4 to 12 are run again. The weights kept
+        by line 3 remain the best so far, but the patience counter is reset.
 
-        In all other cases the stored state is restored unchanged, and only the end of the training changes.
+        In all other cases, the stored state is restored as it is, and only the end of training changes.
 
         Args:
-            facts: The facts that `state` returned.
-            arrays: The arrays that `state` returned.
-            before: The settings of the stored training.
-            given: The names of the totals that the user has given, including those whose number is the same as before.
+            facts: The facts returned by `state`.
+            arrays: The arrays returned by `state`.
+            before: The settings of the stored run.
+            given: The names of the totals given by the user, including those that are the same as before.
         """
         if "teacher_forcing_epochs" in given and facts["position"] >= before.teacher_forcing_epochs:
             rows = [row for row in facts["history"] if row["phase"] == TEACHER_FORCING]
@@ -253,27 +253,27 @@ class AdversarialState(StagedTraining):
 
 
 def present(value: T | None, name: str) -> T:
-    """Return a part of the state that an earlier step has made, or raise an error if it is missing.
+    """Return a part of the state, or raise an error if it is missing.
 
     Args:
         value: The part, or None if it is missing.
         name: The name of the part, for the message.
 
     Raises:
-        UserError: The part is missing, because the training was restored from a checkpoint without it.
+        UserError: The part is missing, because the checkpoint did not contain it.
     """
     if value is None:
-        raise UserError(f"the checkpoint lacks {name}, so the run cannot be resumed; train it again with another --run")
+        raise UserError(f"the checkpoint lacks {name}, so the run cannot be resumed; train again with another --run")
     return value
 
 
 def _average(arrays: dict[str, np.ndarray]) -> list[np.ndarray]:
-    """Return the sums of the running average of line 3's weights."""
+    """Return the sums for the running average of line 3's weights."""
     sums = unpack(_AVERAGE, arrays)
     if not sums:
         raise UserError(
-            "this run was trained by an older version of the program and interrupted in line 3; that version averaged "
-            "the weights wrongly (the average kept too much of the first step), so the run cannot be resumed; train it "
-            "again with `--config RUN/config.json --run NEW`"
+            "this run was interrupted in line 3 by an older version of the program, which averaged the weights wrongly "
+            "(it gave too much weight to the first step), so the run cannot be resumed; train it again with `--config "
+            "RUN/config.json --run NEW`"
         )
     return sums

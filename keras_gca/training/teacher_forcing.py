@@ -1,6 +1,6 @@
-"""Algorithm 2, lines 3 and 11: the generator of Figure 1 learns human answers by categorical cross-entropy.
+"""Algorithm 2, lines 3 and 11: the generator of Figure 1 learns human answers with categorical cross-entropy.
 
-The loss takes the indices of the target tokens, so that no one-hot matrix is made.
+The targets are token indices, which avoids large one-hot matrices.
 """
 
 import tensorflow as tf
@@ -15,17 +15,17 @@ from keras_gca.training.learner import BlockLearner
 
 
 class TeacherForcing(BlockLearner):
-    """Trains the named layers of the generator by teacher forcing: WHITE and `yellow` in line 3, `yellow` in line 11.
+    """Trains layers of the generator by teacher forcing: WHITE and `yellow` in line 3, only `yellow` in line 11.
 
     Args:
         gca: The networks.
         names: The names of the layers to train.
         learning_rate: Adam's learning rate.
-        dropout: The dropout rate for the word vectors (Eq. 1) and the encoding e (Eq. 2); the paper uses no dropout.
+        dropout: The dropout rate for the word vectors (Eq. 1) and the encoding e (Eq. 2). The paper uses no dropout.
         hidden_dropout: The dropout rate for the hidden layer y_h (Eq. 3).
-        context_dropout: The probability that a token in a context is left out.
-        answer_dropout: The probability that the word vector of a token in a partial answer is set to zero, so that the
-            next token must be predicted from the context.
+        context_dropout: The probability of dropping a token of a context.
+        answer_dropout: The probability that the word vector of a token in a partial answer is set to zero, which forces
+            the generator to predict the next token from the context.
         average: See `BlockLearner`.
         precision: The number format of the generator's two large matrix products, "float32" or "bfloat16".
     """
@@ -51,7 +51,7 @@ class TeacherForcing(BlockLearner):
 
     @property
     def draws(self) -> bool:
-        """True, because every step has a seed for dropout."""
+        """True, because dropout draws random numbers."""
         return True
 
     def loss(
@@ -60,9 +60,10 @@ class TeacherForcing(BlockLearner):
         """Compute the mean of -log p(y_t | x, y) (Eq. 3) over the tokens of the answers.
 
         Args:
-            contexts: (B, s) int32, the contexts of B pairs.
-            answers: (B, T + 1) int32, their answers: BOS and at most T tokens each.
-            seed: (2,) int32, the seed for dropout.
+            contexts: Token ids of the contexts of B pairs, shape (B, s) and dtype int32.
+            answers: Token ids of the answers, shape (B, T + 1) and dtype int32. Each answer is BOS and at most T
+                tokens.
+            seed: The random seed for dropout, shape (2,) and dtype int32.
 
         Returns:
             The mean loss, and two sums: the negative log-likelihoods of the tokens, and the number of tokens.
@@ -85,16 +86,18 @@ class TeacherForcing(BlockLearner):
 
 
 def leave_tokens_out(contexts: tf.Tensor, rate: float, seed: tf.Tensor, speakers: int | None = None) -> tf.Tensor:
-    """Leave tokens out of contexts at random, as people sometimes leave out words or final punctuation marks.
+    """Drop random tokens from contexts, as people sometimes leave out words or final punctuation.
 
     Args:
-        contexts: (B, s) int32, padded on the left. EOS, which ends an utterance for a hierarchical encoder, is kept.
-        rate: The probability that a token is left out.
-        seed: (2,) int32, the seed of the batch.
-        speakers: The index from which speaker tokens begin; these are kept. None if contexts have no speaker tokens.
+        contexts: Token ids of the contexts, padded on the left, shape (B, s) and dtype int32. EOS, which ends
+            utterances for a hierarchical encoder, is never dropped.
+        rate: The probability of dropping a token.
+        seed: The random seed for the batch, shape (2,) and dtype int32.
+        speakers: The first index of speaker tokens, which are never dropped, or None if contexts have no speaker
+            tokens.
 
     Returns:
-        (B, s) int32, the remaining tokens in their order, padded on the left.
+        The remaining tokens in their original order, padded on the left: an int32 tensor of shape (B, s).
     """
     count, length = tf.unstack(tf.shape(contexts))
     drawn = batch_uniform(seed, replicas.place(count), [length]) >= rate

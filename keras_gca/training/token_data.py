@@ -1,4 +1,4 @@
-"""Opens token files as the data for a training run, and finds them again for a run that was trained on them."""
+"""Opens token files as training data, and finds them again when a run that was trained on them is resumed."""
 
 import os
 from pathlib import Path
@@ -23,11 +23,11 @@ def prepared(path: str | os.PathLike, config: Config) -> tuple[Config, Dataset]:
         config: The settings of the training run.
 
     Returns:
-        The settings, including those with which the folder was prepared, and the data.
+        The settings, completed by those that the folder was prepared with, and the data.
 
     Raises:
-        UserError: The folder is damaged, the user has given settings that differ from those with which it was prepared,
-            or token files do not support one of the settings.
+        UserError: The folder is damaged, the settings given by the user differ from those that the folder was prepared
+            with, or token files do not support a setting.
     """
     folder = TokenFolder.open(path)
     config = folder.settings_of(config)
@@ -37,7 +37,7 @@ def prepared(path: str | os.PathLike, config: Config) -> tuple[Config, Dataset]:
         (config.names_speakers, "--persona-size"),
     ):
         if lacking:
-            raise UserError(f"{path}: token files do not support {option}; give the corpus itself with --data")
+            raise UserError(f"{path}: token files do not support {option}; name the corpus itself with --data")
     training = _training(folder, config)
     training.verify()
     validation = _held_out(folder, config, VALIDATION)
@@ -46,7 +46,7 @@ def prepared(path: str | os.PathLike, config: Config) -> tuple[Config, Dataset]:
 
 
 def reference(pairs: TokenPairs) -> dict[str, str]:
-    """Return the facts with which a run can find its token files again."""
+    """Return facts that a run stores to find its token files again."""
     return {"folder": str(pairs.folder.path.resolve()), "fingerprint": pairs.folder.fingerprint}
 
 
@@ -54,17 +54,17 @@ def referred(facts: Any, config: Config, path: Path) -> TokenPairs:
     """Return the training pairs of a run that was trained on token files.
 
     Args:
-        facts: The facts that `reference` returned.
+        facts: The facts returned by `reference`.
         config: The settings of the run.
-        path: The file that contains the facts, for messages.
+        path: The file that contains the facts, for error messages.
 
     Raises:
-        UserError: The token files are missing or damaged, or are not those that the run was trained on.
+        UserError: The token files are missing, are damaged, or are not those that the run was trained on.
         KeyError: A fact is missing.
     """
     where = Path(str(facts["folder"]))
     if not where.is_dir():
-        raise UserError(f"{where}: no such folder, but the run was trained on its token files ({path})")
+        raise UserError(f"{where}: this folder with the token files of the run does not exist ({path})")
     folder = TokenFolder.open(where)
     if folder.fingerprint != facts["fingerprint"]:
         raise UserError(f"{where}: these are not the token files that the run was trained on ({path})")
@@ -82,7 +82,7 @@ def _training(folder: TokenFolder, config: Config) -> TokenPairs:
 
 
 def _held_out(folder: TokenFolder, config: Config, role: int) -> Pairs:
-    """Read a fixed sample of held-out pairs into memory."""
+    """Read a fixed selection of held-out pairs into memory."""
     return _pairs(folder, config, role).some()
 
 

@@ -167,7 +167,7 @@ def test_iterations_cannot_follow_the_final_epochs(tmp_path):
 
     refuse(len(stages) - 2, 0)  # the final epochs have not begun
     for position, step in ((len(stages) - 2, 1), (len(stages) - 1, 0), (len(stages), 0)):
-        with pytest.raises(UserError, match=r"^--adversarial-epochs: .* has already begun the final teacher forcing"):
+        with pytest.raises(UserError, match=r"^--adversarial-epochs: .* has already begun its final teacher forcing"):
             refuse(position, step)
 
 
