@@ -1,4 +1,4 @@
-"""`python -m gail_tf.experiments`: train and compare the systems of the second paper's Table 2 and of its ablations."""
+"""`python -m gail_tf.experiments`: train and compare the systems of Table 2 and of the ablations."""
 
 import argparse
 import functools
@@ -16,7 +16,7 @@ from keras_gca.engine import command_line, loading, reporting
 from keras_gca.errors import UserError, refuse_missing
 
 DESCRIPTION = f"""\
-Train the systems that an experiment compares, over several seeds, and write its tables:
+Train the systems of an experiment with several seeds, and write tables that compare them:
 
 {chr(10).join(f"  {name:15} {experiment.question}" for name, experiment in EXPERIMENTS.items())}
   {"all":15} all of these experiments
@@ -33,13 +33,13 @@ Train the systems that an experiment compares, over several seeds, and write its
 
 EPILOG = """\
 An experiment trains several variants, for example one with and one without human demonstrations. The training runs are
-stored in DIR/VARIANT/seed_N, where DIR is the folder of --runs. A finished run is reused, and an interrupted one is
-resumed. The settings of python -m gail_tf.train are also options here (see its --help). They apply to all training
-runs, but they do not change the settings that define a variant. All variants except gail_filtered and rl_seq2seq draw
+stored in DIR/VARIANT/seed_N, where DIR is the folder of --runs. Finished runs are reused, and interrupted runs are
+resumed. The settings of python -m gail_tf.train can also be given here (see its --help). They apply to all training
+runs, but do not change the settings that define a variant. All variants except gail_filtered and rl_seq2seq sample
 their rollouts from the unfiltered distribution: --temperature 1 --top-p 1.
 
-The experiment table2 writes the same files as python -m gail_tf.evaluate, to DIR/table2. Each other experiment writes
-four files to DIR: EXPERIMENT.md and EXPERIMENT.json with the metrics, EXPERIMENT.png with a plot of them, and
+The experiment table2 writes the same files as python -m gail_tf.evaluate, to DIR/table2. Every other experiment writes
+four files to DIR: EXPERIMENT.md and EXPERIMENT.json with the metrics, EXPERIMENT.png with plots of the metrics, and
 EXPERIMENT_curves.png with the learning curves of imitation. With --scale pretrained, each run is measured as soon as it
 ends, and its metrics are written to a JSON file in DIR/EXPERIMENT_systems. notebooks/04_results.ipynb plots all
 finished experiments.
@@ -47,7 +47,7 @@ finished experiments.
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command; return the exit status: 0, or 130 after an interruption."""
+    """Run the command and return its exit status: 0, or 130 after an interruption."""
     options = make_parser().parse_args(arguments)
     settings = command_line.settings(options, GAILConfig)
     if "seed" in settings:
@@ -56,11 +56,11 @@ def main(arguments: list[str] | None = None) -> int:
         options.model = PRETRAINED
     if (options.scale in ("paper", "pretrained")) != (options.model is not None):
         raise UserError(
-            "--model: it is required with --scale paper and optional with --scale pretrained; the other scales train a "
-            "GPT-2 from scratch and do not accept it"
+            "--model is required with --scale paper, optional with --scale pretrained, and not allowed with the other "
+            "scales, which train a GPT-2 from scratch"
         )
     if options.variants is not None and options.experiment == "all":
-        raise UserError("--variants: the variants replace those of one experiment; name an experiment instead of all")
+        raise UserError("--variants replaces the variants of a single experiment; name that experiment instead of all")
     if options.output is not None:
         refuse_missing(options.output.absolute().parent)
     names = ("data", "tweets", "general", "model", "roberta", "glove", "format", "skip_bad_lines")
@@ -86,22 +86,22 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def make_parser() -> argparse.ArgumentParser:
-    """Make the parser of the command's options."""
+    """Make the parser for the command line."""
     parser = command_line.Parser(prog="python -m gail_tf.experiments", description=DESCRIPTION, epilog=EPILOG)
     parser.add_argument(
         "experiment",
         choices=[*EXPERIMENTS, "all"],
         metavar="EXPERIMENT",
-        help="the experiment to run: one of those listed above, or all",
+        help="the experiment to run: one of the names above, or all",
     )
-    parser.add_argument("--scale", choices=SCALES, default="small", help="scale of all training runs [small]")
+    parser.add_argument("--scale", choices=SCALES, default="small", help="the size of the training runs [small]")
     parser.add_argument(
         "--seeds",
         type=int,
         nargs="+",
         default=[0, 1, 2],
         metavar="N",
-        help="random seeds; each variant is trained once with each of them [0 1 2]",
+        help="random seeds; each variant is trained once with each seed [0 1 2]",
     )
     parser.add_argument(
         "--runs",
@@ -135,7 +135,7 @@ def make_parser() -> argparse.ArgumentParser:
         nargs="+",
         default=[],
         metavar="FILE",
-        help="conversations to pretrain on; see python -m gail_tf.train --help",
+        help="conversations for pretraining; see python -m gail_tf.train --help",
     )
     parser.add_argument(
         "--model",
@@ -150,29 +150,29 @@ def make_parser() -> argparse.ArgumentParser:
         help="the pretrained RoBERTa of TextGAIL's discriminator (default: a small RoBERTa with random weights)",
     )
     parser.add_argument(
-        "--glove", type=Path, metavar="FILE", help="a file of word vectors, for RL-Seq2Seq and for similarities"
+        "--glove", type=Path, metavar="FILE", help="a file with word vectors, for RL-Seq2Seq and for similarities"
     )
     parser.add_argument(
         "--encoder",
         metavar="MODEL",
         help=f"measure MAUVE, relevance and similarity with this encoder: {known_models.ENCODER}, or a folder",
     )
-    parser.add_argument("--yes", action="store_true", help="fetch the encoder and the network without asking")
+    parser.add_argument("--yes", action="store_true", help="download the encoder and the network without asking")
     parser.add_argument(
         "--variants",
         choices=COMPARABLE,
         nargs="+",
         metavar="VARIANT",
-        help="compare these variants, in this order, instead of the variants that the experiment lists. The names, "
-        f"which are also the names of the folders, are {', '.join(COMPARABLE)}",
+        help="compare these variants, in this order, instead of the experiment's own. The names of variants, which are "
+        f"also the names of their folders, are {', '.join(COMPARABLE)}",
     )
     parser.add_argument(
         "--grid",
         action="store_true",
-        help="also compare the policies, each at its best point in a grid of temperatures and top-p values",
+        help="also compare each policy at its best point in a grid of temperatures and top-p values",
     )
     reporting.add_experiment(parser, "output")
-    command_line.add_minutes(parser, "stop after this time, as with Ctrl-C; the same command continues later")
+    command_line.add_minutes(parser, "stop after this time, as with Ctrl-C; run the same command to continue")
     command_line.add_bad_lines(parser)
     reporting.add_options(parser)
     command_line.add_settings(parser, GAILConfig)

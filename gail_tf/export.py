@@ -1,4 +1,4 @@
-"""`python -m gail_tf.export`: write a trained policy as a folder that Hugging Face's transformers can load."""
+"""`python -m gail_tf.export`: write a trained policy to a folder that Hugging Face's transformers can load."""
 
 import argparse
 import sys
@@ -9,21 +9,21 @@ from keras_gca.sharing import hub
 from keras_gca.sharing.card import Card, facts_of
 
 DESCRIPTION = """\
-Write a trained policy as a folder with config.json, model.safetensors and the tokenizer's files. transformers loads it
-like any GPT-2 or Llama: AutoModelForCausalLM.from_pretrained("DIR"). Adapters are merged into the weights. A policy
-that was trained with --trainable head cannot be exported, because transformers does not support its layers.
+Write a trained policy to a folder with config.json, model.safetensors and the tokenizer's files. transformers loads the
+folder like any GPT-2 or Llama: AutoModelForCausalLM.from_pretrained("DIR"). Adapters are merged into the weights. A
+policy that was trained with --trainable head cannot be exported, because transformers does not support its layers.
 
 The folder also contains the complete agent as bot.h5, and a model card with the data, seed, settings, metrics and
-limitations. With --push, the folder is published on the Hugging Face Hub after you agree, in the account to which
-`hf auth login` has logged in. `python -m gail_tf.chat OWNER/NAME` then opens the agent from there. Unlike the chats of
-this project, the exported policy does not check whether a message mentions self-harm or danger.
+limitations. With --push, the folder is published on the Hugging Face Hub after you agree, in the account that you
+logged in to with `hf auth login`. `python -m gail_tf.chat OWNER/NAME` then chats with the published agent. Unlike the
+chats of this project, the exported policy does not check whether a message mentions self-harm or danger.
 """
 
 
 SUMMARY = (
-    "A language model that has learned from empathetic conversations by maximum likelihood, and possibly by "
-    "adversarial imitation. The method is that of P. Muthukumar et al., *Generative Adversarial Imitation Learning for "
-    "Empathy-based AI*, 2021 (arXiv 2105.13328)."
+    "A language model trained on empathetic conversations by maximum likelihood, and possibly by adversarial "
+    "imitation, following P. Muthukumar et al., *Generative Adversarial Imitation Learning for Empathy-based AI*, 2021 "
+    "(arXiv 2105.13328)."
 )
 USAGE = """
 from transformers import AutoModelForCausalLM, AutoTokenizer
@@ -35,7 +35,7 @@ print(tokenizer.decode(model.generate(**prompt, max_new_tokens=40)[0]))
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command; return the exit status."""
+    """Run the command and return its exit status."""
     options = make_parser().parse_args(arguments)
     with loading.quiet_imports():
         from gail_tf.agent import GAILAgent
@@ -55,8 +55,8 @@ def main(arguments: list[str] | None = None) -> int:
         usage=USAGE,
         files={
             "model.safetensors": f"the weights of the policy trained by {words}",
-            "config.json": "the dimensions of its network",
-            "tokenizer.json": "its tokenizer",
+            "config.json": "the dimensions of the policy's network",
+            "tokenizer.json": "the policy's tokenizer",
             hub.BOT: "the complete agent with its discriminator, for `gail_tf.GAILAgent.load`",
         },
         source=source,
@@ -64,7 +64,7 @@ def main(arguments: list[str] | None = None) -> int:
         settings=agent.config.to_values(),
         metrics=measured.get("figures", {}),
         limits=[
-            "The exported policy draws a single response. A `gail_tf.GAILAgent` draws several responses, and its "
+            "The exported policy generates one response. A `gail_tf.GAILAgent` generates several responses, and its "
             "discriminator chooses one of them."
         ],
     )
@@ -76,7 +76,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def make_parser() -> argparse.ArgumentParser:
-    """Make the parser of the command's options."""
+    """Make the parser for the command line."""
     parser = command_line.Parser(prog="python -m gail_tf.export", description=DESCRIPTION)
     parser.add_argument("run", type=Path, metavar="RUN", help="a run folder, a bot.h5 or a name on the Hub")
     parser.add_argument("folder", type=Path, metavar="DIR", help="the folder to create")

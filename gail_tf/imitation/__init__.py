@@ -1,1 +1,1 @@
-"""Algorithm 1: rollouts, judge, rewards, PPO or TRPO, and the logged metrics."""
+"""Algorithm 1: rollouts, judges, rewards, PPO, TRPO, and the logged metrics."""

@@ -1,6 +1,6 @@
-"""Converts D's logits to rewards, and the rewards to the advantages that the policy learns from.
+"""Conversion of D's logits to rewards, and of rewards to the advantages that the policy learns from.
 
-D is the discriminator. Shapes: B responses in the buffer, of at most R tokens.
+D is the discriminator. Shapes: B responses of at most R tokens in the buffer.
 """
 
 from typing import Any
@@ -15,7 +15,7 @@ from gail_tf.imitation.rollouts import Rollouts
 
 
 class AdvantageEstimator:
-    """Estimates the advantage of each response, or of each token if each token has its own reward.
+    """An estimator of the advantage of each response, or of each token if tokens have their own rewards.
 
     The settings determine the reward form and the reward for human demonstrations.
 
@@ -24,9 +24,9 @@ class AdvantageEstimator:
         optimiser: The optimiser whose value baseline is subtracted.
 
     Attributes:
-        statistics: The running mean and variance of the rewards, which a checkpoint stores.
-        reference_kl_coefficient: The weight of the KL to the reference in the reward. With `--reference-kl adaptive` it
-            changes after each update.
+        statistics: The running mean and variance of the rewards, which are stored in checkpoints.
+        reference_kl_coefficient: The weight of the KL to the reference in the reward. It changes after each update with
+            `--reference-kl adaptive`.
     """
 
     def __init__(self, config: GAILConfig, optimiser: Optimiser):
@@ -35,16 +35,17 @@ class AdvantageEstimator:
         self.reference_kl_coefficient = config.reward.reference_kl_coefficient
 
     def estimate(self, rollouts: Rollouts, logits: np.ndarray, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-        """Estimate the advantages, and the targets for the value baseline.
+        """Estimate the advantages and the targets of the value baseline.
 
         Args:
             rollouts: The buffer.
-            logits: D's expert logits for the responses, (B,) float32, or (B, R) from a token discriminator.
-            seed: The seed of the permutation for `--reward-control permuted`.
+            logits: D's expert logits for the responses, dtype float32. The shape is (B,), or (B, R) for a token
+                discriminator.
+            seed: The seed for the permutation with `--reward-control permuted`.
 
         Returns:
-            The advantages and the targets, both float32. Their shape is (B,), or (B, R) if each token has its own
-            reward.
+            Two float32 arrays, the advantages and the targets. Their shape is (B,), or (B, R) if tokens have their own
+            rewards.
         """
         normalised = self._rewards(rollouts, logits, seed)
         config, size, width = self.config, self.config.ppo.minibatch_size, rollouts.batch.response.shape[1]
@@ -63,13 +64,13 @@ class AdvantageEstimator:
         return advantages.numpy(), targets.numpy()
 
     def end_of_update(self, kl_per_token: float) -> Metrics:
-        """After an update, adapt the weight of the KL divergence from the reference.
+        """Adapt the weight of the KL to the reference at the end of an update.
 
         Args:
-            kl_per_token: The KL to the reference in this update, in nats per generated token.
+            kl_per_token: The update's KL to the reference, in nats per generated token.
 
         Returns:
-            The weight by its name in the log; empty if the reward does not include this KL divergence.
+            A dictionary with the weight for the log, or an empty dictionary if the reward does not include this KL.
         """
         settings = self.config.reward
         if not settings.reference_kl_coefficient:
@@ -82,12 +83,12 @@ class AdvantageEstimator:
         return {"reference_kl_coefficient": self.reference_kl_coefficient}
 
     def facts(self) -> dict[str, Any]:
-        """The adaptive weight of the KL to the reference, as JSON values for a checkpoint; empty if it is fixed."""
+        """Return the adaptive weight of the reference KL as JSON values, or an empty dictionary if it is fixed."""
         adaptive = self.config.reward.reference_kl == "adaptive"
         return {"reference_kl_coefficient": self.reference_kl_coefficient} if adaptive else {}
 
     def restore(self, facts: dict[str, Any]) -> None:
-        """Restore the values that the method `facts` returned.
+        """Restore the values returned by `facts`.
 
         Raises:
             KeyError: The weight is missing.
@@ -96,11 +97,10 @@ class AdvantageEstimator:
             self.reference_kl_coefficient = facts["reference_kl_coefficient"]
 
     def _rewards(self, rollouts: Rollouts, logits: np.ndarray, seed: int) -> np.ndarray:
-        """Compute normalised rewards for responses, (B,), or for their tokens, (B, R), and update the statistics.
+        """Compute normalised rewards of shape (B,) for responses, or (B, R) for tokens, and update the statistics.
 
-        A human demonstration gets the constant reward `--human-reward`. If each token has its own reward, each token of
-        the demonstration gets this constant. `--reward-control` changes only D's rewards, not the terms that are added
-        to them.
+        A human demonstration, or each of its tokens if tokens have their own rewards, gets the constant reward
+        `--human-reward`. `--reward-control` changes only D's rewards, not the terms that are added to them.
         """
         config, mask = self.config, rollouts.batch.response_mask
         generated, lengths = rollouts.generated, rollouts.batch.response_lengths

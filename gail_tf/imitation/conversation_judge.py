@@ -1,4 +1,4 @@
-"""Lets a judge, for example D, judge responses to conversations in a chat or in an evaluation."""
+"""Judgement of responses to conversations, in a chat or an evaluation, by a judge such as D."""
 
 from collections.abc import Sequence
 
@@ -15,12 +15,12 @@ from gail_tf.imitation.reference import Reference
 
 
 class ConversationJudge:
-    """Judges responses to conversations.
+    """A judge of responses to conversations.
 
     Args:
         judge: The judge.
-        reference: The reference, which computes the features that the judge reads.
-        config: The settings of the training.
+        reference: The reference policy, which computes the features for the judge.
+        config: The settings of the training run.
     """
 
     def __init__(self, judge: Judge, reference: Reference, config: GAILConfig):
@@ -32,18 +32,19 @@ class ConversationJudge:
     def log_expert(
         self, batch: Batch, tokens: np.ndarray, masks: np.ndarray, read: Sequence[Sequence[str]], texts: Sequence[str]
     ) -> np.ndarray:
-        """Compute, for B responses of R tokens, the logarithm of D's probability that an expert wrote the response.
+        """Compute the logarithm of D's probability that an expert wrote each of B responses of R tokens.
 
         Args:
-            batch: The conditions (history and prompt) that the responses answer.
-            tokens: (B, R) int32, the responses. All conditions have the same number of responses. The responses are in
-                the order of the conditions.
-            masks: (B, R) bool, false at padding.
-            read: The utterances that each condition contains.
-            texts: (B,), the responses as text.
+            batch: The conditions (history and prompt) to which the texts respond.
+            tokens: The responses as tokens, shape (B, R) and dtype int32. They are in the order of the conditions, with
+                an equal number of responses for each condition.
+            masks: The bool mask of the tokens, shape (B, R), false at padding.
+            read: The utterances in each condition.
+            texts: The B responses as text.
 
         Returns:
-            (B, R) float32, NaN at padding. If D judges only whole responses, all tokens except the last also have NaN.
+            A float32 array of shape (B, R), NaN at padding. If D judges only whole responses, the values at all tokens
+            except the last are also NaN.
         """
         count = len(texts) // len(read)
         logits = self.expert_logits(batch, tokens, masks, read, texts)
@@ -58,11 +59,11 @@ class ConversationJudge:
     def expert_logits(
         self, batch: Batch, tokens: np.ndarray, masks: np.ndarray, read: Sequence[Sequence[str]], texts: Sequence[str]
     ) -> np.ndarray:
-        """Compute the logits that D assigns to B responses of R tokens; see `log_expert` for the arguments.
+        """Compute D's logits for B responses of R tokens. `log_expert` explains the arguments.
 
         Returns:
-            (B,) float32, or (B, R) float32 if D judges each token. The higher the logit, the more certain is D that an
-            expert wrote the response.
+            A float32 array of shape (B,), or (B, R) if D judges tokens. The higher the logit, the more certain D is
+            that an expert wrote the response.
         """
         count = len(texts) // len(read)
         condition, condition_mask = (

@@ -1,4 +1,4 @@
-"""Plots the logged metrics of a run over its epochs and updates."""
+"""Plots of a run's logged metrics over its epochs and updates."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,13 +20,13 @@ PANELS = (
     ("KL to the reference, nats per token", "low: close to the start of imitation", ("kl_per_token",)),
     ("KL of an update, nats per response", "high: large steps", ("kl",)),
     ("clip fraction", "0 to 0.3 is usual", ("clip_fraction",)),
-    ("tokens in a response", "close to the experts' is better", ("response_length", "expert_length")),
+    ("tokens in a response", "closer to the experts is better", ("response_length", "expert_length")),
     (
         "diversity of the rollouts",
-        "word pairs: high is better; others: low",
+        "word pairs: higher is better; others: lower",
         ("distinct_2", "repeated", "most_common_share"),
     ),
-    ("entropy, nats", "0: certain; should not fall fast", ("entropy", "discriminator_entropy")),
+    ("entropy, nats", "0: certain; should not drop quickly", ("entropy", "discriminator_entropy")),
 )
 LABELS = {
     "val_perplexity": "experts' responses",
@@ -50,24 +50,24 @@ LABELS = {
 
 
 def draw(history: History, path: Path) -> None:
-    """Plot the log and write the plots to an image file.
+    """Plot a run's log, and write the plots to an image file.
 
     Args:
-        history: The log, in order.
-        path: The file to write; its suffix determines the format.
+        history: The rows of the log, in order.
+        path: The file to write. Its suffix determines the image format.
     """
     with replacing(path, suffix=path.suffix) as temporary:
         paint(history).savefig(temporary, dpi=110)
 
 
 def paint(history: History) -> Figure:
-    """Plot the metrics of all stages in order; shading separates the phases.
+    """Plot the metrics of all stages in order, with shading that separates the phases.
 
     Args:
-        history: The log, in order.
+        history: The rows of the log, in order.
 
     Returns:
-        A Matplotlib figure, which a notebook shows.
+        A Matplotlib figure, which notebooks can display.
     """
     phases = [row["phase"] for row in history]
     borders = [i for i in range(1, len(phases)) if phases[i] != phases[i - 1]]
@@ -89,10 +89,10 @@ def paint(history: History) -> Figure:
         if axes.lines:
             axes.legend(fontsize=8)
     for axes in grid[-1]:
-        axes.set_xlabel("epoch or update of the whole training run")
+        axes.set_xlabel("epoch or update since the start of training")
         axes.set_xlim(0.5, max(len(phases), 1) + 0.5)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     bands = zip([0, *borders], [*borders, len(phases)], strict=True)
     listed = ", ".join(f"{phases[start].replace('_', ' ')} ({start + 1} to {end})" for start, end in bands if end)
-    figure.supxlabel(f"The background bands mark the phases of training: {listed}.", fontsize=9)
+    figure.supxlabel(f"Background bands mark the phases of training: {listed}.", fontsize=9)
     return figure

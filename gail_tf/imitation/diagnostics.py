@@ -1,7 +1,7 @@
-"""Computes the logged metrics of imitation. docs/metrics.md explains each metric.
+"""The logged metrics of imitation, which docs/metrics.md explains.
 
-Two kinds of metrics are computed elsewhere. The metrics of PPO's and TRPO's steps are computed together with the loss
-(`ppo_losses.py`, `trpo.py`), and the discriminator's loss is computed in `discriminator.py`.
+Two kinds of metrics are computed elsewhere: the metrics of PPO's and TRPO's steps together with the loss (in
+`ppo_losses.py` and `trpo.py`), and the discriminator's loss in `discriminator.py`.
 """
 
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ from keras_gca.evaluation import reply_metrics
 
 
 def of_judgement(rollouts: Rollouts, judgement: Judgement, config: GAILConfig, discriminates: bool) -> Metrics:
-    """The metrics of a judgement: rewards, accuracy, entropy and KL, before the judge learns from the buffer.
+    """Compute rewards, accuracy, entropy and KL from a judgement, before the judge learns from the buffer.
 
     Args:
         rollouts: The buffer.
@@ -26,7 +26,7 @@ def of_judgement(rollouts: Rollouts, judgement: Judgement, config: GAILConfig, d
         discriminates: See `Judge.discriminates`.
 
     Returns:
-        The mean rewards and the KL to the reference; if the judge discriminates, also its accuracies and its entropy.
+        The mean rewards, the KL to the reference and, if the judge discriminates, its accuracies and entropy.
     """
     generated = rollouts.generated
     # A contrastive discriminator would compare a human demonstration with itself, which gives no information.
@@ -58,18 +58,18 @@ def row(
     judge_log: Sequence[Metrics],
     seconds: float,
 ) -> Metrics:
-    """The row that an update adds to the log, without the validation columns.
+    """Make the row that an update adds to the log, without the validation metrics.
 
     Args:
         rollouts: The buffer.
-        judged: The result of `of_judgement`, computed before the policy and the judge learned from the buffer.
-        policy_log: The metrics of each step of the policy's optimiser. Their means are logged.
-        adapted: The coefficients that change from update to update, for example the share of demonstrations.
-        judge_log: The metrics of each pass of the judge over the buffer. The metrics of the last pass are logged.
-        seconds: The duration of the update.
+        judged: The result of `of_judgement`, computed before the policy and the judge learn from the buffer.
+        policy_log: The metrics of each optimiser step of the policy. Their means are logged.
+        adapted: The coefficients that change between updates, for example the share of demonstrations.
+        judge_log: The metrics of each pass of the judge over the buffer. Those of the last pass are logged.
+        seconds: The duration of the update in seconds.
 
     Returns:
-        The metrics by their column names.
+        The metrics by name.
     """
     learned_by_judge: Metrics = {}
     for metrics in judge_log:
@@ -79,12 +79,12 @@ def row(
 
 
 def of_steps(metrics: Sequence[Metrics]) -> Metrics:
-    """The mean of each metric over the steps of an optimiser."""
+    """Compute the mean of each metric over the steps of an optimiser."""
     return {name: float(np.mean([step[name] for step in metrics])) for name in metrics[0]}
 
 
 def of_responses(rollouts: Rollouts) -> Metrics:
-    """The diversity and length of the policy's responses, and the length of the experts' responses."""
+    """Compute the diversity and length of the policy's responses, and the length of the experts' responses."""
     replies = [text.split() for text, generated in zip(rollouts.texts, rollouts.generated, strict=True) if generated]
     return {
         "distinct_2": reply_metrics.distinct(replies, 2),
@@ -96,15 +96,15 @@ def of_responses(rollouts: Rollouts) -> Metrics:
 
 
 def learned(row: Metrics) -> Metrics:
-    """The row of the log without the validation columns, whose names begin with `val_`."""
+    """Return a row of the log without the validation metrics, whose names begin with `val_`."""
     return {name: value for name, value in row.items() if not name.startswith("val_")}
 
 
 def auc(rollouts: Rollouts, judgement: Judgement, config: GAILConfig) -> float:
-    """The probability that the discriminator ranks an expert's response above a response of the policy.
+    """Compute the probability that the discriminator ranks an expert's response above one of the policy's.
 
-    A contrastive discriminator only compares the two responses to the same prompt. A token discriminator ranks
-    responses by the mean of their tokens' logits.
+    A contrastive discriminator compares only responses to the same prompt. A token discriminator ranks responses by
+    their mean logit per token.
 
     Args:
         rollouts: A buffer without human demonstrations.
@@ -125,15 +125,15 @@ def auc(rollouts: Rollouts, judgement: Judgement, config: GAILConfig) -> float:
 
 
 def held_out(judged: Metrics, perplexity: float, auc: float) -> Metrics:
-    """The columns that a validation adds to the log.
+    """Return the metrics that a validation adds to the log.
 
     Args:
         judged: The result of `of_judgement` for responses to held-out prompts.
         perplexity: The held-out perplexity.
-        auc: The result of `auc` for the same responses. It is left out if the judge does not discriminate.
+        auc: The result of `auc` for the same responses. It is not logged if the judge does not discriminate.
 
     Returns:
-        The metrics, with the prefix `val_`.
+        The metrics by name, with the prefix `val_`.
     """
     names = ("reward_generated", "accuracy_generated", "accuracy_expert")
     return {

@@ -1,6 +1,6 @@
-"""The discriminator D and its training (Eq. 6): D learns to distinguish experts' responses from the policy's.
+"""The discriminator D and its training (Eq. 6). D learns to distinguish experts' responses from the policy's.
 
-Shapes: B responses of at most R tokens; S sentiment scores for each response.
+Shapes: B responses of at most R tokens; S sentiment scores per response.
 """
 
 from collections.abc import Sequence
@@ -25,14 +25,14 @@ from keras_gca.errors import refuse_nan
 
 
 class Discriminator(Judge):
-    """The discriminator D, which judges responses by the logits that an encoder computes (see `encoders.py`).
+    """The discriminator D, which judges responses by an encoder's logits (see `encoders.py`).
 
-    With `--discriminator contrastive` the encoder's outputs are scores. A single score has no meaning. The expert logit
-    is the difference between the scores of two responses to the same prompt.
+    With `--discriminator contrastive`, the encoder's outputs are scores, which have no meaning in isolation. The expert
+    logit is the difference between the scores of two responses to the same prompt.
 
     Args:
-        encoder: The network that reads responses and outputs logits.
-        config: The settings; `--discriminator` determines what the logits mean.
+        encoder: The network that computes logits from responses.
+        config: The settings. `--discriminator` determines the meaning of the logits.
     """
 
     discriminates = True
@@ -66,11 +66,11 @@ class Discriminator(Judge):
 
 
 class DiscriminatorLearner(AdamWLearner):
-    """Trains all weights of an encoder by gradient descent, on the negative of Eq. 6 or on the contrastive loss.
+    """A learner that trains all weights of an encoder on the negative of Eq. 6 or on the contrastive loss.
 
     Args:
         encoder: The encoder to train.
-        config: The settings; `--discriminator` chooses the loss.
+        config: The settings. `--discriminator` determines the loss.
     """
 
     replicated = ("seed",)
@@ -88,20 +88,19 @@ class DiscriminatorLearner(AdamWLearner):
         numbers: Sequence[tf.Tensor],
         seed: tf.Tensor,
     ) -> tuple[tf.Tensor, tuple[()]]:
-        """The negative of Eq. 6, or the contrastive loss.
+        """Compute the negative of Eq. 6, or the contrastive loss.
 
-        Each argument except `seed` is a pair: the first member is for the experts' responses, and the second member is
-        for the policy's responses.
+        Each argument except `seed` is a pair of values, for the experts' responses and for the policy's responses.
 
         Args:
             seen: The arrays that the encoder reads; see `Encoder.seen`.
-            sentiments: (B, S) float32.
-            masks: (B,) or (B, R) bool, true at the responses or tokens that count in the loss.
-            numbers: (B,) int32, a number for each response, which determines the response's noise.
-            seed: (2,) int32, the seed of the instance noise and of the dropout in a RoBERTa encoder.
+            sentiments: The sentiment scores, shape (B, S) and dtype float32.
+            masks: Bool masks of shape (B,) or (B, R), true at the responses or tokens that count in the loss.
+            numbers: A number for each response that determines the response's noise, shape (B,) and dtype int32.
+            seed: The seed for instance noise and for dropout in a RoBERTa encoder, shape (2,) and dtype int32.
 
         Returns:
-            The loss, a scalar, and an empty tuple, since no metrics are reported.
+            The scalar loss, and an empty tuple because no metrics are reported.
         """
         seeds = [sample_seeds(seed, rows) for rows in numbers]
         expert, generated = self.encoder.both_logits(seen, sentiments, masks, seeds)
@@ -113,7 +112,7 @@ class DiscriminatorLearner(AdamWLearner):
 
 
 class DiscriminatorTraining(Discriminator):
-    """A discriminator that also learns from buffers of rollouts.
+    """A discriminator that can also learn from buffers of rollouts.
 
     Args:
         encoder: The encoder to train.
@@ -129,10 +128,10 @@ class DiscriminatorTraining(Discriminator):
         return self.learner.optimizer.variables
 
     def learn(self, rollouts: Rollouts, seed: int, number: int = 0, steps: int | None = None) -> dict[str, float]:
-        """Learn from a buffer in one pass. `Judge.learn` explains the arguments.
+        """Make one pass over a buffer. `Judge.learn` explains the arguments.
 
         Returns:
-            The loss and the norm of the gradient, averaged over the steps.
+            The loss and the gradient norm, averaged over the steps.
 
         Raises:
             DivergedError: The loss or the gradient is not finite.
@@ -152,16 +151,16 @@ class DiscriminatorTraining(Discriminator):
     def step(
         self, expert: JudgedResponses, generated: JudgedResponses, counted: np.ndarray, seed: tuple[int, int]
     ) -> dict[str, float]:
-        """Take one step on the same number of responses from the experts and from the policy.
+        """Take one step on equal numbers of responses from the experts and the policy.
 
         Args:
             expert: B responses from the experts.
             generated: B responses from the policy to the same prompts.
-            counted: (B,) bool, false for empty rows, which only pad the batch.
-            seed: The seed of the instance noise and of the dropout in a RoBERTa encoder.
+            counted: A bool mask of shape (B,), false for empty rows that pad the batch.
+            seed: The seed for instance noise and for dropout in a RoBERTa encoder.
 
         Returns:
-            The loss and the norm of the gradient.
+            The loss and the gradient norm.
         """
         both = expert, generated
         seen = tuple(self.encoder.seen(side) for side in both)

@@ -1,7 +1,7 @@
 """The losses of the discriminator: the binary loss of Eq. 6, and TextGAIL's contrastive loss.
 
-The sign convention is the same as in `rewards.py`: the discriminator outputs an `expert_logit`, which is high for the
-experts' responses. The D of Eq. 6 is instead high for the policy's responses: D = sigmoid(-expert_logit).
+The sign convention is that of `rewards.py`: the discriminator outputs an `expert_logit`, which is high for the experts'
+responses. In contrast, D of Eq. 6 is high for the policy's responses: D = sigmoid(-expert_logit).
 
 Shapes: B samples (responses), T tokens, F features.
 """
@@ -26,23 +26,24 @@ def binary_loss(
     generated_mask: tf.Tensor | None = None,
     label_smoothing: float = 0.0,
 ) -> tf.Tensor:
-    """The negative of the objective that Eq. 6 maximises. It is 2 log 2 if D only guesses.
+    """Compute the negative of the objective in Eq. 6. It is 2 log 2 if D only guesses.
 
         loss = -mean over experts of log(1 - D) - mean over generated of log D
 
     Args:
-        expert_logits: The expert logits of the experts' samples, (B,), or (B, T) if D judges tokens.
-        generated_logits: The expert logits of the generated samples, of the same shape.
-        expert_mask: Which of the experts' samples count, bool or float of the same shape. If None, all samples count.
-        generated_mask: Which of the generated samples count. If None, all samples count.
-        label_smoothing: The experts' samples get the label 1 - label_smoothing, so that D never becomes entirely
-            certain about them. The labels of generated samples stay 0 (one-sided smoothing, Salimans et al. 2016).
+        expert_logits: The expert logits of the experts' samples, shape (B,), or (B, T) if D judges tokens.
+        generated_logits: The expert logits of the generated samples, with the same shape.
+        expert_mask: A bool or float mask of the experts' samples to include, with the same shape. If None, all are
+            included.
+        generated_mask: A mask of the generated samples to include. If None, all are included.
+        label_smoothing: The experts' samples have the label 1 - label_smoothing, which keeps D from becoming entirely
+            certain about them. The labels of generated samples remain 0 (one-sided smoothing, Salimans et al. 2016).
 
     Returns:
         The loss, a float32 scalar.
 
     Raises:
-        UserError: label_smoothing is negative, or it is 0.5 or more.
+        UserError: label_smoothing is negative, or at least 0.5.
     """
     expert, generated = tf.cast(expert_logits, tf.float32), tf.cast(generated_logits, tf.float32)
     expert_loss = with_smoothed_labels(tf.math.softplus(-expert), expert, label_smoothing)
@@ -50,15 +51,15 @@ def binary_loss(
 
 
 def contrastive_loss(human_scores: tf.Tensor, generated_scores: tf.Tensor, mask: tf.Tensor | None = None) -> tf.Tensor:
-    """TextGAIL's loss, which compares two responses to the same prompt. It is log 2 if D only guesses.
+    """Compute TextGAIL's loss, which compares two responses to the same prompt. It is log 2 if D only guesses.
 
         loss = -mean log(exp(h) / (exp(h) + exp(g)))  for the scores h (human) and g (generated)
 
     Args:
-        human_scores: (B,), the scores of the human responses.
-        generated_scores: (B,), the scores of the generated responses to the same prompts.
-        mask: (B,), false for pairs that do not count, for example empty rows at the end of a batch. If None, all pairs
-            count.
+        human_scores: The scores of the human responses, shape (B,).
+        generated_scores: The scores of the generated responses to the same prompts, shape (B,).
+        mask: A mask of the pairs to include, shape (B,), false for example for empty rows at the end of a batch. If
+            None, all pairs are included.
 
     Returns:
         The loss, a float32 scalar.
@@ -70,17 +71,18 @@ def contrastive_loss(human_scores: tf.Tensor, generated_scores: tf.Tensor, mask:
 def with_instance_noise(
     features: tf.Tensor, scale: float, seeds: tf.Tensor, mask: tf.Tensor | None = None
 ) -> tf.Tensor:
-    """Add instance noise to features (`regularisation.with_proportional_noise`).
+    """Add instance noise to features; see `regularisation.with_proportional_noise`.
 
     Args:
-        features: (B, F), or (B, T, F) for tokens.
-        scale: The standard deviation of the noise, in units of each feature's standard deviation.
-        seeds: (B, 2) int32 (`random.sample_seeds`); the same seed gives the same noise.
-        mask: (B,) or (B, T) bool, true for those samples or tokens from which the standard deviation is computed; None
-            for all of them.
+        features: The features, shape (B, F), or (B, T, F) for tokens.
+        scale: The standard deviation of the noise, as a multiple of each feature's standard deviation.
+        seeds: A seed for each sample, shape (B, 2) and dtype int32 (`random.sample_seeds`). Equal seeds give equal
+            noise.
+        mask: A bool mask of shape (B,) or (B, T) of the samples or tokens from which the standard deviation is
+            computed. If None, all are used.
 
     Returns:
-        The noisy features, float32, of the same shape.
+        The noisy features, with the same shape and dtype float32.
     """
     return with_proportional_noise(features, scale, random.normal(seeds, 0, tf.shape(features)[1:]), mask)
 
@@ -89,12 +91,12 @@ def with_instance_noise(
 
 
 def accuracy(logits: tf.Tensor, expert: bool, mask: tf.Tensor | None = None) -> tf.Tensor:
-    """The share of samples that D classifies correctly.
+    """Compute the share of samples that D classifies correctly.
 
     Args:
-        logits: Expert logits, (B,) or (B, T). If a logit is at least 0, D classifies the sample as an expert's.
+        logits: Expert logits, shape (B,) or (B, T). D classifies a sample as an expert's if its logit is at least 0.
         expert: True if all samples come from experts, false if all are generated.
-        mask: Which samples count, of the same shape. If None, all samples count.
+        mask: A mask of the samples to include, with the same shape. If None, all samples are included.
 
     Returns:
         The share, a float32 scalar.
@@ -103,11 +105,11 @@ def accuracy(logits: tf.Tensor, expert: bool, mask: tf.Tensor | None = None) -> 
 
 
 def entropy(logits: tf.Tensor, mask: tf.Tensor | None = None) -> tf.Tensor:
-    """The mean entropy of D's decisions in nats. It is log 2 if D only guesses, and near 0 if D is certain.
+    """Compute the mean entropy of D's decisions in nats: log 2 if D only guesses, and near 0 if D is certain.
 
     Args:
-        logits: Expert logits, (B,) or (B, T).
-        mask: Which samples count, of the same shape. If None, all samples count.
+        logits: Expert logits, shape (B,) or (B, T).
+        mask: A mask of the samples to include, with the same shape. If None, all samples are included.
 
     Returns:
         The entropy, a float32 scalar.
@@ -117,17 +119,17 @@ def entropy(logits: tf.Tensor, mask: tf.Tensor | None = None) -> tf.Tensor:
 
 
 def auc(expert: np.ndarray, generated: np.ndarray) -> float:
-    """The probability that an expert's sample has a higher logit than a generated sample; a tie counts half.
+    """Compute the probability that an expert's sample has a higher logit than a generated one. Ties count half.
 
-    It is the area under the ROC curve: 0.5 if D only guesses, and 1 if some threshold separates both kinds of samples.
-    Unlike the accuracy, it does not depend on D's decision threshold.
+    This is the area under the ROC curve: 0.5 if D only guesses, and 1 if a threshold separates the two kinds of
+    samples. Unlike the accuracy, it does not depend on D's decision threshold.
 
     Args:
-        expert: (n,), the logits of the experts' samples.
-        generated: (m,), the logits of the generated samples.
+        expert: The logits of the experts' samples, shape (n,).
+        generated: The logits of the generated samples, shape (m,).
 
     Returns:
-        The probability over all pairs; NaN if there are no pairs.
+        The probability over all pairs, or NaN if there are no pairs.
     """
     if not len(expert) or not len(generated):
         return math.nan

@@ -1,12 +1,12 @@
-"""The encoders: the networks that the discriminator D uses to compute expert logits for responses.
+"""Encoders: the networks with which the discriminator D computes expert logits for responses.
 
     FrozenEncoder       the paper's network, which reads features that the frozen reference computes
     TrainableEncoder    the same network on top of its own language model, which is trained too: either all of its
                         weights or only low-rank adapters
     TextEncoder         the RoBERTa of TextGAIL, which reads the text (baselines/textgail.py)
 
-An expert logit is the logit of the probability that a response is an expert's. Shapes: B responses, R tokens, F the
-number of features, S the number of sentiments.
+An expert logit is the logit of the probability that an expert wrote the response. Shapes: B responses, R tokens, F
+features, S sentiments.
 """
 
 import abc
@@ -32,36 +32,36 @@ Arrays = tuple[np.ndarray, ...]  # the arrays of B responses that an encoder rea
 
 
 class Encoder(abc.ABC):
-    """Base class of the encoders. An encoder selects the arrays that it reads, and computes logits from them."""
+    """Base class of encoders, which select the arrays that they read and compute logits from them."""
 
     reads_at_once = False  # whether one call can read all responses in an update
 
     @property
     @abc.abstractmethod
     def variables(self) -> list[keras.Variable]:
-        """All weights, in a fixed order; all of them are trained."""
+        """All weights in a fixed order. All of them are trained."""
 
     @abc.abstractmethod
     def seen(self, responses: JudgedResponses) -> Arrays:
-        """Select the arrays of the responses that this encoder reads.
+        """Select the arrays that this encoder reads.
 
         Args:
             responses: B responses.
 
         Returns:
-            The arrays, whose first dimension is B.
+            Arrays whose first dimension is B.
         """
 
     @abc.abstractmethod
     def logits(self, seen: Arrays, sentiments: tf.Tensor) -> tf.Tensor:
-        """Compute expert logits. Can be called inside a TensorFlow graph.
+        """Compute expert logits. This method can be called inside a TensorFlow graph.
 
         Args:
             seen: The arrays that `seen` returned.
-            sentiments: (B, S) float32.
+            sentiments: The sentiment scores, shape (B, S) and dtype float32.
 
         Returns:
-            (B,) float32, or (B, R) if every token is judged.
+            A float32 tensor of shape (B,), or (B, R) if D judges tokens.
         """
 
     @abc.abstractmethod
@@ -69,26 +69,26 @@ class Encoder(abc.ABC):
         self, seen: Sequence[Arrays], sentiments: Sequence[tf.Tensor], masks: Sequence[tf.Tensor],
         seeds: Sequence[tf.Tensor],
     ) -> Sequence[tf.Tensor]:  # fmt: skip
-        """Compute the expert logits for a training step, with noise and dropout.
+        """Compute expert logits for a training step, with noise and dropout.
 
-        Can be called inside a TensorFlow graph. Each argument is a pair: the first member is for the experts'
-        responses, and the second member is for the policy's responses.
+        This method can be called inside a TensorFlow graph. Each argument is a pair of values, for the experts'
+        responses and for the policy's responses.
 
         Args:
             seen: The arrays that `seen` returned.
-            sentiments: (B, S) float32.
-            masks: (B,) or (B, R) bool, true at the responses or tokens that count in the loss.
-            seeds: (B, 2) int32, the seeds of noise and dropout; see `engine.random.sample_seeds`.
+            sentiments: The sentiment scores, shape (B, S) and dtype float32.
+            masks: Bool masks of shape (B,) or (B, R), true at the responses or tokens that count in the loss.
+            seeds: The seeds for noise and dropout, shape (B, 2) and dtype int32; see `engine.random.sample_seeds`.
 
         Returns:
-            The logits for the experts' responses and for the policy's responses, each (B,) float32, or (B, R) if every
-            token is judged.
+            The logits for the experts' responses and for the policy's responses, dtype float32. The shape of each is
+            (B,), or (B, R) if D judges tokens.
         """
 
     def begin_as(self, policy: LanguagePolicy) -> None:
-        """Prepare for imitation, which starts from this policy.
+        """Prepare for imitation that starts from the given policy.
 
-        An encoder with its own language model copies the policy's weights. Other encoders do nothing.
+        Encoders with their own language model copy the policy's weights. Other encoders do nothing.
         """
 
 
@@ -97,15 +97,15 @@ class DiscriminatorNetwork(TanhNetwork):
 
         features -> normalisation -> 100 tanh -> 100 tanh -> expert_logit
 
-    It is called with features, (B, F) or, for one logit per token, (B, R, F). Sentiments, (B, S), are optional. They
-    are numbers in [-1, 1] that are appended to the normalised features. The result is (B,) or (B, R) float32. If the
-    network is trained with `contrastive_loss`, the output is a score, and only differences between the scores of
+    The input has shape (B, F) or, for one logit per token, (B, R, F). The output has shape (B,) or (B, R) and dtype
+    float32. Optional sentiments of shape (B, S), with values in [-1, 1], are appended to the normalised features. If
+    the network is trained with `contrastive_loss`, its outputs are scores, and only differences between the scores of
     responses to the same prompt are meaningful.
 
     Args:
-        feature_size: F.
-        sentiment_size: S, or 0 if the network reads no sentiments.
-        seed: The seed of the hidden layers' initial weights. The untrained network's output is 0.
+        feature_size: The number of features F.
+        sentiment_size: The number of sentiments S, or 0 if the network reads none.
+        seed: The seed for the initial weights of the hidden layers. The output of the untrained network is 0.
     """
 
     def __init__(self, feature_size: int, sentiment_size: int = 0, seed: int = 0):
@@ -116,10 +116,10 @@ class DiscriminatorNetwork(TanhNetwork):
 
 
 class FrozenEncoder(Encoder):
-    """The paper's network, which reads the reference's features and, with `--sentiment on`, sentiments.
+    """The paper's network, which reads features from the reference and, with `--sentiment on`, sentiments.
 
-    A discriminator that judges tokens gets no sentiments, because at each token the sentiment of the whole response
-    would reveal information about later tokens.
+    A discriminator that judges tokens gets no sentiments, because the sentiment of the whole response would reveal
+    information about later tokens.
 
     Args:
         sizes: The config of the reference's language model.
@@ -144,7 +144,7 @@ class FrozenEncoder(Encoder):
         return (responses.features,)
 
     def features(self, seen: Arrays) -> tf.Tensor:
-        """Return the features, (B, F) or (B, R, F) float32. Can be called inside a TensorFlow graph."""
+        """Return float32 features of shape (B, F) or (B, R, F). This method can be called inside a TensorFlow graph."""
         return seen[0]
 
     def logits(self, seen: Arrays, sentiments: tf.Tensor) -> tf.Tensor:
@@ -167,8 +167,8 @@ class TrainableEncoder(FrozenEncoder):
     """The paper's network on top of its own language model, which starts as a copy of the reference.
 
     Args:
-        language_model: The language model. If it has adapters, only the adapters are trained. Its other weights must
-            then be the reference's weights, which never change during imitation.
+        language_model: The language model. If it has adapters, only they are trained, and its other weights must be
+            those of the reference, which never change during imitation.
         config: The settings.
     """
 

@@ -1,8 +1,7 @@
-"""Detects four known failures of adversarial imitation from the logged metrics.
+"""Detection of four known failures of adversarial imitation from the logged metrics.
 
-The log has one row of metrics for each update. METRICS lists the metrics that this module uses. The function `watch`
-returns the failures that these metrics show, together with the settings that counter the failures. D is the
-discriminator.
+The log has one row of metrics for each update, and METRICS lists the metrics that this module uses. `watch` returns the
+failures that these metrics show, together with the settings that counter each failure. D is the discriminator.
 """
 
 import math
@@ -25,12 +24,12 @@ METRICS = {
 
 @dataclass(frozen=True)
 class Limits:
-    """The limits for the metrics. A metric shows a failure if its median over the latest updates is beyond its limit.
+    """Limits for the metrics. A metric shows a failure if its median over the latest updates is beyond its limit.
 
     Args:
         window: The number of updates over which the median is taken.
-        accuracy: The maximum accuracy of D. It is a failure if the accuracy on the experts' responses and the accuracy
-            on the policy's responses are both above this limit.
+        accuracy: The maximum accuracy of D. D wins if its accuracies on the experts' responses and on the policy's
+            responses are both above this limit.
         kl_per_token: The maximum KL to the reference, in nats per token.
         most_common_share: The maximum share of the most frequent response.
         repeated: The maximum share of repeated responses.
@@ -70,7 +69,7 @@ class Failure:
 
     Attributes:
         name: A key of REMEDIES.
-        sentence: A sentence with the metrics that show the failure.
+        sentence: A sentence that describes the failure and quotes the metrics.
     """
 
     name: str
@@ -78,20 +77,20 @@ class Failure:
 
     @property
     def remedies(self) -> dict[str, str]:
-        """The settings that counter the failure, with an explanation of each."""
+        """The settings that counter the failure, each with an explanation."""
         return REMEDIES[self.name]
 
     def __str__(self) -> str:
-        """One line to print: the failure, and the options that counter it."""
+        """Return one line with the failure and the options that counter it."""
         return f"{self.sentence}; remedies: {', '.join('--' + r.replace('_', '-') for r in self.remedies)}"
 
 
 REMEDIES: dict[str, dict[str, str]] = {
     "discriminator_wins": {
-        "label_smoothing": "D is never entirely certain about experts' responses (discriminator_losses.binary_loss)",
+        "label_smoothing": "keeps D from becoming certain about experts' responses (discriminator_losses.binary_loss)",
         "instance_noise": "noise on D's features (discriminator_losses.with_instance_noise)",
         "discriminator_passes": "fewer passes of D over each rollout",
-        "reward_form": "the reward form logit does not saturate where D is certain (rewards.REWARD_FORMS)",
+        "reward_form": "rewards of the form logit do not saturate where D is certain (rewards.REWARD_FORMS)",
     },
     "kl_runs_away": {
         "kl_penalty": "adaptive: C doubles while the KL is above its target (ppo_losses.adapt_kl_coefficient)",
@@ -112,12 +111,12 @@ def watch(history: Sequence[Mapping[str, float]], limits: Limits | None = None) 
     """Detect which of the four failures in REMEDIES the metrics show.
 
     Args:
-        history: One row of metrics for each update, in order. Rows may lack some metrics and may contain other metrics.
-            A metric is checked only if at least `limits.window` rows contain it.
-        limits: The limits, or None for the default limits.
+        history: One row of metrics for each update, in order. Rows may lack metrics or contain others. A metric is
+            checked only if at least `limits.window` rows contain it.
+        limits: The limits. If None, the defaults apply.
 
     Returns:
-        The failures.
+        The detected failures.
     """
     return list(_failures(history, limits or Limits()))
 
@@ -155,6 +154,6 @@ def _failures(history: Sequence[Mapping[str, float]], limits: Limits) -> Iterato
 
 
 def _median(history: Sequence[Mapping[str, float]], name: str, window: int) -> float:
-    """The median over the last `window` rows in which the metric is a number, or NaN if there are fewer such rows."""
+    """Return the median over the last `window` rows in which the metric is a number, or NaN if there are fewer."""
     values = [row[name] for row in history if not math.isnan(row.get(name, math.nan))][-window:]
     return float(statistics.median(values)) if len(values) == window else math.nan

@@ -48,8 +48,9 @@ class IQLearn(MaximumLikelihood):
 
         Args:
             batch: Conditions and responses.
-            rows: (B,) int32, the indices of the rows in the batch, which determine the dropout of each row.
-            seed: (2,) int32, the seed of dropout.
+            rows: The indices of the rows in the batch, which determine the dropout of each row, shape (B,) and dtype
+                int32.
+            seed: The seed of dropout, shape (2,) and dtype int32.
 
         Returns:
             The mean, and a tuple with the sum of the tokens' negative log-likelihoods, the number of tokens, and the
@@ -76,9 +77,9 @@ def td_errors(
     """The temporal-difference error of each token, which is also its reward: log pi(a | s) + V(s) - gamma V(s').
 
     Args:
-        log_probs: (B, R) float32, log pi of each token.
+        log_probs: Log pi of each token, shape (B, R) and dtype float32.
         values: (B, R) float32, V of the state before each token.
-        response: (B, R) int32, the tokens.
+        response: The tokens, shape (B, R) and dtype int32.
         mask: (B, R) bool, true at tokens, false at padding.
         end: The token that ends a response. V is 0 after this token.
         discount: gamma.

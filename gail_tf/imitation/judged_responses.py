@@ -20,8 +20,8 @@ class JudgedResponses(NamedTuple):
         batch: The conditions (history and prompt) and the responses, as tokens.
         features: The features that the frozen reference policy has computed for the responses, (B, F) float32, or
             (B, R, F) for a token discriminator.
-        sentiments: (B, S) float32, the sentiment scores of the history, the prompt and the response
-            (`samples.scores_of`). With `--sentiment-history on` they also contain the course of the user's sentiment.
+        sentiments: The sentiment scores of the history, the prompt and the response (`samples.scores_of`), shape (B, S)
+            and dtype float32. With `--sentiment-history on` they also contain the course of the user's sentiment.
         exchanges: For each response, a pair: the texts of the utterances in the history and the prompt, and the text of
             the response.
     """

@@ -39,8 +39,9 @@ class MaximumLikelihood(AdamWLearner):
 
         Args:
             batch: Conditions and responses.
-            rows: (B,) int32, the indices of the rows in the batch, which determine the dropout of each row.
-            seed: (2,) int32, the seed of dropout.
+            rows: The indices of the rows in the batch, which determine the dropout of each row, shape (B,) and dtype
+                int32.
+            seed: The seed of dropout, shape (2,) and dtype int32.
 
         Returns:
             The mean, and a pair: the sum of the tokens' negative log-likelihoods, and the number of tokens.
@@ -113,7 +114,7 @@ def negative_log_likelihoods(policy: LanguagePolicy, *arrays: tf.Tensor, seeds: 
     Args:
         policy: The policy.
         *arrays: The arrays of a `Batch` of B rows.
-        seeds: (B, 2) int32, the seeds of dropout, or None; see `LanguagePolicy.features`.
+        seeds: The seeds of dropout, or None; see `LanguagePolicy.features`, shape (B, 2) and dtype int32.
 
     Returns:
         (tokens,) float32, in nats.

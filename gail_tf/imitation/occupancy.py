@@ -72,8 +72,8 @@ class Environment:
     With gamma = 0 it is a contextual bandit: prompts are states, and replies are actions.
 
     Attributes:
-        transitions: (S, A, S), the probabilities of the next state.
-        start: (S,), the probabilities of the first state.
+        transitions: The probabilities of the next state, shape (S, A, S).
+        start: The probabilities of the first state, shape (S,).
         gamma: The discount factor, at least 0 and below 1.
     """
 
@@ -87,7 +87,7 @@ class Environment:
             rho(s, a) = (1 - gamma) sum_t gamma^t P(s_t = s, a_t = a)
 
         Args:
-            policy: (S, A), the probabilities of the actions in each state.
+            policy: The probabilities of the actions in each state, shape (S, A).
 
         Returns:
             rho, (S, A).
@@ -100,7 +100,7 @@ class Environment:
         """Q(s, a): the expected discounted sum of costs if a is taken in s and the policy is followed afterwards.
 
         Args:
-            policy: (S, A), the probabilities of the actions in each state.
+            policy: The probabilities of the actions in each state, shape (S, A).
             cost: (S, A).
 
         Returns:

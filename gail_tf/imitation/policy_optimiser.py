@@ -60,7 +60,8 @@ class Optimiser:
 
         Args:
             batch: B conditions and responses.
-            states: (B, R, E) float32, the policy's features, or None if they have not been computed yet.
+            states: The policy's features, or None if they have not been computed yet, shape (B, R, E) and dtype
+                float32.
 
         Returns:
             If each token has its own reward, the values of the states before the tokens, (B, R) float32. Otherwise the

@@ -106,13 +106,15 @@ class PPO(PolicyOptimiser):
 
         Args:
             batch: B conditions and responses.
-            log_probs: (B, R) float32, the log-probabilities of the tokens under the policy that collected the buffer.
+            log_probs: The log-probabilities of the tokens under the policy that collected the buffer, shape (B, R) and
+                dtype float32.
             advantages: The advantages of responses, (B,) float32, or of tokens, (B, R): how much better each action was
                 than the baseline predicted.
             targets: The targets of the value baseline, of the same shape.
             generated: (B,) bool, false for human demonstrations.
             kl_coefficient: C of Eq. 7.
-            states: (B, R, E) float32, the policy's features, or None if they have not been computed yet.
+            states: The policy's features, or None if they have not been computed yet, shape (B, R, E) and dtype
+                float32.
 
         Returns:
             The metrics of `ppo_losses.policy_loss`, the norm of the policy's gradient and, if there is a baseline, its
@@ -201,7 +203,8 @@ class ValueLearner(AdamWLearner):
 
         Args:
             batch: B conditions and responses.
-            states: (B, R, E) float32, the policy's features, or None if they have not been computed yet.
+            states: The policy's features, or None if they have not been computed yet, shape (B, R, E) and dtype
+                float32.
 
         Returns:
             If each token has its own reward, the values of the states before the tokens, (B, R) float32. Otherwise the

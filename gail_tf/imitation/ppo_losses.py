@@ -46,19 +46,19 @@ def policy_loss(
     The KL is in nats per action, that is, per response or per token. The entropy is in nats per token.
 
     Args:
-        log_probs: (B, T), the log-probabilities under the new policy.
-        old_log_probs: (B, T), the log-probabilities under the old policy.
+        log_probs: The log-probabilities under the new policy, shape (B, T).
+        old_log_probs: The log-probabilities under the old policy, shape (B, T).
         advantages: (B,) for either level, or (B, T) for level "token".
-        mask: (B, T), which tokens count.
+        mask: Which tokens count, shape (B, T).
         level: What an action is: "response" or "token".
         epsilon: The ratio is clipped to [1 - epsilon, 1 + epsilon]. If None, the ratio is not clipped, as in Eq. 7.
         kl_coefficient: C of Eq. 7, a scalar, or 0 for no penalty. The penalty also applies to the clipped objective.
-        kl: (B, T), the exact KL(old || new) at each token (`exact_kl`). If None, the KL is estimated with the estimator
-            k3 of `sampled_kl`.
+        kl: The exact KL(old || new) at each token (`exact_kl`), shape (B, T). If None, the KL is estimated with the
+            estimator k3 of `sampled_kl`.
         generated: (B,) bool, true for the responses that the old policy sampled. Only these count in the mean KL: human
             demonstrations are not samples of the old policy, so they give no estimate of its KL. If None, all responses
             count.
-        entropy: (B, T), the new policy's entropy at each token, or None if there is no entropy term.
+        entropy: The new policy's entropy at each token, or None if there is no entropy term, shape (B, T).
         entropy_coefficient: The weight of the entropy.
 
     Returns:
@@ -109,9 +109,9 @@ def log_ratio(log_probs: tf.Tensor, old_log_probs: tf.Tensor, mask: tf.Tensor, l
     """log(new probability / old probability) of each action, clipped to +-LARGEST_LOG_RATIO.
 
     Args:
-        log_probs: (B, T), the log-probabilities under the new policy.
-        old_log_probs: (B, T), the log-probabilities under the old policy.
-        mask: (B, T), which tokens count.
+        log_probs: The log-probabilities under the new policy, shape (B, T).
+        old_log_probs: The log-probabilities under the old policy, shape (B, T).
+        mask: Which tokens count, shape (B, T).
         level: What an action is: "response" or "token".
 
     Returns:
@@ -208,8 +208,8 @@ def response_advantages(rewards: tf.Tensor, values: tf.Tensor | None = None) -> 
     """The advantages of whole responses: their rewards minus the values that a baseline predicted.
 
     Args:
-        rewards: (B,), the normalised rewards.
-        values: (B,), the values of the states before the responses, or None without a baseline.
+        rewards: The normalised rewards, shape (B,).
+        values: The values of the states before the responses, or None without a baseline, shape (B,).
 
     Returns:
         (B,) float32, without a gradient.
@@ -231,9 +231,9 @@ def generalised_advantages(
     because its reward applies to the truncated response.
 
     Args:
-        token_rewards: (B, T), the reward of each token.
-        values: (B, T), the value of the state before each token.
-        mask: (B, T), which tokens count.
+        token_rewards: The reward of each token, shape (B, T).
+        values: The value of the state before each token, shape (B, T).
+        mask: Which tokens count, shape (B, T).
         gamma: The discount per token.
         lambda_: lambda of GAE.
 

@@ -25,7 +25,7 @@ def token_features(hidden_states: tf.Tensor, response_mask: tf.Tensor) -> tf.Ten
     of the first paper's discriminator at each token (Eq. 7 and 8).
 
     Args:
-        hidden_states: (B, R, E), the states of a causal language model at the response's tokens.
+        hidden_states: The states of a causal language model at the response's tokens, shape (B, R, E).
         response_mask: (B, R), true at tokens.
 
     Returns:
@@ -41,8 +41,8 @@ def response_features(hidden_states: tf.Tensor, response_mask: tf.Tensor) -> tf.
     because a causal language model has read them before the response.
 
     Args:
-        hidden_states: (B, T, E), the states of a causal language model at T tokens, which include the response's
-            tokens.
+        hidden_states: The states of a causal language model at T tokens, which include the response's tokens, shape (B,
+            T, E).
         response_mask: (B, T), true at the tokens of the response, which are contiguous.
 
     Returns:

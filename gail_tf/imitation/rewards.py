@@ -72,7 +72,7 @@ def controlled(rewards: np.ndarray, counted: np.ndarray, control: str, seed: int
     """Remove the discriminator's information from its rewards, for a control experiment.
 
     Args:
-        rewards: The rewards for responses, (B,) float32, or for their tokens, (B, T).
+        rewards: The rewards for responses, (B,) float32, or for their tokens, shape (B, T).
         counted: bool of the same shape, true at the policy's responses, or at their tokens. Only the rewards there are
             changed.
         control: "permuted" permutes the rewards, so that only their distribution is kept. "zero" sets them to 0. "none"
@@ -106,10 +106,10 @@ def with_reference_kl(
     responses is the KL to the reference. The log-ratio of a response is the sum over its tokens.
 
     Args:
-        rewards: The rewards of responses, (B,) float32, or of their tokens, (B, T).
-        log_probs: (B, T) float32, log p of each token.
-        reference: (B, T) float32, log q of each token.
-        mask: (B, T) bool, which tokens count.
+        rewards: The rewards of responses, (B,) float32, or of their tokens, shape (B, T).
+        log_probs: Log p of each token, shape (B, T) and dtype float32.
+        reference: Log q of each token, shape (B, T) and dtype float32.
+        mask: Which tokens count, shape (B, T) and dtype bool.
         coefficient: The weight of the KL.
 
     Returns:
@@ -202,7 +202,7 @@ def response_reward(token_rewards: tf.Tensor, mask: tf.Tensor, per: str = "respo
 
     Args:
         token_rewards: (B, T).
-        mask: (B, T), which tokens count.
+        mask: Which tokens count, shape (B, T).
         per: "response" returns the sum of the tokens' rewards. "token" returns their mean, which does not grow merely
             because a response is longer.
 
@@ -222,7 +222,7 @@ def at_last_token(rewards: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
 
     Args:
         rewards: (B,).
-        mask: (B, T), which tokens count.
+        mask: Which tokens count, shape (B, T).
 
     Returns:
         (B, T) float32.
@@ -239,7 +239,7 @@ def returns(token_rewards: tf.Tensor, mask: tf.Tensor, gamma: float = 1.0) -> tf
 
     Args:
         token_rewards: (B, T).
-        mask: (B, T), which tokens count.
+        mask: Which tokens count, shape (B, T).
         gamma: The discount per token.
 
     Returns:
@@ -265,7 +265,7 @@ def counter_length_drift(
 
     Args:
         rewards: (B,).
-        lengths: (B,), the number of tokens in each response.
+        lengths: The number of tokens in each response, shape (B,).
         expert_length: The mean length of expert responses in tokens, above 0.
         strength: The weight of the penalty.
 

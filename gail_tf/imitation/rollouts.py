@@ -28,13 +28,14 @@ class Rollouts(NamedTuple):
     """A buffer of responses.
 
     Attributes:
-        rows: (B,), the indices of the trajectories whose history and prompt were answered.
+        rows: The indices of the trajectories whose history and prompt were answered, shape (B,).
         human: (B,) bool, true for human demonstrations.
-        log_probs: (B, R) float32, the tokens' log-probabilities under the policy that collected the buffer.
-        reference: (B, R) float32, the same tokens' log-probabilities under the reference.
-        states: (B, R, E) float32, the last hidden states of a frozen network before each token. They are stored only
-            for a policy that trains a head on top of the network, because then they never change. For any other policy,
-            this is None.
+        log_probs: The tokens' log-probabilities under the policy that collected the buffer, shape (B, R) and dtype
+            float32.
+        reference: The same tokens' log-probabilities under the reference, shape (B, R) and dtype float32.
+        states: The last hidden states of a frozen network before each token, shape (B, R, E) and dtype float32. They
+            are stored only for a policy that trains a head on top of the network, because then they never change. For
+            any other policy, this is None.
         given: The responses in the form that the discriminator D reads.
         expert: The experts' responses to the same prompts, in the same form.
         texts: The B responses as text.
@@ -92,8 +93,8 @@ def respond(
     Args:
         policy: The policy.
         batch: The conditions.
-        rows: (n,), the indices of the conditions to answer, preferably sorted by length. A row's index and the seed
-            determine its noise z.
+        rows: The indices of the conditions to answer, preferably sorted by length, shape (n,). A row's index and the
+            seed determine its noise z.
         seed: The seed of the noise z.
         sampling: How responses are sampled.
         size: The number of responses that are sampled at a time.
@@ -160,7 +161,7 @@ class Collector:
         """Fill a buffer with responses to the histories and prompts of trajectories.
 
         Args:
-            rows: (B,), the indices of the trajectories.
+            rows: The indices of the trajectories, shape (B,).
             seed: The seed of the noise z.
             size: "Sample Batch Size" of Table 1. In each batch of this size, the share `human_ratio` of the responses
                 are human demonstrations. The size is also the number of responses that the reference reads at a time.

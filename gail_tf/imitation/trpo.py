@@ -51,7 +51,7 @@ class TRPO(PolicyOptimiser):
 
         Args:
             batch: B conditions and responses.
-            states: (B, R, E) float32, the features of the frozen GPT-2, which the head reads.
+            states: The features of the frozen GPT-2, which the head reads, shape (B, R, E) and dtype float32.
             advantages: (B,) float32 for responses, or (B, R) for tokens.
             generated: (B,) bool, false for human demonstrations, which count in the objective but not in the KL.
 
@@ -72,8 +72,8 @@ class TRPO(PolicyOptimiser):
         Can be called inside a TensorFlow graph.
 
         Args:
-            features: (B, R, E) float32, the argument `states` of `step`.
-            response: (B, R) int32, the tokens of the responses.
+            features: The argument `states` of `step`, shape (B, R, E) and dtype float32.
+            response: The tokens of the responses, shape (B, R) and dtype int32.
             mask: (B, R) bool, false at padding.
             advantages: (B,) float32 for responses, or (B, R) for tokens.
             generated: (B,) bool, false for human demonstrations.

@@ -21,7 +21,8 @@ class Step(NamedTuple):
     """The outcome of a step.
 
     Attributes:
-        parameters: (n,) float32, the new parameters, or the old parameters if the line search rejected every step.
+        parameters: The new parameters, or the old parameters if the line search rejected every step, shape (n,) and
+            dtype float32.
         fraction: The fraction of the full natural-gradient step that was accepted, a scalar, or 0 if the line search
             rejected every step.
         improvement: The improvement of the objective, a scalar.
@@ -51,7 +52,7 @@ def trust_region_step(
     shortens s until the KL is within the bound and the objective improves.
 
     Args:
-        parameters: (n,) float32, the old parameters.
+        parameters: The old parameters, shape (n,) and dtype float32.
         objective: The function to maximise.
         kl: The mean KL from the old parameters.
         max_kl: The maximum KL of the step, called delta in the paper.
@@ -87,7 +88,7 @@ def fisher_vector_product(kl: Scalar, parameters: tf.Tensor, vector: tf.Tensor) 
 
     Args:
         kl: The mean KL from the old parameters.
-        parameters: (n,) float32, the old parameters.
+        parameters: The old parameters, shape (n,) and dtype float32.
         vector: v, (n,) float32.
 
     Returns:
@@ -154,7 +155,7 @@ def line_search(
     conditions is accepted.
 
     Args:
-        parameters: (n,) float32, the old parameters.
+        parameters: The old parameters, shape (n,) and dtype float32.
         full_step: (n,) float32.
         objective: The function to maximise.
         kl: The mean KL from the old parameters.

@@ -213,10 +213,10 @@ def test_the_pretrained_scale():
         (["table2", "--seed", "1"], r"--seed: an experiment trains with several seeds; use --seeds"),
         (
             ["table2", "--scale", "paper"],
-            r"--model: it is required with --scale paper and optional with --scale pretrained",
+            r"--model is required with --scale paper, optional with --scale pretrained",
         ),
-        (["all", "--variants", "mle"], r"--variants: the variants replace those of one experiment"),
-        (["table2", "--gpt2", "x"], r"--model: it is required with --scale paper"),
+        (["all", "--variants", "mle"], r"--variants replaces the variants of a single experiment"),
+        (["table2", "--gpt2", "x"], r"--model is required with --scale paper"),
     ],
 )
 def test_errors_are_one_line(capsys, arguments, message):
