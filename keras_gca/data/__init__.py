@@ -1,1 +1,1 @@
-"""Reads a corpus, and makes arrays of context/answer pairs from it."""
+"""Reads a corpus and turns it into arrays of context/answer pairs."""

@@ -15,7 +15,7 @@ def plan_batches(pairs: Pairs | TokenPairs, batch_size: int, seed: int | None = 
     Args:
         pairs: The pairs.
         batch_size: The number of pairs in a batch.
-        seed: The seed for shuffling, or None for a fixed order, which validation needs.
+        seed: The seed for shuffling, or None for a fixed order (needed for validation).
 
     Returns:
         The indices of each batch's pairs; see `batching.plan`.
@@ -29,9 +29,9 @@ def plan_batches(pairs: Pairs | TokenPairs, batch_size: int, seed: int | None = 
 def take_batch(pairs: Pairs | TokenPairs, selection: np.ndarray, batch_size: int) -> tuple[np.ndarray, np.ndarray]:
     """Take the contexts and answers of one batch, trimmed to the width of the longest row.
 
-    A batch with fewer than `batch_size` pairs is filled with rows of padding. Thus all batches of the same width have
-    the same shape, and fewer functions have to be compiled. If several processes read token files, a batch contains the
-    rows of this process at the positions of its own replicas, and padding at all other positions.
+    A batch with fewer than `batch_size` pairs is filled up with rows of padding. Batches of the same width then have
+    the same shape, so fewer functions are compiled. If several processes read token files, each has its own rows at the
+    positions of its own replicas, and padding at all other positions.
 
     Args:
         pairs: The pairs.
@@ -39,8 +39,8 @@ def take_batch(pairs: Pairs | TokenPairs, selection: np.ndarray, batch_size: int
         batch_size: B, the number of rows.
 
     Returns:
-        The contexts, (B, s) int32 padded on the left, and the answers, (B, T + 1) int32 padded on the right. s and T
-        are the widths that the longest context and answer need, rounded up.
+        The contexts, an int32 array of shape (B, s) padded on the left, and the answers, an int32 array of shape (B, T
+        + 1) padded on the right. s and T are the widths needed for the longest context and answer, rounded up.
     """
     before = 0
     if isinstance(pairs, TokenPairs) and pairs.lane.count > 1:
@@ -53,6 +53,6 @@ def take_batch(pairs: Pairs | TokenPairs, selection: np.ndarray, batch_size: int
 
 
 def cut_contexts(contexts: np.ndarray) -> np.ndarray:
-    """Trim contexts, (n, s_s) padded on the left, to the width of the longest one."""
+    """Trim left-padded contexts of shape (n, s_s) to the width of the longest one."""
     width = width_of(np.count_nonzero(contexts, axis=1), contexts.shape[1])
     return fitted(contexts, width, on_left=True)

@@ -1,4 +1,4 @@
-"""Reads the conversations of a corpus in any supported format; no later step crosses a boundary between conversations.
+"""Reads the conversations of a corpus in any supported format. No later step joins utterances of two conversations.
 
 The readers are in `keras_gca.corpora`, one module for each kind of format, and docs/formats.md describes the formats:
 
@@ -93,10 +93,10 @@ class Corpus:
         name: The name of the file or folder.
         format: One of FORMATS.
         conversations: The conversations in the order of the file.
-        encodings: The names of all encodings except UTF-8, with "(detected)" after those that were detected; empty if
-            all files are UTF-8.
+        encodings: The names of the encodings other than UTF-8, with "(detected)" after those that were detected. Empty
+            if all files are UTF-8.
         speakers: The number of utterances of each speaker, if the format names speakers.
-        left_out: The number of text passages of each kind that were left out because they are not utterances.
+        left_out: For each kind of text that is not an utterance, the number of texts left out.
     """
 
     name: str
@@ -107,7 +107,7 @@ class Corpus:
     left_out: Counter[str]
 
     def __str__(self) -> str:
-        """Describe in one line how the corpus was read, and how large it is."""
+        """Describe in one line how the corpus was read and how large it is."""
         utterances = sum(len(conversation.utterances) for conversation in self.conversations)
         sizes = len(self.conversations), utterances
         return _described(self.name, self.format, sizes, self.encodings, self.left_out)
@@ -127,8 +127,8 @@ def read_corpus(
         bad: Decides what happens to bad lines. If None, the first bad line raises an error. If bad lines are skipped, a
             conversation ends before its first missing turn. A line that describes how the corpus was read is added to
             `bad.notes`.
-        splits: If "official", each conversation keeps the split (train, validation or test) to which the authors of the
-            corpus have assigned it. If "random", the conversations have no split.
+        splits: If "official", each conversation keeps the split (train, validation or test) that the authors of the
+            corpus assigned to it. If "random", the conversations have no split.
 
     Returns:
         The conversations, and how they were read.
@@ -141,7 +141,9 @@ def read_corpus(
     official = splits == "official"
     if path is None:
         if official:
-            raise UserError(f"--splits official: {EMBEDDED} has no official splits; give one that has them with --data")
+            raise UserError(
+                f"--splits official: {EMBEDDED} has no official splits; give a corpus that has them with --data"
+            )
         with resources.as_file(resources.files("keras_gca.data") / "corpus") as folder:
             return _read(folder, "text", bad, EMBEDDED, official)
     path = Path(path)
@@ -193,7 +195,7 @@ def read_conversations(
 
 @contextmanager
 def _readable(path: Path, bad: BadLines) -> Iterator[Path]:
-    """Yield the file or folder to read: an archive is unpacked, and messages name the archive itself."""
+    """Yield the file or folder to read. An archive is unpacked first, but messages name the archive itself."""
     if not is_archive(path):
         yield path
         return
@@ -231,7 +233,7 @@ def _read(path: Path, format: str, bad: BadLines, name: str, official: bool) -> 
 
 
 def _named(reading: Reading) -> tuple[str, ...]:
-    """Return the names of all encodings except UTF-8, with "(detected)" after those that were detected."""
+    """Return the names of the encodings other than UTF-8, with "(detected)" after those that were detected."""
     names = {
         f"{encoding.name}{' (detected)' if encoding.detected else ''}"
         for encoding in reading.encodings.values()
@@ -243,7 +245,7 @@ def _named(reading: Reading) -> tuple[str, ...]:
 def _described(
     name: str, format: str, sizes: tuple[int, int], encodings: tuple[str, ...], left_out: Counter[str]
 ) -> str:
-    """Describe in one line how a corpus was read; `sizes` are the numbers of conversations and of utterances."""
+    """Describe in one line how a corpus was read; `sizes` has the numbers of conversations and utterances."""
     encoding = f" in {' and '.join(encodings)}" if encodings else ""
     size = f"{counted(sizes[0], 'conversation')}, {counted(sizes[1], 'utterance')}"
     parts = [counted(count, kind) for kind, count in left_out.items() if count]
@@ -262,9 +264,12 @@ def _official_parts(corpus: Corpus) -> str:
     if not any(part in sizes for part in PARTS):
         if corpus.format in DIVIDED:
             raise UserError(
-                f"{what}: no official splits were found; give the folder or archive with train, validation and test"
+                f"{what}: no official splits were found; give the folder or archive that contains train, "
+                "validation and test"
             )
-        raise UserError(f"{what}: {TITLES[corpus.format]} has no official splits; --splits random divides it at random")
+        raise UserError(
+            f"{what}: {TITLES[corpus.format]} has no official splits; use --splits random to divide it at random"
+        )
     if missing := [part for part in PARTS if not sizes[part]]:
         there = " and ".join(part for part in PARTS if sizes[part])
         raise UserError(f"{what}: the corpus has {there}, but not {' or '.join(missing)}; all three are expected")
@@ -277,5 +282,5 @@ def _official_parts(corpus: Corpus) -> str:
     if sizes[None]:
         line += f"; left out: {counted(sizes[None], 'conversation')} without a split"
     if repeated:
-        line += f"; {counted(repeated, 'conversation of test is', 'conversations of test are')} also in train"
+        line += f"; {counted(repeated, 'test conversation is', 'test conversations are')} also in train"
     return line

@@ -26,7 +26,7 @@ class Dataset:
     Attributes:
         vocabulary: The vocabulary, built only from the training text (except the usual spellings of names).
         training: The pairs to train on.
-        validation: The pairs on which the networks are measured during training.
+        validation: The pairs on which the networks are evaluated during training.
         documents: The tokenised training conversations, to which word vectors are fitted. Empty for token files, whose
             conversations are in `TokenPairs.documents`.
         whole_conversations: Whether complete conversations are held out, rather than single pairs (see `hold_out`).
@@ -44,12 +44,12 @@ class Dataset:
 
     @property
     def held_out(self) -> Pairs:
-        """The pairs on which a trained agent is measured: the test pairs if there are any, else the validation ones."""
+        """The pairs for evaluating a trained agent: the test pairs if there are any, or else the validation pairs."""
         return self.validation if self.test is None else self.test
 
     @property
     def contexts(self) -> np.ndarray:
-        """(n, s_s) int32, the contexts of all pairs."""
+        """The contexts of all pairs, an int32 array of shape (n, s_s)."""
         parts = (self.training, self.validation, *(() if self.test is None else (self.test,)))
         return np.concatenate([part.contexts for part in parts])
 
@@ -57,17 +57,17 @@ class Dataset:
 def prepare(conversations: Sequence[Conversation], config: Config, words: Sequence[str] | None = None) -> Dataset:
     """Tokenise conversations, hold out some of them, build the vocabulary, and make the pairs.
 
-    If every word is rarer than `minimum_count`, and the user has not set this option, the vocabulary contains all words
-    (`all_too_rare`). With `--context-changes detect`, EOS ends each utterance of a context, as for a hierarchical
-    encoder. `training/context_changes.py` then makes the contexts that the networks read.
+    If every word is rarer than `minimum_count` and the user has not set this option, the vocabulary contains all words
+    (see `all_too_rare`). With `--context-changes detect`, each utterance of a context ends with EOS, as for a
+    hierarchical encoder, and `training/context_changes.py` later makes the contexts that the networks read.
 
     Args:
         conversations: The conversations.
         config: The settings.
-        words: The words of the vocabulary in their order, or None for the most frequent words in the training text.
+        words: The words of the vocabulary in order, or None for the most frequent words in the training text.
 
     Raises:
-        UserError: The corpus is too small to be divided, one of its splits has no pair, none of its words is in the
+        UserError: The corpus is too small to be divided, a split has no pairs, none of the corpus's words is in the
             vocabulary, or some settings cannot be combined.
     """
     official = config.splits == "official"
@@ -85,7 +85,7 @@ def prepare(conversations: Sequence[Conversation], config: Config, words: Sequen
         part_of = np.repeat(parts, lengths)
         training, held_out, test = (part_of == part for part in PARTS)
         if empty := [part for part, pairs in zip(PARTS, (training, held_out, test), strict=True) if not pairs.any()]:
-            raise UserError(f"--splits official: no context/answer pair for {' and '.join(empty)} is in the corpus")
+            raise UserError(f"--splits official: the corpus has no context/answer pair for {' and '.join(empty)}")
     else:
         held_out = hold_out(owner, config.validation_fraction, config.seed)
         training, test = ~held_out, None
@@ -138,7 +138,7 @@ def prepare(conversations: Sequence[Conversation], config: Config, words: Sequen
 
 
 def _speakers(of_answers: Sequence[str | None]) -> tuple[str, ...]:
-    """Return the speakers who have an embedding, the most frequent one first.
+    """Return the speakers who have an embedding, most frequent first.
 
     Args:
         of_answers: The speaker of each training answer.
@@ -159,7 +159,7 @@ def _speakers(of_answers: Sequence[str | None]) -> tuple[str, ...]:
 def _tokenise_all(
     conversations: Sequence[Conversation], style: str
 ) -> tuple[list[list[list[str]]], list[str], list[list[str | None]]]:
-    """Tokenise conversations, leaving out utterances without a token and conversations with only one utterance.
+    """Tokenise conversations, leaving out utterances without tokens and conversations with only one utterance.
 
     Returns:
         Three lists with one entry for each remaining conversation: the tokens of each utterance; the official split, or
@@ -181,8 +181,8 @@ def _some(conversations: list[list[list[str]]], max_pairs: int, seed: int) -> li
     """Draw conversations until they have `max_pairs` pairs.
 
     Returns:
-        The index and the length of each drawn conversation, in the order of the corpus. The conversation that is drawn
-        last is shortened to the number of pairs that are still needed.
+        The index and the length of each drawn conversation, in the order of the corpus. The last conversation drawn is
+        shortened to the number of pairs still needed.
     """
     left, chosen = max_pairs, {}
     for number in np.random.default_rng(seed).permutation(len(conversations)):

@@ -1,7 +1,7 @@
 """The dull responses of Li et al. 2016, "Deep Reinforcement Learning for Dialogue Generation".
 
-The paper has a list of eight, of which it prints two ("I don't know what you are talking about", "I have no idea"). The
-others of this list were written for this project.
+The paper uses a list of eight responses but prints only two ("I don't know what you are talking about", "I have no
+idea"). The others in this list were written for this project.
 """
 
 import numpy as np
@@ -31,22 +31,25 @@ def encoded(vocabulary: Vocabulary, contractions: str) -> list[np.ndarray]:
         contractions: See `Config.contractions`.
 
     Returns:
-        The indices of the tokens of each of them, (m,) int32.
+        The token indices of each of these responses, an int32 array of shape (m,).
     """
     responses = [vocabulary.encode(tokens) for tokens in tokenise(DULL_RESPONSES, contractions)]
     return [response for response in responses if UNK not in response]
 
 
 def framed(vocabulary: Vocabulary, contractions: str, sentence_length: int) -> np.ndarray:
-    """Frame the dull responses as answers, for their probabilities: (N_S, s_s + 1) int32.
+    """Frame the dull responses as answers, to compute their probabilities.
 
     Args:
         vocabulary: The vocabulary.
         contractions: See `Config.contractions`.
         sentence_length: s_s.
 
+    Returns:
+        An int32 array of shape (N_S, s_s + 1).
+
     Raises:
-        UserError: Each of them contains a word that is not in the vocabulary.
+        UserError: Every dull response contains a word that is not in the vocabulary.
     """
     responses = encoded(vocabulary, contractions)
     if not responses:

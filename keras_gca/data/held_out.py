@@ -20,15 +20,15 @@ def hold_out(owner: np.ndarray, fraction: float, seed: int) -> np.ndarray:
 
     A corpus cannot be divided in this way if it has fewer than ten conversations, or if one conversation has more than
     a tenth of all pairs. An example is the paper's own corpus, which has no boundaries between conversations. From such
-    a corpus, single pairs are drawn, whose contexts overlap with training utterances.
+    a corpus, single pairs are drawn instead, and their contexts overlap with training utterances.
 
     Args:
-        owner: (n,) int, the index of the conversation that each pair comes from.
-        fraction: The share of the conversations, or of the pairs, to hold out.
+        owner: The index of the conversation that each pair comes from, an integer array of shape (n,).
+        fraction: The fraction of the conversations, or of the pairs, to hold out.
         seed: The seed for the random choice.
 
     Returns:
-        (n,) bool, whether each pair is held out.
+        Whether each pair is held out, a Boolean array of shape (n,).
     """
     sizes = np.unique(owner, return_counts=True)[1]
     whole = is_divisible(len(sizes), len(owner), int(sizes.max()))
@@ -41,7 +41,7 @@ def drawn_to_hold_out(units: int, fraction: float, seed: int, most: int | None =
 
     Args:
         units: The number of conversations or pairs.
-        fraction: The share to hold out.
+        fraction: The fraction to hold out.
         seed: The seed for the random choice.
         most: The maximum number to hold out, or None for no limit.
     """

@@ -18,7 +18,7 @@ def described(corpus: Corpus, bad: BadLines, exchanges: int) -> list[str]:
 
     Args:
         corpus: The corpus.
-        bad: The object that has counted the lines that cannot be used.
+        bad: The counts of the lines that cannot be used.
         exchanges: The number of exchanges to show, from the beginning of the corpus.
     """
     lines = [str(corpus)]
@@ -46,7 +46,7 @@ def _lengths(what: str, lengths: list[int]) -> str:
 
 def _speakers(speakers: Counter[str]) -> str:
     if not speakers:
-        return "speakers: the file names none; they are assumed to take turns"
+        return "speakers: not named in the file; they are assumed to take turns"
     most = ", ".join(f"{one_line(name)} ({count:,})" for name, count in speakers.most_common(MOST_SPEAKERS))
     return f"speakers: {len(speakers):,}; {most}{' ...' if len(speakers) > MOST_SPEAKERS else ''}"
 

@@ -1,15 +1,16 @@
 """Context/answer pairs as arrays.
 
-PAD is index 0, which has no other meaning. s_s is the maximum number of tokens in a context and in a partial answer,
-and N_u is the number of utterances in a context. For n pairs the arrays are:
+PAD is index 0, which has no other meaning. s_s is the maximum number of tokens in a context or a partial answer, and
+N_u is the number of utterances in a context. For n pairs the arrays are:
 
-contexts: (n, s_s) int32, the last s_s tokens of the N_u utterances before the answer, padded on the left. For a
-          hierarchical encoder, the shape is (n, N_u s_s): each utterance has at most s_s tokens, and its last token is
-          EOS. EOS occurs nowhere else in a context. With speaker embeddings there is one more column, and the first
-          token may stand for the speaker of the answer; its index is then above s_v (see `Vocabulary.speakers`).
-answers:  (n, s_s + 1) int32, `BOS w1 w2 ... EOS` padded on the right. A row holds at most s_s partial answers, and the
-          token that follows each of them. An answer that does not end within s_s + 1 tokens is truncated and has no
-          EOS.
+contexts: An int32 array of shape (n, s_s) with the last s_s tokens of the N_u utterances before the answer, padded on
+          the left. For a hierarchical encoder, the shape is (n, N_u s_s): each utterance has at most s_s tokens and
+          ends with EOS, which occurs nowhere else in a context. With speaker embeddings there is one more column, and
+          the first token may stand for the speaker of the answer; its index is then above s_v (see
+          `Vocabulary.speakers`).
+answers:  An int32 array of shape (n, s_s + 1) with `BOS w1 w2 ... EOS`, padded on the right. A row holds at most s_s
+          partial answers and the token that follows each of them. An answer that does not end within s_s + 1 tokens is
+          truncated and has no EOS.
 """
 
 from collections.abc import Sequence
@@ -25,9 +26,10 @@ class Pairs:
     """Contexts and answers as arrays, and the conversation that each pair comes from.
 
     Args:
-        contexts: (n, s_s) int32, padded on the left; (n, N_u s_s) for a hierarchical encoder.
-        answers: (n, s_s + 1) int32, `BOS ... EOS` padded on the right.
-        conversation: (n,) int32, the index of the conversation that each pair comes from.
+        contexts: The contexts, padded on the left: an int32 array of shape (n, s_s), or (n, N_u s_s) for a hierarchical
+            encoder.
+        answers: The answers, `BOS ... EOS` padded on the right: an int32 array of shape (n, s_s + 1).
+        conversation: The index of the conversation that each pair comes from, an int32 array of shape (n,).
     """
 
     contexts: np.ndarray
@@ -42,16 +44,16 @@ class Pairs:
 
     @property
     def tokens(self) -> int:
-        """The number of target tokens: every token after BOS, EOS included."""
+        """The number of target tokens: every token after BOS, including EOS."""
         return int((self.answers[:, 1:] != PAD).sum())
 
     @property
     def in_memory(self) -> int:
-        """The number of pairs that are held in memory, which is all of them."""
+        """The number of pairs held in memory, which is all of them."""
         return len(self)
 
     def some(self) -> "Pairs":
-        """Return a representative sample of the pairs, which here is all of them; see `TokenPairs.some`."""
+        """Return a representative sample of the pairs, here all of them; see `TokenPairs.some`."""
         return self
 
     def drawn(self, random: np.random.Generator, count: int) -> np.ndarray:
@@ -72,7 +74,7 @@ class Pairs:
         context_length: int | None = None,
         speakers: int = 0,
     ) -> "Pairs":
-        """Make Pairs from the arrays that `arrays` returned, and check them.
+        """Make Pairs from the arrays returned by `arrays`, and check them.
 
         Args:
             arrays: The arrays.
@@ -92,7 +94,7 @@ class Pairs:
             )
         if not conversation.size or any(array.dtype.kind not in "iu" for array in arrays):
             raise ValueError(
-                "the arrays are empty or have the wrong type; one or more pairs of whole numbers are expected"
+                "the arrays are empty or have the wrong type; at least one pair, with integer tokens, is expected"
             )
         tokens = vocabulary_size + speakers + 1 if speakers else vocabulary_size
         for array, limit in ((contexts, tokens), (answers, vocabulary_size)):
@@ -145,8 +147,8 @@ def joined(
         hierarchical: Whether the context is for a hierarchical encoder. If so, EOS is appended to each utterance.
 
     Returns:
-        (m,) int32, the tokens of the context without padding; `pad_contexts` truncates or pads it to the required
-        length.
+        The tokens of the context without padding, an int32 array of shape (m,). `pad_contexts` truncates or pads the
+        context to the required length.
     """
     parts = [np.asarray(utterance, np.int32) for utterance in utterances]
     if hierarchical:
@@ -158,11 +160,11 @@ def with_speakers(contexts: np.ndarray, speakers: Sequence[int] | np.ndarray) ->
     """Insert a speaker token before each context.
 
     Args:
-        contexts: (n, s) int32, padded on the left.
-        speakers: (n,), the token of the speaker of each answer, or PAD for a speaker without an embedding.
+        contexts: Contexts padded on the left, an int32 array of shape (n, s).
+        speakers: The token of each answer's speaker, or PAD for a speaker without an embedding. The shape is (n,).
 
     Returns:
-        (n, s + 1) int32, padded on the left.
+        The contexts, padded on the left, with one more column: an int32 array of shape (n, s + 1).
     """
     made = np.pad(contexts, ((0, 0), (1, 0)))
     made[np.arange(len(made)), contexts.shape[1] - np.count_nonzero(contexts, axis=1)] = speakers
@@ -175,7 +177,7 @@ def without_speakers(contexts: np.ndarray, vocabulary_size: int) -> np.ndarray:
 
 
 def utterances_of(context: np.ndarray) -> list[np.ndarray]:
-    """Return the words of each utterance in a context, (s,) int32, in which each utterance ends with EOS."""
+    """Return the words of each utterance in a context of shape (s,) whose utterances end with EOS."""
     tokens = context[context != PAD]
     return [words[words != EOS] for words in np.split(tokens, np.flatnonzero(tokens == EOS) + 1)[:-1]]
 
@@ -198,14 +200,14 @@ PREDICTED = {"answer": lambda pairs, hierarchical: pairs, "context": backward, "
 
 
 def answers_as_contexts(answers: np.ndarray, context_length: int, hierarchical: bool = False) -> np.ndarray:
-    """Turn answers, (n, s_s + 1), into contexts with the same words, (n, context_length) int32 padded on the left."""
+    """Turn answers of shape (n, s_s + 1) into left-padded contexts of shape (n, context_length) with the same words."""
     words = [row[(row != PAD) & (row != BOS) & (row != EOS)] for row in answers]
     length = answers.shape[1] - 1
     return pad_contexts([joined([row], length, hierarchical) for row in words], context_length)
 
 
 def pad_contexts(contexts: Sequence[Sequence[int] | np.ndarray], length: int) -> np.ndarray:
-    """Pad the last `length` tokens of each context on the left: (n, length) int32."""
+    """Put the last `length` tokens of each context, padded on the left, into an int32 array of shape (n, length)."""
     rows = np.full((len(contexts), length), PAD, np.int32)
     for row, context in zip(rows, contexts, strict=True):
         tokens = np.asarray(context, np.int32)[-length:]
@@ -214,7 +216,7 @@ def pad_contexts(contexts: Sequence[Sequence[int] | np.ndarray], length: int) ->
 
 
 def frame_answers(answers: Sequence[Sequence[int] | np.ndarray], sentence_length: int) -> np.ndarray:
-    """Frame answers as `BOS answer EOS`, padded on the right and truncated if too long: (n, s_s + 1) int32."""
+    """Frame answers as `BOS answer EOS`, padded or truncated on the right, in an int32 array of shape (n, s_s + 1)."""
     rows = np.full((len(answers), sentence_length + 1), PAD, np.int32)
     for row, answer in zip(rows, answers, strict=True):
         tokens = np.concatenate([[BOS], np.asarray(answer, np.int32), [EOS]])[: sentence_length + 1]

@@ -36,7 +36,7 @@ class Unpickler(pickle.Unpickler):
 
     def persistent_load(self, pid: object) -> NoReturn:
         """Refuse objects that are stored outside the pickle."""
-        raise pickle.UnpicklingError("the pickle asks for an object outside the file")
+        raise pickle.UnpicklingError("the pickle refers to an object outside the file")
 
 
 def unpickle(content: bytes) -> object:
@@ -65,7 +65,8 @@ def read_vocabulary(path: str | os.PathLike) -> Vocabulary:
     """Read `vocabulary_movie`: a pickled list of (word, count), most frequent first.
 
     Raises:
-        UserError: The file is missing, is not such a list, or contains anything but lists, tuples, strings and numbers.
+        UserError: The file is missing, is not a list of this kind, or contains anything but lists, tuples, strings and
+            numbers.
     """
     path = Path(path)
     try:

@@ -1,9 +1,9 @@
-"""Prepares a corpus of any size as token files, in bounded memory and by several processes.
+"""Prepares a corpus of any size as token files, with bounded memory and several processes.
 
-The first pass reads the corpus and tokenises it in chunks (`token_chunks.py`). This pass takes longest. Then the
-held-out conversations are drawn, the words of the training text are counted, and the chunks become shards of the
-vocabulary's tokens (`token_folder.py`). A repeated command uses the chunks and shards that an interrupted one has
-written. The results do not depend on the number of processes. For a small corpus they are those of `dataset.prepare`.
+The first pass, which takes longest, reads the corpus and tokenises it in chunks (`token_chunks.py`). Then the held-out
+conversations are drawn, the words of the training text are counted, and the chunks are encoded with the vocabulary as
+shards (`token_folder.py`). A repeated command uses the chunks and shards already written by an interrupted one. The
+results do not depend on the number of processes. For a small corpus, they are the same as those of `dataset.prepare`.
 """
 
 import collections
@@ -58,10 +58,10 @@ class Corpora(NamedTuple):
     """The corpora to prepare.
 
     Attributes:
-        paths: Files or folders, which are read in this order.
-        format: One of `conversations.FORMATS`, or None to detect the format of each.
-        vocabulary: The file that gives the words, or None.
-        skip_bad_lines: Whether bad lines are skipped.
+        paths: The files or folders to read, in this order.
+        format: One of `conversations.FORMATS`, or None to detect the format of each corpus.
+        vocabulary: The file with the words of the vocabulary, or None.
+        skip_bad_lines: Whether to skip bad lines.
     """
 
     paths: Sequence[Path]
@@ -79,31 +79,33 @@ def prepare_folder(
     processes: int = 1,
     minutes: float | None = None,
 ) -> TokenFolder | None:
-    """Prepare corpora as a folder of token files, or continue a preparation that was interrupted.
+    """Prepare corpora as a folder of token files, or continue an interrupted preparation.
 
     Args:
         corpora: The corpora.
-        config: The settings; those in `token_folder.PREPARED`, and the seed by which pairs are held out, are used.
-        out: The folder to make.
+        config: The settings. Only those in `token_folder.PREPARED` and the seed for holding out pairs are used.
+        out: The folder to create.
         bad: Decides what happens to bad lines.
-        words: The words of the vocabulary in their order, or None for the most frequent words in the training text.
-        processes: The number of processes that work at the same time. 1: this process does all the work.
-        minutes: The time limit in minutes, or None for no limit. The time for reading again what an interrupted
-            preparation has prepared is not counted.
+        words: The words of the vocabulary in order, or None for the most frequent words in the training text.
+        processes: The number of parallel processes. If 1, this process does all the work.
+        minutes: The time limit in minutes, or None for no limit. The time for reading what an interrupted preparation
+            has already written does not count.
 
     Returns:
-        The folder, or None if the time is over before the folder is complete.
+        The folder, or None if time runs out before the folder is complete.
 
     Raises:
-        UserError: A corpus cannot be used, or the folder contains something else, or a process has ended.
+        UserError: A corpus cannot be used, the folder contains something else, or a process ended unexpectedly.
         OSError: The disk is full.
     """
     if (out / INDEX).exists():
-        raise UserError(f"{out}: this folder is complete already; name a new one, or train on it: --data {out}")
+        raise UserError(
+            f"{out}: this folder is already complete; give a new folder, or train on this one with --data {out}"
+        )
     if out.exists() and (not out.is_dir() or ((others := os.listdir(out)) and WORK not in others)):
         raise UserError(f"{out}: this is not an empty folder; name a new one")
     if config.splits == "official" and "validation_fraction" in config.given:
-        raise UserError("--validation-fraction has no effect with --splits official; leave one of the two out")
+        raise UserError("--validation-fraction has no effect with --splits official; leave out one of the two")
     work = out / WORK
     work.mkdir(parents=True, exist_ok=True)
     try:
@@ -114,18 +116,18 @@ def prepare_folder(
     except TimeOverError:
         return None
     except filelock.Timeout:
-        raise UserError(f"{out}: another process is preparing this folder; wait for its end") from None
+        raise UserError(f"{out}: another process is preparing this folder; wait until it is done") from None
     except BrokenProcessPool:
         raise UserError(
-            f"{out}: one of the processes has ended, perhaps because the memory was full; repeat the command to "
-            "continue, with fewer --processes"
+            f"{out}: one of the processes ended unexpectedly, perhaps because memory ran out; repeat the command "
+            "with fewer --processes to continue"
         ) from None
     shutil.rmtree(work)
     return made
 
 
 def _refuse_other_plan(work: Path, corpora: Corpora, config: Config) -> None:
-    """Store what a preparation depends on, or raise an error if an interrupted one depended on something else."""
+    """Store the files and options of a preparation, or raise an error if an interrupted one had others."""
     states = [(str(file.resolve()), file.stat().st_size, file.stat().st_mtime_ns) for file in _files(corpora)]
     plan = {
         "files": [list(state) for state in states],
@@ -139,8 +141,8 @@ def _refuse_other_plan(work: Path, corpora: Corpora, config: Config) -> None:
         write_text(path, json.dumps(plan))
     elif json_files.read(path) != plan:
         raise UserError(
-            f"{work.parent}: an interrupted preparation of this folder had other files or options; repeat its command, "
-            "or name a new folder"
+            f"{work.parent}: an interrupted preparation of this folder had other files or options; repeat its "
+            "command, or give a new folder"
         )
 
 
@@ -223,7 +225,7 @@ class _Preparation:
         return self._out / WORK / f"chunk-{number:06d}.npz"
 
     def _tokenise(self) -> Iterator["Future[ChunkFacts]"]:
-        """Read the corpora, and submit the chunks that an interrupted preparation has not written."""
+        """Read the corpora, and submit one task per chunk. Chunks that are already written are not tokenised again."""
         conversations: list[tuple[str, ...]] = []
         parts: list[int] = []
         number, utterances, characters, said = 0, 0, 0, 0
@@ -258,13 +260,13 @@ class _Preparation:
         return self._pool.submit(encode_shard, task, words)
 
     def _remove_other_records(self, determined_by: list[Any]) -> str:
-        """Remove the records of shards that an interrupted preparation has made with other settings or words.
+        """Remove the records of shards that an interrupted preparation made with other settings or words.
 
         Args:
-            determined_by: All that determines the shards, besides the chunks.
+            determined_by: Everything that determines the shards, except the chunks.
 
         Returns:
-            A short checksum of it, which is a part of the records' names.
+            A short checksum of `determined_by`, which is part of the names of the records.
         """
         name = hashlib.sha256(json.dumps(determined_by).encode()).hexdigest()[:16]
         for record in self._records():
@@ -278,7 +280,7 @@ class _Preparation:
     def _begin_measuring(
         self, conversations: list[tuple[str, ...]], parts: list[int], seconds: float, lines: int
     ) -> None:
-        """Measure the first chunk for the estimate, unless the corpora have only a few chunks."""
+        """Start measuring the first chunk for the estimate, unless the corpora have only a few chunks."""
         text = sum(len(text.encode()) + 1 for conversation in conversations for text in conversation)
         read = Read(seconds, lines, text, sum(file.stat().st_size for file in _files(self._corpora)))
         if read.chunks >= MEASURED_FROM and not reporting.is_quiet():
@@ -287,7 +289,7 @@ class _Preparation:
             self._measuring = read, task
 
     def _say_cost(self) -> None:
-        """Print the estimate as soon as the first chunk is measured, if the command is a long one."""
+        """Print the cost estimate as soon as the first chunk has been measured, if the preparation is a long one."""
         if self._measuring is None or not self._measuring[1].done():
             return
         read, rates = self._measuring[0], self._measuring[1].result()
@@ -299,13 +301,14 @@ class _Preparation:
         """Draw the conversations or pairs to hold out.
 
         Returns:
-            Their numbers in each chunk, or None for the corpus' own parts; and whether they are conversations.
+            The indices of those in each chunk, or None if the corpus has its own splits; and whether these are indices
+            of conversations.
         """
         pairs = sum(chunk.pairs for chunk in facts)
         if self._config.splits == "official":
             in_parts = np.sum([chunk.in_parts for chunk in facts], axis=0)
             if empty := [part for part, count in zip(PARTS, in_parts, strict=True) if not count]:
-                raise UserError(f"--splits official: no context/answer pair for {' and '.join(empty)} is in the corpus")
+                raise UserError(f"--splits official: the corpus has no context/answer pair for {' and '.join(empty)}")
             return [None] * len(facts), True
         conversations = sum(chunk.conversations for chunk in facts)
         whole = is_divisible(conversations, pairs, max(chunk.longest for chunk in facts))
@@ -328,7 +331,7 @@ class _Preparation:
 
 
 def _grouped(chunks: Sequence[tuple[int, ChunkFacts]]) -> Iterator[list[int]]:
-    """Divide chunks, numbers and sizes, into groups of consecutive ones, one for each shard."""
+    """Group the indices of consecutive chunks, given with the sizes of the chunks, into one list for each shard."""
     group: list[int] = []
     pairs = 0
     for number, facts in chunks:

@@ -1,4 +1,4 @@
-"""Estimates the cost of a preparation of token files from its first chunk, on which each of its steps is measured."""
+"""Estimates the cost of preparing token files by measuring each step on the first chunk."""
 
 import os
 import tempfile
@@ -23,15 +23,15 @@ OF_A_WORD = 150  # bytes of a word and its frequency in a dictionary
 
 
 class Rates(NamedTuple):
-    """What this machine needs for one chunk.
+    """The size of one chunk, and the time that this machine needs for it.
 
     Attributes:
-        utterances: The number of utterances of the chunk.
-        pairs: The number of its pairs.
-        tokens: The number of its tokens.
-        tokenising: The seconds to tokenise it.
-        counting: The seconds to count its words.
-        encoding: The seconds to write it as a shard.
+        utterances: The number of utterances in the chunk.
+        pairs: The number of pairs.
+        tokens: The number of tokens.
+        tokenising: The time to tokenise the chunk, in seconds.
+        counting: The time to count its words, in seconds.
+        encoding: The time to write it as a shard, in seconds.
     """
 
     utterances: int
@@ -43,13 +43,13 @@ class Rates(NamedTuple):
 
 
 class Read(NamedTuple):
-    """How far the corpora have been read when their first chunk is complete.
+    """How much of the corpora has been read when the first chunk is complete.
 
     Attributes:
-        seconds: The time that this has taken.
-        lines: The bytes of the lines that have been read. 0: the format does not consist of lines.
-        text: The bytes of the utterances.
-        files: The bytes of all files.
+        seconds: The reading time so far, in seconds.
+        lines: The size in bytes of the lines read so far, or 0 if the format does not consist of lines.
+        text: The size in bytes of the utterances read so far.
+        files: The size in bytes of all files.
     """
 
     seconds: float
@@ -59,31 +59,31 @@ class Read(NamedTuple):
 
     @property
     def chunks(self) -> float:
-        """The expected number of chunks of the corpora.
+        """The expected number of chunks in the corpora.
 
-        Some readers read a whole file before its first conversation. Then the size of the text takes the place of the
-        lines.
+        Some readers read a whole file before they yield its first conversation. For these, the size of the text is
+        used instead of the size of the lines.
         """
         done = self.lines if 0 < self.lines < self.files else self.text
         return max(1.0, self.files / done)
 
     @property
     def whole(self) -> float:
-        """The expected time of reading the corpora, in seconds."""
+        """The expected time for reading the corpora, in seconds."""
         return self.seconds * (max(1.0, self.files / self.lines) if self.lines else self.chunks)
 
 
 def measure(
     folder: Path, conversations: Sequence[Sequence[str]], parts: Sequence[int], style: str, vocabulary_size: int
 ) -> Rates:
-    """Measure the steps of a preparation on a chunk; the files that they write are removed.
+    """Measure the steps of a preparation on a chunk. The files they write are removed.
 
     Args:
-        folder: The folder in which files are written.
+        folder: The folder for these files.
         conversations: See `tokenise_chunk`.
         parts: See `tokenise_chunk`.
         style: See `tokenise_chunk`.
-        vocabulary_size: The number of words of the vocabulary.
+        vocabulary_size: The number of words in the vocabulary.
     """
     with tempfile.TemporaryDirectory(dir=folder) as place:
         path, nothing = Path(place) / "chunk.npz", np.empty(0, np.int64)
@@ -107,17 +107,17 @@ def estimate(
     """Estimate the cost of a preparation.
 
     Args:
-        rates: What this machine needs for the first chunk.
-        read: How far the corpora were read then.
-        processes: The number of processes that work at the same time.
-        chunks: The number of chunks that an interrupted preparation has written.
-        shards: The number of shards that it has written.
-        shard_pairs: The number of pairs of a shard.
+        rates: The measurements of the first chunk.
+        read: How much of the corpora had been read when the first chunk was complete.
+        processes: The number of parallel processes.
+        chunks: The number of chunks already written by an interrupted preparation.
+        shards: The number of shards already written by it.
+        shard_pairs: The number of pairs in a shard.
         cores: The number of cores of this machine, or None to ask the system.
 
     Returns:
-        The estimate. Archives and compressed data sets count with the size of their files, so that it is too low for
-        them.
+        The estimate. It is too low for archives and compressed data sets, because it is based on the sizes of the
+        files.
     """
     cores = cores or os.cpu_count() or 1
     at_once, pairs = min(processes, cores), max(1, rates.pairs)
@@ -136,5 +136,5 @@ def estimate(
     memory = (
         SHARED + processes * (IMPORTS - SHARED + of_shard) + OF_A_WORD * min(MOST_WORDS, rates.tokens * read.chunks)
     )
-    machine = f"tokenises {rates.utterances / rates.tokenising:,.0f} utterances a second in each process"
+    machine = f"tokenises {rates.utterances / rates.tokenising:,.0f} utterances per second in each process"
     return Estimate(seconds, memory, machine)

@@ -20,7 +20,7 @@ class Source:
             are taken from the training text.
         glove: A file of word vectors, or None to fit vectors to the training text.
         glove_member: The name of the file inside a .zip of word vectors, or None to choose the file by its dimension.
-        skip_bad_lines: Whether lines that cannot be used are skipped and counted. If not, the first such line raises an
+        skip_bad_lines: Whether to skip and count lines that cannot be used. If False, the first such line raises an
             error.
 
     Raises:
@@ -53,13 +53,13 @@ class Source:
     def read(self, splits: str = "random") -> tuple[list[Conversation], BadLines]:
         """Read the corpus.
 
-        Reading does not need TensorFlow, so that a command can report bad input before it imports TensorFlow.
+        Reading does not need TensorFlow, so a command can report bad input before it imports TensorFlow.
 
         Args:
             splits: See `Config.splits`.
 
         Returns:
-            The conversations, and the `BadLines` object that has counted the skipped lines.
+            The conversations, and the `BadLines` object that counted the skipped lines.
 
         Raises:
             UserError: The corpus cannot be read; see `read_conversations`.

@@ -1,4 +1,4 @@
-"""Finds, by name, the speakers of a corpus who have embeddings."""
+"""Finds the speakers who have embeddings by their names."""
 
 from keras_gca.data.vocabulary import Vocabulary
 from keras_gca.errors import UserError
@@ -7,10 +7,10 @@ SHOWN_SPEAKERS = 20  # the number of speakers that a message names
 
 
 def speaker_named(persona: str, vocabulary: Vocabulary) -> str:
-    """Return the name of a speaker as the corpus writes it.
+    """Return a speaker's name as spelled in the corpus.
 
     Args:
-        persona: The name of the speaker, in upper or lower case.
+        persona: The name of the speaker. Case is ignored.
         vocabulary: The vocabulary of a bot, with the speakers who have embeddings.
 
     Raises:
@@ -23,5 +23,5 @@ def speaker_named(persona: str, vocabulary: Vocabulary) -> str:
         shown = ", ".join(vocabulary.speakers[:SHOWN_SPEAKERS])
         more = len(names) - SHOWN_SPEAKERS
         others = f" and {more} more" if more > 0 else ""
-        raise UserError(f"--persona: {persona!r} is not a speaker of this bot; it knows {shown}{others}")
+        raise UserError(f"--persona: {persona!r} is not a speaker of this bot; its speakers are {shown}{others}")
     return names[persona.casefold()]

@@ -3,8 +3,8 @@
 Contractions can be written in two styles:
 
 split    (default) as in GloVe's own training text: "don't" -> do n't, "it's" -> it 's. No information is lost, so
-         replies can be written with the usual contractions.
-expanded as in the first paper's original program: "don't" -> do not, "it's" -> it is. The author's files need it.
+replies can be written with the usual contractions. expanded as in the first paper's original program: "don't" -> do
+not, "it's" -> it is. The author's files require this style.
 """
 
 import re
@@ -69,7 +69,8 @@ def normalise(texts: tf.Tensor, style: str = "split", lower: bool = True) -> tf.
     Args:
         texts: A string tensor of any shape, UTF-8.
         style: The style of contractions, "split" or "expanded".
-        lower: Whether to convert to lower case; False keeps the case, to learn the usual spelling of words.
+        lower: Whether to convert to lower case. If False, case is kept, so that the usual spelling of words can be
+            learned.
 
     Returns:
         A string tensor of the same shape.
@@ -124,7 +125,8 @@ def tokens_in_turn(texts: Sequence[str], style: str = "split") -> tuple[list[byt
         style: See `normalise`.
 
     Returns:
-        The tokens of all utterances in order, encoded as UTF-8, and the number of tokens in each utterance, (n,) int64.
+        The tokens of all utterances in order, encoded as UTF-8, and the number of tokens in each utterance, an int64
+        array of shape (n,).
     """
     tokens, lengths = _in_turn(tf.constant(list(texts), tf.string), tf.constant(style == "split"))
     return tokens.numpy().tolist(), lengths.numpy()

@@ -1,8 +1,8 @@
-"""The work of the processes that prepare token files: each function makes one file from one piece of the corpus.
+"""Functions run by the processes that prepare token files: each makes one file from one piece of the corpus.
 
-A chunk is a piece of the corpus whose text has been tokenised. Its tokens are numbers of its own list of words, so that
-chunks are independent of each other and of the vocabulary, which is known only after the last chunk. The text is
-tokenised in its original case; the list says which word each form is in lower case.
+A chunk is a tokenised piece of the corpus. Its tokens are indices into its own list of forms, so that chunks are
+independent of each other and of the vocabulary, which is known only after the last chunk. Forms have their original
+case; the chunk also stores the lower-case word for each form.
 """
 
 import json
@@ -28,13 +28,13 @@ NO_PART = len(PARTS)
 
 
 class ChunkFacts(NamedTuple):
-    """The sizes of a chunk, without what has no answer: empty utterances, and conversations of one utterance.
+    """The sizes of a chunk. Empty utterances and conversations of one utterance are not counted.
 
     Attributes:
         conversations: The number of conversations.
         pairs: The number of pairs.
-        longest: The number of pairs of the longest conversation.
-        in_parts: The number of pairs of each official part.
+        longest: The number of pairs in the longest conversation.
+        in_parts: The number of pairs in each official split.
     """
 
     conversations: int
@@ -48,14 +48,15 @@ class Chunk:
     """A tokenised piece of a corpus.
 
     Attributes:
-        tokens: (t,) int, the number of each token's form.
-        lengths: (u,) int, the number of tokens of each utterance.
-        sizes: (c,) int, the number of utterances of each conversation, two or more.
-        parts: (c,) uint8, the official part of each conversation, as a number in PARTS, or NO_PART.
-        forms: The different tokens in their original case.
-        inside: (len(forms),) int, how often each form occurs where no sentence begins.
-        words: The different tokens in lower case.
-        word_of: (len(forms),) int, the number of each form's word.
+        tokens: The form of each token, as an index into `forms`. An integer array of shape (t,).
+        lengths: The number of tokens in each utterance, an integer array of shape (u,).
+        sizes: The number of utterances in each conversation, at least two. An integer array of shape (c,).
+        parts: The official split of each conversation, as an index into PARTS, or NO_PART. A uint8 array of shape (c,).
+        forms: The distinct tokens in their original case.
+        inside: How often each form occurs except at the beginning of a sentence, an integer array of shape
+            (len(forms),).
+        words: The distinct tokens in lower case.
+        word_of: The word of each form, as an index into `words`. An integer array of shape (len(forms),).
     """
 
     tokens: np.ndarray
@@ -75,11 +76,12 @@ class Chunk:
         return ChunkFacts(len(pairs), int(pairs.sum()), int(pairs.max(initial=0)), tuple(in_parts.tolist()))
 
     def roles(self, held_out: np.ndarray | None, whole: bool) -> np.ndarray:
-        """Return the role of each utterance, (u,) uint8; see `token_folder`.
+        """Return the role of each utterance (see `token_folder`) as a uint8 array of shape (u,).
 
         Args:
-            held_out: The numbers of the held-out conversations or pairs in this chunk, or None for the official parts.
-            whole: Whether these are numbers of conversations.
+            held_out: The indices of the held-out conversations or pairs in this chunk, or None to use the official
+                splits.
+            whole: Whether `held_out` has indices of conversations rather than pairs.
         """
         roles = np.full(len(self.lengths), TRAINING, np.uint8)
         first = np.cumsum(self.sizes) - self.sizes
@@ -97,7 +99,7 @@ class Chunk:
 
 
 def import_tensorflow() -> None:
-    """Import TensorFlow without its start-up lines in a process that tokenises; the one that reads does without it."""
+    """Import TensorFlow, without its start-up messages, in a process that tokenises. Reading does not need it."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     with quiet_imports():
         import keras_gca.data.text  # noqa: F401
@@ -109,7 +111,7 @@ def tokenise_chunk(path: Path, conversations: Sequence[Sequence[str]], parts: Se
     Args:
         path: The file to write.
         conversations: The utterances of each conversation.
-        parts: The official part of each conversation, as a number in PARTS, or NO_PART.
+        parts: The official split of each conversation, as an index into PARTS, or NO_PART.
         style: The style of contractions; see `text.normalise`.
 
     Returns:
@@ -147,14 +149,15 @@ def tokenise_chunk(path: Path, conversations: Sequence[Sequence[str]], parts: Se
 
 
 def _with_answers(lengths: np.ndarray, sizes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Choose the utterances that have tokens, in conversations that have two or more of them.
+    """Select the non-empty utterances of conversations that have at least two of them.
 
     Args:
-        lengths: (u,) int, the number of tokens of each utterance.
-        sizes: (c,) int, the number of utterances of each conversation.
+        lengths: The number of tokens in each utterance, an integer array of shape (u,).
+        sizes: The number of utterances in each conversation, an integer array of shape (c,).
 
     Returns:
-        Whether each utterance is kept, (u,), and the number of utterances with tokens of each conversation, (c,).
+        Whether each utterance is kept, with shape (u,), and the number of non-empty utterances in each conversation,
+        with shape (c,).
     """
     owner = np.repeat(np.arange(len(sizes)), sizes)
     left = np.bincount(owner[lengths > 0], minlength=len(sizes))
@@ -162,7 +165,7 @@ def _with_answers(lengths: np.ndarray, sizes: np.ndarray) -> tuple[np.ndarray, n
 
 
 def _inside_sentences(tokens: np.ndarray, lengths: np.ndarray, forms: list[str]) -> np.ndarray:
-    """Count how often each form occurs where no sentence begins; see `vocabulary.usual_surfaces`."""
+    """Count how often each form occurs except at the beginning of a sentence; see `vocabulary.usual_surfaces`."""
     ends = np.array([form in BEGIN_SENTENCES for form in forms], bool)
     begins = np.zeros(len(tokens), bool)
     begins[1:] = ends[tokens[:-1]]
@@ -188,7 +191,7 @@ def _write(path: Path, chunk: Chunk) -> None:
 
 
 def read_chunk(path: Path) -> Chunk:
-    """Read a chunk; NumPy checks the checksums of the file.
+    """Read a chunk. NumPy verifies the checksums in the file.
 
     Raises:
         UserError: The file is damaged.
@@ -205,7 +208,7 @@ def read_chunk(path: Path) -> Chunk:
 
 
 def facts_of(path: Path) -> ChunkFacts:
-    """Return the sizes of a chunk that an earlier, interrupted preparation has written; see `read_chunk`."""
+    """Return the sizes of a chunk written by an interrupted preparation; see `read_chunk`."""
     return read_chunk(path).facts
 
 
@@ -218,7 +221,7 @@ def count_chunk(path: Path, held_out: np.ndarray | None, whole: bool) -> tuple[l
         whole: See `Chunk.roles`.
 
     Returns:
-        The words that occur, and how often each does.
+        The words that occur, and the frequency of each.
     """
     chunk = read_chunk(path)
     roles = chunk.roles(held_out, whole)
@@ -233,7 +236,7 @@ def count_chunk(path: Path, held_out: np.ndarray | None, whole: bool) -> tuple[l
 
 
 class ShardTask(NamedTuple):
-    """The making of one shard from chunks.
+    """The task of making one shard from chunks.
 
     Attributes:
         folder: The folder of token files.
@@ -242,8 +245,8 @@ class ShardTask(NamedTuple):
         held_out: For each chunk, the held-out conversations or pairs; see `Chunk.roles`.
         whole: See `Chunk.roles`.
         dtype: See `write_shard`.
-        record: The file that says, when the shard is complete, what `encode_shard` has returned. Its name depends on
-            all that determines the shard.
+        record: The file that stores the result of `encode_shard` when the shard is complete. Its name depends on
+            everything that determines the shard.
     """
 
     folder: Path
@@ -256,7 +259,7 @@ class ShardTask(NamedTuple):
 
     @property
     def is_done(self) -> bool:
-        """Whether an interrupted preparation has written the shard."""
+        """Whether an interrupted preparation has already written the shard."""
         return all(path.is_file() for path in (self.record, *files_of_shard(self.folder, self.number)))
 
 
@@ -264,7 +267,7 @@ Spellings = dict[str, dict[str, int]]  # of each word, with their frequencies
 
 
 def encoded_shard(task: ShardTask) -> tuple[ShardFacts, Spellings]:
-    """Return what `encode_shard` returned when an interrupted preparation has written a shard.
+    """Return the stored result of `encode_shard` for a shard written by an interrupted preparation.
 
     Raises:
         UserError: The file is damaged.
@@ -278,14 +281,15 @@ def encoded_shard(task: ShardTask) -> tuple[ShardFacts, Spellings]:
 
 
 def encode_shard(task: ShardTask, words: Sequence[str]) -> tuple[ShardFacts, Spellings]:
-    """Write a shard of the tokens of a vocabulary, and then its record.
+    """Encode chunks with a vocabulary, and write the shard and then its record.
 
     Args:
         task: The shard.
         words: The words of the vocabulary, without special tokens.
 
     Returns:
-        The facts of the shard, and the frequency of each spelling of the vocabulary's words inside a sentence.
+        The sizes and checksums of the shard, and how often each word of the vocabulary has each of its spellings inside
+        a sentence.
     """
     vocabulary = Vocabulary(words, [0] * len(words))
     known = set(words)

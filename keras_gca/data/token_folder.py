@@ -1,14 +1,16 @@
-"""Token files: a prepared corpus of any size on disk, as a folder of shards that are mapped into memory.
+"""Token files: a prepared corpus of any size on disk, as a folder of memory-mapped shards.
 
 tokens.json       the settings of the preparation, the source, and the sizes and checksums of all other files
 vocabulary.json   the vocabulary
 00000.bin         the tokens of all utterances of a shard, one after the other: uint16, or uint32 for large vocabularies
-00000.idx         offsets: (u + 1) uint32, where the u utterances begin in the .bin, and where the last one ends;
-                  roles: (u,) uint8, FIRST for the first utterance of a conversation, and for each other utterance the
-                  part to which it belongs as an answer
+00000.idx         offsets: u + 1 uint32 numbers, the positions in the .bin at which the u utterances begin and the last
+                  one ends;
+                  roles: u uint8 numbers, FIRST for the first utterance of a conversation, and TRAINING, VALIDATION or
+                  TEST for any other utterance, depending on the set to which it belongs as an answer
 
-All numbers are little-endian. A pair is an utterance that is not the first one of its conversation, and the context is
-made of the utterances before it. Therefore the length of contexts and answers is chosen when a training run begins.
+All numbers are little-endian. Every utterance except the first of its conversation forms a pair with the utterances
+before it, which are its context. The lengths of contexts and answers can therefore be chosen when a training run
+begins.
 """
 
 import functools
@@ -42,12 +44,12 @@ class ShardFacts:
     """The sizes and checksums of one shard.
 
     Attributes:
-        conversations: The number of its conversations.
-        utterances: The number of its utterances.
-        tokens: The number of its tokens.
+        conversations: The number of conversations.
+        utterances: The number of utterances.
+        tokens: The number of tokens.
         training: The number of pairs to train on.
         validation: The number of held-out pairs.
-        test: The number of pairs of the corpus' own test part.
+        test: The number of pairs in the corpus's own test split.
         bin_sha256: The SHA-256 of the file of tokens, in hexadecimal.
         idx_sha256: The SHA-256 of the file of offsets and roles, in hexadecimal.
     """
@@ -71,9 +73,9 @@ class Shard:
     """The arrays of one shard, mapped into memory.
 
     Attributes:
-        tokens: (t,) uint16 or uint32.
-        offsets: (u + 1,) uint32.
-        roles: (u,) uint8.
+        tokens: The tokens of all utterances, a uint16 or uint32 array of shape (t,).
+        offsets: The position at which each utterance begins and the last one ends, a uint32 array of shape (u + 1,).
+        roles: The role of each utterance, a uint8 array of shape (u,).
     """
 
     tokens: np.ndarray
@@ -82,7 +84,7 @@ class Shard:
 
 
 def is_token_folder(path: str | os.PathLike | None) -> TypeGuard[str | os.PathLike]:
-    """Return whether a path is a folder of token files, or one whose preparation has not finished."""
+    """Return whether a path is a folder of token files, complete or not."""
     return path is not None and ((Path(path) / INDEX).is_file() or (Path(path) / WORK).is_dir())
 
 
@@ -94,10 +96,10 @@ def write_shard(
     Args:
         folder: The folder of token files.
         number: The number of the shard.
-        tokens: (t,) int, the tokens of all utterances.
-        lengths: (u,) int, the numbers of tokens of the utterances.
-        roles: (u,) uint8, the roles of the utterances.
-        dtype: The type of the tokens in the file: "uint16" or "uint32".
+        tokens: The tokens of all utterances, an integer array of shape (t,).
+        lengths: The number of tokens in each utterance, an integer array of shape (u,).
+        roles: The role of each utterance, a uint8 array of shape (u,).
+        dtype: The dtype of the tokens in the file, "uint16" or "uint32".
 
     Raises:
         OSError: A file cannot be written.
@@ -134,12 +136,12 @@ class TokenFolder:
 
     Args:
         path: The folder.
-        values: The content of its index.
-        fingerprint: The SHA-256 of its index, which determines all its files.
+        values: The content of the index.
+        fingerprint: The SHA-256 of the index, which determines all files of the folder.
 
     Attributes:
-        shards: The facts of its shards, in the order of the corpus.
-        vocabulary: Its vocabulary.
+        shards: The sizes and checksums of the shards, in the order of the corpus.
+        vocabulary: The vocabulary.
     """
 
     def __init__(self, path: Path, values: dict[str, Any], fingerprint: str):
@@ -150,32 +152,31 @@ class TokenFolder:
         self.dtype = np.dtype(values["dtype"]).newbyteorder("<")
         self.shards = [ShardFacts(**facts) for facts in values["shards"]]
         if values["dtype"] not in ("uint16", "uint32") or not self.shards:
-            raise ValueError("tokens are uint16 or uint32, and one or more shards are expected")
+            raise ValueError("tokens must be uint16 or uint32, and there must be at least one shard")
         for facts in self.shards:
             if any(type(number) is not int or not 0 <= number < 2**32 for number in list(asdict(facts).values())[:6]):
-                raise ValueError("the sizes of a shard are whole numbers from 0")
+                raise ValueError("the sizes of a shard must be non-negative whole numbers")
             if not 1 <= facts.conversations < facts.utterances <= facts.tokens:
-                raise ValueError("a shard has conversations of several utterances, each with tokens")
+                raise ValueError("a shard must have conversations of several utterances, each with tokens")
         Config().changed(**{name: self.settings[name] for name in PREPARED})  # an impossible setting is an error
 
     @classmethod
     def open(cls, path: str | os.PathLike) -> Self:
-        """Open a folder, and check that every file is there and has the right size.
+        """Open a folder, and check that every file exists and has the right size.
 
         Raises:
-            UserError: The folder was not completed, is damaged, or was written by another version of the program.
+            UserError: The folder is incomplete or damaged, or was written by another version of the program.
         """
         folder = Path(path)
         index = folder / INDEX
         if not index.exists():
             raise UserError(
-                f"{path}: the preparation of this folder has not finished; repeat the command keras_gca.prepare, "
-                "which continues it"
+                f"{path}: preparation of this folder is not finished; run keras_gca.prepare again to continue"
             )
         values = json_files.read_object(index)
         if values.get("format") != FORMAT:
             raise UserError(
-                f"{index}: the format is {values.get('format')!r}; {FORMAT!r} is expected. Prepare the corpus anew"
+                f"{index}: the format is {values.get('format')!r}, but {FORMAT!r} is expected; prepare the corpus again"
             )
         try:
             made = cls(folder, values, hashlib.sha256(index.read_bytes()).hexdigest())
@@ -195,7 +196,7 @@ class TokenFolder:
         """Write the vocabulary and the index, which completes a folder.
 
         Args:
-            path: The folder, which contains all shards.
+            path: The folder, which already contains all shards.
             vocabulary: The vocabulary.
             values: `settings`, `source`, `whole_conversations`, `dtype`, and `shards`, a list of ShardFacts.
         """
@@ -219,20 +220,20 @@ class TokenFolder:
             raise UserError(f"{self.path / WORDS}: the file is damaged ({error})") from None
 
     def settings_of(self, config: Config) -> Config:
-        """Return the settings of a training run on this folder: those in PREPARED are the folder's own.
+        """Return the settings of a training run on this folder; those in PREPARED are taken from the folder.
 
         Raises:
-            UserError: The user has given another value of such a setting, or --max-pairs.
+            UserError: The user has given a different value for one of these settings, or has given --max-pairs.
         """
         for name in PREPARED:
             given, own = getattr(config, name), self.settings[name]
             if name in config.given and given != own:
                 raise UserError(
-                    f"{naming([name])}: {given} is not possible with {self.path}, which was prepared with {own}; leave "
-                    "the option out, or prepare the corpus anew"
+                    f"{naming([name])}: {given} is not possible with {self.path}, which was prepared with {own}; "
+                    "leave out the option, or prepare the corpus again"
                 )
         if "max_pairs" in config.given and config.max_pairs is not None:
-            raise UserError(f"--max-pairs has no effect on {self.path}, which is prepared; leave it out")
+            raise UserError(f"--max-pairs has no effect on {self.path}, which is already prepared; leave it out")
         return config.changed(**{name: self.settings[name] for name in PREPARED}, max_pairs=None)
 
     def pairs(self, role: int) -> int:
@@ -240,22 +241,22 @@ class TokenFolder:
         return sum(facts.pairs(role) for facts in self.shards)
 
     def described(self) -> list[str]:
-        """Return lines that describe the folder: its sizes, and the space that it takes."""
+        """Return lines that describe the contents of the folder and its size on disk."""
         size = sum(file.stat().st_size for file in self.path.iterdir() if file.is_file())
         training, validation, test = (self.pairs(role) for role in (TRAINING, VALIDATION, TEST))
         parts = [f"{training:,} to train on", f"{validation:,} held out"]
         if test:
-            parts.append(f"{test:,} of the corpus' own test part")
+            parts.append(f"{test:,} in the corpus's own test split")
         tokens = sum(facts.tokens for facts in self.shards)
         per_pair = size / (training + validation + test)
         return [
             f"vocabulary: {len(self.vocabulary):,} tokens, {self.source['vocabulary']}",
             f"pairs:      {', '.join(parts)}; {tokens:,} tokens of text",
-            f"files:      {counted(len(self.shards), 'shard')}, {size:,} bytes, {per_pair:.1f} for each pair",
+            f"files:      {counted(len(self.shards), 'shard')}, {size:,} bytes, {per_pair:.1f} per pair",
         ]
 
     def shard(self, number: int) -> Shard:
-        """Map a shard into memory; nothing is checked. `verify` checks what this returns."""
+        """Map a shard into memory without checking it; use `verify` for that."""
         facts = self.shards[number]
         idx = np.memmap(_file(self.path, number, "idx"), np.uint8, "r")
         split = 4 * (facts.utterances + 1)
@@ -263,7 +264,7 @@ class TokenFolder:
         return Shard(tokens, idx[:split].view("<u4"), idx[split:])
 
     def verify(self, number: int) -> None:
-        """Check a shard's checksums, and that its numbers are possible.
+        """Check that a shard's checksums are right and its numbers are possible.
 
         Raises:
             UserError: A file is damaged.
@@ -282,7 +283,7 @@ class TokenFolder:
         low, high = shard.tokens.min(), shard.tokens.max()
         if low < len(SPECIAL_TOKENS) - 1 or high >= len(self.vocabulary):
             raise UserError(
-                f"{_file(self.path, number, 'bin')}: words have numbers from {low} to {high}; "
+                f"{_file(self.path, number, 'bin')}: word indices range from {low} to {high}; "
                 f"{len(SPECIAL_TOKENS) - 1} to {len(self.vocabulary) - 1} is expected"
             )
 
@@ -294,12 +295,12 @@ def _sha256(path: Path) -> str:
 
 def _refuse_size(path: Path, expected: int | None) -> None:
     if not path.is_file():
-        raise UserError(f"{path}: no such file, but {INDEX} names it; prepare the corpus anew")
+        raise UserError(f"{path}: the file is missing, but {INDEX} lists it; prepare the corpus again")
     size = path.stat().st_size
     if expected is not None and size != expected:
-        raise UserError(f"{path}: the file has {size:,} bytes; {expected:,} are expected. Prepare the corpus anew")
+        raise UserError(f"{path}: the file has {size:,} bytes, but {expected:,} are expected; prepare the corpus again")
 
 
 def _refuse_sum(path: Path, expected: str) -> None:
     if _sha256(path) != expected:
-        raise UserError(f"{path}: the file is damaged; its checksum is wrong. Prepare the corpus anew")
+        raise UserError(f"{path}: the file is damaged (wrong checksum); prepare the corpus again")

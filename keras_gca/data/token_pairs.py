@@ -1,8 +1,8 @@
-"""The context/answer pairs of token files, which are read from the disk when a batch needs them.
+"""Context/answer pairs that are read from token files when a batch needs them.
 
-`TokenPairs` takes the place of `Pairs` for corpora that do not fit into memory. The order of an epoch is deterministic:
-the shards are taken in random order, the batches of SHARDS_TOGETHER shards take turns, and each shard is shuffled as
-`Pairs` are (`batching.plan`). For a corpus of one shard, this is exactly the order of the same pairs in memory.
+`TokenPairs` takes the place of `Pairs` for corpora that do not fit into memory. The seed determines the order of an
+epoch: the shards are shuffled, the batches of SHARDS_TOGETHER shards take turns, and the pairs of each shard are
+shuffled like `Pairs` (`batching.plan`). With a single shard, the order is exactly that of the same pairs in memory.
 """
 
 from collections.abc import Sequence
@@ -28,9 +28,9 @@ class Lane:
     """The part of the shards that one process of a training run reads.
 
     Attributes:
-        index: The number of the process, from 0.
+        index: The index of the process, from 0.
         count: The number of processes.
-        replicas: The number of replicas of all processes.
+        replicas: The total number of replicas in all processes.
     """
 
     index: int = 0
@@ -38,18 +38,18 @@ class Lane:
     replicas: int = 1
 
     def share(self, batch_size: int) -> int:
-        """Return the number of rows of a batch that each process reads."""
+        """Return how many rows of a batch each process reads."""
         return -(-batch_size // self.replicas) * self.replicas // self.count if self.count > 1 else batch_size
 
 
 class _PairIndex(NamedTuple):
-    """Where the pairs of one role are in a shard.
+    """The positions of one role's pairs in a shard. The arrays are int32 and have shape (n,).
 
     Attributes:
         shard: The arrays of the shard.
-        answer: (n,) int32, the number of the utterance that is the answer.
-        context: (n,) int32, the number of the first utterance of the context.
-        conversation: (n,) int32, the number of the conversation in the shard.
+        answer: The index of the utterance that is the answer.
+        context: The index of the first utterance of the context.
+        conversation: The index of the conversation in the shard.
     """
 
     shard: Shard
@@ -63,12 +63,12 @@ class TokenPairs:
 
     Args:
         folder: The folder.
-        sentence_length: s_s, the length of contexts and partial answers in tokens.
+        sentence_length: s_s, the maximum number of tokens in a context or a partial answer.
         context_utterances: N_u, the number of utterances in a context.
         predict: See `Config.predict`.
         role: TRAINING, VALIDATION or TEST.
-        lane: The part of the shards from which this process makes its batches, if there are SHARDS_OF_A_LANE shards
-            for each process. If there are fewer shards, or if it is None, the batches are made from all shards.
+        lane: The part of the shards from which this process makes its batches. Batches are made from all shards if
+            `lane` is None or if there are fewer than SHARDS_OF_A_LANE shards for each process.
     """
 
     def __init__(
@@ -95,7 +95,7 @@ class TokenPairs:
         return int(self._begins[-1])
 
     def __getitem__(self, selection: slice | np.ndarray) -> Pairs:
-        """Read pairs into memory; a selection of rows by their numbers keeps its order."""
+        """Read the selected pairs into memory, in the order of the selection."""
         if isinstance(selection, slice):
             selection = np.arange(*selection.indices(len(self)))
         rows = np.flatnonzero(selection) if selection.dtype == bool else np.asarray(selection, np.int64)
@@ -117,43 +117,43 @@ class TokenPairs:
 
     @property
     def contexts(self) -> np.ndarray:
-        """(n, s_s) int32, the contexts of all pairs, in memory."""
+        """The contexts of all pairs, in memory: an int32 array of shape (n, s_s)."""
         return self[:].contexts
 
     @property
     def answers(self) -> np.ndarray:
-        """(n, s_s + 1) int32, the answers of all pairs, in memory."""
+        """The answers of all pairs, in memory: an int32 array of shape (n, s_s + 1)."""
         return self[:].answers
 
     @property
     def conversation(self) -> np.ndarray:
-        """(n,) int32, the conversation of each pair."""
+        """The index of each pair's conversation, an int32 array of shape (n,)."""
         parts = [self._index(number).conversation + self._conversations[number] for number in self._numbers]
         return np.concatenate(parts).astype(np.int32)
 
     @property
     def tokens(self) -> int:
-        """The number of target tokens: every token after BOS, EOS included."""
+        """The number of target tokens: every token after BOS, including EOS."""
         return sum(int(self._lengths(number)[1].sum()) - self._begins_of(number)[1] for number in self._numbers)
 
     @property
     def in_memory(self) -> int:
-        """The number of pairs that are held in memory."""
+        """The number of pairs held in memory."""
         return 0
 
     def some(self) -> Pairs:
-        """Return evenly spread pairs, at most SAMPLE: a fixed sample, which does not grow with the corpus."""
+        """Return a fixed sample of at most SAMPLE evenly spread pairs, which does not grow with the corpus."""
         count = min(len(self), SAMPLE)
         return self[np.linspace(0, len(self) - 1, count).astype(np.int64)]
 
     def drawn(self, random: np.random.Generator, count: int) -> np.ndarray:
-        """Draw the numbers of `count` different pairs, at most all; with one shard, as `Pairs.drawn` does."""
+        """Draw the indices of at most `count` different pairs. With one shard, the result is that of `Pairs.drawn`."""
         if len(self._numbers) == 1:
             return random.permutation(len(self))[:count]
         return random.choice(len(self), min(count, len(self)), replace=False)
 
     def verify(self) -> None:
-        """Check the checksums of the shards that this process reads.
+        """Verify the checksums of the shards that this process reads.
 
         Raises:
             UserError: A file is damaged.
@@ -166,15 +166,15 @@ class TokenPairs:
         return Epoch(self, batch_size, seed)
 
     def documents(self, tokens: int) -> list[tuple[np.ndarray, np.ndarray]]:
-        """Return the training text for the fitting of word vectors, from evenly spread shards.
+        """Return training text from evenly spread shards, for fitting word vectors.
 
         Args:
-            tokens: The number of tokens after which no further shard is taken.
+            tokens: The number of tokens after which no further shards are read.
 
         Returns:
-            For each shard, the indices of words, (t,) int64 from 0, with -1 for unknown words, and the number of the
-            conversation of each token, (t,). As in memory, the text consists of the first utterance of each
-            conversation and the answers of the training pairs.
+            For each shard, two arrays of shape (t,): the int64 index of each word, counted from 0, or -1 for an
+            unknown word; and the index of each token's conversation. As in memory, the text consists of the first
+            utterance of each conversation and the answers of the training pairs.
         """
         made: list[tuple[np.ndarray, np.ndarray]] = []
         total = 0
@@ -205,12 +205,12 @@ class TokenPairs:
         return _PairIndex(shard, answer, context, (np.cumsum(first, dtype=np.int32) - 1)[answer])
 
     def _begins_of(self, number: int) -> tuple[int, int]:
-        """Return the number of a shard's first pair, and the number of its pairs."""
+        """Return the index of a shard's first pair, and the number of its pairs."""
         begin, end = self._begins[number : number + 2]
         return int(begin), int(end - begin)
 
     def _lengths(self, number: int) -> tuple[np.ndarray, np.ndarray]:
-        """Return the numbers of tokens of the contexts and of the answers of a shard's pairs, BOS and EOS included."""
+        """Return the lengths in tokens of a shard's contexts, and of its answers including BOS and EOS."""
         shard, answer, context, _ = self._index(number)
         offsets = shard.offsets.astype(np.int64)
         before = np.minimum(offsets[answer] - offsets[context], self._length)
@@ -221,7 +221,7 @@ class TokenPairs:
         return (np.zeros_like(before) if self._predict == "unconditional" else before), framed
 
     def _read(self, index: _PairIndex, chosen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Read the contexts and the answers of pairs of one shard: (n, s_s) and (n, s_s + 1)."""
+        """Read contexts of shape (n, s_s) and answers of shape (n, s_s + 1) from one shard."""
         shard, length = index.shard, self._length
         answer = index.answer[chosen]
         begin = shard.offsets[index.context[chosen]].astype(np.int64)[:, None]
@@ -235,10 +235,10 @@ class TokenPairs:
         return contexts, answers
 
     def shard_batches(self, number: int, batch_size: int, seed: int | None) -> list[np.ndarray]:
-        """Plan the batches of one shard: the numbers of each batch's pairs.
+        """Plan the batches of one shard: the indices of each batch's pairs.
 
-        The generator's entropy is (seed, number), and NumPy fills entropy up with zeros. Therefore shard 0 has the
-        order that the seed alone gives in memory.
+        The random generator is seeded with (seed, number). NumPy pads seeds with zeros, so shard 0 has the order that
+        the seed alone gives in memory.
         """
         contexts, answers = self._lengths(number)
         entropy = None if seed is None else (seed, number)
@@ -246,25 +246,25 @@ class TokenPairs:
         return [begin + rows for rows in plan(contexts, batch_size, entropy, answers)]
 
     def lane_shards(self, lane: int, seed: int | None) -> list[int]:
-        """Return the shards of a lane, which are the same in each epoch, in the order of one epoch."""
+        """Return a lane's shards in the order of one epoch. They are the same shards in every epoch."""
         numbers = np.array(self._numbers[lane :: self.lane.count], int)
         order = numbers if seed is None else np.random.default_rng((seed, lane, 1)).permutation(numbers)
         return order.tolist()
 
     def steps_of(self, number: int, batch_size: int) -> int:
-        """Return the number of batches of a shard."""
+        """Return the number of batches in a shard."""
         return -(-self._begins_of(number)[1] // batch_size)
 
 
 class Epoch(Sequence[np.ndarray]):
-    """The batches of one epoch: the numbers of each batch's pairs. They are planned a few shards at a time.
+    """The batches of one epoch, planned a few shards at a time. A batch consists of the indices of its pairs.
 
-    Any batch can be requested, so that an epoch can be resumed at any step. With several lanes, a batch has only the
-    rows of this process, and is empty after the last shard of its lane. All lanes have the same number of batches.
+    Any batch can be requested, so an epoch can be resumed at any step. With several lanes, a batch has only the rows of
+    this process and is empty after the last shard of its lane. All lanes have the same number of batches.
 
     Args:
         pairs: The pairs.
-        batch_size: The number of pairs in a batch of all lanes.
+        batch_size: The number of pairs in a batch, over all lanes.
         seed: The seed of the order, or None for the order of the corpus.
     """
 
@@ -292,7 +292,7 @@ class Epoch(Sequence[np.ndarray]):
         return self._planned[1][step - self._begins[group]]
 
     def _plan(self, group: int) -> list[np.ndarray]:
-        """Plan the batches of a group of shards, which take turns until each is at its end."""
+        """Plan the batches of a group of shards, which take turns until all are exhausted."""
         plans = [self._pairs.shard_batches(number, self._size, self._seed) for number in self._groups[group]]
         turns = range(max(map(len, plans)))
         return [batches[turn] for turn in turns for batches in plans if turn < len(batches)]

@@ -1,4 +1,4 @@
-"""`Vocabulary` gives an index to every word, and to the special tokens PAD, BOS, EOS and UNK."""
+"""`Vocabulary` assigns an index to every word and to the special tokens PAD, BOS, EOS and UNK."""
 
 import collections
 import heapq
@@ -21,7 +21,7 @@ class Vocabulary:
     """Words and their indices; index 0 is reserved for padding.
 
     Args:
-        words: The words after the four special tokens, the most frequent one first; word i has index i + 4.
+        words: The words after the four special tokens, most frequent first; word i has index i + 4.
         counts: The frequency of each word in the training text.
         surfaces: The usual spelling of words that are not written in lower case inside a sentence.
         speakers: The names of the speakers who have an embedding (`--persona-size`). In a context, the index
@@ -73,12 +73,12 @@ class Vocabulary:
         Args:
             utterances: The tokens of each utterance.
             size: s_v, the maximum number of tokens, including the special ones.
-            minimum_count: Words that occur less often are replaced with the unknown word, so that the networks learn
-                how to treat it. Text that is spelled like a special token is also replaced with the unknown word.
+            minimum_count: Words that occur less often become the unknown word, so that the networks learn to handle it.
+                So does text that is spelled like a special token.
             surfaces: The usual spelling of words; words outside the vocabulary are ignored.
             period_first: Whether "." gets the index PERIOD, for `original` padding.
-            words: The words of the vocabulary in their order, regardless of their frequency; size, minimum_count and
-                period_first then have no effect. If None, the words are chosen by their frequency.
+            words: The words of the vocabulary in order. If given, `size`, `minimum_count` and `period_first` have no
+                effect. If None, words are chosen by frequency.
         """
         counts = collections.Counter(token for utterance in utterances for token in utterance)
         return cls.of_counts(counts.items(), size, minimum_count, surfaces, period_first, words)
@@ -98,7 +98,7 @@ class Vocabulary:
         Only the words of the vocabulary are held in memory.
 
         Args:
-            counts: The words of the training text, each once, with their frequencies. They may be read from a file.
+            counts: Each word of the training text once, with its frequency. The words may be read from a file.
             size: s_v, the maximum number of tokens, including the special ones.
             minimum_count: See `build`.
             surfaces: See `build`.
@@ -134,7 +134,7 @@ class Vocabulary:
         return len(self.tokens)
 
     def encode(self, tokens: Iterable[str]) -> np.ndarray:
-        """Return the indices of tokens, (n,) int32.
+        """Return the indices of tokens as an int32 array of shape (n,).
 
         A word outside the vocabulary becomes UNK, as does text that is spelled like a special token.
         """
@@ -166,13 +166,13 @@ class Vocabulary:
 
     @classmethod
     def from_values(cls, values: Any) -> "Vocabulary":
-        """Make a vocabulary from the values that `to_values` returned.
+        """Make a vocabulary from the values returned by `to_values`.
 
         Raises:
             ValueError: The values are not those of a vocabulary.
         """
         if not isinstance(values, dict) or values.keys() - {"speakers"} != {"words", "counts", "surfaces"}:
-            raise ValueError("a vocabulary has words, counts and surfaces")
+            raise ValueError("a vocabulary must have words, counts and surfaces")
         words, counts, surfaces = values["words"], values["counts"], values["surfaces"]
         if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
             raise ValueError("the words of a vocabulary must be a list of texts")
@@ -187,7 +187,7 @@ class Vocabulary:
 
 
 def read_words(path: str | os.PathLike, bad: BadLines | None = None) -> list[str]:
-    """Read words from a text file with one word per line, in the order of the words' indices. Empty lines are ignored.
+    """Read words from a text file with one word per line, in index order. Empty lines are ignored.
 
     Args:
         path: The file.
@@ -228,7 +228,7 @@ def usual_surfaces(cased: Iterable[Sequence[str]]) -> dict[str, str]:
         cased: Tokenised utterances in their original case.
 
     Returns:
-        {word in lower case: usual spelling}, for words whose usual spelling is not in lower case.
+        A dict from lower-case words to their usual spellings, for words that are not usually written in lower case.
     """
     seen: dict[str, collections.Counter] = collections.defaultdict(collections.Counter)
     for utterance in cased:

@@ -11,9 +11,9 @@ from keras_gca.errors import UserError
 
 
 def all_too_rare(vocabulary: Vocabulary, config: Config) -> bool:
-    """Return whether every word is rarer than `minimum_count`, and the user has not set this option.
+    """Return whether every word is rarer than `minimum_count` and the user has not set this option.
 
-    The minimum then comes from a preset that does not suit this corpus, and `chosen_vocabulary` ignores it.
+    If so, the minimum comes from a preset that does not suit this corpus, and `chosen_vocabulary` ignores it.
     """
     return "minimum_count" not in config.given and max(vocabulary.counts.values(), default=0) < config.minimum_count
 
@@ -38,13 +38,13 @@ def given_words(path: Path, config: Config, bad: BadLines) -> list[str]:
 def chosen_vocabulary(build: Callable[[int], Vocabulary], config: Config, given: bool) -> Vocabulary:
     """Build the vocabulary of a training run.
 
-    If every word is rarer than `minimum_count`, and the user has not set this option, the vocabulary contains all words
-    (`all_too_rare`).
+    If every word is rarer than `minimum_count` and the user has not set this option, the vocabulary contains all words
+    (see `all_too_rare`).
 
     Args:
         build: A function that builds the vocabulary from a `minimum_count`.
         config: The settings.
-        given: Whether the user has given a list of words, which is then used regardless of their frequencies.
+        given: Whether the user has given a list of words, which is then used regardless of word frequencies.
 
     Raises:
         UserError: No word occurs often enough, or none of the given words occurs in the training text.

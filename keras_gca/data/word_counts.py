@@ -1,4 +1,4 @@
-"""Counts words in bounded memory: when it is full, the counts are written to sorted files, which are merged later."""
+"""Counts words in bounded memory: when memory is full, the counts are written to sorted files that are merged later."""
 
 import collections
 import heapq
@@ -14,8 +14,8 @@ class WordCounts:
     """The frequencies of words.
 
     Args:
-        folder: An existing folder, to which the files of counts are written.
-        most: The maximum number of different words in memory.
+        folder: An existing folder for the files of counts.
+        most: The maximum number of distinct words in memory.
     """
 
     def __init__(self, folder: Path, most: int = MOST_WORDS):

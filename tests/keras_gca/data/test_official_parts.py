@@ -80,13 +80,13 @@ def test_conversations_of_test_that_are_also_in_train_are_counted(tmp_path):
         (tmp_path / f"dialogues_{part}.txt").write_text(f"Hi. __eou__ Yes. __eou__\nI {part} . __eou__ No. __eou__\n")
     bad = BadLines(error=UserError)
     read_corpus(tmp_path, bad=bad, splits="official")
-    assert bad.notes[1] == "official splits: 2 train, 2 validation, 2 test; 1 conversation of test is also in train"
+    assert bad.notes[1] == "official splits: 2 train, 2 validation, 2 test; 1 test conversation is also in train"
 
 
 @pytest.mark.parametrize(
     ("files", "name", "message"),
     [
-        (CORNELL, "", "the Cornell Movie-Dialogs Corpus has no official splits; --splits random divides it at random"),
+        (CORNELL, "", "the Cornell Movie-Dialogs Corpus has no official splits; use --splits random to divide it at random"),
         ({"a.txt": "Hi.\nYes.\n"}, "a.txt", "plain text has no official splits"),
         (
             {"train.csv": empathetic("train", 2)},
@@ -117,7 +117,7 @@ def test_a_corpus_without_official_parts_is_one_line_of_both_trainings(said, tmp
 
 
 def test_the_embedded_corpora_and_tweets_alone_have_no_official_parts(said, tmp_path):
-    assert "the embedded corpus has no official splits; give one that has them with --data" in said(
+    assert "the embedded corpus has no official splits; give a corpus that has them with --data" in said(
         gca_train.main, "train", "--splits", "official"
     )
     (tmp_path / "t.txt").write_text("Be kind.\n")
@@ -160,7 +160,7 @@ def test_settings_that_do_not_fit_official_parts():
     config = Config.preset("paper", splits="official", validation_fraction=0.2)
     with pytest.raises(UserError, match="--validation-fraction has no effect with --splits official"):
         prepare(conversations(), config)
-    with pytest.raises(UserError, match="--splits official: no context/answer pair for test is in the corpus"):
+    with pytest.raises(UserError, match="--splits official: the corpus has no context/answer pair for test"):
         prepare(conversations(test=0), Config.preset("paper", splits="official"))
 
 

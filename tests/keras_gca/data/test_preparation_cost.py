@@ -33,7 +33,7 @@ def test_steps_are_divided_among_processes_and_cores(processes, cores, first, at
     assert dict(made.seconds) == pytest.approx(expected)
     of_processes = processes * (IMPORTS - SHARED + OF_A_TOKEN * 10 * 4000)
     assert made.memory == pytest.approx(SHARED + of_processes + OF_A_WORD * 800_000)
-    assert "this machine tokenises 500 utterances a second in each process" in str(made)
+    assert "this machine tokenises 500 utterances per second in each process" in str(made)
 
 
 def test_what_an_interrupted_preparation_has_written_is_not_counted():

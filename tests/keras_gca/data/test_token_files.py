@@ -333,7 +333,7 @@ def index(**changes):
 
 HOSTILE = {
     "truncated shard": (cut, "00000.bin: the file has"),
-    "wrong sum": (flip, "00000.bin: the file is damaged; its checksum is wrong"),
+    "wrong sum": (flip, "00000.bin: the file is damaged (wrong checksum)"),
     "missing file": (lambda folder: (folder / "00000.idx").unlink(), "00000.idx: no such file"),
     "another version": (index(format="keras_gca tokens 9"), "'keras_gca tokens 1' is expected"),
     "no shards": (index(shards=[]), "tokens.json: the file is damaged"),
