@@ -11,7 +11,7 @@ from keras_gca.errors import UserError
 
 DESCRIPTION = """\
 Show how a corpus is read: its format and encoding, its first exchanges, the number and length of its conversations and
-utterances, its speakers, and the lines that cannot be used. The training commands read it in the same way.
+utterances, its speakers, and the lines that cannot be used. The training commands read the corpus in the same way.
 
   python -m keras_gca.inspect FILE                  detect the format of FILE, and show how it is read
   python -m keras_gca.inspect FILE --format text    show how FILE is read as plain text

@@ -14,7 +14,7 @@ from keras_gca.settings import naming
 
 DESCRIPTION = """\
 Prepare a corpus as a folder of token files. Training maps these files into memory, so the corpus may be larger than the
-memory. This command does not need more memory for a larger corpus, either. If it is interrupted, run it again to
+memory. The memory that this command needs does not grow with the corpus either. If it is interrupted, run it again to
 continue.
 
   python -m keras_gca.prepare FILE... --out FOLDER    prepare one or more corpora
@@ -29,7 +29,7 @@ docs/formats.md describes the formats of corpora and of token files.
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command, and return its exit status: 0, or 130 after an interruption or when its time is over."""
+    """Run the command, and return its exit status: 0, or 130 after an interruption or at the time limit."""
     options = make_parser().parse_args(arguments)
     changes = command_line.settings(options, Config)
     if options.vocabulary and (idle := [name for name in ("vocabulary_size", "minimum_count") if name in changes]):

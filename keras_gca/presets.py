@@ -1,4 +1,4 @@
-"""The presets `paper`, `author`, `default`, and `tiny`, each given by the first paper's settings that it changes.
+"""The presets `paper`, `author`, `default`, and `tiny`, with the settings of the first paper that each of them changes.
 
 A comment next to a value explains each departure from the paper.
 """

@@ -55,7 +55,7 @@ def distinct_at(replies: Sequence[Reply], n: int, tokens: int, seed: int = 0) ->
 def equal_distinct(systems: Mapping[System, Sequence[Reply]], n: int, seed: int = 0) -> tuple[int, dict[System, float]]:
     """Compute distinct-n of several systems from equal numbers of tokens.
 
-    The number is the smallest total number of tokens of any system.
+    The number is that of the system whose replies have the fewest tokens in total.
 
     Args:
         systems: The replies of each system.
@@ -63,7 +63,7 @@ def equal_distinct(systems: Mapping[System, Sequence[Reply]], n: int, seed: int 
         seed: The seed for `distinct_at`.
 
     Returns:
-        The number of tokens, and distinct-n of each system from this number of tokens.
+        The number of tokens used, and distinct-n of each system.
     """
     tokens = min(sum(map(len, replies)) for replies in systems.values())
     return tokens, {name: distinct_at(replies, n, tokens, seed) for name, replies in systems.items()}

@@ -131,7 +131,7 @@ def candidates(
     Returns:
         A dictionary:
 
-        - "answers", shape (n, width, s_s + 1) and dtype int32: the candidates, starting with the one with the highest
+        - "answers", shape (n, width, s_s + 1) and dtype int32: the candidates, in order of decreasing
             log p(y|x) per token;
         - "forward", shape (n, width) and dtype float32: log p(y|x);
         - "backward", shape (n, width) and dtype float32: log p(x|y);

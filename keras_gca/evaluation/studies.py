@@ -127,7 +127,7 @@ def _tests(of_runs: Mapping[str, Sequence[dict[str, Any]]]) -> list[PairedTest]:
 
 
 def _evaluated(run: Path, setup: Setup) -> dict[str, Any]:
-    """Return the evaluation of a run, read from its file if this is newer than the run's bot."""
+    """Return the evaluation of a run, read from its file if the file is newer than the run's bot."""
     done, vectors = run / replies.FILE, setup.source.glove
     if is_newer(done, run):
         figures = json_files.read_object(done)
@@ -139,7 +139,7 @@ def _evaluated(run: Path, setup: Setup) -> dict[str, Any]:
 
 
 def _reranked(seed: int, setup: Setup) -> dict[str, Any]:
-    """Return the reranking metrics for one seed, read from their file if this is newer than the bots."""
+    """Return the reranking metrics for one seed, read from their file if the file is newer than the bots."""
     runs = [setup.folder(variant, seed) for variant in STUDIES["mmi"].variants]
     done = runs[0] / reranking.FILE
     if is_newer(done, *runs):

@@ -39,7 +39,7 @@ class Setup:
         settings: The settings of all training runs. The settings that define a variant take precedence.
         source: The data. Its word vectors are also used for the similarity of replies.
         settings_of_grid: The points of a grid of temperatures and top-p values over which the generators of the
-            variants are compared as well, or None to skip this comparison.
+            variants are also compared, or None to skip this comparison.
         teacher_forced: The folder of the runs whose teacher-forced generators are the starting points for the cells
             of the study `adversarial`, or None for `runs`.
     """
@@ -75,7 +75,7 @@ class Setup:
 
 
 def first_of(variant: str) -> str | None:
-    """Return the variant whose teacher-forced generator a variant starts from, or None if it starts from scratch."""
+    """Return the variant whose teacher-forced generator a variant starts from, or None if it runs line 3 itself."""
     if variant in CELLS or variant == DIALOGUE_REWARDS:
         return TEACHER_FORCED
     changes = VARIANTS[variant]

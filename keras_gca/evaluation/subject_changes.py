@@ -1,8 +1,9 @@
 """Measures generators after changes of subject, by appending each held-out conversation to another one.
 
 Ludwig 2017, Section 5: "with Nu > 2 the machine cannot change the subject of the conversation when the human
-interlocutor does it". After the joint, the contexts of the human answers may still include utterances from the other
-conversation. The perplexity of these answers is compared with their perplexity without the other conversation.
+interlocutor does it". After the point where two conversations are joined (the joint), the contexts of the human
+answers may still include utterances from the first conversation. The perplexity of these answers is compared with their
+perplexity without the first conversation.
 """
 
 import itertools

@@ -69,7 +69,7 @@ def _at(distances: Sequence[str], figures: dict[str, Any]) -> dict[str, Any]:
 
 
 def of_personas(folders: Folders, limit: TimeLimit) -> Measured | None:
-    """Compare speakers' own embeddings with those of an unnamed and of another speaker; see `personas`.
+    """Compare the speaker's own embedding with those of an unnamed and another speaker; see `personas`.
 
     The arguments and the result are those of `after_changes`.
     """
@@ -128,7 +128,7 @@ def _stored_or_measured(
 ) -> dict[str, list[dict[str, Any]]] | None:
     """Return the metrics of each variant's runs, or None if the time limit is reached.
 
-    The metrics of a run are read from their file if this is newer than the run's bot.
+    The metrics of a run are read from their file if the file is newer than the run's bot.
     """
     measured: dict[str, list[dict[str, Any]]] = {variant: [] for variant in folders}
     for variant, runs in folders.items():

@@ -87,7 +87,7 @@ class ChangeDetector:
         return self.change(self.hidden(tf.concat([a, b, tf.abs(a - b), a * b], 1)))[:, 0]
 
     def _means(self, tokens: tf.Tensor) -> tf.Tensor:
-        """Compute the mean word vector of each utterance, shape (B, s_e), or zeros for utterances without tokens."""
+        """Compute the mean word vector of each utterance, or zeros without tokens; shape (B, s_e), dtype float32."""
         read = tf.cast(tf.not_equal(tokens, PAD), tf.float32)[..., None]
         total = tf.reduce_sum(tf.gather(self.words.embeddings, tokens) * read, 1)
         return total / tf.maximum(tf.reduce_sum(read, 1), 1)

@@ -109,8 +109,7 @@ class Costs:
             pairs: The number of pairs in memory.
             at_once: The maximum number of answers processed at a time.
             copies: The number of values stored for each weight, which is 1 without training.
-            rate: The speed of the product of y_h and the matrix it is multiplied by, in operations per second, or None
-                to measure it.
+            rate: The speed of multiplying y_h by its matrix, in operations per second, or None to measure this speed.
 
         Returns:
             The estimate, as returned by `estimate_of`.

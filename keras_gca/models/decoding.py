@@ -50,12 +50,12 @@ class Decoded(NamedTuple):
 class Decoder:
     """A decoder for the generator of a GenerativeConversationalAgent.
 
-    Every method takes `contexts`, of shape (B, s) and dtype int32 and padded on the left, and `allow_unknown`, which
-    says whether the unknown word may be chosen. Algorithm 1 chooses among all tokens; in a chat it is better to exclude
-    the unknown word.
+    Every method takes `contexts` of shape (B, s) and dtype int32, padded on the left. `allow_unknown` says whether the
+    unknown word may be chosen: Algorithm 1 chooses among all tokens, but in a chat it is better to exclude the unknown
+    word.
 
     Args:
-        gca: The networks. The decoder follows later changes of their weights.
+        gca: The networks. The decoder follows later changes to their weights.
     """
 
     def __init__(self, gca: GenerativeConversationalAgent):
@@ -174,7 +174,10 @@ class Decoder:
         return Decoded(*(array[np.arange(len(best)), best] for array in lists))
 
     def _log_probabilities_alone(self, answers: np.ndarray) -> np.ndarray:
-        """Compute log p(y) of answers to contexts without tokens; shapes (B, K, s_s + 1) -> (B, K)."""
+        """Compute log p(y) of answers to contexts without tokens.
+
+        The answers have the shape (B, K, s_s + 1) and dtype int32; the result has the shape (B, K) and dtype float32.
+        """
         rows = answers.reshape(-1, answers.shape[-1])
         contexts = np.full((len(rows), self._sizes.sentence_length), PAD, np.int32)
         pairs = Pairs(contexts, rows, np.zeros(len(rows), np.int32))

@@ -26,7 +26,7 @@ class DecodingSteps:
     """Steps that run a GenerativeConversationalAgent's generator token by token, eagerly or inside a TensorFlow graph.
 
     Args:
-        gca: The networks. The steps follow later changes of their weights.
+        gca: The networks. The steps follow later changes to their weights.
         xla: Whether to use `relu_sparse_matmul`, which is fast only as an XLA program.
     """
 
@@ -37,7 +37,7 @@ class DecodingSteps:
         self._xla = xla
 
     def forbidden(self, allow_unknown: bool) -> tf.Tensor:
-        """Return a term of shape (s_v,) that excludes tokens when it is added to the log-probabilities."""
+        """Return a float32 term of shape (s_v,) that excludes tokens when added to the log-probabilities."""
         excluded = [] if self.gca.original_padding else [PAD, BOS]
         if not allow_unknown:
             excluded.append(UNK)
@@ -86,7 +86,7 @@ class DecodingSteps:
         )
 
     def forbid_end(self, t: tf.Tensor) -> tf.Tensor:
-        """Return a term of shape (s_v,) that excludes EOS at step 0 when it is added to the log-probabilities."""
+        """Return a float32 term of shape (s_v,) that excludes EOS at step 0 when added to the log-probabilities."""
         if self.gca.original_padding:
             return tf.zeros(self.sizes.vocabulary)
         return tf.where(t == 0, tf.one_hot(EOS, self.sizes.vocabulary, on_value=FORBIDDEN, off_value=0.0), 0.0)

@@ -113,7 +113,10 @@ class PrefixGenerator(PrefixLayer):
         return self.token_logits(self.hidden(contexts, answers, rows, dropout))
 
     def hidden(self, contexts: tf.Tensor, answers: tf.Tensor, rows: Rows, dropout: Dropout = no_dropout) -> tf.Tensor:
-        """Compute y_h of Eq. 3 for every row, shape (R, hidden); the arguments are those of `call`."""
+        """Compute y_h of Eq. 3 for every row, a float32 tensor of shape (R, hidden).
+
+        The arguments are those of `call`.
+        """
         lengths, moved = moved_right(self.words_of(contexts))
         E_c = dropout("E_c", self.embed(moved))  # (B, s, s_e), Eq. 1
         E_a = dropout("E_a", self.embed(answers[:, :-1]))  # (B, T, s_e)
@@ -133,7 +136,10 @@ class PrefixGenerator(PrefixLayer):
         return dropout("y_h", self.hidden_layer(context_term, e_a))  # (R, hidden), Eq. 3
 
     def encodings(self, contexts: tf.Tensor) -> tf.Tensor:
-        """Encode contexts without dropout: e_c of Eq. 2, or h of g(x) of Eq. 4; shapes (B, s) -> (B, s_se)."""
+        """Encode contexts without dropout: e_c of Eq. 2, or h of g(x) of Eq. 4.
+
+        The contexts have the shape (B, s) and dtype int32; the result has the shape (B, s_se) and dtype float32.
+        """
         lengths, moved = moved_right(self.words_of(contexts))
         return self.encode_contexts(*self.inputs_of_contexts(self.embed(moved), moved, lengths))
 
@@ -282,7 +288,10 @@ class PrefixDiscriminator(PrefixLayer):
         return token, tf.gather(e_cd @ W_c, rows.answer), e_ad @ W_a
 
     def logits(self, total: tf.Tensor) -> tf.Tensor:
-        """Compute the argument of the sigmoid in Eq. 8, shape (R,), from the sum of the three terms."""
+        """Compute the argument of the sigmoid in Eq. 8 from the sum of the three terms.
+
+        The result has the shape (R,) and dtype float32.
+        """
         total = total + self._first.bias
         if self.discriminator_hidden:
             total = tf.nn.relu(total) @ self.discriminator_output.kernel + self.discriminator_output.bias

@@ -22,7 +22,6 @@ def log_outputs(
     Returns:
         A float32 array of shape (B, s_s), with NaN after the end of each answer. With `whole_answers`, all values
         before the last token are NaN too.
-        NaN as well.
     """
     contexts, answers = tf.convert_to_tensor(contexts), tf.convert_to_tensor(answers)
     rows = last_rows(answers) if whole_answers else rows_of(answers)

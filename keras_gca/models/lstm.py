@@ -51,7 +51,6 @@ def lstm_states(lstm: keras.layers.LSTM, sequences: tf.Tensor, start: States | N
 
     Returns:
         A float32 tensor of shape (B, T, u).
-        (B, T, u) float32.
     """
     if tf.config.list_physical_devices("GPU"):
         twin = keras.layers.LSTM.from_config({**lstm.get_config(), "return_sequences": True})
@@ -74,7 +73,6 @@ def lstm_memories(
 
     Returns:
         h and c, each of shape (B, T, u) and dtype float32.
-        h and c, (B, T, u) float32 each.
     """
     cell = lstm.cell
     if start is None:

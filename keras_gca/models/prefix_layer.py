@@ -61,11 +61,17 @@ class PrefixLayer(keras.layers.Layer):
         self.speakers = speakers
 
     def embed(self, tokens: tf.Tensor) -> tf.Tensor:
-        """Look up word vectors (Eq. 1); shapes (B, T) -> (B, T, s_e)."""
+        """Look up word vectors (Eq. 1).
+
+        The tokens have the shape (B, T) and dtype int32; the result has the shape (B, T, s_e) and dtype float32.
+        """
         return tf.gather(self.shared.embeddings, tokens)
 
     def words_of(self, contexts: tf.Tensor) -> tf.Tensor:
-        """Replace the speaker tokens that precede the words of contexts with padding; the shape stays (B, s)."""
+        """Replace the speaker tokens before the words of contexts with padding.
+
+        The contexts and the result have the shape (B, s) and dtype int32.
+        """
         if not self.speakers:
             return contexts
         return tf.where(contexts < self.shared.input_dim, contexts, PAD)
@@ -139,8 +145,8 @@ class PrefixLayer(keras.layers.Layer):
 
         Args:
             lstm: One of the two encoders.
-            counts: The number of padding tokens that the LSTM has read for each of n memories, at most s_s, shape (n,)
-                and dtype int32.
+            counts: The number of padding tokens (at most s_s) that the LSTM has read for each of n memories, shape
+                (n,) and dtype int32.
 
         Returns:
             The memories, h and c, each of shape (n, u).
@@ -156,6 +162,9 @@ class PrefixLayer(keras.layers.Layer):
 
 
 def last_states(states: tf.Tensor, lengths: tf.Tensor, empty: tf.Tensor | float) -> tf.Tensor:
-    """Return the states after the last token, or `empty` for rows without tokens; shapes (B, s, u) -> (B, u)."""
+    """Return the states after the last token, or `empty` for rows without tokens.
+
+    The states have the shape (B, s, u); the result has the shape (B, u) and dtype float32.
+    """
     last = tf.gather(states, tf.maximum(lengths - 1, 0), batch_dims=1)
     return tf.where(lengths[:, None] > 0, last, empty)

@@ -57,10 +57,10 @@ def is_tie(first: float, second: float) -> bool:
 
 
 def best(scores: Sequence[float], probabilities: Sequence[float]) -> int:
-    """Return the index of the answer that the discriminator chooses, which has the highest score (Eq. 10).
+    """Return the index of the answer that the discriminator chooses: the one with the highest score (Eq. 10).
 
-    In the paper a tie has no winner, but a chat needs one. Among the answers that tie with the highest score, this is
-    the answer with the highest probability under its own generator.
+    In the paper a tie has no winner, but a chat needs one. Among the answers that tie with the highest score, the one
+    with the highest probability under its own generator wins.
 
     Args:
         scores: S(y+) of each answer, in [0, 1].
@@ -91,9 +91,8 @@ def jaccard_index(humans: Sequence[int | None], discriminator: Sequence[int | No
     discriminator prefer an answer counts once, even if these answers differ.
 
     Args:
-        humans: The answer with more votes from the volunteers (0 or 1) for each line, or None for a tie.
-        discriminator: The answer with the higher score from the discriminator (0 or 1) for each line, or None for a
-            tie.
+        humans: For each line, the answer with more votes from the volunteers (0 or 1), or None for a tie.
+        discriminator: For each line, the answer that the discriminator scores higher (0 or 1), or None for a tie.
 
     Returns:
         The index, in [0, 1], or NaN if every line is a tie for both.

@@ -85,11 +85,11 @@ class TextReplies(tf.Module):
 
         Args:
             contexts: The contexts as UTF-8 strings, shape (B,). Each line of a context is an utterance, and the last
-                line is the one to answer. The last N_u lines are read.
+                line is the one to answer. Only the last N_u lines are read.
 
         Returns:
-            A dictionary of tensors of shape (B,): `reply`, a string; `probability`, p(y|x) of the reply under its
-            generator, float32; `score`, the discriminator's score for the reply (Eq. 10), float32.
+            A dictionary of tensors of shape (B,): `reply` (string); `probability` (float32), p(y|x) of the reply
+            under its generator; `score` (float32), the discriminator's score for the reply (Eq. 10).
         """
         encoded = self.encode(contexts)
         answers, log_probabilities, log_scores = [], [], []

@@ -57,7 +57,7 @@ class TokenByToken:
     def _loop(
         self, contexts: tf.Tensor, forbidden: tf.Tensor, choose: Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
     ) -> tuple[tf.Tensor, ...]:
-        """Decode with a function choose(log_probabilities, step) -> tokens; shapes (B, s_v), () -> (B,)."""
+        """Decode with choose(log_probabilities, step), which maps log-probabilities (B, s_v) to tokens (B,)."""
         term, memory = self._steps.start(contexts)
         count = tf.shape(contexts)[0]
         length = self._steps.gca.longest_answer

@@ -131,6 +131,5 @@ class TrainedNetworks:
 
         Returns:
             A float32 array of shape (n, s_s), with NaN after the end of each answer.
-            (n, s_s) float32, NaN after an answer's end.
         """
         return self._evaluators[generator or next(iter(self.decoders))].token_log_probabilities(pairs)

@@ -194,7 +194,7 @@ def his_weights(arrays: Sequence[np.ndarray], network: str) -> list[np.ndarray]:
 
 
 def write_weights(path: Path, arrays: Sequence[np.ndarray], network: str) -> None:
-    """Write atomically a weights file that `read_weights` and the author's programs can read.
+    """Atomically write a weights file that `read_weights` and the author's programs can read.
 
     Args:
         path: The file.

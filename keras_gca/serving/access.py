@@ -1,4 +1,4 @@
-"""The token of a server that other computers can reach, without which the server shows no page and gives no reply.
+"""The token of a server that other computers can reach; without it, the server shows no page and gives no reply.
 
 When the server starts, it prints an address that contains the token. A browser that opens this address receives the
 token as a cookie, and is redirected to the address without the token to keep it out of the browser's history. Programs
@@ -46,7 +46,7 @@ def is_loopback(host: str) -> bool:
 
 
 def require_token(app: Flask, token: str | None, without: Collection[str] = ()) -> None:
-    """Refuse requests without the server's token (status 401), and too many wrong tokens (status 429).
+    """Refuse requests without the server's token (status 401), or from addresses with many wrong tokens (status 429).
 
     Tokens are compared in constant time. Call this function after `protect`, which defines the error pages.
 

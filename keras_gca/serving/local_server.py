@@ -165,7 +165,7 @@ class LocalServer:
         self.close()
 
     def stop(self) -> None:
-        """Make `serve` return; this method is called from any other thread."""
+        """Make `serve` return; call this method from another thread."""
         self._server.trigger.pull_trigger(self.close)
 
     def close(self) -> None:

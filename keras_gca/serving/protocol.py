@@ -1,4 +1,4 @@
-"""The interface between a chat and an agent: `Chatting` and `Answer`. A chat uses nothing else of an agent."""
+"""The interface between a chat and an agent: `Chatting` and `Answer`. A chat uses no other part of an agent."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ class Answer:
             sentence. If the discriminator scores only complete answers, the last token has this score, and the other
             tokens have NaN.
         token_probabilities: The probability of each of these tokens under the generator, p(y_t | x, y).
-        ended: Whether the generator ended the answer, and the answer was not truncated at the maximum number of tokens.
+        ended: Whether the generator ended the answer; False if it was truncated at the maximum number of tokens.
     """
 
     generator: str

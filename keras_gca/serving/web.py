@@ -1,4 +1,4 @@
-"""The chat as a web page: the reply, and on request all answers with their scores and token probabilities.
+"""The chat as a web page: the reply and, on request, all answers with their scores and token probabilities.
 
 The page keeps the conversation, and sends it with every message. The server therefore stores nothing about visitors,
 unless the user who starts it names a transcript file. The server uses a cookie to count each visitor's messages. The
