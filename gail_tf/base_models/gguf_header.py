@@ -1,7 +1,7 @@
-"""Reads the part of a GGUF file that precedes the weights: the metadata, and the position of each tensor.
+"""Reads the part of a GGUF file before the weights: the metadata, and the position of each tensor.
 
-The file may be damaged or hostile. Before a value is read, its stated size is compared with the size of the file.
-Nothing is read twice.
+Files may be damaged or hostile. Before a value is read, its stated size is compared with the size of the file. Nothing
+is read twice.
 """
 
 import math
@@ -29,10 +29,10 @@ class Tensor(NamedTuple):
     """The shape of a tensor in a GGUF file, and the position of its values.
 
     Attributes:
-        shape: The shape in NumPy's order: the last dimension is contiguous in the file.
-        kind: The type of its numbers, which may be quantised.
-        start: The position of its first byte in the file.
-        size: Its size in the file, in bytes.
+        shape: The shape in NumPy's order, with the last dimension contiguous in the file.
+        kind: The type of the numbers, which may be quantised.
+        start: The position of the first byte in the file.
+        size: The size in the file in bytes.
     """
 
     shape: tuple[int, ...]
@@ -42,7 +42,7 @@ class Tensor(NamedTuple):
 
 
 class Header:
-    """The metadata of a GGUF file, and the list of its tensors.
+    """The metadata and the list of tensors of a GGUF file.
 
     Args:
         path: The file.
@@ -50,7 +50,7 @@ class Header:
     Attributes:
         path: The file.
         metadata: The values by key. A value is a number, a string, a list of strings, or an array of numbers.
-        tensors: The shape and the position of each tensor, by its name.
+        tensors: The shape and position of each tensor, by name.
 
     Raises:
         UserError: The file cannot be read, is damaged, or is not a GGUF file. The message names the file.
@@ -72,7 +72,7 @@ class Header:
         """Return a metadata value that must be a string.
 
         Raises:
-            UserError: The value has another type, or it is missing and there is no default.
+            UserError: The value has another type, or is missing without a default.
         """
         value = self.metadata.get(key, default)
         if not isinstance(value, str):
@@ -80,17 +80,17 @@ class Header:
         return value
 
     def count(self, key: str, default: int | None = None, least: int = 1) -> int:
-        """Return a metadata value that must be a whole number of at least `least`; for errors see `text`."""
+        """Return a metadata value that must be a whole number, `least` or more. Raises the same errors as `text`."""
         value = self.metadata.get(key, default)
         if type(value) is not int or value < least:
             raise self._wrong(key, f"a whole number, {least} or more,", value)
         return value
 
     def number(self, key: str, default: float | None = None) -> float:
-        """Return a metadata value that must be a finite number above 0; for errors see `text`.
+        """Return a metadata value that must be a finite number above 0. Raises the same errors as `text`.
 
-        A float32 is converted to the shortest decimal number that rounds to it, for example to 1e-05 and not to
-        9.999999747378752e-06. Therefore the result is the number that the author of the file specified.
+        A float32 is converted to the shortest decimal number that rounds to it, for example to 1e-05 instead of
+        9.999999747378752e-06, to recover the number that the author of the file specified.
         """
         value: Any = self.metadata.get(key, default)
         if isinstance(value, np.float32):
@@ -100,16 +100,16 @@ class Header:
         return float(value)
 
     def texts(self, key: str) -> list[str]:
-        """Return a metadata value that must be a list of strings; for errors see `text`."""
+        """Return a metadata value that must be a list of strings. Raises the same errors as `text`."""
         value = self.metadata.get(key)
         if not isinstance(value, list):
             raise self._wrong(key, "a list of texts", value)
         return value
 
     def counts(self, key: str) -> list[int]:
-        """Return a metadata value that must be a list of whole numbers; for errors see `text`.
+        """Return a metadata value that must be a list of whole numbers, or an empty list if the value is missing.
 
-        If the value is missing, the list is empty.
+        Raises the same errors as `text`.
         """
         value = self.metadata.get(key, np.zeros(0, np.int64))
         if not isinstance(value, np.ndarray) or value.dtype.kind not in "iu":
@@ -118,7 +118,7 @@ class Header:
 
     def _wrong(self, key: str, expected: str, value: Any) -> UserError:
         if value is None:
-            return UserError(f"{self.path}: {key!r} is missing in the metadata; {expected} is expected")
+            return UserError(f"{self.path}: {key!r} is missing from the metadata; {expected} is expected")
         described = repr(value) if isinstance(value, (int, float, str)) else "another type"
         return UserError(f"{self.path}: {key!r} is {described[:80]} in the metadata; {expected} is expected")
 
@@ -153,7 +153,7 @@ class Header:
 
 
 class _Reader:
-    """Reads values from a stream, one after another from its beginning. It does not read more than LARGEST bytes."""
+    """Reads values from a stream one by one, starting at the beginning, up to a total of LARGEST bytes."""
 
     def __init__(self, stream: BinaryIO):
         self.position = 0

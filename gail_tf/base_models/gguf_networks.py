@@ -1,6 +1,6 @@
-"""Describes the network in a GGUF file: its config.json, and each weight's name and shape in Hugging Face's format.
+"""Describes the network in a GGUF file as a config.json and the weights in Hugging Face's format.
 
-GGUF files use llama.cpp's names and layout: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md
+GGUF files use the names and layout of llama.cpp: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md
 """
 
 import math
@@ -19,14 +19,14 @@ _LLAMA_3 = {"low_freq_factor": 1.0, "high_freq_factor": 4.0, "original_max_posit
 
 
 class Weight(NamedTuple):
-    """A weight of a network, and the form in which GGUF files store it.
+    """A weight of a network, and how GGUF files store it.
 
     Attributes:
-        name: Its name in Hugging Face's files.
-        source: Its name in GGUF files.
-        shape: Its shape in Hugging Face's files.
-        heads: The number of heads if GGUF files store the rows of each head in a different order (see
-            `rows_in_order`); otherwise 0.
+        name: The name in Hugging Face's files.
+        source: The name in GGUF files.
+        shape: The shape in Hugging Face's files.
+        heads: The number of heads if GGUF files store the rows of each head in a different order (see `rows_in_order`),
+            else 0.
         transposed: Whether GGUF files store the weight transposed.
     """
 
@@ -41,10 +41,10 @@ class Network(NamedTuple):
     """The network in a GGUF file.
 
     Attributes:
-        config: The content of its config.json, without the ids of special tokens.
-        weights: A function that yields its weights.
-        ignored: The names of tensors in the GGUF file that are skipped, because they are copies of weights or are not
-            weights.
+        config: The content of config.json, except for the ids of special tokens.
+        weights: A function that yields the weights.
+        ignored: The names of tensors to skip in the GGUF file, because they are copies of weights or not weights at
+            all.
     """
 
     config: dict[str, Any]
@@ -56,7 +56,7 @@ def read_network(header: Header) -> Network:
     """Return the network in a GGUF file.
 
     Raises:
-        UserError: The network has an unsupported architecture, or a value in the metadata is missing or invalid.
+        UserError: The architecture is not supported, or a value in the metadata is missing or invalid.
     """
     architecture = header.text("general.architecture")
     if architecture not in _READERS:
@@ -68,10 +68,10 @@ def read_network(header: Header) -> Network:
 
 
 def rows_in_order(rows: int, heads: int) -> np.ndarray:
-    """Return the order in which the rows of a query or key projection must be taken from a GGUF file.
+    """Return the order in which to take the rows of a query or key projection from a GGUF file.
 
     Rotary embeddings rotate pairs of units. Hugging Face's Llama pairs unit i of a head with unit i + n / 2, where n is
-    the number of units in the head. llama.cpp pairs neighbouring units instead. Therefore GGUF files interleave the two
+    the number of units in the head, while llama.cpp pairs neighbouring units. GGUF files therefore interleave the two
     halves of each head.
 
     Args:
@@ -79,21 +79,21 @@ def rows_in_order(rows: int, heads: int) -> np.ndarray:
         heads: The number of heads.
 
     Returns:
-        For each row in Hugging Face's order, the index of the row in the GGUF file, (rows,) int.
+        For each row in Hugging Face's order, the index of the row in the GGUF file: an integer array of shape (rows,).
     """
     return np.arange(rows).reshape(heads, -1, 2).swapaxes(1, 2).ravel()
 
 
 def llama_3_factors(theta: float, head: int, factor: float) -> np.ndarray:
-    """Compute the factors by which Llama 3 divides the rotary frequencies.
+    """Compute the factors by which Llama 3 divides its rotary frequencies.
 
     Args:
         theta: The base of the frequencies.
         head: The number of units in a head.
-        factor: The factor for low frequencies, which is the largest of the factors.
+        factor: The factor for low frequencies, which is the largest.
 
     Returns:
-        One factor for each frequency, (head / 2,).
+        One factor for each frequency, an array of shape (head / 2,).
     """
     low, high, length = _LLAMA_3.values()
     turns = length * theta ** -(np.arange(0, head, 2) / head) / (2 * math.pi)  # full turns in `length` tokens
@@ -224,7 +224,7 @@ def _gpt2(header: Header) -> Network:
 
 
 def _rows(header: Header) -> int:
-    """Return the number of rows in the token embeddings; raise UserError if the file has no token embeddings."""
+    """Return the number of rows in the token embeddings. Raises UserError if the file has no token embeddings."""
     if "token_embd.weight" not in header.tensors:
         raise UserError(f"{header.path}: the tensor 'token_embd.weight' is missing")
     return header.tensors["token_embd.weight"].shape[0]

@@ -1,8 +1,7 @@
-"""Converts the byte-level BPE tokenizer in a GGUF file's metadata to Hugging Face's format.
+"""Converts the byte-level BPE tokenizer in the metadata of a GGUF file to Hugging Face's format.
 
-The metadata key `tokenizer.ggml.pre` names the method by which text is split into words before the BPE merges are
-applied. A GGUF file contains only this name. This module contains the steps for each name, which are taken from the
-original models' tokenizer.json.
+Before BPE merges are applied, text is split into words by a method that a GGUF file only names (`tokenizer.ggml.pre`).
+This module defines the steps of each method, which come from the tokenizer.json of the original models.
 """
 
 from typing import Any
@@ -29,7 +28,7 @@ _QWEN_2 = ("qwen2", "deepseek-r1-qwen", "megrez")
 
 
 def read_tokenizer(header: Header) -> tokenizers.Tokenizer:
-    """Make the tokenizer in a GGUF file.
+    """Make the tokenizer described in a GGUF file.
 
     Raises:
         UserError: The tokenizer is not a byte-level BPE, splits text by an unknown method, or is damaged. The message
@@ -73,11 +72,11 @@ def tokenizer_config(header: Header, vocab_size: int) -> dict[str, Any]:
     """Return the content of tokenizer_config.json: the special tokens, and the chat template if there is one.
 
     Args:
-        header: The file.
+        header: The header of the file.
         vocab_size: The number of tokens.
 
     Raises:
-        UserError: The id of a special token is not in the vocabulary, or the chat template is too long.
+        UserError: A special token has an id outside the vocabulary, or the chat template is too long.
     """
     tokens, ids = header.texts("tokenizer.ggml.tokens"), special_ids(header, vocab_size)
     config: dict[str, Any] = {
@@ -97,10 +96,10 @@ def tokenizer_config(header: Header, vocab_size: int) -> dict[str, Any]:
 
 
 def special_ids(header: Header, vocab_size: int) -> dict[str, int]:
-    """Return the ids of special tokens by their names in config.json, such as `eos_token_id`.
+    """Return the ids of special tokens by their keys in config.json, such as `eos_token_id`.
 
     Raises:
-        UserError: An id is not in the vocabulary.
+        UserError: An id is outside the vocabulary.
     """
     ids = {}
     for name, key in (("bos", "bos"), ("eos", "eos"), ("unk", "unknown"), ("pad", "padding")):

@@ -1,7 +1,7 @@
 """Identifies a pretrained model by its name and the SHA-256 of its weights.
 
-A bot that stores only adapters needs the pretrained model on which they were trained. It recognises the model by this
-SHA-256.
+A bot that stores only adapters needs the pretrained model that they were trained on. The SHA-256 is used to recognise
+this model.
 """
 
 import contextlib
@@ -24,9 +24,9 @@ _HUB_FOLDER = re.compile(r"models--(.+)")
 def identity(folder: Path) -> tuple[str, str]:
     """Return the name of the model in a folder in Hugging Face's format, and the SHA-256 of its weights.
 
-    The SHA-256 is computed from model.safetensors or, if there are several shards, from all shards in the order of
-    their names, as if they were one file. It is stored in the cache together with the sizes and modification times of
-    the files, so that it is computed again only if a file has changed.
+    If the weights consist of several shards, the SHA-256 is computed over all shards in the order of their names, as if
+    they were one file. It is stored in the cache with the sizes and modification times of the files, and computed again
+    only if a file has changed.
 
     Raises:
         UserError: The folder has no safetensors files, or they cannot be read.
@@ -44,7 +44,7 @@ def identity(folder: Path) -> tuple[str, str]:
 def _weight_files(folder: Path) -> list[Path]:
     files = sorted(folder.glob("model*.safetensors"))
     if not files:
-        raise UserError(f"{folder}: there is no file model*.safetensors")
+        raise UserError(f"{folder}: no file matches model*.safetensors")
     return files
 
 
@@ -59,7 +59,7 @@ def _record(folder: Path) -> Path:
 def remember(folder: Path, sha256: str) -> None:
     """Store the SHA-256 of a folder's weights in the cache.
 
-    If the cache cannot be written, nothing is stored, and `identity` computes the SHA-256 again.
+    If the cache cannot be written, nothing is stored, and `identity` computes the SHA-256 again next time.
     """
     with contextlib.suppress(OSError):
         record = _record(folder)
@@ -70,8 +70,8 @@ def remember(folder: Path, sha256: str) -> None:
 def _name_of(folder: Path) -> str:
     """Return the name of the model in a folder.
 
-    The name of a model that this package has converted is in its config.json. A model in the local Hub cache has the
-    name that it has on the Hub. Any other model has the name of its folder.
+    Models converted by this package have their name in config.json, and models in the local Hub cache have their name
+    on the Hub. All other models have the name of their folder.
     """
     if folder.resolve().parent == cache_folder().resolve():
         return str(json_files.read_object(folder / "config.json").get(NAME, folder.name))
@@ -82,7 +82,7 @@ def _name_of(folder: Path) -> str:
 
 
 def file_sha256(*paths: Path) -> str:
-    """Return the SHA-256 of a file, or of several files as if they were one, in hexadecimal digits.
+    """Return the SHA-256 of a file, or of several files as if they were one, in hexadecimal.
 
     Raises:
         UserError: A file cannot be read.

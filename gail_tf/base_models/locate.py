@@ -1,4 +1,4 @@
-"""Finds the folder of a model that the user names by a folder, a file, a known model's name, or a name on the Hub."""
+"""Finds a model given as a folder, a file, the name of a known model, or a name on the Hub."""
 
 import os
 from pathlib import Path
@@ -15,19 +15,18 @@ FILES = (".gguf", ".whl")
 
 
 def locate(model: str | os.PathLike, agreed: bool = False) -> Path:
-    """Return the folder of a model, in Hugging Face's format.
+    """Return the folder of a model in Hugging Face's format.
 
-    If there is a folder or file of this name, it is used. Otherwise the name is looked up among the known models, and
-    then on the Hub. A known model or a model on the Hub that is not on this machine yet is downloaded if the user
-    agrees.
+    An existing folder or file of this name is used first. If there is none, the name is looked up among the known
+    models, and then on the Hub. A model that is not on this machine yet is downloaded if the user agrees.
 
     Args:
-        model: A folder, a .gguf file, a .whl file that contains one GGUF file, a known model (a key of
+        model: A folder, a .gguf file, a .whl file that contains one GGUF file, the name of a known model (a key of
             `known_models.KNOWN`), or a name on the Hub.
-        agreed: Whether the user has already agreed to a download. If False, the user is asked in the terminal.
+        agreed: Whether the user has already agreed to a download. If False, the user is asked at the terminal.
 
     Raises:
-        UserError: There is no such model, the user does not agree, or a file is damaged.
+        UserError: There is no such model, the user declines, or a file is damaged.
     """
     path = Path(model)
     if path.is_dir():
@@ -53,10 +52,7 @@ def _from_hub(name: str, agreed: bool) -> Path:
 
 
 def _is_whole(folder: Path) -> bool:
-    """Return whether a folder in the local Hub cache has all files of a network.
-
-    After an interrupted download, some files are missing.
-    """
+    """Return whether a folder in the local Hub cache is complete, which it is not after an interrupted download."""
     if (folder / CONFIG).exists() and (folder / WEIGHTS).exists():
         return True
     if not (folder / CONFIG).exists() or not (folder / INDEX).exists():

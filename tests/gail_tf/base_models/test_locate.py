@@ -157,7 +157,7 @@ def test_the_identity_is_computed_once_and_again_when_the_weights_change(tmp_pat
     os.utime(model / "model-00001-of-00002.safetensors", ns=(1, 1))
     assert identity(model) == ("owner/name", hashlib.sha256(b"other second").hexdigest())
     (tmp_path / "empty").mkdir()
-    with pytest.raises(UserError, match=r"empty: there is no file model\*\.safetensors"):
+    with pytest.raises(UserError, match=r"empty: no file matches model\*\.safetensors"):
         identity(tmp_path / "empty")
 
 
