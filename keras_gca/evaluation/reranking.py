@@ -188,9 +188,10 @@ def choose(choices: dict[str, np.ndarray], weight: float, words: int, bonus: flo
 
     Args:
         choices: The candidates, as returned by `candidates`.
-        weight: lambda. If it is 0, both forms are the same, and only one choice is returned.
+        weight: lambda, the weight of the second network. If it is 0, both forms are the same, and only one choice is
+            returned.
         words: k, the number of words of an answer from which U is computed.
-        bonus: gamma.
+        bonus: gamma, the bonus for each token.
 
     Returns:
         {name of the form, with lambda: the chosen answers, an int32 array of shape (n, s_s + 1)}.

@@ -67,7 +67,7 @@ class Setup:
         return Config.preset(self.preset, **{**self.settings, **base, **self.changes(variant), "seed": seed})
 
     def changes(self, variant: str) -> dict[str, Any]:
-        """Return the settings in which a variant differs from the run whose teacher-forced generator it starts from."""
+        """Return the settings in which a variant differs from the run that its generator starts from."""
         if variant not in CELLS:
             return VARIANTS[variant]
         given = {name: value for name, value in self.settings.items() if name in AFTER_LINE_3}

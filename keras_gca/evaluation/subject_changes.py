@@ -119,7 +119,8 @@ def conversations_of(pairs: Pairs, vocabulary_size: int) -> list[list[np.ndarray
 
     Args:
         pairs: The pairs of complete conversations.
-        vocabulary_size: s_v. Speaker tokens, whose indices are s_v or higher, are left out.
+        vocabulary_size: s_v, the number of tokens in the vocabulary. Speaker tokens, whose indices are s_v or higher,
+            are left out.
     """
     special = (PAD, BOS, EOS)
     conversations: dict[int, list[np.ndarray]] = {}

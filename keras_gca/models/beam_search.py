@@ -97,7 +97,7 @@ def _repeating(answers: tf.Tensor, size: int) -> tf.Tensor:
 
     Args:
         answers: The tokens so far, without padding, shape (N, T) and dtype int32.
-        size: s_v.
+        size: s_v, the number of tokens in the vocabulary.
 
     Returns:
         A bool tensor of shape (N, s_v).

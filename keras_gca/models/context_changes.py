@@ -32,8 +32,8 @@ class ChangeDetector:
     """A network that estimates the probability that the context changes between two utterances.
 
     Args:
-        vocabulary: s_v.
-        word_embedding: s_e.
+        vocabulary: s_v, the number of tokens in the vocabulary.
+        word_embedding: s_e, the number of values in a word vector.
         seed: The seed for the initial weights.
 
     Attributes:
@@ -100,7 +100,7 @@ class ChangeDetector:
         Args:
             first: The tokens of the first utterances.
             second: The tokens of the second utterances.
-            sentence_length: s_s. Longer utterances are truncated at the beginning.
+            sentence_length: s_s, the maximum number of tokens. Longer utterances are truncated at the beginning.
 
         Returns:
             A float32 array of shape (n,).
@@ -116,7 +116,7 @@ class ChangeDetector:
 
         Args:
             contexts: The tokens of the utterances of each context.
-            sentence_length: s_s.
+            sentence_length: s_s; see `probabilities`.
 
         Returns:
             The utterances that are left in each context.

@@ -60,7 +60,7 @@ class Costs:
 
     Args:
         config: The settings.
-        vocabulary: s_v.
+        vocabulary: s_v, the number of tokens in the vocabulary.
     """
 
     def __init__(self, config: Config, vocabulary: int):

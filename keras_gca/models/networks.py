@@ -326,7 +326,7 @@ def build(
 
     Args:
         config: The settings of a run. The seed of the run is also used for the initial weights.
-        vocabulary_size: s_v.
+        vocabulary_size: s_v, the number of tokens in the vocabulary.
         embedding: The initial word vectors, shape (s_v, s_e) and dtype float32, or None to draw them at random.
         speakers: The number of speakers who have an embedding. It is used only if the config has speaker embeddings.
 

@@ -19,7 +19,7 @@ class Paddings(NamedTuple):
 
     Attributes:
         token: The index of the token that is read as padding.
-        sentence_length: s_s. A sentence of n tokens follows s_s - n padding tokens.
+        sentence_length: s_s, the padded length. A sentence of n tokens follows s_s - n padding tokens.
     """
 
     token: int

@@ -86,7 +86,7 @@ def sizes_of(config: Config, vocabulary_size: int, speakers: int = 0) -> Sizes:
 
     Args:
         config: The settings of a run.
-        vocabulary_size: s_v.
+        vocabulary_size: s_v, the number of tokens in the vocabulary.
         speakers: The number of speakers who have an embedding. It is used only if the config has speaker embeddings.
     """
     return Sizes(

@@ -82,7 +82,7 @@ def original_indices(size: int) -> np.ndarray:
 
 
 class Placement(NamedTuple):
-    """A record of which layer of this project received the weights of a layer in a file.
+    """The layer of this project that received the weights of a layer in a file.
 
     Attributes:
         source: The name of the layer in the file.

@@ -46,7 +46,7 @@ def is_loopback(host: str) -> bool:
 
 
 def require_token(app: Flask, token: str | None, without: Collection[str] = ()) -> None:
-    """Refuse requests without the server's token (status 401), or from addresses with many wrong tokens (status 429).
+    """Refuse requests without the server's token (status 401), and limit the wrong tokens per address (status 429).
 
     Tokens are compared in constant time. Call this function after `protect`, which defines the error pages.
 
