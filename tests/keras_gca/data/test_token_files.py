@@ -179,7 +179,7 @@ def test_an_interrupted_preparation_continues_and_ends_with_the_same_files(corpu
     monkeypatch.setattr(preparation, "tokenise_chunk", tokenise_some)
     with pytest.raises(KeyboardInterrupt):
         folder_of(corpus, tmp_path / "out")
-    with pytest.raises(UserError, match="has not finished"):
+    with pytest.raises(UserError, match="is not finished"):
         TokenFolder.open(tmp_path / "out")
     with pytest.raises(UserError, match="other files or options"):
         folder_of(corpus, tmp_path / "out", contractions="expanded")
@@ -341,7 +341,7 @@ HOSTILE = {
     "settings of another kind": (index(settings=[]), "tokens.json: the file is damaged"),
     "no JSON": (lambda folder: (folder / "tokens.json").write_text("{"), "tokens.json: the file is damaged"),
     "other words": (lambda folder: (folder / "vocabulary.json").write_text("{}"), "vocabulary.json: the file is"),
-    "not finished": (lambda f: ((f / "tokens.json").unlink(), (f / "work").mkdir()), "has not finished"),
+    "not finished": (lambda f: ((f / "tokens.json").unlink(), (f / "work").mkdir()), "is not finished"),
 }
 
 
