@@ -1,12 +1,12 @@
 """Algorithm 1: adversarial imitation of expert responses, after training by maximum likelihood.
 
-D is the discriminator, the network that learns to distinguish the experts' responses from the policy's. A buffer is a
-set of responses that are collected together (`rollouts.py`); the policy and D learn from it.
+D is the discriminator, the network that learns to distinguish the experts' responses from the policy's. The policy and
+D learn from buffers, which are sets of responses that are collected together (`rollouts.py`).
 
 A training run is a list of stages (`phases.schedule`). `GAILTraining` runs the stages in order and yields an event
 after each step. A checkpoint can be written after every event that is marked as resumable (`state.py`). All random
-numbers are derived from the run's seed and the stage's number. A resumed run therefore takes exactly the steps that an
-uninterrupted run takes.
+numbers are derived from the run's seed and the stage's number, so a resumed run takes exactly the same steps as an
+uninterrupted run.
 """
 
 import time
@@ -23,7 +23,7 @@ from keras_gca.engine.staged_training import Event
 
 
 class GAILTraining(GAILState):
-    """Runs Algorithm 1 while a caller iterates over it: `for event in training: ...`."""
+    """A training run of Algorithm 1, which advances as a caller iterates over it: `for event in training: ...`."""
 
     def walk_through(self, stage: Stage) -> Iterator[Event]:
         """Run one stage: an epoch of maximum likelihood, the pretraining of D on one buffer, or an update."""
@@ -40,7 +40,7 @@ class GAILTraining(GAILState):
                     yield from self.update(stage, optimiser)
 
     def maximum_likelihood(self, stage: Stage) -> Iterator[Event]:
-        """Run an epoch of maximum likelihood on running text (in the pretraining phase) or on expert responses."""
+        """Run an epoch of maximum likelihood on running text (during pretraining) or on expert responses."""
         steps = yield from self.likelihood.epoch(stage, self._seeds())
         row = self.likelihood.end_of_epoch(stage)
         yield self._end(stage, steps, diagnostics.learned(row), row)
@@ -57,7 +57,7 @@ class GAILTraining(GAILState):
         yield self._end(stage, 2, row, row)
 
     def update_offline(self, stage: Stage, optimiser: OfflineOptimiser) -> Iterator[Event]:
-        """Train the policy on the experts' responses to an update's prompts, without sampled responses or D."""
+        """Train the policy on the experts' responses to an update's prompts, without sampling responses or using D."""
         rows = draw_rows(len(self.training), *self._place_of_buffer(), self.config.seed)
         log = []
         for metrics in optimiser.learn(take(self.training.batch, rows), self._seeds()[2]):
@@ -69,7 +69,7 @@ class GAILTraining(GAILState):
     def update(self, stage: Stage, optimiser: PolicyOptimiser) -> Iterator[Event]:
         """Run one iteration of Algorithm 1's loop: sample responses, score them with D, improve the policy, train D.
 
-        The paper trains D before the policy. docs/fidelity.md explains why the policy is trained first here.
+        The paper trains D before the policy. docs/fidelity.md explains why this method trains the policy first.
         """
         began = time.monotonic()
         steps = optimiser.steps + 2
@@ -95,10 +95,10 @@ class GAILTraining(GAILState):
         yield self._end(stage, steps, row, row | self.held_out.measure(stage))
 
     def collect(self, human_ratio: float) -> Rollouts:
-        """Collect a buffer of responses to the next prompts of the training data.
+        """Collect a buffer of responses to the next prompts in the training data.
 
         Args:
-            human_ratio: The share of prompts that get the expert's response instead of a response of the policy.
+            human_ratio: The share of prompts for which the expert's response replaces the policy's response.
 
         Returns:
             The buffer.
@@ -108,6 +108,6 @@ class GAILTraining(GAILState):
         return self.collector.collect(rows, (seeds[0], seeds[1]), self.config.rollout.sample_batch_size, human_ratio)
 
     def _place_of_buffer(self) -> tuple[int, int]:
-        """Return the number of prompts in a buffer, and the buffer's position in the sequence of `draw_rows`."""
+        """Return the number of prompts in a buffer, and the buffer's start in the sequence of `draw_rows`."""
         size = self.config.rollout.rollouts
         return size, self.buffers * size

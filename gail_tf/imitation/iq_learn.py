@@ -1,13 +1,14 @@
-"""IQ-Learn on the experts' responses only: maximum likelihood with a temporal-difference regulariser.
+"""IQ-Learn on only the experts' responses: maximum likelihood with a temporal-difference regulariser.
 
 Wulfmeier et al. 2024, "Imitating Language via Scalable Inverse Reinforcement Learning", apply the inverse soft
-Q-learning of Garg et al. 2021 to language models. A state s is a condition followed by the response's tokens so far, an
-action a is the next token, and s' is the state after this token. The logits of the policy are the soft Q-values of s:
+Q-learning of Garg et al. 2021 to language models. A state s consists of a condition and the response's tokens so far,
+an action a is the next token, and s' is the state after that token. The logits of the policy are the soft Q-values of
+s:
 
     V(s) = log sum_a exp Q(s, a),    log pi(a | s) = Q(s, a) - V(s),    the reward r(s, a) = Q(s, a) - gamma V(s')
 
-With the chi-squared divergence, IQ-Learn maximises E[r - lambda r^2] - (1 - gamma) E[V(s0)] over the experts' data. The
-last term equals E[V(s) - gamma V(s')] by a telescoping sum. This gives the loss that is minimised here:
+With the chi-squared divergence, IQ-Learn maximises E[r - lambda r^2] - (1 - gamma) E[V(s0)] over the experts' data. By
+a telescoping sum, the last term equals E[V(s) - gamma V(s')]. This gives the loss to minimise:
 
     loss = E[-log pi(a | s) + lambda (log pi(a | s) + V(s) - gamma V(s'))^2]
 
@@ -26,15 +27,15 @@ from keras_gca.engine.random import sample_seeds
 
 
 class IQLearn(MaximumLikelihood):
-    """Trains a policy on given responses with the loss above. With td_weight = 0 this is maximum likelihood.
+    """A learner that trains a policy on given responses with the loss above.
 
     Args:
         policy: The policy to train.
         learning_rate: The peak learning rate.
         end: The token that ends a response.
-        td_weight: lambda, the weight of the squared temporal-difference errors.
+        td_weight: lambda, the weight of the squared temporal-difference errors. 0 gives maximum likelihood.
         discount: gamma.
-        **settings: The other arguments of `AdamWLearner`.
+        **settings: Further arguments of `AdamWLearner`.
     """
 
     def __init__(
@@ -44,17 +45,16 @@ class IQLearn(MaximumLikelihood):
         self._end, self._td_weight, self._discount = end, td_weight, discount
 
     def loss(self, batch: Batch, rows: tf.Tensor, seed: tf.Tensor) -> tuple[tf.Tensor, tuple[tf.Tensor, ...]]:
-        """The mean, over the responses' tokens, of the negative log-likelihood plus the weighted squared error.
+        """Compute the mean over all tokens of the negative log-likelihood plus the weighted squared error.
 
         Args:
             batch: Conditions and responses.
-            rows: The indices of the rows in the batch, which determine the dropout of each row, shape (B,) and dtype
-                int32.
-            seed: The seed of dropout, shape (2,) and dtype int32.
+            rows: The index of each row in the batch, which determines the row's dropout, shape (B,) and dtype int32.
+            seed: The seed for dropout, shape (2,) and dtype int32.
 
         Returns:
-            The mean, and a tuple with the sum of the tokens' negative log-likelihoods, the number of tokens, and the
-            sum of the tokens' squared errors.
+            The mean, and a tuple of the summed negative log-likelihoods, the number of tokens, and the summed squared
+            errors.
         """
         response, mask = batch[2:]
         features = self.policy.features(*batch, seeds=sample_seeds(seed, rows))
@@ -74,19 +74,20 @@ class IQLearn(MaximumLikelihood):
 def td_errors(
     log_probs: tf.Tensor, values: tf.Tensor, response: tf.Tensor, mask: tf.Tensor, end: int, discount: float
 ) -> tf.Tensor:
-    """The temporal-difference error of each token, which is also its reward: log pi(a | s) + V(s) - gamma V(s').
+    """Compute the temporal-difference error of each token, log pi(a | s) + V(s) - gamma V(s').
 
     Args:
-        log_probs: Log pi of each token, shape (B, R) and dtype float32.
-        values: (B, R) float32, V of the state before each token.
+        log_probs: log pi of each token, shape (B, R) and dtype float32.
+        values: V of the state before each token, shape (B, R) and dtype float32.
         response: The tokens, shape (B, R) and dtype int32.
-        mask: (B, R) bool, true at tokens, false at padding.
+        mask: The bool mask of the tokens, shape (B, R), false at padding.
         end: The token that ends a response. V is 0 after this token.
         discount: gamma.
 
     Returns:
-        (B, R) float32. It is 0 at padding. It is also 0 at the last token of a response that was truncated at the token
-        limit, because V of the state after that token is unknown.
+        A float32 tensor of shape (B, R). An error is also the reward of its token. Errors are 0 at padding, and at the
+        last token of a response that was truncated at the token limit, because V of the state after that token is
+        unknown.
     """
     followed = tf.pad(mask[:, 1:], [[0, 0], [0, 1]])
     following = tf.where(followed, tf.pad(values[:, 1:], [[0, 0], [0, 1]]), 0.0)

@@ -1,7 +1,7 @@
-"""The base class of judges, which rate how much a response looks like an expert's.
+"""The base class of judges, which rate how similar a response is to an expert's.
 
-The discriminator is an example of a judge. A judge outputs an expert logit for each response. The logit is high if the
-judge considers the response to be an expert's. Shapes: B responses of at most R tokens.
+The discriminator is one kind of judge. A judge outputs an expert logit for each response, which is high if the judge
+attributes the response to an expert. Shapes: B responses of at most R tokens.
 """
 
 import abc
@@ -18,9 +18,9 @@ from gail_tf.policies.base import LanguagePolicy
 class Judgement(NamedTuple):
     """The expert logits for the responses in a buffer, and for the experts' responses to the same prompts.
 
-    Both are (B,) float32. For a discriminator that judges tokens they are (B, R), and the logits at padding have no
-    meaning. A contrastive discriminator compares the two responses to each prompt, so one logit is the negative of the
-    other.
+    Both attributes have shape (B,) and dtype float32. For a discriminator that judges tokens, their shape is (B, R),
+    and logits at padding are meaningless. A contrastive discriminator compares the two responses to each prompt, so
+    their logits differ only in the sign.
 
     Attributes:
         given: The logits for the responses in the buffer.
@@ -32,12 +32,12 @@ class Judgement(NamedTuple):
 
 
 class Judge(abc.ABC):
-    """Base class of judges of responses. A judge that does not learn needs to define only `expert_logits`.
+    """Base class of judges. A judge that does not learn needs to define only `expert_logits`.
 
     Attributes:
         per_token: Whether the judge outputs a logit for each token instead of one for each response.
-        discriminates: Whether the judge is meant to distinguish the experts' responses from the policy's responses.
-            Only then is its accuracy logged.
+        discriminates: Whether the judge is meant to distinguish experts' responses from the policy's. Its accuracy is
+            logged only in this case.
     """
 
     per_token = False
@@ -45,13 +45,13 @@ class Judge(abc.ABC):
 
     @abc.abstractmethod
     def expert_logits(self, responses: JudgedResponses) -> np.ndarray:
-        """Compute the expert logits for responses.
+        """Compute expert logits for responses.
 
         Args:
             responses: B responses.
 
         Returns:
-            The expert logits, (B,) float32, or (B, R) if `per_token`.
+            A float32 array of expert logits with shape (B,), or (B, R) if `per_token` is true.
         """
 
     def judge(self, given: JudgedResponses, expert: JudgedResponses) -> Judgement:
@@ -62,37 +62,37 @@ class Judge(abc.ABC):
             expert: The B responses from the experts.
 
         Returns:
-            The expert logits for the responses in the buffer and for the experts' responses.
+            The expert logits for both.
         """
         return Judgement(self.expert_logits(given), self.expert_logits(expert))
 
     @property
     def variables(self) -> list[keras.Variable]:
-        """All weights, in a fixed order. A judge that does not learn has none."""
+        """All weights in a fixed order. A judge that does not learn has none."""
         return []
 
     @property
     def optimizer_variables(self) -> list[keras.Variable]:
-        """The variables of the judge's optimizer, which a checkpoint stores. A judge that does not learn has none."""
+        """The optimizer's variables, which are stored in checkpoints. A judge that does not learn has none."""
         return []
 
     def learn(self, rollouts: Rollouts, seed: int, number: int = 0, steps: int | None = None) -> dict[str, float]:
-        """Learn from a buffer, in one pass over the policy's responses and the experts' responses to the same prompts.
+        """Make one pass over the policy's responses in a buffer and the experts' responses to the same prompts.
 
         Args:
             rollouts: The buffer.
-            seed: The seed for the order of the responses and for the noise.
-            number: The number of this pass over the buffer, counted from 0.
-            steps: The maximum number of steps. If None, the whole buffer is read.
+            seed: The seed for the order of the responses and for noise.
+            number: The index of this pass over the buffer, starting from 0.
+            steps: The maximum number of steps. If None, the pass covers the whole buffer.
 
         Returns:
-            The metrics to log. A judge that does not learn has none.
+            The metrics to log, or an empty dictionary if the judge does not learn.
         """
         return {}
 
     def begin_as(self, policy: LanguagePolicy) -> None:
-        """Prepare for imitation. If the judge's encoder is a trainable GPT-2, this policy's weights are copied to it.
+        """Prepare for imitation. If the judge's encoder is a trainable GPT-2, copy the policy's weights to it.
 
         Args:
-            policy: The policy at the beginning of imitation.
+            policy: The policy at the start of imitation.
         """

@@ -1,7 +1,7 @@
-"""The responses that a judge reads, with their tokens, features, sentiments and text.
+"""Responses as inputs of a judge: tokens, features, sentiments and text.
 
-A judge, for example the discriminator D, rates how much a response looks like an expert's. Shapes: B responses of at
-most R tokens; F is the number of features.
+A judge, for example the discriminator D, rates how similar a response is to an expert's. Shapes: B responses of at most
+R tokens; F features; S sentiment scores.
 """
 
 from collections.abc import Sequence
@@ -14,16 +14,16 @@ from keras_gca.engine.batching import filled
 
 
 class JudgedResponses(NamedTuple):
-    """B responses with all arrays and texts that judges read. Each judge uses only some of them.
+    """B responses with all arrays and texts that judges may need. Each judge reads only some of them.
 
     Attributes:
         batch: The conditions (history and prompt) and the responses, as tokens.
-        features: The features that the frozen reference policy has computed for the responses, (B, F) float32, or
-            (B, R, F) for a token discriminator.
-        sentiments: The sentiment scores of the history, the prompt and the response (`samples.scores_of`), shape (B, S)
-            and dtype float32. With `--sentiment-history on` they also contain the course of the user's sentiment.
-        exchanges: For each response, a pair: the texts of the utterances in the history and the prompt, and the text of
-            the response.
+        features: The frozen reference policy's features of the responses, dtype float32. The shape is (B, F), or (B, R,
+            F) for a token discriminator.
+        sentiments: The sentiment scores of history, prompt and response, shape (B, S) and dtype float32; see
+            `samples.scores_of`. With `--sentiment-history on`, they include the course of the user's sentiment.
+        exchanges: A pair for each response: the utterances in its condition (history and prompt), and the text of the
+            response.
     """
 
     batch: Batch
@@ -36,7 +36,7 @@ class JudgedResponses(NamedTuple):
 
         Args:
             rows: The indices of the responses to select.
-            size: Empty rows are added until there are this many rows. If None, no rows are added.
+            size: The number of rows in the result, which is padded with empty rows. If None, no rows are added.
 
         Returns:
             The selected responses.

@@ -1,7 +1,7 @@
-"""Runs the two maximum-likelihood phases before imitation.
+"""The two maximum-likelihood phases before imitation.
 
-In the phase PRETRAINING, a network with random weights is trained on running text. In the phase MAXIMUM_LIKELIHOOD, the
-policy is trained on the experts' responses.
+The phase PRETRAINING trains a network with random weights on running text. The phase MAXIMUM_LIKELIHOOD trains the
+policy on the experts' responses.
 """
 
 import math
@@ -28,7 +28,7 @@ class Phase(NamedTuple):
 
     Attributes:
         policy: The policy to train.
-        text: The text on which the policy is trained.
+        text: The text for training the policy.
         learning_rate: The peak learning rate.
         epochs: The number of epochs.
     """
@@ -40,16 +40,16 @@ class Phase(NamedTuple):
 
 
 class LikelihoodPhases:
-    """Runs the epochs of the two phases.
+    """The training loop of the two phases.
 
-    A checkpoint may be written after any step, and the epoch can be resumed from it.
+    A checkpoint may be written after any step, and an interrupted epoch can be resumed from it.
 
     Args:
         config: The settings.
         networks: The networks of the training run.
-        training: The experts' responses to train on.
-        validation: The held-out responses of experts.
-        general: The running text to pretrain on, or None.
+        training: The experts' responses for training.
+        validation: The experts' held-out responses.
+        general: The running text for pretraining, or None.
     """
 
     def __init__(
@@ -68,24 +68,24 @@ class LikelihoodPhases:
         self._sums = np.zeros(2)  # the sum of the losses and the number of tokens in these steps
 
     def check(self, phases: set[str]) -> None:
-        """Check that the warm-up of the learning rate ends before the phase ends.
+        """Check that the warm-up of the learning rate is shorter than its phase.
 
         Args:
-            phases: The names of the phases to check; names of other phases are ignored.
+            phases: The names of the phases to check. Phases without maximum likelihood are ignored.
 
         Raises:
-            UserError: The configured warm-up is as long as its phase, or longer.
+            UserError: The configured warm-up is not shorter than its phase.
         """
         for phase in phases & self._phases.keys():
             total = self.total_steps(phase)
             check_warm_up(self.config.warm_up(total), total)
 
     def epoch(self, stage: Stage, seeds: list[int]) -> Generator[Event, None, int]:
-        """Run an epoch, or the rest of an epoch that was interrupted.
+        """Run an epoch, or the rest of an interrupted epoch.
 
         Args:
             stage: The epoch.
-            seeds: The seeds for the order of the batches and for dropout.
+            seeds: The seeds for the order of batches and for dropout.
 
         Yields:
             An event after each step.
@@ -110,10 +110,10 @@ class LikelihoodPhases:
         return len(batches)
 
     def end_of_epoch(self, stage: Stage) -> dict[str, float]:
-        """End an epoch: measure the validation perplexity.
+        """Measure the validation perplexity at the end of an epoch.
 
         Args:
-            stage: The epoch, whose steps are all completed.
+            stage: The completed epoch.
 
         Returns:
             The row that the epoch adds to the log.
@@ -129,7 +129,7 @@ class LikelihoodPhases:
         return {"loss": loss, "perplexity": math.exp(min(loss, 700))}
 
     def total_steps(self, phase: str) -> int | None:
-        """The number of steps in one of the two phases; see `GAILConfig.total_steps`."""
+        """Return the number of steps in one of the two phases; see `GAILConfig.total_steps`."""
         config, (_, text, _, epochs) = self.config, self._phases[phase]
         return config.total_steps(math.ceil(len(text.condition) / config.optimizer.batch_size), epochs)
 
@@ -150,16 +150,16 @@ class LikelihoodPhases:
     # Storing and restoring
 
     def facts(self) -> dict[str, Any]:
-        """The position in the epoch and the sums of its losses, as JSON values for a checkpoint."""
+        """Return the position in the epoch and the summed losses, as JSON values for a checkpoint."""
         return {"step": self._step, "sums": self._sums.tolist()}
 
     def restore(self, phase: str | None, step: int, facts: dict[str, Any], with_optimizer: bool) -> None:
-        """Restore the position that a checkpoint has stored.
+        """Restore the position stored in a checkpoint.
 
         Args:
             phase: The current phase.
             step: The number of completed steps in the current epoch.
-            facts: The values that the method `facts` returned.
+            facts: The values returned by `facts`.
             with_optimizer: Whether the checkpoint contains the phase's optimizer.
 
         Raises:
@@ -173,7 +173,7 @@ class LikelihoodPhases:
             self._learner_of(phase)
 
     def variables(self, phase: str | None) -> dict[str, list[keras.Variable]]:
-        """The variables, by name, that a checkpoint in this phase stores in addition to the policy's variables."""
+        """Return the variables that a checkpoint in this phase stores besides the policy's, by name."""
         stored = {}
         if self._learner is not None:
             stored["likelihood_optimizer"] = self._learner.optimizer.variables

@@ -1,7 +1,6 @@
-"""Trains the policy on text by maximum likelihood, and measures its perplexity.
+"""Training of a policy on text by maximum likelihood, and measurement of its perplexity.
 
-A condition is the text before a response, usually the history and the prompt. Shapes: B rows in a `Batch`; n responses
-to measure.
+A condition is the text before a response, usually the history and the prompt. Shapes: B rows in a `Batch`; n responses.
 """
 
 from collections.abc import Callable
@@ -20,12 +19,12 @@ from keras_gca.engine.random import sample_seeds
 
 
 class MaximumLikelihood(AdamWLearner):
-    """Trains a policy to predict each token of given responses from the condition and the earlier tokens.
+    """A learner that trains a policy to predict each token of a response from the condition and earlier tokens.
 
     Args:
         policy: The policy to train.
         learning_rate: The peak learning rate.
-        **settings: The other arguments of `AdamWLearner`.
+        **settings: Further arguments of `AdamWLearner`.
     """
 
     replicated = ("seed",)
@@ -35,23 +34,22 @@ class MaximumLikelihood(AdamWLearner):
         self.policy, self.perplexity = policy, Perplexity(policy)
 
     def loss(self, batch: Batch, rows: tf.Tensor, seed: tf.Tensor) -> tuple[tf.Tensor, tuple[tf.Tensor, ...]]:
-        """The mean, over the responses' tokens, of -log p(token | condition, previous tokens).
+        """Compute the mean of -log p(token | condition, previous tokens) over all tokens of the responses.
 
         Args:
             batch: Conditions and responses.
-            rows: The indices of the rows in the batch, which determine the dropout of each row, shape (B,) and dtype
-                int32.
-            seed: The seed of dropout, shape (2,) and dtype int32.
+            rows: The index of each row in the batch, which determines the row's dropout, shape (B,) and dtype int32.
+            seed: The seed for dropout, shape (2,) and dtype int32.
 
         Returns:
-            The mean, and a pair: the sum of the tokens' negative log-likelihoods, and the number of tokens.
+            The mean, and a pair of the summed negative log-likelihoods and the number of tokens.
         """
         losses = negative_log_likelihoods(self.policy, *batch, seeds=sample_seeds(seed, rows))
         return replicas.mean(losses), (tf.reduce_sum(losses), tf.size(losses))
 
 
 class Perplexity:
-    """Measures the perplexity of a policy, without dropout.
+    """The perplexity of a policy, measured without dropout.
 
     Args:
         policy: The policy to measure.
@@ -62,13 +60,13 @@ class Perplexity:
         self.compiled_response_losses = Compiled(self.response_losses)
 
     def __call__(self, batch: Batch, size: int = 32) -> float:
-        """The perplexity of the responses, including END, the token that ends a response.
+        """Compute the perplexity of responses, including END, the token that ends a response.
 
             perplexity = exp(-sum log p(token) / number of tokens)
 
         Args:
             batch: Conditions and responses.
-            size: The number of responses that are read at a time.
+            size: The number of responses to read at a time.
 
         Returns:
             The perplexity.
@@ -76,16 +74,16 @@ class Perplexity:
         return float(np.exp(self.losses(batch, size).sum() / batch.response_mask.sum()))
 
     def losses(self, batch: Batch, size: int = 32, report: Callable[[int], object] = lambda _: None) -> np.ndarray:
-        """The negative log-likelihood of each response in nats.
+        """Compute the negative log-likelihood of each response in nats.
 
         Args:
             batch: n conditions and responses.
-            size: The number of responses that are read at a time.
-            report: A function that is called after each batch of `size` responses, with the number of responses in that
+            size: The number of responses to read at a time.
+            report: A function that is called after each batch of `size` responses with the number of responses in the
                 batch.
 
         Returns:
-            (n,) float64.
+            A float64 array of shape (n,).
         """
         sums = np.zeros(len(batch.response))
         for rows in plan(batch.condition_lengths, size, then=batch.response_lengths):
@@ -95,13 +93,13 @@ class Perplexity:
         return sums
 
     def response_losses(self, *arrays: tf.Tensor) -> tf.Tensor:
-        """The negative log-likelihood of each response. Can be called inside a TensorFlow graph.
+        """Compute the negative log-likelihood of each response. This method can be called inside a TensorFlow graph.
 
         Args:
             *arrays: The arrays of a `Batch` of B rows.
 
         Returns:
-            (B,) float32, in nats.
+            A float32 tensor of shape (B,), in nats.
         """
         response_mask = arrays[-1]
         losses = negative_log_likelihoods(self.policy, *arrays)
@@ -109,15 +107,15 @@ class Perplexity:
 
 
 def negative_log_likelihoods(policy: LanguagePolicy, *arrays: tf.Tensor, seeds: tf.Tensor | None = None) -> tf.Tensor:
-    """-log p of every token in the responses. To save time, no logits are computed at padding.
+    """Compute -log p of every token in the responses. To save time, logits at padding are not computed.
 
     Args:
         policy: The policy.
         *arrays: The arrays of a `Batch` of B rows.
-        seeds: The seeds of dropout, or None; see `LanguagePolicy.features`, shape (B, 2) and dtype int32.
+        seeds: The seeds for dropout, shape (B, 2) and dtype int32, or None; see `LanguagePolicy.features`.
 
     Returns:
-        (tokens,) float32, in nats.
+        A float32 tensor of shape (tokens,), in nats.
     """
     condition, condition_mask, response, response_mask = arrays
     features = policy.features(condition, condition_mask, response, response_mask, seeds)

@@ -1,4 +1,4 @@
-"""The networks of a training run, which `gail_tf/build.py` makes from the settings."""
+"""The networks of a training run, which `gail_tf/build.py` creates from the settings."""
 
 from typing import NamedTuple
 
@@ -13,15 +13,15 @@ class Networks(NamedTuple):
     """The networks and the optimiser of Algorithm 1.
 
     Attributes:
-        policy: The policy that is trained.
+        policy: The policy to train.
         sampling: How the policy's responses are sampled.
-        reference: A second policy of the same form. When imitation begins, it gets the policy's weights, and is then
+        reference: A second policy of the same form. When imitation starts, it receives the policy's weights and is
             frozen. The policy and the reference share the weights that are not trained.
         judge: The discriminator, or RL-Seq2Seq's emotion classifier.
-        optimiser: PPO, TRPO or offline learning, which improves the policy.
-        pretrained: The policy that is pretrained on running text. It shares the weights of `policy`'s network. In
-            pretraining all of these weights are trained, even if they are frozen later because only adapters or a head
-            are trained. It is None if the network is already pretrained.
+        optimiser: The algorithm that improves the policy: PPO, TRPO or offline learning.
+        pretrained: The policy for pretraining on running text, or None if the network is already pretrained. It shares
+            the network of `policy`. All weights of this network are trained during pretraining, even if they are frozen
+            later to train only adapters or a head.
     """
 
     policy: LanguagePolicy

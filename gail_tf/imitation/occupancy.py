@@ -1,11 +1,10 @@
-"""Eq. 1-6 in NumPy, for a small number of states and actions. Algorithm 1 approximates these equations with networks.
+"""Eq. 1-6 in NumPy for small numbers of states and actions. Algorithm 1 approximates these equations with networks.
 
 An occupancy measure rho is the discounted distribution of the (state, action) pairs that a policy visits, normalised to
-a sum of 1. rho_pi is the measure of the policy, and rho_E is the measure of the expert. D is the discriminator of
-Eq. 6: D(s, a) is high for the policy's pairs. H(pi) is the causal entropy of a policy. All arrays are float64.
+a sum of 1. rho_pi belongs to the policy and rho_E to the expert. D is the discriminator of Eq. 6, and D(s, a) is high
+for the policy's pairs. H(pi) is the causal entropy of a policy. All arrays have dtype float64.
 
-Shapes: there are S states and A actions. `transitions` is (S, A, S), the probabilities of the next state. `start` is
-(S,), the probabilities of the first state.
+Shapes: S states and A actions.
 """
 
 from collections.abc import Iterator
@@ -16,46 +15,46 @@ import numpy as np
 
 # Eq. 4-6
 def g(x: np.ndarray) -> np.ndarray:
-    """Eq. 5: -x - log(1 - e^x) where x < 0, infinite elsewhere."""
+    """Compute g of Eq. 5: -x - log(1 - e^x) where x < 0, and infinity elsewhere."""
     x = np.asarray(x, np.float64)
     negative = np.minimum(x, -np.finfo(float).tiny)
     return np.where(x < 0, -negative - np.log(-np.expm1(negative)), np.inf)
 
 
 def psi_ga(cost: np.ndarray, expert: np.ndarray) -> float:
-    """Eq. 4, the regulariser of a cost function: the mean of g(cost) under rho_E; infinite unless all costs are < 0."""
+    """Compute the cost regulariser of Eq. 4: the mean of g(cost) under rho_E, infinite unless all costs are < 0."""
     if np.any(cost >= 0):
         return np.inf
     return float(np.sum(expert * g(cost)))
 
 
 def conjugate_objective(cost: np.ndarray, policy: np.ndarray, expert: np.ndarray) -> float:
-    """The objective whose maximum over costs is psi*_GA(rho_pi - rho_E): <rho_pi - rho_E, c> - psi_GA(c)."""
+    """Compute <rho_pi - rho_E, c> - psi_GA(c), whose maximum over costs c is psi*_GA(rho_pi - rho_E)."""
     return float(np.sum((policy - expert) * cost)) - psi_ga(cost, expert)
 
 
 def log_loss(d: np.ndarray, policy: np.ndarray, expert: np.ndarray) -> float:
-    """The objective that Eq. 6 maximises: E_pi[log D] + E_E[log(1 - D)], with d in (0, 1)."""
+    """Compute the objective that Eq. 6 maximises, E_pi[log D] + E_E[log(1 - D)], for d in (0, 1)."""
     return float(np.sum(policy * np.log(d)) + np.sum(expert * np.log1p(-d)))
 
 
 def optimal_discriminator(policy: np.ndarray, expert: np.ndarray) -> np.ndarray:
-    """The D that maximises Eq. 6: D = rho_pi / (rho_pi + rho_E).
+    """Compute the D that maximises Eq. 6, rho_pi / (rho_pi + rho_E).
 
     The cost c = log D attains the maximum of `conjugate_objective`.
 
     Args:
-        policy: rho_pi, (S, A), above 0.
-        expert: rho_E, (S, A), above 0.
+        policy: rho_pi, shape (S, A), with positive values.
+        expert: rho_E, shape (S, A), with positive values.
 
     Returns:
-        D, (S, A).
+        D, shape (S, A).
     """
     return policy / (policy + expert)
 
 
 def jensen_shannon(policy: np.ndarray, expert: np.ndarray) -> float:
-    """The Jensen-Shannon divergence JS in nats, from 0 to log 2. The maximum of Eq. 6 is 2 JS - log 4."""
+    """Compute the Jensen-Shannon divergence JS in nats, from 0 to log 2. The maximum of Eq. 6 is 2 JS - log 4."""
     middle = (policy + expert) / 2
     return (_kl(policy, middle) + _kl(expert, middle)) / 2
 
@@ -69,12 +68,12 @@ def _kl(p: np.ndarray, q: np.ndarray) -> float:
 class Environment:
     """A Markov decision process without rewards.
 
-    With gamma = 0 it is a contextual bandit: prompts are states, and replies are actions.
+    With gamma = 0, it is a contextual bandit whose states are prompts and whose actions are replies.
 
     Attributes:
         transitions: The probabilities of the next state, shape (S, A, S).
         start: The probabilities of the first state, shape (S,).
-        gamma: The discount factor, at least 0 and below 1.
+        gamma: The discount factor, in [0, 1).
     """
 
     transitions: np.ndarray
@@ -82,7 +81,7 @@ class Environment:
     gamma: float
 
     def occupancy(self, policy: np.ndarray) -> np.ndarray:
-        """The occupancy measure of a policy.
+        """Compute the occupancy measure of a policy.
 
             rho(s, a) = (1 - gamma) sum_t gamma^t P(s_t = s, a_t = a)
 
@@ -90,36 +89,36 @@ class Environment:
             policy: The probabilities of the actions in each state, shape (S, A).
 
         Returns:
-            rho, (S, A).
+            rho, shape (S, A).
         """
         moves = np.einsum("sa,sat->st", policy, self.transitions)
         states = np.linalg.solve(np.eye(len(moves)) - self.gamma * moves.T, (1 - self.gamma) * self.start)
         return states[:, None] * policy
 
     def action_costs(self, policy: np.ndarray, cost: np.ndarray) -> np.ndarray:
-        """Q(s, a): the expected discounted sum of costs if a is taken in s and the policy is followed afterwards.
+        """Compute Q(s, a), the expected discounted cost of taking a in s and following the policy afterwards.
 
         Args:
             policy: The probabilities of the actions in each state, shape (S, A).
-            cost: (S, A).
+            cost: The cost of each state and action, shape (S, A).
 
         Returns:
-            Q, (S, A).
+            Q, shape (S, A).
         """
         moves = np.einsum("sa,sat->st", policy, self.transitions)
         values = np.linalg.solve(np.eye(len(moves)) - self.gamma * moves, np.sum(policy * cost, axis=1))
         return cost + self.gamma * self.transitions @ values
 
     def reinforce(self, cost: np.ndarray, entropy_weight: float = 1.0, iterations: int = 1000) -> np.ndarray:
-        """RL(c) of Eq. 1: the policy that minimises -entropy_weight H(pi) + E_pi[c], by soft value iteration.
+        """Compute RL(c) of Eq. 1, the minimiser of -entropy_weight H(pi) + E_pi[c], by soft value iteration.
 
         Args:
-            cost: c, (S, A).
+            cost: c, shape (S, A).
             entropy_weight: The weight of the entropy H.
             iterations: The number of iterations.
 
         Returns:
-            The policy, (S, A).
+            The policy, shape (S, A).
         """
         values = np.zeros(len(self.start))
         for _ in range(iterations):
@@ -129,16 +128,16 @@ class Environment:
         return _softmax(scores)
 
     def regularised_cost(self, policy: np.ndarray, cost: np.ndarray, entropy_weight: float = 1.0) -> float:
-        """Eq. 1's objective for one policy: -entropy_weight H(pi) + E_pi[c]."""
+        """Compute the objective of Eq. 1 for one policy: -entropy_weight H(pi) + E_pi[c]."""
         return float(np.sum(self.occupancy(policy) * (entropy_weight * np.log(policy) + cost)))
 
     def inverse_objective(self, cost: np.ndarray, expert: np.ndarray, entropy_weight: float = 1.0) -> float:
-        """The objective of inverse reinforcement learning for one cost; Eq. 2 maximises it over costs."""
+        """Compute the objective of inverse reinforcement learning for one cost. Eq. 2 maximises it over costs."""
         smallest = self.regularised_cost(self.reinforce(cost, entropy_weight), cost, entropy_weight)
         return -psi_ga(cost, expert) + smallest - float(np.sum(expert * cost))
 
     def imitation_objective(self, policy: np.ndarray, expert: np.ndarray, entropy_weight: float = 1.0) -> float:
-        """The objective that Eq. 3 minimises over policies: -entropy_weight H(pi) + psi*_GA(rho_pi - rho_E)."""
+        """Compute the objective that Eq. 3 minimises over policies: -entropy_weight H(pi) + psi*_GA(rho_pi - rho_E)."""
         divergence = 2 * jensen_shannon(self.occupancy(policy), expert) - np.log(4)
         return self.regularised_cost(policy, np.zeros_like(expert), entropy_weight) + divergence
 
@@ -148,8 +147,8 @@ class Imitation:
     """The state after an iteration of `imitate`.
 
     Attributes:
-        policy: (S, A).
-        d: D of Eq. 6, (S, A).
+        policy: The policy, shape (S, A).
+        d: D of Eq. 6, shape (S, A).
         jensen_shannon: The divergence between the policy's and the expert's occupancy measures, in nats.
     """
 
@@ -166,19 +165,19 @@ def imitate(
     policy_rate: float = 0.1,
     entropy_weight: float = 0.0,
 ) -> Iterator[Imitation]:
-    """Algorithm 1 with tables in place of networks.
+    """Run Algorithm 1 with tables in place of networks.
 
-    In each iteration D takes one step that increases the objective of Eq. 6. Then the policy takes one step that
-    decreases Q, which is computed from the cost c = log D. The policy starts uniform, and D starts at 1/2 everywhere.
+    In each iteration, D takes one step that increases the objective of Eq. 6. Then the policy takes one step that
+    decreases Q for the cost c = log D. The initial policy is uniform, and the initial D is 1/2 everywhere.
 
-    The step of D is a step of gradient ascent on D's logits, divided by rho_pi + rho_E. (It is a Newton step where D is
-    1/2 and the rate is 1.) The step of the policy is the exact minimum, in every state, of an objective like Eq. 7: the
-    mean of Q under the new policy, minus entropy_weight times the new policy's entropy, plus 1 / policy_rate times its
-    KL from the old policy. Q includes the entropy of later states.
+    D's step is a gradient ascent step on D's logits, divided by rho_pi + rho_E. (It is a Newton step where D is 1/2 and
+    the rate is 1.) The policy's step minimises an objective like Eq. 7 exactly in every state: the mean of Q under the
+    new policy, minus entropy_weight times the new policy's entropy, plus 1 / policy_rate times the KL from the old
+    policy. Q includes the entropy of later states.
 
     Args:
-        environment: The environment, all of whose states must be reachable.
-        expert: rho_E, (S, A).
+        environment: The environment. All of its states must be reachable.
+        expert: rho_E, shape (S, A).
         iterations: The number of iterations.
         discriminator_rate: The step size of D.
         policy_rate: The step size of the policy.

@@ -1,8 +1,8 @@
-"""Trains the policy on the experts' responses only, for as many steps as PPO takes on the policy's responses.
+"""Training of the policy on only the experts' responses, for as many steps as PPO takes on the policy's responses.
 
-`--algorithm extra_likelihood` continues maximum likelihood. It is a control experiment for imitation: an improvement
-that it achieves with the same number of steps on the same prompts is not due to a discriminator. `--algorithm iqlearn`
-adds a regulariser (`iq_learn.py`).
+`--algorithm extra_likelihood` continues maximum likelihood, as a control experiment for imitation: with equal steps and
+prompts, any improvement that it also achieves is not due to a discriminator. `--algorithm iqlearn` adds a regulariser
+(`iq_learn.py`).
 """
 
 from collections.abc import Iterator
@@ -23,10 +23,10 @@ from keras_gca.errors import refuse_nan
 
 
 class OfflineOptimiser(Optimiser):
-    """Trains the policy on the experts' responses to the prompts for which PPO would collect responses.
+    """An optimiser that trains the policy on the experts' responses to the prompts that PPO would use.
 
-    The numbers of steps and prompts, the minibatch size and the learning rate are the same as for PPO. Dropout is the
-    same as in maximum likelihood.
+    The numbers of steps and prompts, the minibatch size and the learning rate are those of PPO. Dropout is that of
+    maximum likelihood.
 
     Args:
         policy: The policy to improve.
@@ -57,7 +57,7 @@ class OfflineOptimiser(Optimiser):
 
         Args:
             experts: The prompts and responses.
-            seed: The seed that determines the minibatches and dropout.
+            seed: The seed for minibatches and dropout.
 
         Yields:
             The metrics of each step.

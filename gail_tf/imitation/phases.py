@@ -1,7 +1,6 @@
-"""Lists the stages of a training run, and computes how many human demonstrations an update gets (Table 1).
+"""The stages of a training run, and the number of human demonstrations in each update (Table 1).
 
-A human demonstration is an expert's response that replaces one of the policy's responses in a buffer. D is the
-discriminator.
+A human demonstration is an expert's response that replaces a policy's response in a buffer. D is the discriminator.
 """
 
 import math
@@ -21,7 +20,7 @@ class Stage:
 
     Attributes:
         phase: The name of the phase.
-        number: The number of the stage in its phase, counted from 1.
+        number: The number of the stage within its phase, starting from 1.
         of: The number of stages in the phase.
     """
 
@@ -31,7 +30,7 @@ class Stage:
 
     @property
     def number_in_phase(self) -> dict[str, int]:
-        """The number of the stage in its phase, as the log stores it; see `engine/staged_training.py`."""
+        """The number of the stage within its phase, as stored in the log; see `engine/staged_training.py`."""
         return {"number": self.number}
 
 
@@ -40,7 +39,7 @@ def schedule(config: GAILConfig, from_scratch: bool) -> list[Stage]:
 
     Args:
         config: The settings.
-        from_scratch: Whether the policy's network starts from random weights and is therefore pretrained first.
+        from_scratch: Whether the policy's network has random weights and must be pretrained first.
 
     Returns:
         The stages in order.
@@ -57,26 +56,26 @@ def schedule(config: GAILConfig, from_scratch: bool) -> list[Stage]:
 
 
 def steps_on_a_buffer(config: GAILConfig) -> int:
-    """The number of steps that D takes in one pass over a buffer without human demonstrations."""
+    """Return the number of steps in D's pass over a buffer without human demonstrations."""
     return math.ceil(config.rollout.rollouts / config.optimizer.batch_size)
 
 
 def human_ratio(update: int, updates: int, start: float = 0.3) -> float:
-    """The share of human demonstrations in the buffer of an update (Table 1). It falls linearly to 0.
+    """Compute the share of human demonstrations in an update's buffer (Table 1), which falls linearly to 0.
 
         ratio = start max(0, 1 - update / updates)
 
     Args:
-        update: The number of the update, counted from 0.
+        update: The index of the update, starting from 0.
         updates: The total number of updates.
         start: The share in the first update.
 
     Returns:
-        The share; 0 after the last update.
+        The share. It is 0 after the last update.
     """
     return start * max(0.0, 1 - update / updates)
 
 
 def human_demonstrations(batch_size: int, ratio: float) -> int:
-    """The number of human demonstrations in a batch: batch_size times ratio, rounded down (TextGAIL)."""
+    """Return the number of human demonstrations in a batch: batch_size times ratio, rounded down (TextGAIL)."""
     return int(batch_size * ratio)

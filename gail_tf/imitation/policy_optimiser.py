@@ -1,4 +1,4 @@
-"""The base classes of PPO (`ppo.py`), TRPO (`trpo.py`) and offline learning (`offline.py`), which improve a policy.
+"""Base classes of the algorithms that improve a policy: PPO (`ppo.py`), TRPO (`trpo.py`) and offline learning.
 
 Shapes: B responses of at most R tokens; E is the width of the policy's features. An action is a whole response or one
 token (`--level`).
@@ -21,7 +21,7 @@ Metrics = dict[str, float]
 
 
 class Optimiser:
-    """Base class of the algorithms that improve the policy in an update.
+    """Base class of all algorithms that improve the policy in an update.
 
     Args:
         policy: The policy to improve.
@@ -29,8 +29,8 @@ class Optimiser:
         sampling: How the policy's responses are sampled.
 
     Attributes:
-        steps: The maximum number of steps in an update, for the progress bar.
-        total_steps: The total number of steps in all updates, over which the learning rate decays; see
+        steps: The maximum number of steps per update, for the progress bar.
+        total_steps: The number of steps in all updates, over which the learning rate decays; see
             `GAILConfig.total_steps`.
     """
 
@@ -41,48 +41,48 @@ class Optimiser:
         self.policy, self.config, self._sampling = policy, config, sampling
 
     def end_of_update(self, metrics: Sequence[Metrics]) -> Metrics:
-        """Adapt coefficients, for example the weight of the KL penalty, to the metrics of an update.
+        """Adapt coefficients, such as the weight of the KL penalty, to the metrics of an update.
 
         Args:
             metrics: The metrics of each step of the update.
 
         Returns:
-            The adapted coefficients, which are logged.
+            The adapted coefficients, for the log.
         """
         return {}
 
     def course(self) -> str | None:
-        """Describe how the learning rate changes (`AdamWLearner.course`); None if there is no learning rate."""
+        """Describe the learning rate schedule (`AdamWLearner.course`). Return None if there is no learning rate."""
         return None
 
     def values(self, batch: Batch, states: np.ndarray | None = None) -> np.ndarray:
-        """Compute the values that the value baseline predicts. Without a baseline they are 0.
+        """Compute the predictions of the value baseline, which are 0 without a baseline.
 
         Args:
             batch: B conditions and responses.
-            states: The policy's features, or None if they have not been computed yet, shape (B, R, E) and dtype
-                float32.
+            states: The policy's features, shape (B, R, E) and dtype float32, or None if they have not been computed
+                yet.
 
         Returns:
-            If each token has its own reward, the values of the states before the tokens, (B, R) float32. Otherwise the
-            values of the states before the responses, (B,) float32.
+            A float32 array with the values of the states before the responses, shape (B,), or of the states before the
+            tokens, shape (B, R), if tokens have their own rewards.
         """
         return np.zeros(batch.response.shape if self.config.token_rewards else len(batch.response), np.float32)
 
     @property
     def variables(self) -> dict[str, list[keras.Variable]]:
-        """The variables, by name, that a checkpoint stores in addition to the policy's variables."""
+        """The variables that a checkpoint stores besides the policy's, by name."""
         return {}
 
     def facts(self) -> dict[str, Any]:
-        """The coefficients that a checkpoint stores, as JSON values."""
+        """Return the coefficients to store in a checkpoint, as JSON values."""
         return {}
 
     def restore(self, facts: dict[str, Any]) -> None:
-        """Restore the coefficients that a checkpoint has stored.
+        """Restore the coefficients stored in a checkpoint.
 
         Args:
-            facts: The values that the method `facts` returned.
+            facts: The values returned by `facts`.
 
         Raises:
             KeyError: A coefficient is missing.
@@ -90,7 +90,7 @@ class Optimiser:
 
 
 class PolicyOptimiser(Optimiser, abc.ABC):
-    """Base class of the two algorithms that improve the policy on a buffer of responses, as Algorithm 1 does."""
+    """Base class of PPO and TRPO, which improve the policy on buffers of responses as in Algorithm 1."""
 
     @abc.abstractmethod
     def improve(self, rollouts: Rollouts, advantages: np.ndarray, targets: np.ndarray, seed: int) -> Iterator[Metrics]:
@@ -98,10 +98,10 @@ class PolicyOptimiser(Optimiser, abc.ABC):
 
         Args:
             rollouts: The buffer of B responses.
-            advantages: The advantages of responses, (B,) float32, or of tokens, (B, R): how much better each action was
-                than the value baseline predicted.
-            targets: The targets of the value baseline, of the same shape.
-            seed: The seed that determines the minibatches.
+            advantages: How much better each action was than the value baseline predicted, dtype float32. The shape is
+                (B,) for responses, or (B, R) for tokens.
+            targets: The targets of the value baseline, with the same shape.
+            seed: The seed for the minibatches.
 
         Yields:
             The metrics of each step.

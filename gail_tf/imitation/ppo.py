@@ -1,7 +1,7 @@
-"""PPO: the policy and the value baseline learn from a buffer of responses, minibatch by minibatch (Eq. 7, Table 1).
+"""PPO, which trains the policy and the value baseline on minibatches of a buffer of responses (Eq. 7, Table 1).
 
-Shapes: B responses of at most R tokens in a minibatch; E is the width of the policy's features. A state is a condition
-(history and prompt) followed by the response's tokens so far. C is the weight of the KL penalty in Eq. 7.
+Shapes: B responses of at most R tokens in a minibatch; E is the width of the policy's features. A state consists of a
+condition (history and prompt) and the response's tokens so far. C is the weight of the KL penalty in Eq. 7.
 """
 
 from collections.abc import Iterator, Sequence
@@ -35,7 +35,7 @@ class PPO(PolicyOptimiser):
         sampling: How the policy's responses are sampled.
 
     Attributes:
-        kl_coefficient: C of Eq. 7. With `--kl-penalty adaptive` it changes after each update.
+        kl_coefficient: C of Eq. 7. It changes after each update with `--kl-penalty adaptive`.
     """
 
     def __init__(self, policy: LanguagePolicy, config: GAILConfig, sampling: Sampling):
@@ -69,7 +69,7 @@ class PPO(PolicyOptimiser):
                     return
 
     def end_of_update(self, metrics: Sequence[Metrics]) -> Metrics:
-        """Adapt C to the mean KL of the update's minibatches, and return C under its name in the log."""
+        """Adapt C to the mean KL over the update's minibatches, and return C for the log."""
         if self.config.ppo.kl_penalty == "adaptive":
             kl = float(np.mean([step["kl"] for step in metrics]))
             adapted = ppo_losses.adapt_kl_coefficient(self.kl_coefficient, kl, self.config.ppo.kl_target)
@@ -102,23 +102,23 @@ class PPO(PolicyOptimiser):
         self, batch: Batch, log_probs: np.ndarray, advantages: np.ndarray, targets: np.ndarray, generated: np.ndarray,
         kl_coefficient: float, states: np.ndarray | None = None,
     ) -> dict[str, float]:  # fmt: skip
-        """Train the policy, and the value baseline if there is one, for one step on a minibatch.
+        """Train the policy and the value baseline, if there is one, for one step on a minibatch.
 
         Args:
             batch: B conditions and responses.
             log_probs: The log-probabilities of the tokens under the policy that collected the buffer, shape (B, R) and
                 dtype float32.
-            advantages: The advantages of responses, (B,) float32, or of tokens, (B, R): how much better each action was
-                than the baseline predicted.
-            targets: The targets of the value baseline, of the same shape.
-            generated: (B,) bool, false for human demonstrations.
+            advantages: How much better each action was than the baseline predicted, dtype float32. The shape is (B,)
+                for responses, or (B, R) for tokens.
+            targets: The targets of the value baseline, with the same shape.
+            generated: A bool mask of shape (B,), false for human demonstrations.
             kl_coefficient: C of Eq. 7.
-            states: The policy's features, or None if they have not been computed yet, shape (B, R, E) and dtype
-                float32.
+            states: The policy's features, shape (B, R, E) and dtype float32, or None if they have not been computed
+                yet.
 
         Returns:
-            The metrics of `ppo_losses.policy_loss`, the norm of the policy's gradient and, if there is a baseline, its
-            explained variance.
+            The metrics of `ppo_losses.policy_loss`, the policy's gradient norm and, with a value baseline, the
+            baseline's explained variance.
         """
         batch, states = _tensors(batch, states)
         given = map(tf.convert_to_tensor, (log_probs, advantages, generated, np.float32(kl_coefficient)))
@@ -131,14 +131,13 @@ class PPO(PolicyOptimiser):
 
 
 class PolicyLearner(AdamWLearner):
-    """Trains a policy on minibatches by gradient descent on `ppo_losses.policy_loss`.
+    """A learner that trains a policy on minibatches to minimise `ppo_losses.policy_loss`.
 
     Args:
         policy: The policy to train.
         config: The settings.
         sampling: How the policy's responses are sampled.
-        total_steps: The number of steps after which a decaying learning rate reaches 0, or None if the rate does not
-            decay.
+        total_steps: The number of steps over which the learning rate decays to 0, or None for a constant learning rate.
     """
 
     reports_norm = True
@@ -183,12 +182,12 @@ class PolicyLearner(AdamWLearner):
 
 
 class ValueLearner(AdamWLearner):
-    """Trains the value baseline, a network that predicts the return from a state before the policy acts.
+    """A learner that trains the value baseline, which predicts the return from a state before the policy acts.
 
-    It uses the discriminator's learning rate.
+    The learning rate is that of the discriminator.
 
     Args:
-        policy: The policy, whose features of a state are the baseline's input.
+        policy: The policy, whose features are the input of the baseline.
         config: The settings.
     """
 
@@ -199,16 +198,16 @@ class ValueLearner(AdamWLearner):
         self.compiled_values = Compiled(self.values)
 
     def values(self, batch: Batch, states: tf.Tensor | None) -> tf.Tensor:
-        """Compute the value of each state. Can be called inside a TensorFlow graph.
+        """Compute the value of each state. This method can be called inside a TensorFlow graph.
 
         Args:
             batch: B conditions and responses.
-            states: The policy's features, or None if they have not been computed yet, shape (B, R, E) and dtype
-                float32.
+            states: The policy's features, shape (B, R, E) and dtype float32, or None if they have not been computed
+                yet.
 
         Returns:
-            If each token has its own reward, the values of the states before the tokens, (B, R) float32. Otherwise the
-            values of the states before the responses, (B,) float32.
+            A float32 tensor with the values of the states before the responses, shape (B,), or of the states before the
+            tokens, shape (B, R), if tokens have their own rewards.
         """
         per_token = self.network(_features(self.policy, batch, states))
         return per_token if self.config.token_rewards else per_token[:, 0]
@@ -228,12 +227,12 @@ class ValueLearner(AdamWLearner):
 
 
 def _features(policy: LanguagePolicy, batch: Batch, states: tf.Tensor | None) -> tf.Tensor:
-    """Return `states`, which are the policy's features, if they are given; otherwise compute the features."""
+    """Return the policy's features: `states` if they are given, or newly computed features."""
     return policy.features(*batch) if states is None else states
 
 
 def _of_rows(of_actions: np.ndarray, rows: np.ndarray, width: int) -> np.ndarray:
-    """Select rows of an array (B,) for responses, or the first `width` columns of these rows in an array (B, R)."""
+    """Select rows of an array of shape (B,), or the first `width` columns of these rows if the shape is (B, R)."""
     return of_actions[rows, :width] if of_actions.ndim > 1 else of_actions[rows]
 
 

@@ -1,13 +1,13 @@
-"""The losses of proximal policy optimisation (PPO, Schulman et al. 2017), with its advantages, KL and entropy (Eq. 7).
+"""Losses, advantages, KL and entropy of proximal policy optimisation (PPO, Schulman et al. 2017; Eq. 7).
 
-Shapes: B responses, T tokens, V tokens in the vocabulary. `log_probs` are the tokens' log-probabilities, in nats, under
-the policy that is being trained (the new policy). `old_log_probs` are their log-probabilities under the policy that
-collected the batch (the old policy). Masks are (B, T), bool or float; a response's tokens come first. A row without
-tokens only pads the batch and does not count. All functions compute in float32.
+Shapes: B responses, T tokens, V tokens in the vocabulary. `log_probs` are the tokens' log-probabilities in nats under
+the policy that is being trained (the new policy), and `old_log_probs` those under the policy that collected the batch
+(the old policy). Masks have shape (B, T) and dtype bool or float, with padding on the right. Rows without tokens pad
+the batch and do not count. All functions compute in float32.
 
-The ratio of PPO is the new probability of an action divided by its old probability. An action is one token
-(`level="token"`) or a whole response (`level="response"`, as in TextGAIL). The probability of a response is the product
-of the probabilities of its tokens. A human demonstration is an expert's response, which the old policy did not sample.
+PPO's ratio is the new probability of an action divided by its old probability. An action is one token (`level="token"`)
+or a whole response (`level="response"`, as in TextGAIL), whose probability is the product of its tokens' probabilities.
+A human demonstration is an expert's response, which was not sampled from the old policy.
 """
 
 import tensorflow as tf
@@ -39,32 +39,31 @@ def policy_loss(
     entropy: tf.Tensor | None = None,
     entropy_coefficient: float = 0.0,
 ) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
-    """The loss that a step of PPO minimises: the negative of Eq. 7, or of its clipped form if epsilon is given.
+    """Compute the loss of a PPO step: the negative of Eq. 7, or of its clipped form if epsilon is given.
 
         loss = -(mean objective - C mean KL(old || new) + entropy_coefficient mean entropy)
 
-    The KL is in nats per action, that is, per response or per token. The entropy is in nats per token.
+    The KL is in nats per action (response or token), and the entropy in nats per token.
 
     Args:
         log_probs: The log-probabilities under the new policy, shape (B, T).
         old_log_probs: The log-probabilities under the old policy, shape (B, T).
-        advantages: (B,) for either level, or (B, T) for level "token".
-        mask: Which tokens count, shape (B, T).
+        advantages: The advantages, shape (B,) for either level, or (B, T) for level "token".
+        mask: The mask of the tokens to include, shape (B, T).
         level: What an action is: "response" or "token".
-        epsilon: The ratio is clipped to [1 - epsilon, 1 + epsilon]. If None, the ratio is not clipped, as in Eq. 7.
-        kl_coefficient: C of Eq. 7, a scalar, or 0 for no penalty. The penalty also applies to the clipped objective.
-        kl: The exact KL(old || new) at each token (`exact_kl`), shape (B, T). If None, the KL is estimated with the
-            estimator k3 of `sampled_kl`.
-        generated: (B,) bool, true for the responses that the old policy sampled. Only these count in the mean KL: human
-            demonstrations are not samples of the old policy, so they give no estimate of its KL. If None, all responses
-            count.
-        entropy: The new policy's entropy at each token, or None if there is no entropy term, shape (B, T).
+        epsilon: The ratio is clipped to [1 - epsilon, 1 + epsilon]. If None, it is not clipped, as in Eq. 7.
+        kl_coefficient: The scalar C of Eq. 7, or 0 for no penalty. The penalty also applies to the clipped objective.
+        kl: The exact KL(old || new) at each token, shape (B, T); see `exact_kl`. If None, the KL is estimated with k3
+            of `sampled_kl`.
+        generated: A bool mask of the responses sampled from the old policy, shape (B,). Only these count in the mean
+            KL, because human demonstrations yield no estimate of it. If None, all responses count.
+        entropy: The new policy's entropy at each token, shape (B, T), or None if there is no entropy term.
         entropy_coefficient: The weight of the entropy.
 
     Returns:
-        The loss, and scalars to log. `objective` is the mean objective without the KL and the entropy. `kl` is the mean
-        KL. `clip_fraction` is the share of ratios that differ from 1 by more than epsilon; it is 0 without epsilon.
-        `mean_ratio` is the mean ratio. `entropy` is the mean entropy if it is given.
+        The loss, and a dictionary of scalars to log. `objective` is the mean objective without KL and entropy. `kl` is
+        the mean KL. `clip_fraction` is the share of ratios that differ from 1 by more than epsilon, or 0 without
+        epsilon. `mean_ratio` is the mean ratio. `entropy` is the mean entropy, if given.
 
     Raises:
         UserError: The level is unknown, or `entropy_coefficient` is given without `entropy`.
@@ -106,16 +105,16 @@ def policy_loss(
 
 
 def log_ratio(log_probs: tf.Tensor, old_log_probs: tf.Tensor, mask: tf.Tensor, level: str = "response") -> tf.Tensor:
-    """log(new probability / old probability) of each action, clipped to +-LARGEST_LOG_RATIO.
+    """Compute log(new probability / old probability) of each action, clipped to +-LARGEST_LOG_RATIO.
 
     Args:
         log_probs: The log-probabilities under the new policy, shape (B, T).
         old_log_probs: The log-probabilities under the old policy, shape (B, T).
-        mask: Which tokens count, shape (B, T).
+        mask: The mask of the tokens to include, shape (B, T).
         level: What an action is: "response" or "token".
 
     Returns:
-        (B,) float32 for responses, or (B, T) for tokens; 0 for rows or tokens that do not count.
+        A float32 tensor of shape (B,) for responses, or (B, T) for tokens. It is 0 where rows or tokens do not count.
 
     Raises:
         UserError: The level is not one of LEVELS.
@@ -128,13 +127,13 @@ def log_ratio(log_probs: tf.Tensor, old_log_probs: tf.Tensor, mask: tf.Tensor, l
 
 
 def surrogate(ratio: tf.Tensor, advantages: tf.Tensor) -> tf.Tensor:
-    """The first term of Eq. 7 for each action: ratio times advantage."""
+    """Compute the first term of Eq. 7 for each action: ratio times advantage."""
     ratio, advantages = _paired(ratio, advantages)
     return ratio * advantages
 
 
 def clipped_surrogate(ratio: tf.Tensor, advantages: tf.Tensor, epsilon: float = 0.2) -> tf.Tensor:
-    """min(ratio A, clip(ratio, 1 - epsilon, 1 + epsilon) A) for each action with advantage A (Schulman 2017, Eq. 7)."""
+    """Compute min(ratio A, clip(ratio, 1 - epsilon, 1 + epsilon) A) for advantages A (Schulman et al. 2017, Eq. 7)."""
     ratio, advantages = _paired(ratio, advantages)
     return tf.minimum(ratio * advantages, tf.clip_by_value(ratio, 1 - epsilon, 1 + epsilon) * advantages)
 
@@ -143,21 +142,21 @@ def clipped_surrogate(ratio: tf.Tensor, advantages: tf.Tensor, epsilon: float = 
 
 
 def sampled_kl(log_probs: tf.Tensor, other_log_probs: tf.Tensor, estimator: str = "k3") -> tf.Tensor:
-    """Estimates of KL(p || q), one for each sample of p (Schulman, "Approximating KL divergence", 2020).
+    """Estimate KL(p || q) from each sample of p (Schulman, "Approximating KL divergence", 2020).
 
         k1 = d                 unbiased, may be negative
-        k2 = d^2 / 2           biased, with a small variance
+        k2 = d^2 / 2           biased, low variance
         k3 = exp(-d) - 1 + d   unbiased, never negative
 
     Here d = log p - log q, clipped to +-LARGEST_LOG_RATIO.
 
     Args:
-        log_probs: log p of the samples, of any shape.
-        other_log_probs: log q of the samples, of the same shape.
+        log_probs: log p of each sample, any shape.
+        other_log_probs: log q of each sample, same shape.
         estimator: "k1", "k2" or "k3".
 
     Returns:
-        The estimates, float32, of the same shape.
+        The float32 estimates, with the same shape.
 
     Raises:
         UserError: The estimator is unknown.
@@ -172,26 +171,26 @@ def sampled_kl(log_probs: tf.Tensor, other_log_probs: tf.Tensor, estimator: str 
 
 
 def exact_kl(logits: tf.Tensor, other_logits: tf.Tensor) -> tf.Tensor:
-    """KL(p || q) in nats at each position, (...,) float32, from the logits of p and of q, (..., V)."""
+    """Compute KL(p || q) in nats at each position, shape (...,), from the logits of p and q, shape (..., V)."""
     log_p, log_q = tf.nn.log_softmax(tf.cast(logits, tf.float32)), tf.nn.log_softmax(tf.cast(other_logits, tf.float32))
     return tf.reduce_sum(_expected(log_p, log_p - log_q), axis=-1)
 
 
 def entropy(logits: tf.Tensor) -> tf.Tensor:
-    """The entropy in nats at each position, (...,) float32, from logits (..., V)."""
+    """Compute the entropy in nats at each position, shape (...,), from logits of shape (..., V)."""
     log_p = tf.nn.log_softmax(tf.cast(logits, tf.float32))
     return -tf.reduce_sum(_expected(log_p, log_p), axis=-1)
 
 
 def adapt_kl_coefficient(coefficient: tf.Tensor | float, kl: tf.Tensor | float, target: float) -> tf.Tensor:
-    """The KL coefficient C of Eq. 7 for the next update, by the rule of Schulman et al. (2017), Section 4.
+    """Compute the KL coefficient C of Eq. 7 for the next update (Schulman et al. 2017, Section 4).
 
-    C is doubled if the KL of the update was above 1.5 * target, and halved if it was below target / 1.5.
+    C is doubled if the update's KL was above 1.5 * target, and halved if it was below target / 1.5.
 
     Args:
-        coefficient: C of the last update, a scalar.
-        kl: The mean KL of the last update, a scalar.
-        target: The target KL, in the same unit as `kl`; see `policy_loss`.
+        coefficient: The scalar C of the last update.
+        kl: The scalar mean KL of the last update.
+        target: The target KL, in the unit of `kl`; see `policy_loss`.
 
     Returns:
         C, a float32 scalar within KL_COEFFICIENT_RANGE.
@@ -205,14 +204,14 @@ def adapt_kl_coefficient(coefficient: tf.Tensor | float, kl: tf.Tensor | float, 
 
 
 def response_advantages(rewards: tf.Tensor, values: tf.Tensor | None = None) -> tf.Tensor:
-    """The advantages of whole responses: their rewards minus the values that a baseline predicted.
+    """Compute the advantages of whole responses: their rewards minus the values predicted by a baseline.
 
     Args:
         rewards: The normalised rewards, shape (B,).
-        values: The values of the states before the responses, or None without a baseline, shape (B,).
+        values: The values of the states before the responses, shape (B,), or None without a baseline.
 
     Returns:
-        (B,) float32, without a gradient.
+        A float32 tensor of shape (B,), without a gradient.
     """
     if values is None:
         return tf.stop_gradient(tf.cast(rewards, tf.float32))
@@ -223,23 +222,23 @@ def response_advantages(rewards: tf.Tensor, values: tf.Tensor | None = None) -> 
 def generalised_advantages(
     token_rewards: tf.Tensor, values: tf.Tensor, mask: tf.Tensor, gamma: float = 1.0, lambda_: float = 0.95
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """The advantages of tokens by generalised advantage estimation (GAE; Schulman et al. 2016, Eq. 16).
+    """Compute the advantages of tokens by generalised advantage estimation (GAE; Schulman et al. 2016, Eq. 16).
 
         A_t = sum_k (gamma lambda)^k (r_{t+k} + gamma V_{t+k+1} - V_{t+k})
 
-    After a response's last token the value is 0. This also holds for a response that was truncated at the length limit,
-    because its reward applies to the truncated response.
+    The value after a response's last token is 0, even if the response was truncated at the length limit, because its
+    reward applies to the truncated response.
 
     Args:
         token_rewards: The reward of each token, shape (B, T).
         values: The value of the state before each token, shape (B, T).
-        mask: Which tokens count, shape (B, T).
-        gamma: The discount per token.
-        lambda_: lambda of GAE.
+        mask: The mask of the tokens to include, shape (B, T).
+        gamma: The discount factor per token.
+        lambda_: The lambda of GAE.
 
     Returns:
-        The advantages, and the targets of the value baseline, advantages + values. Both are (B, T) float32 without a
-        gradient, and 0 where mask is 0.
+        The advantages, and the targets of the value baseline (advantages + values). Both are float32 tensors of shape
+        (B, T) without a gradient, and 0 where mask is 0.
     """
     values = masked(values, mask)
     following = tf.pad(values[:, 1:], [[0, 0], [0, 1]])
@@ -249,12 +248,12 @@ def generalised_advantages(
 
 
 def value_loss(values: tf.Tensor, targets: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
-    """The loss of the value baseline: mean (values - targets)^2 / 2.
+    """Compute the loss of the value baseline: mean (values - targets)^2 / 2.
 
     Args:
-        values: (B,) or (B, T).
-        targets: The values that the baseline should predict, of the same shape.
-        mask: Which values count, of the same shape.
+        values: The baseline's predictions, shape (B,) or (B, T).
+        targets: The values to predict, with the same shape.
+        mask: The mask of the values to include, with the same shape.
 
     Returns:
         The loss, a float32 scalar.
@@ -264,14 +263,14 @@ def value_loss(values: tf.Tensor, targets: tf.Tensor, mask: tf.Tensor) -> tf.Ten
 
 
 def explained_variance(values: tf.Tensor, targets: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
-    """The share of the targets' variance that the values explain: 1 for perfect values, 0 for constant ones.
+    """Compute the share of the targets' variance that the values explain: 1 if perfect, 0 if constant.
 
         1 - variance(targets - values) / variance(targets)
 
     Args:
-        values: (B,) or (B, T).
-        targets: The values that the baseline should predict, of the same shape.
-        mask: Which values count, of the same shape.
+        values: The baseline's predictions, shape (B,) or (B, T).
+        targets: The values to predict, with the same shape.
+        mask: The mask of the values to include, with the same shape.
 
     Returns:
         A float32 scalar, or NaN if the targets do not vary.
@@ -291,13 +290,13 @@ def _check(level: str) -> None:
 
 
 def _counted(mask: tf.Tensor, level: str) -> tf.Tensor:
-    """Which actions count: the tokens in the mask, (B, T), or the responses that have at least one token, (B,)."""
+    """Return the mask of actions: the tokens, shape (B, T), or the responses with at least one token, shape (B,)."""
     _check(level)
     return mask if level == "token" else tf.reduce_any(tf.cast(mask, tf.bool), axis=1)
 
 
 def _paired(first: tf.Tensor, second: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """Convert two tensors to float32. Raise ValueError if their shapes differ; TensorFlow would broadcast them."""
+    """Convert two tensors to float32. Raise ValueError if their shapes differ, because TensorFlow would broadcast."""
     first, second = tf.cast(first, tf.float32), tf.cast(second, tf.float32)
     if not first.shape.is_compatible_with(second.shape):
         raise ValueError(f"shapes {first.shape} and {second.shape} differ; equal shapes are expected")
@@ -305,7 +304,7 @@ def _paired(first: tf.Tensor, second: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
 
 
 def _expected(log_p: tf.Tensor, values: tf.Tensor) -> tf.Tensor:
-    """p times values, but 0 where p is 0. Where p is 0, log p is minus infinity, and the plain product would be NaN."""
+    """Compute p times values, with 0 where p is 0. The plain product would be NaN there if a value is infinite."""
     possible = log_p > -float("inf")
     return tf.where(possible, tf.exp(log_p) * tf.where(possible, values, 0.0), 0.0)
 

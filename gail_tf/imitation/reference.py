@@ -1,7 +1,7 @@
-"""The reference, a frozen copy of the policy from before imitation, computes features and probabilities of responses.
+"""The reference: a frozen copy of the policy from before imitation, which computes features and probabilities.
 
-D is the discriminator. Shapes: B conditions (history and prompt) with a response each; C tokens in a condition, R
-tokens in a response; E the width of the language model's hidden states; F the number of features.
+D is the discriminator. Shapes: B conditions (history and prompt) with one response each; C tokens in a condition, R
+tokens in a response; hidden states of width E; F features.
 """
 
 from collections.abc import Sequence
@@ -19,34 +19,33 @@ from keras_gca.engine.compiled import Compiled
 
 
 def token_features(hidden_states: tf.Tensor, response_mask: tf.Tensor) -> tf.Tensor:
-    """Return the features of each token for a discriminator that judges tokens: the hidden states after each token.
+    """Return the features for a discriminator that judges tokens: the hidden state after each token.
 
-    A state depends on the history, the prompt, and the response up to the token. It therefore corresponds to the input
-    of the first paper's discriminator at each token (Eq. 7 and 8).
+    A state depends on the history, the prompt, and the response up to the token, like the input of the first paper's
+    discriminator (Eq. 7 and 8).
 
     Args:
         hidden_states: The states of a causal language model at the response's tokens, shape (B, R, E).
-        response_mask: (B, R), true at tokens.
+        response_mask: The mask of the tokens, shape (B, R).
 
     Returns:
-        (B, R, E) float32; 0 at padding.
+        A float32 tensor of shape (B, R, E), 0 at padding.
     """
     return tf.where(tf.cast(response_mask, tf.bool)[:, :, None], tf.cast(hidden_states, tf.float32), 0.0)
 
 
 def response_features(hidden_states: tf.Tensor, response_mask: tf.Tensor) -> tf.Tensor:
-    """Return the features of whole responses: the mean of a response's hidden states, and its last hidden state.
+    """Return the features of whole responses: the mean hidden state and the last hidden state of each response.
 
     The last token is usually END, which ends the response. The states also depend on the history and the prompt,
     because a causal language model has read them before the response.
 
     Args:
-        hidden_states: The states of a causal language model at T tokens, which include the response's tokens, shape (B,
-            T, E).
-        response_mask: (B, T), true at the tokens of the response, which are contiguous.
+        hidden_states: The states of a causal language model at T tokens that include the response, shape (B, T, E).
+        response_mask: The mask of the response's tokens, which must be contiguous, shape (B, T).
 
     Returns:
-        (B, 2 E) float32; 0 in rows without a response.
+        A float32 tensor of shape (B, 2 E), 0 in rows without a response.
     """
     mask = tf.cast(response_mask, tf.float32)
     last = mask - mask * tf.pad(mask[:, 1:], [[0, 0], [0, 1]])
@@ -61,7 +60,7 @@ class Reading(NamedTuple):
     Attributes:
         features: See `JudgedResponses.features`.
         log_probs: See `Rollouts.reference`.
-        states: See `Rollouts.states`. They are None if the reference does not return them.
+        states: See `Rollouts.states`. None if the reference does not return states.
     """
 
     features: np.ndarray
@@ -70,19 +69,18 @@ class Reading(NamedTuple):
 
 
 class Reference:
-    """A frozen copy of the policy from before imitation. It computes log-probabilities and the features that D reads.
+    """A frozen copy of the policy from before imitation, which computes log-probabilities and the features for D.
 
-    The log-probabilities are needed to measure the KL divergence from the reference. One pass over a condition serves
-    two responses to it: the response in the buffer, for which features and log-probabilities are computed, and the
-    expert's response, for which only features are computed. A policy without a language model computes only
-    log-probabilities, and its features have width 0.
+    The KL to the reference is computed from the log-probabilities. A single pass over a condition serves two responses:
+    the response in the buffer, for which features and log-probabilities are computed, and the expert's response, for
+    which only features are computed. A policy without a language model computes only log-probabilities, and its
+    features have width 0.
 
     Args:
         policy: The policy.
-        sampling: The sampling settings, which determine how the probabilities of tokens are computed.
+        sampling: The sampling settings, which affect the probabilities of tokens.
         per_token: Whether to compute features for every token, for a discriminator that judges tokens.
-        keep_states: Whether to return the hidden states as well, for a policy that trains a head on the same frozen
-            network.
+        keep_states: Whether to return hidden states too, for a policy that trains a head on the same frozen network.
     """
 
     def __init__(self, policy: LanguagePolicy, sampling: Sampling, per_token: bool = False, keep_states: bool = False):
@@ -97,20 +95,20 @@ class Reference:
 
         Args:
             batch: B conditions and responses.
-            size: The number of responses that are read at a time.
+            size: The number of responses to read at a time.
 
         Returns:
-            The features and log-probabilities and, with `keep_states`, the states.
+            The features, the log-probabilities and, with `keep_states`, the hidden states.
         """
         return Reading(**self._in_parts(self.compiled_read_all, size, batch))
 
     def read_with_experts(self, batch: Batch, expert: Batch, size: int) -> tuple[Reading, np.ndarray]:
-        """Read responses as `read` does, and compute the features of the experts' responses in the same pass.
+        """Read responses like `read`, and compute the features of the experts' responses in the same pass.
 
         Args:
             batch: B conditions and responses.
-            expert: The same conditions with the experts' responses, in arrays of the same widths.
-            size: The number of conditions that are read at a time.
+            expert: The same conditions with the experts' responses, in arrays of equal widths.
+            size: The number of conditions to read at a time.
 
         Returns:
             The result of `read`, and the features of the experts' responses.
@@ -120,21 +118,21 @@ class Reference:
         return Reading(**arrays), expert_features
 
     def features(self, batch: Batch, size: int) -> np.ndarray:
-        """Compute only the features, which is faster because no logits are computed.
+        """Compute only features, which is faster because no logits are needed.
 
         Args:
             batch: B conditions and responses.
-            size: The number of responses that are read at a time.
+            size: The number of responses to read at a time.
 
         Returns:
-            (B, F) float32 or, for a discriminator that judges tokens, (B, R, F).
+            A float32 array of shape (B, F) or, for a discriminator that judges tokens, (B, R, F).
         """
         return self._in_parts(self.compiled_read_features, size, batch)["features"]
 
     def _in_parts(self, read: Compiled, size: int, batch: Batch, expert: Batch | None = None) -> dict[str, np.ndarray]:
-        """Compute the arrays that `read` returns for a batch, for `size` rows at a time.
+        """Compute the arrays that `read` returns, for `size` rows at a time.
 
-        Rows whose conditions have similar lengths are computed together, so that little padding is needed.
+        Rows whose conditions have similar lengths are computed together to minimise padding.
         """
         order, parts = np.argsort(batch.condition_lengths, kind="stable"), []
         for start in range(0, len(order), size):
@@ -160,17 +158,18 @@ class Reference:
     ) -> dict[str, tf.Tensor]:
         """Compute the fields of a `Reading`, and the features of experts' responses.
 
-        Can be called inside a TensorFlow graph.
+        This method can be called inside a TensorFlow graph.
 
         Args:
-            condition: (B, C) int32.
-            condition_mask: (B, C) bool.
-            response: (B, R) int32.
-            response_mask: (B, R) bool.
-            expert: The tokens and the mask of the experts' responses, of the same shape as the responses, or None.
+            condition: The tokens of the conditions, shape (B, C) and dtype int32.
+            condition_mask: The bool mask of these tokens, with the same shape.
+            response: The tokens of the responses, shape (B, R) and dtype int32.
+            response_mask: The bool mask of these tokens, with the same shape.
+            expert: The tokens and the mask of the experts' responses, with the shape of `response`, or None.
 
         Returns:
-            The arrays by name. If `expert` is given, `expert_features` are the features of the experts' responses.
+            The arrays by name. If `expert` is given, they include `expert_features`, the features of the experts'
+            responses.
         """
         responses = [(response, response_mask)] if expert is None else [(response, response_mask), expert]
         if isinstance(self.policy, Policy):
@@ -186,7 +185,7 @@ class Reference:
     def read_features(
         self, condition: tf.Tensor, condition_mask: tf.Tensor, response: tf.Tensor, response_mask: tf.Tensor, _: None
     ) -> dict[str, tf.Tensor]:
-        """Compute only the field `features` of a `Reading`. Like `read_all`, it can be called inside a graph."""
+        """Compute only the field `features` of a `Reading`. This method can be called inside a TensorFlow graph."""
         if not isinstance(self.policy, Policy):
             return {"features": self._no_features(response)}
         responses = [(response, response_mask)]
@@ -199,7 +198,7 @@ class Reference:
 
 
 def _widened(values: np.ndarray, width: int) -> np.ndarray:
-    """Pad (B, R, ...) with zeros to (B, width, ...)."""
+    """Pad a tensor of shape (B, R, ...) with zeros to shape (B, width, ...)."""
     return np.pad(values, [(0, 0), (0, width - values.shape[1]), *[(0, 0)] * (values.ndim - 2)])
 
 
@@ -210,20 +209,20 @@ def read_responses(
     responses: Sequence[tuple[tf.Tensor, tf.Tensor]],
     per_token: bool = False,
 ) -> list[tuple[tf.Tensor, tf.Tensor]]:
-    """Compute D's features for several responses to the same conditions in one pass.
+    """Compute D's features of several responses to the same conditions in one pass.
 
-    Can be called inside a TensorFlow graph.
+    This function can be called inside a TensorFlow graph.
 
     Args:
         network: The language model.
-        condition: (B, C) int32.
-        condition_mask: (B, C) bool.
-        responses: The tokens, (B, R) int32, and the mask, (B, R) bool, of each response.
+        condition: The tokens of the conditions, shape (B, C) and dtype int32.
+        condition_mask: The bool mask of these tokens, with the same shape.
+        responses: A pair for each response: its int32 tokens and its bool mask, both of shape (B, R).
         per_token: Whether to compute features for every token.
 
     Returns:
-        For each response, a pair: the features, (B, 2 E) float32 or, with `per_token`, (B, R, E); and the hidden states
-        before each token, (B, R, E).
+        A pair for each response: its float32 features of shape (B, 2 E) or, with `per_token`, (B, R, E), and the hidden
+        states before each token, shape (B, R, E).
     """
     read, *after = network.hidden_of_each(condition, condition_mask, responses)
     features = token_features if per_token else response_features

@@ -1,13 +1,13 @@
-"""Computes rewards from the discriminator's logits, and normalises them by a running mean and standard deviation.
+"""Rewards from the discriminator's logits, and their normalisation by a running mean and standard deviation.
 
-The code uses one sign convention: `expert_logit` is high if the discriminator considers a response to be an expert's.
-The expert probability is sigmoid(expert_logit). Eq. 6 has the opposite convention, because its D is high for the
-policy's responses:
+The code uses one sign convention: `expert_logit` is high for responses that the discriminator attributes to an expert.
+The expert probability is sigmoid(expert_logit). Eq. 6 has the opposite convention, because D is high for the policy's
+responses:
 
     D of Eq. 6 = 1 - expert probability = sigmoid(-expert_logit),  the cost c(s, a) = log D,  the reward -c(s, a).
 
-Shapes: B responses, T tokens. Masks are (B, T), bool or float; a response's tokens come first, and the padding is on
-the right. A human demonstration is an expert's response that replaces one of the policy's responses.
+Shapes: B responses, T tokens. Masks have shape (B, T) and dtype bool or float, with padding on the right. A human
+demonstration is an expert's response that replaces a policy's response.
 """
 
 from collections.abc import Callable
@@ -34,14 +34,14 @@ REWARD_FORMS: dict[str, Callable[[tf.Tensor], tf.Tensor]] = {
 
 
 def reward(expert_logit: tf.Tensor, form: str = "gail") -> tf.Tensor:
-    """The reward of each response or token, computed from its expert logit. The default is -log D of Eq. 6.
+    """Compute the reward of each response or token from its expert logit. The default is -log D of Eq. 6.
 
     Args:
-        expert_logit: The expert logits, of any shape.
+        expert_logit: The expert logits, any shape.
         form: A key of REWARD_FORMS.
 
     Returns:
-        The rewards, float32, of the same shape.
+        The float32 rewards, with the same shape.
 
     Raises:
         UserError: The form is unknown.
@@ -52,35 +52,35 @@ def reward(expert_logit: tf.Tensor, form: str = "gail") -> tf.Tensor:
 
 
 def relative_logit(generated_scores: tf.Tensor, human_scores: tf.Tensor) -> tf.Tensor:
-    """The expert logit for a generated response that a contrastive discriminator compares with a human response.
+    """Compute the expert logits of generated responses that a contrastive discriminator compares with human ones.
 
-    Such a discriminator scores both responses to a prompt, and takes a softmax over the two scores. This softmax is the
-    sigmoid of the scores' difference. Therefore `reward(relative_logit(g, h), "probability")` is TextGAIL's reward: the
+    A contrastive discriminator scores both responses to a prompt and applies a softmax to the two scores, which equals
+    the sigmoid of their difference. Therefore `reward(relative_logit(g, h), "probability")` is TextGAIL's reward, the
     softmax probability of the generated response.
 
     Args:
-        generated_scores: (B,).
-        human_scores: (B,).
+        generated_scores: The scores of the generated responses, shape (B,).
+        human_scores: The scores of the human responses, shape (B,).
 
     Returns:
-        generated_scores - human_scores, (B,) float32.
+        A float32 tensor of shape (B,) with generated_scores - human_scores.
     """
     return tf.cast(generated_scores, tf.float32) - tf.cast(human_scores, tf.float32)
 
 
 def controlled(rewards: np.ndarray, counted: np.ndarray, control: str, seed: int) -> np.ndarray:
-    """Remove the discriminator's information from its rewards, for a control experiment.
+    """Remove the discriminator's information from the rewards for a control experiment.
 
     Args:
-        rewards: The rewards for responses, (B,) float32, or for their tokens, shape (B, T).
-        counted: bool of the same shape, true at the policy's responses, or at their tokens. Only the rewards there are
+        rewards: The float32 rewards, shape (B,) for responses, or (B, T) for tokens.
+        counted: A bool mask of the policy's responses or their tokens, with the same shape. Only their rewards are
             changed.
-        control: "permuted" permutes the rewards, so that only their distribution is kept. "zero" sets them to 0. "none"
+        control: "permuted" permutes the rewards, which preserves only their distribution. "zero" sets them to 0. "none"
             leaves them unchanged.
-        seed: The seed of the permutation.
+        seed: The seed for the permutation.
 
     Returns:
-        The rewards, float32, of the same shape.
+        The float32 rewards, with the same shape.
 
     Raises:
         UserError: The control is unknown.
@@ -102,18 +102,18 @@ def with_reference_kl(
 
         reward - coefficient (log p - log q)
 
-    Here p is the policy that sampled the response, and q is the reference. The expected log-ratio of the policy's
-    responses is the KL to the reference. The log-ratio of a response is the sum over its tokens.
+    Here p is the policy that sampled the response, and q is the reference. The log-ratio of a response is the sum over
+    its tokens, and its expectation over the policy's responses is the KL to the reference.
 
     Args:
-        rewards: The rewards of responses, (B,) float32, or of their tokens, shape (B, T).
-        log_probs: Log p of each token, shape (B, T) and dtype float32.
-        reference: Log q of each token, shape (B, T) and dtype float32.
-        mask: Which tokens count, shape (B, T) and dtype bool.
+        rewards: The float32 rewards, shape (B,) for responses, or (B, T) for tokens.
+        log_probs: log p of each token, shape (B, T) and dtype float32.
+        reference: log q of each token, shape (B, T) and dtype float32.
+        mask: The bool mask of the tokens to include, shape (B, T).
         coefficient: The weight of the KL.
 
     Returns:
-        The rewards, float32, of the same shape.
+        The float32 rewards, with the same shape.
     """
     ratios = np.where(mask, log_probs - reference, np.float32(0))
     return rewards - np.float32(coefficient) * (ratios.sum(1) if rewards.ndim == 1 else ratios)
@@ -123,11 +123,11 @@ def with_reference_kl(
 
 
 class RewardStatistics(NamedTuple):
-    """The running mean and variance of rewards, which a checkpoint stores.
+    """The running mean and variance of rewards, which are stored in checkpoints.
 
     Attributes:
-        mean: A float32 scalar.
-        variance: A float32 scalar.
+        mean: The mean, a float32 scalar.
+        variance: The variance, a float32 scalar.
     """
 
     mean: tf.Tensor
@@ -135,7 +135,7 @@ class RewardStatistics(NamedTuple):
 
     @classmethod
     def initial(cls) -> "RewardStatistics":
-        """The initial statistics: mean and variance are 0 as in TextGAIL, and no later step corrects this bias."""
+        """Return the initial statistics: mean and variance 0 as in TextGAIL, a bias that is never corrected."""
         return cls(tf.constant(0.0), tf.constant(0.0))
 
 
@@ -150,21 +150,22 @@ def normalise(
 
         clip((reward - mean) / (sqrt(variance) + 1e-5), -limit, limit)
 
-    The statistics are updated with the new rewards before they are used. In an update with n new rewards, the old
-    statistics get the weight k = momentum^n. TextGAIL stores the mean of squares. Here the equivalent variance is
-    stored, because the mean of squares loses precision if the mean is large:
+    The statistics are updated with the new rewards before they are used. With n new rewards, the old statistics have
+    the weight k = momentum^n. TextGAIL stores the mean of squares. This function stores the equivalent variance,
+    because the mean of squares loses precision if the mean is large:
 
         variance <- k variance + (1 - k) batch variance + k (1 - k) (mean - batch mean)^2
 
     Args:
-        rewards: The rewards, of any shape.
-        statistics: The statistics so far.
-        mask: Which rewards count, of the same shape. If None, all rewards count. Rewards that do not count become 0.
-        momentum: The weight of the old statistics after one new reward.
-        limit: The maximum magnitude of a normalised reward.
+        rewards: The rewards, any shape.
+        statistics: The current statistics.
+        mask: The mask of the rewards to include, with the same shape. Other rewards become 0. If None, all are
+            included.
+        momentum: The weight of the old statistics after a single new reward.
+        limit: The maximum absolute value of a normalised reward.
 
     Returns:
-        The normalised rewards, float32, of the same shape; and the new statistics.
+        The float32 normalised rewards, with the same shape, and the new statistics.
     """
     rewards = tf.cast(rewards, tf.float32)
     mask = tf.ones_like(rewards) if mask is None else mask
@@ -181,15 +182,15 @@ def normalise(
 
 
 def with_demonstrations(rewards: tf.Tensor, human: tf.Tensor, human_reward: float = HUMAN_REWARD) -> tf.Tensor:
-    """Replace the rewards for human demonstrations with a constant.
+    """Replace the rewards of human demonstrations with a constant.
 
     Args:
-        rewards: (B,), or (B, T) for tokens.
-        human: bool of the same shape, true for human demonstrations.
+        rewards: The rewards, shape (B,) for responses, or (B, T) for tokens.
+        human: A bool mask of the human demonstrations, with the same shape.
         human_reward: The constant.
 
     Returns:
-        The rewards, float32, of the same shape.
+        The float32 rewards, with the same shape.
     """
     return tf.where(human, human_reward, tf.cast(rewards, tf.float32))
 
@@ -198,16 +199,16 @@ def with_demonstrations(rewards: tf.Tensor, human: tf.Tensor, human_reward: floa
 
 
 def response_reward(token_rewards: tf.Tensor, mask: tf.Tensor, per: str = "response") -> tf.Tensor:
-    """Combine the rewards of a response's tokens into one reward for the response.
+    """Combine the rewards of each response's tokens into a single reward.
 
     Args:
-        token_rewards: (B, T).
-        mask: Which tokens count, shape (B, T).
-        per: "response" returns the sum of the tokens' rewards. "token" returns their mean, which does not grow merely
+        token_rewards: The reward of each token, shape (B, T).
+        mask: The mask of the tokens to include, shape (B, T).
+        per: "response" returns the sum of the tokens' rewards. "token" returns their mean, which does not grow just
             because a response is longer.
 
     Returns:
-        (B,) float32.
+        A float32 tensor of shape (B,).
 
     Raises:
         UserError: The value of `per` is unknown.
@@ -218,14 +219,14 @@ def response_reward(token_rewards: tf.Tensor, mask: tf.Tensor, per: str = "respo
 
 
 def at_last_token(rewards: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
-    """Convert rewards for responses to rewards for tokens: the last token gets the whole reward, and the others get 0.
+    """Convert rewards of responses to rewards of tokens: the last token gets the whole reward, all others get 0.
 
     Args:
-        rewards: (B,).
-        mask: Which tokens count, shape (B, T).
+        rewards: The rewards of responses, shape (B,).
+        mask: The mask of the tokens to include, shape (B, T).
 
     Returns:
-        (B, T) float32.
+        A float32 tensor of shape (B, T).
     """
     mask = tf.cast(mask, tf.float32)
     last = mask - tf.pad(mask[:, 1:], [[0, 0], [0, 1]])
@@ -233,17 +234,17 @@ def at_last_token(rewards: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
 
 
 def returns(token_rewards: tf.Tensor, mask: tf.Tensor, gamma: float = 1.0) -> tf.Tensor:
-    """The return of each token: the discounted sum of its own reward and the rewards of all later tokens.
+    """Compute the return of each token: the discounted sum of its own reward and the rewards of later tokens.
 
         R_t = sum_{k >= t} gamma^(k - t) r_k
 
     Args:
-        token_rewards: (B, T).
-        mask: Which tokens count, shape (B, T).
-        gamma: The discount per token.
+        token_rewards: The reward of each token, shape (B, T).
+        mask: The mask of the tokens to include, shape (B, T).
+        gamma: The discount factor per token.
 
     Returns:
-        (B, T) float32; 0 where mask is 0.
+        A float32 tensor of shape (B, T), 0 where mask is 0.
     """
     time = tf.range(tf.shape(token_rewards)[1])
     ahead = time[:, None] - time[None, :]  # (T, T): the reward's position minus the return's position
@@ -254,23 +255,22 @@ def returns(token_rewards: tf.Tensor, mask: tf.Tensor, gamma: float = 1.0) -> tf
 def counter_length_drift(
     rewards: tf.Tensor, lengths: tf.Tensor, expert_length: float, strength: float = 1.0
 ) -> tf.Tensor:
-    """Subtract a penalty from the rewards, to keep the mean length close to the experts' mean length.
+    """Subtract a penalty from the rewards that keeps the mean length close to the experts' mean length.
 
         penalty = strength (mean length - expert_length) (length - mean length) / expert_length^2
 
-    The mean length is the mean over the given responses. The policy gradient of the penalty equals the gradient of
+    The mean length is taken over the given responses. The policy gradient of the penalty equals the gradient of
     strength / 2 ((mean length - expert_length) / expert_length)^2. The penalty does not change the mean reward. It is 0
-    for all responses if the mean length equals the experts' mean length, so individual responses may still be short or
-    long.
+    for all responses if the mean length equals the experts' mean length, so individual responses may be short or long.
 
     Args:
-        rewards: (B,).
+        rewards: The rewards, shape (B,).
         lengths: The number of tokens in each response, shape (B,).
-        expert_length: The mean length of expert responses in tokens, above 0.
+        expert_length: The mean length of the experts' responses in tokens, greater than 0.
         strength: The weight of the penalty.
 
     Returns:
-        (B,) float32.
+        A float32 tensor of shape (B,).
     """
     relative = tf.cast(lengths, tf.float32) / expert_length
     mean = tf.reduce_mean(relative)

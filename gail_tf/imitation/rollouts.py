@@ -1,11 +1,11 @@
-"""Collects the PPO buffer: the policy's responses and human demonstrations, with all the inputs that D needs.
+"""Collection of buffers: the policy's responses and human demonstrations, with all inputs that D needs.
 
-A condition is the history and the prompt that a response answers, as tokens. A human demonstration is the expert's
-response to a condition. D is the discriminator. The reference is a frozen copy of the policy from before imitation. z
-is the noise from which the policy generates a response (Algorithm 2).
+A condition consists of the tokens of a history and a prompt. A human demonstration is the expert's response to a
+condition. D is the discriminator. The reference is a frozen copy of the policy from before imitation. z is the noise
+from which the policy generates a response (Algorithm 2).
 
-Shapes: B responses in the buffer; C and R are the widths of conditions and responses in tokens; E is the width of
-GPT-2's hidden states; F is the number of features that D reads.
+Shapes: B responses in the buffer; at most C tokens in a condition and R tokens in a response; hidden states of width E;
+S sentiment scores.
 """
 
 from collections.abc import Callable
@@ -28,16 +28,16 @@ class Rollouts(NamedTuple):
     """A buffer of responses.
 
     Attributes:
-        rows: The indices of the trajectories whose history and prompt were answered, shape (B,).
-        human: (B,) bool, true for human demonstrations.
+        rows: The indices of the answered trajectories, shape (B,).
+        human: A bool mask of the human demonstrations, shape (B,).
         log_probs: The tokens' log-probabilities under the policy that collected the buffer, shape (B, R) and dtype
             float32.
-        reference: The same tokens' log-probabilities under the reference, shape (B, R) and dtype float32.
-        states: The last hidden states of a frozen network before each token, shape (B, R, E) and dtype float32. They
-            are stored only for a policy that trains a head on top of the network, because then they never change. For
-            any other policy, this is None.
-        given: The responses in the form that the discriminator D reads.
-        expert: The experts' responses to the same prompts, in the same form.
+        reference: The tokens' log-probabilities under the reference, shape (B, R) and dtype float32.
+        states: A frozen network's final hidden states before each token, shape (B, R, E) and dtype float32. They are
+            stored only for a policy that trains a head on the frozen network, because they never change. For other
+            policies, this is None.
+        given: The responses as inputs of the discriminator D.
+        expert: The experts' responses to the same prompts, as inputs of D.
         texts: The B responses as text.
     """
 
@@ -57,7 +57,7 @@ class Rollouts(NamedTuple):
 
     @property
     def generated(self) -> np.ndarray:
-        """(B,) bool, true for responses of the policy."""
+        """The bool mask of the policy's responses, shape (B,)."""
         return ~self.human
 
     @property
@@ -70,11 +70,10 @@ class Rollouts(NamedTuple):
 
         Args:
             rows: The indices of n responses in the buffer.
-            width: The number of tokens that are selected from the beginning of each response. If None, all tokens are
-                selected.
+            width: The number of tokens to select from the start of each response. If None, all tokens are selected.
 
         Returns:
-            (n, width, E) float32, or None if the buffer has no states.
+            A float32 array of shape (n, width, E), or None if the buffer has no states.
         """
         return None if self.states is None else self.states[rows, :width]
 
@@ -88,22 +87,22 @@ def respond(
     size: int,
     report: Callable[[int], object] = lambda _: None,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Sample responses to some of the conditions in a batch.
+    """Sample responses to selected conditions of a batch.
 
     Args:
         policy: The policy.
         batch: The conditions.
-        rows: The indices of the conditions to answer, preferably sorted by length, shape (n,). A row's index and the
-            seed determine its noise z.
-        seed: The seed of the noise z.
+        rows: The indices of the conditions to answer, shape (n,), preferably sorted by length. The seed and a
+            condition's index determine the noise z.
+        seed: The seed for the noise z.
         sampling: How responses are sampled.
-        size: The number of responses that are sampled at a time.
-        report: A function that is called after each batch of `size` responses, with the number of responses in that
+        size: The number of responses to sample at a time.
+        report: A function that is called after each batch of `size` responses with the number of responses in the
             batch.
 
     Returns:
-        The tokens (int32), the mask (bool) and the log-probabilities (float32), each (n, max_new_tokens), in the order
-        of `rows`; see `Responses`.
+        Three arrays of shape (n, max_new_tokens) in the order of `rows`: the tokens (int32), the mask (bool) and the
+        log-probabilities (float32); see `Responses`.
     """
     shape = len(rows), sampling.max_new_tokens
     tokens, mask, log_probs = np.zeros(shape, np.int32), np.zeros(shape, bool), np.zeros(shape, np.float32)
@@ -119,21 +118,20 @@ def respond(
 
 
 class Collector:
-    """Fills buffers with a policy's responses to the prompts of expert trajectories (Algorithm 2).
+    """A collector that fills buffers with a policy's responses to prompts of expert trajectories (Algorithm 2).
 
     Args:
         policy: The policy that answers.
-        reference: The reference that reads the responses.
-        tokenizer: The tokenizer, which turns responses into text.
+        reference: The reference, which reads the responses.
+        tokenizer: The tokenizer, which decodes responses.
         samples: The expert trajectories.
         sampling: How responses are sampled.
-        decoding_batch_size: The number of responses that are sampled at a time. If None, it is the argument `size` of
-            `collect`. A larger number is faster, since every decoding step reads all weights once.
-        keep_experts: Whether to compute the features of all experts' responses at the first use and to store them. This
-            saves time if several buffers use the same trajectories. Call `forget` when the reference changes.
-        recompute: Whether to compute the log-probabilities of the policy's responses in a separate pass over them. If
-            False, the log-probabilities from sampling are used. The log-probabilities of human demonstrations are
-            always computed in a separate pass.
+        decoding_batch_size: The number of responses to sample at a time. If None, it is the argument `size` of
+            `collect`. Larger batches are faster, because every decoding step reads all weights once.
+        keep_experts: Whether to compute and store the features of all experts' responses at the first use. This saves
+            time if several buffers use the same trajectories. Call `forget` when the reference changes.
+        recompute: Whether to compute the log-probabilities of the policy's responses in a separate pass, as is always
+            done for human demonstrations. If False, the log-probabilities from sampling are used.
     """
 
     def __init__(
@@ -154,21 +152,20 @@ class Collector:
         self._kept: np.ndarray | None = None
 
     def forget(self) -> None:
-        """Discard the stored features, since the reference has changed."""
+        """Discard the stored features after the reference has changed."""
         self._kept = None
 
     def collect(self, rows: np.ndarray, seed: tuple[int, int], size: int, human_ratio: float = 0.0) -> Rollouts:
-        """Fill a buffer with responses to the histories and prompts of trajectories.
+        """Fill a buffer with responses to the given trajectories.
 
         Args:
             rows: The indices of the trajectories, shape (B,).
-            seed: The seed of the noise z.
-            size: "Sample Batch Size" of Table 1. In each batch of this size, the share `human_ratio` of the responses
-                are human demonstrations. The size is also the number of responses that the reference reads at a time.
-            human_ratio: The share of the responses in each batch that come from the experts instead of the policy.
+            seed: The seed for the noise z.
+            size: The "Sample Batch Size" of Table 1, and the number of responses that the reference reads at a time.
+            human_ratio: The share of human demonstrations in each batch of `size` responses.
 
         Returns:
-            The buffer, sorted by the length of the conditions.
+            The buffer, sorted by the lengths of the conditions.
         """
         human = np.arange(len(rows)) % size < human_demonstrations(size, human_ratio)
         width = self.sampling.max_new_tokens
@@ -213,7 +210,7 @@ class Collector:
         return Rollouts(rows, human, log_probs, reading.log_probs, reading.states, given, expert, texts)
 
     def _read(self, given: Batch, expert: Batch, rows: np.ndarray, size: int) -> tuple[Reading, np.ndarray]:
-        """Run the reference on the responses, and compute the features of the experts' responses for D."""
+        """Run the reference on the responses, and compute D's features of the experts' responses."""
         if not self._keep_experts:
             return self.reference.read_with_experts(given, expert, size)
         if self._kept is None:
@@ -226,23 +223,23 @@ class Collector:
 
 
 def _sentiments(asked: np.ndarray, answered: np.ndarray) -> np.ndarray:
-    """Join the sentiments of histories and prompts, (B, S - 1), and of responses, (B,), to one array, (B, S)."""
+    """Join sentiments of conditions, shape (B, S - 1), and of responses, shape (B,), into an array of shape (B, S)."""
     return np.concatenate([asked, answered[:, None]], axis=1)
 
 
 def draw_rows(count: int, number: int, start: int, seed: int) -> np.ndarray:
-    """Draw rows from an endless sequence of random permutations of all rows.
+    """Return consecutive rows from an endless sequence of random permutations of all rows.
 
-    The sequence uses all rows equally often: the counts of two rows differ by at most one.
+    All rows occur equally often: the counts of two rows differ by at most one.
 
     Args:
-        count: The number of rows to draw from.
-        number: The number of rows to draw.
-        start: The position of the first drawn row in the sequence.
-        seed: The seed of the permutations.
+        count: The total number of rows.
+        number: The number of rows to return.
+        start: The position of the first returned row in the sequence.
+        seed: The seed for the permutations.
 
     Returns:
-        (number,), the rows.
+        The rows, shape (number,).
     """
     places = np.arange(start, start + number)
     permutations = {i: np.random.default_rng([seed, i]).permutation(count) for i in np.unique(places // count)}

@@ -1,4 +1,4 @@
-"""The state of Algorithm 1: the networks and counters that change in training, and how a checkpoint stores them."""
+"""The state of Algorithm 1: the networks and counters that change during training, and their storage in checkpoints."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -25,18 +25,18 @@ from keras_gca.engine.variables import assign
 
 @dataclass
 class GAILState(StagedTraining):
-    """Base class of `GAILTraining`: it sets up the parts of a training run, stores them and restores them.
+    """Base class of `GAILTraining` that sets up, stores and restores the parts of a training run.
 
-    The steps of the algorithm are in `GAILTraining` (`gail.py`).
+    The steps of the algorithm are implemented in `GAILTraining` (`gail.py`).
 
     Attributes:
         config: The settings.
-        tokenizer: The tokenizer, which turns text into tokens.
-        networks: The networks, which `build.make_networks` makes.
-        training: The expert trajectories to learn from.
+        tokenizer: The tokenizer.
+        networks: The networks that `build.make_networks` creates.
+        training: The expert trajectories for training.
         validation: The held-out expert trajectories.
-        general: The text to pretrain on (`samples.running_text`), or None for a network that is already pretrained.
-        history: The rows of the log, one for each stage that has ended.
+        general: The text for pretraining (`samples.running_text`), or None if the network is already pretrained.
+        history: The rows of the log, one for each completed stage.
     """
 
     config: GAILConfig
@@ -76,14 +76,14 @@ class GAILState(StagedTraining):
 
     @property
     def imitates(self) -> bool:
-        """Whether maximum likelihood training has ended. From then on the reference policy does not change."""
+        """Whether maximum likelihood training has ended. After that, the reference policy does not change."""
         return self.phase in (DISCRIMINATOR, IMITATION, None)
 
     def shortened_warm_ups(self) -> dict[str, tuple[int, int]]:
-        """Find the phases that are too short for the configured warm-up and therefore get a shorter one.
+        """Find the phases that are too short for the configured warm-up and therefore use a shorter one.
 
         Returns:
-            For each of these phases, the number of its warm-up steps and the total number of its steps.
+            The number of warm-up steps and the total number of steps, by phase.
         """
         shortened = {}
         for phase in dict.fromkeys(stage.phase for stage in self.stages if stage.phase != DISCRIMINATOR):
@@ -95,11 +95,11 @@ class GAILState(StagedTraining):
 
     @property
     def buffers(self) -> int:
-        """The number of buffers that earlier stages collected. Read it only in a stage that collects a buffer."""
+        """The number of buffers collected by earlier stages. Read it only in a stage that collects a buffer."""
         return self._position - [stage.phase in (DISCRIMINATOR, IMITATION) for stage in self.stages].index(True)
 
     def _fix_reference(self) -> None:
-        """Copy the policy's weights to the reference policy, and to the encoder of D if D has a trainable GPT-2."""
+        """Copy the policy's weights to the reference policy and, if D has a trainable GPT-2, to D's encoder."""
         self.collector.forget()
         assign(self.reference.policy.variables, self.policy.variables)
         self.judge.begin_as(self.policy)
@@ -114,7 +114,7 @@ class GAILState(StagedTraining):
     # Storing and restoring
 
     def state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-        """Return everything that a checkpoint needs to continue the training run exactly.
+        """Return everything that a checkpoint needs to continue the training run exactly where it stopped.
 
         Returns:
             JSON values, and arrays by name.
@@ -127,15 +127,15 @@ class GAILState(StagedTraining):
         return facts | self.likelihood.facts() | self.optimiser.facts() | self.advantages.facts(), arrays
 
     def restore(self, facts: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
-        """Restore the state that a training run with the same config and data has stored.
+        """Restore the state of a training run with the same config and data.
 
         Args:
-            facts: The JSON values that `state` returned.
-            arrays: The arrays that `state` returned.
+            facts: The JSON values returned by `state`.
+            arrays: The arrays returned by `state`.
 
         Raises:
             KeyError: A value or an array is missing.
-            ValueError: The state was stored by a training run with another config or other data.
+            ValueError: The state belongs to a training run with a different config or different data.
         """
         self._position, step, self.history = validated_position(facts, len(self.stages))
         self.likelihood.restore(self.phase, step, facts, bool(unpack("likelihood_optimizer", arrays)))
@@ -147,7 +147,7 @@ class GAILState(StagedTraining):
         self.collector.forget()
 
     def _variables(self) -> dict[str, list[keras.Variable]]:
-        """The variables that a checkpoint stores at this point; variables not yet trained are left out."""
+        """Return the variables that a checkpoint stores at this point, without variables that are not trained yet."""
         stored = {"policy": self.policy.variables} | self.likelihood.variables(self.phase)
         if self.imitates:
             stored["reference"] = self.reference.policy.variables

@@ -1,6 +1,6 @@
-"""TRPO, as in the original GAIL: in each update the policy's head takes one natural-gradient step on the whole buffer.
+"""TRPO as in the original GAIL: each update takes one natural-gradient step of the policy's head on the whole buffer.
 
-Shapes: B responses of at most R tokens; E is the width of the states.
+Shapes: B responses of at most R tokens; states of width E.
 """
 
 from collections.abc import Iterator
@@ -20,10 +20,10 @@ from keras_gca.engine.masked import masked_mean, masked_sum
 
 
 class TRPO(PolicyOptimiser):
-    """Trust region policy optimisation of a policy with `--trainable head`; see `trust_region.py`.
+    """Trust region policy optimisation for a policy with `--trainable head`; see `trust_region.py`.
 
-    The objective is the first term of Eq. 7. The KL penalty of Eq. 7 is not used. Instead the KL of a step must stay
-    below a bound (`--trust-region`).
+    The objective is the first term of Eq. 7. Instead of the KL penalty in Eq. 7, a bound limits the KL of each step
+    (`--trust-region`).
 
     Args:
         policy: The policy to improve.
@@ -47,19 +47,20 @@ class TRPO(PolicyOptimiser):
         yield self.step(rollouts.batch, rollouts.states, advantages, rollouts.generated)
 
     def step(self, batch: Batch, states: np.ndarray, advantages: np.ndarray, generated: np.ndarray) -> dict[str, float]:
-        """Take one step on a whole buffer.
+        """Take one step on the whole buffer.
 
         Args:
             batch: B conditions and responses.
-            states: The features of the frozen GPT-2, which the head reads, shape (B, R, E) and dtype float32.
-            advantages: (B,) float32 for responses, or (B, R) for tokens.
-            generated: (B,) bool, false for human demonstrations, which count in the objective but not in the KL.
+            states: The frozen GPT-2's features, which are the input of the head, shape (B, R, E) and dtype float32.
+            advantages: The advantages, dtype float32. The shape is (B,) for responses, or (B, R) for tokens.
+            generated: A bool mask of shape (B,), false for human demonstrations, which count in the objective but not
+                in the KL.
 
         Returns:
-            A dictionary with four numbers. `objective` is the mean objective before the step. `improvement` is the
-            amount by which the step has increased it. `kl` is the KL between the policies before and after the step.
-            `step_fraction` is the fraction of the full natural-gradient step that the line search accepted; it is 0 if
-            the line search accepted no step.
+            A dictionary of four numbers. `objective` is the mean objective before the step. `improvement` is the
+            increase of the objective by the step. `kl` is the KL between the policies before and after the step.
+            `step_fraction` is the fraction of the full natural-gradient step that the line search accepted, or 0 if it
+            accepted none.
         """
         arrays = (states, batch.response, batch.response_mask, advantages, generated)
         return {name: float(value) for name, value in self.compiled_ascend(*map(tf.convert_to_tensor, arrays)).items()}
@@ -69,14 +70,14 @@ class TRPO(PolicyOptimiser):
     ) -> dict[str, tf.Tensor]:
         """Take the natural-gradient step (`trust_region.trust_region_step`).
 
-        Can be called inside a TensorFlow graph.
+        This method can be called inside a TensorFlow graph.
 
         Args:
             features: The argument `states` of `step`, shape (B, R, E) and dtype float32.
             response: The tokens of the responses, shape (B, R) and dtype int32.
-            mask: (B, R) bool, false at padding.
-            advantages: (B,) float32 for responses, or (B, R) for tokens.
-            generated: (B,) bool, false for human demonstrations.
+            mask: The bool mask of the tokens, shape (B, R).
+            advantages: The advantages, dtype float32. The shape is (B,) for responses, or (B, R) for tokens.
+            generated: A bool mask of shape (B,), false for human demonstrations.
 
         Returns:
             The metrics that `step` returns.
@@ -116,7 +117,7 @@ class TRPO(PolicyOptimiser):
 
 
 def _as_actions(advantages: tf.Tensor, mask: tf.Tensor, level: str) -> tf.Tensor:
-    """One advantage for each action. If tokens are the actions, each token gets the advantage of its response."""
+    """Return one advantage per action. If actions are tokens, each token gets the advantage of its response."""
     if level == "token" and advantages.shape.rank == 1:
         return advantages[:, None] * tf.ones(tf.shape(mask))
     return advantages

@@ -1,9 +1,8 @@
-"""The step of trust region policy optimisation (TRPO, Schulman et al. 2015), which the original GAIL uses.
+"""The step of trust region policy optimisation (TRPO, Schulman et al. 2015), as used by the original GAIL.
 
-All parameters of a network form one vector, (n,) float32. The caller passes two pure functions of this vector. The
-function `objective` is maximised. The function `kl` is the mean KL(old || new) of the policy; its minimum is 0, at the
-old parameters. `flatten` and `unflatten` convert a network's weights to a vector and back. All functions can be
-compiled.
+All parameters of a network form one float32 vector of shape (n,). The caller passes two pure functions of this vector:
+`objective`, which is maximised, and `kl`, the mean KL(old || new) of the policy, which has its minimum 0 at the old
+parameters. `flatten` and `unflatten` convert a network's weights to a vector and back. All functions can be compiled.
 """
 
 from collections.abc import Callable, Sequence
@@ -18,14 +17,14 @@ ROUNDING = 1e-3  # the KL of a step may exceed its bound by this fraction, to al
 
 
 class Step(NamedTuple):
-    """The outcome of a step.
+    """The result of a step.
 
     Attributes:
-        parameters: The new parameters, or the old parameters if the line search rejected every step, shape (n,) and
-            dtype float32.
-        fraction: The fraction of the full natural-gradient step that was accepted, a scalar, or 0 if the line search
-            rejected every step.
-        improvement: The improvement of the objective, a scalar.
+        parameters: The new parameters, or the old ones if the line search rejected every step, shape (n,) and dtype
+            float32.
+        fraction: The accepted fraction of the full natural-gradient step, a scalar. It is 0 if the line search rejected
+            every step.
+        improvement: The increase of the objective, a scalar.
         kl: The KL from the old parameters, a scalar.
     """
 
@@ -56,9 +55,9 @@ def trust_region_step(
         objective: The function to maximise.
         kl: The mean KL from the old parameters.
         max_kl: The maximum KL of the step, called delta in the paper.
-        damping: A number that is added to the diagonal of F.
-        iterations: The number of iterations of the conjugate gradient method, which solves F x = g.
-        backtracks: The maximum number of times that the line search shortens the step.
+        damping: The number that is added to the diagonal of F.
+        iterations: The number of conjugate gradient iterations for solving F x = g.
+        backtracks: The maximum number of times the line search shortens the step.
 
     Returns:
         The step.
@@ -80,19 +79,18 @@ def trust_region_step(
 
 
 def fisher_vector_product(kl: Scalar, parameters: tf.Tensor, vector: tf.Tensor) -> tf.Tensor:
-    """Multiply the Fisher information matrix F by a vector v. F is the second derivative of the KL at its minimum.
+    """Multiply a vector v by the Fisher information matrix F, the second derivative of the KL at its minimum.
 
-    If `kl` uses `ppo_losses.exact_kl`, F is the exact matrix for the states of a batch. If it uses the estimate k3 of
-    `ppo_losses.sampled_kl`, F is estimated from the sampled actions. (The second derivative of the estimate k1 is not
-    an estimate of F.)
+    F is exact for the states of a batch if `kl` uses `ppo_losses.exact_kl`. F is estimated from the sampled actions if
+    `kl` uses k3 of `ppo_losses.sampled_kl`. (The second derivative of k1 is not an estimate of F.)
 
     Args:
         kl: The mean KL from the old parameters.
         parameters: The old parameters, shape (n,) and dtype float32.
-        vector: v, (n,) float32.
+        vector: v, shape (n,) and dtype float32.
 
     Returns:
-        F v, (n,) float32.
+        F v, shape (n,) and dtype float32.
     """
     # The tape watches a copy. `kl` may use the tensor `parameters` itself as the old policy, which must stay constant.
     variable = tf.identity(parameters)
@@ -110,13 +108,13 @@ def conjugate_gradients(product: Product, b: tf.Tensor, iterations: int = 10, to
     """Solve A x = b by the conjugate gradient method, for a symmetric positive definite matrix A.
 
     Args:
-        product: The function v -> A v, which replaces the matrix.
-        b: (n,) float32.
+        product: The function v -> A v, which stands for the matrix.
+        b: The right-hand side, shape (n,) and dtype float32.
         iterations: The maximum number of iterations.
-        tolerance: The iteration ends when |A x - b|^2 is at most tolerance |b|^2.
+        tolerance: The relative tolerance: the iteration ends when |A x - b|^2 is at most tolerance |b|^2.
 
     Returns:
-        x, (n,) float32.
+        x, shape (n,) and dtype float32.
     """
     enough = tolerance * tf.reduce_sum(tf.square(b))
 
@@ -149,21 +147,21 @@ def line_search(
     backtracks: int = 10,
     least_ratio: float = 0.1,
 ) -> Step:
-    """Shorten a step until its KL is at most max_kl and it improves the objective enough.
+    """Shorten a step until its KL is at most max_kl and the objective improves sufficiently.
 
-    The candidates are full_step, SHRINKAGE full_step, SHRINKAGE^2 full_step, ... The first candidate that meets both
-    conditions is accepted.
+    The candidates are full_step, SHRINKAGE full_step, SHRINKAGE^2 full_step and so on. The first candidate that meets
+    both conditions is accepted.
 
     Args:
         parameters: The old parameters, shape (n,) and dtype float32.
-        full_step: (n,) float32.
+        full_step: The full natural-gradient step, shape (n,) and dtype float32.
         objective: The function to maximise.
         kl: The mean KL from the old parameters.
         max_kl: The maximum KL.
         expected_improvement: The improvement that the gradient predicts for full_step, a scalar.
-        backtracks: The maximum number of times that the step is shortened.
-        least_ratio: The smallest acceptable improvement, as a fraction of the improvement that the gradient predicts
-            for the shortened step.
+        backtracks: The maximum number of times the step is shortened.
+        least_ratio: The smallest acceptable improvement, as a fraction of that predicted by the gradient for the
+            shortened step.
 
     Returns:
         The step.
@@ -186,22 +184,22 @@ def line_search(
 
 
 def flatten(tensors: Sequence[tf.Tensor]) -> tf.Tensor:
-    """Flatten weights of any shapes into one vector, (n,) float32."""
+    """Flatten weights of any shapes into one float32 vector of shape (n,)."""
     return tf.concat([tf.reshape(tf.cast(tensor, tf.float32), [-1]) for tensor in tensors], axis=0)
 
 
 def unflatten(vector: tf.Tensor, shapes: Sequence[tf.TensorShape]) -> list[tf.Tensor]:
-    """Convert a vector back to weights; the inverse of `flatten`.
+    """Convert a vector back to weights. This is the inverse of `flatten`.
 
     Args:
-        vector: (n,).
+        vector: The vector, shape (n,).
         shapes: The shapes of the weights.
 
     Returns:
         The weights.
 
     Raises:
-        ValueError: The length of the vector differs from the total size of the weights.
+        ValueError: The length of the vector differs from the total number of weights.
     """
     sizes = [tf.TensorShape(shape).num_elements() for shape in shapes]
     if vector.shape[0] not in (None, sum(sizes)):
