@@ -1,4 +1,4 @@
-"""`Bot` reads and writes a `bot.h5` of the second paper: the settings, the tokenizer and the weights of an agent."""
+"""`Bot` reads and writes a `bot.h5` of the second paper, with the settings, tokenizer and weights of an agent."""
 
 import contextlib
 import os
@@ -29,19 +29,19 @@ FORMER = "gail_tf bot 2"  # this format has the key "gpt2" in place of "model", 
 
 @dataclass
 class Bot:
-    """The results of a training run that are needed to chat. D is the discriminator.
+    """Everything from a training run that a chat needs. D is the discriminator.
 
     Attributes:
-        config: The settings of the training.
-        tokenizer: The policies' tokenizer.
+        config: The settings of the training run.
+        tokenizer: The tokenizer of the policies.
         sizes: The dimensions of the policies' language model, or None for RL-Seq2Seq, whose policies consist of LSTMs.
-        policies: The weights of each policy, by its name: float32 arrays in the order of `LanguagePolicy.variables`.
+        policies: The weights of each policy by name, as float32 arrays in the order of `LanguagePolicy.variables`.
         reference: The name of the policy that computes D's input features.
         discriminator: The weights of D, or an empty list for RL-Seq2Seq.
         reader: The RoBERTa encoder of D, or None if D has another encoder.
         emotions: The emotion classifier that RL-Seq2Seq uses in place of D, or None for other algorithms.
-        base: The pretrained network that provides all other weights if `policies` contains only adapters or a head;
-            otherwise None.
+        base: The pretrained network that provides the other weights if `policies` contains only adapters or a head,
+            else None.
     """
 
     config: GAILConfig
@@ -92,11 +92,11 @@ class Bot:
             raise damaged_bot(path, error) from None
 
     def write(self, path: str | os.PathLike, half_precision: bool = False) -> None:
-        """Write the bot as one HDF5 file. If the bot has a base, loading it also requires the files of the base.
+        """Write the bot as an HDF5 file. If the bot has a base, the files of the base are also needed to load the bot.
 
         Args:
             path: The file to write.
-            half_precision: Whether to write the weights as compressed float16; `read` converts them back to float32.
+            half_precision: Whether to write the weights as compressed float16, which `read` converts back to float32.
 
         Raises:
             OSError: The file cannot be written. An existing file is left unchanged.
@@ -115,7 +115,7 @@ class Bot:
         write_bot(Path(path), FORMAT, facts, {**self.policies, **others}, half_precision)
 
     def refuse_misfits(self) -> None:
-        """Check that the dimensions match the tokenizer and the stored weights, before large networks are made.
+        """Check the dimensions against the tokenizer and the stored weights, before any large network is made.
 
         Raises:
             ValueError: The dimensions do not match.
@@ -137,7 +137,7 @@ def _refuse_larger(sizes: LanguageModelConfig | RobertaConfig, name: str, weight
 
 
 def _texts_of(save: Callable[[Path], None], *names: str) -> dict[str, str]:
-    """Let `save` write files to a temporary folder, and return the contents of the named files by their names."""
+    """Let `save` write files to a temporary folder, and return the contents of the given files by name."""
     with tempfile.TemporaryDirectory() as folder:
         save(Path(folder))
         return {name: (Path(folder) / name).read_text(encoding="utf-8") for name in names}
@@ -145,7 +145,7 @@ def _texts_of(save: Callable[[Path], None], *names: str) -> dict[str, str]:
 
 @contextlib.contextmanager
 def _folder_of(texts: dict[str, str]) -> Iterator[Path]:
-    """Write texts to files in a temporary folder, and yield the folder. It is deleted at the end."""
+    """Write texts to files in a temporary folder, and yield the folder, which is deleted at the end."""
     with tempfile.TemporaryDirectory() as folder:
         for name in (TOKENIZER, TOKENIZER_CONFIG, CONFIG):
             if name in texts:

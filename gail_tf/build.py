@@ -1,7 +1,7 @@
 """Makes networks from settings: language models, policies, judges, and all networks of a training run.
 
-A judge is the discriminator D or, in RL-Seq2Seq, the emotion classifier that rewards responses. Of the modules in the
-layers below `agent.py`, only this one imports the baselines.
+A judge is the discriminator D or, in RL-Seq2Seq, the emotion classifier that rewards responses. Among the modules in
+the layers below `agent.py`, this is the only one that imports the baselines.
 """
 
 from pathlib import Path
@@ -43,11 +43,11 @@ def make_gpt2(config: GAILConfig, tokenizer: Tokenizer) -> GPT2:
     """Make a GPT-2 with random weights.
 
     Args:
-        config: The settings, which include GPT-2's dimensions, dropout, precision and seed.
-        tokenizer: The tokenizer, whose number of tokens is the vocabulary size.
+        config: The settings, which include the dimensions of GPT-2, the dropout rate, the precision and the seed.
+        tokenizer: The tokenizer, which determines the vocabulary size.
 
     Returns:
-        The network. It has adapters if `--trainable` is `lora`.
+        The network, with adapters if `--trainable` is `lora`.
     """
     model = config.model
     sizes = GPT2Config(
@@ -68,15 +68,15 @@ def read_pretrained(config: GAILConfig, folder: Path, tokenizer: Tokenizer, rows
     """Read a pretrained network, and add rows for control tokens to its embedding tables.
 
     Args:
-        config: The settings, which include the adapters, dropout, precision and seed.
+        config: The settings, which include the adapters, the dropout rate, the precision and the seed.
         folder: A folder in Hugging Face's format.
-        tokenizer: The folder's tokenizer, to which control tokens were added.
-        rows: The number of rows in the stored embedding tables that belong to tokens of the stored tokenizer. If None,
-            it is `tokenizer.known`.
+        tokenizer: The tokenizer of the folder, with control tokens added.
+        rows: The number of rows of the stored embedding tables that belong to tokens of the stored tokenizer. By
+            default, `tokenizer.known`.
 
     Returns:
-        The network. The row of each control token is initialised with the mean row of the tokens that spell its name,
-        for example "positive".
+        The network. The row of a control token starts as the mean of the rows of the tokens that spell its name, for
+        example "positive".
 
     Raises:
         UserError: The tokenizer does not belong to the network, the network has too few positions, or a file cannot be
@@ -91,7 +91,7 @@ def read_pretrained(config: GAILConfig, folder: Path, tokenizer: Tokenizer, rows
             f"need {needed}"
         )
     if heads := extra_heads(folder, sizes):
-        reporting.say(f"{folder}: left out these heads, which are not part of {sizes.title}: {', '.join(heads)}")
+        reporting.say(f"{folder}: left out heads that are not part of {sizes.title}: {', '.join(heads)}")
     known = min(tokenizer.known if rows is None else rows, sizes.vocab_size)
     spare = sizes.vocab_size - known
     # Embedding tables often have spare rows, because their size is padded to a multiple of a power of two. Any other
@@ -120,13 +120,13 @@ def read_pretrained(config: GAILConfig, folder: Path, tokenizer: Tokenizer, rows
 
 
 def read_base(config: GAILConfig, base: Base, tokenizer: Tokenizer, agreed: bool = False) -> LanguageModel:
-    """Read the pretrained network on which the adapters or the head of a bot or run were trained.
+    """Read the pretrained network that the adapters or head of a bot or run were trained on.
 
     Args:
         config: The settings of the bot or run.
         base: The name of the network, and the SHA-256 of its weights.
         tokenizer: The tokenizer of the bot or run.
-        agreed: Whether the user has agreed to a download; see `locate`.
+        agreed: Whether the user has already agreed to a download; see `locate`.
 
     Raises:
         UserError: The network cannot be found, or has different weights.
@@ -143,20 +143,20 @@ def read_base(config: GAILConfig, base: Base, tokenizer: Tokenizer, agreed: bool
 
 
 def adapters_of(config: GAILConfig) -> Adapters | None:
-    """Return the settings of the low-rank adapters for `--trainable lora`, or None for other values of the option."""
+    """Return the settings of the low-rank adapters, or None unless `--trainable` is `lora`."""
     return Adapters(config.model.lora_rank, config.model.lora_alpha) if config.model.trainable == "lora" else None
 
 
 def make_policy(
     config: GAILConfig, tokenizer: Tokenizer, network: LanguageModel | None, emotions: EmotionClassifier | None
 ) -> LanguagePolicy:
-    """Make the policy that the settings require.
+    """Make the policy described by the settings.
 
     Args:
         config: The settings.
-        tokenizer: The policy's tokenizer.
+        tokenizer: The tokenizer of the policy.
         network: The language model of the policy, or None for RL-Seq2Seq, whose policy consists of LSTMs.
-        emotions: RL-Seq2Seq's emotion classifier. It is required if `network` is None.
+        emotions: The emotion classifier of RL-Seq2Seq, which is required if `network` is None.
 
     Returns:
         A `Policy` that uses the network, or a `Seq2SeqPolicy`.
@@ -175,30 +175,30 @@ def make_encoder(
     reader: TextReader | None = None,
     reference: LanguagePolicy | None = None,
 ) -> Encoder:
-    """Make the encoder that D uses to read responses.
+    """Make the encoder with which D reads responses.
 
     The reference is the policy after maximum likelihood training.
 
     Args:
         config: The settings.
         sizes: The dimensions of the reference's language model.
-        reader: The RoBERTa of D for `--discriminator-encoder roberta`; otherwise None.
-        reference: The reference, whose weights the encoder shares with `--discriminator-encoder adapters`. With other
-            encoders it may be None.
+        reader: The RoBERTa of D for `--discriminator-encoder roberta`, else None.
+        reference: The reference, which shares its weights with the encoder for `--discriminator-encoder adapters`. None
+            is allowed for other encoders.
 
     Returns:
-        A `TextEncoder` if a reader is given; otherwise a `TrainableEncoder` or a `FrozenEncoder`, depending on
+        A `TextEncoder` if a reader is given, else a `TrainableEncoder` or a `FrozenEncoder`, depending on
         `--discriminator-encoder`.
 
     Raises:
-        ValueError: The settings require adapters on the reference's network, but there is no such network.
+        ValueError: The settings ask for adapters, but the reference has no language model to add them to.
     """
     if reader is not None:
         return TextEncoder(reader)
     kind, model = config.judge.discriminator_encoder, config.model
     if kind == "adapters":
         if not isinstance(reference, Policy):
-            raise ValueError("without the reference's language model, D has no network to which adapters can be added")
+            raise ValueError("without the reference's language model, there is no network to add D's adapters to")
         return TrainableEncoder(reference.network.sharing(Adapters(model.lora_rank, model.lora_alpha)), config)
     if kind == "trainable":
         return TrainableEncoder(make_network(sizes, config.seed, precision=config.run.precision), config)
@@ -213,15 +213,15 @@ def make_judge(
     learns: bool = False,
     reference: LanguagePolicy | None = None,
 ) -> Judge:
-    """Make the judge that the settings require.
+    """Make the judge described by the settings.
 
     Args:
         config: The settings.
         sizes: The dimensions of the language model, or None for RL-Seq2Seq.
-        reader: The RoBERTa of D for `--discriminator-encoder roberta`; otherwise None.
-        emotions: RL-Seq2Seq's emotion classifier. It is required if `sizes` is None.
-        learns: Whether the discriminator will be trained and therefore needs an optimizer.
-        reference: The reference, which is the policy after maximum likelihood training; see `make_encoder`.
+        reader: The RoBERTa of D for `--discriminator-encoder roberta`, else None.
+        emotions: The emotion classifier of RL-Seq2Seq, which is required if `sizes` is None.
+        learns: Whether the discriminator will be trained, and so needs an optimizer.
+        reference: The policy after maximum likelihood training; see `make_encoder`.
 
     Returns:
         A `Discriminator`, a `DiscriminatorTraining` if it learns, or the `EmotionJudge` of RL-Seq2Seq.
@@ -246,11 +246,11 @@ def make_networks(
 
     Args:
         config: The settings.
-        tokenizer: The policy's tokenizer.
+        tokenizer: The tokenizer of the policy.
         network: The language model, with adapters for `--trainable lora`, or None for RL-Seq2Seq.
-        reader: The RoBERTa of D for `--discriminator-encoder roberta`; otherwise None.
-        emotions: RL-Seq2Seq's emotion classifier. It is required if `network` is None.
-        from_scratch: Whether the policy's network has random weights and must be pretrained first.
+        reader: The RoBERTa of D for `--discriminator-encoder roberta`, else None.
+        emotions: The emotion classifier of RL-Seq2Seq, which is required if `network` is None.
+        from_scratch: Whether the network of the policy has random weights and must be pretrained first.
 
     Returns:
         The policy, its frozen reference, the judge, the optimiser of the policy, and the policy to pretrain, if any.
@@ -288,16 +288,16 @@ def _make_optimiser(
 
 
 def _classifier(emotions: EmotionClassifier | None) -> EmotionClassifier:
-    """Return the emotion classifier; raise ValueError if it is missing."""
+    """Return the emotion classifier, or raise ValueError if it is missing."""
     if emotions is None:
-        raise ValueError("without a language model, RL-Seq2Seq's emotion classifier is required")
+        raise ValueError("without a language model, the emotion classifier of RL-Seq2Seq is required")
     return emotions
 
 
 def _twin(
     config: GAILConfig, tokenizer: Tokenizer, network: LanguageModel | None, emotions: EmotionClassifier | None
 ) -> LanguagePolicy:
-    """Make a second policy with the same architecture as the trained policy. The two share all frozen weights."""
+    """Make a second policy with the same architecture as the trained policy. Both share all frozen weights."""
     if network is not None and config.model.trainable == "lora":
         network = network.sharing(network.adapters)
     elif network is not None and config.model.trainable == "full":

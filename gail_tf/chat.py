@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from keras_gca.serving.protocol import Answer
 
 DESCRIPTION = """\
-Chat with a trained agent. The policy trained by maximum likelihood and the policy trained by imitation each respond to
-the conversation so far, and the discriminator chooses one of the responses. /help lists the commands; Ctrl-D, Ctrl-C or
+Chat with a trained agent. Two policies, one trained by maximum likelihood and one by imitation, respond to the
+conversation so far, and the discriminator chooses the better response. /help lists the commands; Ctrl-D, Ctrl-C or
 /quit ends the chat.
 
   python -m gail_tf.chat                       the latest run in runs/, or the shipped bot if there is none
@@ -29,12 +29,12 @@ the conversation so far, and the discriminator chooses one of the responses. /he
   python -m gail_tf.chat RUN --candidates 4    draw four responses from each policy; the discriminator chooses one
   python -m gail_tf.chat RUN --web             chat in the browser
   python -m gail_tf.chat RUN --calibrate       first answer seven questions about what helps you
-  python -m gail_tf.chat RUN --say "Hello!" --json    print one reply as a line of JSON, for use in a script
+  python -m gail_tf.chat RUN --say "Hello!" --json    print one reply as a line of JSON, for scripts
 
-The answers to the questions of --calibrate are stored in a file on this computer (see --profile). Later chats follow
-them until --delete-profile deletes the file. The bot must have been trained with --listener-profile on.
+Your answers to the questions of --calibrate are stored in a file on this computer (see --profile), and apply to later
+chats until you delete the file with --delete-profile. The bot must have been trained with --listener-profile on.
 
-This is a research program. A message that mentions self-harm or danger is answered with a note before any model runs.
+This is a research program. Messages that mention self-harm or danger are answered with a note, before any model runs.
 """
 
 SHIPPED = Path(__file__).parent / "data" / "shipped" / "bot.h5"
@@ -42,11 +42,11 @@ EXAMPLES = ("I lost my job last week.", "My sister is getting married!", "I have
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command; return the exit status."""
+    """Run the command, and return its exit status."""
     options = make_parser().parse_args(arguments)
     chat_command.check(options)
     if options.calibrate and options.say:
-        raise UserError("--calibrate asks questions, so it does not work with --say; leave out --say")
+        raise UserError("--calibrate asks questions, so it does not work with --say; leave out one of them")
     path, name, notice = chat_command.bot_of("gail_tf", options, SHIPPED)
     folder = path if path.is_dir() else Path()
     asked = questions()
@@ -81,7 +81,7 @@ def main(arguments: list[str] | None = None) -> int:
         drawing = f"drawing words at temperature {replying.temperature:g}"
         decodings = Decodings(
             replying,
-            drawing if replying.temperature else "the likeliest token at every step",
+            drawing if replying.temperature else "taking the likeliest token at every step",
             replying.temperature > 0,
             lambda temperature: dataclasses.replace(replying, temperature=temperature),
         )
@@ -100,11 +100,10 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def calibrate(file: AnswersFile, asked: Sequence[Question], crisis_note: Callable[[str], str | None]) -> None:
-    """Ask the user the calibration questions in the terminal, and store the answers in a file.
+    """Ask the user the calibration questions at the terminal, and store the answers in a file.
 
     Args:
-        file: The file. It is left unchanged if the user stops before the last question, or if an answer indicates a
-            crisis.
+        file: The file, which is left unchanged if the user stops early or if an answer indicates a crisis.
         asked: The questions.
         crisis_note: See `GAILAgent.crisis_note`.
     """
@@ -119,7 +118,7 @@ def calibrate(file: AnswersFile, asked: Sequence[Question], crisis_note: Callabl
 
 
 def with_answers(replying: "Replying", answers: Answers) -> "Replying":
-    """Return a copy of the reply settings, in which the wishes in these answers replace any previous wishes."""
+    """Return a copy of the reply settings with the profile that follows from calibration answers."""
     return dataclasses.replace(replying, profile=profile_of_answers(answers))
 
 
@@ -138,7 +137,7 @@ def make_parser() -> argparse.ArgumentParser:
         type=command_line.at_least_one,
         default=1,
         metavar="N",
-        help="number of responses that each policy draws [1]",
+        help="number of responses to draw from each policy [1]",
     )
     parser.add_argument(
         "--temperature",
@@ -152,12 +151,12 @@ def make_parser() -> argparse.ArgumentParser:
         type=float,
         default=0.9,
         metavar="X",
-        help="draw from the nucleus: the likeliest tokens that together have this probability [0.9]",
+        help="nucleus sampling: draw from the likeliest tokens that together have this probability [0.9]",
     )
     parser.add_argument(
         "--calibrate",
         action="store_true",
-        help="first ask what helps you; with --web, the page starts with the form of questions open",
+        help="first ask what helps you; with --web, the page opens with these questions",
     )
     parser.add_argument(
         "--profile",
@@ -165,7 +164,7 @@ def make_parser() -> argparse.ArgumentParser:
         metavar="FILE",
         help=f"the file with the answers to --calibrate (default: {FILE} in the run folder)",
     )
-    parser.add_argument("--delete-profile", action="store_true", help="delete the file of --profile and exit")
+    parser.add_argument("--delete-profile", action="store_true", help="delete the file given by --profile, and exit")
     return parser
 
 

@@ -1,6 +1,6 @@
-"""`GAILConfig`, all settings of a run of the second paper in one object, with its presets and algorithms.
+"""`GAILConfig`, an object with all settings of a run of the second paper, and its presets and algorithms.
 
-`setting_groups.py` declares the settings, with the paper's values as defaults.
+The settings are declared in `setting_groups.py`, with the paper's values as defaults.
 """
 
 from collections.abc import Mapping
@@ -137,12 +137,11 @@ FROM_SCRATCH = (
 class GAILConfig(Settings):
     """All settings of a run of the second paper, in groups, for example `config.ppo.epsilon`.
 
-    The defaults are the paper's values (Table 1, Section 4). PRESETS lists the settings that the other presets change,
-    and ALGORITHMS lists the settings that the baselines change. `python -m gail_tf.train --help` explains each option
-    and prints its allowed values.
+    The defaults are the paper's values (Table 1, Section 4). PRESETS lists what the other presets change, and
+    ALGORITHMS what the baselines change. `python -m gail_tf.train --help` explains all options and their allowed
+    values.
 
-    The arguments are options without their group names. Each argument replaces the paper's value:
-    `GAILConfig(epsilon=0.1)`.
+    The arguments are options without group names, and replace the paper's values, as in `GAILConfig(epsilon=0.1)`.
 
     Raises:
         UserError: An option does not exist or has an invalid value, or two options contradict each other.
@@ -189,13 +188,13 @@ class GAILConfig(Settings):
 
     @classmethod
     def implied(cls, changes: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the settings that a change of `algorithm` implies, because the new algorithm differs from EmpathyGAIL.
+        """Return the settings implied by a new `algorithm`, which may need other values than EmpathyGAIL.
 
         Args:
-            changes: Options and their new values.
+            changes: The new values of options, by name.
 
         Returns:
-            The implied settings and their values. The dictionary is empty if `algorithm` is not among the changes.
+            The values of the implied settings, by name. Empty if `algorithm` is not among the changes.
         """
         algorithm = changes.get("algorithm")
         return ALGORITHMS.get(algorithm, {}) if isinstance(algorithm, str) else {}
@@ -204,9 +203,8 @@ class GAILConfig(Settings):
         """Return the same settings with some options changed; see `Settings.changed`.
 
         Raises:
-            UserError: An option does not exist or has an invalid value, or two options contradict each other. The error
-                is also raised if another algorithm is chosen while settings that only the present algorithm implies
-                would keep their values.
+            UserError: An option does not exist or has an invalid value, two options contradict each other, or settings
+                implied by the old algorithm would keep their values under a new one.
         """
         if changes.get("algorithm", self.algorithm) != self.algorithm:
             values = self.to_values()
@@ -240,8 +238,8 @@ class GAILConfig(Settings):
             )
         if self.algorithm == "selection" and (self.rollout.updates or self.judge.discriminator == "token"):
             raise UserError(
-                "--algorithm selection: D chooses among complete responses of a policy that is not trained any "
-                "further; use --updates 0, and --discriminator binary or contrastive"
+                "--algorithm selection: D chooses among complete responses, and the policy is not trained any further; "
+                "use --updates 0, and --discriminator binary or contrastive"
             )
         if self.judge.discriminator_encoder == "roberta" and self.judge.instance_noise:
             raise UserError(
@@ -277,7 +275,7 @@ class GAILConfig(Settings):
 
     @property
     def offline(self) -> bool:
-        """Whether updates use only the experts' responses, without responses of the policy and without D."""
+        """Whether updates use only the experts' responses, and neither responses of the policy nor D."""
         return self.algorithm in OFFLINE
 
     @property
@@ -286,23 +284,23 @@ class GAILConfig(Settings):
         return self.rollout.rollouts // self.ppo.minibatch_size
 
     def total_steps(self, steps: int, times: int) -> int | None:
-        """Return the number of steps over which the learning rate falls to 0 in a phase.
+        """Return the number of steps in a phase over which the learning rate falls to 0.
 
         Args:
             steps: The number of steps in an epoch or update.
             times: The number of epochs or updates in the phase.
 
         Returns:
-            The number of steps, or None if the learning rate does not fall.
+            The number of steps, or None if the learning rate is constant.
         """
         return steps * times if self.optimizer.learning_rate_schedule == "linear" and times else None
 
     def warm_up(self, total_steps: int | None) -> int:
         """Return the number of warm-up steps in a phase.
 
-        Usually this is the setting `warmup_steps`. However, a preset's value may be too large for a small corpus. If
-        the user has not given the setting, and the warm-up would not end before the phase does, the warm-up takes a
-        tenth of the phase's steps, but at least one step and fewer than all of them.
+        Usually, this number is the setting `warmup_steps`. On a small corpus, however, a preset's value may be too
+        large. If the user has not given the setting and the warm-up would not end before the phase does, it takes a
+        tenth of the steps of the phase instead, but at least one step and never all of them.
 
         Args:
             total_steps: The result of the method `total_steps` for the phase.
@@ -317,5 +315,5 @@ class GAILConfig(Settings):
 
     @property
     def token_rewards(self) -> bool:
-        """Whether each token has its own reward and advantage; otherwise each response has a single reward."""
+        """Whether each token has its own reward and advantage. If not, each response has a single reward."""
         return self.judge.discriminator == "token" and self.ppo.level == "token"

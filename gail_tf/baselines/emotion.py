@@ -1,16 +1,16 @@
-"""Classifies the emotion of utterances, for the baseline RL-Seq2Seq (Fung et al. 2018).
+"""Classifies the emotions of utterances for the baseline RL-Seq2Seq (Fung et al. 2018).
 
-RL-Seq2Seq uses the emotion twice. Its policy reads the emotion class of the prompt, and its reward is high if the
-response has the same class. Section 2 of the second paper says about Fung et al.: "They classify each prompt into an
-emotion class by the words and emoticons used in each utterance". Neither paper says how an utterance is classified or
-how the reward is computed. In this project:
+RL-Seq2Seq uses emotions twice. Its policy reads the emotion class of the prompt, and its reward is high if the response
+has the same class. Section 2 of the second paper says about Fung et al.: "They classify each prompt into an emotion
+class by the words and emoticons used in each utterance". Neither paper says how utterances are classified or how the
+reward is computed. In this project:
 
-- An utterance has three kinds of features: the mean of its words' GloVe vectors, the classes of the emoticons in it,
-  and VADER's compound sentiment score, which takes negation and emphasis into account. The paper's network (two layers
-  of 100 tanh units) reads these features. A softmax over the labels of the corpus follows.
+- The classifier is the paper's network (two layers of 100 tanh units) with a softmax over the labels of the corpus. Its
+  inputs are the mean GloVe vector of the words in an utterance, the classes of the emoticons, and the compound
+  sentiment score of VADER, which takes negation and emphasis into account.
 - The reward is `emotion_agreement`.
 
-Shapes: B utterances, K labels, and word vectors of size d.
+Shapes: B is the number of utterances, K the number of labels, and d the size of the word vectors.
 """
 
 import re
@@ -52,23 +52,23 @@ X_MAX = 10.0  # GloVe's x_max; lower than the usual 100, because in these corpor
 
 
 def emotion_agreement(prompt_probabilities: np.ndarray, response_probabilities: np.ndarray) -> np.ndarray:
-    """Compute the reward of RL-Seq2Seq: the probability that a response has its prompt's emotion class.
+    """Compute the reward of RL-Seq2Seq: the probability that a response has the emotion class of its prompt.
 
         reward = p(k* | response),  k* = argmax_k p(k | prompt)
 
-    As in Fung et al., the prompt is assigned to its likeliest class. The response is scored by a probability and not by
-    its likeliest class, so that responses of the same class can still differ in reward.
+    As in Fung et al., the prompt is assigned to its likeliest class. The response, however, is scored by a probability,
+    so responses of the same class can still have different rewards.
 
-    The reward captures only a small part of empathy. A comforting response need not sound as sad as its prompt, and a
-    repetition of the prompt gets the highest reward. The reward ignores meaning and fluency, which only PPO's KL
-    penalty preserves.
+    The reward captures only a small part of empathy. A comforting response need not sound as sad as its prompt, and
+    repeating the prompt earns the highest reward. Meaning and fluency are ignored by the reward, and preserved only by
+    PPO's KL penalty.
 
     Args:
-        prompt_probabilities: (B, K) float32, the classifier's probabilities for the prompts.
-        response_probabilities: (B, K) float32, the classifier's probabilities for the responses.
+        prompt_probabilities: The classifier's probabilities for the prompts, shape (B, K) and dtype float32.
+        response_probabilities: The classifier's probabilities for the responses, shape (B, K) and dtype float32.
 
     Returns:
-        (B,) float32 in [0, 1].
+        The rewards, a float32 array of shape (B,) with values in [0, 1].
 
     Raises:
         ValueError: The shapes differ.
@@ -80,24 +80,24 @@ def emotion_agreement(prompt_probabilities: np.ndarray, response_probabilities: 
 
 
 class EmotionClassifier:
-    """Classifies the emotion of utterances by their words and emoticons.
+    """Classifies the emotions of utterances by words and emoticons.
 
     Args:
         labels: The K names of the emotions.
-        vectors: The word vectors, {word: (d,)}, with words in lower case.
-        seed: The seed of the network's initial weights. Before training, all probabilities are 1 / K.
+        vectors: The word vectors, arrays of shape (d,), by lower-case word.
+        seed: The random seed for the initial weights. Before training, all probabilities are 1 / K.
 
     Raises:
-        UserError: There are fewer than two labels, or no word vectors.
+        UserError: There are fewer than two labels, or there are no word vectors.
     """
 
     def __init__(self, labels: Sequence[str], vectors: Mapping[str, np.ndarray], seed: int = 0):
         if len(labels) < 2:
             raise UserError(
-                f"emotions: the labels are {list(labels)}; trajectories with at least two different labels are expected"
+                f"emotions: the labels are {list(labels)}; trajectories with at least two labels are expected"
             )
         if not vectors:
-            raise UserError("emotions: no word has a vector; vectors of the words in the corpus are expected")
+            raise UserError("emotions: no word has a vector; vectors for the words of the corpus are expected")
         self.labels = tuple(labels)
         self._position = {word: i for i, word in enumerate(vectors)}
         self._vectors = np.array(list(vectors.values()), np.float32)
@@ -122,28 +122,27 @@ class EmotionClassifier:
         weight_decay: float = 0.01,
         dimension: int = DIMENSION,
     ) -> Self:
-        """Train a classifier on labelled utterances with the cross-entropy loss.
+        """Train a classifier on labelled utterances with cross-entropy.
 
         The same arguments always give the same classifier.
 
         Args:
-            texts: The n utterances.
-            labels: The label of each utterance, or None if it has no label. Utterances without a label are used only to
-                fit word vectors.
-            vectors: The word vectors, {word: (d,)}. If None, word vectors are fitted to the texts. All vectors are
-                stored with the classifier, so the caller should pass vectors only for words that occur in the corpus.
-            seed: The seed of the initial weights, the order of the utterances, and the word vectors.
+            texts: The utterances.
+            labels: The label of each utterance, or None. Utterances without a label are used only to fit word vectors.
+            vectors: The word vectors by word, or None to fit them to the texts. All vectors are stored with the
+                classifier, so pass only those for words that occur in the corpus.
+            seed: The random seed for the initial weights, the order of the utterances, and fitted word vectors.
             epochs: The number of passes over the utterances.
             batch_size: The number of utterances in a batch.
             learning_rate: The learning rate of AdamW.
             weight_decay: The weight decay of AdamW.
-            dimension: The size of the word vectors if they are fitted to the texts.
+            dimension: The size of fitted word vectors.
 
         Returns:
             The trained classifier.
 
         Raises:
-            UserError: There are fewer than two labels, `vectors` is empty, or no word vectors can be fitted.
+            UserError: There are fewer than two labels, `vectors` is empty, or word vectors cannot be fitted.
         """
         if vectors is None:
             vectors = _fitted(texts, dimension, seed)
@@ -162,13 +161,13 @@ class EmotionClassifier:
         return classifier
 
     def probabilities(self, texts: Sequence[str]) -> np.ndarray:
-        """Compute the probabilities of the K labels for each text.
+        """Compute the probability of each label for each text.
 
         Args:
-            texts: B utterances. An utterance without known words or emoticons is classified by its other features only.
+            texts: The B utterances. Without known words or emoticons, an utterance is classified by its other features.
 
         Returns:
-            (B, K) float32.
+            The probabilities, a float32 array of shape (B, K).
         """
         return tf.nn.softmax(self.network(*self._features(texts))).numpy()
 
@@ -180,9 +179,9 @@ class EmotionClassifier:
         """Compute the share of labelled texts that are classified correctly.
 
         Args:
-            texts: B utterances.
-            labels: The label of each utterance, or None to leave the utterance out. An utterance whose label the
-                classifier does not know counts as an error.
+            texts: The utterances.
+            labels: The label of each utterance, or None to leave the utterance out. Labels unknown to the classifier
+                count as errors.
 
         Returns:
             The share, or NaN if no utterance has a label.
@@ -192,24 +191,24 @@ class EmotionClassifier:
         return float(np.mean(right)) if right else float("nan")
 
     def state(self) -> tuple[dict[str, Any], list[np.ndarray]]:
-        """Return the complete classifier as values for JSON and as arrays, from which `from_state` restores it."""
+        """Return the whole classifier as JSON-serialisable facts and arrays; `from_state` restores it."""
         weights = [variable.numpy() for variable in self.network.trainable_variables]
         return {"labels": list(self.labels), "words": list(self._position)}, [self._vectors, *weights]
 
     @classmethod
     def from_state(cls, facts: dict[str, Any], arrays: Sequence[np.ndarray]) -> Self:
-        """Make a classifier from the values and arrays that `state` returned.
+        """Restore a classifier from the facts and arrays returned by `state`.
 
         Args:
             facts: The labels and the words.
-            arrays: The word vectors, and the network's weights.
+            arrays: The word vectors and the weights of the network.
 
         Returns:
             The classifier.
 
         Raises:
             KeyError: The labels or the words are missing.
-            ValueError: The values do not match the arrays.
+            ValueError: The facts do not match the arrays.
         """
         vectors, *weights = arrays
         classifier = cls(facts["labels"], dict(zip(facts["words"], vectors, strict=True)))
@@ -217,9 +216,9 @@ class EmotionClassifier:
         return classifier
 
     def _features(self, texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
-        """Compute the mean word vectors, (B, d), and the emoticon classes with the compound score as the last column.
+        """Compute the mean word vectors, and the emoticon classes with the compound score as the last column.
 
-        The mean word vector is 0 if a text has no known word.
+        The mean word vector of a text without known words is 0.
         """
         means = np.zeros((len(texts), self._vectors.shape[1]), np.float32)
         beside = np.zeros((len(texts), len(EMOTICONS) + 1), np.float32)
@@ -234,7 +233,7 @@ class EmotionClassifier:
 
 
 class EmotionLearner(AdamWLearner):
-    """Trains the classifier's network on labelled utterances with the cross-entropy loss.
+    """Trains the network of a classifier on labelled utterances with cross-entropy.
 
     Args:
         network: The network to train.
@@ -250,26 +249,26 @@ class EmotionLearner(AdamWLearner):
         """Compute the mean of -log p(label | utterance).
 
         Args:
-            means: The mean word vectors, (B, d) float32.
-            beside: The emoticon classes and the compound score, (B, len(EMOTICONS) + 1) float32.
-            targets: The indices of the labels, (B,) int32.
+            means: The mean word vectors, shape (B, d) and dtype float32.
+            beside: The emoticon classes and the compound score, shape (B, len(EMOTICONS) + 1) and dtype float32.
+            targets: The indices of the labels, shape (B,) and dtype int32.
 
         Returns:
-            The mean loss, and an empty tuple, since no metrics are reported.
+            The mean loss, and an empty tuple, because no metrics are reported.
         """
         losses = tf.nn.sparse_softmax_cross_entropy_with_logits(targets, self.network(means, beside))
         return replicas.mean(losses), ()
 
 
 def emoticon_classes(text: str) -> np.ndarray:
-    """Return which classes of EMOTICONS occur in a text: (len(EMOTICONS),) bool."""
+    """Return which classes of EMOTICONS occur in a text, as a bool array of shape (len(EMOTICONS),)."""
     matched = (match.lastindex for match in _EMOTICON.finditer(text))  # the number of the emoticon, counted from 1
     classes = {_CLASSES[number - 1] for number in matched if number is not None}
     return np.array([name in classes for name in EMOTICONS])
 
 
 def _words(texts: Sequence[str]) -> list[list[str]]:
-    """Return the words of each text in lower case. Emoticons are removed first, because their letters are not words."""
+    """Return the words of each text in lower case, ignoring the letters of emoticons."""
     return tokenise([_EMOTICON.sub(" ", text) for text in texts])
 
 
@@ -277,15 +276,15 @@ def _fitted(texts: Sequence[str], dimension: int, seed: int) -> dict[str, np.nda
     try:
         fitted = glove.fit(_words(texts), dimension=dimension, x_max=X_MAX, seed=seed)
     except ValueError:
-        raise UserError("emotions: no words co-occur in the text, so word vectors cannot be fitted") from None
+        raise UserError("emotions: no two words occur together in the text, so word vectors cannot be fitted") from None
     return dict(zip(fitted.words, fitted.matrix, strict=True))
 
 
 def _pattern(emoticon: str) -> str:
-    """Return the regular expression for an emoticon, as a group.
+    """Return a regular expression for an emoticon, as a group.
 
-    An emoticon of ASCII characters may repeat its last character. It must not be followed by a letter or a slash, so
-    that "http://" does not match. If it begins with a letter, it must not begin inside a word.
+    An emoticon of ASCII characters may repeat its last character. To keep "http://" from matching, it must not be
+    followed by a letter or a slash. If it begins with a letter, it must not begin inside a word.
     """
     if not emoticon.isascii():
         return f"({emoticon})"

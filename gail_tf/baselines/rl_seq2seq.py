@@ -1,7 +1,7 @@
 """RL-Seq2Seq (Fung et al. 2018): an LSTM encoder-decoder that learns to respond with the emotion of the prompt.
 
-The network learns by maximum likelihood and then by PPO; `imitation/gail.py` runs both. The reward does not come from a
-discriminator. It is the probability that the response has the prompt's emotion (`emotion_agreement`).
+The network is trained by maximum likelihood and then by PPO, both of which run in `imitation/gail.py`. The reward is
+the probability that the response has the emotion of the prompt (`emotion_agreement`). There is no discriminator.
 """
 
 from collections.abc import Sequence
@@ -21,9 +21,10 @@ NEVER = 1e-6  # probabilities are clipped to at least this distance from 0 and 1
 
 
 class EmotionJudge(Judge):
-    """Judges a response by the probability that it has the prompt's emotion.
+    """Judges responses by the probability that they have the emotion of their prompt.
 
-    The judge returns the logit of this probability. With `--reward-form probability`, the reward is the probability.
+    The judge returns the logit of this probability. With `--reward-form probability`, the reward is the probability
+    itself.
 
     Args:
         emotions: The emotion classifier for prompts and responses.
@@ -42,9 +43,9 @@ def make_policy(config: GAILConfig, tokenizer: Tokenizer, emotions: EmotionClass
     """Make the encoder-decoder.
 
     Args:
-        config: The settings. Only the network's dimensions, the dropout rate and the seed are used.
-        tokenizer: The policy's tokenizer.
-        emotions: The classifier whose word vectors initialise the embeddings of the tokens that are words.
+        config: The settings. Only the dimensions of the network, the dropout rate and the seed are used.
+        tokenizer: The tokenizer of the policy.
+        emotions: The classifier whose word vectors initialise the embeddings of tokens that are words.
 
     Returns:
         The policy.
@@ -63,18 +64,18 @@ def make_policy(config: GAILConfig, tokenizer: Tokenizer, emotions: EmotionClass
 def learn_emotions(
     trajectories: Sequence[Trajectory], vectors: dict[str, np.ndarray] | None, config: GAILConfig
 ) -> EmotionClassifier:
-    """Train a classifier on the labelled prompts of trajectories.
+    """Train an emotion classifier on the labelled prompts of trajectories.
 
     Args:
-        trajectories: The trajectories. Those without an emotion are used only to fit word vectors.
-        vectors: The word vectors, {word: (d,)}. If None, word vectors are fitted to the prompts.
+        trajectories: The trajectories. Those without a label are used only to fit word vectors.
+        vectors: The word vectors by word, or None to fit them to the prompts.
         config: The settings. Only the seed and the size of fitted word vectors are used.
 
     Returns:
         The classifier.
 
     Raises:
-        UserError: The prompts have fewer than two different labels, `vectors` is empty, or no word vectors can be
+        UserError: The prompts have fewer than two different labels, `vectors` is empty, or word vectors cannot be
             fitted.
     """
     prompts = [trajectory.prompt for trajectory in trajectories]

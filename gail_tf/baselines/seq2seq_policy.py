@@ -1,16 +1,16 @@
 """The policy of RL-Seq2Seq (Fung et al. 2018): an LSTM encoder-decoder instead of GPT-2.
 
 The network is the canonical generator of the first paper (Eq. 4, 5), with byte-level tokens instead of words. One LSTM
-reads the condition (history and prompt). Its final state is the initial state of the LSTM that reads the response. A
-hidden layer and a softmax follow (Eq. 3). The prompt's emotion is a control token, which the network reads like any
-other token of the condition.
+reads the condition (history and prompt), and its final state is the initial state of a second LSTM, which reads the
+response. A hidden layer and a softmax follow (Eq. 3). The emotion of the prompt is a control token, which is read like
+any other token of the condition.
 
-The tokenizer's ids are shifted by two, because the ids 0 and 1 are keras_gca's PAD and BOS. BOS begins each response.
-Where a mask is false, the token is PAD. The tokenizer's END cannot serve as PAD, because it also ends each utterance
-inside a condition.
+The ids of the tokenizer are shifted by two, because in keras_gca the ids 0 and 1 are PAD and BOS. Each response begins
+with BOS, and positions where the mask is false contain PAD. The tokenizer's END cannot serve as PAD, because it also
+ends each utterance of a condition.
 
-Shapes: B samples; conditions (B, C) and responses (B, R); V tokens in the tokenizer; E = sentence_embedding_size; H
-units in the hidden layer.
+Shapes: Conditions have shape (B, C), and responses (B, R). V is the number of tokens in the tokenizer, E is
+sentence_embedding_size, and H is the number of units in the hidden layer.
 """
 
 from collections.abc import Callable, Mapping
@@ -33,20 +33,20 @@ FIRST = BOS + 1  # this network's id for the tokenizer's token 0
 
 
 class Seq2SeqPolicy(LanguagePolicy):
-    """An LSTM encoder-decoder as a policy. All of its weights are trained.
+    """A policy that is an LSTM encoder-decoder. All its weights are trained.
 
     Args:
         vocabulary_size: V, the number of tokens in the tokenizer.
         end: The id of the tokenizer's END.
         word_embedding_size: The size of the token embeddings.
         sentence_embedding_size: E, the number of units in each of the two LSTMs.
-        hidden_size: H, the number of units in the hidden layer. If None, it is half the vocabulary size, as in the
-            first paper.
-        dropout: The dropout rate for the embeddings and the LSTMs' outputs. Dropout is active only in calls of
-            `features` with seeds.
-        word_vectors: The initial embeddings of some tokens, {token id: (word_embedding_size,)}; see
-            `word_start_vectors`. The embeddings of all other tokens are initialised at random.
-        seed: The seed of the initial weights.
+        hidden_size: H, the number of units in the hidden layer. By default, half the vocabulary size, as in the first
+            paper.
+        dropout: The dropout rate for the embeddings and the outputs of the LSTMs. Dropout is active only when
+            `features` is called with seeds.
+        word_vectors: The initial embeddings of some tokens, by token id (see `word_start_vectors`). All other
+            embeddings are initialised at random.
+        seed: The random seed for the initial weights.
         jit_compile: See `LanguagePolicy`.
 
     Raises:
@@ -103,7 +103,7 @@ class Seq2SeqPolicy(LanguagePolicy):
         response_mask: tf.Tensor,
         seeds: tf.Tensor | None = None,
     ) -> tf.Tensor:
-        """Compute the states of the response's LSTM (Eq. 5); see `LanguagePolicy.features`."""
+        """Compute the states of the LSTM that reads the response (Eq. 5); see `LanguagePolicy.features`."""
 
         def drop(site: str, values: tf.Tensor) -> tf.Tensor:
             return values if seeds is None else dropout(values, self._dropout, seeds, SITES.index(site))
@@ -115,13 +115,13 @@ class Seq2SeqPolicy(LanguagePolicy):
         return drop("e_a", lstm_states(self._generator.encoder_answer, E_a, memory))
 
     def logits(self, features: tf.Tensor) -> tf.Tensor:
-        """Compute Eq. 3 without its softmax. PAD and BOS are left out, because responses do not contain them.
+        """Compute Eq. 3 without the softmax. PAD and BOS, which never occur in responses, are left out.
 
         Args:
-            features: (..., E) float32.
+            features: The states of the LSTM that reads the response, shape (..., E) and dtype float32.
 
         Returns:
-            (..., V) float32.
+            The logits, a float32 tensor of shape (..., V).
         """
         rows = tf.reshape(features, [-1, self.feature_size])
         y_h = self._generator.hidden_layer(self._generator.bot.bias, rows)
@@ -145,7 +145,7 @@ class Seq2SeqPolicy(LanguagePolicy):
         return DecodingState(*read(0, begin, memory), read, self.logits)
 
     def _thought(self, condition: tf.Tensor, mask: tf.Tensor, dropout: Dropout = no_dropout) -> States:
-        """Compute the final state of the LSTM that reads the condition (Eq. 4): two arrays (B, E)."""
+        """Compute the final state of the LSTM that reads the condition (Eq. 4): two tensors of shape (B, E)."""
         tokens = tf.where(mask, FIRST + condition, PAD)
         lengths, moved = moved_right(tokens)
         return self._generator.context_memory(dropout("E_c", self._generator.embed(moved)), lengths)
@@ -161,17 +161,17 @@ class Seq2SeqPolicy(LanguagePolicy):
 
 
 def word_start_vectors(tokenizer: Tokenizer, vectors: Vectors) -> dict[int, np.ndarray]:
-    """Find word vectors for tokens that spell a complete word after a space.
+    """Find word vectors for tokens that spell a space followed by a whole word.
 
-    Tokens inside a word, control tokens, and tokens that do not spell a word of `vectors` have no vector. Words are
-    looked up in lower case, because GloVe's words are in lower case.
+    All other tokens, such as control tokens and parts of words, have no vector. Words are looked up in lower case, as
+    in GloVe.
 
     Args:
         tokenizer: The tokenizer.
         vectors: The word vectors, with words in lower case.
 
     Returns:
-        {token id: (dimension,) float32}.
+        The word vectors by token id, float32 arrays of shape (dimension,).
     """
     position = {word: i for i, word in enumerate(vectors.words)}
     start = {}

@@ -1,6 +1,6 @@
-"""TextGAIL's discriminator (Wu et al. 2021): a RoBERTa whose scores compare two responses to one prompt.
+"""TextGAIL's discriminator (Wu et al. 2021): a RoBERTa whose scores compare two responses to a prompt.
 
-For the rest of TextGAIL, `imitation/gail.py` is used with the settings in `config.ALGORITHMS`.
+The rest of TextGAIL is `imitation/gail.py` with the settings in `config.ALGORITHMS`.
 """
 
 import json
@@ -28,9 +28,9 @@ class TextReader:
     """The discriminator's RoBERTa and its tokenizer.
 
     Attributes:
-        network: The network, which scores texts.
+        network: The network that scores texts.
         tokenizer: RoBERTa's byte-level BPE tokenizer.
-        limit: The maximum number of tokens in history, prompt and response together.
+        limit: The maximum number of tokens in the history, the prompt and the response together.
     """
 
     network: Roberta
@@ -41,21 +41,21 @@ class TextReader:
         """Encode exchanges as pairs of texts for RoBERTa.
 
         Args:
-            exchanges: B pairs. Each pair consists of the utterances (history and prompt) and the response.
+            exchanges: B pairs of the utterances so far (history and prompt) and the response.
 
         Returns:
-            The tokens, (B, T) int32, and their mask, (B, T) bool.
+            Token ids of shape (B, T) and dtype int32, and a bool mask of the same shape.
         """
         spoken = ["\n".join(utterances) for utterances, _ in exchanges]
         return self.tokenizer.encode_pairs(spoken, [response for _, response in exchanges], self.limit)
 
     @classmethod
     def make(cls, config: GAILConfig, texts: Sequence[str]) -> "TextReader":
-        """Make a RoBERTa with random weights. It has as many layers and units as the GPT-2 of the settings.
+        """Make a RoBERTa with random weights and with as many layers and units as the GPT-2 in the settings.
 
         Args:
             config: The settings.
-            texts: The texts to which the tokenizer is fitted.
+            texts: The texts to fit the tokenizer to.
 
         Returns:
             The reader.
@@ -84,7 +84,7 @@ class TextReader:
             folder: The folder.
 
         Returns:
-            The reader, and the names of the weights that are missing in the files; see `read_roberta`.
+            The reader, and the names of weights that are missing from the files; see `read_roberta`.
 
         Raises:
             UserError: A file is missing or damaged, or the tokenizer does not belong to the network.
@@ -94,7 +94,7 @@ class TextReader:
 
     @classmethod
     def open(cls, config: GAILConfig, folder: Path) -> "TextReader":
-        """Read the files that `save` wrote. They contain no weights, so the network has random weights.
+        """Read the files written by `save`. They contain no weights, so the network gets random weights.
 
         Args:
             config: The settings.
@@ -112,7 +112,7 @@ class TextReader:
         return cls._of(network, RobertaTokenizer.read(folder), config, folder)
 
     def save(self, folder: Path) -> None:
-        """Make a folder with the tokenizer and the network's config.json. No weights are written."""
+        """Write the tokenizer and the config.json of the network to a folder, but no weights."""
         self.tokenizer.save(folder)
         write_text(folder / CONFIG, json.dumps(self.network.config.to_hugging_face(), indent=2))
 
@@ -126,7 +126,7 @@ class TextReader:
 
 
 class TextEncoder(Encoder):
-    """Scores the text of responses with a RoBERTa. It uses neither the reference's features nor the sentiments.
+    """Scores the text of responses with a RoBERTa, without the reference's features and the sentiments.
 
     Args:
         reader: The RoBERTa and its tokenizer.

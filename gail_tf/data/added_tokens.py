@@ -1,11 +1,11 @@
-"""Reads the tokens that were added to a fitted byte-level BPE, from the files of transformers' slow tokenizers.
+"""Reads the tokens added to a byte-level BPE from the files of transformers' slow tokenizers.
 
-tokenizer_config.json    `added_tokens_decoder` in this file describes the token with each id; if it is missing, the
-                         other two files are read
-added_tokens.json        the ids of the tokens
-special_tokens_map.json  the names of the special tokens
+tokenizer_config.json    describes the token with each id, under the key `added_tokens_decoder`
+added_tokens.json        contains the ids of the tokens; read only if that key is missing
+special_tokens_map.json  contains the names of the special tokens; read only if that key is missing
 
-These files are read together with vocab.json and merges.txt. A tokenizer.json contains the added tokens itself.
+These files accompany vocab.json and merges.txt. A tokenizer.json does not need them, because it contains the added
+tokens itself.
 """
 
 from collections.abc import Collection, Iterator
@@ -23,16 +23,16 @@ _SETTINGS = ("single_word", "lstrip", "rstrip", "normalized", "special")
 
 
 def add_tokens(made: tokenizers.Tokenizer, folder: Path, special: Collection[str]) -> None:
-    """Add the tokens in a folder's files to a tokenizer, with the ids that the files specify.
+    """Add the tokens described in the files of a folder to a tokenizer, with the ids given there.
 
     Args:
         made: The tokenizer.
         folder: The folder with the files.
-        special: The names of tokens that are added as special tokens regardless of what the files say.
+        special: The names of tokens to add as special tokens, whatever the files say.
 
     Raises:
-        UserError: A file is damaged, or a token has an id that is neither its id in vocab.json nor the next free id.
-            The message names the file.
+        UserError: A file is damaged, or the id of a token is neither its id in vocab.json nor the next free id. The
+            message names the file.
     """
     config = json_files.read_object(folder / CONFIG) if (folder / CONFIG).exists() else {}
     if config.get(_DECODER):
@@ -83,7 +83,7 @@ def _of_ids(folder: Path) -> Iterator[tuple[int, dict[str, Any]]]:
 def _special_of(path: Path) -> set[str]:
     """Read the names of the special tokens from a special_tokens_map.json.
 
-    A value in this file may be a name, an object whose `content` is a name, or a list of either.
+    Each value in this file is a name, an object with a name as its `content`, or a list of these.
     """
     values = json_files.read_object(path).values()
     listed = [token for value in values for token in (value if isinstance(value, list) else [value])]

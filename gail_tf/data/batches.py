@@ -1,11 +1,10 @@
 """Encodes conversations as arrays: conditions are padded on the left, responses on the right.
 
-The condition of a response consists of the history and the prompt. The layout of the tokenizer puts a frame around each
-utterance. The frame consists of the tokens before and after the text of the utterance (see `data/layouts.py`). Inside
-the frame, a control token may precede the text, for example the token for the utterance's sentiment. END is the
-layout's token that ends a response.
+The condition of a response consists of the history and the prompt. The layout of the tokenizer puts each utterance in a
+frame, the tokens before and after its text (see `data/layouts.py`). Inside the frame, control tokens may precede the
+text, for example a token for the sentiment of the utterance. END is the token with which the layout ends a response.
 
-Shapes: B samples, C the width of the conditions, R the width of the responses.
+Shapes: B is the number of samples, C the width of the conditions, and R the width of the responses.
 """
 
 from collections.abc import Sequence
@@ -20,13 +19,14 @@ from keras_gca.errors import UserError
 
 
 class Batch(NamedTuple):
-    """The arrays of conditions and their responses. The masks are true at tokens and false at padding.
+    """Conditions and their responses as arrays. The masks are true at tokens and false at padding.
 
     Attributes:
-        condition: The tokens of history and prompt, padded on the left, (B, C) int32.
-        condition_mask: (B, C) bool.
-        response: The tokens of responses with END, padded on the right, (B, R) int32. R is 0 if there are no responses.
-        response_mask: (B, R) bool.
+        condition: Token ids of the history and the prompt, padded on the left, shape (B, C) and dtype int32.
+        condition_mask: The mask of the conditions, shape (B, C) and dtype bool.
+        response: Token ids of the responses with END, padded on the right, shape (B, R) and dtype int32. Without
+            responses, R is 0.
+        response_mask: The mask of the responses, shape (B, R) and dtype bool.
     """
 
     condition: np.ndarray
@@ -36,22 +36,22 @@ class Batch(NamedTuple):
 
     @property
     def condition_lengths(self) -> np.ndarray:
-        """The number of tokens in each condition, (B,) int32."""
+        """The number of tokens in each condition, an int32 array of shape (B,)."""
         return self.condition_mask.sum(1, dtype=np.int32)
 
     @property
     def response_lengths(self) -> np.ndarray:
-        """The number of tokens in each response, (B,) int32."""
+        """The number of tokens in each response, an int32 array of shape (B,)."""
         return self.response_mask.sum(1, dtype=np.int32)
 
 
 class Utterance(NamedTuple):
-    """The text of an utterance, and the control tokens before it.
+    """The text of an utterance, with the control tokens that precede it.
 
     Attributes:
         text: The text.
-        control: The control token before the text, for example the token for its sentiment, or None.
-        further: Further control tokens between `control` and the text.
+        control: The first control token, for example the token for the sentiment, or None.
+        further: Further control tokens, which come between `control` and the text.
     """
 
     text: str
@@ -74,19 +74,18 @@ def encode_batch(
         contexts: For each sample, the utterances before the response, with the prompt last.
         responses: The response of each sample, or None if there are no responses.
         condition_limit: The maximum number of tokens in a condition. The oldest utterances are left out if they do not
-            fit completely. The text of a prompt that is too long is truncated at its beginning. Frames are never
-            truncated.
+            fit as a whole. A prompt that is too long loses the beginning of its text. Frames are never truncated.
         response_limit: The maximum number of tokens in a response, including END. A longer response is truncated and
             has no END.
-        multiple: The widths of the arrays are rounded up to multiples of this number, but not above the limits. This
-            limits the number of different shapes, and therefore the number of graphs to compile.
+        multiple: The widths of the arrays are rounded up to multiples of this number, but not above the limits, to
+            reduce the number of different shapes and thus of graphs to compile.
 
     Returns:
-        The arrays, with one row for each member of `contexts`.
+        The arrays, with a row for each sample.
 
     Raises:
         ValueError: A sample has no prompt, a limit is below 1, or the numbers of responses and contexts differ.
-        UserError: The frames alone do not fit into a condition, or the tokenizer lacks a control token.
+        UserError: A condition is too short even for the frames, or the tokenizer lacks a control token.
     """
     if not all(contexts) or min(condition_limit, response_limit, multiple) < 1:
         raise ValueError("a sample has no prompt, or a limit is below 1")
@@ -102,7 +101,7 @@ def encode_batch(
 
 
 def encode_texts(tokenizer: Tokenizer, texts: Sequence[str], limit: int) -> Batch:
-    """Encode texts without a conversation, as responses to a condition that contains only the token END.
+    """Encode single texts as responses to a condition that consists only of END.
 
     Args:
         tokenizer: The tokenizer.
@@ -116,7 +115,7 @@ def encode_texts(tokenizer: Tokenizer, texts: Sequence[str], limit: int) -> Batc
 
 
 def in_frames(tokenizer: Tokenizer, conversations: Sequence[Sequence[Utterance]], last: str) -> list[list[list[int]]]:
-    """Encode each utterance with its frame, without a length limit.
+    """Encode each utterance with its frame, however long it is.
 
     Args:
         tokenizer: The tokenizer.
@@ -124,7 +123,7 @@ def in_frames(tokenizer: Tokenizer, conversations: Sequence[Sequence[Utterance]]
         last: The role of the last utterance of each conversation, one of `ROLES`. Roles alternate.
 
     Returns:
-        For each conversation, the token ids of each utterance.
+        The token ids of each utterance of each conversation.
     """
     layout, shift = tokenizer.layout, ROLES.index(last)
     ending, after = _ending(tokenizer)
@@ -148,7 +147,7 @@ def in_frames(tokenizer: Tokenizer, conversations: Sequence[Sequence[Utterance]]
 
 
 def check_limit(tokenizer: Tokenizer, limit: int, controls: int = 1) -> None:
-    """Raise UserError if `limit` tokens are too few for a frame, its control tokens and one token of text.
+    """Raise UserError if `limit` tokens are too few for a frame, control tokens and one token of text.
 
     Args:
         tokenizer: The tokenizer.
@@ -159,15 +158,16 @@ def check_limit(tokenizer: Tokenizer, limit: int, controls: int = 1) -> None:
 
 
 def _apart(tokenizer: Tokenizer, role: str) -> list[int]:
-    """Encode the frame before an utterance by itself, without the spaces that belong to the utterance."""
+    """Encode the part of a frame before the text by itself, without the spaces that belong to the text."""
     return tokenizer.encode_frame(tokenizer.layout.before.format(role=role).rstrip(" "))
 
 
 def _ending(tokenizer: Tokenizer) -> tuple[str, list[int]]:
-    """Divide the frame after an utterance at its first special token.
+    """Split the part of a frame after the text at its first special token.
 
     Returns:
-        The text before the special token, which is encoded together with the utterance; and the token ids of the rest.
+        What comes before the special token, as a string to be encoded together with the text, and the token ids of the
+        rest.
     """
     ending, *rest = tokenizer.layout.parts(tokenizer.layout.after)
     return ending, tokenizer.encode_frame("".join(rest))
@@ -193,13 +193,13 @@ def _conditions(tokenizer: Tokenizer, contexts: Sequence[Sequence[Utterance]], l
 
 
 def _room(tokenizer: Tokenizer, limit: int) -> int:
-    """The number of tokens in a condition that remain for utterances and their frames."""
+    """Return the number of tokens in a condition that are available for utterances and their frames."""
     layout = tokenizer.layout
     return limit - len(tokenizer.encode_frame(layout.begin)) - len(tokenizer.encode_frame(layout.opening))
 
 
 def _cut(tokenizer: Tokenizer, prompt: Utterance, room: int) -> list[int]:
-    """Encode a prompt, and truncate its text at the beginning so that the prompt fits into `room` tokens."""
+    """Encode a prompt, dropping the beginning of its text to make it fit into `room` tokens."""
     layout = tokenizer.layout
     ending, after = _ending(tokenizer)
     frame = [*_apart(tokenizer, ROLES[0]), *_control(tokenizer, prompt)]
@@ -221,7 +221,7 @@ def _responses(tokenizer: Tokenizer, texts: Sequence[str], limit: int) -> list[l
 
 
 def bucket_width(rows: list[list[int]], limit: int, multiple: int) -> int:
-    """Round the longest row's length up to a multiple, but not above the limit. Return 0 if all rows are empty."""
+    """Round the length of the longest row up to a multiple, but not above the limit; 0 stays 0."""
     longest = max(map(len, rows), default=0)
     return min(int(bucket(longest, multiple)), limit) if longest else 0
 
@@ -232,11 +232,11 @@ def pad_rows(rows: list[list[int]], width: int, padding: int, on_left: bool) -> 
     Args:
         rows: B rows of at most `width` ids.
         width: The width of the arrays.
-        padding: The id that represents padding.
-        on_left: Whether rows are padded on the left instead of on the right.
+        padding: The id to use as padding.
+        on_left: Whether to pad rows on the left instead of on the right.
 
     Returns:
-        The ids, (B, width) int32, and the mask, (B, width) bool, false at padding.
+        The ids, an int32 array of shape (B, width), and a bool mask of the same shape, which is false at padding.
     """
     lengths = np.array([len(row) for row in rows])[:, None]
     places = np.arange(width)
@@ -251,18 +251,18 @@ def take(
 ) -> Batch:
     """Select rows of a batch, and cut the arrays to the widths that these rows need.
 
-    The possible widths are the widths of the buckets in `keras_gca/engine/batching.py`, so that graphs for only a few
-    shapes are compiled.
+    Widths are rounded to those of the buckets in `keras_gca/engine/batching.py`, so graphs are compiled for only a few
+    shapes.
 
     Args:
         batch: The batch.
         rows: The indices of the rows.
-        size: The number of rows in the result. If fewer rows are selected, padding rows are appended, whose masks are
-            false. If None, no rows are appended.
-        response_width: The width of the responses. If None, it is the smallest bucket that suffices.
+        size: The number of rows in the result. Missing rows are filled with padding, whose masks are false. If None, no
+            rows are added.
+        response_width: The width of the responses. By default, the width of the smallest bucket that suffices.
 
     Returns:
-        The rows, in the order given.
+        The rows in the given order.
     """
     rows = np.asarray(rows)
     size = len(rows) if size is None else size

@@ -179,7 +179,7 @@ def test_an_answer_to_a_question_gets_the_note_and_nothing_is_kept(listener, ask
 
 def test_what_cannot_be_calibrated_is_said_in_one_line(bot, listener, said, tmp_path):
     assert "this bot was trained without listener profiles" in said(chat.main, "chat", bot, "--calibrate")
-    assert "leave out --say" in said(chat.main, "chat", listener, "--calibrate", "--say", "Hello")
+    assert "leave out one of them" in said(chat.main, "chat", listener, "--calibrate", "--say", "Hello")
     message = said(chat.main, "chat", listener, "--delete-profile")
     assert message == f"chat: {listener / 'listener_profile.json'}: there is no profile to delete\n"
     (tmp_path / "p.json").write_text('{"format": "calibration 1", "answers": {"ask": "maybe"}}')

@@ -101,7 +101,7 @@ def test_vectors_are_fitted_where_none_are_given():
     classifier = fitted(vectors=None, epochs=30)
     assert set(classifier.state()[0]["words"]) == {*VECTORS} - {"ok"}
     assert classifier.accuracy(TEXTS, LABELS) == 1
-    with pytest.raises(UserError, match="emotions: no words co-occur in the text"):
+    with pytest.raises(UserError, match="emotions: no two words occur together in the text"):
         fitted(["glad", "sad"], ["joyful", "sad"], vectors=None)
 
 

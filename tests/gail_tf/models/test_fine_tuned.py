@@ -262,7 +262,7 @@ def test_extra_heads_are_passed_over_and_named(folder, capsys, architecture, nam
     tokenizer, gpt2 = language_model(folder)
     out = capsys.readouterr().out
     assert all(name in out for name in names)
-    assert f"{folder}: left out these heads, which are not part of GPT-2: " in out
+    assert f"{folder}: left out heads that are not part of GPT-2: " in out
     ids = np.array([tokenizer.encode("Hello there")])
     expected = torch_logits(folder, ids, np.ones_like(ids, bool))
     ours = gpt2.logits(gpt2.hidden(ids, np.ones_like(ids, bool))).numpy()
