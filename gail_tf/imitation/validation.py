@@ -1,4 +1,4 @@
-"""Measures the policy and D on held-out trajectories during imitation, for the `val_` columns of the log."""
+"""Validation during imitation: measures the policy and D on held-out trajectories, for the log's `val_` columns."""
 
 import numpy as np
 
@@ -13,14 +13,14 @@ VALIDATION_RESPONSES = 64  # the number of responses that are sampled to measure
 
 
 class Validation:
-    """Measures perplexity and D's reward on held-out trajectories. D is the discriminator.
+    """Measurements of perplexity and of the discriminator D's reward on held-out trajectories.
 
-    The responses are always sampled with the same noise, so that validations can be compared with each other.
+    Every validation samples responses with the same noise, which makes the results comparable.
 
     Args:
         config: The settings, including `validation_frequency`.
         collector: The collector of responses to the held-out prompts.
-        judge: The judge of these responses.
+        judge: The judge that scores these responses.
     """
 
     def __init__(self, config: GAILConfig, collector: Collector, judge: Judge):
@@ -30,14 +30,14 @@ class Validation:
     def measure(self, stage: Stage) -> dict[str, float]:
         """Run a validation if one is due after this update.
 
-        A validation is due after every `--validation-frequency` updates and after the last update. If the algorithm
-        uses no judge, only the perplexity is measured.
+        A validation is due every `--validation-frequency` updates and after the last update. For an algorithm without a
+        judge, only the perplexity is measured.
 
         Args:
-            stage: The update that has ended.
+            stage: The update that has just ended.
 
         Returns:
-            The columns of the log, whose names begin with `val_`. The result is empty if no validation is due.
+            The log's `val_` columns, or an empty dictionary if no validation is due.
         """
         config, batch = self.config, self.collector.samples.batch
         if stage.number % config.run.validation_frequency and stage.number != stage.of:

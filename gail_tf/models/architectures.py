@@ -1,6 +1,6 @@
-"""Makes the config and the network of a language model from a config.json, if the model can be a policy.
+"""Creation of language models, and of their configs, from a config.json.
 
-The key `model_type` in a config.json names the kind of network.
+The `model_type` in a config.json names the kind of network. Only networks that can serve as a policy are supported.
 """
 
 from typing import Any
@@ -22,11 +22,10 @@ def config_of(values: dict[str, Any]) -> LanguageModelConfig:
     """Make the config of a network from the content of a config.json.
 
     Args:
-        values: The content of the file. A file without a model_type is treated as a GPT-2 file, because old GPT-2 files
-            have no model_type.
+        values: The content of the file. Old GPT-2 files have no model_type, so a file without one is taken for GPT-2.
 
     Raises:
-        UserError: The file describes a network that cannot be a policy, or a variant that is not implemented.
+        UserError: The network cannot serve as a policy, or the variant is not implemented.
     """
     kind = values.get("model_type", "gpt2")
     if not isinstance(kind, str) or kind not in CONFIGS:
@@ -41,5 +40,5 @@ def make_network(
     precision: str = "float32",
     frozen: bool = False,
 ) -> LanguageModel:
-    """Make a network with random weights; see `LanguageModel` for the arguments and errors."""
+    """Make a network with random weights. For the arguments and errors, see `LanguageModel`."""
     return NETWORKS[type(config)](config, seed, adapters, precision, frozen=frozen)

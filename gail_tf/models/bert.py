@@ -1,7 +1,7 @@
-"""BERT (Devlin et al. 2019) as a sentence encoder, which computes one vector for each text.
+"""BERT (Devlin et al. 2019) as a sentence encoder that computes one vector per text.
 
-The vectors are computed as in Sentence-BERT (Reimers and Gurevych 2019). all-MiniLM-L6-v2 is such a network. It is used
-to evaluate the responses of all systems, and it is never part of a discriminator, a reward or a selection.
+The vectors are computed as in Sentence-BERT (Reimers and Gurevych 2019). One such network is all-MiniLM-L6-v2. It is
+used only to evaluate the responses of all systems, never in a discriminator, in a reward or for selection.
 
 Shapes: B texts, T tokens, E = hidden_size.
 """
@@ -48,12 +48,12 @@ class BertConfig(EncoderConfig):
 
     @property
     def first_position(self) -> int:
-        """The position of a text's first token, which is 0."""
+        """The position of a text's first token: 0."""
         return 0
 
 
 class Bert:
-    """A BERT model. `hidden` computes the hidden states of texts, and `vectors` computes one vector for each text.
+    """A BERT model. `hidden` computes the hidden states of texts, and `vectors` one vector per text.
 
     Args:
         config: The config of the network.
@@ -72,14 +72,14 @@ class Bert:
         self.network = keras.Model([tokens, mask], self.encoder(tokens, mask), name="bert")
 
     def hidden(self, tokens: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
-        """Compute the hidden states of the last layer. Every token attends to all tokens of its text.
+        """Compute the last layer's hidden states. Every token attends to all tokens of its text.
 
         Args:
-            tokens: (B, T) int32, padded on the right.
-            mask: (B, T) bool, false at padding.
+            tokens: An int32 array of shape (B, T), padded on the right.
+            mask: A bool array of shape (B, T), false at padding.
 
         Returns:
-            (B, T, E) float32; the states at padding have no meaning.
+            A float32 array of shape (B, T, E); the states at padding are meaningless.
 
         Raises:
             ValueError: T is greater than the config's max_tokens.
@@ -90,14 +90,14 @@ class Bert:
         return self.network([tokens, mask])
 
     def vectors(self, tokens: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
-        """Compute the vector of each text: the mean of its tokens' hidden states, scaled to unit length.
+        """Compute one vector per text: the mean of its tokens' hidden states, scaled to unit length.
 
         Args:
-            tokens: (B, T) int32, padded on the right. Each text has at least one token.
-            mask: (B, T) bool, false at padding.
+            tokens: An int32 array of shape (B, T), padded on the right. Each text has at least one token.
+            mask: A bool array of shape (B, T), false at padding.
 
         Returns:
-            (B, E) float32. The dot product of two vectors is their cosine similarity.
+            A float32 array of shape (B, E). The dot product of two vectors is their cosine similarity.
 
         Raises:
             ValueError: T is greater than the config's max_tokens.
@@ -108,7 +108,7 @@ class Bert:
 
     @property
     def weights(self) -> dict[str, keras.Variable]:
-        """All weights, with the same names and shapes as in BERT's files, in a fixed order."""
+        """All weights in a fixed order, with the names and shapes that they have in BERT's files."""
         return named_weights(self.encoder.parts)
 
 
@@ -116,11 +116,11 @@ def read_bert(folder: Path) -> Bert:
     """Read a BERT model from a folder.
 
     Args:
-        folder: A folder with a config.json and safetensors.
+        folder: A folder with a config.json and safetensors files.
 
     Raises:
-        UserError: A file or tensor is missing, or a tensor is unknown or does not have the shape that config.json
-            requires. The message names the file or tensor.
+        UserError: A file or tensor is missing, or a tensor is unknown or differs from the shape in config.json. The
+            message names the file or tensor.
     """
     config = read_config(folder / CONFIG, BertConfig.from_hugging_face)
     kind = f"a BERT with {counted(config.num_hidden_layers, 'block')}"

@@ -1,4 +1,4 @@
-"""The base class of the configs of RoBERTa and BERT."""
+"""The base class of RoBERTa's and BERT's configs."""
 
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
@@ -9,10 +9,10 @@ from keras_gca.errors import UserError
 
 @dataclass(frozen=True)
 class EncoderConfig:
-    """The config of a text encoder. The fields have the same names as in Hugging Face's config.json.
+    """The config of a text encoder. The fields are named as in Hugging Face's config.json.
 
-    The two dropout rates apply to hidden states and to attention weights, but only when the network is called with
-    seeds.
+    The two dropout rates are for hidden states and for attention weights. Dropout is applied only if the network is
+    called with seeds.
 
     Raises:
         UserError: A value is invalid.
@@ -53,7 +53,7 @@ class EncoderConfig:
 
     @property
     def shapes(self) -> dict[str, list[int]]:
-        """The shapes of the weights in the embeddings and the blocks, by the weights' names in the files."""
+        """The shapes of the weights of the embeddings and blocks, keyed by the weights' names in the files."""
         size, inner = self.hidden_size, self.intermediate_size
         tables = {"word": self.vocab_size, "position": self.max_position_embeddings, "token_type": self.type_vocab_size}
         named = {f"embeddings.{name}_embeddings.weight": [rows, size] for name, rows in tables.items()}
@@ -70,14 +70,14 @@ class EncoderConfig:
         """Make a config from the content of a config.json.
 
         Raises:
-            UserError: The file describes another kind of network or a variant that is not implemented, or a required
-                value is missing.
+            UserError: The file describes another kind of network or an unsupported variant, or a required value is
+                missing.
         """
         return from_hugging_face(cls, values, cls.model_type, _ONE_VALUE, (*SIZES, "layer_norm_eps", "pad_token_id"))
 
 
 def with_biases(layers: dict[str, list[int]]) -> dict[str, list[int]]:
-    """Return the shapes of the weight and the bias of each layer, given the shapes of the weights by layer."""
+    """Map each layer's name to the shapes of its weight and bias, given the shapes of the weights."""
     named: dict[str, list[int]] = {}
     for name, shape in layers.items():
         named |= {f"{name}.weight": shape, f"{name}.bias": shape[:1]}

@@ -1,4 +1,4 @@
-"""The layers of RoBERTa and BERT. Layers and weights have the same names as in the published checkpoints.
+"""The layers of RoBERTa and BERT. Layers and weights are named as in the published checkpoints.
 
 Shapes: B sequences, T tokens, E = hidden_size.
 """
@@ -14,11 +14,12 @@ from keras_gca.engine.random import dropout
 
 
 class Embeddings(keras.layers.Layer):
-    """Adds the embeddings of the token, the position and the token type, and applies a layer norm.
+    """The embedding layer: adds the embeddings of token, position and token type, and applies a layer norm.
 
-    It maps the tokens, (B, T) int32, and their mask, (B, T) bool, to (B, T, E). The first token's position is the
-    config's first_position. Padding has the position before first_position, or 0 if there is no such position. All
-    tokens have token type 0. RoBERTa was trained without other token types, and BERT uses this type for single texts.
+    The inputs are the tokens, int32 of shape (B, T), and their mask, bool of shape (B, T). The output has shape
+    (B, T, E). The first token has the config's first_position. Padding has the position before it, or position 0 if
+    the first token's position is 0. All tokens have token type 0, the only type that RoBERTa was trained with and the
+    type that BERT uses for single texts.
     """
 
     def __init__(self, config: EncoderConfig, initial: Initial, policy: keras.DTypePolicy):
@@ -36,7 +37,7 @@ class Embeddings(keras.layers.Layer):
 
     @property
     def parts(self) -> dict[str, keras.layers.Layer]:
-        """The layers that have weights, by their names in the files."""
+        """The layers with weights, keyed by their names in the files."""
         return {
             "word_embeddings": self.word_embeddings,
             "position_embeddings": self.position_embeddings,
@@ -57,7 +58,7 @@ class Embeddings(keras.layers.Layer):
 class Block(keras.layers.Layer):
     """One transformer block: attention, then two dense layers with a GELU between them.
 
-    A layer norm follows the attention, and another one follows the two dense layers.
+    One layer norm follows the attention, and another follows the dense layers.
     """
 
     def __init__(self, config: EncoderConfig, number: int, initial: Initial, policy: keras.DTypePolicy):
@@ -79,7 +80,7 @@ class Block(keras.layers.Layer):
 
     @property
     def parts(self) -> dict[str, keras.layers.Layer]:
-        """The layers that have weights, by their names in the files."""
+        """The layers with weights, keyed by their names in the files."""
         return {
             "attention.self.query": self.query,
             "attention.self.key": self.key,
@@ -92,16 +93,16 @@ class Block(keras.layers.Layer):
         }
 
     def call(self, h: tf.Tensor, mask: tf.Tensor, seeds: tf.Tensor | None = None, training: bool = False) -> tf.Tensor:
-        """Compute the next states.
+        """Compute the block's output states.
 
         Args:
-            h: (B, T, E).
-            mask: The tokens that every token may attend to, (B, T) bool.
-            seeds: The seeds of dropout, (B, 2) int32.
-            training: Whether dropout is applied.
+            h: The input states, an array of shape (B, T, E).
+            mask: A bool array of shape (B, T), true at the tokens that can be attended to.
+            seeds: The dropout seeds, an int32 array of shape (B, 2).
+            training: Whether to apply dropout.
 
         Returns:
-            The new h, (B, T, E).
+            The output states, an array of shape (B, T, E).
         """
 
         def drop(values: tf.Tensor, rate: float, site: int) -> tf.Tensor:
@@ -118,11 +119,11 @@ class Block(keras.layers.Layer):
 
 
 class Encoder:
-    """The layers that RoBERTa and BERT share: the embeddings, then the blocks.
+    """The layers that RoBERTa and BERT have in common: the embeddings and the blocks.
 
     Args:
         config: The config of the network.
-        initial: The source of the initial weights.
+        initial: The initializers of the weights.
         policy: The Keras dtype policy.
     """
 
@@ -131,7 +132,7 @@ class Encoder:
         self.blocks = [Block(config, i, initial, policy) for i in range(config.num_hidden_layers)]
 
     def __call__(self, tokens: tf.Tensor, mask: tf.Tensor, seeds: tf.Tensor | None = None) -> tf.Tensor:
-        """Compute the states of the last block, (B, T, E), from tokens (B, T) int32 and their mask (B, T) bool."""
+        """Compute the last block's states, of shape (B, T, E), from tokens and their mask, both of shape (B, T)."""
         h = self.embeddings(tokens, mask, seeds=seeds)  # (B, T, E)
         for block in self.blocks:
             h = block(h, mask, seeds=seeds)
@@ -139,7 +140,7 @@ class Encoder:
 
     @property
     def parts(self) -> dict[str, keras.layers.Layer]:
-        """The layers that have weights, by their names in the files."""
+        """The layers with weights, keyed by their names in the files."""
         layers = {f"embeddings.{name}": layer for name, layer in self.embeddings.parts.items()}
         for i, block in enumerate(self.blocks):
             layers |= {f"encoder.layer.{i}.{name}": layer for name, layer in block.parts.items()}
@@ -147,10 +148,10 @@ class Encoder:
 
 
 def named_weights(parts: Mapping[str, keras.layers.Layer]) -> dict[str, keras.Variable]:
-    """Return the weights of layers by their names in the files.
+    """Return the weights of the given layers, keyed by their names in the files.
 
     Args:
-        parts: The layers by their names in the files.
+        parts: The layers, keyed by their names in the files.
     """
     named = {}
     for name, layer in parts.items():
@@ -162,9 +163,9 @@ def named_weights(parts: Mapping[str, keras.layers.Layer]) -> dict[str, keras.Va
 
 
 class ScoreHead(keras.layers.Layer):
-    """Computes the score of each pair for multiple choice: (B, T, E) -> (B,) float32.
+    """The multiple-choice head: computes each pair's score from the first token's state.
 
-    A tanh layer reads the first token's state, and a linear layer computes the score.
+    A tanh layer is followed by a linear layer. The input has shape (B, T, E); the output is float32 of shape (B,).
     """
 
     def __init__(self, config: EncoderConfig, initial: Initial):
@@ -176,7 +177,7 @@ class ScoreHead(keras.layers.Layer):
 
     @property
     def parts(self) -> dict[str, keras.layers.Layer]:
-        """The layers that have weights, by their names in the files."""
+        """The layers with weights, keyed by their names in the files."""
         return {"pooler.dense": self.pooler, "classifier": self.classifier}
 
     def call(self, h: tf.Tensor, seeds: tf.Tensor | None = None, training: bool = False) -> tf.Tensor:
@@ -185,7 +186,7 @@ class ScoreHead(keras.layers.Layer):
 
 
 class Dense(keras.layers.Layer):
-    """Computes W x + b. W is (units, inputs), as in the files."""
+    """A linear layer that computes W x + b. W has shape (units, inputs), as in the files."""
 
     def __init__(self, units: int, initial: Initial, policy: keras.DTypePolicy, name: str):
         super().__init__(dtype=policy, name=name)

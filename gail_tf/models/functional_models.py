@@ -1,7 +1,7 @@
-"""The two functional models of a causal language model: one reads whole sequences, and the other reads one more token.
+"""The two functional models of a causal language model: one reads whole sequences, the other one token at a time.
 
-Both models use the same layers. Shapes: B sequences, T tokens, C places in the cache, E the width of a hidden state, K
-heads of keys and values, D the width of a head.
+Both models use the same layers. Shapes: B sequences, T tokens, C positions in the cache, hidden states of width E, K
+key and value heads of width D.
 """
 
 from collections.abc import Callable, Sequence
@@ -18,19 +18,20 @@ def whole_model(
     first_adapted: int | None,
     name: str,
 ) -> keras.Model:
-    """Make the model that reads whole sequences.
+    """Build the model that reads whole sequences.
 
     Args:
         embeddings: The layer that embeds tokens.
-        blocks: The blocks, in their order.
+        blocks: The blocks, in order.
         last_norm: The layer after the last block.
-        of_positions: A function that returns the arguments of the blocks that depend only on the positions.
+        of_positions: A function that computes, from the positions alone, additional arguments of the blocks.
         first_adapted: The number of the first block with adapters, or None if no block has adapters.
         name: The name of the model.
 
     Returns:
-        A model with four inputs: tokens, (B, T), positions, (B, T), visible, (B, T, T), and seeds of dropout, (B, 2).
-        It returns the states, (B, T, E), and each block's keys and values, (B, K, T, D).
+        A model with four inputs: tokens and positions, both of shape (B, T), `visible` of shape (B, T, T), and dropout
+        seeds of shape (B, 2). The outputs are the states, of shape (B, T, E), and each block's keys and values, of
+        shape (B, K, T, D).
     """
     tokens = keras.Input((None,), dtype="int32", name="tokens")
     positions = keras.Input((None,), dtype="int32", name="positions")
@@ -55,21 +56,21 @@ def stepwise_model(
     dtype: str,
     name: str,
 ) -> keras.Model:
-    """Make the model that reads one more token of each sequence.
+    """Build the model that reads one more token of each sequence.
 
     Args:
         embeddings: The layer that embeds tokens.
-        blocks: The blocks, in their order.
+        blocks: The blocks, in order.
         last_norm: The layer after the last block.
-        of_positions: A function that returns the arguments of the blocks that depend only on the positions.
+        of_positions: A function that computes, from the positions alone, additional arguments of the blocks.
         cache_frame: K and D.
-        dtype: The number format of the cache and of the kernels.
+        dtype: The dtype of the cache and the kernels.
         name: The name of the model.
 
     Returns:
-        A model with six inputs: tokens, (B, 1), positions, (B, 1), visible, (B, 1, C), the place of the new token in
-        the cache, (), the cache, and the kernels of each block. It returns the states, (B, 1, E), and the updated
-        cache.
+        A model with six inputs: tokens and positions, both of shape (B, 1), `visible` of shape (B, 1, C), the new
+        token's position in the cache (a scalar), the cache, and each block's kernels. The outputs are the states, of
+        shape (B, 1, E), and the updated cache.
     """
     token = keras.Input((1,), dtype="int32", name="token")
     position = keras.Input((1,), dtype="int32", name="position")

@@ -1,4 +1,4 @@
-"""GPT-2 (Radford et al. 2019) in Keras 3. The layers have the same names as in GPT-2's files."""
+"""GPT-2 (Radford et al. 2019) in Keras 3. The layers are named as in GPT-2's files."""
 
 from collections.abc import Sequence
 
@@ -12,10 +12,10 @@ from gail_tf.models.transformer import Initial
 
 
 class GPT2(LanguageModel):
-    """A GPT-2 model; see `LanguageModel` for the arguments and methods.
+    """A GPT-2 model. For the arguments and methods, see `LanguageModel`.
 
-    The weights are initialised as in Section 2.3 of the GPT-2 paper. The matrix of token embeddings is also the
-    weight of the output layer.
+    The weights are initialised as in Section 2.3 of the GPT-2 paper. The output layer shares its weights with the token
+    embeddings.
     """
 
     config: GPT2Config
@@ -43,7 +43,7 @@ class GPT2(LanguageModel):
 
     @property
     def weights(self) -> dict[str, keras.Variable]:
-        """The weights by their names in GPT-2's files, in a fixed order. The adapters' weights are not included."""
+        """The weights without the adapters, in a fixed order, keyed by their names in GPT-2's files."""
         layers = {"wte": self.embeddings.wte, "wpe": self.embeddings.wpe, **self._parts, "ln_f": self.last_norm}
         named = {}
         for name, layer in layers.items():

@@ -12,10 +12,11 @@ from keras_gca.errors import UserError
 
 @dataclass(frozen=True)
 class GPT2Config(LanguageModelConfig):
-    """The config of a GPT-2 model. The fields have the same names as in Hugging Face's config.json.
+    """The config of a GPT-2 model. The fields are named as in Hugging Face's config.json.
 
-    The defaults are the values of the smallest GPT-2. The dropout rates apply to embeddings (`embd_pdrop`), attention
-    (`attn_pdrop`) and residual branches (`resid_pdrop`), but only when the network is called with seeds.
+    The defaults describe the smallest GPT-2. The dropout rates are for the embeddings (`embd_pdrop`), the attention
+    weights (`attn_pdrop`) and the residual branches (`resid_pdrop`). Dropout is applied only if the network is called
+    with seeds.
 
     Raises:
         UserError: A value is invalid.
@@ -85,7 +86,7 @@ class GPT2Config(LanguageModelConfig):
 
     @property
     def shapes(self) -> dict[str, list[int]]:
-        """The shapes of all weights, by their names in GPT-2's files."""
+        """The shapes of all weights, keyed by their names in GPT-2's files."""
         size = self.n_embd
         layers = {"wte": [self.vocab_size, size], "wpe": [self.n_positions, size]}
         for i in range(self.n_layer):
@@ -105,12 +106,12 @@ class GPT2Config(LanguageModelConfig):
         """Make a config from the content of a config.json.
 
         Raises:
-            UserError: The file does not describe a GPT-2, or it describes a variant that is not implemented.
+            UserError: The file does not describe a GPT-2 model, or the variant is not implemented.
         """
         return from_hugging_face(cls, values, "gpt2", _ONE_VALUE, architectures="GPT2")
 
     def to_hugging_face(self) -> dict[str, Any]:
-        """Return the content of a config.json."""
+        """Return the config as the content of a config.json."""
         return {
             "architectures": ["GPT2LMHeadModel"],
             "model_type": "gpt2",

@@ -1,7 +1,7 @@
-"""GPT-2's layers. Layers and weights have the same names as in GPT-2's files.
+"""GPT-2's layers. Layers and weights are named as in GPT-2's files.
 
-Shapes: B sequences, T tokens that are read, S tokens that they may attend to, E = n_embd, H = n_head. With a cache, S
-is the number of positions in the cache.
+Shapes: B sequences, T tokens to read, S tokens that they can attend to, E = n_embd, H = n_head. With a cache, S is the
+number of positions in the cache.
 """
 
 from collections.abc import Sequence
@@ -17,7 +17,10 @@ from keras_gca.engine.random import dropout
 
 
 class Embeddings(keras.layers.Layer):
-    """Adds the embeddings of each token and of its position: two (B, T) int32 arrays -> (B, T, E)."""
+    """The embedding layer: adds the embeddings of each token and its position.
+
+    The inputs are the tokens and their positions, two int32 arrays of shape (B, T). The output has shape (B, T, E).
+    """
 
     def __init__(self, config: GPT2Config, initial: Initial, policy: keras.DTypePolicy, stored: str = "float32"):
         super().__init__(dtype=policy, name="embeddings")
@@ -37,7 +40,7 @@ class Embeddings(keras.layers.Layer):
 class Block(keras.layers.Layer):
     """One transformer block: attention, then two dense layers with a GELU between them.
 
-    A layer norm precedes the attention, and another one precedes the two dense layers.
+    One layer norm precedes the attention, and another precedes the dense layers.
     """
 
     def __init__(
@@ -71,7 +74,7 @@ class Block(keras.layers.Layer):
 
     @property
     def parts(self) -> dict[str, keras.layers.Layer]:
-        """The layers that have weights, by their names in GPT-2's files."""
+        """The layers with weights, keyed by their names in GPT-2's files."""
         return {
             "ln_1": self.ln_1,
             "attn.c_attn": self.c_attn,
@@ -83,7 +86,7 @@ class Block(keras.layers.Layer):
 
     @property
     def projections(self) -> list[Projection]:
-        """The block's four matrix products, in the order in which `call` computes them."""
+        """The layers of the block's four matrix products, in the order in which `call` applies them."""
         return [part for part in self.parts.values() if isinstance(part, Projection)]
 
     def call(
@@ -96,21 +99,23 @@ class Block(keras.layers.Layer):
         kernels: Sequence[tf.Tensor | None] = (None,) * 4,
         training: bool = False,
     ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        """Compute the next states.
+        """Compute the block's output states.
 
         Args:
-            h: (B, T, E).
-            visible: Which tokens each token may attend to, (B, T, S) bool. Without a memory, S = T.
-            seeds: The seeds of dropout, (B, 2) int32.
-            memory: The keys and the values in the cache, two (B, H, S, E / H) arrays. With a memory, one new token of
-                each sequence is read, so T = 1.
-            place: The position in the memory at which the new token's keys and values are written, () int32.
-            kernels: The kernels of the four projections, already converted to the precision of the computation. A
-                projection whose kernel is None uses its own kernel.
-            training: Whether dropout is applied.
+            h: The input states, an array of shape (B, T, E).
+            visible: A bool array of shape (B, T, S) that tells which tokens each token can attend to. Without a memory,
+                S = T.
+            seeds: The dropout seeds, an int32 array of shape (B, 2).
+            memory: The cached keys and values, two arrays of shape (B, H, S, E / H). With a memory, the block reads one
+                new token of each sequence, so T = 1.
+            place: The position in the memory where the new token's keys and values are written, an int32 scalar.
+            kernels: The kernels of the four projections, already converted to the precision of the computation. None
+                stands for a projection's own kernel.
+            training: Whether to apply dropout.
 
         Returns:
-            The new h, (B, T, E), and the keys and values of all S tokens, two (B, H, S, E / H) arrays.
+            The output states, an array of shape (B, T, E), and the keys and values of all S tokens, two arrays of shape
+            An array of shape (B, H, S, E / H).
         """
         attend_to, project, widen, narrow = (
             partial(projection.__call__, kernel=kernel)

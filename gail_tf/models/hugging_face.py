@@ -1,7 +1,7 @@
-"""Reads and writes models in Hugging Face's format: a folder with a config.json, safetensors and tokenizer files.
+"""The reader and writer of Hugging Face model folders, which contain a config.json, safetensors and tokenizer files.
 
-The weights are in model.safetensors, or in several shards that model.safetensors.index.json lists. `read_network` and
-`write_network` are for language models. `models/roberta.py` and `models/bert.py` use `read_config` and `read_weights`.
+The weights are in model.safetensors, or in several shards listed in model.safetensors.index.json. `read_network` and
+`write_network` are for language models; `models/roberta.py` and `models/bert.py` use `read_config` and `read_weights`.
 """
 
 import json
@@ -41,7 +41,7 @@ _DTYPES = ("F64", "F32", "F16", "BF16")
 
 
 def find(model: str | os.PathLike) -> Path:
-    """Return the folder of a model, after downloading it if `model` is a name on the Hub.
+    """Return the folder of a model. If `model` is a name on the Hub, download the folder first.
 
     Args:
         model: A folder, or a name on the Hub.
@@ -63,11 +63,11 @@ def read_config(path: Path, make: Callable[[dict[str, Any]], Config]) -> Config:
 
     Args:
         path: The file.
-        make: A function that makes a config from the file's content, and raises UserError if the file describes another
+        make: A function that makes a config from the file's content. It raises UserError if the file describes another
             kind of network.
 
     Raises:
-        UserError: The file is missing or damaged, or it describes another kind of network. The message names the file.
+        UserError: The file is missing, is damaged, or describes another kind of network. The message names the file.
     """
     values = json_files.read_object(path)
     try:
@@ -89,22 +89,21 @@ def read_network(
     """Read a language model from a folder.
 
     Args:
-        folder: A folder with a config.json and safetensors.
-        added: One item for each token that is added to the vocabulary. An item lists ids of tokens in the folder's
-            vocabulary. The new token's row is initialised with the mean of these tokens' rows, or with the mean of all
-            rows if the item is empty.
+        folder: A folder with a config.json and safetensors files.
+        added: One list of existing token ids for each token to add to the vocabulary. The new token's row is
+            initialised with the mean of these tokens' rows, or with the mean of all rows if the list is empty.
         adapters: See `LanguageModel`.
         precision: See `LanguageModel`.
         seed: The seed of the adapters' initial weights.
-        dropout: A rate that replaces the folder's dropout rates, or None to keep them.
+        dropout: A rate that replaces the dropout rates in the config.json, or None to keep them.
         rows: The number of rows in the folder's tables (`config.tables`) that belong to tokens, or None for all rows.
-            Some models pad their tables with further rows. These rows are dropped, so that no probability is assigned
-            to tokens that do not exist.
+            Some models pad their tables with extra rows. These are dropped, because otherwise tokens that do not exist
+            would get a probability.
         frozen: See `LanguageModel`.
 
     Raises:
-        UserError: A file or tensor is missing, or a tensor is unknown or does not have the shape that config.json
-            requires. The message names the file or tensor.
+        UserError: A file or tensor is missing, or a tensor is unknown or differs from the shape in config.json. The
+            message names the file or tensor.
     """
     config = read_config(folder / CONFIG, config_of)
     rows = config.vocab_size if rows is None else rows
@@ -126,12 +125,12 @@ def read_network(
 
 
 def extra_heads(folder: Path, config: LanguageModelConfig) -> list[str]:
-    """Return the names of the tensors that `read_network` skips because they belong to heads for other tasks."""
+    """Return the names of the tensors that `read_network` skips, which belong to heads for other tasks."""
     return [name for _, name, _ in _tensors(folder, config.prefix) if re.fullmatch(HEADS, name)]
 
 
 def write_network(folder: Path, network: LanguageModel) -> None:
-    """Write config.json and model.safetensors to a folder. Adapters are merged into the weights that they adapt."""
+    """Write config.json and model.safetensors to a folder. Adapters are merged into the weights they adapt."""
     folder.mkdir(parents=True, exist_ok=True)
     with replacing(folder / WEIGHTS) as temporary:
         named = {network.config.name_in_file(name): values for name, values in network.tensors().items()}
@@ -148,22 +147,22 @@ def read_weights(
     no_weights: re.Pattern,
     optional: Sequence[str] = (),
 ) -> Iterator[tuple[str, np.ndarray]]:
-    """Check that a folder has all weights of a network, then read them.
+    """Check that a folder contains all of a network's weights, and read them.
 
     Args:
-        folder: A folder with safetensors.
+        folder: A folder with safetensors files.
         network: The name of the network in error messages.
-        shapes: The shapes of the network's weights, by name.
-        prefix: A prefix that names may have in the files; it is removed.
+        shapes: The shapes of the network's weights, keyed by name.
+        prefix: A prefix to remove from the names in the files that have it.
         no_weights: A pattern for the names of the tensors to skip.
-        optional: Prefixes of weights that the files may lack. The files must contain either all weights with such a
-            prefix or none of them.
+        optional: Prefixes of weights that the files may lack. For each prefix, the files must contain all of its
+            weights or none.
 
     Returns:
-        An iterator over the name and the float32 values of every weight, in the order of the files.
+        An iterator over the weights, as pairs of a name and float32 values, in the order of the files.
 
     Raises:
-        UserError: A tensor is missing or unknown, or it has a wrong shape or dtype. The message names the file and the
+        UserError: A tensor is missing, is unknown, or has the wrong shape or dtype. The message names the file and the
             tensor.
     """
     missing = dict(shapes)
@@ -189,7 +188,7 @@ def read_weights(
 
 
 def _tensors(folder: Path, prefix: str) -> Iterator[tuple[Path, str, Any]]:
-    """Yield every tensor's file, its name without the prefix, and an object that reads its values on demand."""
+    """For every tensor, yield its file, its name without the prefix, and an object that reads its values on demand."""
     for file in _weight_files(folder):
         try:
             with safetensors.safe_open(file, "numpy") as content:

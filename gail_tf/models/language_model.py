@@ -1,12 +1,12 @@
-"""The base class of causal language models in Keras 3, which read whole sequences or, with a cache, single tokens.
+"""The base class of causal language models in Keras 3.
 
-A language model has two functional models with the same layers (`functional_models.py`). `whole` reads complete
-sequences, which may be padded on either side. `stepwise` reads one more token of each sequence and finds the keys and
-values of the earlier tokens in a cache of fixed size. Both return hidden states. The method `logits` computes logits
-from them, only at the positions where logits are needed.
+A language model consists of two functional models with the same layers (`functional_models.py`). `whole` reads complete
+sequences, which may be padded on either side. `stepwise` reads one more token of each sequence and keeps the keys and
+values of the earlier tokens in a cache of fixed size. Both return hidden states. `logits` then computes logits only at
+the positions where they are needed.
 
-Shapes: B sequences, T tokens, C places in the cache, E the width of a hidden state, V the size of the vocabulary, K
-heads of keys and values, D the width of a head.
+Shapes: B sequences, T tokens, C positions in the cache, hidden states of width E, V tokens in the vocabulary, K key and
+value heads of width D.
 """
 
 import abc
@@ -31,11 +31,11 @@ Cache = list[tuple[tf.Tensor, tf.Tensor]]  # for each block its keys and its val
 
 
 class Kernels(NamedTuple):
-    """The weights of all matrix products, converted to the precision of the computation for a loop of decoding steps.
+    """The weights of all matrix products, converted once to the precision in which all decoding steps are computed.
 
     Attributes:
-        output: The weight of the output layer, (V, E). The logits of a state are its products with these rows.
-        blocks: The kernels of each block, in the order of its `projections`.
+        output: The output layer's weight matrix, of shape (V, E). A state's logits are its dot products with the rows.
+        blocks: Each block's kernels, in the order of its `projections`.
     """
 
     output: tf.Tensor
@@ -43,25 +43,25 @@ class Kernels(NamedTuple):
 
 
 class LanguageModel(abc.ABC):
-    """Base class of the language models. A subclass makes the layers.
+    """The base class of the language models. Subclasses create the layers.
 
     Args:
         config: The dimensions of the network.
         seed: The seed of the initial weights.
-        adapters: The settings of low-rank adapters for all blocks or for the last ones, or None for no adapters.
+        adapters: The settings of low-rank adapters for all blocks or only the last ones, or None for no adapters.
         precision: "float32" or "bfloat16". With "bfloat16", everything except the softmax and the norms is computed in
-            bfloat16. The weights are float32 in both cases, unless they are frozen.
-        shared: A network of the same dimensions. The new network uses its weights, and only the adapters are new. If
-            None, new weights are made.
-        frozen: Whether the network's own weights, which are all weights except the adapters, are never trained.
-            Matrices and tables are then stored in the precision of the computation.
+            bfloat16. The weights are stored as float32 either way, unless they are frozen.
+        shared: A network of the same dimensions whose weights the new network shares; only the adapters are new. If
+            None, all weights are new.
+        frozen: Whether to freeze all weights except the adapters. Frozen matrices and tables are stored in the
+            precision of the computation.
 
     Attributes:
-        base: The pretrained network whose files contain this network's frozen weights, or None if there is none.
+        base: The pretrained network whose files contain this network's frozen weights, or None.
 
     Raises:
-        UserError: The precision is unknown, the adapters require more blocks than the network has, or the machine has
-            too little memory.
+        UserError: The precision is unknown, the adapters need more blocks than the network has, or the machine does not
+            have enough memory.
     """
 
     embeddings: keras.layers.Layer
@@ -83,7 +83,8 @@ class LanguageModel(abc.ABC):
         adapted = 0 if adapters is None else adapters.blocks or config.depth
         if adapted > config.depth:
             raise UserError(
-                f"adapters are required for {counted(adapted, 'block')}, but the {config.title} has only {config.depth}"
+                f"adapters are requested for {counted(adapted, 'block')}, but the {config.title} has only "
+                f"{config.depth}"
             )
         self.config = config
         self.adapters = adapters
@@ -119,18 +120,18 @@ class LanguageModel(abc.ABC):
         policy: keras.DTypePolicy,
         shared: "LanguageModel | None",
     ) -> None:
-        """Make the layers `embeddings`, `blocks` and `last_norm`.
+        """Create the layers `embeddings`, `blocks` and `last_norm`.
 
         Args:
-            adapters: The adapters of each block, or None for a block without adapters.
-            initial: The source of the initial weights.
-            policy: The Keras policy of the precision.
-            shared: A network whose layers and weights are used. Only the blocks are new layers with the same weights,
-                because their adapters differ. If None, new layers with new weights are made.
+            adapters: For each block, the settings of its adapters, or None for no adapters.
+            initial: The initializers of the weights.
+            policy: The Keras dtype policy.
+            shared: A network whose layers are reused. Only the blocks are new, because their adapters differ, but they
+                share the network's weights. If None, all layers and weights are new.
         """
 
     def _of_positions(self, positions: tf.Tensor) -> dict[str, tf.Tensor]:
-        """Return the arguments of the blocks that depend only on the positions. In the base class there are none.
+        """Return the additional arguments of the blocks, computed from the positions alone. By default there are none.
 
         They are computed once, because all blocks get the same arguments.
         """
@@ -139,15 +140,15 @@ class LanguageModel(abc.ABC):
     @property
     @abc.abstractmethod
     def output(self) -> keras.Variable:
-        """The weight of the output layer, (V, E). The logits of a state are its products with these rows."""
+        """The output layer's weight matrix, of shape (V, E). A state's logits are its dot products with the rows."""
 
     @property
     @abc.abstractmethod
     def weights(self) -> dict[str, keras.Variable]:
-        """The network's weights by name, in a fixed order. The adapters' weights are not included."""
+        """The network's weights without the adapters, in a fixed order, keyed by name."""
 
     def sharing(self, adapters: Adapters | None) -> "LanguageModel":
-        """Make a network that uses this network's weights, with new adapters or without adapters.
+        """Make a network that shares this network's weights, with new adapters or without any.
 
         Args:
             adapters: The new adapters, or None for no adapters.
@@ -155,15 +156,16 @@ class LanguageModel(abc.ABC):
         return type(self)(self.config, 0, adapters, self.precision, shared=self)
 
     def hidden(self, tokens: tf.Tensor, mask: tf.Tensor, seeds: tf.Tensor | None = None) -> tf.Tensor:
-        """Compute the last layer's states after every token.
+        """Compute the last layer's hidden states, one for each token.
 
         Args:
-            tokens: (B, T) int32.
-            mask: (B, T) bool, false at padding, which may be on either side or on both.
-            seeds: The seeds of dropout (`engine.random.sample_seeds`), (B, 2) int32, or None for no dropout.
+            tokens: An int32 array of shape (B, T).
+            mask: A bool array of shape (B, T), false at padding, which may be on either side or on both sides.
+            seeds: The dropout seeds (`engine.random.sample_seeds`), an int32 array of shape (B, 2), or None for no
+                dropout.
 
         Returns:
-            (B, T, E) float32; the states at padding have no meaning.
+            A float32 array of shape (B, T, E); the states at padding are meaningless.
 
         Raises:
             ValueError: T is greater than the number of positions.
@@ -173,16 +175,17 @@ class LanguageModel(abc.ABC):
     def hidden_of_each(
         self, tokens: tf.Tensor, mask: tf.Tensor, continuations: Sequence[tuple[tf.Tensor, tf.Tensor]]
     ) -> list[tf.Tensor]:
-        """Compute the hidden states of several continuations of each sequence. The sequence itself is read only once.
+        """Compute the hidden states of several continuations of each sequence, reading the sequence itself only once.
 
         Args:
-            tokens: (B, T) int32.
-            mask: (B, T) bool, false at padding.
-            continuations: The tokens, (B, R) int32, and the mask, (B, R) bool, of each continuation. R may differ
-                between continuations. No continuation attends to another.
+            tokens: An int32 array of shape (B, T).
+            mask: A bool array of shape (B, T), false at padding.
+            continuations: For each continuation, its tokens, an int32 array of shape (B, R), and its mask, a bool array
+                of shape (B, R). R may differ between continuations. No continuation attends to another.
 
         Returns:
-            A list: the states at `tokens`, (B, T, E) float32, then the states at each continuation, (B, R, E) float32.
+            A list of float32 arrays: the states at `tokens`, of shape (B, T, E), then the states at each continuation,
+            of shape (B, R, E).
 
         Raises:
             ValueError: A continuation ends beyond the last position.
@@ -204,11 +207,11 @@ class LanguageModel(abc.ABC):
         """Compute the logits of the next token from hidden states.
 
         Args:
-            hidden: (..., E).
-            kernels: The result of `kernels()`, if it has already been computed for a loop.
+            hidden: Hidden states, an array of shape (..., E).
+            kernels: The result of `kernels()`, if it has already been computed.
 
         Returns:
-            (..., V) float32.
+            A float32 array of shape (..., V).
         """
         rows = tf.reshape(tf.cast(hidden, self._compute_dtype), [-1, self.config.width])
         output = self._cast(self.output) if kernels is None else kernels.output
@@ -216,9 +219,9 @@ class LanguageModel(abc.ABC):
         return tf.reshape(scores, [*tf.unstack(tf.shape(hidden))[:-1], self.config.vocab_size])
 
     def kernels(self) -> Kernels:
-        """Convert the weights of the matrix products for a loop of calls to `step`.
+        """Convert the weights of the matrix products for repeated calls to `step`.
 
-        Call this method once, before the loop, because the conversion to bfloat16 takes long.
+        The conversion to bfloat16 is slow. Call this method once, before the loop.
         """
         blocks = [[self._cast(part.kernel) for part in block.projections] for block in self.blocks]
         return Kernels(self._cast(self.output), blocks)
@@ -227,15 +230,16 @@ class LanguageModel(abc.ABC):
         return tf.cast(tf.convert_to_tensor(variable), self._compute_dtype)
 
     def prefill(self, tokens: tf.Tensor, mask: tf.Tensor, capacity: int | tf.Tensor) -> tuple[tf.Tensor, Cache]:
-        """Read the beginning of each sequence and make a cache for `step`.
+        """Read the beginning of each sequence and create a cache for `step`.
 
         Args:
-            tokens: (B, T) int32.
-            mask: (B, T) bool, false at padding.
-            capacity: The number of places in the cache, T or more.
+            tokens: An int32 array of shape (B, T).
+            mask: A bool array of shape (B, T), false at padding.
+            capacity: The number of positions in the cache, at least T.
 
         Returns:
-            The states after every token, (B, T, E) float32, and a cache whose first T places contain these tokens.
+            The states after every token, a float32 array of shape (B, T, E), and a cache whose first T positions hold
+            these tokens.
 
         Raises:
             ValueError: T is greater than the number of positions.
@@ -250,15 +254,15 @@ class LanguageModel(abc.ABC):
         """Read one more token of each sequence.
 
         Args:
-            tokens: (B,) int32.
-            positions: The number of tokens before the new token in each sequence, (B,) int32.
-            mask: True at the places of the cache that contain tokens, including the new token's place, (B, C) bool.
+            tokens: An int32 array of shape (B,).
+            positions: How many tokens precede the new token in each sequence, an int32 array of shape (B,).
+            mask: A bool array of shape (B, C), true at the cache positions that hold tokens, including the new token.
             cache: The keys and values of the preceding tokens.
-            place: The place of the cache where the new token's keys and values are written, () int32.
+            place: The cache position where the new token's keys and values are written, an int32 scalar.
             kernels: The result of `kernels()`.
 
         Returns:
-            The states after the new tokens, (B, E) float32, and the updated cache.
+            The states after the new tokens, a float32 array of shape (B, E), and the updated cache.
         """
         tokens, positions, place = (tf.convert_to_tensor(argument, tf.int32) for argument in (tokens, positions, place))
         visible = tf.convert_to_tensor(mask)[:, None]
@@ -280,9 +284,9 @@ class LanguageModel(abc.ABC):
         return tf.cast(hidden, tf.float32), cache
 
     def _check_width(self, *parts: tf.Tensor) -> None:
-        """Raise ValueError if arrays of successive tokens, (B, T) each, are together too long for the network.
+        """Raise ValueError if successive arrays of tokens, each of shape (B, T), are too long for the network in total.
 
-        In a graph a width may be unknown; then nothing is checked.
+        In a graph, nothing is checked if a width is unknown.
         """
         widths = [part.shape[1] for part in parts]
         if None not in widths and sum(widths) > self.config.positions:
@@ -294,18 +298,18 @@ class LanguageModel(abc.ABC):
 
     @property
     def products(self) -> dict[str, Projection]:
-        """The layers that compute the blocks' matrix products, by the names of their weights."""
+        """The layers of the blocks' matrix products, keyed by the names of their weights."""
         return {f"{name}.weight": part for name, part in self._parts.items() if isinstance(part, Projection)}
 
     @property
     @abc.abstractmethod
     def _parts(self) -> dict[str, keras.layers.Layer]:
-        """The layers in the blocks that have weights, by name."""
+        """The blocks' layers with weights, keyed by name."""
 
     def merged(self) -> dict[str, np.ndarray]:
-        """Return the weights of an equivalent network without adapters, by name.
+        """Return the weights of an equivalent network without adapters, keyed by name.
 
-        A weight W with an adapter becomes W + A B alpha / rank.
+        An adapted weight W becomes W + A B alpha / rank.
         """
         values = {name: variable.numpy().astype(np.float32) for name, variable in self.weights.items()}
         return values | {name: product.merged() for name, product in self.products.items()}
@@ -316,25 +320,25 @@ class LanguageModel(abc.ABC):
         return [weight for product in self.products.values() for weight in product.adapter_weights]
 
     def names_in_files(self, name: str) -> Sequence[str]:
-        """Return the names, without `config.prefix`, of the tensors in files that make up one of `weights`.
+        """Return the names of the tensors in files that make up one of `weights`, without `config.prefix`.
 
-        Usually this is one tensor of the same name. A subclass may join several tensors of a file into one weight.
+        Usually this is a single tensor of the same name. Subclasses may join several tensors into one weight.
         """
         return (name,)
 
     def from_file(self, name: str, tensors: Sequence[np.ndarray]) -> np.ndarray:
-        """Convert the tensors that `names_in_files` names to the values of one of `weights`."""
+        """Convert the tensors named by `names_in_files` to the values of one of `weights`."""
         return tensors[0]
 
     def to_file(self, name: str, values: np.ndarray) -> Sequence[np.ndarray]:
-        """Convert the values of one of `weights` to the tensors that `names_in_files` names."""
+        """Convert the values of one of `weights` to the tensors named by `names_in_files`."""
         return (values,)
 
     def load(self, tensors: Iterable[tuple[str, np.ndarray]]) -> None:
-        """Set the weights to the tensors of a file.
+        """Set the weights from the tensors of a file.
 
         Args:
-            tensors: The name of each tensor, without `config.prefix`, and its values, in any order.
+            tensors: Pairs of a tensor's name, without `config.prefix`, and its values, in any order.
         """
         weights = self.weights
         own_names = {part: name for name in weights for part in self.names_in_files(name)}
@@ -348,7 +352,7 @@ class LanguageModel(abc.ABC):
                 del waiting[name]
 
     def tensors(self) -> dict[str, np.ndarray]:
-        """Return the tensors to write to a file, by their names without `config.prefix`. Adapters are merged."""
+        """Return the tensors to write to a file, keyed by name without `config.prefix`. Adapters are merged."""
         return {
             part: tensor
             for name, values in self.merged().items()

@@ -1,4 +1,4 @@
-"""The base class of the configs of language models, which gives the settings of GPT-2 and Llama common names."""
+"""The base class of language model configs, with common names for the settings of GPT-2 and Llama."""
 
 import abc
 import dataclasses
@@ -12,11 +12,11 @@ HEADS = r"(v_head|multiple_choice_head|score)\..*"
 
 
 class LanguageModelConfig(abc.ABC):
-    """The config of a causal language model. A subclass is a frozen dataclass with the field names of its config.json.
+    """The config of a causal language model. Subclasses are frozen dataclasses with the field names of config.json.
 
     Attributes:
-        title: The name of the network in messages.
-        prefix: The prefix that the names of the network's tensors have in a language model's files.
+        title: The network's name in messages.
+        prefix: The prefix of the network's tensor names in the files of a language model.
         vocab_size: The number of tokens.
         eos_token_id: The token that ends a text.
     """
@@ -46,30 +46,30 @@ class LanguageModelConfig(abc.ABC):
     @property
     @abc.abstractmethod
     def cache_frame(self) -> tuple[int, int]:
-        """The number of heads for the keys and values in a cache, and the width of each head."""
+        """The number of key and value heads in a cache, and the width of each head."""
 
     @property
     @abc.abstractmethod
     def shapes(self) -> dict[str, list[int]]:
-        """The shapes of all weights, by their names in the network's files, without `prefix`."""
+        """The shapes of all weights, keyed by their names in the network's files without `prefix`."""
 
     @property
     @abc.abstractmethod
     def tables(self) -> Sequence[str]:
-        """The names of the weights with one row for each token: the token embeddings and any separate output layer."""
+        """The names of the weights with one row per token: the token embeddings and, if separate, the output layer."""
 
     @property
     @abc.abstractmethod
     def no_weights(self) -> re.Pattern:
-        """A pattern for the names, without `prefix`, of tensors in files that the network does not need."""
+        """A pattern for the names, without `prefix`, of the tensors in files that the network does not need."""
 
     def name_in_file(self, name: str) -> str:
-        """Return a weight's name in a file: its name in `shapes` with `prefix` before it, except for lm_head."""
+        """Return the name that a weight has in a file: `prefix` and its name in `shapes`. lm_head has no prefix."""
         return name if name.startswith("lm_head") else self.prefix + name
 
     @abc.abstractmethod
     def with_vocabulary(self, vocab_size: int, dropout: float | None = None) -> Self:
-        """Return a copy of the config with another vocabulary size and, if given, another dropout rate."""
+        """Return a copy of the config with a different vocabulary size and, if given, a different dropout rate."""
 
     @classmethod
     @abc.abstractmethod
@@ -78,4 +78,4 @@ class LanguageModelConfig(abc.ABC):
 
     @abc.abstractmethod
     def to_hugging_face(self) -> dict[str, Any]:
-        """Return the content of a config.json."""
+        """Return the config as the content of a config.json."""

@@ -1,4 +1,4 @@
-"""Llama (Touvron et al. 2023) in Keras 3. The same network is used by Llama 2 and 3, SmolLM2, Qwen2 and Qwen2.5."""
+"""Llama (Touvron et al. 2023) in Keras 3, the network of Llama 2 and 3, SmolLM2, Qwen2 and Qwen2.5."""
 
 from collections.abc import Sequence
 
@@ -14,12 +14,12 @@ from gail_tf.models.transformer import Initial
 
 
 class Llama(LanguageModel):
-    """A Llama model; see `LanguageModel` for the arguments and methods.
+    """A Llama model. For the arguments and methods, see `LanguageModel`.
 
-    Unlike GPT-2, it has RMS norms, rotary positions, grouped-query attention and gated hidden layers.
+    Unlike GPT-2, Llama has RMS norms, rotary positions, grouped-query attention and gated hidden layers.
 
-    A file has separate kernels for queries, keys and values, each of shape (outputs, inputs). This class has one kernel
-    for all three, of shape (inputs, outputs). Likewise it joins the two kernels of a gated hidden layer.
+    Files contain separate kernels for queries, keys and values, each of shape (outputs, inputs). This class joins them
+    into one kernel of shape (inputs, outputs), and likewise joins the two kernels of a gated hidden layer.
     `names_in_files`, `from_file` and `to_file` convert between the two forms.
     """
 
@@ -59,7 +59,7 @@ class Llama(LanguageModel):
 
     @property
     def weights(self) -> dict[str, keras.Variable]:
-        """The weights by name, in a fixed order. The adapters' weights are not included."""
+        """The weights without the adapters, in a fixed order, keyed by name."""
         named = {"embed_tokens.weight": self.embeddings.embed_tokens.embeddings}
         for name, layer in {**self._parts, "norm": self.last_norm}.items():
             named[f"{name}.weight"] = layer.weights[0]

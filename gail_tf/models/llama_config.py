@@ -1,4 +1,4 @@
-"""The config of a Llama or Qwen2 model. Qwen2 is a Llama whose queries, keys and values have biases."""
+"""The config of a Llama or Qwen2 model. Qwen2 is Llama with biases for queries, keys and values."""
 
 import dataclasses
 import math
@@ -15,10 +15,10 @@ MODEL_TYPES = ("llama", "qwen2")
 
 @dataclass(frozen=True)
 class RopeScaling:
-    """Llama 3's scaling of rotary frequencies, which lets a network read longer texts than in its original training.
+    """Llama 3's scaling of rotary frequencies, which lets a network read longer texts than in its first training.
 
-    Low frequencies are divided by `factor`, and high frequencies do not change. Between the two, the scaling changes
-    gradually. The fields have the same names as in Hugging Face's config.json.
+    Low frequencies are divided by `factor`, and high frequencies stay the same. In between, the scaling changes
+    gradually. The fields are named as in Hugging Face's config.json.
 
     Args:
         factor: The divisor of low frequencies.
@@ -26,7 +26,7 @@ class RopeScaling:
             original_max_position_embeddings / low_freq_factor.
         high_freq_factor: A frequency is high if its wavelength is below
             original_max_position_embeddings / high_freq_factor.
-        original_max_position_embeddings: The length, in tokens, of the longest text in the original training.
+        original_max_position_embeddings: The maximum text length in the original training, in tokens.
 
     Raises:
         UserError: A value is invalid.
@@ -47,9 +47,9 @@ class RopeScaling:
 
 @dataclass(frozen=True)
 class LlamaConfig(LanguageModelConfig):
-    """The config of a Llama or Qwen2 model. The fields have the same names as in Hugging Face's config.json.
+    """The config of a Llama or Qwen2 model. The fields are named as in Hugging Face's config.json.
 
-    The defaults are the values of SmolLM2-135M. The dropout rate applies only to attention weights, and only when the
+    The defaults describe SmolLM2-135M. The dropout rate is for attention weights. Dropout is applied only if the
     network is called with seeds.
 
     Raises:
@@ -125,21 +125,21 @@ class LlamaConfig(LanguageModelConfig):
 
     @property
     def query_width(self) -> int:
-        """The total width of all heads' queries."""
+        """The total width of the queries of all heads."""
         return self.num_attention_heads * self.head_dim
 
     @property
     def key_width(self) -> int:
-        """The total width of all heads' keys, which is also the total width of their values."""
+        """The total width of the keys of all heads, which is also the total width of the values."""
         return self.num_key_value_heads * self.head_dim
 
     @property
     def biases(self) -> dict[str, bool]:
-        """Whether the matrix products in a block have biases, for three kinds of products.
+        """Whether each of the three kinds of matrix products in a block has a bias.
 
         Returns:
-            A dictionary with three keys: "qkv" for the products that compute queries, keys and values, "o" for the
-            product after attention, and "mlp" for the products in the hidden layer.
+            A dictionary with the keys "qkv" (queries, keys and values), "o" (the product after attention) and "mlp"
+            (the products in the hidden layer).
         """
         qwen = self.model_type == "qwen2"
         return {
@@ -191,7 +191,7 @@ class LlamaConfig(LanguageModelConfig):
         """Make a config from the content of a config.json.
 
         Raises:
-            UserError: The file does not describe a Llama or a Qwen2, or it describes a variant that is not implemented.
+            UserError: The file does not describe a Llama or Qwen2 model, or the variant is not implemented.
         """
         kind = values.get("model_type")
         if kind not in MODEL_TYPES:
@@ -215,7 +215,7 @@ class LlamaConfig(LanguageModelConfig):
         return from_hugging_face(cls, values, kind, _ONE_VALUE, required=_REQUIRED)
 
     def to_hugging_face(self) -> dict[str, Any]:
-        """Return the content of a config.json."""
+        """Return the config as the content of a config.json."""
         values = dataclasses.asdict(self)
         rope = (
             {"rope_type": "default"} if self.rope_scaling is None else {"rope_type": "llama3", **values["rope_scaling"]}
@@ -233,12 +233,12 @@ class LlamaConfig(LanguageModelConfig):
 
 
 def _scaling(rope: dict[str, Any]) -> RopeScaling | None:
-    """Read the scaling of rotary frequencies from a config.json; raise UserError if it is not implemented."""
+    """Read the scaling of rotary frequencies from a config.json; raise UserError if its type is not implemented."""
     kind = rope.get("rope_type", rope.get("type", "default"))
     if kind == "default":
         return None
     if kind != "llama3":
-        raise UserError(f"rope_scaling: its type is {kind!r}; only default and llama3 are supported")
+        raise UserError(f"rope_scaling has the type {kind!r}; only default and llama3 are supported")
     names = [field.name for field in dataclasses.fields(RopeScaling)]
     for name in names:
         if name not in rope:

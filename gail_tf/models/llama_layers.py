@@ -1,11 +1,11 @@
-"""Llama's layers (Touvron et al. 2023). Layers and weights have the same names as in Llama's files.
+"""Llama's layers (Touvron et al. 2023). Layers and weights are named as in Llama's files.
 
-Matrix products that read the same states are computed as one product, because on CPUs one wide product is faster than
-several narrow ones. One product computes queries, keys and values, and another one computes both halves of the gated
+Matrix products that read the same states are joined into one product, because on CPUs one wide product is faster than
+several narrow ones. One product computes the queries, keys and values, and another computes both halves of the gated
 hidden layer.
 
-Shapes: B sequences, T tokens that are read, S tokens that they may attend to, E = hidden_size, H query heads, K key and
-value heads, D = head_dim, the width of a head. With a cache, S is the number of positions in the cache.
+Shapes: B sequences, T tokens to read, S tokens that they can attend to, E = hidden_size, H query heads, K key and value
+heads, D = head_dim, the width of a head. With a cache, S is the number of positions in the cache.
 """
 
 import math
@@ -23,9 +23,9 @@ from keras_gca.engine.random import dropout
 
 
 class Embeddings(keras.layers.Layer):
-    """Looks up the tokens' embeddings: (B, T) int32 -> (B, T, E).
+    """The embedding layer, which maps int32 tokens of shape (B, T) to embeddings of shape (B, T, E).
 
-    Positions are not used here, because attention applies them as rotations; see `Angles`.
+    Attention later applies the positions as rotations; see `Angles`.
     """
 
     def __init__(self, config: LlamaConfig, initial: Initial, policy: keras.DTypePolicy, stored: str = "float32"):
@@ -41,9 +41,10 @@ class Embeddings(keras.layers.Layer):
 
 
 class Angles(keras.layers.Layer):
-    """Computes the rotations of queries and keys from their positions: (B, T) int32 -> (B, 1, T, D) float32.
+    """A layer that computes the rotations of queries and keys from their positions.
 
-    The last dimension contains the cosines of D / 2 angles, then their sines (Su et al. 2021, Eq. 34).
+    It maps int32 positions of shape (B, T) to a float32 array of shape (B, 1, T, D). The last dimension holds the
+    cosines of D / 2 angles, followed by their sines (Su et al. 2021, Eq. 34).
     """
 
     def __init__(self, config: LlamaConfig):
@@ -56,13 +57,13 @@ class Angles(keras.layers.Layer):
 
 
 def frequencies(config: LlamaConfig) -> np.ndarray:
-    """Compute the angle by which each pair of dimensions is rotated from one position to the next.
+    """Compute how far each pair of dimensions is rotated from one position to the next, as angles.
 
     Args:
         config: The config, with rope_theta and, optionally, Llama 3's scaling of frequencies (`RopeScaling`).
 
     Returns:
-        (D / 2,) float32. Without a scaling these are rope_theta^(-2 i / D) for i = 0, 1, ...
+        A float32 array of shape (D / 2,). Without scaling, entry i is rope_theta^(-2 i / D), for i = 0, 1, ...
     """
     exponents = np.arange(0, config.head_dim, 2, dtype=np.float32) / np.float32(config.head_dim)
     plain = np.float32(1) / np.float32(config.rope_theta) ** exponents
@@ -77,14 +78,17 @@ def frequencies(config: LlamaConfig) -> np.ndarray:
 
 
 def rotate(states: tf.Tensor, angles: tf.Tensor) -> tf.Tensor:
-    """Rotate each head's dimension pairs (i, i + D / 2): (B, H, T, D) -> (B, H, T, D). `Angles` computes `angles`."""
+    """Rotate the dimension pairs (i, i + D / 2) of each head by the result of `Angles`.
+
+    The input and the output both have shape (B, H, T, D).
+    """
     first, second = tf.split(states, 2, axis=-1)
     cosine, sine = tf.split(tf.cast(angles, states.dtype), 2, axis=-1)
     return tf.concat([first * cosine - second * sine, second * cosine + first * sine], axis=-1)
 
 
 class Block(keras.layers.Layer):
-    """One transformer block: attention, then a gated hidden layer (SwiGLU). An RMS norm precedes each of them."""
+    """One transformer block: attention, then a gated hidden layer (SwiGLU), each preceded by an RMS norm."""
 
     def __init__(
         self,
@@ -118,7 +122,7 @@ class Block(keras.layers.Layer):
 
     @property
     def parts(self) -> dict[str, keras.layers.Layer]:
-        """The layers that have weights, by name."""
+        """The layers with weights, keyed by name."""
         return {
             "input_layernorm": self.input_layernorm,
             "self_attn.qkv_proj": self.qkv_proj,
@@ -130,7 +134,7 @@ class Block(keras.layers.Layer):
 
     @property
     def projections(self) -> list[Projection]:
-        """The block's four matrix products, in the order in which `call` computes them."""
+        """The layers of the block's four matrix products, in the order in which `call` applies them."""
         return [part for part in self.parts.values() if isinstance(part, Projection)]
 
     def call(
@@ -144,22 +148,24 @@ class Block(keras.layers.Layer):
         kernels: Sequence[tf.Tensor | None] = (None,) * 4,
         training: bool = False,
     ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        """Compute the next states.
+        """Compute the block's output states.
 
         Args:
-            h: (B, T, E).
-            visible: Which tokens each token may attend to, (B, T, S) bool. Without a memory, S = T.
-            angles: The result of `Angles`, (B, 1, T, D).
-            seeds: The seeds of dropout, (B, 2) int32.
-            memory: The rotated keys and the values in the cache, two (B, K, S, D) arrays. With a memory, one new token
-                of each sequence is read, so T = 1.
-            place: The position in the memory at which the new token's keys and values are written, () int32.
-            kernels: The kernels of the four projections, already converted to the precision of the computation. A
-                projection whose kernel is None uses its own kernel.
-            training: Whether dropout is applied.
+            h: The input states, an array of shape (B, T, E).
+            visible: A bool array of shape (B, T, S) that tells which tokens each token can attend to. Without a memory,
+                S = T.
+            angles: The result of `Angles`, an array of shape (B, 1, T, D).
+            seeds: The dropout seeds, an int32 array of shape (B, 2).
+            memory: The cached rotated keys and the cached values, two arrays of shape (B, K, S, D). With a memory, the
+                block reads one new token of each sequence, so T = 1.
+            place: The position in the memory where the new token's keys and values are written, an int32 scalar.
+            kernels: The kernels of the four projections, already converted to the precision of the computation. None
+                stands for a projection's own kernel.
+            training: Whether to apply dropout.
 
         Returns:
-            The new h, (B, T, E), and the rotated keys and the values of all S tokens, two (B, K, S, D) arrays.
+            The output states, an array of shape (B, T, E), and the rotated keys and the values of all S tokens, two
+            arrays of shape (B, K, S, D).
         """
         config = self.config
         attend_to, project, widen, narrow = (
@@ -187,17 +193,17 @@ class Block(keras.layers.Layer):
 def attend_in_groups(
     query: tf.Tensor, keys: tf.Tensor, values: tf.Tensor, visible: tf.Tensor, drop: Callable[[tf.Tensor], tf.Tensor]
 ) -> tf.Tensor:
-    """Compute grouped-query attention: several query heads share a head of keys and values (Ainslie et al. 2023).
+    """Compute grouped-query attention, in which several query heads share a key and value head (Ainslie et al. 2023).
 
     Args:
-        query: (B, H, T, D).
-        keys: (B, K, S, D). Head k serves the query heads from k H / K to (k + 1) H / K - 1.
-        values: (B, K, S, D).
-        visible: Which tokens each token may attend to, (B, 1, T, S) bool.
+        query: An array of shape (B, H, T, D).
+        keys: An array of shape (B, K, S, D). Head k serves the query heads k H / K to (k + 1) H / K - 1.
+        values: An array of shape (B, K, S, D).
+        visible: A bool array of shape (B, 1, T, S) that tells which tokens each token can attend to.
         drop: A function that applies dropout to the attention weights.
 
     Returns:
-        (B, H, T, D).
+        An array of shape (B, H, T, D).
     """
     heads, served, size = query.shape[1], keys.shape[1], query.shape[3]
     tokens, group = tf.shape(query)[2], heads // served

@@ -1,15 +1,15 @@
-"""`Base` names a pretrained network whose files contain the frozen weights that a run or bot does not store itself."""
+"""`Base`, the pretrained network that a run or bot refers to instead of storing the network's frozen weights."""
 
 from typing import Any, NamedTuple
 
 
 class Base(NamedTuple):
-    """A pretrained network, whose files contain the frozen weights that a run or bot does not store itself.
+    """A pretrained network that a run or bot refers to instead of storing the network's frozen weights.
 
     Attributes:
         name: A folder, a file, the name of a known model, or a name on the Hub.
-        sha256: The SHA-256 of the weights, by which the files are recognised.
-        rows: The number of rows in the network's tables that belong to tokens of its own tokenizer.
+        sha256: The SHA-256 hash of the weights, used to recognise the files.
+        rows: The number of rows in the network's tables that belong to tokens of the network's original tokenizer.
     """
 
     name: str
@@ -18,7 +18,7 @@ class Base(NamedTuple):
 
     @classmethod
     def of(cls, facts: Any) -> "Base | None":
-        """Make a base from values that were read from JSON: an object with the three attributes, or None.
+        """Make a base from JSON values: an object with the three attributes, or None.
 
         Returns:
             The base, or None if `facts` is None.

@@ -1,4 +1,4 @@
-"""The matrix products in a transformer's blocks, and the low-rank adapters (LoRA) that may be added to them."""
+"""The matrix products in a transformer's blocks, with optional low-rank adapters (LoRA)."""
 
 from dataclasses import dataclass
 
@@ -14,14 +14,14 @@ from keras_gca.errors import UserError
 class Adapters:
     """The settings of the low-rank adapters (LoRA, Hu et al. 2021) for the matrix products in a transformer's blocks.
 
-    A product x W + b becomes x W + b + x A B alpha / rank. A is (inputs, rank), and its initial values are random. B is
-    (rank, units) and initially zero, so that new adapters do not change the network's outputs.
+    An adapter changes a product x W + b to x W + b + x A B alpha / rank. A has shape (inputs, rank) and random initial
+    values. B has shape (rank, units) and is initially zero, so new adapters leave the network's outputs unchanged.
 
     Args:
         rank: The rank of the product A B.
-        alpha: A B is multiplied by alpha / rank.
-        blocks: The number of blocks that have adapters, counted from the last block, or None for all blocks. No
-            gradient is propagated to the blocks below the first block with adapters.
+        alpha: The product A B is multiplied by alpha / rank.
+        blocks: How many of the last blocks have adapters, or None for all blocks. No gradient is propagated to the
+            blocks below the first one with adapters.
 
     Raises:
         UserError: A value is not greater than 0.
@@ -42,7 +42,7 @@ class Adapters:
 
 
 class Projection(keras.layers.Layer):
-    """Computes x W + b or, with an adapter, x W + b + x A B alpha / rank. W is (inputs, units).
+    """A layer that computes x W + b or, with an adapter, x W + b + x A B alpha / rank. W has shape (inputs, units).
 
     Args:
         units: The number of outputs.
@@ -51,10 +51,10 @@ class Projection(keras.layers.Layer):
         adapter: The initializer of A.
         policy: The Keras dtype policy.
         name: The layer's name.
-        bias: Whether there is a bias b.
-        shared: A layer with the same dimensions, whose W and b this layer shares, or None for a new W and b.
-        stored: The dtype in which W is stored. If W is not trained, it can be stored in the precision of the
-            computation, so that it need not be converted for each product.
+        bias: Whether the layer has a bias b.
+        shared: A layer of the same dimensions that shares its W and b with this layer, or None for a new W and b.
+        stored: The dtype in which W is stored. An untrained W can be stored in the precision of the computation, which
+            saves a conversion in each product.
     """
 
     kernel: keras.Variable
@@ -100,11 +100,14 @@ class Projection(keras.layers.Layer):
 
     @property
     def adapter_weights(self) -> list[keras.Variable]:
-        """The list of A and B, which is empty if there is no adapter."""
+        """The weights [A, B], or an empty list if there is no adapter."""
         return [] if self.adapters is None else [self.A, self.B]
 
     def merged(self) -> np.ndarray:
-        """Return the W of an equivalent layer without an adapter: W + A B alpha / rank, (inputs, units) float32."""
+        """Return W + A B alpha / rank, the weight of an equivalent layer without an adapter, as float32.
+
+        The array has shape (inputs, units).
+        """
         kernel = self.kernel.numpy().astype(np.float32)
         if self.adapters is None:
             return kernel

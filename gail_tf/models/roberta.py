@@ -1,10 +1,10 @@
 """RoBERTa (Liu et al. 2019) in Keras 3, the encoder of TextGAIL's discriminator (Wu et al. 2021).
 
-A functional model, `network`, reads pairs of texts, padded on the right (see `RobertaTokenizer.encode_pairs`). It
-returns the hidden states of all tokens, and a score for each pair, which is computed from the first token's state. The
-scores are the logits of a multiple choice between several responses to a prompt.
+The functional model `network` reads pairs of texts, padded on the right (see `RobertaTokenizer.encode_pairs`). It
+returns the hidden states of all tokens and a score for each pair, computed from the first token's state. The scores are
+the logits of a multiple choice between several responses to a prompt.
 
-The layers have the same names as in RoBERTa's files. Shapes: B pairs, T tokens, E = hidden_size.
+The layers are named as in RoBERTa's files. Shapes: B pairs, T tokens, E = hidden_size.
 """
 
 import dataclasses
@@ -28,13 +28,13 @@ _NO_WEIGHTS = re.compile(r"lm_head\..+|embeddings\.position_ids")
 
 
 class Roberta:
-    """A RoBERTa model. `hidden` computes the hidden states of pairs of texts, and `scores` computes their scores.
+    """A RoBERTa model. `hidden` computes the hidden states of pairs of texts, and `scores` their scores.
 
     Args:
         config: The config of the network.
         seed: The seed of the initial weights.
         precision: "float32" or "bfloat16". With "bfloat16", everything is computed in bfloat16 except the softmax, the
-            layer norms and the head that computes scores. The weights are float32 in both cases.
+            layer norms and the head that computes scores. The weights are stored as float32 either way.
 
     Raises:
         UserError: The precision is unknown, or the machine does not have enough memory.
@@ -58,15 +58,16 @@ class Roberta:
         self.network = keras.Model([tokens, mask, seeds], [h, self.head(h, seeds=seeds)], name="roberta")
 
     def hidden(self, tokens: tf.Tensor, mask: tf.Tensor, seeds: tf.Tensor | None = None) -> tf.Tensor:
-        """Compute the hidden states of the last layer. Every token attends to all tokens of its pair.
+        """Compute the last layer's hidden states. Every token attends to all tokens of its pair.
 
         Args:
-            tokens: (B, T) int32.
-            mask: (B, T) bool, false at padding.
-            seeds: The seeds of dropout (`engine.random.sample_seeds`), (B, 2) int32, or None for no dropout.
+            tokens: An int32 array of shape (B, T).
+            mask: A bool array of shape (B, T), false at padding.
+            seeds: The dropout seeds (`engine.random.sample_seeds`), an int32 array of shape (B, 2), or None for no
+                dropout.
 
         Returns:
-            (B, T, E) float32; the states at padding have no meaning.
+            A float32 array of shape (B, T, E); the states at padding are meaningless.
 
         Raises:
             ValueError: T is greater than the config's max_tokens.
@@ -76,16 +77,16 @@ class Roberta:
     def scores(self, tokens: tf.Tensor, mask: tf.Tensor, seeds: tf.Tensor | None = None) -> tf.Tensor:
         """Compute the score of each pair.
 
-        A score is meaningful only in comparison with the scores of other responses to the same prompt, because the
-        network is trained with `discriminator_losses.contrastive_loss`.
+        The network is trained with `discriminator_losses.contrastive_loss`. Therefore scores are meaningful only in
+        comparison with those of other responses to the same prompt.
 
         Args:
-            tokens: (B, T) int32.
-            mask: (B, T) bool, false at padding.
-            seeds: The seeds of dropout, (B, 2) int32, or None for no dropout.
+            tokens: An int32 array of shape (B, T).
+            mask: A bool array of shape (B, T), false at padding.
+            seeds: The dropout seeds, an int32 array of shape (B, 2), or None for no dropout.
 
         Returns:
-            (B,) float32.
+            A float32 array of shape (B,).
 
         Raises:
             ValueError: T is greater than the config's max_tokens.
@@ -102,7 +103,7 @@ class Roberta:
 
     @property
     def weights(self) -> dict[str, keras.Variable]:
-        """All weights, with the same names and shapes as in RoBERTa's files, in a fixed order."""
+        """All weights in a fixed order, with the names and shapes that they have in RoBERTa's files."""
         return named_weights({**self.encoder.parts, **self.head.parts})
 
     @property
@@ -117,18 +118,18 @@ def read_roberta(
     """Read a RoBERTa model from a folder.
 
     Args:
-        folder: A folder with a config.json and safetensors. The files may lack the pooler and the classifier, as the
-            files of roberta-base do. Missing parts keep their random initial values.
+        folder: A folder with a config.json and safetensors files. Like those of roberta-base, the files may lack the
+            pooler and the classifier, which then keep their random initial values.
         precision: See `Roberta`.
         seed: The seed of the initial weights.
-        dropout: A rate that replaces the folder's two dropout rates, or None to keep them.
+        dropout: A rate that replaces both dropout rates in the config.json, or None to keep them.
 
     Returns:
-        The network, and the names of the weights that the files lack.
+        The network and the names of the weights missing from the files.
 
     Raises:
-        UserError: A file or tensor is missing, or a tensor is unknown or does not have the shape that config.json
-            requires. The message names the file or tensor.
+        UserError: A file or tensor is missing, or a tensor is unknown or differs from the shape in config.json. The
+            message names the file or tensor.
     """
     config = read_config(folder / CONFIG, RobertaConfig.from_hugging_face)
     kind = f"a RoBERTa with {counted(config.num_hidden_layers, 'block')}"

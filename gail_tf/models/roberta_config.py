@@ -29,17 +29,17 @@ class RobertaConfig(EncoderConfig):
 
     @property
     def first_position(self) -> int:
-        """The position of a pair's first token, which follows the position of padding."""
+        """The position of a pair's first token, which comes after the position of padding."""
         return self.pad_token_id + 1
 
     @property
     def shapes(self) -> dict[str, list[int]]:
-        """The shapes of all weights, by their names in RoBERTa's files."""
+        """The shapes of all weights, keyed by their names in RoBERTa's files."""
         size = self.hidden_size
         return super().shapes | with_biases({"pooler.dense": [size, size], "classifier": [1, size]})
 
     def to_hugging_face(self) -> dict[str, Any]:
-        """Return the content of a config.json."""
+        """Return the config as the content of a config.json."""
         return {
             "architectures": ["RobertaForMultipleChoice"],
             "model_type": "roberta",

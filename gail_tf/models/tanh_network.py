@@ -1,8 +1,8 @@
-"""The paper's network for generator and discriminator: "two hidden layers of 100 units each, with tanh" (Section 4.2).
+"""The paper's generator and discriminator network: "two hidden layers of 100 units each, with tanh" (Section 4.2).
 
-The paper does not specify the inputs and outputs of this network. Here the inputs are the hidden states of a language
-model. A layer norm with Table 1's epsilon precedes the first layer, because these states are large enough to saturate
-every tanh unit. The output is zero before training.
+The paper does not specify this network's inputs and outputs. Here the inputs are the hidden states of a language model.
+They are large enough to saturate every tanh unit, so a layer norm with Table 1's epsilon precedes the first layer. The
+output is zero before training.
 """
 
 import keras
@@ -14,14 +14,14 @@ EPSILON = 1e-5  # Table 1, "Layer Normalization Epsilon"
 
 
 class TanhNetwork(keras.layers.Layer):
-    """The paper's network: (..., inputs) float32 -> (..., outputs) float32. Before training it returns zeros.
+    """The paper's network. It maps float32 arrays of shape (..., inputs) to (..., outputs); before training, to zeros.
 
     Args:
         inputs: The number of inputs.
         outputs: The number of outputs.
-        seed: The seed of the two hidden layers' initial weights.
+        seed: The seed of the hidden layers' initial weights.
         name: The name of the layer.
-        beside: The number of additional inputs, which are appended after the layer norm and therefore not normalised.
+        beside: The number of additional inputs, which are appended after the layer norm and so are not normalised.
     """
 
     def __init__(self, inputs: int, outputs: int, seed: int, name: str, beside: int = 0):
@@ -51,9 +51,10 @@ class TanhNetwork(keras.layers.Layer):
 class ValueBaseline(TanhNetwork):
     """A tanh network that predicts the reward from the policy's features. PPO can subtract this value from the reward.
 
-    It maps `LanguagePolicy.features` of B responses with R tokens, (B, R, E) float32, to the value before each token,
-    (B, R) float32. The value before the first token is the value of the whole response. The gradient stops at the
-    features, so that training the value baseline does not change the policy.
+    The inputs are the `LanguagePolicy.features` of B responses of R tokens, a float32 array of shape (B, R, E). The
+    outputs are the values before each token, a float32 array of shape (B, R). The value before the first token is the
+    value of the whole response. No gradient flows into the features, so training the value baseline does not change the
+    policy.
 
     Args:
         features: E, the width of the features.

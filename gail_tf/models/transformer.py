@@ -1,6 +1,6 @@
-"""Functions that all networks in this folder share: config checks, initial weights, precision and attention.
+"""Functions used by all networks in this folder: config checks, initial weights, precision and attention.
 
-Shapes: B sequences, T tokens that attend, S tokens that are attended to, H heads, E the width of a hidden state.
+Shapes: B sequences, T attending tokens, S tokens to attend to, H heads, hidden states of width E.
 """
 
 import dataclasses
@@ -19,7 +19,7 @@ MASKED = -1e9  # the attention score of a token that must not be attended to
 
 
 class NetworkConfig(Protocol):
-    """The config of a network: a dataclass whose fields have the same names as in Hugging Face's config.json."""
+    """The config of a network: a dataclass whose fields are named as in Hugging Face's config.json."""
 
     __dataclass_fields__: ClassVar[dict[str, dataclasses.Field[Any]]]
 
@@ -39,12 +39,12 @@ def check_sizes(config: Any, least: Mapping[str, int], shares: Sequence[str]) ->
 
     Args:
         config: The config.
-        least: The names of the attributes that must be integers, with the smallest allowed value of each. Attributes
-            whose names end with "layer" or "layers" are numbers of layers, which may be at most MOST_LAYERS.
+        least: The smallest allowed value of each attribute that must be an integer. If the attribute's name ends with
+            "layer" or "layers", its value may be at most MOST_LAYERS.
         shares: The names of the attributes that must be numbers of at least 0 and below 1.
 
     Raises:
-        UserError: An attribute is out of range or not a number.
+        UserError: An attribute is out of range or is not a number.
     """
     for name, smallest in least.items():
         value = getattr(config, name)
@@ -59,7 +59,7 @@ def check_sizes(config: Any, least: Mapping[str, int], shares: Sequence[str]) ->
 
 
 def check_heads(config: Any, size: str, heads: str) -> None:
-    """Raise UserError unless attribute `size`, the width of a state, is a multiple of attribute `heads`."""
+    """Raise UserError unless the attribute `size`, the width of a state, is a multiple of the attribute `heads`."""
     if getattr(config, size) % getattr(config, heads):
         units, count = getattr(config, size), getattr(config, heads)
         raise UserError(f"{size} is {units}; a multiple of {heads} ({count}) is expected")
@@ -76,18 +76,18 @@ def from_hugging_face(
     """Make a config from the content of a config.json.
 
     Args:
-        kind: The class of the config, a dataclass whose fields have the names that the file uses.
+        kind: The class of the config, a dataclass whose fields are named as in the file.
         values: The content of the file.
-        model_type: The `model_type` that the file must have.
-        one_value: Settings that change the computation, with the values that are implemented. The first value is the
-            default. A file with any other value is rejected.
-        required: The names of settings that the file must contain.
-        architectures: The prefix of the architecture's name by which an old file without a model_type is recognised. If
-            None, files without a model_type are rejected.
+        model_type: The required `model_type` of the file.
+        one_value: The implemented values of each setting that changes the computation, starting with the default. Files
+            with other values are rejected.
+        required: The names of the settings that the file must contain.
+        architectures: The prefix of the architecture's name in old files, which have no model_type. If None, files
+            without a model_type are rejected.
 
     Raises:
-        UserError: The file describes another kind of network or a variant that is not implemented, or a required
-            setting is missing.
+        UserError: The file describes another kind of network or an unsupported variant, or a required setting is
+            missing.
     """
     names = values.get("architectures")
     if "model_type" not in values and architectures is not None and isinstance(names, list):
@@ -109,10 +109,10 @@ def from_hugging_face(
 
 
 class Initial:
-    """Draws initial weights from a normal distribution.
+    """Initializers that draw weights from a normal distribution.
 
-    The results of some matrix products are added to the residual stream. The initial weights of these products are
-    divided by sqrt(residual_layers), as in Section 2.3 of GPT-2's paper.
+    For matrix products whose results are added to the residual stream, the initial weights are divided by
+    sqrt(residual_layers), as in Section 2.3 of the GPT-2 paper.
 
     Args:
         deviation: The standard deviation.
@@ -141,7 +141,7 @@ def dtype_policy(precision: str) -> keras.DTypePolicy:
     """Return the Keras dtype policy for a precision.
 
     Args:
-        precision: "float32" or "bfloat16". The weights are float32 in both cases.
+        precision: "float32" or "bfloat16". The weights are stored as float32 either way.
 
     Raises:
         UserError: The precision is unknown.
@@ -152,10 +152,11 @@ def dtype_policy(precision: str) -> keras.DTypePolicy:
 
 
 def product(x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
-    """Compute x W for all positions at once: (..., inputs) and (inputs, units) -> (..., units).
+    """Compute x W for all positions at once.
 
-    All positions become the rows of one matrix product. On CPUs, including the computation of W's gradient, a batched
-    product takes up to three times as long, and an einsum takes thirty times as long.
+    x has shape (..., inputs), W has shape (inputs, units), and the result has shape (..., units). All positions become
+    the rows of one matrix product. On CPUs, counting the gradient of W, a batched product takes up to three times as
+    long, and an einsum thirty times as long.
     """
     return tf.tensordot(x, kernel, 1)
 
@@ -171,14 +172,14 @@ def attend(
     The softmax is computed in float32.
 
     Args:
-        query: (B, H, T, E / H).
-        keys: (B, H, S, E / H).
-        values: (B, H, S, E / H).
-        visible: Which tokens each token may attend to, a bool array that broadcasts to (B, H, T, S).
-        drop: A function that applies dropout to the attention weights, (B, H, T, S).
+        query: An array of shape (B, H, T, E / H).
+        keys: An array of shape (B, H, S, E / H).
+        values: An array of shape (B, H, S, E / H).
+        visible: A bool array, broadcastable to (B, H, T, S), that tells which tokens each token can attend to.
+        drop: A function that applies dropout to the attention weights, an array of shape (B, H, T, S).
 
     Returns:
-        (B, H, T, E / H), in the dtype of `values`.
+        An array of shape (B, H, T, E / H) and the dtype of `values`.
     """
     scores = tf.matmul(query, keys, transpose_b=True) / math.sqrt(query.shape[-1])
     scores = tf.where(visible, tf.cast(scores, tf.float32), MASKED)
@@ -186,13 +187,13 @@ def attend(
 
 
 def split_heads(states: tf.Tensor, heads: int) -> tf.Tensor:
-    """Split states into heads: (B, T, E) -> (B, H, T, E / H)."""
+    """Split states of shape (B, T, E) into heads, of shape (B, H, T, E / H)."""
     shape = [*tf.unstack(tf.shape(states))[:2], heads, states.shape[-1] // heads]
     return tf.transpose(tf.reshape(states, shape), [0, 2, 1, 3])
 
 
 def merge_heads(states: tf.Tensor) -> tf.Tensor:
-    """Join the heads: (B, H, T, E / H) -> (B, T, E)."""
+    """Join heads of shape (B, H, T, E / H) into states of shape (B, T, E)."""
     size = states.shape[1] * states.shape[3]
     states = tf.transpose(states, [0, 2, 1, 3])
     return tf.reshape(states, [*tf.unstack(tf.shape(states))[:2], size])

@@ -1,1 +1,1 @@
-"""Policies, which draw responses from noise z and compute the probabilities of responses (Algorithm 2)."""
+"""Policies, which draw responses from noise z and compute the responses' probabilities (Algorithm 2)."""

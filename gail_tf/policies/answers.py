@@ -1,4 +1,4 @@
-"""Writes sampled responses as answers of a chat, with their probabilities and the discriminator's scores."""
+"""Conversion of sampled responses to a chat's answers, with their probabilities and the discriminator's scores."""
 
 import numpy as np
 
@@ -16,17 +16,17 @@ def answer_of(
     log_probs: np.ndarray,
     log_l: np.ndarray,
 ) -> Answer:
-    """Return a response of R tokens as an answer.
+    """Convert a response of R tokens to an answer.
 
     Args:
         tokenizer: The policy's tokenizer.
         policy: The name of the policy.
         text: The response as text.
-        tokens: (R,) int32, the response.
-        mask: (R,) bool, false at padding.
-        log_probs: (R,) float32, the log-probability of each token under the policy.
-        log_l: (R,) float32, the logarithm of D's probability that an expert wrote the response, or NaN; see
-            `ConversationJudge.log_expert`.
+        tokens: The response, an int32 array of shape (R,).
+        mask: A bool array of shape (R,), false at padding.
+        log_probs: The log-probability of each token under the policy, a float32 array of shape (R,).
+        log_l: The logarithm of D's probability that an expert wrote the response, a float32 array of shape (R,), or
+            NaN; see `ConversationJudge.log_expert`.
     """
     written = [tokenizer.decode([token]) or "<eos>" for token in tokens[mask]]
     total = float(log_probs[mask].sum())

@@ -1,15 +1,15 @@
-"""The base class of policies, which draw responses to conditions and compute their probabilities (Section 3).
+"""The base class of policies, which draw responses to conditions and compute the responses' probabilities (Section 3).
 
-A condition consists of the history and the prompt, as tokens. In the paper's terms, the condition is the state, and the
-response is the action.
+A condition consists of the tokens of the history and the prompt. In the paper's terms, the condition is the state and
+the response is the action.
 
 Algorithm 2 recovers a response from noise z. Here z is Gumbel noise: one number for each token in the vocabulary at
 each position in the response. The token at a position is argmax(log p + z). This is a sample from p, and the same z
-always gives the same sample. z depends only on a seed, the number of the sample and the position. Therefore a response
-does not depend on the rest of the batch or its padding.
+always gives the same sample. Since z depends only on a seed, the number of the sample and the position, a response does
+not depend on the rest of the batch or on the padding.
 
-Shapes: B samples; conditions (B, C), padded on the left; responses (B, R), padded on the right; E is the size of the
-features, V the number of tokens in the vocabulary.
+Shapes: B samples, C tokens in a condition (padded on the left), R tokens in a response (padded on the right), features
+of width E, V tokens in the vocabulary.
 """
 
 import abc
@@ -27,13 +27,13 @@ from keras_gca.engine.random import sample_seeds
 
 
 class DecodingState(NamedTuple):
-    """The state of a network that has read conditions and will read responses token by token.
+    """The state of a network that has read conditions and is about to read responses token by token.
 
     Attributes:
-        features: The features before the first token, (B, E).
-        memory: The network's memory of all tokens so far, as tensors; for example a key-value cache.
-        read: A function that reads one more token. It takes t, the tokens at position t - 1, and the memory. It returns
-            the features before position t, and the new memory.
+        features: The features before the first token, an array of shape (B, E).
+        memory: The network's memory of all tokens so far, as tensors, such as a key-value cache.
+        read: A function that reads one more token. It takes t, the tokens at position t - 1, and the memory, and
+            returns the features before position t and the new memory.
         logits: A function that maps features to logits; see `LanguagePolicy.logits`.
     """
 
@@ -44,16 +44,16 @@ class DecodingState(NamedTuple):
 
 
 class LanguagePolicy(abc.ABC):
-    """Base class of policies that predict a response token by token.
+    """The base class of policies that predict a response token by token.
 
-    A subclass defines three methods. `features` computes the network's output before each token of a given response, in
-    one pass. `logits` computes the logits of the next token from these features. `_begin` prepares sampling, which
-    computes the same features one token at a time.
+    Subclasses define three methods. `features` computes, in one pass, the network's output before each token of a given
+    response. `logits` computes the next token's logits from these features. `_begin` prepares sampling, which computes
+    the same features one token at a time.
 
     Args:
         end: The token that ends a response.
-        jit_compile: Whether `sample` and `log_probs` are compiled by XLA. This is useful on GPUs and TPUs; on CPUs,
-            sampling is faster without XLA. With and without XLA, the same seed gives different noise z.
+        jit_compile: Whether to compile `sample` and `log_probs` with XLA. This is useful on GPUs and TPUs; on CPUs,
+            sampling is faster without XLA. The same seed gives different noise z with XLA than without.
     """
 
     def __init__(self, end: int, jit_compile: bool = False):
@@ -69,11 +69,11 @@ class LanguagePolicy(abc.ABC):
     @property
     @abc.abstractmethod
     def trainable_variables(self) -> list[keras.Variable]:
-        """The weights that are trained, in a fixed order. Gradient tapes should watch only these, to save time."""
+        """The trainable weights, in a fixed order. To save time, gradient tapes should watch only these."""
 
     @property
     def frozen_features(self) -> bool:
-        """Whether training leaves `features` unchanged, because only a head on top of them is trained."""
+        """Whether `features` stay the same during training, because only a head on top of them is trained."""
         return False
 
     @property
@@ -84,9 +84,9 @@ class LanguagePolicy(abc.ABC):
     @property
     @abc.abstractmethod
     def positions(self) -> int | None:
-        """The maximum number of tokens that the network can read, or None if there is no limit.
+        """The maximum number of tokens that the network can read, or None for no limit.
 
-        These are the tokens of the condition, and of the response without its last token.
+        The network reads all tokens of the condition and all but the last token of the response.
         """
 
     @abc.abstractmethod
@@ -98,22 +98,23 @@ class LanguagePolicy(abc.ABC):
         response_mask: tf.Tensor,
         seeds: tf.Tensor | None = None,
     ) -> tf.Tensor:
-        """Compute the features before each token of the response. Can be called inside a TensorFlow graph.
+        """Compute the features before each token of the response. May be called inside a TensorFlow graph.
 
         Args:
-            condition: (B, C) int32, padded on the left.
-            condition_mask: (B, C) bool, false at padding.
-            response: (B, R) int32, padded on the right.
-            response_mask: (B, R) bool, false at padding.
-            seeds: The seeds of dropout (`engine.random.sample_seeds`), (B, 2) int32, or None for no dropout.
+            condition: An int32 array of shape (B, C), padded on the left.
+            condition_mask: A bool array of shape (B, C), false at padding.
+            response: An int32 array of shape (B, R), padded on the right.
+            response_mask: A bool array of shape (B, R), false at padding.
+            seeds: The dropout seeds (`engine.random.sample_seeds`), an int32 array of shape (B, 2), or None for no
+                dropout.
 
         Returns:
-            (B, R, E) float32.
+            A float32 array of shape (B, R, E).
         """
 
     @abc.abstractmethod
     def logits(self, features: tf.Tensor) -> tf.Tensor:
-        """Compute the logits of the next token: (..., E) -> (..., V) float32."""
+        """Compute the next token's logits, a float32 array of shape (..., V), from features of shape (..., E)."""
 
     @abc.abstractmethod
     def _begin(
@@ -123,15 +124,15 @@ class LanguagePolicy(abc.ABC):
         length: int,
         repeat: Callable[[tf.Tensor], tf.Tensor],
     ) -> "DecodingState":
-        """Read conditions, so that responses of at most `length` tokens can be drawn.
+        """Read conditions in preparation for drawing responses of at most `length` tokens.
 
-        Can be called inside a TensorFlow graph.
+        May be called inside a TensorFlow graph.
 
         Args:
-            condition: (B, C) int32, padded on the left.
-            condition_mask: (B, C) bool, false at padding.
+            condition: An int32 array of shape (B, C), padded on the left.
+            condition_mask: A bool array of shape (B, C), false at padding.
             length: The maximum number of tokens in a response.
-            repeat: A function that repeats each row of a tensor (B, ...), once for each candidate response.
+            repeat: A function that repeats each row of a tensor of shape (B, ...), once for each candidate response.
         """
 
     def sample(
@@ -145,19 +146,18 @@ class LanguagePolicy(abc.ABC):
     ) -> Responses:
         """Draw responses to conditions by argmax(log p + z) (Algorithm 2).
 
-        A compiled loop draws the tokens. It ends when all responses have ended.
+        A compiled loop draws the tokens until all responses have ended.
 
         Args:
-            condition: (B, C) int32, padded on the left.
-            condition_mask: (B, C) bool, false at padding.
-            seed: Two numbers for the batch, or two numbers for each condition. Together with `samples` they determine
-                z.
-            sampling: How tokens are drawn and their probabilities computed.
-            samples: The numbers of the responses, (B * candidates,) int32. By default, the responses in the batch are
-                numbered 0, 1, ... If each condition has its own seed, the responses to each condition are numbered 0,
-                1, ...
-            candidates: The number of responses that are drawn for each condition. The responses to a condition are next
-                to each other in the result.
+            condition: An int32 array of shape (B, C), padded on the left.
+            condition_mask: A bool array of shape (B, C), false at padding.
+            seed: Two numbers for the batch, or two numbers for each condition. The seed and `samples` determine z.
+            sampling: How to draw tokens and compute their probabilities.
+            samples: The numbers of the responses, an int32 array of shape (B * candidates,). By default, the responses
+                in the batch are numbered 0, 1, ... If each condition has its own seed, the numbering starts at 0 for
+                each condition.
+            candidates: The number of responses to draw for each condition. Responses to the same condition are adjacent
+                in the result.
 
         Returns:
             B * candidates responses.
@@ -189,18 +189,18 @@ class LanguagePolicy(abc.ABC):
     ) -> TokenScores:
         """Compute the log-probabilities of given responses in one pass over their tokens.
 
-        For a response that `sample` has drawn, the result equals the log-probabilities that `sample` returned, up to
-        rounding errors.
+        For responses drawn by `sample`, the result equals the log-probabilities returned by `sample`, up to rounding
+        errors.
 
         Args:
-            condition: (B, C) int32, padded on the left.
-            condition_mask: (B, C) bool, false at padding.
-            response: (B, R) int32, padded on the right.
-            response_mask: (B, R) bool, false at padding.
-            sampling: How the probabilities are computed; `max_new_tokens` has no effect.
+            condition: An int32 array of shape (B, C), padded on the left.
+            condition_mask: A bool array of shape (B, C), false at padding.
+            response: An int32 array of shape (B, R), padded on the right.
+            response_mask: A bool array of shape (B, R), false at padding.
+            sampling: How to compute the probabilities; `max_new_tokens` has no effect.
 
         Returns:
-            log p(token | condition, earlier tokens) and the entropy at each token, (B, R) float32 each.
+            log p(token | condition, earlier tokens) and the entropy at each token, two float32 arrays of shape (B, R).
 
         Raises:
             ValueError: Condition and response are too long for the network.
@@ -212,18 +212,18 @@ class LanguagePolicy(abc.ABC):
     def scores(
         self, features: tf.Tensor, response: tf.Tensor, response_mask: tf.Tensor, sampling: Sampling = DEFAULT
     ) -> TokenScores:
-        """Compute log-probabilities and entropies as `log_probs` does, but from features.
+        """Compute the result of `log_probs` from features.
 
-        Can be called inside a TensorFlow graph.
+        May be called inside a TensorFlow graph.
 
         Args:
-            features: (B, R, E) float32.
-            response: (B, R) int32.
-            response_mask: (B, R) bool.
-            sampling: How the probabilities are computed.
+            features: A float32 array of shape (B, R, E).
+            response: An int32 array of shape (B, R).
+            response_mask: A bool array of shape (B, R).
+            sampling: How to compute the probabilities.
 
         Returns:
-            Log-probabilities and entropies, (B, R) float32 each.
+            Log-probabilities and entropies, two float32 arrays of shape (B, R).
         """
         return self.scores_of(self.logits(features), response, response_mask, sampling)
 
@@ -231,18 +231,18 @@ class LanguagePolicy(abc.ABC):
     def scores_of(
         logits: tf.Tensor, response: tf.Tensor, response_mask: tf.Tensor, sampling: Sampling = DEFAULT
     ) -> TokenScores:
-        """Compute log-probabilities and entropies as `log_probs` does, but from logits.
+        """Compute the result of `log_probs` from logits.
 
-        Can be called inside a TensorFlow graph.
+        May be called inside a TensorFlow graph.
 
         Args:
-            logits: (B, R, V) float32.
-            response: (B, R) int32.
-            response_mask: (B, R) bool.
-            sampling: How the probabilities are computed.
+            logits: A float32 array of shape (B, R, V).
+            response: An int32 array of shape (B, R).
+            response_mask: A bool array of shape (B, R).
+            sampling: How to compute the probabilities.
 
         Returns:
-            Log-probabilities and entropies, (B, R) float32 each.
+            Log-probabilities and entropies, two float32 arrays of shape (B, R).
         """
         tokens = tf.reshape(response, [-1])
         all_log_probs = counted_log_probs(tf.reshape(logits, [-1, logits.shape[-1]]), sampling, tokens)
@@ -252,12 +252,12 @@ class LanguagePolicy(abc.ABC):
         return TokenScores(*(tf.where(response_mask, values, 0.0) for values in shaped))
 
     def trace_counts(self) -> dict[str, int]:
-        """Return the number of times that each compiled function was traced; see `Compiled`."""
+        """Return how often each compiled function was traced; see `Compiled`."""
         phases = {"sample": self.compiled_draw, "log_probs": self.compiled_score}
         return {name: function.traces for name, function in phases.items()}
 
     def _check_widths(self, condition: int, response: int) -> None:
-        """Check that the network has enough positions. This is done outside the graph, where the widths are known."""
+        """Check that the network has enough positions. Called outside the graph, where the widths are known."""
         if self.positions is not None and condition + response - 1 > self.positions:
             raise ValueError(
                 f"conditions of {condition} and responses of {response} tokens are too long for a network with "
@@ -272,17 +272,17 @@ class LanguagePolicy(abc.ABC):
         response_mask: tf.Tensor,
         settings: tuple[Any, ...],
     ) -> TokenScores:
-        """Compute the result of `log_probs`. Can be called inside a TensorFlow graph.
+        """Compute the result of `log_probs`. May be called inside a TensorFlow graph.
 
         Args:
-            condition: (B, C) int32.
-            condition_mask: (B, C) bool.
-            response: (B, R) int32.
-            response_mask: (B, R) bool.
+            condition: An int32 array of shape (B, C).
+            condition_mask: A bool array of shape (B, C).
+            response: An int32 array of shape (B, R).
+            response_mask: A bool array of shape (B, R).
             settings: The fields of a `Sampling`, as a tuple.
 
         Returns:
-            Log-probabilities and entropies, (B, R) float32 each.
+            Log-probabilities and entropies, two float32 arrays of shape (B, R).
         """
         features = self.features(condition, condition_mask, response, response_mask)
         return self.scores(features, response, response_mask, Sampling(*settings))
@@ -296,15 +296,15 @@ class LanguagePolicy(abc.ABC):
         settings: tuple[Any, ...],
         candidates: int,
     ) -> Responses:
-        """Compute the result of `sample`. Can be called inside a TensorFlow graph.
+        """Compute the result of `sample`. May be called inside a TensorFlow graph.
 
         Args:
-            condition: (B, C) int32.
-            condition_mask: (B, C) bool.
-            seeds: The seed of each response, (B * candidates, 2) int32.
-            samples: The numbers of the responses, (B * candidates,) int32.
+            condition: An int32 array of shape (B, C).
+            condition_mask: A bool array of shape (B, C).
+            seeds: The seed of each response, an int32 array of shape (B * candidates, 2).
+            samples: The numbers of the responses, an int32 array of shape (B * candidates,).
             settings: The fields of a `Sampling`, as a tuple.
-            candidates: The number of responses that are drawn for each condition.
+            candidates: The number of responses to draw for each condition.
 
         Returns:
             B * candidates responses.

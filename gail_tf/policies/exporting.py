@@ -1,4 +1,4 @@
-"""Writes a policy to a folder in Hugging Face's format, which the library transformers can load."""
+"""Export of a policy to a folder in Hugging Face's format, which the transformers library can load."""
 
 import os
 
@@ -11,12 +11,12 @@ from keras_gca.storage.export_folder import refuse_non_empty
 
 
 def export_policy(policy: LanguagePolicy, tokenizer: Tokenizer, folder: str | os.PathLike) -> None:
-    """Make a folder with config.json, model.safetensors and the tokenizer's files.
+    """Write config.json, model.safetensors and the tokenizer's files to a folder.
 
     Adapters are merged into the weights.
 
     Args:
-        policy: The policy, which was trained with `--trainable full` or `--trainable lora`.
+        policy: A policy that was trained with `--trainable full` or `--trainable lora`.
         tokenizer: The policy's tokenizer.
         folder: A folder that is empty or does not exist.
 
@@ -25,7 +25,9 @@ def export_policy(policy: LanguagePolicy, tokenizer: Tokenizer, folder: str | os
             folder is not empty.
     """
     if not isinstance(policy, Policy):
-        raise UserError("transformers does not support the LSTMs of RL-Seq2Seq; export a policy of another algorithm")
+        raise UserError(
+            "transformers does not support the LSTMs of RL-Seq2Seq; export a policy trained with another algorithm"
+        )
     if policy.trainable == "head":
         raise UserError(
             "a policy trained with --trainable head cannot be exported, because transformers does not support its "

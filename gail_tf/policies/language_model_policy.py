@@ -1,9 +1,9 @@
-"""`Policy` is a policy whose network is a language model. All weights, low-rank adapters, or a head are trained.
+"""`Policy`, a policy whose network is a language model: all weights, low-rank adapters, or a head can be trained.
 
 A policy responds to a condition, which consists of the history and the prompt.
 
-Shapes: B samples; conditions (B, C), padded on the left; responses (B, R), padded on the right; E is the size of the
-hidden states, V the vocabulary size.
+Shapes: B samples, C tokens in a condition (padded on the left), R tokens in a response (padded on the right), hidden
+states of width E, V tokens in the vocabulary.
 """
 
 from collections.abc import Callable, Sequence
@@ -20,25 +20,24 @@ from keras_gca.errors import UserError
 
 
 class Policy(LanguagePolicy):
-    """A policy whose network is a language model, such as GPT-2 or a Llama.
+    """A policy whose network is a language model, such as GPT-2 or Llama.
 
-    The paper's generator network has two hidden layers (Section 4.2), but the paper does not say how this network
-    generates responses. Here these layers can be a head on the language model. The head reads the language model's last
-    hidden state and adds a correction to it before the logits are computed. At first, the correction is 0, so that each
-    policy starts as its language model.
+    The paper's generator network has two hidden layers (Section 4.2), but the paper does not say how it generates
+    responses. Here these layers can form a head on the language model. The head reads the language model's last hidden
+    state and adds a correction to it before the logits are computed. The correction is initially 0, so every policy
+    starts out identical to its language model.
 
     Args:
         network: The language model.
-        trainable: The weights to train. "full" trains all weights of the network. "lora" trains its low-rank adapters.
-            "head" trains the paper's two layers on a frozen network.
+        trainable: The weights to train: "full" for all weights of the network, "lora" for its low-rank adapters, or
+            "head" for the paper's two layers on a frozen network.
         seed: The seed of the head's initial weights.
-        end: The token that ends a response. If None, it is the network's eos_token_id.
+        end: The token that ends a response. Default: the network's eos_token_id.
         jit_compile: See `LanguagePolicy`.
 
     Raises:
         UserError: `trainable` has an unknown value.
-        ValueError: The network has adapters although `trainable` is not "lora", or it has no adapters although
-            `trainable` is "lora".
+        ValueError: `trainable` is "lora" for a network without adapters, or is not "lora" for a network with adapters.
     """
 
     def __init__(
@@ -63,9 +62,9 @@ class Policy(LanguagePolicy):
 
     @property
     def variables(self) -> list[keras.Variable]:
-        """The weights that a bot stores: the network's weights, followed by the weights of the adapters or the head.
+        """The weights that a bot stores: those of the network, followed by those of the adapters or the head.
 
-        If the network is frozen and was read from files (`LanguageModel.base`), its weights are not included.
+        The weights of a frozen network that was read from files (`LanguageModel.base`) are not included.
         """
         if self.trainable == "full":
             return self.trainable_variables
@@ -74,7 +73,7 @@ class Policy(LanguagePolicy):
 
     @property
     def trainable_variables(self) -> list[keras.Variable]:
-        """The weights that are trained, which belong to the network, to its adapters, or to the head."""
+        """The trainable weights: those of the network, of its adapters, or of the head."""
         if self.trainable == "lora":
             return self.network.adapter_weights
         if self._correction is not None:
@@ -83,7 +82,7 @@ class Policy(LanguagePolicy):
 
     @property
     def frozen_features(self) -> bool:
-        """Whether training leaves `features` unchanged. This is true only if `trainable` is "head"."""
+        """Whether `features` stay the same during training, which is true only if `trainable` is "head"."""
         return self.trainable == "head"
 
     @property
@@ -106,7 +105,8 @@ class Policy(LanguagePolicy):
     ) -> tf.Tensor:
         """Compute the hidden state before each token of the response; see `LanguagePolicy.features`.
 
-        With "head", these states never change and have no gradient. Compute them once, outside the gradient tape.
+        With "head", these states stay the same and have no gradient, so they can be computed once, outside the gradient
+        tape.
         """
         tokens = tf.concat([condition, response[:, :-1]], axis=1)
         mask = tf.concat([condition_mask, response_mask[:, :-1]], axis=1)
@@ -119,13 +119,13 @@ class Policy(LanguagePolicy):
         """Compute the logits of the next token.
 
         Args:
-            features: (..., E).
-            head: Weights that replace the head's own weights in this call, as TRPO requires. If None, the head's own
-                weights are used.
+            features: An array of shape (..., E).
+            head: Weights that replace the head's own weights in this call, as needed by TRPO, or None for the head's
+                own weights.
             kernels: See `LanguageModel.logits`.
 
         Returns:
-            (..., V) float32.
+            A float32 array of shape (..., V).
         """
         if self._correction is not None:
             correct = self._correction

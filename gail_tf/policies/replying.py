@@ -1,4 +1,4 @@
-"""How replies are generated: `Replying`, the settings of nucleus sampling in a chat."""
+"""`Replying`, the settings of nucleus sampling in a chat."""
 
 from dataclasses import dataclass
 
@@ -12,12 +12,12 @@ class Replying:
     """The settings of replies. Each policy draws responses by nucleus sampling, and the discriminator ranks them.
 
     Args:
-        temperature: The temperature at which tokens are drawn, from 0.01 to 100. With 0 the likeliest token is taken.
-        top_p: The nucleus: tokens are drawn from the smallest set of likeliest tokens whose total probability reaches
+        temperature: The sampling temperature, from 0.01 to 100. 0 always takes the most likely token.
+        top_p: Tokens are drawn from the nucleus, the smallest set of most likely tokens whose total probability reaches
             this value.
         candidates: The number of responses that each policy gives.
-        profile: The properties that the user wants responses to have, or None. A profile requires a bot that was
-            trained with `--listener-profile on`.
+        profile: The properties that the user wants in a response, or None. A profile requires a bot trained with
+            `--listener-profile on`.
 
     Raises:
         UserError: A value is out of range.

@@ -1,6 +1,6 @@
-"""Draws tokens from logits, and computes the tokens' log-probabilities (Algorithm 2).
+"""Sampling of tokens from logits, and the tokens' log-probabilities (Algorithm 2).
 
-Shapes: B responses of at most R tokens; N rows of logits; V tokens in the vocabulary.
+Shapes: B responses of at most R tokens, N rows of logits, V tokens in the vocabulary.
 """
 
 from dataclasses import dataclass
@@ -17,18 +17,18 @@ from keras_gca.settings import check_sampling
 
 @dataclass(frozen=True)
 class Sampling:
-    """How responses are drawn, and how their probabilities are computed. The defaults are the values of TextGAIL.
+    """The settings for drawing responses and computing their probabilities. The defaults are TextGAIL's values.
 
     Args:
         max_new_tokens: The maximum number of tokens in a response.
-        top_p: The nucleus consists of the likeliest tokens that together have this probability. Tokens outside the
-            nucleus are never drawn. 1 keeps all tokens.
-        temperature: The logits are divided by the temperature before a token is drawn. With 0, the likeliest token is
-            chosen.
+        top_p: Tokens are drawn only from the nucleus, the most likely tokens that together have this probability. 1
+            keeps all tokens.
+        temperature: The logits are divided by the temperature before a token is drawn. 0 always takes the most likely
+            token.
         counting: The distribution under which the probability of a token is computed. "plain" is the policy itself, as
             for the perplexity. "filtered" is the distribution from which tokens are drawn, with temperature and
-            nucleus. A human response, or a response that was drawn before an update, may contain a token outside the
-            nucleus. Such a token is added to the nucleus, so that its probability is not 0.
+            nucleus. Human responses, and responses drawn before an update, may contain tokens outside the nucleus.
+            These tokens are added to the nucleus so that their probability is not 0.
 
     Raises:
         UserError: A value is out of range, or "filtered" is combined with a temperature of 0.
@@ -46,21 +46,23 @@ class Sampling:
         if self.counting not in COUNTING:
             raise UserError(f"--counting: {self.counting!r} is not one of {', '.join(COUNTING)}")
         if self.counting == "filtered" and self.temperature == 0:
-            raise UserError("--counting filtered: nothing is drawn at temperature 0; use --counting plain")
+            raise UserError(
+                "--counting filtered: at temperature 0, tokens are not drawn at random; use --counting plain"
+            )
 
 
 DEFAULT = Sampling()
 
 
 class Responses(NamedTuple):
-    """Responses that were drawn.
+    """A batch of sampled responses.
 
     Attributes:
-        tokens: (B, max_new_tokens) int32. A response ends with END, unless it reached `max_new_tokens` before END was
-            drawn. The padding also consists of END.
-        mask: (B, max_new_tokens) bool, true at tokens, false at padding.
-        log_probs: The log-probability of each token, computed according to `Sampling.counting`, (B, max_new_tokens)
-            float32; 0 at padding.
+        tokens: An int32 array of shape (B, max_new_tokens). A response ends with END unless it reached `max_new_tokens`
+            first. The padding also consists of END.
+        mask: A bool array of shape (B, max_new_tokens), true at tokens and false at padding.
+        log_probs: The log-probability of each token, computed according to `Sampling.counting`, a float32 array of
+            shape (B, max_new_tokens); 0 at padding.
     """
 
     tokens: tf.Tensor
@@ -69,16 +71,16 @@ class Responses(NamedTuple):
 
     @property
     def lengths(self) -> tf.Tensor:
-        """The number of tokens in each response, (B,) int32."""
+        """The number of tokens in each response, an int32 array of shape (B,)."""
         return tf.reduce_sum(tf.cast(self.mask, tf.int32), axis=1)
 
 
 class TokenScores(NamedTuple):
-    """Scores of the tokens of given responses.
+    """The log-probability and entropy at each token of given responses.
 
     Attributes:
-        log_probs: The log-probability of each token, (B, R) float32; 0 at padding.
-        entropy: The entropy of the distribution at each token, in nats, (B, R) float32; 0 at padding.
+        log_probs: The log-probability of each token, a float32 array of shape (B, R); 0 at padding.
+        entropy: The entropy of the distribution at each token, in nats, a float32 array of shape (B, R); 0 at padding.
     """
 
     log_probs: tf.Tensor
@@ -86,16 +88,17 @@ class TokenScores(NamedTuple):
 
 
 def choose(logits: tf.Tensor, seeds: tf.Tensor, t: tf.Tensor | int, sampling: Sampling) -> tuple[tf.Tensor, tf.Tensor]:
-    """Draw one token for each row of logits: argmax(log p + z), where z is Gumbel noise.
+    """Draw one token for each row of logits as argmax(log p + z), where z is Gumbel noise.
 
     Args:
-        logits: (B, V) float32.
-        seeds: (B, 2) int32, one for each row.
-        t: The position of the token in the response, from 0.
-        sampling: How tokens are drawn.
+        logits: A float32 array of shape (B, V).
+        seeds: An int32 array of shape (B, 2), one seed per row.
+        t: The position of the token in the response, counted from 0.
+        sampling: How to draw tokens.
 
     Returns:
-        The tokens, (B,) int32, and their log-probabilities according to `Sampling.counting`, (B,) float32.
+        The tokens, an int32 array of shape (B,), and their log-probabilities according to `Sampling.counting`, a
+        float32 array of shape (B,).
     """
     if sampling.temperature == 0:
         scores = logits
@@ -108,15 +111,16 @@ def choose(logits: tf.Tensor, seeds: tf.Tensor, t: tf.Tensor | int, sampling: Sa
 
 
 def counted_log_probs(logits: tf.Tensor, sampling: Sampling, tokens: tf.Tensor) -> tf.Tensor:
-    """Compute the log-probabilities of all tokens in the vocabulary, according to `Sampling.counting`.
+    """Compute the log-probabilities of all tokens in the vocabulary according to `Sampling.counting`.
 
     Args:
-        logits: (N, V) float32.
-        sampling: How the probabilities are computed.
-        tokens: The next token for each row, (N,) int32. With "filtered", it is added to the nucleus.
+        logits: A float32 array of shape (N, V).
+        sampling: How to compute the probabilities.
+        tokens: The next token of each row, an int32 array of shape (N,). With "filtered", these tokens are added to the
+            nucleus.
 
     Returns:
-        (N, V) float32.
+        A float32 array of shape (N, V).
     """
     return tf.nn.log_softmax(logits) if sampling.counting == "plain" else _filtered(logits, sampling, tokens)
 

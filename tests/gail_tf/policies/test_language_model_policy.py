@@ -235,7 +235,7 @@ class TestBadInput:
                 Sampling(**{setting: value})
         with pytest.raises(UserError, match="--counting: 'all' is not one of plain, filtered"):
             Sampling(counting="all")
-        with pytest.raises(UserError, match="nothing is drawn at temperature 0"):
+        with pytest.raises(UserError, match="at temperature 0, tokens are not drawn at random"):
             Sampling(temperature=0, counting="filtered")
 
     def test_policy(self, gpt2):
