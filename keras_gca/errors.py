@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 class UserError(ValueError):
-    """An error that says in one line what is wrong, where (file and line, or option), and what would be right.
+    """An error that says in one line what is wrong, where (file and line, or option) and what would be right.
 
     Commands print the line and exit with status 2; a notebook shows it without a traceback.
 

@@ -1,7 +1,7 @@
 """Plans batches with few shapes: rows of similar lengths share a batch, and widths are rounded up.
 
-XLA compiles a program for each shape, so a small number of shapes saves time. A batch of rows with similar lengths
-needs little padding.
+XLA compiles a program for each shape, so using few shapes saves time. A batch of rows with similar lengths needs little
+padding.
 """
 
 import numpy as np
@@ -20,16 +20,16 @@ def plan(
     """Plan the batches of one epoch; rows of similar lengths share a batch.
 
     Args:
-        lengths: (n,) int, the length of each row's first part, such as the context, in tokens.
+        lengths: The length in tokens of each row's first part, such as the context. An integer array of shape (n,).
         size: The number of rows in a batch. The last batch of a pool may have fewer rows.
-        seed: The seed of the shuffle, or None for a fixed order, which validation needs. The same seed gives the same
-            plan, so that an interrupted epoch can be resumed.
-        then: (n,) int, the length of each row's second part, such as the answer, or None if rows have only one part.
-            Rows whose first parts need the same width are sorted by this length.
+        seed: The seed for shuffling, or None for a fixed order (needed for validation). The same seed gives the same
+            plan, so an interrupted epoch can be resumed.
+        then: The length of each row's second part, such as the answer, or None if rows have only one part. An integer
+            array of shape (n,). Rows whose first parts need the same width are sorted by this length.
         pool: The number of batches whose rows are sorted together.
 
     Returns:
-        The row numbers of each batch.
+        The indices of the rows in each batch.
     """
     first = lengths if then is None else bucket(lengths)
     then = lengths if then is None else then
@@ -47,7 +47,7 @@ def plan(
 
 
 def bucket(lengths: np.ndarray | int, multiple: int = BUCKET) -> np.ndarray:
-    """Round lengths up to the next multiple of a number; the result is at least this number."""
+    """Round lengths up to a multiple of a number. The result is at least that number."""
     return np.maximum(-(-np.asarray(lengths) // multiple), 1) * multiple
 
 
@@ -57,7 +57,7 @@ def width_of(lengths: np.ndarray, limit: int) -> int:
 
 
 def fitted(rows: np.ndarray, width: int, on_left: bool) -> np.ndarray:
-    """Change the width of rows, (n, w) padded on one side; the new width must hold all tokens."""
+    """Change the width of rows of shape (n, w), which are padded on one side. The new width must hold all tokens."""
     surplus = rows.shape[1] - width
     if surplus >= 0:
         return rows[:, surplus:] if on_left else rows[:, :width]
@@ -65,11 +65,11 @@ def fitted(rows: np.ndarray, width: int, on_left: bool) -> np.ndarray:
 
 
 def filled(rows: np.ndarray, size: int, before: int = 0) -> np.ndarray:
-    """Pad an array with rows of zeros, (n, ...) -> (size, ...); such rows have no tokens and do not count.
+    """Pad an array of n rows to `size` rows with zeros. Rows of zeros have no tokens and do not count.
 
     Args:
-        rows: The rows.
-        size: The number of rows in the result.
-        before: The number of rows of zeros to add before the given rows. The remaining ones are added after them.
+        rows: The array, of shape (n, ...).
+        size: The number of rows in the result, whose shape is (size, ...).
+        before: The number of rows of zeros to add before the given rows. The rest are added after them.
     """
     return np.pad(rows, [(before, size - before - len(rows)), *[(0, 0)] * (rows.ndim - 1)])

@@ -1,6 +1,6 @@
 """Writes a run's TensorBoard files: metrics, sample replies as text, and the settings as hyperparameters.
 
-Each phase has its own axis: steps count the epochs or updates of this phase, from 1.
+Each phase has its own axis, whose steps count the epochs or updates of the phase from 1.
 """
 
 import contextlib
@@ -75,7 +75,7 @@ def number_in_phase(history: Sequence[Mapping[str, Any]]) -> int:
 
 
 def redraw(run: RunFolder, history: list[dict[str, Any]], settings: Mapping[str, Any]) -> None:
-    """Rewrite the TensorBoard files, so that they contain each row of the log once.
+    """Rewrite the TensorBoard files so that they contain each row of the log once.
 
     Args:
         run: The run folder. All files in its `tensorboard` folder are removed first.
@@ -97,7 +97,7 @@ def redraw(run: RunFolder, history: list[dict[str, Any]], settings: Mapping[str,
 
 @contextlib.contextmanager
 def _plain_errors(folder: Path) -> Iterator[None]:
-    """Convert TensorFlow's own errors to OSError in this block, which writes to a folder."""
+    """Convert TensorFlow errors to OSError in this block, which writes to a folder."""
     try:
         yield
     except tf.errors.OpError as error:

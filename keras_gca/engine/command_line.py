@@ -1,4 +1,4 @@
-"""The parts that all commands share: settings as options, and errors as one line.
+"""The parts shared by all commands: settings as options, and one-line errors.
 
 Importing this module is fast: it does not import TensorFlow.
 """
@@ -33,10 +33,11 @@ _called_as: ContextVar[tuple[str, str]] = ContextVar("called_as", default=("", "
 
 
 class Parser(argparse.ArgumentParser):
-    """An ArgumentParser whose errors are one line, with exit status 2; --version prints the project's version.
+    """An ArgumentParser with one-line errors, exit status 2 and a --version option that prints the project's version.
 
     Args:
-        prog: `python -m` and the module of a command. If the user called it by another name, help shows that name.
+        prog: `python -m` and the module of the command. If the user called the command by another name, the help shows
+            that name.
         **arguments: Other arguments of ArgumentParser.
     """
 
@@ -49,21 +50,21 @@ class Parser(argparse.ArgumentParser):
         self.add_argument("--version", action="version", version=f"keras-conversational-agents {__version__}")
 
     def parse_args(self, args: Iterable[str] | None = None, namespace: Any = None) -> Any:
-        """Parse the arguments, and set the level of `reporting` as -q and -v say."""
+        """Parse the arguments, and set the level of `reporting` according to -q and -v."""
         options = super().parse_args(args, namespace)
         reporting.set_level(options)
         return options
 
     def error(self, message: str) -> NoReturn:
-        """Print a message of one line, and exit with status 2."""
+        """Print a one-line message and exit with status 2."""
         self.exit(2, f"{self.prog.split()[-1]}: {message} (see --help)\n")
 
 
 def hint(module: str, *arguments: object) -> str:
-    """Return a suggested command as the user would type it, for the lines that begin with "next:" or "or:".
+    """Return a suggested command as the user would type it, for lines that begin with "next:" or "or:".
 
-    It begins in the same way as the command that the user typed, for example with `.venv/bin/python -m` or with `gca`.
-    In a process that is not one of the project's commands, such as a notebook, it begins with `python -m`.
+    The suggestion begins like the command that the user typed, for example with `.venv/bin/python -m` or `gca`. Outside
+    the project's commands, for example in a notebook, it begins with `python -m`.
 
     Args:
         module: The module of the command, such as "keras_gca.chat".
@@ -81,7 +82,7 @@ def hint(module: str, *arguments: object) -> str:
 def add_settings(parser: argparse.ArgumentParser, kind: type[Settings], names: Collection[str] | None = None) -> None:
     """Add one option for each setting, under the title of its group.
 
-    The parsed options have an attribute for a setting only if the user has given the option for it.
+    The parsed options have an attribute for a setting only if the user has given its option.
 
     Args:
         parser: The parser of a command.
@@ -108,7 +109,7 @@ def add_settings(parser: argparse.ArgumentParser, kind: type[Settings], names: C
 
 
 def settings(options: argparse.Namespace, kind: type[Settings]) -> dict[str, Any]:
-    """Return the settings that were given on the command line, by the names of their options."""
+    """Return a dict of the settings that were given on the command line."""
     return {option.name: getattr(options, option.name) for option in kind.options() if hasattr(options, option.name)}
 
 
@@ -118,8 +119,8 @@ def add_config(parser: argparse.ArgumentParser) -> None:
         "--config",
         type=Path,
         metavar="FILE",
-        help="take the settings from a run's config.json. Settings that are given as options override those in the "
-        "file. The data are not taken from the file: give --data again if the run was trained with it",
+        help="take the settings from a run's config.json. Options override the settings in the file. The data are "
+        "not taken from the file: give --data again if the run was trained with it",
     )
 
 
@@ -142,12 +143,12 @@ def refuse(options: argparse.Namespace, unwanted: Sequence[str], settings: Itera
 
     Args:
         options: The parsed options.
-        unwanted: The names of options that do not apply, whether they are given or not.
-        settings: The names of settings that do not apply and that are given.
-        why: The reason, which is the beginning of the message.
+        unwanted: The names of options that do not apply, whether or not they are given.
+        settings: The names of the given settings that do not apply.
+        why: The reason, with which the message begins.
 
     Raises:
-        UserError: An option of `unwanted` or a setting is given.
+        UserError: An option in `unwanted` is given, or `settings` is not empty.
     """
     given = [*settings, *(name for name in unwanted if getattr(options, name))]
     if given:
@@ -163,22 +164,22 @@ def refuse_settings_of_resume(
         options: The parsed options.
         unwanted: Options that are not settings.
         settings: The settings that are given.
-        totals: The settings for which a run takes new values.
+        totals: The settings that may be changed when a run is resumed.
 
     Raises:
-        UserError: One of `unwanted`, or a setting that is not one of `totals`, is given.
+        UserError: An option in `unwanted`, or a setting that is not in `totals`, is given.
     """
     others = [name for name in settings if name not in totals]
-    why = f"--resume keeps the run's own settings, and accepts new values only of {naming(totals)}"
+    why = f"--resume keeps the run's own settings and accepts new values only for {naming(totals)}"
     refuse(options, unwanted, others, why)
 
 
 def add_run(parser: argparse.ArgumentParser, totals: Sequence[str]) -> None:
-    """Add the options --run, --resume and --minutes of a training run.
+    """Add the options --run, --resume and --minutes for a training run.
 
     Args:
         parser: The parser of the command.
-        totals: The settings for which --resume takes new values; see `refuse_settings_of_resume`.
+        totals: The settings that --resume may change; see `refuse_settings_of_resume`.
     """
     parser.add_argument(
         "--run", type=Path, metavar="DIR", help="the run folder to create (default: a new folder in runs/)"
@@ -187,18 +188,18 @@ def add_run(parser: argparse.ArgumentParser, totals: Sequence[str]) -> None:
         "--resume",
         type=Path,
         metavar="RUN",
-        help="resume this run with its own settings. To train it further, also give a larger value of "
+        help="resume this run with its own settings. To train it further, also give a larger value for "
         f"{naming(totals)}",
     )
     add_minutes(
         parser,
-        "stop the training after this many minutes, as Ctrl-C does; --resume then continues it. The time for reading "
-        "the data does not count",
+        "stop training after this many minutes, like Ctrl-C; --resume continues the run. The time for reading the "
+        "data does not count",
     )
 
 
 def add_minutes(parser: argparse.ArgumentParser, help: str) -> None:
-    """Add the option --minutes, a time limit (`glove.cost.TimeLimit`); `help` says what happens when it is reached."""
+    """Add the option --minutes, a time limit (`glove.cost.TimeLimit`); `help` says what happens at the limit."""
     parser.add_argument("--minutes", type=_minutes, metavar="N", help=help)
 
 
@@ -212,13 +213,13 @@ def add_bad_lines(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--skip-bad-lines",
         action="store_true",
-        help="skip and count the lines of corpora and word vectors that cannot be read; without this option, the first "
-        "such line is an error",
+        help="skip and count unreadable lines in corpora and word vectors; without this option, the first such "
+        "line is an error",
     )
 
 
 def bad_lines(options: argparse.Namespace) -> BadLines:
-    """Return the object that tells readers of files, as --skip-bad-lines says, whether to skip bad lines."""
+    """Return the object that tells file readers whether to skip bad lines, as set by --skip-bad-lines."""
     return BadLines(options.skip_bad_lines, UserError, SKIP_HINT)
 
 
@@ -229,8 +230,8 @@ def add_devices(parser: argparse.ArgumentParser) -> None:
         "--strategy",
         choices=STRATEGIES,
         default="none",
-        help="the devices for the training. none: one device; mirrored: the GPUs of this machine, or parts of its CPU; "
-        "multi_worker: the processes that TF_CONFIG names; tpu: a TPU [none]",
+        help="the devices for training. none: one device; mirrored: the GPUs of this machine, or parts of its "
+        "CPU; multi_worker: the processes that TF_CONFIG names; tpu: a TPU [none]",
     )
     group.add_argument(
         "--replicas",
@@ -250,13 +251,13 @@ def run(
 
     Args:
         main: A function that takes the arguments, or None for those of the process, and returns an exit status.
-        name: The command's name, with which each error message begins.
+        name: The command's name, with which every error message begins.
         arguments: The arguments.
         names: The name of the command's parser, and the name by which the user called the command.
 
     Returns:
-        The exit status that `main` returned, or 2 after an error that the user can fix, which is printed as one line on
-        standard error, or 130 after an interruption.
+        The exit status returned by `main`; 2 after an error that the user can fix, which is printed as one line on
+        standard error; or 130 after an interruption.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     show_and_read_anything()

@@ -26,9 +26,10 @@ def run(
     Args:
         package: The package whose modules contain the commands.
         program: The name of the program, such as `gca`.
-        called_as: The words with which the user called the program, such as `gca` or `python -m keras_gca`.
-        purpose: The purpose of the package, which is shown above the list.
-        commands: {name of a command, which is also the name of its module: its purpose in one line}.
+        called_as: How the user called the program, such as `gca` or `python -m keras_gca`.
+        purpose: The purpose of the package, shown above the list.
+        commands: A dict from the name of each command, which is also the name of its module, to its purpose in one
+            line.
         arguments: The command's name and its arguments, or None for the arguments of the process.
 
     Returns:
@@ -79,7 +80,7 @@ def _list(called_as: str, purpose: str, commands: Mapping[str, str], arguments: 
         "--print-completion",
         choices=completion.SHELLS,
         metavar="SHELL",
-        help="print a completion script for commands and options in this shell: bash or zsh",
+        help="print a script that completes commands and options in this shell: bash or zsh",
     )
     shell: str | None = parser.parse_args(arguments).print_completion
     if shell is None:

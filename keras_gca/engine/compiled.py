@@ -14,26 +14,26 @@ class Compiled:
     """A function that takes batches, compiled as one graph for batches of all sizes and widths.
 
     Building a graph takes seconds. On CPUs, one graph for all widths is as fast as a separate graph for each width. The
-    graph does not depend on the first batch, so that a resumed training run computes the same bits. XLA requires static
-    shapes. Therefore each shape has its own graph if `jit_compile` is true.
+    graph does not depend on the first batch, so a resumed training run computes the same bits. If `jit_compile` is
+    true, each shape has its own graph, because XLA requires static shapes.
 
-    The function takes arrays in any structure. It may also take plain values. Each combination of plain values has its
+    The function takes arrays in any structure, and may also take plain values. Each combination of plain values has its
     own graph. Name the compiled form after the function, as in `self.compiled_draw = Compiled(self.draw)`, so that
     readers of a call can find the function.
 
-    A replica is a copy of the model that computes a share of each batch (see `replicas`). If there are several
-    replicas, each of them receives a slice of the rows of every array except those named in `replicated`. Batches are
-    padded with rows of zeros to a multiple of the number of replicas.
+    A replica is a copy of the model that computes a share of each batch (see `replicas`). With several replicas, each
+    receives a slice of the rows of every array, except arrays named in `replicated`. Batches are padded with rows of
+    zeros to a multiple of the number of replicas.
 
     Each output of the function must be None, a scalar, or an array with one row for each row of the batch. A replica's
-    scalar is its part of a sum. The rows of all replicas are joined, and their scalars are added up. Every process gets
-    the complete result.
+    scalar is its part of a sum. The rows of all replicas are concatenated, their scalars are added up, and every
+    process gets the complete result.
 
     Args:
         function: The function to compile.
         jit_compile: Whether to compile the function with XLA.
-        replicated: The names of the arguments that every replica receives completely.
-        distribute: Whether the replicas share the work. If not, each process calls the function with the complete
+        replicated: The names of the arguments that every replica receives in full.
+        distribute: Whether the replicas share the work. If False, each process calls the function with the complete
             batch.
         arguments_of: The function whose signature names the arguments, if `function` itself takes `*batch`. If None,
             the signature of `function` is used.
@@ -101,7 +101,7 @@ class Compiled:
         return arrays
 
     def run_on_replicas(self, *arguments: Any) -> Any:
-        """Run the function on all replicas, each with its own rows; this method is called inside a graph."""
+        """Run the function on all replicas, each with its own rows. This method is called inside a graph."""
         strategy = tf.distribute.get_strategy()
         results = strategy.run(lambda: self._run_share(arguments))
         return tf.nest.map_structure(lambda leaf: strategy.experimental_local_results(leaf)[0], results)
@@ -113,7 +113,7 @@ class Compiled:
 
 
 def _map_tensors(change: Callable[[tf.Tensor], tf.Tensor], results: Any) -> Any:
-    """Apply a function to all tensors in results; None stays None."""
+    """Apply a function to all tensors in results. None stays None."""
     return tf.nest.map_structure(lambda leaf: None if leaf is None else change(leaf), results)
 
 
@@ -122,10 +122,10 @@ def _is_array(leaf: Any) -> bool:
 
 
 def _of_any_size(leaf: Any) -> Any:
-    """Return an array's type with unknown numbers of rows and tokens: (B, ...), (B, T) or (B, T, F).
+    """Return the spec of an array whose numbers of rows and tokens may vary: (B, ...), (B, T) or (B, T, F).
 
-    The second dimension of a two-dimensional float array stays known, because it is a number of features, (B, F), or
-    the common width of all responses. A plain value is returned unchanged.
+    The second dimension of a two-dimensional float array stays fixed, because it is the number of features, as in
+    (B, F), or the common width of all responses. A plain value is returned unchanged.
     """
     if not _is_array(leaf):
         return leaf
@@ -137,14 +137,14 @@ def _of_any_size(leaf: Any) -> Any:
 def _filled_up(leaf: tf.Tensor, count: int, replicas: int) -> tf.Tensor:
     """Append rows of zeros so that all replicas get the same number of rows.
 
-    The batch has `count` samples. The array has the same number of rows, one or more, for each sample.
+    The batch has `count` samples, and the array has the same number of rows (at least one) for each sample.
     """
     free = -count % replicas * (leaf.shape[0] // count)
     return tf.pad(leaf, [[0, free], *[[0, 0]] * (leaf.ndim - 1)]) if free else leaf
 
 
 def _share(leaf: tf.Tensor) -> tf.Tensor:
-    """Return this replica's rows; this function is called inside a step with several replicas."""
+    """Return this replica's rows. This function is called inside a step with several replicas."""
     context = tf.distribute.get_replica_context()
     size = (leaf.shape[0] or tf.shape(leaf)[0]) // context.num_replicas_in_sync
     start = tf.cast(context.replica_id_in_sync_group, tf.int32) * size
@@ -156,7 +156,7 @@ def _share(leaf: tf.Tensor) -> tf.Tensor:
 
 
 def _gathered(leaf: tf.Tensor) -> tf.Tensor:
-    """Return the rows of all replicas in order; this function is called inside a step with several replicas."""
+    """Return the rows of all replicas in order. This function is called inside a step with several replicas."""
     if leaf.dtype == tf.bool:
         return tf.cast(_gathered(tf.cast(leaf, tf.int32)), tf.bool)
     if 0 in leaf.shape[1:]:  # TensorFlow aborts the process when it gathers rows without values

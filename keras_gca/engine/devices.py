@@ -22,7 +22,7 @@ GONE = (tf.errors.UnavailableError, tf.errors.DeadlineExceededError, tf.errors.C
 
 
 def make(name: str, replicas: int | None = None) -> tf.distribute.Strategy:
-    """Make the strategy for `--strategy`; this must be the first use of TensorFlow in the process.
+    """Create the strategy for `--strategy`. This must be the first use of TensorFlow in the process.
 
     Args:
         name: The name of the strategy.
@@ -80,7 +80,7 @@ def _tpu() -> tf.distribute.Strategy:
 
 
 def workers() -> int:
-    """Return the number of processes that take part in the training."""
+    """Return the number of processes that take part in training."""
     if not isinstance(tf.distribute.get_strategy(), tf.distribute.MultiWorkerMirroredStrategy):
         return 1
     return len(json.loads(os.environ["TF_CONFIG"])["cluster"]["worker"])
@@ -93,7 +93,7 @@ def is_chief() -> bool:
 
 @contextlib.contextmanager
 def training_on(strategy: tf.distribute.Strategy | None, path: Path) -> Iterator[Path]:
-    """Run the block under a strategy; in the block, a training run makes its networks and trains them.
+    """Run the block under a strategy. Inside the block, a training run makes and trains its networks.
 
     Args:
         strategy: The strategy, or None for one device.
@@ -112,7 +112,7 @@ def training_on(strategy: tf.distribute.Strategy | None, path: Path) -> Iterator
 
 @contextlib.contextmanager
 def _run_folder(path: Path) -> Iterator[Path]:
-    """Yield the folder to which this process writes; the chief locks the run folder.
+    """Yield the folder to which this process writes. The chief also locks the run folder.
 
     Only the chief's files and output are kept. Each other process gets a temporary copy of the folder, and its standard
     output is discarded.
@@ -161,5 +161,5 @@ def _any() -> tf.types.experimental.PolymorphicFunction:
 
 
 def any_worker(flag: bool) -> bool:
-    """Return whether the flag is true in any process; all processes must call this function."""
+    """Return whether the flag is true in any process. All processes must call this function."""
     return flag if workers() == 1 else bool(_any()(tf.constant(flag)))

@@ -23,10 +23,10 @@ class StepResult(NamedTuple):
     Inside a step, each replica has its part of these values. The parts are added up when the step returns.
 
     Attributes:
-        loss: The loss before the step, () float32.
+        loss: The loss before the step, a float32 scalar.
         sums: The sums that `Learner.loss` returned, or sums that a subclass derived from them.
-        gradient_norm: The global norm of the gradients before they were clipped, () float32, or None if gradients are
-            not clipped and the learner does not report the norm.
+        gradient_norm: The global norm of the gradients before clipping, a float32 scalar, or None if gradients are not
+            clipped and the learner does not report the norm.
     """
 
     loss: tf.Tensor
@@ -35,7 +35,7 @@ class StepResult(NamedTuple):
 
 
 class Learner:
-    """Trains variables by gradient descent; a subclass defines `loss`.
+    """Base class that trains variables by gradient descent. A subclass defines `loss`.
 
     `train_step(*batch)` takes one optimisation step and returns a `StepResult`. `test_step(*batch)` only returns the
     sums that `loss` computes for metrics; no variables change. Both methods take the arguments of `loss`. Only the
@@ -77,22 +77,21 @@ class Learner:
         self.test_step = Compiled(self.measure, replicated=self.replicated, arguments_of=self.loss)
 
     def loss(self, *batch: Any, **named: Any) -> tuple[tf.Tensor, Any]:
-        """Compute the loss to minimise and sums for metrics; the method is called inside a TensorFlow graph.
+        """Compute the loss to minimise and sums for metrics. This method is called inside a TensorFlow graph.
 
-        If there are several replicas, each of them computes its part of the loss (`replicas.mean`) and the sums over
-        its own rows.
+        With several replicas, each computes its part of the loss (`replicas.mean`) and the sums over its own rows.
 
         Args:
             *batch: Arrays in any structure. Each combination of plain values, such as None, has its own graph.
             **named: Not used in this class. A subclass gives names to its arguments.
 
         Returns:
-            The loss, () float32, and the sums: scalars in any structure.
+            The loss, a float32 scalar, and the sums, scalars in any structure.
         """
         raise NotImplementedError
 
     def descend(self, *batch: Any) -> StepResult:
-        """Take one optimisation step inside a graph; outside of a graph, call `train_step`."""
+        """Take one optimisation step inside a graph. Outside a graph, call `train_step`."""
         values = [variable.value for variable in self.variables]
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(values)
@@ -107,7 +106,7 @@ class Learner:
         return StepResult(scalar, sums, None if norm is None else replicas.part(norm))
 
     def measure(self, *batch: Any) -> Any:
-        """Return the sums of a batch inside a graph; outside of a graph, call `test_step`."""
+        """Return the sums of a batch inside a graph. Outside a graph, call `test_step`."""
         return self.loss(*batch)[1]
 
     def update(self, gradients: list[tf.Tensor]) -> None:
@@ -116,7 +115,7 @@ class Learner:
 
     @property
     def steps(self) -> int:
-        """The number of steps that have been taken."""
+        """The number of steps taken so far."""
         return int(self.optimizer.iterations)
 
     def state(self) -> list[np.ndarray]:
@@ -124,7 +123,7 @@ class Learner:
         return [variable.numpy() for variable in self.optimizer.variables]
 
     def restore(self, state: list[np.ndarray]) -> None:
-        """Restore the optimizer state that `state` returned.
+        """Restore the optimizer state returned by `state`.
 
         Raises:
             ValueError: The number of arrays or the shape of an array is wrong.
@@ -137,7 +136,7 @@ class AdamWLearner(Learner):
 
     Args:
         variables: The variables to train.
-        learning_rate: The peak learning rate, which is reached after `warmup_steps`.
+        learning_rate: The peak learning rate, reached after `warmup_steps`.
         weight_decay: The weight decay of matrices. Biases and scales have no weight decay.
         warmup_steps: The number of steps over which the learning rate rises from 0.
         gradient_clip: See `Learner`.
@@ -170,12 +169,12 @@ class AdamWLearner(Learner):
         super().__init__(variables, optimizer, gradient_clip)
 
     def update(self, gradients: list[tf.Tensor]) -> None:
-        """Set the learning rate of this step, and apply the gradients."""
+        """Set the learning rate for this step and apply the gradients."""
         self.optimizer.learning_rate.assign(self._peak * self._next_factor())
         super().update(gradients)
 
     def course(self) -> str:
-        """Describe the learning rate from the next step on; the result completes "the learning rate restarts at"."""
+        """Describe the learning rate from the next step on, to complete "the learning rate restarts at"."""
         course = f"{float(self._peak * self._next_factor()):.2g}"
         if self.steps + 1 < self._warmup_steps:
             course += f", rises to {self._peak:.2g}"
@@ -197,7 +196,7 @@ def check_warm_up(warmup_steps: int, total_steps: int | None) -> None:
 def add_up(steps: Iterable[Sequence[tf.Tensor]]) -> np.ndarray:
     """Add up the sums that several steps return, in float64.
 
-    Steps return sums of losses and counts of rows instead of means. Therefore the totals give exact means over an epoch
-    even if its batches have different sizes.
+    Steps return sums of losses and counts of rows rather than means, so the totals give exact means over an epoch even
+    if its batches have different sizes.
     """
     return np.sum([[float(value) for value in sums] for sums in steps], axis=0)

@@ -12,13 +12,13 @@ def learning_rate_factor(step: tf.Tensor | int, warmup_steps: int, total_steps: 
     in TextGAIL. Without `total_steps`, it stays at 1.
 
     Args:
-        step: The number of the step, counted from 0.
+        step: The index of the step, counted from 0.
         warmup_steps: The number of warm-up steps.
         total_steps: The number of steps in the training run, or None to keep the learning rate at its peak after the
             warm-up.
 
     Returns:
-        () float32, from 0 to 1.
+        A float32 scalar from 0 to 1.
 
     Raises:
         UserError: The warm-up does not end before `total_steps`.

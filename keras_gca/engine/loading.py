@@ -1,6 +1,6 @@
 """Loads TensorFlow quietly, makes it deterministic, and names the extra to install if a package is missing.
 
-Importing this module is fast: TensorFlow is imported when one of its functions is called.
+Importing this module is fast: TensorFlow is imported only when a function of the module is called.
 """
 
 import argparse
@@ -28,15 +28,15 @@ OPTIONAL_OF_KERAS = ("matplotlib", "pandas")
 
 
 def set_up_tensorflow(options: argparse.Namespace | None = None) -> "tf.distribute.Strategy":
-    """Import TensorFlow, and make it deterministic, so that a resumed run repeats the same bits.
+    """Import TensorFlow and make it deterministic, so that a resumed run repeats the same bits.
 
-    Call this before anything else is done with TensorFlow.
+    Call this before any other use of TensorFlow.
 
     Args:
         options: The parsed options of `command_line.add_devices`, or None for one device.
 
     Returns:
-        The strategy that the options choose.
+        The strategy chosen by the options.
 
     Raises:
         UserError: This machine does not have the devices that were requested.
@@ -54,14 +54,15 @@ def set_up_tensorflow(options: argparse.Namespace | None = None) -> "tf.distribu
 
 @contextlib.contextmanager
 def quiet_imports(what: str = "TensorFlow") -> Iterator[None]:
-    """Import TensorFlow and Keras without their start-up lines, and suppress such lines in this block.
+    """Import TensorFlow and Keras without start-up messages, and suppress such messages in this block.
 
-    TensorFlow has no setting for this: the lines go directly to the standard error of the process. If an import fails,
-    they are shown. Ctrl-C ends the process without a message. With -v, versions and devices are printed afterwards.
+    TensorFlow has no setting for this: the messages go directly to the standard error of the process. If an import
+    fails, they are shown. Ctrl-C ends the process without a message. With -v, versions and devices are printed
+    afterwards.
 
     Args:
-        what: The name of what is loaded. If this takes longer than SAY_AFTER seconds, a terminal shows "loading" and
-            the name.
+        what: The name of what is being loaded. If loading takes longer than SAY_AFTER seconds, the terminal shows
+            "loading" and this name.
     """
     sys.stderr.flush()
     kept = os.dup(2)
@@ -92,7 +93,7 @@ def quiet_imports(what: str = "TensorFlow") -> Iterator[None]:
 
 @contextlib.contextmanager
 def _hidden(*packages: str) -> Iterator[None]:
-    """Make imports of packages fail in this block, as if they were not installed, unless they are already imported."""
+    """Make imports of these packages fail in this block as if they were not installed, unless already imported."""
     hidden = [name for name in packages if name not in sys.modules]
     sys.modules.update(dict.fromkeys(hidden))  # type: ignore[arg-type]  # None makes Python's import fail
     try:
@@ -103,7 +104,7 @@ def _hidden(*packages: str) -> Iterator[None]:
 
 
 def _describe_machine() -> None:
-    """Print the versions and devices that a command uses; TensorFlow must be imported already."""
+    """Print the versions and devices that a command uses. TensorFlow must already be imported."""
     import keras
     import numpy as np
     import tensorflow as tf
@@ -117,9 +118,9 @@ def _describe_machine() -> None:
 
 @contextlib.contextmanager
 def needs_extra(name: str) -> Iterator[None]:
-    """Import the packages of an extra in this block; if a package is missing, the error names the extra.
+    """Import the packages of an extra in this block. If a package is missing, the error names the extra.
 
-    The command in the message installs the extra from a checkout, because the project is not on the package index.
+    The command in the message installs the extra from a checkout, because the project is not on PyPI.
 
     Raises:
         UserError: A package is not installed.

@@ -1,4 +1,4 @@
-"""Measures the speed of matrix multiplication on this machine, and estimates the time of operations from it."""
+"""Measures the speed of matrix multiplication on this machine to estimate how long operations take."""
 
 from collections.abc import Mapping
 
@@ -17,9 +17,9 @@ def estimate_of(
 
     Args:
         operations: The number of operations in each part of the work. If a part runs slower than one large matrix
-            multiplication, its number of operations must already be increased by the same factor.
+            multiplication, the caller must increase its number of operations by the same factor.
         memory: The peak memory, in bytes.
-        shape: The shape of the matrix with which the speed is measured.
+        shape: The shape of the matrix used to measure the speed.
         precision: "bfloat16" or "float32".
         rate: The speed of matrix multiplication, in operations per second. If None, it is measured.
 

@@ -1,4 +1,4 @@
-"""Estimates the memory of a network before it is made, because the settings in a file may require too much."""
+"""Estimates the memory that a network needs before it is built, because the settings in a file may require too much."""
 
 import math
 import os
@@ -10,7 +10,7 @@ IMPORTS = 0.9e9  # bytes of memory of TensorFlow and of a tokenizer
 
 
 def count(shapes: Iterable[Sequence[int]]) -> int:
-    """Count the numbers in arrays with these shapes."""
+    """Return the total number of elements in arrays of these shapes."""
     return sum(math.prod(shape) for shape in shapes)
 
 
@@ -29,4 +29,4 @@ def refuse_beyond_memory(numbers: int, what: str) -> None:
     memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     if 4 * numbers > memory:
         needs = f"{4 * numbers // 10**9:,}" if numbers < 10**15 else "more than a million"
-        raise UserError(f"{what} of these sizes needs {needs} GB; this machine has {memory // 10**9:,} GB")
+        raise UserError(f"{what} of these sizes needs {needs} GB, but this machine has {memory // 10**9:,} GB")

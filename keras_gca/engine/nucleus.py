@@ -1,4 +1,4 @@
-"""The nucleus (Holtzman et al. 2020): the smallest set of likeliest tokens whose total probability reaches top_p.
+"""The nucleus (Holtzman et al. 2020): the smallest set of most likely tokens whose total probability reaches top_p.
 
 Sorting a vocabulary takes longer than a step of the network, so the nucleus is found without sorting. The nucleus
 consists of all tokens whose probability is at least a certain bound. Bisection over bit patterns finds this bound
@@ -17,12 +17,12 @@ def nucleus_log_probs(scores: tf.Tensor, top_p: tf.Tensor | float, also: tf.Tens
     to the scores as if the nucleus were fixed.
 
     Args:
-        scores: (N, V) float32, the logarithms of the probabilities up to a constant.
+        scores: The log-probabilities up to a constant, a float32 array of shape (N, V).
         top_p: The total probability of the nucleus, in (0, 1).
-        also: (N,) int32, for each row a token that is added to the nucleus, or None to add no tokens.
+        also: A token to add to the nucleus of each row, an int32 array of shape (N,), or None to add no tokens.
 
     Returns:
-        (N, V) float32, with values of about FORBIDDEN for tokens outside the nucleus.
+        A float32 array of shape (N, V), with values of about FORBIDDEN for tokens outside the nucleus.
     """
     probabilities = tf.stop_gradient(tf.nn.softmax(scores))
     inside = probabilities >= lowest_in_nucleus(probabilities, top_p)
@@ -33,10 +33,10 @@ def nucleus_log_probs(scores: tf.Tensor, top_p: tf.Tensor | float, also: tf.Tens
 
 @tf.function(jit_compile=True)  # XLA fuses the three operations of an iteration into one pass over the memory
 def lowest_in_nucleus(probabilities: tf.Tensor, top_p: tf.Tensor | float) -> tf.Tensor:
-    """Find the smallest probability in the nucleus: (N, V) -> (N, 1) float32.
+    """Find the smallest probability in the nucleus of each row of an (N, V) array. The result is float32, (N, 1).
 
     A token belongs to the nucleus if the sum of all higher probabilities is below top_p. Bisection finds the smallest
-    number with this property. This number is the probability of a token, because the sum changes only at such numbers.
+    number with this property, which is a token's probability because the sum changes only at tokens' probabilities.
     """
     count = tf.shape(probabilities)[0]
     low = tf.zeros([count, 1], tf.int32)

@@ -7,9 +7,9 @@ import tensorflow as tf
 
 
 class _SummedGradients:
-    """Prevents a Keras optimizer from summing gradients over the replicas, because they are summed already.
+    """A mixin that keeps a Keras optimizer from summing gradients over the replicas, because they are already summed.
 
-    Keras has no public way to prevent this, so a private method is overridden.
+    Keras has no public way to do this, so a private method is overridden.
     """
 
     def _all_reduce_sum_gradients(
@@ -19,8 +19,8 @@ class _SummedGradients:
 
 
 class Adam(_SummedGradients, keras.optimizers.Adam):
-    """Adam for gradients that `replicas.total` has summed."""
+    """Adam for gradients already summed by `replicas.total`."""
 
 
 class AdamW(_SummedGradients, keras.optimizers.AdamW):
-    """AdamW for gradients that `replicas.total` has summed."""
+    """AdamW for gradients already summed by `replicas.total`."""

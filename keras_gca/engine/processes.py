@@ -1,4 +1,4 @@
-"""Runs tasks in several processes and yields their results in turn, until a time limit is reached."""
+"""Runs tasks in several processes and yields their results in order, until a time limit is reached."""
 
 import collections
 import contextlib
@@ -17,19 +17,18 @@ T = TypeVar("T")
 
 
 class TimeOverError(Exception):
-    """The time limit has been reached before all tasks were done."""
+    """The time limit was reached before all tasks were done."""
 
 
 class Processes:
-    """A context manager in which tasks run in several processes, or one after the other in this process.
+    """A context manager that runs tasks in several processes, or one after the other in this process.
 
-    Ctrl-C reaches only this process. If an exception ends the block, tasks that have begun are completed, and the
-    others are dropped. If the time limit ends it, all submitted tasks are completed.
+    Ctrl-C reaches only this process. If an exception ends the block, running tasks are completed and the others are
+    dropped. If the time limit ends the block, all submitted tasks are completed.
 
     Args:
-        count: The number of processes. 1: this process runs the tasks itself.
-        prepare: A function that is called in each process that runs tasks, before its first task. New processes import
-            it by its name.
+        count: The number of processes. If 1, this process runs the tasks itself.
+        prepare: A function that each process calls before its first task. New processes import the function by name.
         minutes: The time limit in minutes, counted from the first new task (see `submit`), or None for no limit.
     """
 
@@ -55,10 +54,10 @@ class Processes:
         """Submit a task.
 
         Args:
-            work: The task. Several processes import it by its name.
-            *arguments: Its arguments.
-            is_new: Whether the task does what no earlier command has done. The time limit is counted from the first
-                such task. Therefore a command that is repeated with a short limit makes progress each time.
+            work: The function to run. Other processes import it by name.
+            *arguments: The arguments of the function.
+            is_new: Whether the task does work that no earlier command has done. The time limit is counted from the
+                first such task, so a command that is repeated with a short limit makes progress each time.
 
         Raises:
             TimeOverError: The time limit has been reached.
@@ -71,10 +70,10 @@ class Processes:
             return self._executor.submit(work, *arguments)
 
     def in_turn(self, futures: Iterable["Future[T]"]) -> Iterator[T]:
-        """Yield the results of tasks in their order; a few more are submitted than there are processes.
+        """Yield the results of tasks in order, keeping slightly more tasks submitted than there are processes.
 
         Args:
-            futures: The tasks, each of which is submitted when it is taken from here.
+            futures: The tasks. Each task is submitted when it is taken from this iterable.
         """
         waiting: collections.deque[Future[T]] = collections.deque()
         for future in futures:
@@ -86,7 +85,7 @@ class Processes:
 
 
 class _Here(Executor):
-    """Runs the work in this process, in turn."""
+    """An executor that runs tasks in this process, one after the other."""
 
     def submit(self, fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> "Future[T]":
         future: Future[T] = Future()
@@ -95,7 +94,7 @@ class _Here(Executor):
 
 
 def _begin(prepare: Callable[[], object]) -> None:
-    """Prepare a new process: Ctrl-C is the parent's concern, and the process ends if its parent is killed."""
+    """Prepare a new process so that it ignores Ctrl-C, and ends if its parent is killed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = multiprocessing.parent_process()
     if parent is not None:
@@ -110,10 +109,10 @@ def _begin(prepare: Callable[[], object]) -> None:
 
 @contextlib.contextmanager
 def _ctrl_c_delayed() -> Iterator[None]:
-    """Delay Ctrl-C to the end of this block; a process that is started in the block is never interrupted by it.
+    """Delay Ctrl-C until the end of this block. Processes started in the block are never interrupted by Ctrl-C.
 
-    Ctrl-C in a terminal reaches all processes. Without this block, it would end a process that is still starting, with
-    a traceback. A process inherits the mask of signals, so it ignores Ctrl-C from its beginning.
+    Ctrl-C in a terminal reaches all processes. Without this block, a process that is still starting would end with a
+    traceback. Processes inherit the signal mask, so they ignore Ctrl-C from the start.
     """
     if not hasattr(signal, "pthread_sigmask"):  # Windows
         yield

@@ -1,9 +1,9 @@
 """Draws random numbers from explicit seeds: one seed for each sample, or one seed for a batch.
 
 Some functions use a seed for each sample (`uniform`, `gumbel`, `normal`, `dropout`). The numbers for a sample do not
-depend on the other samples in its batch. Therefore a response is the same in every batch, and several devices that
-share a batch draw the same numbers as one device. The generator is Philox. Programs compiled by XLA draw different
-numbers from TensorFlow's normal runtime, but each of the two always draws the same numbers from the same seeds.
+depend on the other samples in its batch, so a response is the same in every batch, and several devices that share a
+batch draw the same numbers as one device. The generator is Philox. Programs compiled by XLA draw different numbers than
+TensorFlow's normal runtime, but each always draws the same numbers from the same seeds.
 
 Other functions use one seed for a batch and draw the numbers for all rows in one call (`batch_uniform`,
 `batch_dropout`). Each replica takes the numbers for its own rows. Teacher forcing uses these functions for dropout on
@@ -24,11 +24,11 @@ def sample_seeds(seed: tf.Tensor, samples: tf.Tensor) -> tf.Tensor:
     """Derive a seed for each sample.
 
     Args:
-        seed: (2,) int32, the seed of the batch, or (B, 2) int32, one seed for each sample.
-        samples: (B,) int32, the global indices of the samples.
+        seed: The seed of the batch, an int32 array of shape (2,), or one seed for each sample, with shape (B, 2).
+        samples: The global indices of the samples, an int32 array of shape (B,).
 
     Returns:
-        (B, 2) int32.
+        The seeds, an int32 array of shape (B, 2).
     """
     seed = tf.convert_to_tensor(seed)
     scrambled = _scrambled(seed)[None] if seed.shape.rank == 1 else tf.map_fn(_scrambled, seed)
@@ -36,10 +36,10 @@ def sample_seeds(seed: tf.Tensor, samples: tf.Tensor) -> tf.Tensor:
 
 
 def _scrambled(seed: tf.Tensor) -> tf.Tensor:
-    """Draw 64 random bits from a seed, (2,) int32 -> (2,) int32.
+    """Draw 64 random bits from a seed. Seed and result are int32 arrays of shape (2,).
 
-    The callers add small numbers to the result. With `fold_in`, such a sum could be equal to the result for another
-    seed. Here this does not happen.
+    Callers add small numbers to the result. With `fold_in`, such a sum could equal the result for another seed; here it
+    does not.
     """
     return tf.random.stateless_uniform([2], seed, None, None, tf.int32, alg="philox")
 
@@ -48,12 +48,12 @@ def uniform(seeds: tf.Tensor, place: int | tf.Tensor, shape: Sequence[int | tf.T
     """Draw uniform numbers in [0, 1) for each sample.
 
     Args:
-        seeds: (B, 2) int32, a seed for each sample.
-        place: A number that distinguishes this use of the seeds from others, such as the number of a token or layer.
+        seeds: The seed of each sample, an int32 array of shape (B, 2).
+        place: A number that distinguishes this use of the seeds from others, such as the index of a token or layer.
         shape: The shape of the numbers for each sample.
 
     Returns:
-        (B, *shape) float32.
+        A float32 array of shape (B, *shape).
     """
     keys = tf.stack([seeds[:, 0], seeds[:, 1] + place], axis=1)
     return tf.map_fn(
@@ -72,7 +72,7 @@ def normal(seeds: tf.Tensor, place: int | tf.Tensor, shape: Sequence[int | tf.Te
 
 
 def dropout(values: tf.Tensor, rate: float, seeds: tf.Tensor, place: int) -> tf.Tensor:
-    """Set a share `rate` of the values (B, ...) to zero, and scale the others; `uniform` explains seeds and place."""
+    """Set a fraction `rate` of values of shape (B, ...) to zero and scale the others; see `uniform` for the seeds."""
     if not rate:
         return values
     return _kept(values, rate, uniform(seeds, place, tf.shape(values)[1:]))
@@ -84,12 +84,12 @@ def batch_uniform(seed: tf.Tensor, place: Place, shape: Sequence[int | tf.Tensor
     Each replica draws the numbers for all rows, so that several replicas use the same numbers as one replica.
 
     Args:
-        seed: (2,) int32, the seed of the batch.
+        seed: The seed of the batch, an int32 array of shape (2,).
         place: The position of the replica's rows.
         shape: The shape of the numbers for each row.
 
     Returns:
-        (own, *shape) float32.
+        A float32 array of shape (own, *shape), where `own` is the number of the replica's rows.
     """
     drawn = tf.random.stateless_uniform([place.all, *shape], seed)
     return drawn if replica() is None else drawn[place.before : place.before + place.own]
@@ -106,7 +106,7 @@ def batch_normal(seed: tf.Tensor, place: Place, shape: Sequence[int | tf.Tensor]
 
 
 def batch_dropout(values: tf.Tensor, rate: float, seed: tf.Tensor) -> tf.Tensor:
-    """Set a share `rate` of the values (B, ...) to zero and scale the others, with a seed (2,) int32 for the batch."""
+    """Set a fraction `rate` of values of shape (B, ...) to zero and scale the others; see `batch_uniform`."""
     if not rate:
         return values
     count, *shape = tf.unstack(tf.shape(values))

@@ -13,19 +13,19 @@ def with_smoothed_labels(losses: tf.Tensor, logits: tf.Tensor, label_smoothing: 
     """Convert cross-entropies for the label 1 to cross-entropies for the label 1 - label_smoothing.
 
     Only human samples get smoothed labels. The labels of generated samples stay 0 (one-sided smoothing, Salimans et al.
-    2016). Thus the discriminator never becomes completely sure about human samples.
+    2016). This keeps the discriminator from becoming completely sure about human samples.
 
     Args:
         losses: The cross-entropies of human samples, softplus(-logit), of any shape.
-        logits: The logits of these samples, of the same shape. High logits mean human. With a logit of 0, the loss does
-            not change.
+        logits: The logits of these samples, of the same shape. High logits mean human. Where the logit is 0, the loss
+            does not change.
         label_smoothing: The difference between 1 and the smoothed label.
 
     Returns:
         The cross-entropies with the smoothed label, of the same shape.
 
     Raises:
-        UserError: label_smoothing is negative, or 0.5 or more.
+        UserError: `label_smoothing` is negative, or at least 0.5.
     """
     if not 0 <= label_smoothing < 0.5:
         raise UserError(f"the label smoothing is {label_smoothing}; a number from 0 to below 0.5 is expected")
@@ -37,16 +37,16 @@ def with_proportional_noise(
 ) -> tf.Tensor:
     """Add Gaussian noise to features, in proportion to each feature's standard deviation in the batch.
 
-    With such instance noise in D's input, the distributions of human and generated samples overlap, so that D cannot
+    With this instance noise in D's input, the distributions of human and generated samples overlap, so D cannot
     separate them completely (Arjovsky and Bottou 2017). Pass both kinds of samples in one call, so that both get noise
     on the same scale.
 
     Args:
-        features: (B, F), or (B, T, F) for tokens.
+        features: The features, of shape (B, F), or (B, T, F) for tokens.
         scale: The standard deviation of the noise, in units of each feature's standard deviation.
         drawn: Numbers from the standard normal distribution, of the same shape as the features.
-        mask: (B,) or (B, T) bool, the samples or tokens from which the standard deviation is computed, or None for all
-            of them.
+        mask: The samples or tokens from which the standard deviation is computed, a Boolean array of shape (B,) or (B,
+            T), or None to use all of them.
 
     Returns:
         The noisy features, float32, of the same shape as the features.
@@ -63,14 +63,14 @@ def with_proportional_noise(
 def spectrally_normalised(kernel: tf.Tensor) -> tf.Tensor:
     """Divide a matrix by its largest singular value, if this value exceeds 1 (Miyato et al. 2018).
 
-    The singular value is computed by a power iteration that always starts from the same vector. Therefore the result
-    depends only on the matrix, and nothing needs to be stored between two steps.
+    The singular value is computed by a power iteration that always starts from the same vector, so the result depends
+    only on the matrix, and nothing is stored between steps.
 
     Args:
-        kernel: (n, m) float32.
+        kernel: The matrix, a float32 array of shape (n, m).
 
     Returns:
-        (n, m) float32, whose largest singular value is at most about 1.
+        A matrix of the same shape and dtype whose largest singular value is at most about 1.
     """
     first = np.random.default_rng(0).normal(size=(kernel.shape[1], 1)).astype(np.float32)
     vector = tf.constant(first / np.linalg.norm(first))

@@ -1,8 +1,8 @@
-"""Sums, means and rows over the replicas of a step.
+"""Sums, means and row positions over the replicas in a step.
 
 A replica is a copy of the model on one device. It has all weights, and receives a slice of each batch's rows from
 `compiled.Compiled`. A loss is divided by a count over the complete batch, and the noise of a row depends on the row's
-number in the complete batch. Therefore training with 1, 2 or 4 replicas gives the same weights, up to float32 rounding.
+index in the complete batch. Therefore training with 1, 2 or 4 replicas gives the same weights, up to float32 rounding.
 Gradients are summed over the replicas, then clipped, then applied.
 
 Inside a step, a replica has its *part* of a sum or mean. The parts of all replicas add up to the complete value. With
@@ -47,9 +47,9 @@ class Place(NamedTuple):
     """The position of a replica's rows among the rows of all replicas.
 
     Attributes:
-        own: () int32, the number of the replica's rows.
-        before: () int32, the number of rows of other replicas before the rows of this replica.
-        all: () int32, the number of rows of all replicas.
+        own: The number of this replica's rows, an int32 scalar.
+        before: The number of other replicas' rows before the rows of this replica, an int32 scalar.
+        all: The number of rows of all replicas, an int32 scalar.
     """
 
     own: tf.Tensor
@@ -58,7 +58,7 @@ class Place(NamedTuple):
 
 
 def place(count: tf.Tensor) -> Place:
-    """Return the position of this replica's `count` rows; the function must not be called inside a loop of a graph."""
+    """Return the position of this replica's `count` rows. Do not call this function in a loop inside a graph."""
     context = replica()
     if context is None:
         return Place(count, tf.zeros_like(count), count)

@@ -27,12 +27,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "-q", "--quiet", const=QUIET, **kept, help="print only warnings, errors and the final lines; no progress bars"
     )
     group.add_argument(
-        "-v", "--verbose", const=VERBOSE, **kept, help="also print versions, devices, sizes of networks and times"
+        "-v", "--verbose", const=VERBOSE, **kept, help="also print versions, devices, network sizes and times"
     )
 
 
 def set_level(options: argparse.Namespace) -> None:
-    """Set the level from a command's options; a command without the options -q and -v gets the usual level."""
+    """Set the level from a command's options. A command without the options -q and -v gets the normal level."""
     _level.set(getattr(options, "verbosity", USUAL))
 
 
@@ -47,7 +47,7 @@ def is_verbose() -> bool:
 
 
 def say_cost(cost: Estimate) -> None:
-    """Print the estimated cost of a command if the command takes long, unless -q was given.
+    """Print the estimated cost of a command that takes long, unless -q was given.
 
     Args:
         cost: The estimate.
@@ -94,7 +94,7 @@ def add_experiment(parser: argparse.ArgumentParser, dest: str = "experiment") ->
 
 
 def print_results(compute: Callable[[], dict[str, Any] | None], as_json: bool) -> int:
-    """Run a command that prints its results as text; on request, print them as one JSON document instead.
+    """Run a command that prints its results as text or, on request, as one JSON document.
 
     Args:
         compute: A function that runs the command. It prints the results as text, and returns them in a form that can be
@@ -103,7 +103,7 @@ def print_results(compute: Callable[[], dict[str, Any] | None], as_json: bool) -
             goes to standard error.
 
     Returns:
-        The exit status: 0, or 130 if the time limit is reached. In the second case no JSON document is printed.
+        The exit status: 0, or 130 if the time limit is reached, in which case no JSON document is printed.
     """
     with contextlib.redirect_stdout(sys.stderr) if as_json else contextlib.nullcontext():
         results = compute()

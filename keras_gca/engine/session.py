@@ -1,4 +1,4 @@
-"""Carries out a training run of either paper, from its first step to the files at the end.
+"""Runs the training of either paper, from the first step to the final files.
 
 A session belongs to a run folder. It trains in a loop (`training_loop.walk`). At the end, or after an interruption, it
 writes the trained networks and prints the commands that the user can run next.
@@ -37,11 +37,11 @@ class Session(abc.ABC):
 
     Args:
         run: The run folder.
-        training: The training process, with the settings and the data of the run.
+        training: The training process, with the run's settings and data.
 
     Attributes:
         package: The package whose commands `train` and `chat` can read the run.
-        shown: The metrics in the line that is printed after a stage, or None for all metrics.
+        shown: The metrics to print after each stage, or None for all metrics.
     """
 
     package: ClassVar[str]
@@ -54,11 +54,11 @@ class Session(abc.ABC):
 
     @abc.abstractmethod
     def title(self, stage: Any) -> str:
-        """Return the name of a stage for the output in the terminal."""
+        """Return the name of a stage for terminal output."""
 
     @abc.abstractmethod
     def end_of_stage(self, event: Event) -> bool:
-        """Write the files of a stage except the log and the checkpoint; return True to stop the training."""
+        """Write the files of a stage except the log and the checkpoint. Return True to stop training."""
 
     @abc.abstractmethod
     def write(self) -> None:
@@ -74,7 +74,7 @@ class Session(abc.ABC):
 
     @abc.abstractmethod
     def done(self) -> dict[str, int]:
-        """Return, for each total that `--resume` may raise, the number that has been completed."""
+        """Return how much has been completed of each total that `--resume` may raise."""
 
     @abc.abstractmethod
     def summarise(self) -> None:
@@ -86,7 +86,7 @@ class Session(abc.ABC):
 
     @abc.abstractmethod
     def conclude(self) -> None:
-        """Print the names of the files that the finished training run has written, and the commands to run next."""
+        """Print the names of the files written by the finished training run, and the commands to run next."""
 
     def __repr__(self) -> str:
         training = self.training
@@ -106,11 +106,11 @@ class Session(abc.ABC):
         """Restore the training from a checkpoint, and make the run folder consistent with the checkpoint.
 
         Args:
-            facts: The facts that `RunFolder.read_checkpoint` returned.
-            arrays: The arrays that `RunFolder.read_checkpoint` returned.
-            unit: The name of the stages, such as "epochs", for the line that is printed.
-            totals: The new totals that the user has given, or None. The settings of the training must already have
-                these totals (`RunFolder.with_new_totals`).
+            facts: The facts returned by `RunFolder.read_checkpoint`.
+            arrays: The arrays returned by `RunFolder.read_checkpoint`.
+            unit: The name of the stages, such as "epochs", for the printed line.
+            totals: The new totals given by the user, or None. The settings of the training must already have these
+                totals (`RunFolder.with_new_totals`).
 
         Raises:
             UserError: The checkpoint does not belong to this run.
@@ -147,8 +147,8 @@ class Session(abc.ABC):
     def _commit(self, facts: dict[str, Any], arrays: dict[str, np.ndarray]) -> dict[str, Any]:
         """Write the checkpoint with the new totals, and return its facts.
 
-        The previous checkpoint is kept and must contain the earlier totals. Checkpoints from earlier versions of the
-        program contain no totals. Therefore such a checkpoint is first written again with its totals.
+        The previous checkpoint is kept and must contain the earlier totals. A checkpoint from an earlier version of the
+        program contains no totals, so it is first written again with its totals.
         """
         training = self.training
         if "totals" not in facts:
@@ -178,11 +178,11 @@ class Session(abc.ABC):
         Args:
             minutes: The time limit in minutes, counted from now, or None for no limit. The training stops after the
                 step during which the limit is reached, as after Ctrl-C.
-            watching: A function that returns a context manager, in which the live view shows the run, or None for no
+            watching: A function that returns a context manager in which the live view shows the run, or None for no
                 live view.
 
         Returns:
-            Whether the training is finished.
+            Whether training is finished.
 
         Raises:
             DivergedError: A loss or a weight is no longer finite.
@@ -217,11 +217,11 @@ class Session(abc.ABC):
 
 
 def _dropped(facts: Mapping[str, Any]) -> int:
-    """Return the fact DROPPED, or 0 if the fact is missing or, in a damaged file, not a number."""
+    """Return the fact DROPPED, or 0 if the fact is missing or (in a damaged file) not a number."""
     rows = facts.get(DROPPED)
     return rows if isinstance(rows, int) else 0
 
 
 def _listed(totals: Mapping[str, int]) -> str:
-    """Format totals for the output in the terminal."""
+    """Format totals for terminal output."""
     return ", ".join(f"{name.replace('_', ' ')} {number}" for name, number in totals.items())

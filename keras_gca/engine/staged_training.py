@@ -1,8 +1,8 @@
 """Base class of both papers' training runs: a list of stages that can be interrupted, stored and resumed.
 
 A stage is an epoch or an update, and becomes a row of the log. Its attribute `phase` names the part of the algorithm to
-which the stage belongs. Its attribute `number_in_phase` contains the columns of the log that distinguish the stage from
-other stages of the same phase.
+which the stage belongs, and `number_in_phase` has the columns of the log that distinguish the stage from others of the
+same phase.
 """
 
 from collections.abc import Collection, Iterable, Iterator
@@ -14,14 +14,14 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Event:
-    """Describes the step that a training run has just taken.
+    """The step that a training run has just taken.
 
     Attributes:
         stage: The current stage.
-        step: The number of steps in the stage that have been taken.
+        step: The number of steps taken in the stage.
         steps: The total number of steps in the stage.
         metrics: The metrics of the stage so far.
-        row: The row of the log if the stage ends with this event, otherwise None.
+        row: The stage's row of the log if the stage ends with this event, or None.
         resumable: Whether the training may be stored or interrupted after this event.
     """
 
@@ -34,7 +34,7 @@ class Event:
 
 
 class TrainingSettings(Protocol):
-    """The interface through which the engine reads settings; the settings of both papers have it."""
+    """The interface through which the engine reads the settings of either paper."""
 
     @property
     def seed(self) -> int:
@@ -48,19 +48,19 @@ class TrainingSettings(Protocol):
 
     @property
     def checkpoint_minutes(self) -> float:
-        """The minutes between two checkpoints inside a stage."""
+        """The number of minutes between checkpoints within a stage."""
 
 
 class StagedTraining:
     """Base class of training runs: `for event in training: ...` takes a step before each event.
 
-    After an event that is `resumable`, the training may be stored (`state`, `restore`). At such an event one may also
-    leave the loop. A later loop then continues the training.
+    After a `resumable` event, the training may be stored (`state`, `restore`), or the loop may be left. A later loop
+    then continues the training.
 
     Attributes:
         config: The settings, including `seed` and `checkpoint_minutes`.
         stages: All stages.
-        history: The log's rows for the stages that have ended.
+        history: The rows of the log for the stages that have ended.
     """
 
     config: TrainingSettings
@@ -83,7 +83,7 @@ class StagedTraining:
             yield from self.walk_through(self.stages[self._position])
 
     def walk_through(self, stage: Any) -> Iterator[Event]:
-        """Take the remaining steps of a stage, and yield an event after each step; `_end` returns the last event."""
+        """Take the remaining steps of a stage, and yield an event after each step. `_end` returns the last event."""
         raise NotImplementedError
 
     def _seeds(self) -> list[int]:
@@ -133,11 +133,11 @@ def validated_position(facts: dict[str, Any], stages: int) -> tuple[int, int, li
     """Read and check the position of a stored training run.
 
     Args:
-        facts: The facts that `StagedTraining.state` returned.
+        facts: The facts returned by `StagedTraining.state`.
         stages: The number of stages in the training run.
 
     Returns:
-        The number of the current stage, the number of steps in this stage that have been taken, and the history.
+        The index of the current stage, the number of steps taken in this stage, and the history.
 
     Raises:
         KeyError: A fact is missing.

@@ -1,4 +1,4 @@
-"""The training loop of both papers, with the progress bar, checkpoints, log, TensorBoard and Ctrl-C."""
+"""The training loop of both papers, with progress bar, checkpoints, log, TensorBoard and handling of Ctrl-C."""
 
 import contextlib
 import signal
@@ -20,7 +20,7 @@ SPARING = 9  # no checkpoint at the end of a stage before this many times the du
 
 
 class Interruption:
-    """Tells whether a training run should stop, because the user has requested a stop or the time limit is reached.
+    """A request to stop training, made by the user or by a time limit.
 
     Args:
         minutes: The time limit in minutes, counted from now, or None for no limit.
@@ -35,16 +35,16 @@ class Interruption:
 
     @property
     def requested(self) -> bool:
-        """Whether the training should stop."""
+        """Whether training should stop."""
         return self.asked or self._limit.is_over
 
 
 @contextlib.contextmanager
 def interruptible(minutes: float | None = None) -> Iterator[Interruption]:
-    """Let Ctrl-C and SIGTERM stop the training after the current step; a second signal ends the program at once.
+    """Let Ctrl-C and SIGTERM stop training after the current step. A second signal ends the program at once.
 
     Args:
-        minutes: The time limit in minutes, after which the training also stops, or None for no limit.
+        minutes: The time limit in minutes, after which training also stops, or None for no limit.
     """
     interruption = Interruption(minutes)
 
@@ -80,11 +80,11 @@ def walk(
     Args:
         training: The training.
         run: The run folder.
-        interruption: The object that tells whether the training should stop.
+        interruption: Tells whether training should stop.
         title: A function that returns the name of a stage for the progress bar and for the line after the stage.
         end_of_stage: A function that is called after each stage, when the stage's row has been written to the log and
-            to TensorBoard. It returns True to stop the training.
-        shown: The metrics in the line that is printed after a stage, or None for all metrics.
+            to TensorBoard. It returns True to stop training.
+        shown: The metrics to print after each stage, or None for all metrics.
 
     Raises:
         DivergedError: A loss or a weight is no longer finite. The message names the folder of the last good checkpoint.
@@ -159,12 +159,12 @@ def _store(training: StagedTraining, run: RunFolder) -> None:
 
 
 def progress(total: int, initial: int = 0, desc: str = "") -> Progress:
-    """Return the progress display of a task (`glove/progress.py`); it is hidden with -q, and only the chief shows it.
+    """Return the progress display of a task (`glove/progress.py`). It is hidden with -q, and only the chief shows it.
 
     Args:
         total: The number of steps.
-        initial: The number of steps that have already been taken.
-        desc: The name of the task, which is shown with the progress.
+        initial: The number of steps already taken.
+        desc: The name of the task, shown with the progress.
     """
     return bar_or_lines(total, initial, desc, disable=reporting.is_quiet() or not devices.is_chief())
 

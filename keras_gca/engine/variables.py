@@ -1,4 +1,4 @@
-"""Assigns values to Keras variables, and counts the numbers in them."""
+"""Assigns values to Keras variables, and counts their elements."""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -22,5 +22,5 @@ def assign(variables: Sequence[keras.Variable], values: Sequence[np.ndarray]) ->
 
 
 def numbers_of(variables: Iterable[keras.Variable]) -> int:
-    """Count the numbers in variables."""
+    """Return the total number of elements in variables."""
     return sum(math.prod(variable.shape) for variable in variables)

@@ -270,7 +270,7 @@ def test_rl_seq2seq_trains_resumes_and_chats(tmp_path, capsys):
         ),
         (
             ["--resume", "x", "--updates", "3", "--rollouts", "8", "--data", "y"],
-            r"--resume keeps .* new values only of .*--updates; leave out --rollouts, --data",
+            r"--resume keeps .* new values only for .*--updates; leave out --rollouts, --data",
         ),
         (["--resume", "nowhere"], r"nowhere: there is no run here \(checkpoint.h5 is missing\)"),
         (["--preset", "tiny", "--data", "missing.csv"], r"missing.csv: "),
@@ -379,7 +379,7 @@ def test_a_runs_config_trains_the_same_bits(small_run, tmp_path, capsys):
         (
             {},
             ["--resume", "none", "--updates", "4"],
-            "--resume keeps the run's own settings, and accepts new values only of --updates; leave out --config",
+            "--resume keeps the run's own settings and accepts new values only for --updates; leave out --config",
         ),
         ({}, ["--rollouts", "7"], "--rollouts: 7 does not fit; a multiple of --sample-batch-size (16)"),
     ],

@@ -75,7 +75,7 @@ def test_a_finished_run_says_how_to_train_it_further(small_run, tmp_path, capsys
     [
         (["--updates", "3"], r"--updates: 3 is too few, because the run has already done 3; at least 4 is expected"),
         (["--updates", "0"], r"--updates: 0 is too few, because the run has already done 3; at least 4 is expected"),
-        (["--mle-epochs", "3"], r"--resume keeps .* new values only of .*--updates; leave out --mle-epochs"),
+        (["--mle-epochs", "3"], r"--resume keeps .* new values only for .*--updates; leave out --mle-epochs"),
     ],
 )
 def test_what_is_refused_is_one_line_and_changes_nothing(small_run, capsys, arguments, message):

@@ -206,7 +206,7 @@ def test_the_count_of_weights_is_that_of_the_networks(convention):
 
 def test_a_network_larger_than_the_machine_is_refused(capsys, tmp_path, monkeypatch):
     refuse_beyond_memory(10**6, "a network")
-    with pytest.raises(UserError, match=r"a network of these sizes needs 3,999,999 GB; this machine has \d+"):
+    with pytest.raises(UserError, match=r"a network of these sizes needs 3,999,999 GB, but this machine has \d+"):
         refuse_beyond_memory(10**15 - 1, "a network")
     with pytest.raises(UserError, match="needs more than a million GB"):
         refuse_beyond_memory(10**5000, "a network")

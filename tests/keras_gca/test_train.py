@@ -125,7 +125,7 @@ def test_a_bad_config_is_one_line_that_names_file_and_field(tmp_path, content, m
         (["--preset", "tiny"], "--config already contains every setting; leave out --preset"),
         (
             ["--resume", "none", "--adversarial-epochs", "4"],
-            "--resume keeps the run's own settings, and accepts new values only of --teacher-forcing-epochs, "
+            "--resume keeps the run's own settings and accepts new values only for --teacher-forcing-epochs, "
             "--adversarial-epochs; leave out --config",
         ),
         (["--start-from", "none"], "--start-from takes the other run's data and line 3; leave out --config"),

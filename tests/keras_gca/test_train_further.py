@@ -143,7 +143,7 @@ def test_a_finished_run_says_how_to_train_it_further(trained, tmp_path):
         (["--teacher-forcing-epochs", "0"], "--teacher-forcing-epochs: 0 is out of range; at least 1 is expected"),
         (
             ["--seed", "1"],
-            "--resume keeps the run's own settings, and accepts new values only of --teacher-forcing-epochs, "
+            "--resume keeps the run's own settings and accepts new values only for --teacher-forcing-epochs, "
             "--adversarial-epochs; leave out --seed",
         ),
     ],
