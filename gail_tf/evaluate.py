@@ -23,17 +23,17 @@ second paper. Results are averaged over runs that used the same algorithm with d
 perplexity    The perplexity of the human responses, given history and prompt, is computed per token and per word on all
               test trajectories, for conversations of 1, 2 and 3+ turns. Another table divides the trajectories by
               corpus and turn, and by whether the human response also occurs in the training set.
-responses     Responses are drawn from the policies. Their metrics are BLEU (sacreBLEU's corpus BLEU, and NLTK's BLEU-1
-              to BLEU-4 for single responses), distinct-1, distinct-2, length, the share of repeated responses,
+responses     Responses are sampled from the policies. Their metrics are BLEU (sacreBLEU's corpus BLEU, and NLTK's
+              BLEU-1 to BLEU-4 for single responses), distinct-1, distinct-2, length, the share of repeated responses,
               similarity to the human responses by word vectors, and MAUVE. With --encoder, an independent encoder
               measures MAUVE, the relevance of responses to their contexts, and the similarity to the human responses.
               Two further metrics are the shares of responses with the same sentiment (by VADER) and with the same
               emotion as the human response or the prompt. The emotion classifiers are trained on held-out
-              conversations. Their accuracy is shown, and so is the agreement of shuffled pairs. Human responses are
-              measured in the same way.
+              conversations. The tables also show their accuracy, the agreement of shuffled pairs, and the same metrics
+              for the human responses.
 uncertainty   The metrics of a single run have 95 % intervals from a bootstrap over conversations. For several runs, the
-              standard deviation over seeds is shown. Systems with the same test trajectories are compared by paired
-              sign-flip tests.
+              tables show the standard deviation over seeds. Paired sign-flip tests compare systems with the same test
+              trajectories.
 ratings       --ratings reads people's ratings of responses from FILE. Each line is a JSON object with context,
               response, system and scores. Spearman's correlation and Eq. 11 of the first paper show how well each
               measure agrees with the raters.
@@ -120,7 +120,9 @@ def _compare_with_ratings(options: argparse.Namespace, command: str) -> dict[str
 def make_parser() -> argparse.ArgumentParser:
     """Make the parser for the command line."""
     parser = command_line.Parser(prog="python -m gail_tf.evaluate", description=DESCRIPTION, epilog=EPILOG)
-    parser.add_argument("runs", type=Path, nargs="+", metavar="RUN", help="run folders of python -m gail_tf.train")
+    parser.add_argument(
+        "runs", type=Path, nargs="+", metavar="RUN", help="run folders created by python -m gail_tf.train"
+    )
     parser.add_argument(
         "--policy",
         metavar="NAME",
@@ -142,7 +144,7 @@ def make_parser() -> argparse.ArgumentParser:
         type=command_line.at_least_one,
         default=1000,
         metavar="N",
-        help="number of evenly spaced test trajectories to answer; perplexity is always computed on all of them [1000]",
+        help="number of evenly spaced test trajectories to answer; perplexity always covers the whole test set [1000]",
     )
     parser.add_argument(
         "--batch-size",

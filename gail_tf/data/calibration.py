@@ -1,4 +1,4 @@
-"""The questions that a chat asks to learn what kind of responses its user wants, one per profile property."""
+"""Questions that a chat asks about the responses its user wants, one for each property of a profile."""
 
 from gail_tf.data.listening import VALUES, Profile
 from keras_gca.serving.calibration import Answers, Question

@@ -12,7 +12,7 @@ class Data:
     """Expert trajectories in three splits, and general conversations for pretraining.
 
     Attributes:
-        train: Trajectories to learn from.
+        train: Trajectories for training.
         test: Trajectories for the final evaluation.
         validation: Trajectories for evaluation during training.
         general: The utterances of each general conversation. Empty if no network is pretrained.

@@ -71,18 +71,18 @@ class Layout:
         """Split a frame at its special tokens.
 
         Returns:
-            Texts and special tokens in alternation, starting and ending with a text. A text may be empty.
+            Alternating texts and special tokens. The first and the last item are texts, and a text may be empty.
         """
         return re.split(f"({'|'.join(map(re.escape, self.tokens))})", frame)
 
     def written(self, text: str) -> str:
-        """Return an utterance with its white space normalised as the attribute `text` requires, without frames."""
+        """Return an utterance without frames, with its white space treated as `text` specifies."""
         if self.text == "line":
             return " ".join(text.split())
         return text.strip() if self.text == "stripped" else text
 
     def ending_with(self, end: str) -> "Layout":
-        """Return a copy of the layout in which `end` is replaced with another token, also inside `after`."""
+        """Return a copy of the layout with another token in place of `end`, both as attribute and inside `after`."""
         return replace(self, end=end, after=self.after.replace(self.end, end))
 
     @property

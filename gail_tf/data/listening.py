@@ -1,4 +1,4 @@
-"""Listener profiles: whether a response asks, reflects, shares, advises or consoles, its length and its intensity.
+"""Listener profiles: seven properties of a response, such as whether it asks a question or gives advice.
 
 During training, `profile_of` computes the profile of every expert response by rules, and the policy reads the profile
 as control tokens before the prompt. In a chat, the policy reads the user's wishes in the same form. The rules work only

@@ -17,7 +17,7 @@ BEGIN, PAD, END, UNKNOWN, MASK = SPECIAL = ("<s>", "<pad>", "</s>", "<unk>", "<m
 
 
 class RobertaTokenizer:
-    """A tokenizer that encodes text pairs. Its files are those of transformers' RobertaTokenizerFast.
+    """A tokenizer for text pairs, which uses the same files as transformers' RobertaTokenizerFast.
 
     Args:
         implementation: A tokenizer from the library `tokenizers`.
@@ -35,7 +35,7 @@ class RobertaTokenizer:
         """Read a tokenizer from tokenizer.json, or from vocab.json and merges.txt.
 
         Raises:
-            UserError: A file is missing or damaged, or the tokenizer is not of RoBERTa's kind. The message names the
+            UserError: A file is missing or damaged, or the tokenizer is not a RoBERTa tokenizer. The message names the
                 file.
         """
         return cls(read_byte_level(folder, SPECIAL)[0])

@@ -63,7 +63,7 @@ class PromptClassifier(Protocol):
 
 @dataclass(frozen=True)
 class Samples:
-    """Expert trajectories as arrays, in the order of the n trajectories.
+    """n expert trajectories as arrays, in the original order.
 
     Attributes:
         batch: The encoded conditions and responses.
@@ -98,12 +98,12 @@ class Samples:
         """Encode trajectories.
 
         Args:
-            tokenizer: A tokenizer with all control tokens that are used.
+            tokenizer: The tokenizer, which must have the control tokens.
             trajectories: The trajectories.
             condition_tokens: The maximum number of tokens in a condition (history and prompt).
             response_tokens: The maximum number of tokens in a response.
-            with_sentiment: Whether the control token for an utterance's sentiment precedes the prompt and each
-                utterance in the history.
+            with_sentiment: Whether each utterance, including the prompt, is preceded by the control token for its
+                sentiment.
             emotions: A classifier of emotions, or None. If given, the control token for the prompt's emotion replaces
                 the token for the prompt's sentiment.
             with_history: Whether the control tokens for the course of the user's sentiment also precede the prompt.
@@ -146,8 +146,8 @@ def running_text(tokenizer: Tokenizer, conversations: Sequence[Sequence[str]], l
         length: The maximum number of tokens in a piece.
 
     Returns:
-        A batch of n pieces. Each condition is only the token that ends responses, so the conditions have shape (n, 1).
-        The responses are the pieces and have shape (n, length).
+        A batch whose responses are the n pieces, shape (n, length). Its conditions contain only the token that ends
+        responses, shape (n, 1).
     """
     begin, pieces = tokenizer.encode_frame(tokenizer.layout.begin), []
     spoken = [[Utterance(text) for text in utterances] for utterances in conversations]

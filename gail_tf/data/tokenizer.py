@@ -102,8 +102,7 @@ class Tokenizer:
     def save(self, folder: str | os.PathLike) -> None:
         """Write tokenizer.json and tokenizer_config.json to a folder, from which `read` restores the tokenizer.
 
-        tokenizer_config.json records the layout. A tokenizer of GPT-2's kind is also saved as vocab.json and
-        merges.txt.
+        tokenizer_config.json records the layout. A tokenizer like GPT-2's is also saved as vocab.json and merges.txt.
         """
         first = [part for part in self.layout.parts(self.layout.begin) if part]
         end = self.layout.end
@@ -242,7 +241,7 @@ def fit_byte_level(texts: Iterable[str], size: int, special: Sequence[str]) -> t
 def write_byte_level(folder: str | os.PathLike, implementation: tokenizers.Tokenizer, config: dict[str, Any]) -> None:
     """Write a tokenizer to a folder as tokenizer.json, and `config` as tokenizer_config.json.
 
-    A tokenizer of GPT-2's kind is also written as vocab.json and merges.txt.
+    A tokenizer like GPT-2's is also written as vocab.json and merges.txt.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -301,7 +300,7 @@ def _divides(part: dict[str, Any]) -> bool:
 
 
 def _with_beginning(read: tokenizers.Tokenizer, layout: Layout, folder: Path) -> Layout:
-    """Add the special token that the tokenizer puts before each text to the beginning of a layout.
+    """Let a layout begin with the special token that the tokenizer puts before each text.
 
     Return the layout unchanged if the tokenizer puts no token there, or puts the layout's `end` there.
     """

@@ -33,8 +33,8 @@ class Trajectory:
             turn of a conversation.
         prompt: The utterance to answer.
         response: The expert's response.
-        emotion: The emotion label: one of 32 labels of the conversation in EmpatheticDialogues, or one of 6 labels of
-            the prompt in DailyDialog. None if DailyDialog's label is "no emotion", or if the corpus has no labels.
+        emotion: The emotion of the conversation (EmpatheticDialogues, 32 labels) or of the prompt (DailyDialog, 6
+            labels). None if DailyDialog's label is "no emotion", or if the corpus has no labels.
         source: The name of the corpus format, as in `keras_gca.data.conversations`, or "tweets".
         conversation: The index of the conversation among all conversations from one call of `read_trajectories`.
         turn: The number of the turn, counted from 1.
@@ -86,7 +86,7 @@ def read_trajectories(
     """
     if splits == "official" and not conversations:
         raise UserError(
-            "--splits official: a corpus with train, validation and test splits is expected; name it with --data"
+            "--splits official: a corpus with train, validation and test splits is expected; give one with --data"
         )
     if not conversations and not tweets:
         with resources.as_file(resources.files("gail_tf.data") / "corpus") as folder:

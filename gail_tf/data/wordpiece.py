@@ -59,7 +59,7 @@ class WordPieceTokenizer:
         """Read a folder's tokenizer.json.
 
         Raises:
-            UserError: The file is missing or damaged, or the tokenizer is not of BERT's kind. The message names the
+            UserError: The file is missing or damaged, or the tokenizer is not a BERT tokenizer. The message names the
                 file.
         """
         path = Path(folder) / TOKENIZER

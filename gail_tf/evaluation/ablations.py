@@ -40,7 +40,7 @@ Measurements = dict[str, list[dict[str, float]]]
 def measure(runs: Mapping[str, Sequence[GAILRun]], how: Options, limit: TimeLimit | None = None) -> Measurements | None:
     """Measure each run's last policy, and the human responses, on all turns together.
 
-    For a run of `--algorithm selection`, every method of SELECTIONS is measured under its own name.
+    For a run of `--algorithm selection`, each method in SELECTIONS is measured under its own name.
 
     Args:
         runs: The runs of each variant. All variants must have the same seeds in the same order.

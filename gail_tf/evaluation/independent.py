@@ -48,7 +48,7 @@ def above_shuffled(vectors: np.ndarray, others: np.ndarray, conversations: np.nd
 
 
 def context_of(trajectory: Trajectory) -> str:
-    """Return history and prompt as one text, from which the relevance of a response is measured."""
+    """Return history and prompt as one text, for measuring the relevance of a response."""
     return " ".join((*trajectory.history, trajectory.prompt))
 
 

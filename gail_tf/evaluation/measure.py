@@ -116,7 +116,7 @@ class Files(NamedTuple):
 def read_files(run: GAILRun, options: Options, choose: Callable[[Sequence[str]], Sequence[str]]) -> Files:
     """Read all files that `evaluate` needs, including word vectors.
 
-    This reports errors in the files before hours of computation instead of afterwards.
+    Errors in these files are thus reported before hours of computation.
 
     Args:
         run: The run.

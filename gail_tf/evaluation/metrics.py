@@ -217,7 +217,7 @@ def response_figures(
 def _shuffled_figures(
     responses: Sequence[str], trajectories: Sequence[Trajectory], conversations: np.ndarray
 ) -> dict[str, Estimate]:
-    """Compute the chance agreement for each agreement of sentiments that `response_scores` computes."""
+    """Compute the agreement expected by chance for each sentiment agreement in `response_scores`."""
     figures = {}
     for name, classify in CLASSIFIERS.items():
         classes = classify(responses)

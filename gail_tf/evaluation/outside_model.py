@@ -72,7 +72,7 @@ class OutsideModel:
 
 
 def refuse_own_model(runs: Sequence[GAILRun], model: str) -> None:
-    """Raise UserError if the training of any run started from the model that is to measure quality.
+    """Raise UserError if the training of any run started from the model that measures quality.
 
     Args:
         runs: The runs.

@@ -139,7 +139,7 @@ def _open(
     outside: OutsideModel | None,
     encoder: SentenceEncoder | None,
 ) -> tuple[Part, Part, Callable[[str, int], Estimate]]:
-    """Make a run's validation and test parts, and a function that estimates the cost of the run's policies."""
+    """Make the `Part`s of a run's validation and test set, and a function that estimates a policy's cost."""
     data, config = run.data(), run.config()
     costs: Costs
     if outside is None:
@@ -192,7 +192,7 @@ def part_of(
     store: StoredValues,
     encoder: SentenceEncoder | None = None,
 ) -> Part:
-    """Make the validation or test part from conversations that are evenly spread over that set.
+    """Make the validation or test `Part` from conversations that are evenly spread over that set.
 
     Args:
         load: A function that loads the agent. It is called only if responses have not been stored yet.

@@ -169,19 +169,19 @@ def notes(by_system: Systems) -> list[str]:
             f"The features for MAUVE come from {Path(options.encoder).name}, which was not used to train any system. "
             "In the column for the human responses, MAUVE compares them with human responses to other trajectories. No "
             "system can be expected to exceed this value. Relevance is the cosine similarity between a response and "
-            "its context. Similarity is the cosine similarity between a response and the human response. From both, "
-            "the mean for pairs from different conversations is subtracted, so that the value expected by chance is 0."
+            "its context. Similarity is the cosine similarity between a response and the human response. The mean for "
+            "pairs from different conversations is subtracted from both, so the value expected by chance is 0."
         )
     return [
         "Perplexity is exp(total negative log-likelihood of the human responses / number of their tokens). END counts "
-        "as a token. For the perplexity per word, the divisor is the number of words and ENDs, so that models with "
-        "different tokenizers can be compared. "
+        "as a token. Perplexity per word divides by the number of words and ENDs instead, so models with different "
+        "tokenizers can be compared. "
         f"{cut.mean():.1%} of the human responses are longer than the models' limit and are truncated.",
-        f"Responses are drawn at temperature {options.temperature:g} within a nucleus of {options.top_p:g}, with seed "
-        f"{options.seed}, to {len(measured[0].policy.rows):,} of {len(measured[0].run.test):,} test trajectories.",
+        f"Responses to {len(measured[0].policy.rows):,} of {len(measured[0].run.test):,} test trajectories are sampled "
+        f"with temperature {options.temperature:g}, top-p {options.top_p:g} and seed {options.seed}.",
         f'BLEU is computed by sacreBLEU ({signature}). It ranges from 0 to 100, and higher is better. The "BLEU error" '
         "in the paper's Table 2 is a different metric: lower is better, some values exceed 100, and the definition "
-        "that the paper cites does not give its values. The two metrics cannot be compared.",
+        "that the paper cites does not yield these values. The two metrics cannot be compared.",
         "BLEU-1 to BLEU-4 are means of NLTK's BLEU for single responses (words in lower case, smoothing method 1).",
         f'The similarities named "vectors" are computed from word vectors ({vectors}). {features}',
         "Tweets are reported separately, because they are not conversations: the prompt and the response of a tweet "

@@ -61,8 +61,7 @@ def table_of_parts(by_system: Systems) -> Table:
     ]
     caption = (
         "Perplexity and BLEU by corpus and turn, and by whether the human response occurs in the training set "
-        f"(ignoring case and punctuation){kind_of_bars(by_system)}. Only rows of the same corpus show the effect of "
-        "the turn."
+        f"(ignoring case and punctuation){kind_of_bars(by_system)}. Compare turns only within the same corpus."
     )
     return Table(None, caption, ("", "part", *map(name, by_system)), rows, 2)
 

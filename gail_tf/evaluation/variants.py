@@ -92,7 +92,7 @@ EXPERIMENTS = {
         (MLE, "extra_likelihood", "gail", "gail_filtered", "gail_permuted", "gail_zero"),
     ),
     "imitation": Experiment(
-        "what helps imitation: a KL penalty, a trainable encoder for D, smoothing, noise, or no imitation at all?",
+        "what works best: a KL penalty, a trainable encoder for D, smoothing, noise, or no imitation at all?",
         (
             MLE,
             "gail",

@@ -84,9 +84,9 @@ def table(measured: Wishes) -> Table:
             cells = [f"{summarise(of_runs):.3g}" if of_runs else "" for of_runs in values]
             rows.append([variant.replace("_", " "), wish, *cells])
     caption = (
-        "Share of responses that fulfil a wish, by the rules of data/listening.py: responses of the policy without any "
-        "wish, responses of the policy with this wish only, and human responses. The perplexity of the human responses "
-        "is measured without a profile, and with each response's own profile as the wish."
+        "Share of responses that fulfil a wish by the rules of data/listening.py: the policy's responses without a "
+        "wish, its responses with only this wish, and human responses. The perplexity of the human responses is "
+        "measured without a profile, and with each response's own profile as the wish."
     )
     return Table(None, caption, ["variant", "wish", *kinds], rows, 2)
 

@@ -32,7 +32,7 @@ class ConversationJudge:
     def log_expert(
         self, batch: Batch, tokens: np.ndarray, masks: np.ndarray, read: Sequence[Sequence[str]], texts: Sequence[str]
     ) -> np.ndarray:
-        """Compute the logarithm of D's probability that an expert wrote each of B responses of R tokens.
+        """Compute the log-probability, according to D, that an expert wrote each of B responses of at most R tokens.
 
         Args:
             batch: The conditions (history and prompt) to which the texts respond.
@@ -59,7 +59,7 @@ class ConversationJudge:
     def expert_logits(
         self, batch: Batch, tokens: np.ndarray, masks: np.ndarray, read: Sequence[Sequence[str]], texts: Sequence[str]
     ) -> np.ndarray:
-        """Compute D's logits for B responses of R tokens. `log_expert` explains the arguments.
+        """Compute D's logits for B responses of at most R tokens. `log_expert` explains the arguments.
 
         Returns:
             A float32 array of shape (B,), or (B, R) if D judges tokens. The higher the logit, the more certain D is

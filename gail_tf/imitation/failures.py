@@ -102,7 +102,7 @@ REMEDIES: dict[str, dict[str, str]] = {
         "human_ratio": "more human demonstrations in each batch (phases.human_ratio)",
     },
     "length_drifts": {
-        "length_drift_strength": "a reward against the drift of the mean length (rewards.counter_length_drift)",
+        "length_drift_strength": "a penalty keeps the mean length close to the experts' (rewards.counter_length_drift)",
     },
 }
 

@@ -62,7 +62,7 @@ class Judge(abc.ABC):
             expert: The B responses from the experts.
 
         Returns:
-            The expert logits for both.
+            The expert logits for both sets of responses.
         """
         return Judgement(self.expert_logits(given), self.expert_logits(expert))
 

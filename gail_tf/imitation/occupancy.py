@@ -110,7 +110,7 @@ class Environment:
         return cost + self.gamma * self.transitions @ values
 
     def reinforce(self, cost: np.ndarray, entropy_weight: float = 1.0, iterations: int = 1000) -> np.ndarray:
-        """Compute RL(c) of Eq. 1, the minimiser of -entropy_weight H(pi) + E_pi[c], by soft value iteration.
+        """Compute RL(c) of Eq. 1, the policy that minimises -entropy_weight H(pi) + E_pi[c], by soft value iteration.
 
         Args:
             cost: c, shape (S, A).

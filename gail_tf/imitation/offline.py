@@ -1,8 +1,8 @@
 """Training of the policy on only the experts' responses, for as many steps as PPO takes on the policy's responses.
 
-`--algorithm extra_likelihood` continues maximum likelihood, as a control experiment for imitation: with equal steps and
-prompts, any improvement that it also achieves is not due to a discriminator. `--algorithm iqlearn` adds a regulariser
-(`iq_learn.py`).
+`--algorithm extra_likelihood` continues maximum likelihood with the same number of steps on the same prompts. It is a
+control experiment for imitation, because its improvements cannot be due to a discriminator. `--algorithm iqlearn` adds
+a regulariser (`iq_learn.py`).
 """
 
 from collections.abc import Iterator

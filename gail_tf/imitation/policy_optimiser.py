@@ -64,8 +64,8 @@ class Optimiser:
                 yet.
 
         Returns:
-            A float32 array with the values of the states before the responses, shape (B,), or of the states before the
-            tokens, shape (B, R), if tokens have their own rewards.
+            A float32 array with the values of the states before the responses, shape (B,). If tokens have their own
+            rewards, it contains the values of the states before the tokens, shape (B, R).
         """
         return np.zeros(batch.response.shape if self.config.token_rewards else len(batch.response), np.float32)
 

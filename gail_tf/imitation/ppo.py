@@ -206,8 +206,8 @@ class ValueLearner(AdamWLearner):
                 yet.
 
         Returns:
-            A float32 tensor with the values of the states before the responses, shape (B,), or of the states before the
-            tokens, shape (B, R), if tokens have their own rewards.
+            A float32 tensor with the values of the states before the responses, shape (B,). If tokens have their own
+            rewards, it contains the values of the states before the tokens, shape (B, R).
         """
         per_token = self.network(_features(self.policy, batch, states))
         return per_token if self.config.token_rewards else per_token[:, 0]
