@@ -246,7 +246,7 @@ class GAILAgent:
         return self.samples(trajectories, profiles).batch
 
     def samples(self, trajectories: Sequence[Trajectory], profiles: Sequence[Profile] | None = None) -> Samples:
-        """Encode trajectories in the same way as when a run is evaluated.
+        """Encode trajectories as in the evaluation of a run.
 
         Args:
             trajectories: The trajectories.

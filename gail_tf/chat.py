@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 DESCRIPTION = """\
 Chat with a trained agent. Two policies, one trained by maximum likelihood and one by imitation, respond to the
-conversation so far, and the discriminator chooses the better response. /help lists the commands; Ctrl-D, Ctrl-C or
-/quit ends the chat.
+conversation so far, and the discriminator chooses the best response. /help lists the commands; Ctrl-D, Ctrl-C or /quit
+ends the chat.
 
   python -m gail_tf.chat                       the latest run in runs/, or the shipped bot if there is none
   python -m gail_tf.chat --shipped             the shipped bot: adapters of the pretrained network SmolLM2-135M

@@ -137,8 +137,8 @@ FROM_SCRATCH = (
 class GAILConfig(Settings):
     """All settings of a run of the second paper, in groups, for example `config.ppo.epsilon`.
 
-    The defaults are the paper's values (Table 1, Section 4). PRESETS lists what the other presets change, and
-    ALGORITHMS what the baselines change. `python -m gail_tf.train --help` explains all options and their allowed
+    The defaults are the paper's values (Table 1, Section 4). PRESETS lists the changes made by the other presets, and
+    ALGORITHMS those made by the baselines. `python -m gail_tf.train --help` explains all options and their allowed
     values.
 
     The arguments are options without group names, and replace the paper's values, as in `GAILConfig(epsilon=0.1)`.
@@ -234,7 +234,7 @@ class GAILConfig(Settings):
             )
         if (self.algorithm == "trpo" or self.offline) and self.ppo.value_baseline == "on":
             raise UserError(
-                f"--value-baseline: only PPO has a value baseline; use off with --algorithm {self.algorithm}"
+                f"--value-baseline: only PPO has a value baseline; use --value-baseline off with {self.algorithm}"
             )
         if self.algorithm == "selection" and (self.rollout.updates or self.judge.discriminator == "token"):
             raise UserError(

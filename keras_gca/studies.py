@@ -35,8 +35,8 @@ Runs are stored in RUNS/VARIANT/seed_N (see --runs). Finished runs are reused, a
 other settings of training (see python -m keras_gca.train --help) apply to every variant. The results are written to
 RUNS/STUDY.md and RUNS/STUDY.json.
 
-The study {ADVERSARIAL} trains {len(CELLS)} combinations of settings, called cells (see --cells), each for one
-iteration:
+The study {ADVERSARIAL} trains {len(CELLS)} combinations of these settings, called cells (see --cells), for one
+iteration each:
 
 {chr(10).join(f"  {factor:14} {', '.join(values)}" for factor, values in FACTORS.items())}
 
@@ -95,7 +95,7 @@ def make_parser() -> argparse.ArgumentParser:
         nargs="+",
         default=[0, 1, 2],
         metavar="N",
-        help="the random seeds of the runs of each variant [0 1 2]",
+        help="the random seeds to train each variant with [0 1 2]",
     )
     parser.add_argument(
         "--runs", type=Path, default=Path("runs/studies"), metavar="DIR", help="the folder for the runs [runs/studies]"

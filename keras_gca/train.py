@@ -127,8 +127,8 @@ def make_parser() -> command_line.Parser:
         "--start-from",
         type=Path,
         metavar="RUN",
-        help="start a new run at adversarial training (line 4 of Algorithm 2) with the data, the settings and the "
-        "teacher-forced generator (line 3) of RUN. Only these settings may be changed: "
+        help="start a new run at line 4 of Algorithm 2 (adversarial training), with the data, the settings and the "
+        "teacher-forced generator of RUN. Only these settings may be changed: "
         f"{', '.join(name.replace('_', '-') for name in AFTER_LINE_3)}. --preset sets them all",
     )
     parser.add_argument(

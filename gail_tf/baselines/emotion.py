@@ -84,7 +84,7 @@ class EmotionClassifier:
 
     Args:
         labels: The K names of the emotions.
-        vectors: The word vectors, arrays of shape (d,), by lower-case word.
+        vectors: The word vectors by lower-case word, each of shape (d,).
         seed: The random seed for the initial weights. Before training, all probabilities are 1 / K.
 
     Raises:

@@ -126,7 +126,7 @@ class TextReader:
 
 
 class TextEncoder(Encoder):
-    """Scores the text of responses with a RoBERTa, without the reference's features and the sentiments.
+    """Scores the text of responses with a RoBERTa, ignoring the reference's features and the sentiments.
 
     Args:
         reader: The RoBERTa and its tokenizer.

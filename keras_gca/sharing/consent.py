@@ -10,10 +10,10 @@ def ask_before_fetching(what: str, agreed: bool) -> None:
 
     Args:
         what: A line that gives the model's name, size, licence and target folder.
-        agreed: Whether the user has already agreed through --yes. If not, the user is asked at the terminal.
+        agreed: Whether the user has already agreed by giving --yes. If not, the user is asked at the terminal.
 
     Raises:
-        UserError: The user declines, or the input is not a terminal, so the user cannot be asked.
+        UserError: The user declines, or cannot be asked because the input is not a terminal.
     """
     _ask(what, agreed, "Fetch it?", "nothing was fetched")
 
@@ -23,10 +23,10 @@ def ask_before_publishing(what: str, agreed: bool) -> None:
 
     Args:
         what: A line that gives the model's name, the number and size of the files, and who can see them.
-        agreed: Whether the user has already agreed through --yes. If not, the user is asked at the terminal.
+        agreed: Whether the user has already agreed by giving --yes. If not, the user is asked at the terminal.
 
     Raises:
-        UserError: The user declines, or the input is not a terminal, so the user cannot be asked.
+        UserError: The user declines, or cannot be asked because the input is not a terminal.
     """
     _ask(what, agreed, "Publish it?", "nothing was published")
 

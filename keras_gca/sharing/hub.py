@@ -36,7 +36,7 @@ def is_name(text: str) -> bool:
 
 
 def cached_folder(name: str) -> Path | None:
-    """Return the local folder of a model that has already been downloaded from the Hub, or None."""
+    """Return the local folder of a model downloaded from the Hub earlier, or None if there is none."""
     import huggingface_hub
     from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
 

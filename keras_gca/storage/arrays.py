@@ -35,8 +35,8 @@ _FAULTS = (OSError, KeyError, ValueError, TypeError, AttributeError, RuntimeErro
 class ArrayFile:
     """An HDF5 file that is open for reading.
 
-    The arrays that are read may not exceed a total size of `most_unpacked(size)`. This limit prevents a small hostile
-    file from filling the memory.
+    At most `most_unpacked(size)` bytes of arrays can be read in total. This limit prevents a small hostile file from
+    filling the memory.
 
     Args:
         file: The open file.
@@ -213,7 +213,7 @@ def _checksum(stream: io.BufferedIOBase) -> bytes:
 
 
 def _has_right_checksum(path: Path) -> bool:
-    """Return whether the checksum is correct, or absent because an earlier version wrote the file."""
+    """Return whether the checksum is correct. Files of earlier versions have no checksum, and are accepted."""
     with path.open("rb") as stream:
         header = stream.read(HEADER)
         return not header.startswith(MARK) or header[len(MARK) :].rstrip(b"\0") == _checksum(stream)
@@ -230,10 +230,10 @@ def read_arrays(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
 
 
 def read_facts(path: Path) -> dict[str, Any]:
-    """Read only the facts of a file written by `write_arrays`, which takes no longer for large files.
+    """Read only the facts of a file written by `write_arrays`, without reading the arrays.
 
-    The checksum is not verified, because this would require reading the whole file. Damage to the arrays therefore goes
-    unnoticed.
+    The time does not depend on the size of the file. Since verifying the checksum would require reading the whole file,
+    the checksum is ignored, and damage to the arrays goes unnoticed.
 
     Raises:
         UserError: The file is missing, or so damaged that its facts cannot be read.

@@ -14,9 +14,9 @@ def replacing(path: Path, suffix: str = "", keep: Path | None = None) -> Iterato
     Args:
         path: The file to replace.
         suffix: A suffix for the name of the temporary file.
-        keep: Where to keep the previous file, or None to discard it. A file that exists at either path remains there,
-            complete, at every moment. The old and the new file share no data on disk, so damage to one does not affect
-            the other.
+        keep: Where to keep the previous file, or None to discard it. A file that exists at either path is never missing
+            or incomplete in the meantime. The old and the new file share no data on disk, so damage to one does not
+            affect the other.
 
     Raises:
         OSError: The file cannot be written. The `filename` of the error is `path`.

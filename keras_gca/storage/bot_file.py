@@ -27,7 +27,7 @@ def write_bot(
         facts: JSON-serialisable values by name.
         networks: The weights of each network.
         half_precision: Whether to write the weights of each network as one compressed float16 array, which makes the
-            file less than half as large as float32 weights would.
+            file less than half as large as with float32.
 
     Raises:
         OSError: The file cannot be written.

@@ -251,12 +251,12 @@ class RunFolder(Generic[SettingsT]):
         """
         for name, array in arrays.items():
             if array.dtype.kind == "f" and not np.isfinite(array).all():
-                raise DivergedError(f"the training has diverged: {name} contains NaN or infinity")
+                raise DivergedError(f"training has diverged: {name} contains NaN or infinity")
         write_arrays(self.path / CHECKPOINT, arrays, facts, keep=None if self._damaged else self.path / PREVIOUS)
         self._damaged = False
 
     def read_checkpoint(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-        """Read the last checkpoint, or the previous one if the last is damaged; a message on standard error says so.
+        """Read the last checkpoint. If it is damaged, print a message to standard error, and read the previous one.
 
         Returns:
             The facts and the arrays of the checkpoint.

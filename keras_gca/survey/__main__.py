@@ -259,7 +259,7 @@ def make_parser() -> command_line.Parser:
         type=int,
         default=0,
         metavar="S",
-        help="the random seed for choosing lines and for answers [0]",
+        help="the random seed for choosing lines and sampling answers [0]",
     )
     make.add_argument(
         "--output", type=Path, default=Path("survey.json"), metavar="FILE", help="the file to write [survey.json]"

@@ -46,7 +46,7 @@ class Model:
 def held_out_lines(
     validation: Pairs, conversations: Sequence[Conversation], agent: Agent, utterances: int
 ) -> list[list[tuple[str, ...]]]:
-    """Look up held-out lines and their contexts as text in the corpus.
+    """Look up the text of held-out lines and their contexts in the corpus.
 
     Args:
         validation: The held-out pairs of a run. They contain only word indices, from which rare words cannot be

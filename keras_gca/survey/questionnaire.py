@@ -69,13 +69,13 @@ class Survey:
         return tuple(line for dialogue in self.dialogues for line in dialogue)
 
     def numbered(self, dialogue: int) -> list[tuple[int, Line]]:
-        """Return the lines of a dialogue, given by its index from 0, and their numbers in the survey."""
+        """Return the lines of a dialogue (counted from 0), each with its number in the survey."""
         start = sum(len(earlier) for earlier in self.dialogues[:dialogue])
         return list(enumerate(self.dialogues[dialogue], start))
 
     @property
     def fingerprint(self) -> str:
-        """A short text that identifies this survey. A file of votes contains it to name the survey it belongs to."""
+        """A short text that identifies this survey, and that links a file of votes to it."""
         return f"survey-{hashlib.sha256(self.to_json().encode()).hexdigest()[:16]}"
 
     def to_json(self) -> str:

@@ -46,7 +46,7 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Similarity:
-    """J(H, A) of Eq. 11, in [0, 1], with a 95 % confidence interval. Without votes, they are NaN."""
+    """J(H, A) of Eq. 11, in [0, 1], and its 95 % confidence interval. Both are NaN if there are no votes."""
 
     value: float
     interval: tuple[float, float]
@@ -80,7 +80,7 @@ class Results:
             int64.
         winners: The winners of all lines, including lines that no volunteer has judged.
         best_answers: The columns of Table 1, with the keys "humans", "Eq. 10" and "Eq. 9".
-        votes: Table 2.
+        votes: The human votes of Table 2.
         jaccard: The Jaccard index of Eq. 11 between the volunteers and the discriminator, with the keys "Eq. 9" and
             "Eq. 10".
         alpha: Krippendorff's alpha for nominal data, with "no difference" as a category. NaN if it is undefined.

@@ -88,7 +88,7 @@ class DialogueEpoch:
 
     Args:
         decoder: The decoder of the generator in training.
-        rewards: Computes the rewards.
+        rewards: The object that computes the rewards.
         config: The settings.
         begun: The human contexts that start the conversations.
         turns: The number of turns in a conversation.

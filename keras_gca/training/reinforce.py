@@ -25,7 +25,7 @@ BASELINE_RATE = 1e-3  # Adam's learning rate for the baseline, which is a small,
 
 
 class PolicyGradient(BlockLearner):
-    """The base class of learners by REINFORCE with a baseline, which learn from answers just sampled by the generator.
+    """The base class of learners that use REINFORCE with a baseline on answers just sampled by the generator.
 
     A subclass defines `_sums`, and a `loss` that passes the rewards to `policy_loss`.
 

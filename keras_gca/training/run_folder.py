@@ -128,7 +128,7 @@ class GCARun(RunFolder[Config]):
     def refuse_totals(self, before: Config, facts: dict[str, Any], changes: Mapping[str, Any]) -> None:
         """Check that new totals exceed what has already been completed; see `RunFolder.refuse_totals`.
 
-        If line 3 is continued after its end, lines 4 to 12 count as not completed, because they are run again.
+        If line 3 is continued after it has ended, lines 4 to 12 do not count as completed, because they are run again.
         """
         stages = schedule(before)
         position, step, history = validated_position(facts, len(stages))

@@ -131,7 +131,7 @@ def last_utterances(pairs: Pairs, count: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def kept_for_replay(earlier: Pairs | None, latest: Pairs, iterations: int, seed: int) -> Pairs:
-    """Choose the machine-generated pairs that later iterations of line 6 use again.
+    """Choose machine-generated pairs to use again in line 6 of later iterations.
 
     Args:
         earlier: The result of the previous call, or None after the first iteration.
@@ -177,7 +177,7 @@ def converse(
     top_p: float = 1.0,
     before: np.ndarray | None = None,
 ) -> Iterator[tuple[int, Pairs]]:
-    """Answer the seeds, then these answers, and so on, with seeds of similar lengths in the same batch.
+    """Answer the seeds, then answer these answers, and so on. Seeds of similar length share a batch.
 
     Args:
         decoder: The decoder of the generator.

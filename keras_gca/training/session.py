@@ -127,7 +127,7 @@ class GCASession(Session):
         return False
 
     def _answer(self, questions: list[str]) -> tuple[list[Exchange], list[Exchange]]:
-        """Answer a watching user's questions and some held-out contexts."""
+        """Answer some held-out contexts, and the questions of a user who watches the run."""
         return answer(self.training, self.vocabulary, _samples(self.training.validation), questions)
 
     def write(self) -> None:

@@ -58,7 +58,11 @@ class Simulated(NamedTuple):
         return self.earlier(0)
 
     def earlier(self, steps: int) -> np.ndarray:
-        """Return the utterance that is so many steps before each turn: (n, s) int32, padding where there is none."""
+        """Return the utterance that comes the given number of steps before each turn.
+
+        Returns:
+            An int32 array of shape (n, s). Rows without such an utterance are padding.
+        """
         first = self.said.shape[1] - self.length - steps
         before = np.pad(self.said, ((0, 0), (max(-first, 0), 0), (0, 0)), constant_values=PAD)
         start = max(first, 0)

@@ -146,7 +146,7 @@ class AdversarialState(StagedTraining):
         self._position = self.config.teacher_forcing_epochs
 
     def keep_generator(self, perplexity: float) -> None:
-        """Keep the current weights of G, unless a patience is set and earlier weights had a lower perplexity."""
+        """Keep the current weights of G, unless a patience is set and earlier weights were at least as good."""
         best = self._best
         if best is None or self.config.patience is None or perplexity < best["perplexity"]:
             self._best = {"perplexity": perplexity, "waited": 0}
@@ -260,7 +260,7 @@ def present(value: T | None, name: str) -> T:
         name: The name of the part, for the message.
 
     Raises:
-        UserError: The part is missing, because the checkpoint did not contain it.
+        UserError: The part is missing because the checkpoint does not contain it.
     """
     if value is None:
         raise UserError(f"the checkpoint lacks {name}, so the run cannot be resumed; train again with another --run")

@@ -108,6 +108,12 @@ def leave_tokens_out(contexts: tf.Tensor, rate: float, seed: tf.Tensor, speakers
 
 
 def hide_tokens(vectors: tf.Tensor, rate: float, seed: tf.Tensor) -> tf.Tensor:
-    """Set token vectors, (B, T, s_e), to zero with probability `rate`; `seed`, (2,) int32, belongs to the batch."""
+    """Set token vectors to zero at random.
+
+    Args:
+        vectors: The token vectors, shape (B, T, s_e).
+        rate: The probability of setting a vector to zero.
+        seed: The random seed for the batch, shape (2,) and dtype int32.
+    """
     count, length, _ = tf.unstack(tf.shape(vectors))
     return tf.where(batch_uniform(seed, replicas.place(count), [length, 1]) >= rate, vectors, 0)

@@ -320,7 +320,7 @@ def test_a_training_that_diverges_names_its_last_checkpoint_which_is_good(tmp_pa
     status, _, err = run(capsys, *SMALL, "--checkpoint-minutes", "0", "--run", path)
     assert status == 2
     assert err.splitlines()[-1] == (
-        f"train: the training has diverged: policy/0000 contains NaN or infinity; the last good checkpoint is in {path}"
+        f"train: training has diverged: policy/0000 contains NaN or infinity; the last good checkpoint is in {path}"
     )
     facts, arrays = GAILRun.open(path).read_checkpoint()
     assert len(facts["history"]) == 1
