@@ -1,6 +1,6 @@
 """`python -m gail_tf.pretrained`: fetch a known pretrained model into the cache folder, or list the known models.
 
-The known models are in `base_models/known_models.py`.
+The known models are defined in `base_models/known_models.py`.
 """
 
 import argparse
@@ -21,7 +21,7 @@ Before anything is fetched, the command shows the model's name, size, licence an
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command; return the exit status."""
+    """Run the command and return the exit status."""
     options = make_parser().parse_args(arguments)
     if options.model == LIST:
         print(fetching.describe())
@@ -31,7 +31,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def make_parser() -> argparse.ArgumentParser:
-    """Make the parser of the command's options."""
+    """Make the parser of the command line."""
     parser = command_line.Parser(prog="python -m gail_tf.pretrained", description=DESCRIPTION)
     parser.add_argument(
         "model",

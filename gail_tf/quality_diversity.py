@@ -1,6 +1,6 @@
 """`python -m gail_tf.quality_diversity`: compare policies, each at its best point in a grid of sampling settings.
 
-The method is the same as in `keras_gca.quality_diversity`. `evaluation/quality_diversity.py` computes the results.
+The method is that of `keras_gca.quality_diversity`. `evaluation/quality_diversity.py` computes the results.
 """
 
 import argparse
@@ -28,7 +28,7 @@ repeated without drawing them again.
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command; return the exit status: 0, or 130 if time runs out before all points are measured."""
+    """Run the command and return the exit status: 0, or 130 if time runs out before all points are measured."""
     options = make_parser().parse_args(arguments)
     settings = grid(options.temperatures, options.top_ps)
     if options.experiment is not None:
@@ -55,17 +55,19 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def make_parser() -> argparse.ArgumentParser:
-    """Make the parser of the command's options."""
+    """Make the parser of the command line."""
     parser = command_line.Parser(prog="python -m gail_tf.quality_diversity", description=DESCRIPTION)
-    parser.add_argument("runs", type=Path, nargs="+", metavar="RUN", help="run folders of python -m gail_tf.train")
+    parser.add_argument(
+        "runs", type=Path, nargs="+", metavar="RUN", help="run folders written by python -m gail_tf.train"
+    )
     add_options(parser)
     parser.add_argument(
         "--max-responses",
         type=command_line.at_least_one,
         default=500,
         metavar="N",
-        help="number of conversations to respond to at each point, evenly spread, in the validation set and in the "
-        "test set [500]",
+        help="number of conversations to respond to at each point, evenly spread over the validation set and over "
+        "the test set [500]",
     )
     parser.add_argument(
         "--batch-size",
@@ -77,13 +79,13 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--quality-model",
         metavar="MODEL",
-        help="measure quality by this pretrained language model, which must not be the starting point of any run: a "
-        "folder, a file, or a known model (default: a 5-gram model of the training responses)",
+        help="pretrained language model that measures quality: a folder, a file, or a known model. It must not be "
+        "the starting point of any run (default: a 5-gram model of the training responses)",
     )
     parser.add_argument(
         "--encoder",
         metavar="MODEL",
-        help=f"choose the best points by MAUVE with this encoder: {known_models.ENCODER}, or a folder",
+        help=f"choose the best points by their MAUVE under this encoder: {known_models.ENCODER}, or a folder",
     )
     parser.add_argument("--yes", action="store_true", help="fetch the models without asking")
     parser.add_argument(

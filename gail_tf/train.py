@@ -39,7 +39,7 @@ its bot even before you resume it.
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command; return the exit status: 0, or 130 after an interruption."""
+    """Run the command and return the exit status: 0, or 130 after an interruption."""
     options = make_parser().parse_args(arguments)
     changes = command_line.settings(options, GAILConfig)
     if options.preset == "pretrained" and options.model is None:
@@ -74,7 +74,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _refuse_from_scratch(file: Path, source: Source, config: GAILConfig) -> None:
-    """Raise UserError if the run of --config started from a pretrained network, but no such network is given now."""
+    """Raise UserError if the run of --config started from a pretrained network and no such network is given now."""
     before = read_source(file)
     model = before.get("model") or before.get("gpt2")  # the former name
     if model and source.model is None and config.algorithm != "rl_seq2seq":
@@ -89,14 +89,14 @@ def _refuse_from_scratch(file: Path, source: Source, config: GAILConfig) -> None
 
 
 def make_parser() -> command_line.Parser:
-    """Make the parser of the command's options."""
+    """Make the parser of the command line."""
     parser = command_line.Parser(prog="python -m gail_tf.train", description=DESCRIPTION, epilog=EPILOG)
     parser.add_argument(
         "--preset",
         choices=PRESETS,
-        help="the preset of the settings. paper: Table 1's settings, for a pretrained GPT-2; pretrained: train "
+        help="the settings to start from. paper: Table 1's settings, for a pretrained GPT-2; pretrained: train "
         "adapters for a pretrained network, on two CPU cores; default: train a small GPT-2 from scratch, without a "
-        "download; tiny: a trial that takes seconds",
+        "download; tiny: a trial run that takes seconds",
     )
     command_line.add_config(parser)
     parser.add_argument(

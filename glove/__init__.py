@@ -1,4 +1,4 @@
-"""GloVe word vectors (Pennington, Socher and Manning 2014): read, fit, and align with a vocabulary."""
+"""GloVe word vectors (Pennington, Socher and Manning 2014): reading, fitting, and alignment with a vocabulary."""
 
 from glove.embedding import EmbeddingMatrix, embedding_matrix
 from glove.fit import Entries, added, cooccurrences, fit, fit_entries, joined_cooccurrences

@@ -1,4 +1,4 @@
-"""`python -m glove fit | neighbours | coverage` fits, examines and checks word vectors."""
+"""`python -m glove fit | neighbours | coverage`: fit, examine and check word vectors."""
 
 import argparse
 import collections
@@ -20,9 +20,9 @@ CORPUS = "a UTF-8 text file with one document per line and spaces between the wo
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run one command, and return its exit status: 0, 2 after an error, or 130 after Ctrl-C.
+    """Run one command and return its exit status: 0, 2 after an error, or 130 after Ctrl-C.
 
-    An error is reported in one line on standard error.
+    An error is reported as one line on standard error.
     """
     show_and_read_anything()
     options = _parser().parse_args(arguments)

@@ -1,1 +1,1 @@
-"""The pipeline from a corpus to a bot, and the run folder that it writes."""
+"""The pipeline from a corpus to a bot, and the run folder it writes."""

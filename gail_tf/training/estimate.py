@@ -1,13 +1,13 @@
-"""Estimates the time and memory that a training run or an evaluation needs on this machine, before it starts.
+"""Estimates of the time and memory that a training run or an evaluation will need on this machine.
 
-The time is estimated from the number of floating-point operations in the large matrix multiplications. This number is
-divided by the speed at which this machine multiplies such matrices, and by the share of this speed that training runs
-have reached in practice (`EFFICIENCY`).
+The estimated time is the number of floating-point operations in the large matrix multiplications, divided by this
+machine's speed in such multiplications and by the share of this speed that training runs reach in practice
+(`EFFICIENCY`).
 
-Let P be the number of weights in the matrices of the network's blocks, V the vocabulary size, and E the size of the
-hidden states. In a forward pass, a token costs 2 P operations, and another 2 V E operations if the next token is
-predicted. The gradient costs twice as much as the forward pass if all weights are trained, and as much as the forward
-pass if the network's weights are frozen.
+Let P be the number of weights in the matrices of the network's blocks, V the vocabulary size, and E the width of the
+hidden states. In a forward pass, a token costs 2 P operations, plus 2 V E operations if the next token is predicted.
+The gradient costs twice as much as the forward pass if all weights are trained, and as much as the forward pass if the
+network's weights are frozen.
 """
 
 import math
@@ -33,10 +33,10 @@ SMALL = 20_000_000  # networks with fewer weights count as small
 
 
 class Costs:
-    """Computes the costs of a network's passes.
+    """The costs of passes through a network.
 
-    The cost of a pass is the number of operations that a large matrix multiplication performs in the time of the pass.
-    It is computed as the number of operations in the pass, divided by EFFICIENCY.
+    The cost of a pass is its number of operations, divided by EFFICIENCY. This is how many operations a large matrix
+    multiplication would perform in the same time.
 
     Args:
         config: The settings.
@@ -52,18 +52,18 @@ class Costs:
         self._output = 2 * sizes.vocab_size * sizes.width / share
 
     def read(self, batch: Batch) -> float:
-        """Return the cost of one forward pass over the trajectories in a batch."""
+        """Return the cost of one forward pass over a batch of trajectories."""
         condition, response = (float(np.sum(mask)) for mask in (batch.condition_mask, batch.response_mask))
         return self._blocks * (condition + response) + self._output * response
 
     def learn(self, batch: Batch) -> float:
-        """Return the cost of one training pass over the trajectories in a batch."""
+        """Return the cost of one training pass over a batch of trajectories."""
         return self.read(batch) * (3 if self._config.model.trainable == "full" else 2)
 
     def draw(self, batch: Batch) -> float:
         """Return the cost of drawing a response to each trajectory in a batch.
 
-        Drawing continues until the last response of a batch has ended, which is usually near the length limit.
+        Drawing continues until the last response in the batch has ended, usually near the length limit.
         """
         tokens = len(batch.condition) * self._config.data.response_tokens
         drawn = (self._blocks + self._output) * tokens / EFFICIENCY["decoding"]
@@ -72,12 +72,12 @@ class Costs:
     def estimate(
         self, operations: dict[str, float], learned: int = 0, drawn: int = 0, rate: float | None = None
     ) -> Estimate:
-        """Estimate time and memory.
+        """Estimate the time and memory of a computation.
 
         Args:
-            operations: The cost of each part of the computation, as the other methods return it.
+            operations: The cost of each part of the computation, as returned by the other methods.
             learned: The maximum number of trajectories in a training step, or 0 if nothing is trained.
-            drawn: The maximum number of responses that are drawn at a time, or 0 if none are drawn.
+            drawn: The maximum number of responses drawn at a time, or 0 if none are drawn.
             rate: The speed of matrix multiplication, in operations per second. If None, it is measured.
         """
         sizes, limit = self._sizes, self._config.data.response_tokens

@@ -1,6 +1,6 @@
-"""Answers the questions of a user who watches a training run, and shows how the discriminator D judges the replies.
+"""The live view of a training run: replies to a user's questions, and how the discriminator D judges the replies.
 
-Responses are drawn with a separate seed, so that watching does not affect the training.
+Responses are drawn with a separate seed, so watching does not affect training.
 """
 
 from collections.abc import Sequence
@@ -27,7 +27,7 @@ def answer(
     emotions: EmotionClassifier | None,
     questions: list[str],
 ) -> tuple[list[Exchange], list[Exchange]]:
-    """Answer the user's questions and the prompts of held-out trajectories.
+    """Respond to the user's questions and to the prompts of held-out trajectories.
 
     Args:
         training: The training, between two steps.
@@ -36,10 +36,9 @@ def answer(
         questions: The user's questions.
 
     Returns:
-        The exchanges for the questions, and those for the trajectories, which also have the experts' responses. D's
-        scores are left out until D has been trained, and for an algorithm without a D. A contrastive D compares a
-        response with an expert's response. Therefore it does not score replies to questions, which no expert has
-        answered.
+        The exchanges for the questions and for the trajectories. The latter include the experts' responses. D's scores
+        are missing if the algorithm has no D or D is not trained yet. A contrastive D compares a response with an
+        expert's response, so it does not score replies to the user's questions, which no expert has answered.
     """
     config, tokenizer = training.config, training.tokenizer
     prompts = [*(Trajectory((), question, NO_RESPONSE) for question in questions), *trajectories]
@@ -72,7 +71,7 @@ def answer(
 
 
 def _judged(training: GAILTraining, responses: JudgedResponses, logits: np.ndarray) -> list[Judged]:
-    """Return responses with D's probability that an expert wrote each response and, if D judges tokens, each token."""
+    """Return responses with D's probability that an expert wrote them, also for each token if D judges tokens."""
     judged = []
     batch = responses.batch
     texts = [text for _, text in responses.exchanges]

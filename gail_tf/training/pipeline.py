@@ -1,4 +1,4 @@
-"""The second paper's training pipeline from a corpus to a bot, which `python -m gail_tf.train` and other callers use.
+"""The second paper's training pipeline from a corpus to a bot, used by `python -m gail_tf.train` and other callers.
 
 train_agent(config, source, run)     starts a new run
 resume(run)                          continues an interrupted run
@@ -53,16 +53,16 @@ def train_agent(
 
     Args:
         config: The settings.
-        source: The files and pretrained networks that are read.
-        run: The folder to make.
-        strategy: The distribution strategy that `devices.make` returns, or None for one device.
+        source: The files and pretrained networks to read.
+        run: The run folder to create.
+        strategy: The distribution strategy returned by `devices.make`, or None for one device.
         read: The result of `source.read`, if the caller has already called it.
-        minutes: The time limit in minutes, or None for no limit. When it is reached, the training stops as with Ctrl-C.
-        watching: A function that returns a context manager, inside which the live view shows the run (see
-            `watch_command.watching`), or None for no live view.
+        minutes: The time limit in minutes, or None for no limit. At the limit, training stops as after Ctrl-C.
+        watching: A function that returns a context manager for the live view of the run (see `watch_command.watching`),
+            or None for no live view.
 
     Returns:
-        The session. Its `training.finished` is true if the training has ended, and false if it was stopped early.
+        The session. Its `training.finished` tells whether training was completed or stopped early.
 
     Raises:
         UserError: A file cannot be used, or the folder already contains a run.
@@ -102,20 +102,20 @@ def resume(
 ) -> GAILSession:
     """Continue an interrupted run, or train a run further, to a new total number of updates.
 
-    An interrupted run that is continued gives exactly the same result as an uninterrupted run, bit for bit.
+    A continued run gives bit for bit the same result as an uninterrupted run.
 
     Args:
         run: The run folder.
-        strategy: The distribution strategy that `devices.make` returns, or None for one device.
-        minutes: The time limit in minutes, or None for no limit. When it is reached, the training stops as with Ctrl-C.
-        watching: A function that returns a context manager, inside which the live view shows the run (see
-            `watch_command.watching`), or None for no live view.
-        **totals: `updates`, the new total number of updates, if a run is trained further. From the next update on, the
-            learning rate and the share of human demonstrations are the same as in a run with this total from the
-            beginning. The weights, the optimizer states, the discriminator and the weight of the KL penalty are kept.
+        strategy: The distribution strategy returned by `devices.make`, or None for one device.
+        minutes: The time limit in minutes, or None for no limit. At the limit, training stops as after Ctrl-C.
+        watching: A function that returns a context manager for the live view of the run (see `watch_command.watching`),
+            or None for no live view.
+        **totals: `updates`, the new total number of updates, to train a run further. From the next update on, the
+            learning rate and the share of human demonstrations are those of a run that was started with this total. The
+            weights, the optimizer states, the discriminator and the weight of the KL penalty are kept.
 
     Returns:
-        The session, as `train_agent` returns it.
+        The session, as returned by `train_agent`.
 
     Raises:
         UserError: The folder does not contain a run, the run is damaged, or the new total does not exceed the number of
@@ -153,7 +153,7 @@ def resume(
 
 
 def _some(trajectories: Sequence[Trajectory], count: int | None, seed: int) -> list[Trajectory]:
-    """Draw complete conversations with about `count` trajectories in total, or keep all trajectories if it is None."""
+    """Draw complete conversations with about `count` trajectories in total. If `count` is None, keep everything."""
     if count is None or len(trajectories) <= count:
         return list(trajectories)
     numbers = np.array([trajectory.conversation for trajectory in trajectories])
@@ -166,10 +166,10 @@ def _some(trajectories: Sequence[Trajectory], count: int | None, seed: int) -> l
 
 
 def _general(source: Source, config: GAILConfig, bad: BadLines) -> tuple[tuple[str, ...], ...]:
-    """Read the conversations to pretrain on: the files that the user names, or else the first paper's embedded corpus.
+    """Read the conversations to pretrain on: the user's files or, by default, the first paper's embedded corpus.
 
-    For a network that is already pretrained, no conversations are read. `max_trajectories` also limits the number of
-    these conversations; the seed determines which of them are used.
+    Nothing is read for a network that is already pretrained. `max_trajectories` also limits the number of these
+    conversations; the seed determines which ones are used.
     """
     if source.model is not None or not config.likelihood.pretraining_epochs:
         return ()
@@ -193,11 +193,11 @@ def _describe(data: Data, splits: str, of_general: list[str]) -> None:
     division = "no conversation is in two splits" if splits == "random" else "the corpora's official splits"
     reporting.say(f"expert trajectories: {sizes}; {division}")
     if data.general:
-        reporting.say(*of_general, f"general conversations to pretrain on: {len(data.general):,}")
+        reporting.say(*of_general, f"general conversations for pretraining: {len(data.general):,}")
 
 
 def _emotions(source: Source, config: GAILConfig, data: Data, bad: BadLines) -> EmotionClassifier | None:
-    """Train RL-Seq2Seq's emotion classifier on the prompts; return None for another algorithm."""
+    """Train RL-Seq2Seq's emotion classifier on the prompts. For other algorithms, return None."""
     if config.algorithm != "rl_seq2seq":
         return None
     vectors = None
@@ -218,9 +218,9 @@ def _emotions(source: Source, config: GAILConfig, data: Data, bad: BadLines) -> 
 def _language_model(
     source: Source, config: GAILConfig, data: Data, emotions: EmotionClassifier | None
 ) -> tuple[Tokenizer, LanguageModel | None]:
-    """Read the tokenizer and the network of --model, or else fit a tokenizer and make a GPT-2 from scratch.
+    """Read the tokenizer and the network of --model. Without --model, fit a tokenizer and make a GPT-2 from scratch.
 
-    For RL-Seq2Seq, the network is None, because the policy consists of LSTMs.
+    The network is None for RL-Seq2Seq, whose policy consists of LSTMs.
     """
     network: LanguageModel
     controls = control_tokens(config.data)
@@ -246,12 +246,12 @@ def _language_model(
 
 
 def _named(model: str) -> str:
-    """Return a model's name in a form that is valid in any working directory: a path becomes an absolute path."""
+    """Return a model's name in a form that is valid in any working directory; paths are made absolute."""
     return str(Path(model).absolute()) if Path(model).exists() else model
 
 
 def _reader(source: Source, config: GAILConfig, data: Data) -> TextReader | None:
-    """Read or make the RoBERTa of the discriminator D; return None if the settings do not require one."""
+    """Read or make the RoBERTa of the discriminator D. Return None if the settings do not require one."""
     if config.judge.discriminator_encoder != "roberta":
         return None
     if source.roberta is None:

@@ -41,7 +41,7 @@ from keras_gca.storage.run_folder import RunFolder, refuse_reached
 
 
 class GAILRun(RunFolder[GAILConfig]):
-    """Reads and writes one run of the second paper; `create` makes a new run, and `open` opens an existing one.
+    """The reader and writer of one run of the second paper. `create` makes a new run, and `open` opens an existing one.
 
     Args:
         path: The folder.
@@ -71,15 +71,15 @@ class GAILRun(RunFolder[GAILConfig]):
         emotions: EmotionClassifier | None = None,
         base: Base | None = None,
     ) -> Self:
-        """Make the folder and write the files that do not change in training.
+        """Create the folder and write the files that stay the same during training.
 
         Args:
-            path: The folder to make.
+            path: The folder to create.
             config: The settings.
             data: The trajectories of each split.
             tokenizer: The policy's tokenizer.
             sizes: The dimensions of the policy's language model, or None for RL-Seq2Seq.
-            source: The names of the files from which the data were read. They are stored as information for the user.
+            source: The names of the files from which the data were read, stored only as information for the user.
             reader: The RoBERTa of the discriminator D, or None if D has another encoder.
             emotions: RL-Seq2Seq's emotion classifier, or None for other algorithms.
             base: The pretrained network whose files contain the frozen weights, or None if the run stores all weights.
@@ -120,7 +120,7 @@ class GAILRun(RunFolder[GAILConfig]):
                 part = values.pop("part")
                 parts[part].append(_texts(values["utterances"]) if part == "general" else _trajectory(values))
             except (ValueError, KeyError, TypeError, AttributeError):
-                raise UserError(f"{path}:{number}: the line is damaged; a trajectory as JSON is expected") from None
+                raise UserError(f"{path}:{number}: the line is damaged; a trajectory in JSON is expected") from None
         if not any(parts.values()):
             raise UserError(f"{path}: the file is damaged; it does not contain any trajectory")
         return Data(**{part: tuple(members) for part, members in parts.items()})
@@ -134,7 +134,7 @@ class GAILRun(RunFolder[GAILConfig]):
         return Tokenizer.read(self.path / "tokenizer", control_tokens(self.config().data))
 
     def reader(self) -> TextReader | None:
-        """Make the discriminator's RoBERTa with random weights; return None if the discriminator has another encoder.
+        """Make the discriminator's RoBERTa with random weights. Return None if the discriminator has another encoder.
 
         Raises:
             UserError: A file of the RoBERTa is damaged.
@@ -143,7 +143,7 @@ class GAILRun(RunFolder[GAILConfig]):
         return TextReader.open(self.config(), folder) if folder.exists() else None
 
     def emotions(self) -> EmotionClassifier | None:
-        """Read RL-Seq2Seq's emotion classifier; return None for another algorithm.
+        """Read RL-Seq2Seq's emotion classifier. For other algorithms, return None.
 
         Raises:
             UserError: The file is missing or damaged.
@@ -158,7 +158,7 @@ class GAILRun(RunFolder[GAILConfig]):
             raise UserError(f"{path}: the file is damaged; its parts do not fit together ({error})") from None
 
     def is_finished(self) -> bool:
-        """Return whether the training has ended and the bot has been written.
+        """Return whether training has finished and the bot has been written.
 
         Raises:
             UserError: The settings, the data or both checkpoints cannot be read.
@@ -170,26 +170,24 @@ class GAILRun(RunFolder[GAILConfig]):
         return facts.get("position") == len(stages)
 
     def refuse_totals(self, before: GAILConfig, facts: dict[str, Any], changes: Mapping[str, Any]) -> None:
-        """Refuse totals that the run has already reached; see `RunFolder.refuse_totals`.
+        """Reject totals that the run has already reached; see `RunFolder.refuse_totals`.
 
-        A run of `--algorithm mle` or `selection` is also refused, because it has no updates. With updates, it would no
-        longer be a run of this algorithm.
+        Runs of `--algorithm mle` and `selection` are also rejected, because these algorithms have no updates.
         """
         if before.algorithm in WITHOUT_UPDATES and not before.rollout.updates:
             raise UserError(
-                f"--updates: {self.path} is a run of --algorithm {before.algorithm}, which has no updates; train a new "
-                "run with another --algorithm"
+                f"--updates: {self.path} is a run of --algorithm {before.algorithm}, which has no updates; start a "
+                "new run with another --algorithm"
             )
         done = sum(row["phase"] == IMITATION for row in facts["history"])
         for name, number in changes.items():
             refuse_reached(name, number, done)
 
     def model(self) -> tuple[LanguageModelConfig | None, Base | None]:
-        """Read the dimensions of the language model, and the name of the network whose files have the frozen weights.
+        """Read the language model's dimensions, and the name of the network whose files contain the frozen weights.
 
-        Returns:
-            The dimensions, or None for RL-Seq2Seq; and the pretrained network with the frozen weights, or None if the
-            run stores all weights.
+        Returns: The dimensions, or None for RL-Seq2Seq, and the pretrained network with the frozen weights, or None if
+        the run stores all weights.
 
         Raises:
             UserError: The file is missing or damaged.
@@ -207,11 +205,11 @@ class GAILRun(RunFolder[GAILConfig]):
 
 
 def _trajectory(values: dict[str, Any]) -> Trajectory:
-    """Make a trajectory from its JSON fields; raise KeyError, TypeError or ValueError if a field is not valid."""
+    """Make a trajectory from its JSON fields; raise KeyError, TypeError or ValueError if a field is invalid."""
     made = Trajectory(**values | {"history": _texts(values["history"])})
     _texts([made.prompt, made.response, made.source, made.emotion or ""])
     if type(made.conversation) is not int or type(made.turn) is not int:
-        raise ValueError("the numbers of conversation and turn must be integers")
+        raise ValueError("the conversation and turn numbers must be integers")
     return made
 
 

@@ -1,4 +1,4 @@
-"""`GAILSession` trains the second paper's networks (Algorithm 1), writes the run folder, and prints the results."""
+"""`GAILSession` trains the second paper's networks (Algorithm 1), writes the run folder and prints the results."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -44,12 +44,11 @@ SHOWN = (
 
 
 class GAILSession(Session):
-    """A training run by Algorithm 1, with its run folder; `train_agent` and `resume` return a session.
+    """A training run of Algorithm 1 with its run folder, as returned by `train_agent` and `resume`.
 
     Args:
         run: The run folder.
-        training: The training with the run's settings and data, which consists of maximum likelihood training and then
-            Algorithm 1.
+        training: The training stages (maximum likelihood training, then Algorithm 1), with the run's settings and data.
         data: The trajectories for training, test and validation.
         network: The policy's language model, or None for RL-Seq2Seq.
         reader: The RoBERTa of the discriminator D, or None if D has another encoder.
@@ -94,11 +93,11 @@ class GAILSession(Session):
             data: The trajectories.
             tokenizer: The policy's tokenizer.
             network: The policy's language model, with adapters for `--trainable lora`, or None for RL-Seq2Seq.
-            reader: The RoBERTa of D for `--discriminator-encoder roberta`; otherwise None.
+            reader: The RoBERTa of D for `--discriminator-encoder roberta`, or None for other encoders.
             emotions: RL-Seq2Seq's emotion classifier, or None for other algorithms.
 
         Returns:
-            The session, before its first stage.
+            The session, ready for its first stage.
         """
         limits = config.data.condition_tokens, config.data.response_tokens, config.data.sentiment == "on", emotions
         with_history, profiles = config.data.sentiment_history == "on", None
@@ -115,7 +114,7 @@ class GAILSession(Session):
         return cls(run, made, data, network, reader, emotions)
 
     def _describe(self) -> None:
-        """Print the sizes of the networks (with -v), the cost of a long run, and the warm-ups that were shortened."""
+        """Print the sizes of the networks (with -v), the cost of a long run, and any shortened warm-ups."""
         super()._describe()
         training, network = self.training, self._network
         if network is not None:
@@ -128,14 +127,14 @@ class GAILSession(Session):
                 f"{steps} of {total:,} in {phase.replace('_', ' ')}" for phase, (steps, total) in shortened.items()
             )
             full = counted(self.training.config.optimizer.warmup_steps, "step")
-            reporting.say(f"warm-up: {full}, but fewer in phases that are too short: {', '.join(phases)}")
+            reporting.say(f"warm-up: {full}, but fewer in short phases: {', '.join(phases)}")
 
     def restore(
         self, facts: dict[str, Any], arrays: dict[str, np.ndarray], unit: str, totals: Mapping[str, int] | None = None
     ) -> None:
         """Restore a checkpoint; see `Session.restore`.
 
-        A training failure that has already stopped the run does not stop it again.
+        A failure that has already stopped the run once does not stop it again.
         """
         super().restore(facts, arrays, unit, totals)
         if self.training.config.run.on_failure == "stop":
@@ -147,20 +146,21 @@ class GAILSession(Session):
         return {name: numbers_of(variables) for name, variables in networks.items()}
 
     def title(self, stage: Stage) -> str:
-        """Return a title with the phase and the number of the epoch or update."""
+        """Return a title with the phase and the current epoch or update."""
         return f"{stage.phase.replace('_', ' '):18} {stage.number}/{stage.of}"
 
     def done(self) -> dict[str, int]:
-        """Return the number of completed updates. The result is empty for an algorithm that has no updates."""
+        """Return the number of completed updates, or an empty result for an algorithm without updates."""
         config = self.training.config
         if config.algorithm in WITHOUT_UPDATES and not config.rollout.updates:
             return {}
         return {"updates": sum(row["phase"] == IMITATION for row in self.training.history)}
 
     def further(self) -> str:
-        """Describe in one line the updates that follow if a run is trained further.
+        """Describe in one line the remaining updates of a run that is trained further.
 
-        The line says which updates follow, and with which learning rate and share of human demonstrations they start.
+        The line gives the numbers of the updates, and the learning rate and share of human demonstrations at their
+        start.
         """
         training, config = self.training, self.training.config
         done, course = self.done()["updates"], training.optimiser.course()
@@ -173,13 +173,13 @@ class GAILSession(Session):
         return f"{parts[0]}: {'; '.join(parts[1:])}"
 
     def end_of_stage(self, event: Event) -> bool:
-        """Warn of known training failures and, after a validation, plot the log and write sample responses.
+        """Warn about known training failures and, after a validation, plot the log and write sample responses.
 
         Args:
-            event: The end of a stage.
+            event: The event at the end of a stage.
 
         Returns:
-            Whether the run must stop, because a failure has occurred for the first time and `--on-failure stop` is set.
+            Whether to stop the run, because a failure has occurred for the first time and `--on-failure stop` is set.
         """
         run, training = self.run, self.training
         failed = False
@@ -198,12 +198,12 @@ class GAILSession(Session):
         return failed
 
     def _answer(self, questions: list[str]) -> tuple[list[Exchange], list[Exchange]]:
-        """Answer some held-out prompts, and the questions of a user who watches the training."""
+        """Respond to some held-out prompts and to the questions of a user who is watching."""
         held_out = [self.data.validation[row] for row in _sample_rows(self.data.validation)]
         return answer(self.training, held_out, self._emotions, questions)
 
     def _exchanges(self) -> list[tuple[str, str]]:
-        """Return some held-out prompts with the policy's responses. Every call uses the same prompts and seed."""
+        """Return some held-out prompts with the policy's responses, using the same prompts and seed in every call."""
         training, seed = self.training, (self.training.config.seed, 1)
         rows = _sample_rows(self.data.validation)
         batch = take(training.validation.batch, rows)
@@ -214,7 +214,7 @@ class GAILSession(Session):
         return list(zip(prompts, texts, strict=True))
 
     def write(self) -> None:
-        """Write the bot with the policy after maximum likelihood training and, during imitation, the current policy."""
+        """Write the bot with the maximum likelihood policy and, during imitation, also the current policy."""
         training = self.training
         policies = {MAXIMUM_LIKELIHOOD: training.reference.policy if training.imitates else training.policy}
         if training.imitates and training.config.rollout.updates:
@@ -227,7 +227,7 @@ class GAILSession(Session):
         Bot(training.config, training.tokenizer, sizes, *parts, base).write(self.run.bot)
 
     def summarise(self) -> None:
-        """Print the held-out perplexity, the rewards, and how many responses the discriminator recognises."""
+        """Print the held-out perplexity, the rewards, and how many responses the discriminator classifies correctly."""
         training = self.training
         names = (PRETRAINING, MAXIMUM_LIKELIHOOD, IMITATION)
         phases = {phase: [row for row in training.history if row["phase"] == phase] for phase in names}
@@ -238,15 +238,15 @@ class GAILSession(Session):
                 print(f"  after {phase.replace('_', ' '):19} {measured[-1]:8.2f}")
         if phases[IMITATION] and not training.config.offline:
             first, last = phases[IMITATION][0], phases[IMITATION][-1]
-            print(f"reward by the {self._judge_name} for the policy's responses (for the experts' responses)")
+            print(f"reward from the {self._judge_name} for the policy's responses (for the experts' responses)")
             for name, row in (("first update", first), ("last update", last)):
                 print(f"  {name:25} {row['reward_generated']:8.3f} ({row['reward_expert']:.3f})")
             if training.judge.discriminates:
-                print("discriminator, responses recognised in the last update")
+                print("discriminator, responses classified correctly in the last update")
                 print(f"  experts' {last['accuracy_expert']:25.1%}\n  the policy's {last['accuracy_generated']:21.1%}")
 
     def show_replies(self) -> None:
-        """Print the responses of all policies, and the expert's response, to some held-out prompts."""
+        """Print all policies' responses, and the expert's response, to some held-out prompts."""
         print(f"\nresponses to held-out prompts (* the {self._judge_name}'s choice)")
         agent = GAILAgent.load(self.run.bot)
         for number, row in enumerate(_sample_rows(self.data.validation)):
@@ -257,7 +257,7 @@ class GAILSession(Session):
             print(f"     {'expert':18} {asked.response}")
 
     def conclude(self) -> None:
-        """Print what the run folder contains, and which commands can be used next."""
+        """Print the contents of the run folder and the commands to run next."""
         path = self.run.path
         print(
             f"\nwrote {path}: bot.h5 is the bot to chat with; log.csv, curves.png, samples and tensorboard show how it "
@@ -272,7 +272,7 @@ class GAILSession(Session):
 
 
 def _sample_rows(trajectories: Sequence[Trajectory]) -> np.ndarray:
-    """Choose held-out trajectories to show, evenly spread. Tweets are left out unless there are only tweets."""
+    """Choose evenly spaced held-out trajectories to show, leaving out tweets unless there is nothing else."""
     spoken = [row for row, trajectory in enumerate(trajectories) if trajectory.source != "tweets"]
     candidates = np.array(spoken or range(len(trajectories)))
     return candidates[np.linspace(0, len(candidates) - 1, min(SAMPLES, len(candidates))).astype(int)]

@@ -153,7 +153,10 @@ def test_added_tokens_reach_both_tables(folders):
         ({"model_type": "mistral"}, "model_type is 'mistral'; one of gpt2, llama, qwen2 is expected"),
         ({"model_type": ["llama"]}, "model_type is"),
         ({"hidden_act": "gelu"}, "hidden_act is 'gelu'; only 'silu' is supported"),
-        ({"rope_parameters": {"rope_type": "yarn"}}, "rope_scaling has the type 'yarn'; only default and llama3 are supported"),
+        (
+            {"rope_parameters": {"rope_type": "yarn"}},
+            "rope_scaling has the type 'yarn'; only default and llama3 are supported",
+        ),
         ({"rope_parameters": {"rope_type": "llama3", "factor": 8}}, "low_freq_factor is missing"),
         ({"rope_parameters": LLAMA_3 | {"factor": -1}}, "factor is -1; a number above 0 is expected"),
         ({"rope_parameters": [1]}, "an object is expected"),

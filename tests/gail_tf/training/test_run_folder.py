@@ -67,7 +67,7 @@ def spoil_line(run, number, line):
 )
 def test_a_damaged_trajectory_is_named_by_its_line(run, line):
     spoil_line(run, 4, line)
-    with pytest.raises(UserError, match=r"trajectories.jsonl:4: the line is damaged; a trajectory as JSON is expected"):
+    with pytest.raises(UserError, match=r"trajectories.jsonl:4: the line is damaged; a trajectory in JSON is expected"):
         run.data()
 
 
