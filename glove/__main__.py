@@ -124,7 +124,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="python -m glove", description="Fit, examine and check word vectors (GloVe).")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    command = commands.add_parser("fit", help="fit vectors to a tokenised text")
+    command = commands.add_parser("fit", help="fit word vectors to a tokenised text")
     command.add_argument("corpus", type=Path, help=CORPUS)
     command.add_argument("--output", type=Path, default=Path("vectors.txt"), help="the file to write (.txt or .gz)")
     command.add_argument("--dimension", type=_positive, default=100, help="the dimension of the vectors")
@@ -142,7 +142,7 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument(
         "--minutes",
         type=_positive_number,
-        help="the time limit in minutes, not counting the time to read the corpus; the fit stops after the epoch in "
+        help="the time limit in minutes, not counting the time to read the corpus; fitting stops after the epoch in "
         "which the limit is reached, and the vectors are written",
     )
     command.add_argument("--seed", type=_seed, default=0, help="the random seed; the same seed gives the same vectors")
@@ -150,7 +150,7 @@ def _parser() -> argparse.ArgumentParser:
 
     command = commands.add_parser("neighbours", help="list the words nearest to a word, by cosine similarity")
     command.add_argument("vectors", type=Path, help=VECTORS)
-    command.add_argument("words", nargs="+", help="the words whose neighbours are listed")
+    command.add_argument("words", nargs="+", help="the words whose neighbours to list")
     command.add_argument("--member", help="the file to read inside a .zip")
     command.add_argument("--count", type=_positive, default=10, help="the number of neighbours to list")
     command.set_defaults(run=_neighbours)

@@ -1,4 +1,4 @@
-"""Opens files of word vectors, which may be compressed (.gz) or inside an archive (.zip)."""
+"""Opens files of word vectors, which may be compressed (.gz) or in an archive (.zip)."""
 
 import contextlib
 import gzip
@@ -29,13 +29,13 @@ def open_vectors(
         path: The file.
         dimension: See `read_vectors`.
         member: The name of the file inside a .zip, or None; see `read_vectors`.
-        bad: Provides the class of the exceptions to raise.
+        bad: An object whose attribute `error` is the class of the exceptions to raise.
 
     Yields:
-        A binary stream, its name for messages, and the maximum number of bytes that it may return (None: no limit).
+        A binary stream, its name for messages, and the maximum number of bytes it may return, or None for no limit.
 
     Raises:
-        VectorFileError: The file is damaged, or it is not clear which member of a .zip to read.
+        VectorFileError: The file is damaged, or it is unclear which member of a .zip to read.
     """
     if member is not None and path.suffix != ".zip":
         raise bad.error(f"{path}: this is not a .zip file, so the member {member} cannot be chosen from it")

@@ -1,6 +1,6 @@
 """Estimates the time and memory that a long command needs, and limits its running time.
 
-All packages use this file. Each package counts the operations of its own commands.
+All packages use this module. Each package counts the operations of its own commands.
 """
 
 import time
@@ -16,10 +16,10 @@ class Estimate(NamedTuple):
     """The expected cost of a command.
 
     Attributes:
-        seconds: The time that each part takes, in seconds, by the part's name.
+        seconds: The time that each part takes, in seconds, keyed by the part's name.
         memory: The peak memory use, in bytes.
-        machine: The measured speed of this machine as a phrase, such as "copies 90 million numbers a second". The
-            seconds were computed from this speed.
+        machine: The measured speed of this machine, from which the seconds were computed, as a phrase such as "copies
+            90 million numbers a second".
     """
 
     seconds: Mapping[str, float]
@@ -33,7 +33,7 @@ class Estimate(NamedTuple):
 
     @property
     def is_long(self) -> bool:
-        """Whether the command takes so long that its cost is printed."""
+        """Whether the command takes long enough for its cost to be printed."""
         return self.total >= LONG
 
     def __str__(self) -> str:
@@ -43,13 +43,13 @@ class Estimate(NamedTuple):
 
 
 def in_turn(estimates: Sequence[Estimate]) -> Estimate:
-    """Add up the estimates for the parts of a command that run one after another.
+    """Add up the estimates for parts of a command that run one after another.
 
     Args:
-        estimates: The estimates, all made on this machine.
+        estimates: The estimates, all for this machine.
 
     Returns:
-        An estimate with the sum of the seconds for each name, and the maximum of the peak memory uses.
+        An estimate with the sum of the seconds for each name and the highest peak memory use.
     """
     if not estimates:
         return Estimate({}, 0.0, "has nothing to compute")
@@ -66,7 +66,7 @@ class TimeLimit:
 
     Args:
         minutes: The time limit in minutes, counted from now, or None for no limit.
-        clock: Returns the time in seconds.
+        clock: A function that returns the time in seconds.
     """
 
     def __init__(self, minutes: float | None = None, clock: Callable[[], float] = time.monotonic):
@@ -85,12 +85,12 @@ class TimeLimit:
 
 
 def median_rate(work: Callable[[], object], amount: float, clock: Callable[[], float] = time.perf_counter) -> float:
-    """Return the amount of work that this machine does per second, as the median of several measurements.
+    """Return the amount of work this machine does per second, as the median of several measurements.
 
     Args:
-        work: Does the work once.
-        amount: The amount of work that one call does, in operations or any other unit.
-        clock: Returns the time in seconds.
+        work: A function that does the work once.
+        amount: The amount of work done in one call, in operations or any other unit.
+        clock: A function that returns the time in seconds.
     """
     times = []
     for _ in range(12):

@@ -1,4 +1,4 @@
-"""Arranges word vectors in the order of a vocabulary for an embedding layer, and measures the vocabulary's coverage."""
+"""Arranges word vectors in a vocabulary's order for an embedding layer, and measures how many words have vectors."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,13 +13,13 @@ from glove.vectors import Vectors
 class EmbeddingMatrix:
     """The word vectors of a vocabulary as a matrix, and the share of the vocabulary that has a vector.
 
-    The matrix is W_e of the first paper's Eq. 1, transposed: it has one row for each word.
+    The matrix is the transpose of W_e in the first paper's Eq. 1, with one row per word.
 
     Attributes:
-        matrix: (vocabulary size, dimension) float32; words without a vector are rows of zeros.
+        matrix: A float32 array of shape (vocabulary size, dimension). Words without a vector have rows of zeros.
         words: The vocabulary.
         missing: The words without a vector, in the vocabulary's order.
-        counts: The frequency of each word in the corpus; empty if the frequencies are not known.
+        counts: The frequency of each word in the corpus; empty if the frequencies are unknown.
     """
 
     matrix: np.ndarray
@@ -34,7 +34,7 @@ class EmbeddingMatrix:
 
     @property
     def token_coverage(self) -> float:
-        """The share of the corpus' tokens that have a vector, in [0, 1], or NaN if no counts were given."""
+        """The share of the corpus's tokens that have a vector, in [0, 1], or NaN if no counts were given."""
         total = sum(self.counts.get(word, 0) for word in self.words)
         lost = sum(self.counts.get(word, 0) for word in self.missing)
         return 1.0 - lost / total if total else float("nan")
@@ -53,7 +53,7 @@ class EmbeddingMatrix:
             return text
         first = sorted(self.missing, key=lambda word: -self.counts.get(word, 0))[:most]
         dots = ", ..." if len(self.missing) > most else ""
-        rows = counted(len(self.missing), "word without a vector is a row", "words without a vector are rows")
+        rows = counted(len(self.missing), "word without a vector is a row", "word without a vector is a row")
         return f"{text}\n{rows} of zeros: {', '.join(first)}{dots}"
 
 
@@ -65,10 +65,10 @@ def embedding_matrix(
     A word without a vector gets a row of zeros, as in the first paper's original program.
 
     Args:
-        words: The vocabulary; row i of the matrix belongs to words[i].
+        words: The vocabulary. Row i of the matrix belongs to words[i].
         vectors: The word vectors.
-        counts: The frequencies of the words in a corpus, or None if they are not known. `token_coverage` is computed
-            from them.
+        counts: The frequencies of the words in a corpus, from which `token_coverage` is computed, or None if they are
+            unknown.
     """
     position = {word: i for i, word in enumerate(vectors.words)}
     matrix = np.zeros((len(words), vectors.dimension), np.float32)

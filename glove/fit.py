@@ -1,7 +1,7 @@
 """Fits GloVe vectors to a corpus (Pennington, Socher and Manning 2014, Eq. 8 and 9), in NumPy.
 
-X_ij counts how often the words i and j occur together. Word i has two vectors and two biases: w_i and b_i for its role
-as the centre of a window, v_i and c_i for its role as a context word. They are fitted to minimise
+X_ij counts how often words i and j occur together. Word i has two vectors and two biases: w_i and b_i as the centre of
+a window, v_i and c_i as a context word. They are fitted to minimise
 
     J = sum over i, j of f(X_ij) (w_i . v_j + b_i + c_j - log X_ij)^2
 
@@ -28,9 +28,9 @@ class Entries(NamedTuple):
     """The non-zero entries of the co-occurrence matrix X, sorted by row, then by column.
 
     Attributes:
-        rows: The row indices i, (n,) int32.
-        columns: The column indices j, (n,) int32.
-        counts: The counts X_ij, (n,) float64.
+        rows: The row indices i, an int32 array of shape (n,).
+        columns: The column indices j, an int32 array of shape (n,).
+        counts: The counts X_ij, a float64 array of shape (n,).
     """
 
     rows: np.ndarray
@@ -39,7 +39,7 @@ class Entries(NamedTuple):
 
     @classmethod
     def of_keys(cls, keys: np.ndarray, counts: np.ndarray, vocabulary_size: int) -> "Entries":
-        """Make entries from keys i * vocabulary_size + j, (m,) int64, adding up the counts of equal keys."""
+        """Make entries from int64 keys i * vocabulary_size + j, adding up the counts of equal keys."""
         unique, inverse = np.unique(keys, return_inverse=True)
         totals = np.bincount(inverse, weights=counts, minlength=len(unique))
         rows, columns = unique // vocabulary_size, unique % vocabulary_size
@@ -56,10 +56,10 @@ def estimate(
         entries: The number of entries in X.
         words: The number of words.
         dimension: The dimension of the vectors.
-        window: The maximum distance at which two words count as occurring together.
+        window: The maximum distance between two words that count as occurring together.
         epochs: The number of passes over the entries.
-        rate: The speed at which this machine copies rows from one matrix to another, in numbers per second. If None,
-            it is measured.
+        rate: The speed at which this machine copies rows between matrices, in numbers per second. If None, it is
+            measured.
     """
     rate = rate or _rate(words, dimension)
     # Counting needs the keys and weights of all pairs, and a sorted copy of both. Fitting needs the word vectors, the
@@ -78,13 +78,13 @@ def _rate(words: int, dimension: int) -> float:
 def cooccurrences(documents: Iterable[Sequence[int]], vocabulary_size: int, window: int = 10) -> Entries:
     """Count how often each pair of words occurs together (X_ij).
 
-    Two words at a distance d <= window in one document add 1 / d to their count, in both orders.
+    Two words at a distance d <= window in the same document add 1 / d to their count, in both orders.
 
     Args:
         documents: Sequences of word indices in [0, vocabulary_size). A negative index stands for a word that is not
             counted but still occupies a position between its neighbours. Windows do not cross document boundaries.
         vocabulary_size: The number of words.
-        window: The maximum distance at which two words count as occurring together.
+        window: The maximum distance between two words that count as occurring together.
 
     Returns:
         The non-zero entries of X.
@@ -96,16 +96,16 @@ def cooccurrences(documents: Iterable[Sequence[int]], vocabulary_size: int, wind
 
 
 def joined_cooccurrences(indices: np.ndarray, owner: np.ndarray, vocabulary_size: int, window: int = 10) -> Entries:
-    """Count how often each pair of words occurs together in documents that are joined into one array.
+    """Count how often each pair of words occurs together, in documents joined into one array.
 
     Args:
-        indices: (t,) int64, the word indices of all documents; see `cooccurrences`.
-        owner: (t,) int, the index of the document that contains each word.
+        indices: The word indices of all documents, an int64 array of shape (t,); see `cooccurrences`.
+        owner: The index of the document that contains each word, an integer array of shape (t,).
         vocabulary_size: The number of words.
-        window: The maximum distance at which two words count as occurring together.
+        window: The maximum distance between two words that count as occurring together.
 
     Returns:
-        The non-zero entries of X, as `cooccurrences` returns them.
+        The non-zero entries of X, as returned by `cooccurrences`.
     """
     keys, weights = [np.empty(0, np.int64)], [np.empty(0)]
     for distance in range(1, window + 1):
@@ -120,15 +120,15 @@ def joined_cooccurrences(indices: np.ndarray, owner: np.ndarray, vocabulary_size
 def added(parts: Iterable[Entries], vocabulary_size: int) -> Entries:
     """Add up the co-occurrences of several parts of a corpus.
 
-    Parts are added two at a time, so that an addition needs memory only for two summands and their sum.
+    Parts are added two at a time, so memory is needed only for two parts and their sum.
 
     Args:
-        parts: The entries of each part, as `cooccurrences` returns them for one vocabulary.
+        parts: The entries of each part, as returned by `cooccurrences`, all with the same vocabulary.
         vocabulary_size: The number of words.
 
     Returns:
-        The entries for the complete corpus. The entries of a single part are returned unchanged. If there are several
-        parts, the counts differ from those of a single pass by float64 rounding errors.
+        The entries for the complete corpus. A single part is returned unchanged. With several parts, the counts differ
+        from those of a single pass by float64 rounding errors.
     """
     # Sums of 1, 2, 4, ... parts, as in a binary counter, so that an entry is sorted only log2(parts) times.
     sums: list[tuple[int, Entries]] = []
@@ -169,26 +169,26 @@ def fit(
 
     An entry is a pair of words with its count. The same arguments and seed give the same vectors.
 
-    The authors' C program makes a step for each entry. Here, each step uses the summed gradients of a batch of entries.
+    The authors' C program takes one step per entry. Here, each step uses the summed gradients of a batch of entries.
     AdaGrad's accumulators start at 1, as in the C program. The square of the summed gradient is added to them before
-    the step, so that no parameter can change by more than the learning rate in one step.
+    the step, so no parameter can change by more than the learning rate in one step.
 
     Args:
-        documents: Tokenised texts. A window does not extend from one text into the next.
-        words: The vocabulary. If None, it contains every word of the texts, the most frequent first. A word that never
+        documents: Tokenised texts. Windows do not cross document boundaries.
+        words: The vocabulary. If None, it contains every word of the texts, most frequent first. A word that never
             occurs together with a word of the vocabulary gets no vector.
         dimension: The dimension of the vectors.
-        window: The maximum distance at which two words count as occurring together.
-        x_max: The count at and above which an entry has weight 1 (Eq. 9).
+        window: The maximum distance between two words that count as occurring together.
+        x_max: The count from which on an entry has weight 1 (Eq. 9).
         alpha: The exponent in the weight of an entry whose count is below `x_max` (Eq. 9).
         learning_rate: AdaGrad's learning rate.
         epochs: The number of passes over the entries.
         batch_size: The number of entries per step.
         seed: The random seed for the initial vectors and the order of the entries.
-        report: A function that is called after each epoch. Its arguments are the number of the epoch, counted from 1,
-            and the mean weighted squared error.
-        begin: A function that is called before the first epoch, with the number of entries.
-        stop: A function that is called after each epoch. If it returns True, no further epoch follows.
+        report: A function called after each epoch with the epoch's number, counted from 1, and the mean weighted
+            squared error.
+        begin: A function called before the first epoch with the number of entries.
+        stop: A function called after each epoch. If it returns True, fitting ends.
 
     Returns:
         The float32 vectors of the words that occur together with a word of the vocabulary.
@@ -222,21 +222,21 @@ def fit_entries(
 ) -> Vectors:
     """Fit GloVe vectors to co-occurrences that have already been counted.
 
-    `fit` describes the method.
+    For the method, see `fit`.
 
     Args:
-        entries: The non-zero entries of X, as `cooccurrences` returns them.
+        entries: The non-zero entries of X, as returned by `cooccurrences`.
         words: The words, in the order of their indices.
         dimension: The dimension of the vectors.
-        x_max: The count at and above which an entry has weight 1 (Eq. 9).
+        x_max: The count from which on an entry has weight 1 (Eq. 9).
         alpha: The exponent in the weight of an entry whose count is below `x_max` (Eq. 9).
         learning_rate: AdaGrad's learning rate.
         epochs: The number of passes over the entries.
         batch_size: The number of entries per step.
         seed: The random seed for the initial vectors and the order of the entries.
-        report: A function that is called after each epoch.
-        begin: A function that is called before the first epoch.
-        stop: A function that is called after each epoch. If it returns True, no further epoch follows.
+        report: A function called after each epoch; see `fit`.
+        begin: A function called before the first epoch; see `fit`.
+        stop: A function called after each epoch. If it returns True, fitting ends.
 
     Returns:
         The float32 vectors of the words that occur together with a word of the vocabulary.
@@ -284,9 +284,9 @@ def _by_frequency(documents: Sequence[Sequence[str]]) -> list[str]:
 
 
 def _initial(random: np.random.Generator, count: int, dimension: int, bias: int) -> np.ndarray:
-    """Draw initial vectors and biases from (-0.5, 0.5) / dimension.
+    """Draw initial vectors and biases from the interval (-0.5, 0.5), divided by the dimension.
 
-    Column `bias` holds the biases. The other extra column is filled with 1.
+    The column `bias` holds the biases. The other extra column is filled with ones.
     """
     side = np.ones((count, dimension + 2), np.float32)
     side[:, :dimension] = (random.random((count, dimension), np.float32) - 0.5) / dimension
@@ -302,9 +302,9 @@ def _step(
     learning_rate: float,
     constant: int,
 ) -> None:
-    """Make one AdaGrad step, in place, on the rows of `parameters` that `indices` lists.
+    """Take one in-place AdaGrad step on the rows of `parameters` listed in `indices`.
 
-    If a row occurs more than once in `indices`, its gradients are summed. The column `constant` does not change.
+    If a row is listed more than once, its gradients are summed. The column `constant` stays the same.
     """
     order = np.argsort(indices, kind="stable")
     touched, starts = np.unique(indices[order], return_index=True)

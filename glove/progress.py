@@ -1,4 +1,4 @@
-"""Shows the progress of a command: as a bar in a terminal, and otherwise as occasional lines of text."""
+"""Shows the progress of a command: as a bar in a terminal, or else as occasional lines of text."""
 
 import sys
 import time
@@ -10,15 +10,15 @@ BETWEEN_LINES = 30.0  # seconds, so that lines do not fill a log file
 
 
 class ProgressLines:
-    """Progress as lines on standard error, for a log file.
+    """Progress as lines on standard error, suitable for a log file.
 
-    A progress bar would run into the lines of results in the file, because it has no line end. The methods are those of
-    a tqdm bar. A task that takes less than BETWEEN_LINES seconds prints nothing.
+    In a file, a progress bar would run into the lines of results, because it has no line end. The methods are those of
+    a tqdm bar. Nothing is printed for a task that takes less than BETWEEN_LINES seconds.
 
     Args:
         total: The number of steps.
-        initial: The number of steps that were completed earlier, as in a resumed run.
-        desc: The name of the task, which is shown with the progress.
+        initial: The number of steps completed before, as in a resumed run.
+        desc: The name of the task, shown with the progress.
         disable: Whether to print nothing.
     """
 
@@ -39,10 +39,10 @@ class ProgressLines:
         self._postfix = text
 
     def update(self, steps: float = 1) -> None:
-        """Count steps, and print a line if BETWEEN_LINES seconds have passed since the last line.
+        """Count steps, and print a line if BETWEEN_LINES seconds have passed since the previous one.
 
         Args:
-            steps: The number of steps that have been made since the last call.
+            steps: The number of steps taken since the last call.
         """
         self.n += steps
         now = time.monotonic()
@@ -56,7 +56,7 @@ class ProgressLines:
         print(f"{self.desc}: {self.n:,} of {self.total:,}, {took}{postfix}", file=sys.stderr, flush=True)
 
     def close(self) -> None:
-        """Do nothing. The method exists because a tqdm bar must be closed."""
+        """Do nothing. This method exists because tqdm bars have to be closed."""
 
     def __enter__(self) -> "ProgressLines":
         return self
@@ -71,13 +71,13 @@ Progress = tqdm | ProgressLines
 
 
 def bar_or_lines(total: int, initial: int = 0, desc: str = "", disable: bool = False) -> Progress:
-    """Return a progress bar that disappears at its end, or `ProgressLines` if standard error is not a terminal.
+    """Return a progress bar that disappears when finished, or `ProgressLines` if standard error is not a terminal.
 
     Args:
         total: The number of steps.
-        initial: The number of steps that were completed earlier, as in a resumed run.
-        desc: The name of the task, which is shown with the progress.
-        disable: Whether to show nothing.
+        initial: The number of steps completed before, as in a resumed run.
+        desc: The name of the task, shown with the progress.
+        disable: Whether to hide the progress.
     """
     if not sys.stderr.isatty():
         return ProgressLines(total, initial, desc, disable)

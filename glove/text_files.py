@@ -1,6 +1,6 @@
-"""Reads text files that may be damaged or hostile, line by line, with bounded memory.
+"""Reads text files that may be damaged or malicious, line by line, in bounded memory.
 
-Lines that cannot be used are reported to a `BadLines`, which raises an error or counts them.
+Lines that cannot be used are reported to a `BadLines` object, which raises an error or counts them.
 """
 
 import codecs
@@ -21,23 +21,23 @@ UNPACKED, FREELY_UNPACKED = 100, 16_000_000
 
 
 class VectorFileError(ValueError):
-    """A file of word vectors cannot be read. The message names the file and the line, and says what is expected."""
+    """A file of word vectors cannot be read. The message names the file and the line and says what was expected."""
 
 
 class BadLines:
-    """Handles lines that a reader cannot use: either the first such line raises an error, or all of them are skipped.
+    """Handles lines that a reader cannot use: either raises an error at the first such line or skips all of them.
 
-    Skipped lines are counted for each kind of fault. One object may be used for several files, one after another.
+    Skipped lines are counted by kind of fault. One object may be used for several files in turn.
 
     Args:
-        skip: Whether bad lines are skipped.
-        error: The class of the exception that a bad line raises if it is not skipped.
-        hint: A text that is appended to the message of this exception.
+        skip: Whether to skip bad lines.
+        error: The class of the exception to raise for a bad line that is not skipped.
+        hint: A text appended to the exception's message.
 
     Attributes:
         counts: The number of skipped lines for each kind of fault.
-        notes: Remarks about how the files were read, one line for each file.
-        bytes_read: The number of bytes that have been read from files, of good and of bad lines.
+        notes: Remarks on how the files were read, one line per file.
+        bytes_read: The total number of bytes read from files, in good and bad lines.
     """
 
     def __init__(self, skip: bool = False, error: type[ValueError] = VectorFileError, hint: str = ""):
@@ -50,11 +50,11 @@ class BadLines:
         self._reason: str | None = None
 
     def begin(self) -> None:
-        """Begin another file, so that `refuse_nearly_all` considers only the lines that are reported from now on."""
+        """Begin another file: `refuse_nearly_all` will consider only lines reported after this call."""
         self._before, self._reason = self.counts.total(), None
 
     def refuse_nearly_all(self, name: str, used: int) -> None:
-        """Raise `error` if more than 9 in 10 lines were skipped since `begin`, as happens with a file of another kind.
+        """Raise `error` if more than 9 in 10 lines have been skipped since `begin`, as in a file of the wrong kind.
 
         Args:
             name: The name of the file.
@@ -70,7 +70,7 @@ class BadLines:
 
         Args:
             where: The name of the file and the line number.
-            kind: The kind of fault, under which the line is counted.
+            kind: The kind of fault under which the line is counted.
             message: What is wrong, and what is expected.
         """
         if not self.skip:
@@ -80,12 +80,12 @@ class BadLines:
         self._reason = self._reason or f"{where}: {message}"
 
     def rename(self, old: str, new: str) -> None:
-        """Replace the name of a temporary file, in the records of skipped lines, with the name that the user knows."""
+        """In the records of skipped lines, replace the name of a temporary file with the name that the user knows."""
         self._first = {kind: where.replace(old, new) for kind, where in self._first.items()}
         self._reason = self._reason and self._reason.replace(old, new)
 
     def summary(self) -> str:
-        """Return one line with the number of skipped lines for each kind of fault; it is empty if there are none."""
+        """Return one line with the number of skipped lines per kind of fault, or an empty text if there are none."""
         if not self.counts:
             return ""
         kinds = ", ".join(f"{count:,} {kind} (first {self._first[kind]})" for kind, count in self.counts.items())
@@ -93,19 +93,19 @@ class BadLines:
 
 
 class BoundedStream:
-    """A binary stream that limits how much a compressed file may unpack to.
+    """A binary stream that limits the unpacked size of a compressed file.
 
-    It raises `bad.error` if a compressed file is damaged, or if it unpacks to more than `most` bytes.
+    It raises `bad.error` if a compressed file is damaged or unpacks to more than `most` bytes.
 
     Args:
         stream: The stream to read from.
         name: The name of the file, for messages.
-        bad: The object whose attribute `error` is the class of the exceptions to raise.
-        most: The maximum number of bytes that the stream may return. None, for a file that is not compressed, means no
+        bad: An object whose attribute `error` is the class of the exceptions to raise.
+        most: The maximum number of bytes that the stream may return, or None for an uncompressed file, which has no
             limit.
 
     Attributes:
-        place: The position of the next bytes in the file, such as a line number. Readers set it for use in messages.
+        place: The position of the next bytes in the file, such as a line number, set by readers for use in messages.
     """
 
     def __init__(self, stream: io.BufferedIOBase, name: str, bad: BadLines, most: int | None):
@@ -140,10 +140,10 @@ class BoundedStream:
 def read_lines(
     stream: io.BufferedIOBase, name: str, bad: BadLines, longest: int = LONGEST, most: int | None = None
 ) -> Iterator[tuple[int, bytes]]:
-    """Yield the number (from 1) and the content of each line, with the newline at its end.
+    """Yield the number, counted from 1, and the content of each line, including the newline.
 
-    A line of more than `longest` bytes is bad, and is never held in memory completely. A line with NUL bytes is bad as
-    well. If a compressed file is damaged, or unpacks to more than `most` bytes, `bad.error` is raised.
+    A line is bad if it has more than `longest` bytes or contains NUL bytes. A line that is too long is never held in
+    memory completely. If a compressed file is damaged or unpacks to more than `most` bytes, `bad.error` is raised.
 
     Args:
         stream: The stream to read from.
@@ -163,16 +163,16 @@ def read_lines(
             while line and not line.endswith(b"\n"):
                 line = bounded.readline(longest + 1)
         elif b"\0" in line:
-            message = "the line contains NUL bytes; UTF-8 text is expected (the file may be UTF-16, or not text)"
+            message = "the line contains NUL bytes; UTF-8 text is expected (the file may be UTF-16 or not text)"
             bad.report(f"{name}:{number}", "with NUL bytes", message)
         else:
             yield number, line
 
 
 def most_unpacked(packed: int) -> int:
-    """Return the maximum number of bytes to which a compressed file of `packed` bytes may unpack.
+    """Return the maximum unpacked size of a compressed file of `packed` bytes.
 
-    Text and numbers unpack to far fewer bytes, so a file that exceeds this number contains neither.
+    Text and numbers unpack to far fewer bytes, so a file that exceeds the maximum contains neither.
     """
     return max(UNPACKED * packed, FREELY_UNPACKED)
 
@@ -180,9 +180,9 @@ def most_unpacked(packed: int) -> int:
 def text_lines(
     path: str | os.PathLike, bad: BadLines, encoding: str = "utf-8", longest: int = LONGEST
 ) -> Iterator[tuple[int, str]]:
-    """Yield the number (from 1) and the text of each line of a file, with the newline at its end.
+    """Yield the number, counted from 1, and the text of each line of a file, including the newline.
 
-    A byte order mark is removed. A line is bad if it cannot be decoded, or if it is bad for `read_lines`. If the file
+    A byte order mark is removed. A line is bad if it cannot be decoded or if `read_lines` treats it as bad. If the file
     cannot be read, `bad.error` is raised.
 
     Args:
@@ -205,7 +205,7 @@ def text_lines(
 
 
 def counted(number: int, one: str, many: str | None = None) -> str:
-    """Write a number with its unit, in the singular or the plural: "1 pair", "2,000 pairs".
+    """Return a number with its unit in the singular or plural: "1 pair", "2,000 pairs".
 
     Args:
         number: The number.
@@ -216,6 +216,6 @@ def counted(number: int, one: str, many: str | None = None) -> str:
 
 
 def one_line(error: BaseException | str) -> str:
-    """Return a text or an error as one line that a terminal can show; a long line is shortened in the middle."""
+    """Return a text or an error as one printable line. A long line is shortened in the middle."""
     text = "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in str(error))
     return text if len(text) <= 1000 else f"{text[:700]} ... {text[-250:]}"

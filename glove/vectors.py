@@ -1,6 +1,6 @@
 """Reads and writes GloVe text files, in which each line holds a word and its vector, separated by single spaces.
 
-The text files of word2vec and fastText are read as well. Their first line states the number of words and the dimension.
+Also reads the text files of word2vec and fastText, whose first line gives the number of words and the dimension.
 """
 
 import gzip
@@ -27,11 +27,11 @@ class Vectors:
     """Words and their vectors.
 
     Args:
-        words: n words, in the order in which the file contains them.
-        matrix: (n, dimension) float32; row i belongs to words[i].
+        words: n words, in the order of the file.
+        matrix: A float32 array of shape (n, dimension). Row i belongs to words[i].
 
     Raises:
-        ValueError: The matrix does not have one row for each word.
+        ValueError: The matrix does not have one row per word.
     """
 
     words: list[str]
@@ -51,8 +51,7 @@ class Vectors:
 
         The word itself is left out.
 
-        Returns:
-            Words and their similarities, from -1 to 1.
+        Returns: Pairs of a word and its similarity, from -1 to 1.
 
         Raises:
             KeyError: The word has no vector.
@@ -78,25 +77,24 @@ def read_vectors(
     """Read a file of word vectors in one pass, keeping only the requested words.
 
     Args:
-        path: A GloVe, word2vec or fastText text file, or a word2vec binary file, whose name must end with .bin. It may
-            be compressed as .gz, or be in a .zip such as glove.6B.zip.
-        words: The words to keep, or None to keep all. The memory needed grows with the number of words that are kept,
-            not with the size of the file.
-        dimension: The number of values that each line must have. If None, it is taken from the header or, without a
-            header, from the first usable line.
-        member: The name of the file inside a .zip. If None, the only file whose name ends with .txt, .vec or .bin is
-            read. If there are several such files and `dimension` is given, the only one that is named
-            `*.{dimension}d.txt` is read.
+        path: A GloVe, word2vec or fastText text file, or a word2vec binary file, whose name must end with .bin. The
+            file may be compressed as .gz or in a .zip such as glove.6B.zip.
+        words: The words to keep, or None to keep all. Memory use grows with the number of words kept, not with the size
+            of the file.
+        dimension: The required number of values per line. If None, it is taken from the header or, without a header,
+            from the first usable line.
+        member: The name of the file inside a .zip. If None, the .zip must contain only one file whose name ends with
+            .txt, .vec or .bin or, if `dimension` is given, only one file named `*.{dimension}d.txt`.
         bad: Decides what happens to bad lines. If None, the first bad line raises an error.
 
     Returns:
-        The vectors, in the order in which the file contains them.
+        The vectors, in the order of the file.
 
     Raises:
-        VectorFileError: A line has the wrong number of values, or is not UTF-8. A word that is kept occurs twice, or
-            has a value that is not a finite number. The file is cut short, or unpacks to far more than text would. More
+        VectorFileError: A line has the wrong number of values or is not UTF-8; a word to keep occurs twice or has a
+            value that is not a finite number; the file is cut short or unpacks to far more than text would; or more
             than 9 in 10 lines would be skipped. The message names the file and the line.
-        FileNotFoundError: There is no such file.
+        FileNotFoundError: The file does not exist.
     """
     path, bad = Path(path), bad or BadLines()
     bad.begin()
@@ -115,13 +113,13 @@ def read_vectors(
 
 
 def refuse_unreadable_name(path: Path) -> None:
-    """Raise VectorFileError if `read_vectors` would take a text file with this name for a .zip or binary file."""
+    """Raise VectorFileError if `read_vectors` would take a file with this name for a .zip or a binary file."""
     if path.suffix == ".zip" or path.name.endswith((".bin", ".bin.gz")):
-        raise VectorFileError(f"{path}: word vectors are only written as text; use a name that ends with .txt or .gz")
+        raise VectorFileError(f"{path}: word vectors are written only as text; use a name that ends with .txt or .gz")
 
 
 def write_vectors(path: str | os.PathLike, vectors: Vectors) -> None:
-    """Write word vectors in GloVe's text format, to a .txt or .gz file, with six significant digits.
+    """Write word vectors to a .txt or .gz file in GloVe's text format, with six significant digits.
 
     An existing file is replaced atomically.
 
@@ -145,7 +143,7 @@ def write_vectors(path: str | os.PathLike, vectors: Vectors) -> None:
 class _Kept:
     """Collects the requested words and their vectors.
 
-    The vectors are rows of a float32 matrix that doubles in size when it is full. Thus the numbers in a large file are
+    The vectors are rows of a float32 matrix that doubles in size when it is full, so the numbers in a large file are
     never held as Python objects. `dimension` is None until a line has determined it.
     """
 
@@ -159,8 +157,8 @@ class _Kept:
     def wants(self, word: str, place: str) -> bool:
         """Return whether the vector of a word is requested.
 
-        If the word has already been kept, an error is raised. Its message consists of the word, `place` (such as "is
-        already on line"), and the number of the line on which the word occurred first.
+        An error is raised if the word has already been kept. The message consists of the word, `place` (such as "is
+        already on line") and the number of the line on which the word first occurred.
         """
         if self._wanted is not None and word not in self._wanted:
             return False
@@ -209,7 +207,7 @@ def _without_header(
 ) -> Iterator[tuple[int, bytes]]:
     """Yield the lines without the header, if there is one.
 
-    The first line is a header if it states a dimension and one of the next lines has this dimension.
+    The first line is a header if it gives a dimension and one of the next lines has this dimension.
     """
     first = list(itertools.islice(lines, 1))
     header = _HEADER.fullmatch(first[0][1]) if first and first[0][0] == 1 else None
@@ -248,7 +246,7 @@ def _read_binary(vectors: BinaryVectors, kept: _Kept, name: str, bad: BadLines) 
 def _divided(line: bytes, dimension: int | None) -> tuple[str, list[bytes]]:
     """Split a line, and return its word as text and all its fields (the word and the numbers) as bytes.
 
-    The line must have `dimension` numbers. If `dimension` is None, any count from 1 to LARGEST_DIMENSION is allowed.
+    The line must have `dimension` numbers or, if `dimension` is None, between 1 and LARGEST_DIMENSION numbers.
     """
     fields = line.count(b" ")
     if dimension is None and not 0 < fields <= LARGEST_DIMENSION:

@@ -1,8 +1,7 @@
-"""Reads word2vec's binary files (Mikolov et al. 2013), as word2vec.c and gensim write them.
+"""Reads word2vec's binary files (Mikolov et al. 2013), as written by word2vec.c and gensim.
 
-The first line of such a file states the number of words and the dimension. Then, for each word, the file contains its
-bytes, a space, and its vector as little-endian float32. word2vec.c writes a newline after each vector, and gensim does
-not.
+The first line of the file gives the number of words and the dimension. Each word follows as its bytes, a space, and its
+vector in little-endian float32. word2vec.c writes a newline after each vector; gensim does not.
 """
 
 import re
@@ -20,19 +19,19 @@ _BLOCK = 1 << 16
 
 
 class BinaryVectors:
-    """Iterates over the words in a binary file and their vectors, in the order of the file.
+    """An iterator over the words and vectors in a binary file, in the order of the file.
 
-    The file is read block by block, so that the memory needed does not grow with the size of the file. If the first
-    line is not that of a word2vec file, or if the file is shorter than this line implies, `bad.error` is raised.
+    The file is read block by block, so memory use does not grow with its size. `bad.error` is raised if the first line
+    is not that of a word2vec file, or if the file is shorter than the first line implies.
 
     Args:
         stream: The file's content.
-        bad: The object whose attribute `error` is the class of the exceptions to raise.
+        bad: An object whose attribute `error` is the class of the exceptions to raise.
         size: The size of the file in bytes, or None if the file is compressed.
 
     Attributes:
-        words: The number of words that the first line states.
-        dimension: The dimension that the first line states.
+        words: The number of words given in the first line.
+        dimension: The dimension given in the first line.
     """
 
     def __init__(self, stream: BoundedStream, bad: BadLines, size: int | None = None):
@@ -60,7 +59,7 @@ class BinaryVectors:
             raise bad.error(f"{stream.name}: the file is cut short: {claim}")
 
     def __iter__(self) -> Iterator[tuple[int, bytes, np.ndarray]]:
-        """For each word, yield its number (from 1), its bytes, and its vector, (dimension,) float32."""
+        """Yield the number, counted from 1, the bytes and the float32 vector of each word."""
         for number in range(1, self.words + 1):
             self._stream.place = f" word {number}"
             word = self._word(number).lstrip(b"\n")
@@ -70,7 +69,7 @@ class BinaryVectors:
             if not self._more():
                 return
         raise self._bad.error(
-            f"{self._stream.name}: the file continues after the {self.words:,} words that its first line states"
+            f"{self._stream.name}: the file continues after the {self.words:,} words announced in its first line"
         )
 
     def _word(self, number: int) -> bytes:
@@ -97,7 +96,7 @@ class BinaryVectors:
         return self._block[self._at :]
 
     def _more(self) -> bool:
-        """Read another block, and return whether there was one."""
+        """Read the next block, and return whether there was one."""
         read = self._stream.read(_BLOCK)
         self._block, self._at = self._rest() + read, 0
         return bool(read)

@@ -216,7 +216,7 @@ def test_rl_seq2seq_trains_resumes_and_chats(tmp_path, capsys):
         r"^emotion classifier: \d+ emotions; correct for \d+\.\d% of the held-out prompts$", out, re.MULTILINE
     )
     assert re.search(r"after pretraining .*\n  after maximum likelihood .*\n  after imitation ", out)
-    assert "reward by the emotion classifier" in out
+    assert "reward from the emotion classifier" in out
     assert "discriminator" not in out
     run_folder = GAILRun.open(tmp_path / "run")
     assert run_folder.model() == (None, None)

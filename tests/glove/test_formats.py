@@ -197,7 +197,7 @@ def test_a_binary_file_is_read_across_blocks(write):
         ),
         (binary(header=b"4 3\n") + b"a", "v.bin: the file is cut short: word 4 of 4 is incomplete"),
         (binary()[:-6] + b"", "v.bin: the file is cut short: word 3 of 3 is incomplete"),
-        (binary() + b"more", "v.bin: the file continues after the 3 words that its first line states"),
+        (binary() + b"more", "v.bin: the file continues after the 3 words announced in its first line"),
         (b"1 3\n" + b"x" * 50_000, "v.bin: word 1: the word does not end within 1,000 bytes"),
         (binary({"a": [1.0, float("nan")]}), "v.bin: word 1: a number is infinite or NaN"),
         (binary({"a": [1.0, float("inf")]}), "v.bin: word 1: a number is infinite or NaN"),

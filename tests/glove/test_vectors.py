@@ -145,7 +145,7 @@ def test_the_real_file(shared_file):
 @pytest.mark.parametrize("name", ["v.bin", "v.bin.gz", "v.zip"])
 def test_text_is_not_written_under_the_name_of_another_format(tmp_path, name, capsys):
     with pytest.raises(
-        VectorFileError, match=r"word vectors are only written as text; use a name that ends with \.txt"
+        VectorFileError, match=r"word vectors are written only as text; use a name that ends with \.txt"
     ):
         write_vectors(tmp_path / name, Vectors(["word"], np.ones((1, 2), np.float32)))
     assert not list(tmp_path.iterdir())
