@@ -1,4 +1,4 @@
-"""`python -m keras_gca.evaluate` measures the generators of one run or several on held-out conversations."""
+"""`python -m keras_gca.evaluate` measures the generators of one or more runs on held-out conversations."""
 
 import argparse
 import json
@@ -14,27 +14,27 @@ from keras_gca.settings import naming
 from keras_gca.storage.atomic import write_text
 
 DESCRIPTION = """\
-Measure the generators of a run on its held-out pairs. For several runs (seeds), the mean and the standard deviation are
-reported, and with --summary also a 95 % confidence interval of the mean (Student's t).
+Measure the generators of a run on its held-out pairs. For several runs (seeds), the mean and standard deviation are
+reported, and --summary adds a 95 % confidence interval of the mean (Student's t).
 
-perplexity   exp of the total negative log-likelihood divided by the number of tokens, EOS included. For comparison, a
-             trigram model (interpolated Kneser-Ney, from NLTK) is fitted to the same training answers and measured too
-replies      diversity, length, repeated replies, the share of the most frequent reply, entropy, BLEU and similarities
-             by word vectors (--glove, or the run's own). Human replies are measured in the same way
+perplexity   exp of the total negative log-likelihood divided by the number of tokens, including EOS. For comparison, a
+             trigram model (interpolated Kneser-Ney, from NLTK) is fitted to the same training answers and also measured
+replies      diversity, length, repeated replies, the share of the most frequent reply, entropy, BLEU and word-vector
+             similarities (--glove, or the run's own vectors). Human replies are measured in the same way
 Table 1      how often a discriminator prefers each generator's answer (Eq. 10, without ties). The judges are the run's
              own discriminator and two independent ones. Each independent discriminator is trained on the human answers
              and the answers of all generators in one half of the held-out conversations, and judges the other half.
-             Ranking by Eq. 9 is compared with ranking by Eq. 10: how often the shorter answer wins, and how often the
-             human answer scores higher than a machine's
+             Rankings by Eq. 9 and Eq. 10 are compared by how often the shorter answer wins, and by how often the human
+             answer scores higher than a machine's
 parts        perplexity and BLEU by the number of utterances before the answer (if complete conversations are held
              out), and separately for answers that do and do not occur among the training answers
-changes      With --subject-changes, each held-out conversation follows another one. The perplexity of its answers is
-             compared with their perplexity without the other conversation (the result is in RUN/subject_changes.json)
+changes      With --subject-changes, each held-out conversation is appended to another one. The perplexity of its
+             answers is compared with their perplexity without the other conversation (see RUN/subject_changes.json)
 personas     With --personas, the speakers of a run with --persona-size are measured: the perplexity of their answers,
-             and their answers to different wordings of the same questions (the result is in RUN/personas.json)
+             and their answers to different wordings of the same questions (see RUN/personas.json)
 simulations  With --simulated-conversations, each generator talks to itself, beginning with held-out messages. The
-             number of turns before a dull response or a repetition is measured, and the diversity of the first answers
-             (the result is in RUN/simulated_conversations.json)
+             number of turns before a dull response or a repetition is measured, as is the diversity of the first
+             answers (see RUN/simulated_conversations.json)
 ratings      With --ratings, FILE contains human ratings of responses. Each line is a JSON object with context,
              response, system and scores. Spearman's correlation and Eq. 11 show how well each measure agrees with the
              raters.
@@ -48,7 +48,7 @@ ALONE = ("subject_changes", "personas", "simulated_conversations")
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command, and return its exit status."""
+    """Run the command and return its exit status."""
     options = make_parser().parse_args(arguments)
     for path in (options.summary, options.experiment):
         if path is not None:
@@ -57,7 +57,8 @@ def main(arguments: list[str] | None = None) -> int:
     chosen = [name for name in ("ratings", *ALONE) if getattr(options, name)]
     if len(chosen) > 1:
         raise UserError(
-            f"{' and '.join(naming([name]) for name in chosen)} measure different things; give only one of them"
+            f"{' and '.join(naming([name]) for name in chosen)} are separate measurements; give only one of these "
+            "options"
         )
     command = sys.argv[1:] if arguments is None else arguments
     compute = _evaluate if options.ratings is None else _compare_with_ratings
@@ -89,18 +90,18 @@ def _evaluate(options: argparse.Namespace, arguments: Sequence[str]) -> dict[str
 
 
 def _compare_with_ratings(options: argparse.Namespace, arguments: Sequence[str]) -> dict[str, Any]:
-    """Compare the measures of each run with human ratings, write RUN/ratings.json, and return what --json prints."""
+    """Compare each run's measures with human ratings, write RUN/ratings.json, and return what --json prints."""
     with loading.quiet_imports():
         from keras_gca.evaluation import human_ratings, provenance, rated_answers
 
-    command_line.refuse(options, ("summary",), (), "--ratings does not compute metrics that can be averaged over runs")
+    command_line.refuse(options, ("summary",), (), "--ratings computes no metrics that can be averaged over runs")
     command = provenance.command_of("keras_gca.evaluate", arguments)
     compare = partial(rated_answers.evaluate_ratings, ratings=options.ratings, seed=options.seed)
     return human_ratings.compare_runs(options.runs, compare, command, options.seed, options.experiment)
 
 
 def _measure_alone(options: argparse.Namespace, arguments: Sequence[str]) -> dict[str, Any]:
-    """Measure what one option of ALONE names for each run, write the results, and return what --json prints."""
+    """Make the measurement selected from ALONE for each run, write the results, and return what --json prints."""
     with loading.quiet_imports():
         from keras_gca.evaluation import personas, provenance, simulated_conversations, subject_changes
 
@@ -124,7 +125,7 @@ def _measure_alone(options: argparse.Namespace, arguments: Sequence[str]) -> dic
 
 
 def make_parser() -> argparse.ArgumentParser:
-    """Make the parser of the command's options."""
+    """Create the parser for the command's options."""
     parser = command_line.Parser(prog="python -m keras_gca.evaluate", description=DESCRIPTION)
     parser.add_argument("runs", type=Path, nargs="+", metavar="RUN", help="run folders; several runs are averaged")
     parser.add_argument(
@@ -138,23 +139,23 @@ def make_parser() -> argparse.ArgumentParser:
         "--ratings",
         type=Path,
         metavar="FILE",
-        help="only measure how well the discriminator, the likelihood and the answer length agree with the human "
+        help="measure only how well the discriminator, the likelihood and the answer length agree with the human "
         "ratings in this file",
     )
     parser.add_argument(
         "--subject-changes",
         action="store_true",
-        help="only measure the perplexity after a change of subject, by joining held-out conversations",
+        help="measure only the perplexity after a change of subject, by joining held-out conversations",
     )
     parser.add_argument(
         "--personas",
         action="store_true",
-        help="only measure the perplexity and the consistency of each speaker's answers in runs with --persona-size",
+        help="measure only the perplexity and consistency of each speaker's answers, in runs with --persona-size",
     )
     parser.add_argument(
         "--simulated-conversations",
         action="store_true",
-        help="only measure how long each generator talks to itself without a dull response or a repetition",
+        help="measure only how long each generator talks to itself without a dull response or a repetition",
     )
     reporting.add_experiment(parser)
     parser.add_argument("--summary", type=Path, metavar="FILE", help="write the metrics over all runs to a JSON file")
@@ -163,7 +164,7 @@ def make_parser() -> argparse.ArgumentParser:
         type=int,
         default=0,
         metavar="N",
-        help="the random seed for the independent discriminators, for sampling, for joining conversations, and for "
+        help="the random seed for training independent discriminators, sampling, joining conversations and "
         "choosing messages [0]",
     )
     reporting.add_json(parser)

@@ -1,1 +1,1 @@
-"""Measures trained agents, and makes tables of the metrics."""
+"""Measures trained agents and makes tables of the metrics."""

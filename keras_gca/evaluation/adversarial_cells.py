@@ -5,13 +5,13 @@ generator, which was trained by teacher forcing (line 3). When a cell has been t
 written to cell.json in its run folder. The tables are made only from these files.
 
 The replies of a cell's adversarial generator are sampled at temperature 1. The replies of the teacher-forced generator
-are sampled at the temperature at which they are about as diverse. This temperature is chosen on validation
-conversations. The replies are scored by judges (`judges.CrossFitted`) that were trained neither on these replies nor on
-other replies in the same conversations.
+are sampled at the temperature that makes them about equally diverse, which is chosen on validation conversations. The
+replies are scored by judges (`judges.CrossFitted`) that were trained neither on these replies nor on other replies in
+the same conversations.
 
 The gain of a cell is the mean log S (Eq. 10) of its replies minus the mean log S of the teacher-forced generator's
-replies, in nats per token. The best cells are chosen by their gain on validation conversations. The result that a study
-reports is the gain on test conversations.
+replies, in nats per token. The best cells are chosen by their gain on validation conversations. A study reports the
+gain on test conversations.
 """
 
 import functools
@@ -75,13 +75,13 @@ def run_cells(
 
     Args:
         cells: The names of the cells, from CELLS.
-        setup: The parts that all training runs share.
+        setup: The settings, data and files shared by all training runs.
         strategy: The strategy of the training runs; see `pipeline.train_agent`.
-        limit: The time limit, or None for no limit. When it is reached, a training run stops as if Ctrl-C had been
-            pressed, and no further cell is measured.
+        limit: The time limit, or None for no limit. When the limit is reached, the current training run stops as if
+            Ctrl-C had been pressed, and no more cells are measured.
 
     Returns:
-        The results and tables, or None if the user has interrupted the study or the time limit is reached.
+        The results and tables, or None if the user interrupts the study or the time limit is reached.
 
     Raises:
         UserError: A file is missing or damaged, or a run in the folder has different settings.
@@ -90,7 +90,7 @@ def run_cells(
     config = setup.config(cells[0], setup.seeds[0])
     if not min(config.adversarial_epochs, config.discriminator_epochs, config.generator_epochs):
         raise UserError(
-            "--adversarial-epochs, --discriminator-epochs, --generator-epochs: 1 or more of each is expected, because "
+            "--adversarial-epochs, --discriminator-epochs, --generator-epochs: each must be at least 1, because "
             f"the study {ADVERSARIAL} measures the effect of all three"
         )
     for seed in setup.seeds:
@@ -112,15 +112,15 @@ def run_cells(
     if len(cells) > BEST:
         new = range(max(setup.seeds) + 1, max(setup.seeds) + 7)  # six seeds, the fewest that can show a difference
         command = hint("keras_gca.studies", ADVERSARIAL, "--cells", *best[:BEST], "--seeds", *new)
-        print(f"next: use other seeds for the {BEST} cells that are best on validation conversations: {command}")
+        print(f"next: use other seeds for the {BEST} best cells on validation conversations: {command}")
     return Outcome({"runs": list(setup.seeds)}, facts, made)
 
 
 def _refuse_other_settings(path: Path, expected: Mapping[str, Any], changes: Mapping[str, Any]) -> None:
-    """Raise UserError if the existing run of a cell has different settings from those that the command asks for."""
+    """Raise UserError if a cell's existing run has different settings than the command requires."""
     stored = GCARun.open(path).config().to_values()
     if other := [name for name in changes if stored[name] != expected[name]]:
-        raise UserError(f"{path}: this run has a different value of {naming(other)}; choose another --runs")
+        raise UserError(f"{path}: this run has a different value for {naming(other)}; give another folder with --runs")
 
 
 def _stored(run: Path) -> dict[str, Any] | None:
@@ -130,7 +130,7 @@ def _stored(run: Path) -> dict[str, Any] | None:
         return None
     values = json_files.read_object(file)
     if not {"cell", "seed", "terms", "decoding", "validation", "test"} <= set(values):
-        raise UserError(f"{file}: the file does not hold the results of a cell; delete it to measure the cell again")
+        raise UserError(f"{file}: the file does not contain the results of a cell; delete it to measure the cell again")
     return values
 
 
@@ -156,7 +156,7 @@ def _measured(cell: str, run: Path, setup: Setup, sampled: Sampled) -> dict[str,
 
 
 def _terms(history: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, float]]:
-    """Return the gap and the AUC of the terms of Eq. 8 after the last epochs of lines 6 and 9."""
+    """Return the gap and the AUC for each term of Eq. 8 after the last epochs of lines 6 and 9."""
     last = {row["phase"]: row for row in history}
     return {
         phase: {name: last[phase][f"val_{name}"] for term in TERMS for name in (f"{term}_gap", f"{term}_auc")}
@@ -172,11 +172,11 @@ def measure(agent: Agent, divided: tuple[Pairs, Pairs], model: WordModel, sample
         agent: The agent.
         divided: The validation and the test pairs.
         model: The word model that measures the quality of the replies.
-        sampled: The replies that have already been sampled from the teacher-forced generator. New ones are added.
+        sampled: The replies already sampled from the teacher-forced generator. New replies are added.
 
     Returns:
-        A dictionary for JSON: "decoding" has the temperature of each generator; "validation" and "test" have the
-        results of `compared`.
+        A dict that can be written as JSON: "decoding" has the temperature of each generator, and "validation" and
+        "test" have the results of `compared`.
     """
     seed = agent.config.seed
 
@@ -203,7 +203,7 @@ def measure(agent: Agent, divided: tuple[Pairs, Pairs], model: WordModel, sample
 
 
 def as_diverse_as(replies: Sequence[Sequence[str]], sample: Callable[[float], Sequence[Sequence[str]]]) -> float:
-    """Return the one of TEMPERATURES at which sampled replies are about as diverse as the given replies.
+    """Return the value of TEMPERATURES at which sampled replies are about as diverse as the given replies.
 
     Args:
         replies: The given replies.
@@ -226,16 +226,16 @@ def compared(agent: Agent, pairs: Pairs, answers: dict[str, np.ndarray], model: 
     Args:
         agent: The agent.
         pairs: The validation pairs or the test pairs.
-        answers: The replies of SYSTEMS, (n, s_s + 1) int32 each.
+        answers: The replies of each of SYSTEMS, an int32 array of shape (n, s_s + 1).
         model: The word model that measures the quality of the replies.
         seed: The seed of the judges.
 
     Returns:
-        A dictionary for JSON:
+        A dict that can be written as JSON:
 
         - "gain": the `Comparison` of the two generators by conversations;
         - "log S": the mean log S (Eq. 10) of each generator's replies and of the human replies;
-        - "first": the share of contexts for which the adversarial reply has the higher score, with ties counted half;
+        - "first": the share of contexts for which the adversarial reply scores higher, with a tie counted as one half;
         - "distinct-2": distinct-2 of each generator's replies and of the human replies, at equal counts;
         - "word perplexity": the perplexity of the same replies under `model`.
     """
@@ -264,7 +264,7 @@ def compared(agent: Agent, pairs: Pairs, answers: dict[str, np.ndarray], model: 
 
 
 def best_cells(results: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Return the names of all cells, sorted by their mean gain on validation conversations, the highest first."""
+    """Return the names of all cells, sorted by mean gain on validation conversations, highest first."""
     gains = {
         cell: float(np.mean([run["validation"]["gain"]["difference"] for run in runs]))
         for cell, runs in by_cell(results).items()
@@ -291,7 +291,7 @@ def tables(results: Sequence[Mapping[str, Any]]) -> list[Table]:
         runs = cells[cell]
 
         def cell_of(*keys: str, form: str, runs: Sequence = runs) -> str:
-            """Format the mean over the runs of the value that these nested keys lead to."""
+            """Format the mean, over the runs, of the value found under these nested keys."""
             return format(summarise([functools.reduce(operator.getitem, keys, run) for run in runs]), form)
 
         of_terms = [cell_of("terms", DISCRIMINATOR, f"{term}_auc", form=".3f") for term in TERMS]
@@ -341,8 +341,8 @@ def tests(cells: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[PairedTest]:
         cells: The results of each cell with each seed.
 
     Returns:
-        The tests: by conversations for a cell with one seed, and by seeds for a cell with several seeds. The p-values
-        are corrected for all tests together.
+        The tests: by conversations for a cell with one seed, and by seeds for a cell with several. The p-values are
+        corrected jointly for all tests.
     """
     rows: list[tuple[tuple[str, str], int | None, str, Comparison]] = []
     for cell, runs in cells.items():

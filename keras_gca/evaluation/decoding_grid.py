@@ -1,7 +1,7 @@
 """The grid of temperatures and top-p values at which systems are compared. Importing this module is fast.
 
-If systems are compared at a single temperature, one of them may look better only because it is less diverse there.
-Therefore every system is sampled at every point of the same grid, and the best points are compared.
+At a single temperature, a system may look better only because its replies are less diverse there. Therefore every
+system is sampled at every point of the same grid, and the best points are compared.
 """
 
 import argparse
@@ -34,7 +34,7 @@ class Setting(NamedTuple):
 
 
 def grid(temperatures: Sequence[float] = TEMPERATURES, top_ps: Sequence[float] = TOP_PS) -> list[Setting]:
-    """Combine temperatures and top-p values into a grid; both are sorted from the lowest to the highest.
+    """Combine temperatures and top-p values into a grid, with both in ascending order.
 
     Raises:
         UserError: A value is out of range.
@@ -47,9 +47,9 @@ def grid(temperatures: Sequence[float] = TEMPERATURES, top_ps: Sequence[float] =
 
 
 def at_edge(setting: Setting, settings: Sequence[Setting]) -> bool:
-    """Return whether a temperature or a nucleus is at an edge of the grid, so that a better point may lie outside it.
+    """Return whether a temperature or top-p value is at an edge of the grid, so that a better point may lie outside.
 
-    A nucleus of 1 is not an edge, because it contains all tokens.
+    A top-p value of 1 is not an edge, because it allows all tokens.
     """
     temperatures, top_ps = {point.temperature for point in settings}, {point.top_p for point in settings}
     narrow = min(top_ps) == setting.top_p != 1
@@ -58,10 +58,10 @@ def at_edge(setting: Setting, settings: Sequence[Setting]) -> bool:
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options that both papers' commands have."""
+    """Add the options that the commands of both papers share."""
     for name, default, meaning in (
         ("--temperatures", TEMPERATURES, "the temperatures of the grid"),
-        ("--top-ps", TOP_PS, "the top-p values of the grid; 1 takes all tokens"),
+        ("--top-ps", TOP_PS, "the top-p values of the grid; 1 allows all tokens"),
     ):
         parser.add_argument(
             name,
@@ -74,7 +74,6 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="the seed for sampling [0]")
     command_line.add_minutes(
         parser,
-        "measure no further points after this many minutes; the same command then continues with the replies in "
-        "RUN/grid",
+        "measure no more points after this many minutes; repeat the command to continue with the replies in RUN/grid",
     )
     reporting.add_experiment(parser)

@@ -1,6 +1,6 @@
 """Estimates how long the networks of an evaluation take on this machine, and how much memory they need.
 
-Computations without the networks are not counted: BLEU, the word models and the bootstrap.
+Computations that do not use the networks (BLEU, the word models and the bootstrap) are not counted.
 """
 
 from glove.cost import Estimate
@@ -17,7 +17,7 @@ def of_evaluation(agent: Agent, held_out: Pairs, decoding: Decoding, rate: float
     Args:
         agent: The agent.
         held_out: The held-out pairs.
-        decoding: How the generators answer.
+        decoding: How the generators choose their answers.
         rate: The speed of matrix multiplication, in operations per second. If None, it is measured.
     """
     costs, some = Costs(agent.config, len(agent.vocabulary)), Lengths.of(held_out)
@@ -74,8 +74,8 @@ def of_ratings(agent: Agent, rated: Pairs, at_once: int, rate: float | None = No
     Args:
         agent: The agent.
         rated: The rated answers with their contexts.
-        at_once: The number of answers that are read at a time.
-        rate: The rate of a matrix product in operations per second. If None, it is measured.
+        at_once: The number of answers read at a time.
+        rate: The speed of matrix multiplication, in operations per second. If None, it is measured.
     """
     costs, some, generators = Costs(agent.config, len(agent.vocabulary)), Lengths.of(rated), len(agent.generators)
     operations = {"discriminator": costs.judge(some), "likelihoods": generators * costs.read(some)}

@@ -20,11 +20,11 @@ MODEL = "5-gram"  # the default model for measuring quality
 
 
 def tables(results: Results, model: str = MODEL) -> list[Table]:
-    """Make the tables of the best points, of their paired tests (if there are any), and of all points of the grid.
+    """Make tables of the best points, of their paired tests (if any), and of all points of the grid.
 
     Args:
         results: The results.
-        model: The name of the model that measures the quality.
+        model: The name of the model that measures quality.
     """
     measured = [figures for of_system in results.points.values() for figures in of_system.values()]
     by_mauve = all(MAUVE in figures for figures in measured)
@@ -101,8 +101,8 @@ def outcome(results: Results, seeds: Mapping[str, Any], model: str = MODEL) -> O
 
     Args:
         results: The results.
-        seeds: {what a seed is used for: the seed, or a list of seeds}.
-        model: The name of the model that measures the quality.
+        seeds: A dict from the use of a seed to the seed, or to a list of seeds.
+        model: The name of the model that measures quality.
     """
     return Outcome(seeds, as_json(results), tables(results, model))
 
@@ -125,7 +125,7 @@ def write(results: Results, folder: Path, model: str = MODEL) -> None:
     Args:
         results: The results.
         folder: The folder.
-        model: The name of the model that measures the quality.
+        model: The name of the model that measures quality.
     """
     made = tables(results, model)
     print("\n\n".join(f"{table.caption}\n\n{table.to_text()}" for table in made[:-1]))
@@ -138,7 +138,7 @@ def write(results: Results, folder: Path, model: str = MODEL) -> None:
 
 
 def paint(results: Results, model: str = MODEL) -> Figure:
-    """Plot the grid of each system, with better replies at the top and more diverse ones to the right.
+    """Plot the grid of each system, with better replies towards the top and more diverse ones towards the right.
 
     Each line joins the points with the same top-p value. A larger dot marks the chosen point. All points, including the
     chosen one, are measured on validation conversations.

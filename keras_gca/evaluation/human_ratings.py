@@ -5,9 +5,9 @@ A file of ratings has one JSON object on each line, with `context` (the utteranc
 systems.
 
 A measure gives each response a number, and a higher number should mean a better response. This module answers two
-questions. Does the measure order all responses as the raters do (Spearman's rank correlation)? Given two responses to
-the same context, does the measure choose the better one (Eq. 11, Jaccard's index)? A measure cannot be expected to
-agree with the raters more than the raters agree with each other. `split_half` measures how well the raters agree.
+questions. Does the measure rank all responses as the raters do (Spearman's rank correlation)? Given two responses to
+the same context, does the measure choose the better one (Eq. 11, Jaccard index)? A measure cannot be expected to agree
+with the raters more than they agree with each other, which `split_half` measures.
 """
 
 import collections
@@ -39,7 +39,7 @@ class Rated:
     """A response that people have rated.
 
     Attributes:
-        context: The utterances before the response, the oldest first.
+        context: The utterances before the response, oldest first.
         response: The response.
         system: The name of the system that made the response.
         scores: The raters' scores.
@@ -55,16 +55,17 @@ class Agreement(NamedTuple):
     """How well a measure agrees with the raters.
 
     Attributes:
-        spearman: The rank correlation of the measure with the mean scores, or NaN if one of the two is constant.
+        spearman: The rank correlation of the measure with the mean scores, or NaN if either is constant.
         low: The lower end of the 95 % interval of `spearman`, by a bootstrap over contexts.
         high: The upper end of this interval.
-        jaccard: Eq. 11 between the measure's and the raters' choices of the better of two responses.
+        jaccard: Eq. 11 for the measure's and the raters' choices of the better of two responses.
         jaccard_low: The lower end of the 95 % interval of `jaccard`.
         jaccard_high: The upper end of this interval.
-        chance: The expected value of Eq. 11 on the same contexts for a measure that has as many ties as this one and
-            otherwise chooses at random.
-        beats_length: Whether `spearman` is significantly higher than the absolute rank correlation of the length with
-            the mean scores: the 95 % interval of the difference lies above 0. None if the measure is the length itself.
+        chance: The expected value of Eq. 11 on the same contexts for a measure that has as many ties but otherwise
+            chooses at random.
+        beats_length: Whether `spearman` is significantly higher than the absolute rank correlation between response
+            length and the mean scores, that is, the 95 % interval of the difference lies above 0. None if the measure
+            is the length itself.
     """
 
     spearman: float
@@ -125,8 +126,8 @@ def _is_score(value: Any) -> bool:
 def unseen(rated: Sequence[Rated], conversations: Iterable[Sequence[str]]) -> list[Rated]:
     """Leave out the responses to contexts that occur in the data of a training run.
 
-    A context occurs in a conversation if its utterances follow each other there. Case, spaces and punctuation are
-    ignored.
+    A context occurs in a conversation if the conversation has its utterances in direct succession. Case, spaces and
+    punctuation are ignored.
 
     Args:
         rated: The rated responses.
@@ -151,12 +152,12 @@ def _letters(text: str) -> str:
 def split_half(rated: Sequence[Rated], seed: int = 0, splits: int = SPLITS) -> float:
     """Compute the mean rank correlation between the mean scores of two random halves of each response's raters.
 
-    A measure that is as good as one half of the raters would agree with the other half to this degree.
+    A measure as good as one half of the raters would agree with the other half to this degree.
 
     Args:
         rated: The rated responses.
-        seed: The seed of the divisions.
-        splits: The number of divisions.
+        seed: The seed of the random splits.
+        splits: The number of splits.
     """
     random = np.random.default_rng(seed)
     values = []
@@ -177,9 +178,9 @@ def agreements(
 
     Args:
         rated: n rated responses.
-        measures: The measures by name, (n,) each. LENGTH and RANDOM are added.
+        measures: The measures by name, arrays of shape (n,). LENGTH and RANDOM are added.
         logarithms: The names of measures that are logarithms of the discriminator's scores. For these, Eq. 11 counts a
-            difference below 5 % of the smaller score as a tie, as in Section 5. Other measures tie if they are equal.
+            difference below 5 % of the smaller score as a tie, as in Section 5. Other measures tie only if equal.
         seed: The seed of the bootstrap and of RANDOM.
     """
     human = np.array([np.mean(one.scores) for one in rated])
@@ -218,7 +219,7 @@ def agreements(
 
 
 def _choice(values: np.ndarray, first: int, second: int, logarithm: bool = False) -> int | None:
-    """Return which of two responses has the higher value, 0 or 1, or None for a tie."""
+    """Return the index of the response with the higher value, 0 or 1, or None for a tie."""
     a, b = float(values[first]), float(values[second])
     if a == b or (logarithm and is_tie_of_logs(a, b)):
         return None
@@ -226,7 +227,7 @@ def _choice(values: np.ndarray, first: int, second: int, logarithm: bool = False
 
 
 def _spearman(first: np.ndarray, second: np.ndarray) -> float:
-    """Compute the rank correlation, or NaN if one of the two is constant."""
+    """Compute the rank correlation, or return NaN if either input is constant."""
     a, b = stats.rankdata(first), stats.rankdata(second)
     a, b = a - a.mean(), b - b.mean()
     size = float(np.sqrt((a @ a) * (b @ b)))
@@ -245,9 +246,9 @@ def compare(
     Args:
         path: The file of ratings.
         rated: All rated responses in the file.
-        kept: The responses that are compared, without those that `unseen` left out.
+        kept: The responses to compare, without those left out by `unseen`.
         measures: The measures of `kept` by name.
-        seed: The seed of the bootstrap, the control and the divisions of raters.
+        seed: The seed of the bootstrap, of the control and of the random splits of raters.
         logarithms: See `agreements`.
     """
     return {
@@ -274,7 +275,7 @@ def compare_runs(
     seed: int,
     experiment: Path | None,
 ) -> dict[str, Any]:
-    """Compare runs with people's ratings, print a table of each run, and write its results to RUN/ratings.json.
+    """Compare runs with people's ratings, print a table for each run, and write the results to RUN/ratings.json.
 
     Args:
         runs: The run folders.
@@ -299,7 +300,7 @@ def compare_runs(
 
 
 def report(results: Mapping[str, Any]) -> Table:
-    """Make a table of the results that `compare` returned."""
+    """Make a table of the results returned by `compare`."""
     rows = []
     for name, one in results["measures"].items():
         beats = "" if one["beats_length"] is None or name == RANDOM else "yes" if one["beats_length"] else "no"

@@ -1,8 +1,8 @@
 """The adversarial evaluation of Section 5: how often a discriminator prefers each generator's answer (Table 1).
 
-A generator is trained to deceive its own discriminator, so the scores of this discriminator prove little. Therefore an
-independent discriminator also judges the answers. It has the same architecture and new weights, and is trained on human
-answers and on the answers of all generators, in held-out conversations that it does not judge (`CrossFitted`).
+A generator is trained to deceive its own discriminator, so the scores of this discriminator prove little. Therefore
+independent discriminators also judge the answers (`CrossFitted`). Each has the same architecture with new weights, and
+is trained on human answers and the answers of all generators, in held-out conversations that it does not judge.
 """
 
 from collections.abc import Mapping
@@ -28,7 +28,7 @@ EQUATIONS = {"Eq. 9": scoring.log_human_probability, "Eq. 10": scoring.log_score
 
 
 class Judging(Protocol):
-    """The interface that `judge` needs; `Agent` and `CrossFitted` have it."""
+    """The interface that `judge` needs, implemented by `Agent` and `CrossFitted`."""
 
     def judge(self, contexts: np.ndarray, answers: np.ndarray) -> np.ndarray:
         """Compute log l_i of each token; see `Agent.judge`."""
@@ -38,26 +38,26 @@ def judge(agent: Judging, pairs: Pairs, answers: dict[str, np.ndarray]) -> dict[
     """Let an agent's discriminator judge answers to the contexts of human pairs.
 
     Among the generators' answers to a context, the one with the highest score wins. Eq. 9 and Eq. 10 give two kinds of
-    scores. The results for each kind are
+    scores. The results for each kind are:
 
-    - wins: {generator: the number of contexts for which its answer wins}, without ties (Table 1);
-    - shares: {generator: its share of all wins};
-    - ties: the number of contexts for which the two highest scores differ by less than 5 % of the smaller one;
-    - shorter: the share of contexts whose shortest answer wins, among those with a winner and answers of different
-      lengths;
-    - human_first: the share of comparisons of the human answer with a generator's answer in which the human answer
-      scores higher.
+    - wins: for each generator, the number of contexts for which its answer wins, without ties (Table 1);
+    - shares: for each generator, its share of all wins;
+    - ties: the number of contexts for which the two highest scores differ by less than 5 % of the lower one;
+    - shorter: the share of contexts in which the shortest answer wins, among contexts with a winner and answers of
+      different lengths;
+    - human_first: how often the human answer scores higher when compared with a generator's answer, as a share of all
+      such comparisons.
 
     The first four results do not take the human answers into account. A share is 0 if there is nothing to count.
 
     Args:
         agent: The agent, or the cross-fitted discriminators.
         pairs: n human pairs.
-        answers: The answers of each generator, (n, s_s + 1) int32, framed as in `data/pairs.py`.
+        answers: The answers of each generator, framed as in `data/pairs.py`: an int32 array of shape (n, s_s + 1).
 
     Returns:
-        A dictionary with two parts: "scores" has the mean score (Eq. 10) of "human" and of each generator, and
-        "equations" has the results by "Eq. 9" and by "Eq. 10".
+        A dict with two parts: "scores" has the mean score (Eq. 10) of "human" and of each generator, and "equations"
+        has the results for "Eq. 9" and "Eq. 10".
     """
     rows = {"human": pairs.answers, **answers}
     log_l = {name: agent.judge(pairs.contexts, texts) for name, texts in rows.items()}
@@ -73,9 +73,9 @@ def _choice(logs: dict[str, np.ndarray], names: list[str], lengths: np.ndarray) 
     """Compute the results of choosing answers by one kind of score.
 
     Args:
-        logs: The logarithms of the scores of each system, (n,) each.
+        logs: The logarithms of each system's scores, arrays of shape (n,).
         names: The names of the generators.
-        lengths: The lengths of the answers, (generators, n).
+        lengths: The lengths of the answers, an array of shape (generators, n).
     """
     scores = np.array([logs[name] for name in names])  # (generators, n)
     wins, ties, shorter, decided = dict.fromkeys(names, 0), 0, 0, 0
@@ -98,7 +98,7 @@ def _choice(logs: dict[str, np.ndarray], names: list[str], lengths: np.ndarray) 
 
 
 def independent_judge(agent: Agent, human: Pairs, machine: Pairs, seed: int, epochs: int = 3) -> Agent:
-    """Train an independent discriminator (Eq. 7-8), and return the agent with this discriminator.
+    """Train an independent discriminator (Eq. 7-8), and return a copy of the agent that uses it.
 
     Args:
         agent: The agent.
@@ -120,19 +120,19 @@ def independent_judge(agent: Agent, human: Pairs, machine: Pairs, seed: int, epo
 
 
 class CrossFitted:
-    """Independent discriminators, each of which judges the held-out conversations that it was not trained on.
+    """Independent discriminators, each judging the held-out conversations that it was not trained on.
 
     After many epochs the generators have memorised the training data. Their answers to training contexts are copies of
-    the human answers, and a discriminator cannot learn anything from them. Therefore the discriminators are trained on
+    the human answers, from which a discriminator can learn nothing. Therefore the discriminators are trained on
     held-out conversations, which are divided into FOLDS parts. Each part is judged by a discriminator that was trained
     on the human and machine-generated answers in all other parts.
 
     Args:
         agent: The agent.
         pairs: n human pairs from held-out conversations.
-        answers: The answers of each generator to the contexts of these pairs, (n, s_s + 1) int32.
+        answers: The answers of each generator to the contexts of these pairs, an int32 array of shape (n, s_s + 1).
         seed: The seed of the division, the initial weights and the order of pairs.
-        epochs: The number of epochs of each discriminator.
+        epochs: The number of epochs for which each discriminator is trained.
 
     Raises:
         UserError: There are fewer pairs than parts.
@@ -150,7 +150,7 @@ class CrossFitted:
             self._judges.append(independent_judge(agent, human, machine, seed + fold, epochs))
 
     def judge(self, contexts: np.ndarray, answers: np.ndarray) -> np.ndarray:
-        """Judge an answer to each of the n contexts of `pairs`, in their order, as `Agent.judge` does.
+        """Judge one answer to each of the n contexts of `pairs`, in order, as `Agent.judge` does.
 
         Raises:
             ValueError: The contexts are not those of `pairs`.
@@ -165,9 +165,9 @@ class CrossFitted:
 
 
 def parts(dataset: Dataset, seed: int) -> tuple[Pairs, Pairs]:
-    """Return the held-out pairs on which systems are chosen, and those on which the chosen systems are measured.
+    """Return the held-out pairs for choosing systems, and those for measuring the chosen systems.
 
-    They are the validation set and the test set or, if there is no test set, two halves of the validation set.
+    These are the validation set and the test set or, without a test set, two halves of the validation set.
 
     Args:
         dataset: The data of a run.
@@ -188,11 +188,12 @@ def folds(conversation: np.ndarray, seed: int) -> np.ndarray:
     A corpus without boundaries between conversations, such as the paper's own, is one conversation.
 
     Args:
-        conversation: The number of each pair's conversation, (n,).
+        conversation: The index of each pair's conversation, an array of shape (n,).
         seed: The seed of the division.
 
     Returns:
-        (n,) int64, the number of each pair's part. The numbers of conversations in the parts differ by at most one.
+        The index of each pair's part, an int64 array of shape (n,). The numbers of conversations in the parts differ by
+        at most one.
 
     Raises:
         UserError: There are fewer pairs than parts.

@@ -146,7 +146,7 @@ def test_other_settings_start_from_the_same_generators(setup, trained, tmp_path)
     config = trained.configs[other.folder(FIRST, 3)]
     assert (config.adversarial_epochs, config.replay) == (3, 0.5)
     same = Setup(setup.runs, (3,), "tiny", {"label_smoothing": 0.2}, Source())
-    message = "seed_3: this run has a different value of --label-smoothing; choose another --runs"
+    message = "seed_3: this run has a different value for --label-smoothing; give another folder with --runs"
     with pytest.raises(UserError, match=message):
         run_cells([FIRST], same)
 
@@ -161,7 +161,7 @@ def test_a_stopped_training_stops_the_study(setup, trained, capsys):
 def test_a_file_without_results(setup, trained):
     run_cells([FIRST], setup)
     (setup.folder(FIRST, 3) / FILE).write_text("{}")
-    with pytest.raises(UserError, match=r"cell.json: the file does not hold the results of a cell; delete it"):
+    with pytest.raises(UserError, match=r"cell.json: the file does not contain the results of a cell; delete it"):
         run_cells([FIRST], setup)
 
 
@@ -251,7 +251,7 @@ def test_errors_are_one_line(said, arguments, message):
 
 def test_a_study_of_nothing_learned(setup):
     nothing = Setup(setup.runs, (3,), "tiny", {"discriminator_epochs": 0}, Source())
-    with pytest.raises(UserError, match=r"--discriminator-epochs, --generator-epochs: 1 or more of each is expected"):
+    with pytest.raises(UserError, match=r"--discriminator-epochs, --generator-epochs: each must be at least 1"):
         run_cells([FIRST], nothing)
 
 

@@ -70,7 +70,7 @@ def test_runs_without_conversations_to_join_are_one_clear_line(tmp_path):
     with pytest.raises(UserError, match="1 conversation is held out; at least 2 are needed"):
         subject_changes.measure(agent, Dataset(agent.vocabulary, pairs, pairs, [], True))
     options = [str(tmp_path), "--subject-changes", "--ratings", __file__]
-    with pytest.raises(UserError, match="--ratings and --subject-changes measure different things; give only one"):
+    with pytest.raises(UserError, match="--ratings and --subject-changes are separate measurements; give only one"):
         evaluate.main(options)
 
 
