@@ -153,7 +153,7 @@ def test_a_body_that_is_no_json_is_refused(client):
     for kind, body in (("text/plain", '{"messages": []}'), ("application/json", "[" * 100_000)):
         response = client.post("/v1/chat/completions", data=body, content_type=kind)
         assert response.status_code == 400
-        assert "is expected" in response.json["error"]["message"]
+        assert "The body must" in response.json["error"]["message"]
 
 
 def test_only_the_last_utterances_are_read(parrot, client):
