@@ -19,7 +19,7 @@ Settings and data:
     Config                         every setting of a training run; presets `paper`, `author`, `default` and `tiny`
     Conversation                   the utterances of one conversation
     Source                         the files that a training run reads
-    UserError                      an error that the user can fix, with a message of one line
+    UserError                      an error that the user can fix, with a one-line message
     Vocabulary                     the words that a model knows, and their indices
     read_conversations             the conversations of a corpus in any supported format
 

@@ -177,8 +177,8 @@ class Agent:
             message: The message to check.
 
         Returns:
-            The note, followed by each of `crisis_lines` on a separate line. None for any other message, or if
-            `notes_crises` is False.
+            The note, followed by each of `crisis_lines` on a separate line, or None if the message is about something
+            else or `notes_crises` is False.
         """
         return note_on(message, self.crisis_lines) if self.notes_crises else None
 
@@ -213,7 +213,7 @@ class Agent:
         This method does not check whether a message mentions self-harm or danger; call `crisis_note` first.
 
         Args:
-            history: The utterances so far, or a single text. The answers are to the last utterance.
+            history: The utterances so far, or a single text. The last utterance is answered.
             context_utterances: The number of utterances in the context, or None for the N_u used in training.
             decoding: How to generate answers. Decoding is greedy by default.
             seed: The random seed for sampling.
@@ -243,7 +243,7 @@ class Agent:
             histories: The conversations; see `answers`.
             context_utterances: The number of utterances in each context, or None for the N_u used in training.
             decoding: How to generate answers.
-            seeds: One random seed for sampling per conversation.
+            seeds: The random seeds for sampling, one for each conversation.
 
         Returns:
             For each conversation, one answer from each generator, with the discriminator's choice first.
@@ -340,7 +340,7 @@ class Agent:
         seed: int | Sequence[int] = 0,
         unwanted: np.ndarray | None = None,
     ) -> Decoded:
-        """Generate one generator's answers to contexts, as unscored tokens; see `TrainedNetworks.decode`."""
+        """Generate one generator's answers to contexts as tokens, without scores; see `TrainedNetworks.decode`."""
         return self.networks.decode(generator, contexts, decoding, seed, unwanted)
 
     def n_best(self, generator: str, contexts: np.ndarray, width: int) -> Decoded:

@@ -40,7 +40,7 @@ class Bot:
         """Read a `bot.h5`.
 
         Args:
-            path: The file, or a run folder that holds one.
+            path: The file, or a run folder that contains one.
 
         Returns:
             The path of the file and the bot.
@@ -85,9 +85,9 @@ class Bot:
         if not self.generators:
             raise ValueError("an agent needs a generator")
         if config.detects_changes != (self.detector is not None):
-            raise ValueError("the settings and the weights disagree about a detector of context changes")
+            raise ValueError("the settings and the weights disagree on whether there is a detector of context changes")
         if config.names_speakers != bool(speakers):
-            raise ValueError("the settings and the vocabulary disagree about embeddings of speakers")
+            raise ValueError("the settings and the vocabulary disagree on whether speakers have embeddings")
         sizes = sizes_of(config, len(self.vocabulary), len(speakers))
         of_generator, of_discriminator = sizes.numbers(config.generator == "canonical")
         expected = [*(of_generator for _ in self.generators), of_discriminator]

@@ -17,7 +17,7 @@ the best answer (Eq. 10). Empty lines are ignored; /help lists the commands; Ctr
 
   python -m keras_gca.chat                      the latest run in runs/, or the shipped bot if there is none
   python -m keras_gca.chat --shipped            the shipped bot: a default run on the embedded corpus
-  python -m keras_gca.chat runs/NAME             the run in runs/NAME
+  python -m keras_gca.chat runs/NAME            the run in runs/NAME
   python -m keras_gca.chat bot.h5 --verbose     a bot file, with both answers and their scores
   python -m keras_gca.chat --web                in the browser, with the discriminator's probability for every word
   python -m keras_gca.chat --say "Hello!" --json    one reply for a script, as a line of JSON
@@ -98,8 +98,8 @@ def make_parser() -> command_line.Parser:
         "--original",
         type=Path,
         metavar="DIR",
-        help="chat with the author's files as his program does: --context author is the default, and the more "
-        "probable answer is chosen if its probability exceeds 0.9, or else the answer with the higher score",
+        help="chat with the author's files as his program does: --context author is the default, and the answer "
+        "with the higher score is chosen, unless the more probable answer has a probability above 0.9",
     )
     parser.add_argument(
         "--context",
@@ -131,7 +131,7 @@ def make_parser() -> command_line.Parser:
         metavar="X",
         help="sample from the smallest set of most likely tokens whose total probability reaches X",
     )
-    parser.add_argument("--beam", type=int, metavar="N", help="answer by beam search with this width [10]")
+    parser.add_argument("--beam", type=int, metavar="N", help="answer by beam search of this width [10]")
     return parser
 
 

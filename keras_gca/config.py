@@ -184,7 +184,7 @@ class Config(Settings):
         choices=("backpropagation", "reinforce", "dialogue_rewards"),
     )  # fmt: skip
     adversarial_epochs: int = option(
-        15, "number of adversarial iterations (line 4); 15 as in the author's program", low=0
+        15, "number of adversarial iterations (line 4); 15, as in the author's program", low=0
     )
     machine_pairs: int = option(
         7900,
@@ -266,8 +266,8 @@ class Config(Settings):
     )
     curriculum_epochs: int = option(
         1,
-        f"with --algorithm dialogue_rewards: simulated conversations begin with {FIRST_TURNS} answers and become "
-        "one answer longer every time this many epochs of line 9 have passed",
+        f"with --algorithm dialogue_rewards: simulated conversations begin with {FIRST_TURNS} answers and grow by "
+        "one answer each time this many epochs of line 9 are complete",
         low=1,
     )
     ease_of_answering_weight: float = option(

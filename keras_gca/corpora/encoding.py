@@ -117,7 +117,7 @@ def decoded_lines(path: Path, bad: BadLines, encoding: Encoding) -> Iterator[tup
 class _Recoded(io.RawIOBase):
     """A stream that converts other encodings and line endings to UTF-8 with line feeds.
 
-    Bytes that cannot be decoded become a byte that is not valid UTF-8, so that they are reported as a bad line.
+    Bytes that cannot be decoded become a byte that is not valid UTF-8, so their line is reported as a bad line.
     """
 
     def __init__(self, stream: IO[bytes], encoding: Encoding):

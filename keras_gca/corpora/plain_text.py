@@ -44,10 +44,10 @@ def read_text(path: Path, reading: Reading) -> Iterator[Conversation]:
 
 
 def _persons(folder: Path) -> dict[str, str]:
-    """Read the second speaker of each file in a folder from `speakers.csv`, if it exists (docs/corpus.md).
+    """Read the names of the second speakers in a folder's files from `speakers.csv`, if it exists (docs/corpus.md).
 
     Returns:
-        A dict from file names to names of speakers. The named person speaks utterances 2, 4, 6 and so on in every
+        A dict that maps file names to speaker names. The named person speaks utterances 2, 4, 6 and so on in every
         conversation of the file.
 
     Raises:

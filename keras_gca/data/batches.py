@@ -39,8 +39,8 @@ def take_batch(pairs: Pairs | TokenPairs, selection: np.ndarray, batch_size: int
         batch_size: B, the number of rows.
 
     Returns:
-        The contexts, an int32 array of shape (B, s) padded on the left, and the answers, an int32 array of shape (B, T
-        + 1) padded on the right. s and T are the widths needed for the longest context and answer, rounded up.
+        The contexts, an int32 array of shape (B, s) padded on the left, and the answers, an int32 array of shape
+        (B, T + 1) padded on the right. s and T are the widths needed for the longest context and answer, rounded up.
     """
     before = 0
     if isinstance(pairs, TokenPairs) and pairs.lane.count > 1:

@@ -21,13 +21,13 @@ MINIMUM_ANSWERS = 10  # the minimum number of training answers of a speaker who 
 
 @dataclass(frozen=True)
 class Dataset:
-    """A corpus that is prepared for training.
+    """A corpus prepared for training.
 
     Attributes:
         vocabulary: The vocabulary, built only from the training text (except the usual spellings of names).
         training: The pairs to train on.
         validation: The pairs on which the networks are evaluated during training.
-        documents: The tokenised training conversations, to which word vectors are fitted. Empty for token files, whose
+        documents: The tokenised training conversations, used to fit word vectors. Empty for token files, whose
             conversations are in `TokenPairs.documents`.
         whole_conversations: Whether complete conversations are held out, rather than single pairs (see `hold_out`).
         test: The pairs of the corpus's official test set, or None without `--splits official`.

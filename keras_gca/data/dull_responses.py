@@ -31,7 +31,7 @@ def encoded(vocabulary: Vocabulary, contractions: str) -> list[np.ndarray]:
         contractions: See `Config.contractions`.
 
     Returns:
-        The token indices of each of these responses, an int32 array of shape (m,).
+        The token indices of each response, an int32 array of shape (m,).
     """
     responses = [vocabulary.encode(tokens) for tokens in tokenise(DULL_RESPONSES, contractions)]
     return [response for response in responses if UNK not in response]

@@ -289,7 +289,7 @@ class _Preparation:
             self._measuring = read, task
 
     def _say_cost(self) -> None:
-        """Print the cost estimate as soon as the first chunk has been measured, if the preparation is a long one."""
+        """Print the cost estimate as soon as the first chunk has been measured, if the preparation takes long."""
         if self._measuring is None or not self._measuring[1].done():
             return
         read, rates = self._measuring[0], self._measuring[1].result()
@@ -301,8 +301,8 @@ class _Preparation:
         """Draw the conversations or pairs to hold out.
 
         Returns:
-            The indices of those in each chunk, or None if the corpus has its own splits; and whether these are indices
-            of conversations.
+            The indices of the drawn units in each chunk, or None if the corpus has its own splits; and whether the
+            units are conversations rather than pairs.
         """
         pairs = sum(chunk.pairs for chunk in facts)
         if self._config.splits == "official":
@@ -331,7 +331,7 @@ class _Preparation:
 
 
 def _grouped(chunks: Sequence[tuple[int, ChunkFacts]]) -> Iterator[list[int]]:
-    """Group the indices of consecutive chunks, given with the sizes of the chunks, into one list for each shard."""
+    """Group consecutive chunks, given as (number, sizes), into shards, and yield each shard's chunk numbers."""
     group: list[int] = []
     pairs = 0
     for number, facts in chunks:

@@ -1,4 +1,4 @@
-"""Finds the speakers who have embeddings by their names."""
+"""Looks up speakers who have embeddings by name."""
 
 from keras_gca.data.vocabulary import Vocabulary
 from keras_gca.errors import UserError

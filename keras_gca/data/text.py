@@ -3,8 +3,9 @@
 Contractions can be written in two styles:
 
 split    (default) as in GloVe's own training text: "don't" -> do n't, "it's" -> it 's. No information is lost, so
-replies can be written with the usual contractions. expanded as in the first paper's original program: "don't" -> do
-not, "it's" -> it is. The author's files require this style.
+         replies can be written with the usual contractions.
+expanded as in the first paper's original program: "don't" -> do not, "it's" -> it is. The author's files require this
+         style.
 """
 
 import re

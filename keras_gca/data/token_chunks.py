@@ -1,8 +1,8 @@
 """Functions run by the processes that prepare token files: each makes one file from one piece of the corpus.
 
-A chunk is a tokenised piece of the corpus. Its tokens are indices into its own list of forms, so that chunks are
-independent of each other and of the vocabulary, which is known only after the last chunk. Forms have their original
-case; the chunk also stores the lower-case word for each form.
+A chunk is a tokenised piece of the corpus. Its tokens are indices into its own list of word forms, so that chunks are
+independent of each other and of the vocabulary, which is known only after the last chunk. A form has its original case;
+the chunk also stores the lower-case word of each form.
 """
 
 import json

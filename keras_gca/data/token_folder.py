@@ -64,7 +64,7 @@ class ShardFacts:
     idx_sha256: str
 
     def pairs(self, role: int) -> int:
-        """Return the number of pairs of a role: TRAINING, VALIDATION or TEST."""
+        """Return the number of pairs with a role: TRAINING, VALIDATION or TEST."""
         return (self.training, self.validation, self.test)[role - 1]
 
 
@@ -237,7 +237,7 @@ class TokenFolder:
         return config.changed(**{name: self.settings[name] for name in PREPARED}, max_pairs=None)
 
     def pairs(self, role: int) -> int:
-        """Return the number of pairs of a role: TRAINING, VALIDATION or TEST."""
+        """Return the number of pairs with a role: TRAINING, VALIDATION or TEST."""
         return sum(facts.pairs(role) for facts in self.shards)
 
     def described(self) -> list[str]:
@@ -264,7 +264,7 @@ class TokenFolder:
         return Shard(tokens, idx[:split].view("<u4"), idx[split:])
 
     def verify(self, number: int) -> None:
-        """Check that a shard's checksums are right and its numbers are possible.
+        """Check a shard's checksums, and check that its values are possible.
 
         Raises:
             UserError: A file is damaged.

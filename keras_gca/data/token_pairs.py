@@ -43,13 +43,13 @@ class Lane:
 
 
 class _PairIndex(NamedTuple):
-    """The positions of one role's pairs in a shard. The arrays are int32 and have shape (n,).
+    """The positions of one role's n pairs in a shard.
 
     Attributes:
         shard: The arrays of the shard.
-        answer: The index of the utterance that is the answer.
-        context: The index of the first utterance of the context.
-        conversation: The index of the conversation in the shard.
+        answer: The index of each answer's utterance, an int32 array of shape (n,).
+        context: The index of the first utterance of each context, an int32 array of shape (n,).
+        conversation: The index of each pair's conversation in the shard, an int32 array of shape (n,).
     """
 
     shard: Shard

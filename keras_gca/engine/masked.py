@@ -12,7 +12,7 @@ from keras_gca.engine import replicas
 
 
 def masked(values: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
-    """Set values that do not count to 0.
+    """Replace the values that do not count with 0.
 
     Args:
         values: Values of any shape and float dtype.

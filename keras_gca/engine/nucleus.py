@@ -33,7 +33,7 @@ def nucleus_log_probs(scores: tf.Tensor, top_p: tf.Tensor | float, also: tf.Tens
 
 @tf.function(jit_compile=True)  # XLA fuses the three operations of an iteration into one pass over the memory
 def lowest_in_nucleus(probabilities: tf.Tensor, top_p: tf.Tensor | float) -> tf.Tensor:
-    """Find the smallest probability in the nucleus of each row of an (N, V) array. The result is float32, (N, 1).
+    """Find the smallest nucleus probability in each row of an (N, V) array, as a float32 array of shape (N, 1).
 
     A token belongs to the nucleus if the sum of all higher probabilities is below top_p. Bisection finds the smallest
     number with this property, which is a token's probability because the sum changes only at tokens' probabilities.

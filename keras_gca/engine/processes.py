@@ -70,7 +70,7 @@ class Processes:
             return self._executor.submit(work, *arguments)
 
     def in_turn(self, futures: Iterable["Future[T]"]) -> Iterator[T]:
-        """Yield the results of tasks in order, keeping slightly more tasks submitted than there are processes.
+        """Yield the results of tasks in order, submitting slightly more tasks than there are processes.
 
         Args:
             futures: The tasks. Each task is submitted when it is taken from this iterable.
@@ -94,7 +94,7 @@ class _Here(Executor):
 
 
 def _begin(prepare: Callable[[], object]) -> None:
-    """Prepare a new process so that it ignores Ctrl-C, and ends if its parent is killed."""
+    """Prepare a new process so that it ignores Ctrl-C and ends if its parent is killed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = multiprocessing.parent_process()
     if parent is not None:

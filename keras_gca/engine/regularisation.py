@@ -45,8 +45,8 @@ def with_proportional_noise(
         features: The features, of shape (B, F), or (B, T, F) for tokens.
         scale: The standard deviation of the noise, in units of each feature's standard deviation.
         drawn: Numbers from the standard normal distribution, of the same shape as the features.
-        mask: The samples or tokens from which the standard deviation is computed, a Boolean array of shape (B,) or (B,
-            T), or None to use all of them.
+        mask: The samples or tokens from which the standard deviation is computed, a Boolean array of shape (B,) or
+            (B, T), or None to use all of them.
 
     Returns:
         The noisy features, float32, of the same shape as the features.

@@ -103,7 +103,7 @@ class Session(abc.ABC):
     def restore(
         self, facts: dict[str, Any], arrays: dict[str, np.ndarray], unit: str, totals: Mapping[str, int] | None = None
     ) -> None:
-        """Restore the training from a checkpoint, and make the run folder consistent with the checkpoint.
+        """Restore the state of the training from a checkpoint, and make the run folder consistent with it.
 
         Args:
             facts: The facts returned by `RunFolder.read_checkpoint`.
@@ -162,7 +162,7 @@ class Session(abc.ABC):
         return facts
 
     def _forget(self, rows: int) -> None:
-        """Remove the files and TensorBoard points of rows that were removed from the history; safe to repeat."""
+        """Remove the files and TensorBoard points of rows removed from the history. This is safe to repeat."""
         run, history = self.run, self.training.history
         removed = run.remove_samples(len(history))
         LiveFiles(run.path).remove(len(history))
@@ -176,8 +176,8 @@ class Session(abc.ABC):
         """Train to the end, or until the user stops the training or the time limit is reached.
 
         Args:
-            minutes: The time limit in minutes, counted from now, or None for no limit. The training stops after the
-                step during which the limit is reached, as after Ctrl-C.
+            minutes: The time limit in minutes, counted from now, or None for no limit. Training stops after the step
+                during which the limit is reached, as after Ctrl-C.
             watching: A function that returns a context manager in which the live view shows the run, or None for no
                 live view.
 

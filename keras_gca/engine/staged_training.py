@@ -22,7 +22,7 @@ class Event:
         steps: The total number of steps in the stage.
         metrics: The metrics of the stage so far.
         row: The stage's row of the log if the stage ends with this event, or None.
-        resumable: Whether the training may be stored or interrupted after this event.
+        resumable: Whether the training run may be stored or interrupted after this event.
     """
 
     stage: Any
@@ -54,8 +54,8 @@ class TrainingSettings(Protocol):
 class StagedTraining:
     """Base class of training runs: `for event in training: ...` takes a step before each event.
 
-    After a `resumable` event, the training may be stored (`state`, `restore`), or the loop may be left. A later loop
-    then continues the training.
+    After a `resumable` event, the state may be stored (`state`, `restore`), or the loop may be left. A later loop then
+    continues the training.
 
     Attributes:
         config: The settings, including `seed` and `checkpoint_minutes`.

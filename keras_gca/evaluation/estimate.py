@@ -37,9 +37,9 @@ def of_grid(agent: Agent, validation: Pairs, test: Pairs, points: int, rate: flo
 
     Args:
         agent: The agent.
-        validation: The pairs to whose contexts the generator replies at several points of the grid.
-        test: The pairs to whose contexts the generator replies only at the best point.
-        points: The number of points at which the generator replies to `validation`.
+        validation: The pairs with the contexts that the generator answers at several points of the grid.
+        test: The pairs with the contexts that the generator answers only at the best point.
+        points: The number of points at which the generator answers `validation`.
         rate: The speed of matrix multiplication, in operations per second. If None, it is measured.
     """
     costs = Costs(agent.config, len(agent.vocabulary))

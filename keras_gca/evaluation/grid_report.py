@@ -101,7 +101,7 @@ def outcome(results: Results, seeds: Mapping[str, Any], model: str = MODEL) -> O
 
     Args:
         results: The results.
-        seeds: A dict from the use of a seed to the seed, or to a list of seeds.
+        seeds: A dict that maps what a seed is used for to the seed, or to a list of seeds.
         model: The name of the model that measures quality.
     """
     return Outcome(seeds, as_json(results), tables(results, model))
@@ -138,7 +138,7 @@ def write(results: Results, folder: Path, model: str = MODEL) -> None:
 
 
 def paint(results: Results, model: str = MODEL) -> Figure:
-    """Plot the grid of each system, with better replies towards the top and more diverse ones towards the right.
+    """Plot the grid of each system, with better replies higher up and more diverse replies further right.
 
     Each line joins the points with the same top-p value. A larger dot marks the chosen point. All points, including the
     chosen one, are measured on validation conversations.

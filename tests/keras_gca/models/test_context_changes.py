@@ -112,7 +112,7 @@ def test_a_bot_keeps_its_detector_and_one_without_it_is_damaged(tmp_path):
         np.testing.assert_array_equal(ours, stored)
     agent.detector = None
     agent.save(tmp_path / "bot.h5")
-    with pytest.raises(UserError, match="the settings and the weights disagree about a detector"):
+    with pytest.raises(UserError, match="the settings and the weights disagree on whether there is a detector"):
         type(agent).load(tmp_path / "bot.h5")
 
 
