@@ -1,6 +1,6 @@
-"""Calculates the costs of a GPT-2 model without running it: parameters, operations, memory and traffic.
+"""The costs of a GPT-2 model, calculated without running it: parameters, operations, memory and traffic.
 
-E = n_embd is the width of the hidden states, I is the number of units in a block's hidden layer, and L = n_layer is the
+E = n_embd is the width of the hidden states, I the number of units in a block's hidden layer, and L = n_layer the
 number of blocks.
 """
 
@@ -16,19 +16,19 @@ PRODUCTS = {"full": (3, 3), "lora": (2, 2), "head": (0, 2)}
 
 
 def parameters(sizes: GPT2Config) -> int:
-    """The total number of weights in a GPT-2 model."""
+    """Return the total number of weights in a GPT-2 model."""
     width, inner = sizes.n_embd, sizes.inner
     block = block_weights(sizes) // sizes.n_layer + 9 * width + inner  # biases, and two layer norms
     return (sizes.vocab_size + sizes.n_positions) * width + sizes.n_layer * block + 2 * width
 
 
 def block_weights(sizes: GPT2Config) -> int:
-    """The number of weights in the blocks' four matrix products: L (4 E^2 + 2 E I)."""
+    """Return the number of weights in the blocks' four matrix products: L (4 E^2 + 2 E I)."""
     return sizes.n_layer * (4 * sizes.n_embd**2 + 2 * sizes.n_embd * sizes.inner)
 
 
 def learned(sizes: GPT2Config, trainable: str = "full") -> int:
-    """The number of trained weights.
+    """Return the number of trained weights.
 
     `trainable` is "full" (all weights), "lora" (low-rank adapters for all products) or "head" (two tanh layers).
     """
@@ -42,28 +42,28 @@ def learned(sizes: GPT2Config, trainable: str = "full") -> int:
 
 
 def flops(sizes: GPT2Config, read: float, predicted: float = 0) -> float:
-    """The number of floating-point operations for reading `read` tokens and computing logits at `predicted` positions.
+    """Return the floating-point operations needed to read `read` tokens and compute logits at `predicted` positions.
 
-    A matrix product needs two operations for each weight and token. The matrix products between tokens in the attention
-    are not counted. With a hundred tokens they would add 2 % to the operations of the smallest GPT-2.
+    A matrix product needs two operations per weight and token. The products between tokens in the attention are not
+    counted; with a hundred tokens, they would add 2 % to the operations of the smallest GPT-2.
     """
     return 2.0 * (block_weights(sizes) * read + sizes.vocab_size * sizes.n_embd * predicted)
 
 
 def learning_flops(sizes: GPT2Config, read: float, predicted: float, trainable: str = "full") -> float:
-    """The number of floating-point operations in the forward and backward pass of a training step; see `flops`."""
+    """Return the floating-point operations in the forward and backward pass of a training step; see `flops`."""
     blocks, vocabulary = PRODUCTS[trainable]
     return blocks * flops(sizes, read) + vocabulary * flops(sizes, 0, predicted)
 
 
 def memory(sizes: GPT2Config, trainable: str = "full", weight_bytes: int = 4, master: bool = False) -> int:
-    """The memory for the policy, its gradients, AdamW's two moments (in float32) and the reference policy, in bytes.
+    """Return the memory for the policy, its gradients, AdamW's two float32 moments and the reference policy, in bytes.
 
     Activations are not included. If only a head is trained, the policy and the reference share one GPT-2.
 
     Args:
         sizes: The config of the GPT-2 model.
-        trainable: Which weights are trained; see `learned`.
+        trainable: The weights to train; see `learned`.
         weight_bytes: The size of a weight and of its gradient, in bytes.
         master: Whether the trained weights have an additional float32 copy.
     """
@@ -73,7 +73,7 @@ def memory(sizes: GPT2Config, trainable: str = "full", weight_bytes: int = 4, ma
 
 
 def traffic(sizes: GPT2Config, trainable: str, steps: int, workers: int, gradient_bytes: int = 4) -> float:
-    """The number of bytes that each worker sends to sum the gradients of `steps` steps with a ring all-reduce.
+    """Return how many bytes each worker sends to sum the gradients of `steps` steps with a ring all-reduce.
 
     Each worker receives the same number of bytes.
     """

@@ -1,6 +1,6 @@
-"""The work that each contestant in the second paper's benchmark does: one PPO update on texts of equal length.
+"""The work of each contestant in the second paper's benchmark: one PPO update on texts of equal length.
 
-A contestant is a program that is measured: this project, or another implementation."""
+A contestant is a program being measured: this project or another implementation."""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -48,17 +48,16 @@ SIZES = {
 
 @dataclass(frozen=True)
 class Exercise:
-    """The work of one update.
+    """The workload of one update.
 
     Attributes:
         sizes: The config of the policy's GPT-2.
         rollouts: The number of responses in the update.
         prompt: The number of tokens in each prompt.
         response: The number of tokens in each response. No response ends earlier.
-        sample_batch: The number of responses that are sampled at a time, and that the frozen reference policy reads at
-            a time.
-        minibatch: The number of responses in each minibatch on which the policy is trained.
-        discriminator_batch: The number of the policy's responses in each training step of the discriminator D. The step
+        sample_batch: The batch size in which responses are sampled and then read by the frozen reference policy.
+        minibatch: The number of responses in each minibatch for training the policy.
+        discriminator_batch: The number of the policy's responses in each training step of the discriminator D, which
             also uses the same number of experts' responses.
     """
 
@@ -78,10 +77,10 @@ class Exercise:
         return self.rollouts * self.response
 
     def gpt2(self, adapters: Adapters | None = None, precision: str = "float32") -> GPT2:
-        """Make a GPT-2 with random weights, which are the same in each call. It never generates END.
+        """Make a GPT-2 that never generates END, with the same random weights in each call.
 
         One component of its hidden states is always large and gives END a logit of about -1000. Therefore every
-        contestant with these weights samples responses of full length, without a change to its sampling.
+        contestant with these weights samples responses of full length without changes to its sampling code.
         """
         made = GPT2(self.sizes, seed=1, adapters=adapters, precision=precision)
         shift, embeddings = made.weights["ln_f.bias"].numpy(), made.weights["wte.weight"].numpy()
@@ -91,15 +90,15 @@ class Exercise:
         return made
 
     def prompts(self) -> np.ndarray:
-        """Random prompts, (rollouts, prompt) int32."""
+        """Return random prompts, an int32 array of shape (rollouts, prompt)."""
         return self._random(self.prompt, seed=2)
 
     def expert_responses(self) -> np.ndarray:
-        """Random responses that replace experts' responses, (rollouts, response) int32."""
+        """Return random stand-ins for experts' responses, an int32 array of shape (rollouts, response)."""
         return self._random(self.response, seed=3)
 
     def tokenizer(self) -> tokenizers.Tokenizer:
-        """Make a tokenizer in which each token is a word, so that sampled tokens can be decoded to text."""
+        """Make a tokenizer whose tokens are words, so that sampled tokens can be decoded to text."""
         return tokenizers.Tokenizer(
             models.WordLevel({f"word{i}": i for i in range(self.sizes.vocab_size)}, unk_token="word0")
         )
@@ -113,7 +112,7 @@ class Update(Protocol):
     """A contestant in the benchmark.
 
     Attributes:
-        watch: The stopwatch that measures the time of the contestant's phases.
+        watch: The stopwatch that times the contestant's phases.
         flops: The number of floating-point operations in an update, by phase.
     """
 
@@ -123,4 +122,4 @@ class Update(Protocol):
     def flops(self) -> dict[str, float]: ...
 
     def __call__(self) -> int:
-        """Run one update, and return the number of tokens in its responses."""
+        """Run one update and return the number of tokens in its responses."""

@@ -1,11 +1,11 @@
-"""`python -m benchmarks.first_paper` measures the first paper's training and decoding at the paper's sizes.
+"""`python -m benchmarks.first_paper`: measure the first paper's training and decoding at the paper's sizes.
 
     speed    each kind of work, compared with the original method and PyTorch
     epoch    one epoch of teacher forcing over a corpus of the paper's size, in float32 and bfloat16
     growth   how the cost grows with the vocabulary, the answer length and the batch size
     memory   peak memory of training on 100,000 pairs
 
-It prints Markdown tables. PyTorch is included if it is installed: pip install -e '.[benchmarks]'.
+The results are printed as Markdown tables. PyTorch is included if it is installed: pip install -e '.[benchmarks]'.
 """
 
 import argparse
@@ -64,29 +64,29 @@ def main() -> int:
 
 
 def pairs_of(path: Path | None) -> Pairs:
-    """Read the training pairs of a corpus, or of the embedded corpus if `path` is None, with at most 7,000 words."""
+    """Read the training pairs of the corpus at `path`, or of the embedded corpus, with at most 7,000 words."""
     config = Config.preset("paper", validation_fraction=0.001)
     return prepare(read_conversations(path), config).training
 
 
 def flops_of_a_token(sizes: Sizes) -> float:
-    """The floating-point operations in the two largest layers for one token, in the forward and the backward pass."""
+    """Return the floating-point operations per token in the two largest layers, forward and backward."""
     return 6 * (2 * sizes.sentence_embedding * sizes.hidden_units + sizes.hidden_units * sizes.vocabulary)
 
 
 def cycling(pairs: Pairs, size: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Iterate over the batches endlessly: after the last batch, the first one follows again."""
+    """Iterate over the batches endlessly, starting again with the first after the last."""
     batches = [take_batch(pairs, batch, size) for batch in plan_batches(pairs, size, seed=0) if len(batch) == size]
     return itertools.cycle(batches)
 
 
 def several(work: Callable[[], int], times: int) -> Callable[[], int]:
-    """Return a function that calls `work` several times, and returns the sum of the results."""
+    """Return a function that calls `work` several times and returns the sum of the results."""
     return lambda: sum(work() for _ in range(times))
 
 
 def teacher_forcing(pairs: Pairs, size: int, precision: str = "float32", sizes: Sizes = PAPER) -> Callable[[], int]:
-    """Return a function that runs one training step per call, and returns the number of tokens in the step."""
+    """Return a function that runs one training step per call and returns the number of tokens in the step."""
     learner = TeacherForcing(GenerativeConversationalAgent(sizes), (*WHITE, *YELLOW), RATE, precision=precision)
     batches = cycling(pairs, size)
     return lambda: int(learner.train_step(*next(batches), SEED).sums[1])
@@ -110,7 +110,7 @@ def generator(pairs: Pairs, size: int) -> Callable[[], int]:
 
 
 def taught(pairs: Pairs, steps: int) -> GenerativeConversationalAgent:
-    """Train a generator briefly, so that its replies end and its hidden layer is sparse, as after full training."""
+    """Train a generator briefly until its replies end and its hidden layer is sparse, as after full training."""
     gca = GenerativeConversationalAgent(PAPER)
     learner, batches = TeacherForcing(gca, (*WHITE, *YELLOW), 1e-3), cycling(pairs, SMALL)
     for _ in range(steps):
@@ -256,7 +256,7 @@ def epoch(options: argparse.Namespace) -> dict:
 
 
 def growth(options: argparse.Namespace) -> dict:
-    """Measure the speed of teacher forcing, in tokens per second, while one of the sizes grows."""
+    """Measure the speed of teacher forcing, in tokens per second, as one of the sizes grows."""
     random = np.random.default_rng(0)
 
     def synthetic(vocabulary: int, length: int, count: int) -> Pairs:
@@ -284,7 +284,7 @@ def growth(options: argparse.Namespace) -> dict:
 
 
 def memory(options: argparse.Namespace) -> dict:
-    """Measure the peak memory of a process that prepares 100,000 pairs and trains on them at the paper's sizes."""
+    """Measure the peak memory of preparing 100,000 pairs and training on them at the paper's sizes."""
     random = np.random.default_rng(0)
     count, words = 120_000, [f"word{i}" for i in range(20_000)]
     lines = [" ".join(random.choice(words[:2000], random.integers(3, 20))) for _ in range(count)]

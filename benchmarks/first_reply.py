@@ -1,8 +1,8 @@
-"""`python -m benchmarks.first_reply`: measures what takes the time between the start of a chat and its first reply.
+"""`python -m benchmarks.first_reply`: measure where the time from the start of a chat to its first reply goes.
 
-Each measurement is made in a new process, which loads a bot and answers one message twice. The time is divided into the
-start of the interpreter, the imports, loading the bot, the first reply, and the same reply again. Only the first reply
-builds the graph, so the difference between the two replies is the time for building it. Checkouts of other versions
+Each measurement runs in a new process, which loads a bot and answers the same message twice. The time is split into the
+start of the interpreter, the imports, the loading of the bot, the first reply, and the second reply. Only the first
+reply builds the graph, so the difference between the two replies is the time to build it. Checkouts of other versions
 take turns with this one.
 """
 
@@ -59,7 +59,7 @@ mark()
 
 
 def first_reply(checkout: Path, package: str, bot: str | None) -> dict[str, list[float]]:
-    """Measure one chat in a new process: the seconds and processor seconds of each part, and the memory in GB."""
+    """Measure one chat in a new process: seconds and processor seconds of each part, and memory in GB."""
     program = f"{BEGIN}\npath, message = {bot!r}, {MESSAGE!r}\n{PROGRAMS[package]}\n{END}"
     environment = os.environ | {"PYTHONPATH": str(checkout), "TF_CPP_MIN_LOG_LEVEL": "3"}
     began = time.time()
@@ -77,16 +77,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.first_reply", description=__doc__)
     parser.add_argument("--package", choices=PROGRAMS, default="keras_gca", help="the bot's package [keras_gca]")
     parser.add_argument("--bot", help="a run folder or a bot file [the shipped bot]")
-    parser.add_argument(
-        "--rounds", type=int, default=10, metavar="N", help="number of measurements of each version [10]"
-    )
+    parser.add_argument("--rounds", type=int, default=10, metavar="N", help="number of measurements per version [10]")
     parser.add_argument(
         "--checkout",
         type=Path,
         action="append",
         default=[],
         metavar="DIR",
-        help="the checkout of another version to compare with",
+        help="a checkout of another version to compare with",
     )
     options = parser.parse_args()
     checkouts = [*(path.resolve() for path in options.checkout), Path(__file__).parents[1]]

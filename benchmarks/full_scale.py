@@ -1,4 +1,4 @@
-"""Calculates the cost of training at the full scale of the paper's Table 1: operations, and hours at given speeds."""
+"""The cost of training at the full scale of the paper's Table 1: operations, and hours at given speeds."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,11 +15,11 @@ TRAJECTORIES = 208_600  # Section 4.1
 
 
 class Work(NamedTuple):
-    """The work of one kind in a training phase.
+    """One kind of work in a training phase.
 
     Attributes:
         phase: The name of the phase.
-        kind: SAMPLING, REFERENCE or LEARNING. Work of different kinds runs at different speeds.
+        kind: SAMPLING, REFERENCE or LEARNING. Each kind of work runs at its own speed.
         flops: The number of floating-point operations.
     """
 
@@ -29,11 +29,12 @@ class Work(NamedTuple):
 
 
 def plan(sizes: GPT2Config, table: GAILConfig, prompt: int = 64, response: int = 32) -> list[Work]:
-    """Calculate the work of all phases of Algorithm 1 with the settings of Table 1. Validation is not included.
+    """Calculate the work of all phases of Algorithm 1 with the settings of Table 1, without validation.
 
     Args:
         sizes: The config of the GPT-2 model.
-        table: The settings, with the numbers of epochs, updates, rollouts and steps of the discriminator D.
+        table: The settings, including the numbers of epochs, updates, rollouts and training steps of the discriminator
+            D.
         prompt: The number of tokens in every prompt.
         response: The number of tokens in every response.
     """
@@ -50,7 +51,7 @@ def plan(sizes: GPT2Config, table: GAILConfig, prompt: int = 64, response: int =
 
 
 def hours(work: list[Work], rates: Mapping[str, float]) -> list[float]:
-    """The hours for each item of work; `rates` gives the operations per second for each kind of work."""
+    """Return the hours for each item of work, given the operations per second for each kind of work."""
     return [each.flops / rates[each.kind] / 3600 for each in work]
 
 
@@ -58,14 +59,14 @@ def hours(work: list[Work], rates: Mapping[str, float]) -> list[float]:
 class Device:
     """An accelerator that has not been measured here, so its speeds are assumptions.
 
-    Each kind of work is assumed to reach a fraction of the peak speed (UTILISATION). The fraction for sampling is
-    small, because 64 responses are sampled token by token: most of the time is spent on reading weights from memory and
-    on launching kernels. The other kinds of work are products of large matrices. For several devices, communication is
-    assumed to take no time.
+    Each kind of work is assumed to reach a fraction of the peak speed (UTILISATION). The fraction is small for
+    sampling, because 64 responses are sampled token by token, and reading weights from memory and launching kernels
+    take most of the time. The other kinds of work are products of large matrices. Communication between several devices
+    is assumed to take no time.
 
     Attributes:
-        name: The name of the device, or of the devices.
-        peak: The manufacturer's value for dense bfloat16, in FLOP/s.
+        name: The name of the device or devices.
+        peak: The manufacturer's peak speed for dense bfloat16, in FLOP/s.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""Lets bots answer fixed prompts, and makes sheets on which readers judge the replies without knowing whose they are.
+"""Lets bots answer fixed prompts, and makes sheets for readers to judge the replies without knowing whose they are.
 
 The rules for the judgements are in docs/judging/rubric.md.
 
@@ -7,9 +7,9 @@ The rules for the judgements are in docs/judging/rubric.md.
     python -m benchmarks.judging count sheets --experiment counts.json --table replies.md
 
 `answer` accepts bots of both papers. Each sheet contains the replies of all systems in a different order, without the
-systems' names. If several systems give the same reply to a prompt, the reply occurs only once. `key.csv` records which
-system gave which reply. A reader writes 1 or 0 into the column `judgement`, and `count` counts these judgements. It can
-also write the counts as the JSON file of an experiment, and all replies as a table.
+systems' names. If several systems give the same reply to a prompt, it is listed only once. `key.csv` records which
+system gave which reply. Readers enter 1 or 0 in the column `judgement`. `count` counts the judgements, and can also
+write the counts as the JSON file of an experiment and all replies as a table.
 """
 
 import argparse
@@ -42,14 +42,14 @@ def answer(prompts: Table, agent: "Chatting", how: Any, generator: str | None = 
     """Answer each prompt separately, as the first utterance of a conversation.
 
     Args:
-        prompts: The rows of a file of prompts. The first column contains the messages that the agent answers.
+        prompts: The rows of a file of prompts, whose first column contains the messages to answer.
         agent: The agent of either paper.
-        how: The settings with which the agent generates answers; see `decoding` of `Chatting.answers_to_all`.
-        generator: The generator whose reply is used. If None, the reply that the discriminator ranks first is used.
-        seed: The sampling seed for the first prompt. For each further prompt, the seed increases by one.
+        how: The settings for generating answers; see `decoding` of `Chatting.answers_to_all`.
+        generator: The generator whose reply to use. If None, the discriminator's first choice is used.
+        seed: The sampling seed for the first prompt. It increases by one from prompt to prompt.
 
     Returns:
-        The rows with the column `reply`, in the same order.
+        The rows in the same order, with the additional column `reply`.
 
     Raises:
         UserError: The agent has no such generator.
@@ -70,11 +70,11 @@ def make_sheet(systems: dict[str, Table], random: np.random.Generator) -> tuple[
 
     Args:
         systems: The result of `answer` for each system.
-        random: The random number generator that determines the order.
+        random: The random number generator for the order.
 
     Returns:
-        The sheet and the key. The sheet has the number of each row, the columns of the prompts, the reply and an empty
-        judgement. For each row of the sheet, the key has one row for each system that gave this reply.
+        The sheet and the key. The sheet has columns for the row number, the prompt's columns, the reply and an empty
+        judgement. For each row of the sheet, the key has one row per system that gave this reply.
 
     Raises:
         UserError: The systems have not answered the same prompts.
@@ -97,14 +97,14 @@ def make_sheet(systems: dict[str, Table], random: np.random.Generator) -> tuple[
 
 
 def count(sheets: dict[str, Table], key: Table) -> dict[str, dict[str, int]]:
-    """For each system and each reader, count the replies that the reader accepts.
+    """Count the accepted replies of each system, for each reader.
 
     Args:
-        sheets: The filled sheet of each reader.
+        sheets: The completed sheet of each reader.
         key: The rows of `key.csv`.
 
     Returns:
-        For each system, the number of accepted replies by reader.
+        For each system, the number of accepted replies per reader.
 
     Raises:
         UserError: A judgement is neither 0 nor 1.
@@ -123,7 +123,7 @@ def count(sheets: dict[str, Table], key: Table) -> dict[str, dict[str, int]]:
 
 
 def agreement(sheets: dict[str, Table], key: Table) -> float:
-    """Return the share of replies on which all readers agree. A reply counts once for each system that gave it."""
+    """Return the share of replies on which all readers agree. A reply given by several systems counts once for each."""
     judged = {(reader, row[ROW]): row[JUDGEMENT].strip() for reader, sheet in sheets.items() for row in sheet}
     verdicts = collections.defaultdict(set)
     for row in key:
@@ -132,12 +132,12 @@ def agreement(sheets: dict[str, Table], key: Table) -> float:
 
 
 def replies_table(sheets: dict[str, Table], key: Table) -> str:
-    """Return a Markdown table of all replies, with one row for each prompt and one column for each system.
+    """Return a Markdown table of all replies, with one row per prompt and one column per system.
 
-    The judgements of the readers are in brackets after each reply.
+    Each reply is followed by the readers' judgements in brackets.
 
     Args:
-        sheets: The filled sheet of each reader.
+        sheets: The completed sheet of each reader.
         key: The rows of `key.csv`.
     """
     rows = {(reader, row[ROW]): row for reader, sheet in sheets.items() for row in sheet}
@@ -162,7 +162,7 @@ def replies_table(sheets: dict[str, Table], key: Table) -> str:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run one command, and return its exit status."""
+    """Run one command and return its exit status."""
     given = sys.argv[1:] if arguments is None else arguments
     options = _parser().parse_args(given)
     options.command = provenance.command_of("benchmarks.judging", given)
@@ -180,7 +180,7 @@ def _answer(options: argparse.Namespace) -> int:
 
 
 def _open(options: argparse.Namespace) -> tuple["Chatting", Any]:
-    """Open a bot of either paper. It replies with the same settings as in its chat unless the options differ."""
+    """Open a bot of either paper. It replies with its chat's default settings unless options override them."""
     bot = options.bot / "bot.h5" if options.bot.is_dir() else options.bot
     if str(read_facts(bot).get("format")).startswith("gail_tf"):
         from gail_tf.agent import GAILAgent, Replying
@@ -197,7 +197,7 @@ def _open(options: argparse.Namespace) -> tuple["Chatting", Any]:
 def _sheets(options: argparse.Namespace) -> int:
     systems = {path.stem: _read(path) for path in options.replies}
     if len(systems) < len(options.replies):
-        raise UserError("two files have the same name; use different names, because they identify the systems")
+        raise UserError("two files have the same name; use different names, because the names identify the systems")
     options.folder.mkdir(parents=True, exist_ok=True)
     whole_key = []
     for number in range(1, options.readers + 1):
@@ -245,7 +245,7 @@ def _write(path: Path, rows: Sequence[dict[str, str]]) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = command_line.Parser(
         prog="python -m benchmarks.judging",
-        description="Answer fixed prompts, and judge the replies without knowing which bot gave them.",
+        description="Let bots answer fixed prompts, and judge the replies without knowing which bot gave them.",
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     answering = commands.add_parser("answer", help="let a bot answer a file of prompts")
@@ -264,7 +264,7 @@ def _parser() -> argparse.ArgumentParser:
     answering.add_argument("--seed", type=int, default=0, metavar="N", help="sampling seed [0]")
     answering.set_defaults(run=_answer)
     sheets = commands.add_parser("sheets", help="make sheets without the systems' names, and the key to them")
-    sheets.add_argument("replies", type=Path, nargs="+", help="files that `answer` wrote, one for each system")
+    sheets.add_argument("replies", type=Path, nargs="+", help="files written by `answer`, one for each system")
     sheets.add_argument(
         "--folder", type=Path, required=True, metavar="DIR", help="the folder for the sheets and the key"
     )

@@ -1,9 +1,9 @@
-"""`python -m benchmarks.large_corpora`: measures `keras_gca.prepare` and training on token files at several sizes.
+"""`python -m benchmarks.large_corpora`: measure `keras_gca.prepare` and training on token files of several sizes.
 
-The benchmark generates the text itself: conversations of two to six utterances, with word frequencies according to
-Zipf's law. Nothing is downloaded. Memory use is summed over all processes of the command, and is sampled four times per
-second. Anonymous memory and the resident pages of files are reported separately. A page of a file is counted for each
-process that maps it.
+The benchmark generates the text itself: conversations of two to six utterances with word frequencies according to
+Zipf's law. Nothing is downloaded. Memory use is summed over all processes of the command and sampled four times per
+second. Anonymous memory and resident file pages are reported separately. A file page is counted once for each process
+that maps it.
 """
 
 import argparse
@@ -37,7 +37,7 @@ BATCH, STEPS = 32, 60
 
 
 def write_text(path: Path, pairs: int, seed: int = 0) -> None:
-    """Write conversations with at least this number of pairs, one utterance per line."""
+    """Write conversations with at least the given number of pairs, one utterance per line."""
     random = np.random.default_rng(seed)
     words = np.array([_word(number) for number in range(VOCABULARY)], object)
     frequencies = 1 / np.arange(1, VOCABULARY + 1) ** EXPONENT
@@ -63,7 +63,7 @@ def write_text(path: Path, pairs: int, seed: int = 0) -> None:
 
 
 def _word(number: int) -> str:
-    """Return a word for a number; frequent words are short, and some have an apostrophe."""
+    """Return the word with a given number; frequent words are short, and some have an apostrophe."""
     letters, rest = "", number
     while rest or not letters:
         letters += "etaoinshrdlucmfwypvbgkjqxz"[rest % 26]
@@ -72,11 +72,11 @@ def _word(number: int) -> str:
 
 
 class Memory:
-    """Samples the memory of a process and its children in another thread until `stop`.
+    """A monitor of the memory of a process and its children, which runs in another thread until `stop` is called.
 
     Attributes:
-        anonymous: The peak of the total anonymous memory, in bytes.
-        files: The peak of the total size of resident file pages, in bytes.
+        anonymous: The peak total anonymous memory, in bytes.
+        files: The peak total size of resident file pages, in bytes.
         seconds: The processor time of all processes so far, in seconds.
     """
 
@@ -115,7 +115,7 @@ def _children(pid: int) -> Iterator[int]:
 
 
 def prepare(text: Path, out: Path, processes: int) -> dict[str, float]:
-    """Run `keras_gca.prepare` in a separate process, and measure it."""
+    """Run `keras_gca.prepare` in a separate process and measure it."""
     command = [sys.executable, "-m", "keras_gca.prepare", str(text), "--out", str(out), "--processes", str(processes)]
     began = time.perf_counter()
     process = subprocess.Popen([*command, "-q"], stdout=subprocess.DEVNULL)
@@ -139,7 +139,7 @@ def prepare(text: Path, out: Path, processes: int) -> dict[str, float]:
 
 
 def step(folder: TokenFolder) -> dict[str, float]:
-    """Measure how long it takes to plan an epoch, to make a batch, and to train on it by teacher forcing."""
+    """Measure the time to plan an epoch, to make a batch, and to train on the batch by teacher forcing."""
     config = folder.settings_of(Config.preset("tiny", hidden_size=64))
     pairs = TokenPairs(folder, config.sentence_length, config.context_utterances)
     began = time.process_time()

@@ -1,7 +1,7 @@
-"""Measures times fairly: all contestants take turns in one process, and medians are reported.
+"""Fair time measurements: all contestants take turns in one process, and medians are reported.
 
-The module also contains the code that the benchmark commands share: parts that are selected by name, Markdown tables,
-and results as JSON.
+This module also contains code shared by the benchmark commands: selection of parts by name, Markdown tables, and
+results as JSON.
 """
 
 import argparse
@@ -28,13 +28,13 @@ PRODUCT = (1536, 3500, 7000)  # rows, and the sizes of the paper's largest layer
 def interleave(contestants: dict[str, Callable[[], int]], rounds: int) -> dict[str, list[float]]:
     """Measure the speeds of contestants that take turns.
 
-    A first round is a warm-up and is not counted. The objects that exist after it are excluded from garbage collection.
-    Otherwise the garbage collections in one contestant's turn would also scan the other contestants' objects.
+    The first round is a warm-up and is not counted. Objects that exist after the warm-up are excluded from garbage
+    collection, because otherwise each contestant's garbage collections would also scan the other contestants' objects.
 
     Args:
-        contestants: A function for each contestant. Each call does some work, and returns how many units of work, for
-            example tokens, it has done.
-        rounds: The number of counted rounds, in each of which every contestant has one turn.
+        contestants: One function per contestant. Each call does some work and returns the number of units done, for
+            example tokens.
+        rounds: The number of counted rounds. Every contestant has one turn per round.
 
     Returns:
         {name: [units of work per second in each round]}.
@@ -54,13 +54,13 @@ def interleave(contestants: dict[str, Callable[[], int]], rounds: int) -> dict[s
 
 
 def compete(results: dict[str, Any], title: str, contestants: dict[str, Callable[[], int]], rounds: int) -> None:
-    """Measure contestants with `interleave`, and store the median speed of each in `results[title]`."""
+    """Measure contestants with `interleave` and store each one's median speed in `results[title]`."""
     progress(title)
     results[title] = {name: statistics.median(rates) for name, rates in interleave(contestants, rounds).items()}
 
 
 class Stopwatch:
-    """Adds up the seconds of named phases. The time of an inner phase does not count for the outer phase."""
+    """A stopwatch that adds up the seconds of named phases. Time in an inner phase does not count for the outer one."""
 
     def __init__(self):
         self._seconds: dict[str, float] = defaultdict(float)
@@ -75,7 +75,7 @@ class Stopwatch:
         self._within = before + whole
 
     def timed(self, phase: str, function: Callable) -> Callable:
-        """Return a function that calls `function`, and adds the time of the call to a phase."""
+        """Return a function that calls `function` and adds the time of the call to a phase."""
 
         def call(*arguments, **options):
             with self.during(phase):
@@ -84,13 +84,13 @@ class Stopwatch:
         return call
 
     def lap(self) -> dict[str, float]:
-        """Return the seconds of each phase since the last call of this method."""
+        """Return the seconds of each phase since this method was last called."""
         seconds, self._seconds = dict(self._seconds), defaultdict(float)
         return seconds
 
 
 def matrix_product_rate(seconds: float = 2.0) -> float:
-    """The median speed of a float32 matrix product with the sizes PRODUCT on this machine, in GFLOP/s."""
+    """Return the median speed of a float32 matrix product of the sizes PRODUCT on this machine, in GFLOP/s."""
     rows, inner, columns = PRODUCT
     a, b = tf.random.normal((rows, inner)), tf.random.normal((inner, columns))
     product = tf.function(tf.matmul)
@@ -104,16 +104,16 @@ def matrix_product_rate(seconds: float = 2.0) -> float:
 
 
 def peak_memory() -> float:
-    """The peak memory of this process, in GiB.
+    """Return the peak memory of this process, in GiB.
 
-    On Linux, a new process inherits its parent's peak if that is higher. Therefore a process can be measured only if
-    its parent is small.
+    On Linux, a new process inherits its parent's peak if that is higher, so a process can be measured only if its
+    parent is small.
     """
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**30 if sys.platform == "darwin" else 2**20)
 
 
 def installed(module: str) -> bool:
-    """Whether a module can be imported. The module itself is not imported, and its parent package may be missing."""
+    """Return whether a module can be imported, without importing it. Its parent package may be missing."""
     try:
         return importlib.util.find_spec(module) is not None
     except ModuleNotFoundError:
@@ -124,7 +124,7 @@ def installed(module: str) -> bool:
 
 
 def parser(name: str, description: str, parts: Sequence[str], rounds: int) -> argparse.ArgumentParser:
-    """A parser for a benchmark's options: which parts to run, how many rounds, and where to write the results."""
+    """Make a parser for a benchmark's options: the parts to run, the number of rounds, and the results file."""
     made = argparse.ArgumentParser(
         prog=f"python -m benchmarks.{name}",
         description=description,
@@ -156,7 +156,7 @@ def run_parts(parts: Mapping[str, Callable[[], Any]], options: argparse.Namespac
 
 
 def progress(line: str) -> None:
-    """Print a line to standard error that says what is running."""
+    """Print a line on standard error that says what is running."""
     print(f"{line} ...", file=sys.stderr, flush=True)
 
 

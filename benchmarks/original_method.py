@@ -1,8 +1,8 @@
 """The method of the first paper's own program, in current Keras: the baseline of the benchmark.
 
-For each token of an answer, the program trains on a separate sample with `train_on_batch`. A sample has 50 time steps
-without a mask, and a one-hot target. In decoding, the program calls `predict` for each of 49 tokens, even if the answer
-has already ended.
+The program trains on a separate sample for each token of an answer, with `train_on_batch`. A sample has 50 time steps
+without a mask and a one-hot target. For decoding, the program calls `predict` for each of 49 tokens, even after the
+answer has ended.
 """
 
 from typing import NamedTuple
@@ -16,7 +16,11 @@ from keras_gca.models.networks import GREEN, WHITE, YELLOW, GenerativeConversati
 
 
 class Samples(NamedTuple):
-    """One row for each token: contexts and partial answers, (n, s_s) int32, and the next token, (n, s_v) one-hot."""
+    """Training samples, one per token of an answer.
+
+    The contexts and the partial answers are int32 arrays of shape (n, s_s). The next tokens are a one-hot array of
+    shape An array of shape (n, s_v).
+    """
 
     contexts: np.ndarray
     partial_answers: np.ndarray
@@ -51,7 +55,7 @@ def samples_of(pairs: Pairs, vocabulary: int, padding: int) -> Samples:
 
 
 class OriginalMethod:
-    """Trains the models of Figures 1 and 2, and decodes with them, as the author's programs do."""
+    """The training of the models of Figures 1 and 2, and decoding with them, as in the author's programs."""
 
     def __init__(self, sizes: Sizes):
         self.gca = GenerativeConversationalAgent(sizes, original_padding=True)
@@ -67,7 +71,7 @@ class OriginalMethod:
         model.compile(optimizer=keras.optimizers.Adam(5e-5), loss=loss)
 
     def teacher_forcing(self, samples: Samples) -> int:
-        """Run one training step, and return the number of tokens in it."""
+        """Run one training step and return the number of tokens in it."""
         self.gca.generator.train_on_batch([samples.contexts, samples.partial_answers], samples.tokens)
         return len(samples.tokens)
 
@@ -82,7 +86,11 @@ class OriginalMethod:
         return len(ones)
 
     def reply(self, context: np.ndarray) -> np.ndarray:
-        """Algorithm 1 as in the author's program: each token shifts the partial answer left by one. Returns (s_s,)."""
+        """Decode by Algorithm 1 as the author's program does: each token shifts the partial answer left by one.
+
+        Returns:
+            The answer, an array of shape (s_s,).
+        """
         length = self.gca.sizes.sentence_length
         context = np.where(context == PAD, self.gca.padding, context)[None]
         answer = np.full((1, length), self.gca.padding, np.int32)

@@ -1,4 +1,4 @@
-"""Measures one update of Algorithm 1 in `gail_tf`, phase by phase."""
+"""One update of Algorithm 1 in `gail_tf`, measured phase by phase."""
 
 import numpy as np
 
@@ -18,7 +18,7 @@ UPDATES = 100  # more than any benchmark runs
 
 
 def settings(exercise: Exercise, trainable: str = "full", precision: str = "float32") -> GAILConfig:
-    """The paper's settings, except those that would make the amount of work differ between updates or contestants."""
+    """Return the paper's settings, changed where the amount of work would differ between updates or contestants."""
     sizes = exercise.sizes
     return GAILConfig(
         n_layer=sizes.n_layer,
@@ -47,10 +47,10 @@ def settings(exercise: Exercise, trainable: str = "full", precision: str = "floa
 
 
 class OurUpdate:
-    """Runs the updates of a `GAILTraining`, starting with the first. Each call runs one update.
+    """The updates of a `GAILTraining`, starting with the first. Each call runs one update.
 
-    The measured time includes the computation of all metrics. Each update reads expert responses that no earlier update
-    has read. This is also the case in a training run on the paper's corpus, because that corpus is large enough.
+    The measured time includes the computation of all metrics. Each update reads new expert responses, as in a training
+    run on the paper's corpus, which is large enough for that.
     """
 
     def __init__(self, exercise: Exercise, trainable: str = "full", precision: str = "float32"):
@@ -73,7 +73,7 @@ class OurUpdate:
         self._rows = (event.row for event in training if event.row is not None)
 
     def __call__(self) -> int:
-        """Run one update, and return the number of tokens in its responses."""
+        """Run one update and return the number of tokens in its responses."""
         with self.watch.during(REST):
             row = next(self._rows)
         assert row["response_length"] == self.exercise.response, "a response has ended early"
@@ -81,14 +81,14 @@ class OurUpdate:
 
     @property
     def flops(self) -> dict[str, float]:
-        """The number of floating-point operations in an update, by phase. D's few operations are not counted."""
+        """The number of floating-point operations in an update, by phase, without D's few operations."""
         return update_flops(self.exercise, self.trainable)
 
 
 def update_flops(exercise: Exercise, trainable: str = "full") -> dict[str, float]:
-    """The number of floating-point operations in one update of `gail_tf`, by phase.
+    """Return the number of floating-point operations in one update of `gail_tf`, by phase.
 
-    In sampling, the policy reads each prompt once and then every token of the response except the last. It computes
+    For sampling, the policy reads each prompt once, then every token of the response except the last, and computes
     logits for each token of the response. The frozen reference policy reads each prompt once, then the policy's and the
     expert's response to it, and computes the log-probabilities of the policy's response.
     """
@@ -103,7 +103,7 @@ def update_flops(exercise: Exercise, trainable: str = "full") -> dict[str, float
 
 
 def _samples(exercise: Exercise) -> Samples:
-    """Make as many trajectories as all updates together read, so that none is read twice."""
+    """Make enough trajectories for all updates, so that none is read twice."""
     arrays = exercise.prompts(), exercise.expert_responses()
     condition, response = (np.tile(each, (UPDATES, 1)) for each in arrays)
     batch = Batch(condition, np.ones_like(condition, bool), response, np.ones_like(response, bool))

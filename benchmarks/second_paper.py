@@ -1,4 +1,4 @@
-"""`python -m benchmarks.second_paper` measures the second paper's training at GPT-2's sizes.
+"""`python -m benchmarks.second_paper`: measure the second paper's training at GPT-2's sizes.
 
     memory     peak memory of one PPO update, in a separate process
     update     one PPO update, phase by phase, compared with TextGAIL's loop in PyTorch and TRL's PPO trainer
@@ -9,9 +9,9 @@
     padding    the share of padding in the batches, compared with batches in random order
     plan       Table 1 at full scale: hours on this machine and on accelerators, memory, traffic
 
-It prints Markdown tables. The contestants take turns in one process, and the values are medians. PyTorch, transformers
-and TRL are included if they are installed: pip install -e '.[benchmarks]'. All contestants in `update` together need
-about 20 GB of memory; --contestants selects fewer.
+The results are printed as Markdown tables. The contestants take turns in one process, and the values are medians.
+PyTorch, transformers and TRL are included if they are installed: pip install -e '.[benchmarks]'. The contestants in
+`update` need about 20 GB of memory in total; use --contestants to select fewer.
 """
 
 import argparse
@@ -91,7 +91,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def make_update(name: str, exercise: Exercise) -> Update:
-    """Make the contestant with this name, which is one of TITLES."""
+    """Make the contestant with the given name, which is one of TITLES."""
     if name in THEIRS:
         module, theirs = THEIRS[name]
         return getattr(importlib.import_module(module), theirs)(exercise)
@@ -101,7 +101,7 @@ def make_update(name: str, exercise: Exercise) -> Update:
 
 
 def absence(name: str) -> str | None:
-    """The reason why a contestant cannot take part, or None if it can."""
+    """Return the reason why a contestant cannot take part, or None if it can."""
     if name in THEIRS and not (installed("torch") and installed("transformers")):
         return "PyTorch or transformers is not installed"
     if name == "trl" and not installed("trl"):
@@ -112,7 +112,7 @@ def absence(name: str) -> str | None:
 
 
 def takes_part(name: str, title: str) -> bool:
-    """Whether a contestant can take part. If it cannot, print the reason."""
+    """Return whether a contestant can take part. If it cannot, print the reason."""
     reason = absence(name)
     if reason:
         print(f"{title} is not included: {reason}.\n")
@@ -120,7 +120,7 @@ def takes_part(name: str, title: str) -> bool:
 
 
 def present(options: argparse.Namespace) -> list[str]:
-    """The requested contestants in `update` that can take part."""
+    """Return the requested contestants for `update` that can take part."""
     return [name for name in options.contestants if takes_part(name, TITLES[name])]
 
 
@@ -130,7 +130,7 @@ def present(options: argparse.Namespace) -> list[str]:
 def memory(options: argparse.Namespace) -> dict:
     """Measure the peak memory of a process that runs one update.
 
-    The update has only as many rollouts as `gail_tf` samples at a time, 64 instead of 128.
+    The update has only 64 rollouts instead of 128, the number that `gail_tf` samples at a time.
     """
     exercise = Exercise(SIZES[options.size], PAPER.rollout.decoding_batch_size)
     results = {}
@@ -148,7 +148,7 @@ def memory(options: argparse.Namespace) -> dict:
 
 
 def peaks(name: str, exercise: Exercise) -> dict[str, float]:
-    """Run one update in this process. Return the peak memory in GiB, after the imports and after the update."""
+    """Run one update in this process. Return the peak memory in GiB after the imports and after the update."""
     if name in THEIRS:
         importlib.import_module(THEIRS[name][0])
     imports = peak_memory()
@@ -214,7 +214,7 @@ def _print_update(options: argparse.Namespace, by: dict[str, dict], rate: float)
 def sampling(options: argparse.Namespace) -> dict:
     """Measure sampling: one response to each of 16 or 64 prompts, and several responses to each prompt.
 
-    If there are several responses, the prompt is read either once for all responses or once for each response.
+    With several responses, the prompt is read either once for all of them or once for each.
     """
     exercise = Exercise(SIZES[options.size], Exercise.sample_batch)
     prompts, mask = exercise.prompts(), np.ones((exercise.rollouts, exercise.prompt), bool)
@@ -250,14 +250,14 @@ def sampling(options: argparse.Namespace) -> dict:
         "prompt read once": ours("float32", candidates=CANDIDATES),
         "prompt read for each candidate": ours("float32", repeats=CANDIDATES),
     }
-    title = f"{CANDIDATES} candidates to each of {len(prompts)} prompts, tokens/s"
+    title = f"{CANDIDATES} candidates for each of {len(prompts)} prompts, tokens/s"
     compete(results, title, contestants, options.rounds)
     _print_rates(results)
     return results
 
 
 def mle(options: argparse.Namespace) -> dict:
-    """Measure a step of maximum likelihood on 8 sequences of 64 tokens, with dropout."""
+    """Measure a maximum likelihood training step on 8 sequences of 64 tokens, with dropout."""
     exercise, results = Exercise(SIZES[options.size], rollouts=8, prompt=1, response=64), {}
     condition, response = exercise.prompts(), exercise.expert_responses()
     batch = Batch(condition, np.ones_like(condition, bool), response, np.ones_like(response, bool))
@@ -285,7 +285,7 @@ def mle(options: argparse.Namespace) -> dict:
 
 
 def _print_rates(results: dict[str, dict[str, float]]) -> None:
-    """Print the speeds, and the speed-up of the first contestant over the others."""
+    """Print the speeds and the first contestant's speed-up over the others."""
     rows = []
     for title, rates in results.items():
         first = next(iter(rates.values()))
@@ -294,7 +294,7 @@ def _print_rates(results: dict[str, dict[str, float]]) -> None:
 
 
 def growth(options: argparse.Namespace) -> dict:
-    """Measure how the speeds of sampling and PPO minibatches depend on the size of the batch, the response or GPT-2.
+    """Measure how the speeds of sampling and PPO minibatches depend on batch size, response length and GPT-2 size.
 
     The chosen size of GPT-2, all smaller sizes and the next larger size are measured. The other sizes are extrapolated.
     """
@@ -322,7 +322,8 @@ def growth(options: argparse.Namespace) -> dict:
     print(
         f"This project's sampling and PPO (full, float32) with GPT-2 {options.size} and responses of 32 tokens to "
         f"prompts of {Exercise.prompt} tokens, unless the row says otherwise. 16 responses are sampled at a time, and "
-        "a PPO minibatch has 8. Extrapolated rows assume the GFLOP/s of the largest GPT-2 that was measured.\n"
+        "a PPO minibatch contains 8 responses. Extrapolated rows assume the GFLOP/s of the largest GPT-2 that was "
+        "measured."
     )
     print(table(["varied size", "sampling, tokens/s", "GFLOP/s", "PPO, tokens/s", "GFLOP/s"], rows) + "\n")
     return results
@@ -333,13 +334,13 @@ def _described(name: str) -> str:
 
 
 def flops_of_a_token(sizes: GPT2Config, response: int) -> dict[str, float]:
-    """The floating-point operations for each token of a response of this length, in sampling and in a minibatch."""
+    """Return the floating-point operations per token of a response of this length, in sampling and in a minibatch."""
     read = (Exercise.prompt + response - 1) / response
     return {SAMPLING: costs.flops(sizes, read, 1), LEARNING: costs.learning_flops(sizes, read, 1)}
 
 
 def growing(sizes: GPT2Config, sampled: int, learned: int, response: int, rounds: int) -> dict[str, dict[str, float]]:
-    """Measure the speed of sampling `sampled` responses at a time, and of PPO on minibatches of `learned` responses."""
+    """Measure the speeds of sampling `sampled` responses at a time and of PPO on minibatches of `learned` responses."""
     exercise = Exercise(sizes, max(sampled, learned), response=response)
     prompts, responses = exercise.prompts(), exercise.expert_responses()
     arrays = (prompts, np.ones_like(prompts, bool), responses, np.ones_like(responses, bool))
@@ -365,7 +366,7 @@ def growing(sizes: GPT2Config, sampled: int, learned: int, response: int, rounds
 
 
 def workers(options: argparse.Namespace) -> dict:
-    """Measure one PPO update that is distributed over replicas on this machine, which share its cores."""
+    """Measure one PPO update distributed over replicas that share this machine's cores."""
     exercise = Exercise(SIZES[options.size], options.rollouts)
     several = [Devices(name, count) for name in ("mirrored", "multi_worker") for count in (2, 4)]
     results: dict[str, dict[str, float]] = {}
@@ -448,20 +449,20 @@ def padding(options: argparse.Namespace) -> dict:
 
 
 def padded_share(masks: Sequence[np.ndarray]) -> float:
-    """The share of positions that are padding. Each mask is (B, T) bool, false at padding."""
+    """Return the share of positions that are padding. Each mask is a bool array of shape (B, T), false at padding."""
     return 1 - sum(int(mask.sum()) for mask in masks) / sum(mask.size for mask in masks)
 
 
 def in_random_order(count: int, size: int) -> list[np.ndarray]:
-    """Divide all rows, in a random order, into batches of `size`."""
+    """Divide all rows, in random order, into batches of `size`."""
     order = np.random.default_rng(0).permutation(count)
     return [order[start : start + size] for start in range(0, count, size)]
 
 
 def table_1(options: argparse.Namespace, measured: dict | None) -> dict:
-    """Calculate Table 1 at full scale.
+    """Calculate the cost of Table 1 at full scale.
 
-    `measured` is the result of `update`. If it is None, the table does not contain hours for this machine.
+    `measured` is the result of `update`. If it is None, the table contains no hours for this machine.
     """
     rates = {device.name: device.rates for device in full_scale.DEVICES}
     if measured and "full" in measured["by"]:

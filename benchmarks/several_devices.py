@@ -1,6 +1,6 @@
-"""Measures one PPO update in `gail_tf`, distributed over several devices or processes on this machine.
+"""Measures one PPO update of `gail_tf`, distributed over several devices or processes on this machine.
 
-The devices share the machine's cores. Therefore the benchmark measures the overhead of distribution, not its gain.
+The devices share the machine's cores, so the benchmark measures the overhead of distribution, not its gain.
 """
 
 import itertools
@@ -42,7 +42,7 @@ class Devices:
     def measure(self, exercise: Exercise, rounds: int) -> dict[str, float]:
         """Run updates in new processes, and measure the seconds per update and the bytes sent between processes.
 
-        The bytes are counted at the loopback device, and only on Linux.
+        The bytes are those sent over the loopback device; they are counted only on Linux.
         """
         if self.strategy != "multi_worker":
             environments = [{}]
@@ -86,13 +86,13 @@ def _timed(on: Devices, environment: dict[str, str], exercise: Exercise, rounds:
 
 
 def loopback_bytes() -> int:
-    """The bytes that this machine has so far sent to itself over the loopback device, or 0 if they are not counted."""
+    """Return how many bytes this machine has sent to itself over the loopback device, or 0 if they are not counted."""
     lines = TRAFFIC.read_text().splitlines() if TRAFFIC.exists() else []
     return next((int(line.partition(":")[2].split()[8]) for line in lines if line.strip().startswith("lo:")), 0)
 
 
 def free_ports(count: int) -> list[int]:
-    """Find TCP ports on which no program on this machine listens."""
+    """Find TCP ports that no program on this machine listens on."""
     sockets = [socket.socket() for _ in range(count)]
     for each in sockets:
         each.bind(("127.0.0.1", 0))

@@ -1,11 +1,11 @@
 """TextGAIL's loop (Wu et al. 2021) in PyTorch, as a user of Hugging Face's transformers would write it today.
 
-`generate` samples responses, and a separate pass computes their old log-probabilities. The policy is trained by PPO,
-with AdamW and with one clipped ratio for each whole response. TextGAIL's discriminator, a RoBERTa, is replaced by the
-discriminator of `gail_tf` (two tanh layers on features of the frozen reference), so that only the policies are
-compared. With `logits_to_keep`, transformers computes logits only at the positions of the responses.
+`generate` samples responses, and a separate pass computes their old log-probabilities. The policy is trained by PPO
+with AdamW and one clipped ratio for each whole response. TextGAIL's RoBERTa discriminator is replaced by that of
+`gail_tf` (two tanh layers on features of the frozen reference), so only the policies are compared. With
+`logits_to_keep`, transformers computes logits only at the positions of the responses.
 
-Shapes: B responses; P tokens in a prompt, R tokens in a response, T = P + R; V tokens in the vocabulary; E = n_embd.
+Shapes: B responses, P tokens in a prompt, R tokens in a response, T = P + R, V tokens in the vocabulary, E = n_embd.
 """
 
 import numpy as np
@@ -33,7 +33,7 @@ def torch_gpt2(gpt2: GPT2) -> transformers.GPT2LMHeadModel:
 
 
 def sample(model: transformers.GPT2LMHeadModel, prompts: torch.Tensor, exercise: Exercise) -> torch.Tensor:
-    """Sample responses to prompts, (B, P). Return prompts and responses together, (B, P + R)."""
+    """Sample responses to prompts of shape (B, P). Return prompts and responses, joined into shape (B, P + R)."""
     return model.generate(
         prompts,
         attention_mask=torch.ones_like(prompts),
@@ -47,37 +47,37 @@ def sample(model: transformers.GPT2LMHeadModel, prompts: torch.Tensor, exercise:
 
 
 def log_probs_of(logits: torch.Tensor, responses: torch.Tensor) -> torch.Tensor:
-    """The log-probabilities of responses, (B, R), from the logits before each of their tokens, (B, R, V)."""
+    """Compute the log-probabilities of responses, of shape (B, R), from logits of shape (B, R, V)."""
     return torch.log_softmax(logits, -1).gather(-1, responses[..., None])[..., 0]
 
 
 def response_log_probs(model: transformers.GPT2LMHeadModel, tokens: torch.Tensor, width: int) -> torch.Tensor:
-    """The log-probabilities of the last `width` tokens in sequences (B, T), as (B, width)."""
+    """Compute the log-probabilities of the last `width` tokens in sequences; the result has shape (B, width)."""
     logits = model(tokens, use_cache=False, logits_to_keep=width + 1).logits
     return log_probs_of(logits[:, :-1], tokens[:, -width:])
 
 
 def response_features(hidden: torch.Tensor) -> torch.Tensor:
-    """The states at the tokens of responses, (B, R, E) -> their mean and the last state, (B, 2 E)."""
+    """Join the mean and the last of the states at a response's tokens: shape (B, R, E) becomes (B, 2 E)."""
     return torch.cat([hidden.mean(1), hidden[:, -1]], -1)
 
 
 def clipped_loss(log_probs: torch.Tensor, old: torch.Tensor, advantages: torch.Tensor, epsilon: float) -> torch.Tensor:
-    """PPO's loss for whole responses, a scalar: log-probabilities (B, R), advantages (B,)."""
+    """Compute PPO's loss for whole responses from log-probabilities of shape (B, R) and advantages of shape (B,)."""
     ratio = torch.exp((log_probs - old).sum(1))
     clipped = ratio.clamp(1 - epsilon, 1 + epsilon)
     return -torch.minimum(ratio * advantages, clipped * advantages).mean()
 
 
 class RunningRewards:
-    """Normalises rewards as TextGAIL does, by a running mean and standard deviation, and clips them at +-2."""
+    """Normalisation of rewards as in TextGAIL, by a running mean and standard deviation, with clipping at +-2."""
 
     def __init__(self, momentum: float = 0.9, limit: float = 2.0):
         self.momentum, self.limit = momentum, limit
         self.mean = self.square = torch.zeros(())
 
     def __call__(self, rewards: torch.Tensor) -> torch.Tensor:
-        """Normalise rewards, (B,) -> (B,), and update the running values."""
+        """Normalise rewards of shape (B,), and update the running values."""
         new = 1 - self.momentum ** len(rewards)
         self.mean = torch.lerp(self.mean, rewards.mean(), new)
         self.square = torch.lerp(self.square, rewards.square().mean(), new)
@@ -86,7 +86,7 @@ class RunningRewards:
 
 
 class TorchUpdate:
-    """Runs one update per call. The policy starts with the same weights as this project's policy."""
+    """The updates of TextGAIL's loop, one per call. The policy starts with the weights of this project's policy."""
 
     def __init__(self, exercise: Exercise):
         self.exercise, self.watch = exercise, Stopwatch()
@@ -110,7 +110,7 @@ class TorchUpdate:
         self.experts = torch.cat([self.prompts, torch.from_numpy(exercise.expert_responses()).long()], 1)
 
     def __call__(self) -> int:
-        """Run one update, and return the number of tokens in its responses."""
+        """Run one update and return the number of tokens in its responses."""
         with self.watch.during(REST):
             self._update()
         return self.exercise.tokens
@@ -128,12 +128,12 @@ class TorchUpdate:
         }
 
     def states(self, tokens: torch.Tensor) -> torch.Tensor:
-        """The hidden states of the frozen reference policy after each token: (B, T, E)."""
+        """Compute the frozen reference policy's hidden states after each token, of shape (B, T, E)."""
         parts = tokens.split(self.exercise.sample_batch)
         return torch.cat([self.reference.transformer(part, use_cache=False).last_hidden_state for part in parts])
 
     def reference_log_probs(self, states: torch.Tensor, tokens: torch.Tensor) -> torch.Tensor:
-        """The log-probabilities of the responses under the frozen reference policy, (B, R)."""
+        """Compute the log-probabilities of the responses under the frozen reference policy, of shape (B, R)."""
         width, size = self.exercise.response, self.exercise.sample_batch
         before, responses = states[:, -width - 1 : -1].split(size), tokens[:, -width:].split(size)
         parts = zip(before, responses, strict=True)
@@ -174,14 +174,14 @@ class TorchUpdate:
 
 
 class TorchMaximumLikelihood:
-    """Trains the policy by maximum likelihood (teacher forcing), with dropout."""
+    """Maximum likelihood training (teacher forcing) of the policy, with dropout."""
 
     def __init__(self, gpt2: GPT2):
         self.model = torch_gpt2(gpt2).train()
         self.optimizer = _adamw(self.model, TABLE.likelihood.mle_learning_rate)
 
     def step(self, tokens: np.ndarray) -> int:
-        """Train one step on sequences (B, T + 1). Return the number of predicted tokens, T for each sequence."""
+        """Train one step on sequences of shape (B, T + 1). Return the number of predicted tokens, T per sequence."""
         tokens = torch.from_numpy(tokens).long()
         logits = self.model(tokens[:, :-1], use_cache=False).logits
         loss = functional.cross_entropy(logits.flatten(0, 1), tokens[:, 1:].flatten())

@@ -9,7 +9,10 @@ from keras_gca.models.networks import Sizes
 
 
 class TorchModel(nn.Module):
-    """The generator of Figure 1. Contexts (B, s) and answers (B, T + 1) are arrays of `keras_gca.data.pairs`."""
+    """The generator of Figure 1.
+
+    It reads the contexts, of shape (B, s), and answers, of shape (B, T + 1), that `keras_gca.data.pairs` makes.
+    """
 
     def __init__(self, sizes: Sizes):
         super().__init__()
@@ -22,7 +25,7 @@ class TorchModel(nn.Module):
         self.optimizer = torch.optim.Adam(self.parameters(), lr=5e-5)
 
     def encode(self, contexts: torch.Tensor) -> torch.Tensor:
-        """Encode contexts, (B, s), padded on the right, -> (B, s_se)."""
+        """Encode contexts of shape (B, s), padded on the right, as an array of shape (B, s_se)."""
         lengths = (contexts != PAD).sum(1).clamp(min=1)
         states, _ = self.encoder_context(self.shared(contexts))
         return states[torch.arange(len(contexts)), lengths - 1]
@@ -31,7 +34,7 @@ class TorchModel(nn.Module):
         return self.decision(torch.relu(self.hidden(torch.cat([e_c, e_a], dim=-1))))
 
     def step(self, contexts: np.ndarray, answers: np.ndarray) -> int:
-        """Run one step of teacher forcing, and return the number of tokens in it."""
+        """Run one step of teacher forcing and return the number of tokens in it."""
         contexts, answers = torch.from_numpy(_right(contexts)).long(), torch.from_numpy(answers).long()
         targets = answers[:, 1:]
         row, position = torch.nonzero(targets != PAD, as_tuple=True)
@@ -45,7 +48,7 @@ class TorchModel(nn.Module):
 
     @torch.inference_mode()
     def greedy(self, contexts: np.ndarray) -> np.ndarray:
-        """Algorithm 1 for a batch, (B, s) -> (B, at most s_s) tokens. Decoding stops when all rows have ended."""
+        """Decode a batch of shape (B, s) by Algorithm 1, until all rows have ended or have s_s tokens."""
         e_c = self.encode(torch.from_numpy(_right(contexts)).long())
         tokens = torch.full((len(contexts),), BOS)
         running = torch.ones(len(contexts), dtype=torch.bool)
@@ -61,7 +64,7 @@ class TorchModel(nn.Module):
         return torch.stack(chosen, 1).numpy()
 
     def load(self, gca) -> None:
-        """Load the weights of a GenerativeConversationalAgent, so that both models generate the same answers."""
+        """Load the weights of a GenerativeConversationalAgent, which makes both models generate the same answers."""
 
         def put(parameter, array):
             parameter.data = torch.from_numpy(np.ascontiguousarray(array))

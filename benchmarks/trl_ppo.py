@@ -1,9 +1,9 @@
 """The PPO trainer of Hugging Face's TRL as a contestant. TRL 1.12 is the last release that contains this trainer.
 
-It runs unchanged. Its design differs from that of the other contestants: it has a value network as large as the policy.
-It takes log-probabilities from the scores that `generate` keeps for the whole vocabulary. It also computes logits at
-the positions of the prompts, and it does not use nucleus sampling. It needs a reward model. This model is tiny here,
-because the other contestants have no reward model.
+The trainer runs unchanged. Its design differs from that of the other contestants: it has a value network as large as
+the policy, takes log-probabilities from the scores that `generate` keeps for the whole vocabulary, also computes logits
+at the positions of the prompts, and does not use nucleus sampling. It needs a reward model, which is tiny here because
+the other contestants have none.
 """
 
 import contextlib
@@ -22,11 +22,10 @@ from benchmarks.torch_gail import torch_gpt2
 
 
 class TRLUpdate:
-    """Runs one update per call, by calling the trainer's `train()` for one batch.
+    """The updates of TRL's trainer, one per call. Each call runs the trainer's `train()` for one batch.
 
-    The time of `generate` counts as SAMPLING, the passes of the frozen reference policy count as REFERENCE, and the
-    passes of the reward model count as JUDGING. Everything else, including the passes of the value network, counts as
-    LEARNING.
+    The time of `generate` counts as SAMPLING, that of the frozen reference policy as REFERENCE, and that of the reward
+    model as JUDGING. Everything else, including the value network, counts as LEARNING.
     """
 
     def __init__(self, exercise: Exercise):
@@ -63,14 +62,14 @@ class TRLUpdate:
         )
 
     def __call__(self) -> int:
-        """Run one update, and return the number of tokens in its responses."""
+        """Run one update and return the number of tokens in its responses."""
         with self.watch.during(LEARNING), contextlib.redirect_stdout(io.StringIO()):
             self._trainer.train()
         return self.exercise.tokens
 
     @property
     def flops(self) -> dict[str, float]:
-        """The number of floating-point operations in an update, by phase, without those of the tiny reward model."""
+        """The number of floating-point operations in an update, by phase, not counting the tiny reward model."""
         sizes, tokens = self.exercise.sizes, self.exercise.tokens
         sequences = self.exercise.rollouts * (self.exercise.prompt + self.exercise.response)
         value = flops(sizes, sequences) + learning_flops(sizes, sequences, 0)
