@@ -50,7 +50,7 @@ def test_joined_utterances_are_those_of_other_conversations(dataset):
         of_pool[row.tobytes()].add(owner)
     for row, conversation in zip(drawn, successions.conversation, strict=True):
         assert of_pool[row.tobytes()] - {conversation}
-    with pytest.raises(UserError, match="learns from utterances of different conversations, but the corpus has only"):
+    with pytest.raises(UserError, match="needs utterances from several conversations, but the corpus has only"):
         Successions.of(dataclasses.replace(dataset.training, conversation=np.zeros(len(rows), np.int32)), size)
 
 

@@ -136,4 +136,4 @@ def test_the_fitting_of_word_vectors_says_what_it_costs(corpus, many_shards, mon
             monkeypatch.setattr(cost, "LONG", long)
             pipeline._word_vectors(dataset, config, Source(), BadLines())
             out = capsys.readouterr().out
-            assert ("reads vectors instead\nestimate: about 0 minutes (epochs 0) and " in out) == is_said
+            assert ("to read vectors instead\nestimate: about 0 minutes (epochs 0) and " in out) == is_said
