@@ -282,7 +282,7 @@ RUNS = {
     "words of floats": (pairs(training_1=lambda array: array.astype(np.float32)), "pair, with integer tokens"),
     "fewer answers": (pairs(training_1=lambda array: array[:-1]), "the shapes of the pairs are"),
     "flat contexts": (pairs(training_0=np.ravel), "the shapes of the pairs are"),
-    "no pairs": (pairs(**{f"training_{i}": lambda array: array[:0] for i in range(3)}), "one or more"),
+    "no pairs": (pairs(**{f"training_{i}": lambda array: array[:0] for i in range(3)}), "at least one pair"),
     "a scalar": (pairs(training_2=lambda array: array[0]), "pairs.h5: the file is damaged"),
     "pairs of a bot": (lambda run: write_arrays(run.path / "pairs.h5", {}, {"format": "x"}), "pairs.h5: "),
 }  # fmt: skip

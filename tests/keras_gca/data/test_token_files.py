@@ -334,7 +334,7 @@ def index(**changes):
 HOSTILE = {
     "truncated shard": (cut, "00000.bin: the file has"),
     "wrong sum": (flip, "00000.bin: the file is damaged (wrong checksum)"),
-    "missing file": (lambda folder: (folder / "00000.idx").unlink(), "00000.idx: no such file"),
+    "missing file": (lambda folder: (folder / "00000.idx").unlink(), "00000.idx: the file is missing"),
     "another version": (index(format="keras_gca tokens 9"), "'keras_gca tokens 1' is expected"),
     "no shards": (index(shards=[]), "tokens.json: the file is damaged"),
     "shards of another kind": (index(shards=[{"tokens": 1}]), "tokens.json: the file is damaged"),
@@ -377,7 +377,7 @@ def rewritten(change):
 
 @pytest.mark.parametrize(
     ("name", "position", "value", "message"),
-    [("tokens", 5, 60_000, "words have numbers"), ("offsets", 3, 2**31, "offsets"), ("roles", 4, 9, "roles")],
+    [("tokens", 5, 60_000, "word indices range"), ("offsets", 3, 2**31, "offsets"), ("roles", 4, 9, "roles")],
 )
 def test_impossible_numbers_with_right_checksums_are_refused(one_shard, tmp_path, name, position, value, message):
     def change(arrays):
@@ -402,7 +402,7 @@ def test_the_command_prepares_and_refuses_a_full_folder(corpus, tmp_path, capsys
     assert command_line.run(prepare_command.main, "prepare", arguments) == 0
     assert "to train on" in capsys.readouterr().out
     assert command_line.run(prepare_command.main, "prepare", arguments) == 2
-    assert "complete already" in capsys.readouterr().err
+    assert "already complete" in capsys.readouterr().err
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "file").touch()
     assert command_line.run(prepare_command.main, "prepare", [str(corpus), "--out", str(tmp_path / "other")]) == 2
