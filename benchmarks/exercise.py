@@ -55,7 +55,7 @@ class Exercise:
         rollouts: The number of responses in the update.
         prompt: The number of tokens in each prompt.
         response: The number of tokens in each response. No response ends earlier.
-        sample_batch: The batch size in which responses are sampled and then read by the frozen reference policy.
+        sample_batch: The batch size for sampling responses and for reading them with the frozen reference policy.
         minibatch: The number of responses in each minibatch for training the policy.
         discriminator_batch: The number of the policy's responses in each training step of the discriminator D, which
             also uses the same number of experts' responses.

@@ -73,7 +73,7 @@ def make_sheet(systems: dict[str, Table], random: np.random.Generator) -> tuple[
         random: The random number generator for the order.
 
     Returns:
-        The sheet and the key. The sheet has columns for the row number, the prompt's columns, the reply and an empty
+        The sheet and the key. The sheet has the row number, the columns of the prompts, the reply and an empty
         judgement. For each row of the sheet, the key has one row per system that gave this reply.
 
     Raises:

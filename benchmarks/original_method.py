@@ -19,7 +19,7 @@ class Samples(NamedTuple):
     """Training samples, one per token of an answer.
 
     The contexts and the partial answers are int32 arrays of shape (n, s_s). The next tokens are a one-hot array of
-    shape An array of shape (n, s_v).
+    shape (n, s_v).
     """
 
     contexts: np.ndarray
@@ -55,7 +55,7 @@ def samples_of(pairs: Pairs, vocabulary: int, padding: int) -> Samples:
 
 
 class OriginalMethod:
-    """The training of the models of Figures 1 and 2, and decoding with them, as in the author's programs."""
+    """Training of the models of Figures 1 and 2, and decoding with them, as in the author's programs."""
 
     def __init__(self, sizes: Sizes):
         self.gca = GenerativeConversationalAgent(sizes, original_padding=True)

@@ -130,7 +130,7 @@ def present(options: argparse.Namespace) -> list[str]:
 def memory(options: argparse.Namespace) -> dict:
     """Measure the peak memory of a process that runs one update.
 
-    The update has only 64 rollouts instead of 128, the number that `gail_tf` samples at a time.
+    The update has only 64 rollouts, as many as `gail_tf` samples at a time, instead of 128.
     """
     exercise = Exercise(SIZES[options.size], PAPER.rollout.decoding_batch_size)
     results = {}

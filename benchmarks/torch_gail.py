@@ -47,7 +47,7 @@ def sample(model: transformers.GPT2LMHeadModel, prompts: torch.Tensor, exercise:
 
 
 def log_probs_of(logits: torch.Tensor, responses: torch.Tensor) -> torch.Tensor:
-    """Compute the log-probabilities of responses, of shape (B, R), from logits of shape (B, R, V)."""
+    """Compute the log-probabilities of responses, of shape (B, R), from the logits before each token, (B, R, V)."""
     return torch.log_softmax(logits, -1).gather(-1, responses[..., None])[..., 0]
 
 

@@ -64,7 +64,7 @@ class TorchModel(nn.Module):
         return torch.stack(chosen, 1).numpy()
 
     def load(self, gca) -> None:
-        """Load the weights of a GenerativeConversationalAgent, which makes both models generate the same answers."""
+        """Load the weights of a GenerativeConversationalAgent, so both models generate the same answers."""
 
         def put(parameter, array):
             parameter.data = torch.from_numpy(np.ascontiguousarray(array))

@@ -14,16 +14,16 @@ from keras_gca.errors import refuse_missing
 from keras_gca.evaluation.decoding_grid import CONTINUES, add_options, grid
 
 DESCRIPTION = """\
-Draw responses from each policy of the runs at every point of a grid of temperatures and top-p values, and compare their
-quality, their diversity and, with --encoder, their MAUVE. Quality is the perplexity under a 5-gram model of the
-experts' training responses, or under --quality-model; lower is better. Diversity is distinct-2.
+Draw responses from each policy of the given runs at every point of a grid of temperatures and top-p values, and compare
+their quality, diversity and, with --encoder, MAUVE. Quality is the perplexity under a 5-gram model of the experts'
+training responses or under --quality-model; lower is better. Diversity is distinct-2.
 
 The best point of each system is chosen on the validation conversations and measured on the test conversations, with
 intervals and paired tests. It is the point with the highest MAUVE or, without an encoder, the point nearest to the
 human responses. Results are averaged over runs that used the same algorithm with different seeds.
 
-The tables and a plot are written to DIR. The responses are stored in RUN/grid, so that an interrupted command can be
-repeated without drawing them again.
+The tables and a plot are written to DIR. The responses are stored in RUN/grid, so an interrupted command can be run
+again without drawing them anew.
 """
 
 

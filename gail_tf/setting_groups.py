@@ -22,7 +22,7 @@ class DataSettings:
     """The trajectories for training, and how many tokens of each trajectory the networks read."""
 
     turns: str = option(
-        "disjoint", "disjoint: a turn is a prompt and its response, as in the paper; staggered: every utterance "
+        "disjoint", "disjoint: a turn is a prompt and its response, as in the paper's text; staggered: every utterance "
         "after the first is a response", choices=("disjoint", "staggered"),
     )  # fmt: skip
     max_trajectories: int | None = option(
@@ -44,8 +44,8 @@ class DataSettings:
     )
     sentiment_history: str = option(
         "off",
-        "on: from the second turn on, the networks also read how the user's sentiment has changed since the first "
-        "turn, the policy as control tokens and the discriminator as numbers. Requires --sentiment on",
+        "on: from the second turn on, the networks also read how the user's sentiment has changed over the turns, "
+        "the policy as control tokens and the discriminator as numbers. Requires --sentiment on",
         choices=("on", "off"),
     )
     listener_profile: str = option(
@@ -129,7 +129,7 @@ class OptimizerSettings:
     warmup_steps: int = option(
         1000,
         'Table 1, "Generator Warmup Steps": number of steps in which the learning rate rises linearly to its peak. '
-        "Unless this option is given, the warm-up of a phase with too few steps takes a tenth of the steps",
+        "Unless this option is given, the warm-up of a phase with too few steps takes a tenth of its steps",
         low=0,
     )
     learning_rate_schedule: str = option(

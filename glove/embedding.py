@@ -53,7 +53,7 @@ class EmbeddingMatrix:
             return text
         first = sorted(self.missing, key=lambda word: -self.counts.get(word, 0))[:most]
         dots = ", ..." if len(self.missing) > most else ""
-        rows = counted(len(self.missing), "word without a vector is a row", "word without a vector is a row")
+        rows = counted(len(self.missing), "word without a vector is a row", "words without a vector are rows")
         return f"{text}\n{rows} of zeros: {', '.join(first)}{dots}"
 
 

@@ -179,7 +179,7 @@ def fit(
             occurs together with a word of the vocabulary gets no vector.
         dimension: The dimension of the vectors.
         window: The maximum distance between two words that count as occurring together.
-        x_max: The count from which on an entry has weight 1 (Eq. 9).
+        x_max: Entries with at least this count have weight 1 (Eq. 9).
         alpha: The exponent in the weight of an entry whose count is below `x_max` (Eq. 9).
         learning_rate: AdaGrad's learning rate.
         epochs: The number of passes over the entries.
@@ -228,7 +228,7 @@ def fit_entries(
         entries: The non-zero entries of X, as returned by `cooccurrences`.
         words: The words, in the order of their indices.
         dimension: The dimension of the vectors.
-        x_max: The count from which on an entry has weight 1 (Eq. 9).
+        x_max: Entries with at least this count have weight 1 (Eq. 9).
         alpha: The exponent in the weight of an entry whose count is below `x_max` (Eq. 9).
         learning_rate: AdaGrad's learning rate.
         epochs: The number of passes over the entries.

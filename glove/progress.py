@@ -1,4 +1,4 @@
-"""Shows the progress of a command: as a bar in a terminal, or else as occasional lines of text."""
+"""Shows a command's progress as a bar in a terminal and as occasional lines of text elsewhere."""
 
 import sys
 import time

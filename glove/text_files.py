@@ -25,7 +25,7 @@ class VectorFileError(ValueError):
 
 
 class BadLines:
-    """Handles lines that a reader cannot use: either raises an error at the first such line or skips all of them.
+    """A handler of lines that a reader cannot use, which raises an error at the first such line or skips all of them.
 
     Skipped lines are counted by kind of fault. One object may be used for several files in turn.
 
@@ -50,7 +50,7 @@ class BadLines:
         self._reason: str | None = None
 
     def begin(self) -> None:
-        """Begin another file: `refuse_nearly_all` will consider only lines reported after this call."""
+        """Start a new file: `refuse_nearly_all` will consider only the lines reported after this call."""
         self._before, self._reason = self.counts.total(), None
 
     def refuse_nearly_all(self, name: str, used: int) -> None:
@@ -148,7 +148,7 @@ def read_lines(
     Args:
         stream: The stream to read from.
         name: The name of the file, for messages.
-        bad: Decides what happens to bad lines.
+        bad: The handler of bad lines.
         longest: The maximum number of bytes in a line.
         most: The maximum number of bytes that the stream may return; see `most_unpacked`.
     """
@@ -187,7 +187,7 @@ def text_lines(
 
     Args:
         path: The file.
-        bad: Decides what happens to bad lines.
+        bad: The handler of bad lines.
         encoding: The encoding of the text.
         longest: The maximum number of bytes in a line.
     """

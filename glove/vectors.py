@@ -51,7 +51,8 @@ class Vectors:
 
         The word itself is left out.
 
-        Returns: Pairs of a word and its similarity, from -1 to 1.
+        Returns:
+            Pairs of a word and its similarity, from -1 to 1.
 
         Raises:
             KeyError: The word has no vector.
@@ -85,7 +86,7 @@ def read_vectors(
             from the first usable line.
         member: The name of the file inside a .zip. If None, the .zip must contain only one file whose name ends with
             .txt, .vec or .bin or, if `dimension` is given, only one file named `*.{dimension}d.txt`.
-        bad: Decides what happens to bad lines. If None, the first bad line raises an error.
+        bad: The handler of bad lines. If None, the first bad line raises an error.
 
     Returns:
         The vectors, in the order of the file.
@@ -141,7 +142,7 @@ def write_vectors(path: str | os.PathLike, vectors: Vectors) -> None:
 
 
 class _Kept:
-    """Collects the requested words and their vectors.
+    """The requested words and their vectors.
 
     The vectors are rows of a float32 matrix that doubles in size when it is full, so the numbers in a large file are
     never held as Python objects. `dimension` is None until a line has determined it.

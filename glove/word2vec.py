@@ -59,7 +59,7 @@ class BinaryVectors:
             raise bad.error(f"{stream.name}: the file is cut short: {claim}")
 
     def __iter__(self) -> Iterator[tuple[int, bytes, np.ndarray]]:
-        """Yield the number, counted from 1, the bytes and the float32 vector of each word."""
+        """For each word, yield its number (from 1), its bytes, and its float32 vector of shape (dimension,)."""
         for number in range(1, self.words + 1):
             self._stream.place = f" word {number}"
             word = self._word(number).lstrip(b"\n")

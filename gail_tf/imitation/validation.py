@@ -1,4 +1,4 @@
-"""Validation during imitation: measures the policy and D on held-out trajectories, for the log's `val_` columns."""
+"""Validation during imitation: measures the policy and D on held-out trajectories for the log's `val_` columns."""
 
 import numpy as np
 
@@ -13,7 +13,7 @@ VALIDATION_RESPONSES = 64  # the number of responses that are sampled to measure
 
 
 class Validation:
-    """Measurements of perplexity and of the discriminator D's reward on held-out trajectories.
+    """A validator that measures perplexity and the discriminator D's reward on held-out trajectories.
 
     Every validation samples responses with the same noise, which makes the results comparable.
 

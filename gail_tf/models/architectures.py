@@ -1,4 +1,4 @@
-"""Creation of language models, and of their configs, from a config.json.
+"""Makes language models and their configs from the contents of a config.json.
 
 The `model_type` in a config.json names the kind of network. Only networks that can serve as a policy are supported.
 """
@@ -19,10 +19,10 @@ NETWORKS: dict[type[LanguageModelConfig], type[LanguageModel]] = {GPT2Config: GP
 
 
 def config_of(values: dict[str, Any]) -> LanguageModelConfig:
-    """Make the config of a network from the content of a config.json.
+    """Make the config of a network from the contents of a config.json.
 
     Args:
-        values: The content of the file. Old GPT-2 files have no model_type, so a file without one is taken for GPT-2.
+        values: The contents of the file. Old GPT-2 files have no model_type, so a file without one is taken for GPT-2.
 
     Raises:
         UserError: The network cannot serve as a policy, or the variant is not implemented.

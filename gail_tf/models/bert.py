@@ -48,7 +48,7 @@ class BertConfig(EncoderConfig):
 
     @property
     def first_position(self) -> int:
-        """The position of a text's first token: 0."""
+        """The position of a text's first token, always 0."""
         return 0
 
 
@@ -108,7 +108,7 @@ class Bert:
 
     @property
     def weights(self) -> dict[str, keras.Variable]:
-        """All weights in a fixed order, with the names and shapes that they have in BERT's files."""
+        """All weights, in a fixed order, with the same names and shapes as in BERT's files."""
         return named_weights(self.encoder.parts)
 
 

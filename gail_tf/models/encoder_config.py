@@ -67,7 +67,7 @@ class EncoderConfig:
 
     @classmethod
     def from_hugging_face(cls, values: dict[str, Any]) -> Self:
-        """Make a config from the content of a config.json.
+        """Make a config from the contents of a config.json.
 
         Raises:
             UserError: The file describes another kind of network or an unsupported variant, or a required value is
@@ -77,7 +77,7 @@ class EncoderConfig:
 
 
 def with_biases(layers: dict[str, list[int]]) -> dict[str, list[int]]:
-    """Map each layer's name to the shapes of its weight and bias, given the shapes of the weights."""
+    """Return the shapes of each layer's weight and bias, given the shapes of the weights, keyed by layer."""
     named: dict[str, list[int]] = {}
     for name, shape in layers.items():
         named |= {f"{name}.weight": shape, f"{name}.bias": shape[:1]}

@@ -24,7 +24,7 @@ def whole_model(
         embeddings: The layer that embeds tokens.
         blocks: The blocks, in order.
         last_norm: The layer after the last block.
-        of_positions: A function that computes, from the positions alone, additional arguments of the blocks.
+        of_positions: A function that computes additional arguments for the blocks from the positions.
         first_adapted: The number of the first block with adapters, or None if no block has adapters.
         name: The name of the model.
 
@@ -62,7 +62,7 @@ def stepwise_model(
         embeddings: The layer that embeds tokens.
         blocks: The blocks, in order.
         last_norm: The layer after the last block.
-        of_positions: A function that computes, from the positions alone, additional arguments of the blocks.
+        of_positions: A function that computes additional arguments for the blocks from the positions.
         cache_frame: K and D.
         dtype: The dtype of the cache and the kernels.
         name: The name of the model.

@@ -103,7 +103,7 @@ class GPT2Config(LanguageModelConfig):
 
     @classmethod
     def from_hugging_face(cls, values: dict[str, Any]) -> "GPT2Config":
-        """Make a config from the content of a config.json.
+        """Make a config from the contents of a config.json.
 
         Raises:
             UserError: The file does not describe a GPT-2 model, or the variant is not implemented.
@@ -111,7 +111,7 @@ class GPT2Config(LanguageModelConfig):
         return from_hugging_face(cls, values, "gpt2", _ONE_VALUE, architectures="GPT2")
 
     def to_hugging_face(self) -> dict[str, Any]:
-        """Return the config as the content of a config.json."""
+        """Return the config as the contents of a config.json."""
         return {
             "architectures": ["GPT2LMHeadModel"],
             "model_type": "gpt2",

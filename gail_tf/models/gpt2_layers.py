@@ -114,8 +114,8 @@ class Block(keras.layers.Layer):
             training: Whether to apply dropout.
 
         Returns:
-            The output states, an array of shape (B, T, E), and the keys and values of all S tokens, two arrays of shape
-            An array of shape (B, H, S, E / H).
+            The output states, an array of shape (B, T, E), and the keys and values of all S tokens, two arrays of
+            shape (B, H, S, E / H).
         """
         attend_to, project, widen, narrow = (
             partial(projection.__call__, kernel=kernel)

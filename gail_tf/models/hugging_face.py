@@ -63,7 +63,7 @@ def read_config(path: Path, make: Callable[[dict[str, Any]], Config]) -> Config:
 
     Args:
         path: The file.
-        make: A function that makes a config from the file's content. It raises UserError if the file describes another
+        make: A function that makes a config from the file's contents. It raises UserError if the file describes another
             kind of network.
 
     Raises:

@@ -131,7 +131,7 @@ class LanguageModel(abc.ABC):
         """
 
     def _of_positions(self, positions: tf.Tensor) -> dict[str, tf.Tensor]:
-        """Return the additional arguments of the blocks, computed from the positions alone. By default there are none.
+        """Return additional arguments for the blocks, computed from the positions. By default there are none.
 
         They are computed once, because all blocks get the same arguments.
         """

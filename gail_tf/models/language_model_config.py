@@ -74,8 +74,8 @@ class LanguageModelConfig(abc.ABC):
     @classmethod
     @abc.abstractmethod
     def from_hugging_face(cls, values: dict[str, Any]) -> Self:
-        """Make a config from the content of a config.json; raise UserError if it describes another kind of network."""
+        """Make a config from the contents of a config.json; raise UserError if it describes another kind of network."""
 
     @abc.abstractmethod
     def to_hugging_face(self) -> dict[str, Any]:
-        """Return the config as the content of a config.json."""
+        """Return the config as the contents of a config.json."""

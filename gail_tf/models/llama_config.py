@@ -188,7 +188,7 @@ class LlamaConfig(LanguageModelConfig):
 
     @classmethod
     def from_hugging_face(cls, values: dict[str, Any]) -> "LlamaConfig":
-        """Make a config from the content of a config.json.
+        """Make a config from the contents of a config.json.
 
         Raises:
             UserError: The file does not describe a Llama or Qwen2 model, or the variant is not implemented.
@@ -215,7 +215,7 @@ class LlamaConfig(LanguageModelConfig):
         return from_hugging_face(cls, values, kind, _ONE_VALUE, required=_REQUIRED)
 
     def to_hugging_face(self) -> dict[str, Any]:
-        """Return the config as the content of a config.json."""
+        """Return the config as the contents of a config.json."""
         values = dataclasses.asdict(self)
         rope = (
             {"rope_type": "default"} if self.rope_scaling is None else {"rope_type": "llama3", **values["rope_scaling"]}

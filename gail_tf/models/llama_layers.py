@@ -57,7 +57,7 @@ class Angles(keras.layers.Layer):
 
 
 def frequencies(config: LlamaConfig) -> np.ndarray:
-    """Compute how far each pair of dimensions is rotated from one position to the next, as angles.
+    """Compute the angle by which each pair of dimensions is rotated per position.
 
     Args:
         config: The config, with rope_theta and, optionally, Llama 3's scaling of frequencies (`RopeScaling`).

@@ -103,7 +103,7 @@ class Roberta:
 
     @property
     def weights(self) -> dict[str, keras.Variable]:
-        """All weights in a fixed order, with the names and shapes that they have in RoBERTa's files."""
+        """All weights, in a fixed order, with the same names and shapes as in RoBERTa's files."""
         return named_weights({**self.encoder.parts, **self.head.parts})
 
     @property

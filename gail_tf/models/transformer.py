@@ -25,7 +25,7 @@ class NetworkConfig(Protocol):
 
     @classmethod
     def from_hugging_face(cls, values: dict[str, Any]) -> Self:
-        """Make a config from the content of a config.json; raise UserError if it describes another kind of network."""
+        """Make a config from the contents of a config.json; raise UserError if it describes another kind of network."""
 
 
 Config = TypeVar("Config", bound=NetworkConfig)
@@ -73,11 +73,11 @@ def from_hugging_face(
     required: Sequence[str] = (),
     architectures: str | None = None,
 ) -> Config:
-    """Make a config from the content of a config.json.
+    """Make a config from the contents of a config.json.
 
     Args:
         kind: The class of the config, a dataclass whose fields are named as in the file.
-        values: The content of the file.
+        values: The contents of the file.
         model_type: The required `model_type` of the file.
         one_value: The implemented values of each setting that changes the computation, starting with the default. Files
             with other values are rejected.

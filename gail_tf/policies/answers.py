@@ -1,4 +1,4 @@
-"""Conversion of sampled responses to a chat's answers, with their probabilities and the discriminator's scores."""
+"""Converts sampled responses to chat answers with their probabilities and the discriminator's scores."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""Export of a policy to a folder in Hugging Face's format, which the transformers library can load."""
+"""Exports a policy to a folder in Hugging Face's format, which the transformers library can load."""
 
 import os
 

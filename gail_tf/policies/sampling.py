@@ -1,4 +1,4 @@
-"""Sampling of tokens from logits, and the tokens' log-probabilities (Algorithm 2).
+"""Samples tokens from logits and computes the tokens' log-probabilities (Algorithm 2).
 
 Shapes: B responses of at most R tokens, N rows of logits, V tokens in the vocabulary.
 """

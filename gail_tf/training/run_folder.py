@@ -186,8 +186,9 @@ class GAILRun(RunFolder[GAILConfig]):
     def model(self) -> tuple[LanguageModelConfig | None, Base | None]:
         """Read the language model's dimensions, and the name of the network whose files contain the frozen weights.
 
-        Returns: The dimensions, or None for RL-Seq2Seq, and the pretrained network with the frozen weights, or None if
-        the run stores all weights.
+        Returns:
+            The dimensions, or None for RL-Seq2Seq, and the pretrained network with the frozen weights, or None if the
+            run stores all weights.
 
         Raises:
             UserError: The file is missing or damaged.
