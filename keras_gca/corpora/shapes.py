@@ -127,7 +127,7 @@ def _script(text: str) -> Shape | None:
 def _timestamps(lines: list[str]) -> Shape | None:
     """Recognise times at the beginning of lines. If the times have dates, a message may span several lines."""
     if share(lines, STAMP) >= 0.5 or (share(lines, FULL_STAMP) >= 0.2 and len(lines) > 1):
-        return Shape(None, "a chat export or a log, with a time at the beginning of each line")
+        return Shape(None, "a chat export or a log, whose lines begin with times")
     return None
 
 

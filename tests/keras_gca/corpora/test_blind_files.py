@@ -34,7 +34,7 @@ NAMED = {
     "paper.tex": "a program",
     "ducks.py": "a program",
     "code_named.txt": "a program",
-    "server.log": "a chat export or a log, with a time at the beginning of each line",
+    "server.log": "a chat export or a log, whose lines begin with times",
     "treebank.mrg": "the trees of a treebank",
     "tokens.conllu": "the columns of a treebank",
     "entities.conll": "the columns of a treebank",
