@@ -153,7 +153,7 @@ class Header:
 
 
 class _Reader:
-    """Reads values from a stream one by one, starting at the beginning, up to a total of LARGEST bytes."""
+    """A reader of single values from a stream, starting at the beginning, up to a total of LARGEST bytes."""
 
     def __init__(self, stream: BinaryIO):
         self.position = 0

@@ -80,7 +80,7 @@ def emotion_agreement(prompt_probabilities: np.ndarray, response_probabilities: 
 
 
 class EmotionClassifier:
-    """Classifies the emotions of utterances by words and emoticons.
+    """A classifier for the emotions of utterances, based on words, emoticons and sentiment.
 
     Args:
         labels: The K names of the emotions.
@@ -233,7 +233,7 @@ class EmotionClassifier:
 
 
 class EmotionLearner(AdamWLearner):
-    """Trains the network of a classifier on labelled utterances with cross-entropy.
+    """A learner that trains the network of a classifier on labelled utterances with cross-entropy.
 
     Args:
         network: The network to train.

@@ -21,7 +21,7 @@ NEVER = 1e-6  # probabilities are clipped to at least this distance from 0 and 1
 
 
 class EmotionJudge(Judge):
-    """Judges responses by the probability that they have the emotion of their prompt.
+    """A judge that rates responses by the probability that they have the emotion of their prompt.
 
     The judge returns the logit of this probability. With `--reward-form probability`, the reward is the probability
     itself.

@@ -126,7 +126,7 @@ class TextReader:
 
 
 class TextEncoder(Encoder):
-    """Scores the text of responses with a RoBERTa, ignoring the reference's features and the sentiments.
+    """A RoBERTa that scores the text of responses, ignoring the reference's features and the sentiments.
 
     Args:
         reader: The RoBERTa and its tokenizer.

@@ -25,7 +25,7 @@ MOST = 200_000  # the maximum number of pairs of successive utterances in an epo
 
 
 class ChangeLearner(Learner):
-    """Trains a detector by binary cross-entropy.
+    """A learner that trains a detector with binary cross-entropy.
 
     Args:
         detector: The detector.

@@ -41,7 +41,7 @@ class Terms(NamedTuple):
 
 
 class Decomposition:
-    """Measures how much each term of Eq. 8 differs between tokens of H and of M, as a gap and as an AUC.
+    """A measurement of how much each term of Eq. 8 differs between tokens of H and of M, as a gap and as an AUC.
 
     Args:
         gca: The networks.

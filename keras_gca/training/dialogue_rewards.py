@@ -91,7 +91,7 @@ def _per_token(log_p: np.ndarray) -> np.ndarray:
 
 
 class DialogueRewards:
-    """Computes the rewards of simulated conversations.
+    """The rewards of simulated conversations.
 
     Args:
         config: The settings of the run.

@@ -27,7 +27,7 @@ from keras_gca.training.simulation import Openings, simulate
 
 
 class DialogueTraining(PolicyGradient):
-    """Trains the generator on the rewards of conversations that it has just simulated.
+    """A learner that trains the generator on the rewards of conversations that the generator has just simulated.
 
     Args:
         gca: The networks.

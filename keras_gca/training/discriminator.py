@@ -27,7 +27,7 @@ ENCODINGS = ("e_cd", "e_ad")  # the encodings of Eq. 7, to which noise may be ad
 
 
 class DiscriminatorTraining(BlockLearner):
-    """Trains D to distinguish H from M, token by token, with binary cross-entropy (Eq. 7-8).
+    """A learner that trains D to distinguish H from M, token by token, with binary cross-entropy (Eq. 7-8).
 
     Args:
         gca: The networks.

@@ -16,7 +16,7 @@ from keras_gca.training.learner import BlockLearner
 
 
 class GeneratorTraining(BlockLearner):
-    """Trains G to raise D's output for its tokens to 1, while D is frozen.
+    """A learner that trains G to raise D's output for G's tokens to 1, while D is frozen.
 
     Args:
         gca: The networks.

@@ -23,7 +23,7 @@ from keras_gca.training.learner import BlockLearner
 
 
 class HeldOut:
-    """Measures G and D on held-out pairs of H, and on pairs that G generates from held-out contexts.
+    """Measurements of G and D on held-out pairs of H, and on pairs that G generates from held-out contexts.
 
     Args:
         gca: The networks G and D.

@@ -15,7 +15,7 @@ from keras_gca.models.networks import GenerativeConversationalAgent
 
 
 class BlockLearner(Learner):
-    """Trains selected layers of a GenerativeConversationalAgent.
+    """A learner that trains selected layers of a GenerativeConversationalAgent.
 
     Args:
         gca: The networks.

@@ -123,7 +123,7 @@ class PolicyGradient(BlockLearner):
 
 
 class ReinforceTraining(PolicyGradient):
-    """Trains the generator on the rewards of answers that it has just sampled, while the discriminator is frozen."""
+    """A learner that trains the generator on rewards from the frozen discriminator for answers just sampled."""
 
     def loss(self, contexts: tf.Tensor, answers: tf.Tensor) -> tuple[tf.Tensor, tuple[tf.Tensor, ...]]:
         """Compute the policy loss, with the discriminator's output as the reward Q; see `policy_loss`.

@@ -15,7 +15,7 @@ from keras_gca.training.learner import BlockLearner
 
 
 class TeacherForcing(BlockLearner):
-    """Trains layers of the generator by teacher forcing: WHITE and `yellow` in line 3, only `yellow` in line 11.
+    """A learner that trains the generator by teacher forcing: WHITE and `yellow` in line 3, only `yellow` in line 11.
 
     Args:
         gca: The networks.
