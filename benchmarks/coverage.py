@@ -142,8 +142,8 @@ def _similarity(options: argparse.Namespace) -> int:
     table = compare(judgements, similarities)
     print(table.to_markdown())
     results = {
-        "similarities": similarities,
-        "accepted": {system: good.astype(int) for system, good in judgements.items()},
+        "similarities": similarities.tolist(),
+        "accepted": {system: good.astype(int).tolist() for system, good in judgements.items()},
     }
     provenance.write_if_asked(options.experiment, options.command, provenance.Outcome({}, results, [table]))
     return 0
