@@ -170,10 +170,10 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _answer(options: argparse.Namespace) -> int:
-    prompts = _read(options.prompts)
+    prompts = read(options.prompts)
     agent, how = _open(options)
     rows = answer(prompts, agent, how, options.generator, options.seed)
-    _write(options.output, rows)
+    write(options.output, rows)
     for row in rows:
         print(f"{next(iter(row.values()))}\n    {row[REPLY]}")
     return 0
@@ -195,23 +195,23 @@ def _open(options: argparse.Namespace) -> tuple["Chatting", Any]:
 
 
 def _sheets(options: argparse.Namespace) -> int:
-    systems = {path.stem: _read(path) for path in options.replies}
+    systems = {path.stem: read(path) for path in options.replies}
     if len(systems) < len(options.replies):
         raise UserError("two files have the same name; use different names, because the names identify the systems")
     options.folder.mkdir(parents=True, exist_ok=True)
     whole_key = []
     for number in range(1, options.readers + 1):
         sheet, key = make_sheet(systems, np.random.default_rng([options.seed, number]))
-        _write(options.folder / f"reader_{number}.csv", sheet)
+        write(options.folder / f"reader_{number}.csv", sheet)
         whole_key += [{"reader": f"reader_{number}", **row} for row in key]
-    _write(options.folder / KEY, whole_key)
+    write(options.folder / KEY, whole_key)
     print(f"wrote {options.readers} sheets with {len(sheet)} replies each, and {KEY}, to {options.folder}")
     return 0
 
 
 def _count(options: argparse.Namespace) -> int:
-    key = _read(options.folder / KEY)
-    sheets = {reader: _read(options.folder / f"{reader}.csv") for reader in dict.fromkeys(row["reader"] for row in key)}
+    key = read(options.folder / KEY)
+    sheets = {reader: read(options.folder / f"{reader}.csv") for reader in dict.fromkeys(row["reader"] for row in key)}
     sensible, agreed = count(sheets, key), agreement(sheets, key)
     rows = [[system, *map(str, counts.values()), str(min(counts.values()))] for system, counts in sensible.items()]
     counted = Counted(None, "", ["system", *sheets, "lower"], rows)
@@ -228,14 +228,20 @@ def _without_reply(row: dict[str, str]) -> dict[str, str]:
     return {name: value for name, value in row.items() if name != REPLY}
 
 
-def _read(path: Path) -> Table:
+def read(path: Path) -> Table:
+    """Read a CSV file with a header.
+
+    Raises:
+        UserError: There is no such file.
+    """
     if not path.is_file():
         raise UserError(f"{path}: no such file")
     with path.open(encoding="utf-8", newline="") as stream:
         return list(csv.DictReader(stream))
 
 
-def _write(path: Path, rows: Sequence[dict[str, str]]) -> None:
+def write(path: Path, rows: Sequence[dict[str, str]]) -> None:
+    """Write rows with the same columns to a CSV file with a header."""
     with path.open("w", encoding="utf-8", newline="") as stream:
         writer = csv.DictWriter(stream, list(rows[0]), lineterminator="\n")
         writer.writeheader()

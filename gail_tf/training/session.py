@@ -259,10 +259,9 @@ class GAILSession(Session):
     def conclude(self) -> None:
         """Print the contents of the run folder and the commands to run next."""
         path = self.run.path
-        print(
-            f"\nwrote {path}: bot.h5 is the bot to chat with; log.csv, curves.png, samples and tensorboard show how it "
-            "learned"
-        )
+        records = [name for name in ("log.csv", "curves.png", "samples", "tensorboard") if (path / name).exists()]
+        learned = f"; {', '.join(records[:-1])} and {records[-1]} show how it learned" if len(records) > 1 else ""
+        print(f"\nwrote {path}: bot.h5 is the bot to chat with{learned}")
         print(f"next: {hint('gail_tf.chat', path)}")
         print(f"  or: {hint('gail_tf.evaluate', path, '--policy', 'all')}")
 

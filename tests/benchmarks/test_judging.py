@@ -80,7 +80,7 @@ def test_sheets_are_made_and_counted(tmp_path, capsys):
     sheets = tmp_path / "sheets"
     arguments = ["sheets", str(tmp_path / "old.csv"), str(tmp_path / "new.csv"), "--folder", str(sheets)]
     assert judging.main(arguments) == 0
-    orders = [[row["reply"] for row in judging._read(sheets / f"reader_{number}.csv")] for number in (1, 2)]
+    orders = [[row["reply"] for row in judging.read(sheets / f"reader_{number}.csv")] for number in (1, 2)]
     assert orders[0] != orders[1]
     assert sorted(orders[0]) == sorted(orders[1])
     with pytest.raises(UserError, match=r"reader_1, row 1: the judgement is ''; 0 or 1 is expected"):

@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -26,6 +27,7 @@ from gail_tf.models.gpt2_config import GPT2Config
 from gail_tf.models.roberta import Roberta
 from gail_tf.models.roberta_config import RobertaConfig
 from gail_tf.training.run_folder import GAILRun
+from gail_tf.training.session import GAILSession
 from keras_gca.engine import command_line
 from keras_gca.storage.arrays import read_arrays, write_arrays
 from keras_gca.storage.run_folder import lock
@@ -57,6 +59,17 @@ def test_a_whole_run_prints_what_a_newcomer_needs(small_run):
     assert len(re.findall(r"^   \* (maximum likelihood|imitation) ", out, re.MULTILINE)) == 6
     assert len(re.findall(r"^     expert ", out, re.MULTILINE)) == 6
     assert f"python -m gail_tf.chat {path}" in out
+    assert "bot.h5 is the bot to chat with; log.csv, curves.png, samples and tensorboard show how it learned\n" in out
+
+
+def test_the_last_lines_name_only_what_the_run_contains(tmp_path, capsys):
+    ended = SimpleNamespace(run=SimpleNamespace(path=tmp_path))
+    GAILSession.conclude(ended)
+    assert f"wrote {tmp_path}: bot.h5 is the bot to chat with\n" in capsys.readouterr().out
+    (tmp_path / "log.csv").touch()
+    (tmp_path / "tensorboard").mkdir()
+    GAILSession.conclude(ended)
+    assert "chat with; log.csv and tensorboard show how it learned\n" in capsys.readouterr().out
 
 
 @pytest.mark.thorough
