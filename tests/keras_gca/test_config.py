@@ -77,7 +77,10 @@ def test_presets_survive_json(name):
             },
             "--semantic-coherence-weight: all three are 0; at least one must be above 0",
         ),
-        ({"generator_loss": "log", "algorithm": "reinforce"}, "--algorithm reinforce learns from rewards; leave out these two options"),
+        (
+            {"generator_loss": "log", "algorithm": "reinforce"},
+            "--algorithm reinforce learns from rewards; leave out these two options",
+        ),
     ],
 )
 def test_impossible_values(changes, message):

@@ -100,7 +100,8 @@ def test_a_file_of_another_spelling_and_a_file_alone(tmp_path):
         made(PAIRS).to_parquet(tmp_path / f"{name}.parquet")
     assert [each.part for each in read_corpus(tmp_path, splits="official").conversations[::2]] == list(PARTS)
     with pytest.raises(
-        UserError, match="no official splits were found; give the folder or archive that contains train, validation and test"
+        UserError,
+        match="no official splits were found; give the folder or archive that contains train, validation and test",
     ):
         read_corpus(tmp_path / "dialogues-train.parquet", splits="official")
 

@@ -86,7 +86,11 @@ def test_conversations_of_test_that_are_also_in_train_are_counted(tmp_path):
 @pytest.mark.parametrize(
     ("files", "name", "message"),
     [
-        (CORNELL, "", "the Cornell Movie-Dialogs Corpus has no official splits; use --splits random to divide it at random"),
+        (
+            CORNELL,
+            "",
+            "the Cornell Movie-Dialogs Corpus has no official splits; use --splits random to divide it at random",
+        ),
         ({"a.txt": "Hi.\nYes.\n"}, "a.txt", "plain text has no official splits"),
         (
             {"train.csv": empathetic("train", 2)},

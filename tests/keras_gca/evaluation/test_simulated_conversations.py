@@ -88,7 +88,9 @@ def test_generators_are_measured_with_their_greedy_answers(monkeypatch):
 
 def test_the_command_writes_what_was_measured(tmp_path, monkeypatch, said):
     both = "run", "--personas", "--simulated-conversations"
-    assert "--personas and --simulated-conversations are separate measurements" in said(evaluate.main, "evaluate", *both)
+    assert "--personas and --simulated-conversations are separate measurements" in said(
+        evaluate.main, "evaluate", *both
+    )
     (tmp_path / "run").mkdir()
     asked = []
     systems = {"teacher_forcing": {"turns": 2.5, "distinct-1": 0.25}}
