@@ -31,9 +31,9 @@ Train variants of a run with several seeds, and print the mean and standard devi
   {"all":14} all of these
   {ADVERSARIAL:14} {QUESTION}
 
-Runs are stored in RUNS/VARIANT/seed_N (see --runs). Finished runs are reused, and unfinished runs are continued. All
-other settings of training (see python -m keras_gca.train --help) apply to every variant. The results are written to
-RUNS/STUDY.md and RUNS/STUDY.json.
+Runs are stored in RUNS/VARIANT/seed_N (see --runs). Finished runs are reused, and unfinished runs are continued. You
+can also give training settings (see python -m keras_gca.train --help), which then apply to every variant. The results
+are written to RUNS/STUDY.md and RUNS/STUDY.json.
 
 The study {ADVERSARIAL} trains {len(CELLS)} combinations of these settings, called cells (see --cells), for one
 iteration each:
@@ -42,8 +42,8 @@ iteration each:
 
 All cells start from the generator in RUNS/{TEACHER_FORCED}/seed_N, which is trained with N_u = 2. The results of each
 cell are written to RUNS/CELL/seed_N/cell.json. The last line of the output names the cells that do best on the
-validation conversations. To measure their gain on the test conversations, use seeds that played no part in this choice.
-You can try other settings with the same generators:
+validation conversations. To measure how well these cells do on the test conversations, train them again with other
+seeds. You can try other settings with the same generators:
 
   python -m keras_gca.studies {ADVERSARIAL} --teacher-forced runs/studies --runs runs/replay --adversarial-epochs 3
     --replay 0.5 --label-smoothing 0.1
@@ -113,7 +113,7 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--grid",
         action="store_true",
-        help="also compare all generators at their best temperature and top-p value from a grid",
+        help="also compare all generators, each at the best temperature and top-p value from a grid",
     )
     parser.add_argument(
         "--cells",

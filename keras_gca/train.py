@@ -17,7 +17,7 @@ from keras_gca.training.after_line_3 import AFTER_LINE_3, after_line_3
 
 DESCRIPTION = """\
 Train a generative conversational agent by Algorithm 2 of Ludwig 2017. First, the generator is trained by teacher
-forcing (line 3). Adversarial iterations follow (lines 4 to 12): in each of them, the generator talks to itself, the
+forcing (line 3). Adversarial iterations follow (lines 4 to 12). In each iteration, the generator talks to itself, the
 discriminator is trained, the generator is trained through the frozen discriminator, and teacher forcing is repeated.
 
   python -m keras_gca.train                            train on the embedded corpus in about 15 minutes
@@ -51,12 +51,13 @@ def main(arguments: list[str] | None = None) -> int:
     elif options.start_from is not None:
         fixed = [name for name in changes if name not in AFTER_LINE_3]
         own = ("config", *given)
-        command_line.refuse(options, own, fixed, "--start-from takes the other run's data and line 3")
+        command_line.refuse(options, own, fixed, "--start-from uses the data and line 3 of the other run")
         if options.preset is not None:
             changes = after_line_3(options.preset) | changes
     elif options.vocabulary and (idle := [name for name in ("vocabulary_size", "minimum_count") if name in changes]):
         raise UserError(
-            f"{naming(idle)}: this has no effect with --vocabulary, which sets the words; leave one of them out"
+            f"{naming(idle)}: this has no effect with --vocabulary, which determines the words; leave "
+            "out one of the two"
         )
     source = Source(**given)
     # `start_from` takes its settings from the other run, so the changes are checked only when that run is read.

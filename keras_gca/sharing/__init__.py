@@ -1,1 +1,1 @@
-"""Sharing of trained agents: model cards, and the Hugging Face Hub."""
+"""Writes model cards for trained agents, and shares agents on the Hugging Face Hub."""

@@ -12,19 +12,19 @@ from keras_gca.storage.atomic import write_text
 from keras_gca.storage.config_file import read_source
 
 WITHOUT_CHECK = (
-    "**The crisis check is not part of this model.** The chats of Keras conversational agents answer "
-    "a message that speaks of suicide, self-harm, or danger with a fixed note before any model runs. These files do "
-    "not contain this check. If you let people chat with them, add such a check (`keras_gca.safety.crisis`)."
+    "**The crisis check is not part of this model.** The chat programs of Keras conversational agents "
+    "answer messages about suicide, self-harm, or danger with a fixed note, without running a model. The files here do "
+    "not include that check. If you let people chat with the model, add a check yourself (`keras_gca.safety.crisis`)."
 )
 LIMITS = (
-    "It is a small research model of English conversation. It knows no facts, it contradicts itself, and what it "
-    "says about itself is made up.",
+    "This is a small research model of English conversation. It knows no facts, contradicts itself, and makes "
+    "up what it says about itself.",
     "Its answers may be wrong or hurtful, and it repeats what its training text contains. It is not a person, a "
     "counsellor, or a doctor. Do not use it for advice or in an emergency.",
 )
 OF_METRICS = (
-    "The metrics above are measured on held-out conversations of the training corpus. They do not show how good the "
-    "model is in other conversations, and they do not measure harm."
+    "The metrics above were measured on held-out conversations of the training corpus. They do not show how "
+    "well the model does in other conversations, and they do not measure harm."
 )
 
 
@@ -36,16 +36,16 @@ class Card:
         title: The title.
         library: The library that loads the files, in the Hub's spelling.
         summary: A description of the model that names the paper.
-        usage: Python code that loads the files and replies.
-        files: {name of a file: its description}.
+        usage: Python code that loads the files and generates a reply.
+        files: The description of each file, by file name.
         source: The source of the training data, as stored in the run's `config.json`, or None if it is unknown. The
             card shows only the last part of an absolute path, because the other parts describe the computer on which
             the model was trained.
         embedded: The name of the embedded corpus, which was used for training if the source does not name any data.
-        settings: {name of a training setting: its value}.
-        metrics: The metrics by name, in nested dictionaries, which are empty if nothing was measured. A metric is a
-            number, or a list of a number and the two ends of its interval.
-        limits: Limits of the model, which are listed after LIMITS and, if there are metrics, after OF_METRICS.
+        settings: The values of training settings, by name.
+        metrics: The metrics by name, as nested dictionaries. Empty if nothing was measured. A metric is a number, or a
+            list of a number and the lower and upper bounds of its interval.
+        limits: Further limits of the model. The card lists them after LIMITS and, if there are metrics, OF_METRICS.
     """
 
     title: str
@@ -87,8 +87,8 @@ class Card:
         if not named.keys() & {"data", "tweets"}:
             named = {"data": self.embedded, **named}
         return (
-            f"{_table(('source', 'value'), named.items())}\n\nNo licence is stated here, because it depends on the "
-            "licence of this data. If you share the model, state its licence."
+            f"{_table(('source', 'value'), named.items())}\n\nNo licence is stated here, because the model's "
+            "licence depends on the licence of this data. If you share the model, state its licence."
         )
 
     def _settings(self) -> str:
@@ -105,10 +105,10 @@ def facts_of(run: Path) -> tuple[dict[str, Any] | None, dict[str, Any]]:
     """Return the source of a run's data, and the content of its evaluation.json.
 
     Args:
-        run: A run folder. For a bot.h5 or a name on the Hub, neither is known.
+        run: A run folder. For a bot.h5 or a name on the Hub, the source is unknown, and there is no evaluation.
 
     Returns:
-        The source, or None if it is unknown, and the evaluation, or an empty dictionary if the run was not evaluated.
+        The source, which is None if it is unknown, and the evaluation, which is empty if the run was not evaluated.
 
     Raises:
         UserError: A file of the run is damaged.
@@ -136,7 +136,7 @@ def _number(value: Any) -> str:
 
 
 def _without_folders(value: Any) -> str:
-    """Format a value of the source as text, reducing a path outside the working folder to its last part."""
+    """Format a value of the source as text, and shorten a path outside the working folder to its last part."""
     if isinstance(value, list):
         return ", ".join(map(_without_folders, value))
     if not isinstance(value, str):

@@ -9,7 +9,7 @@ def ask_before_fetching(what: str, agreed: bool) -> None:
     """Print what is about to be downloaded, and return only if the user agrees.
 
     Args:
-        what: A line that gives the model's name, size, licence and target folder.
+        what: A line that states the model's name, size, licence and target folder.
         agreed: Whether the user has already agreed by giving --yes. If not, the user is asked at the terminal.
 
     Raises:
@@ -22,7 +22,7 @@ def ask_before_publishing(what: str, agreed: bool) -> None:
     """Print what is about to be published, and return only if the user agrees.
 
     Args:
-        what: A line that gives the model's name, the number and size of the files, and who can see them.
+        what: A line that states the model's name, the number and size of its files, and who will be able to see them.
         agreed: Whether the user has already agreed by giving --yes. If not, the user is asked at the terminal.
 
     Raises:

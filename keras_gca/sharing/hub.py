@@ -1,6 +1,6 @@
 """Downloads agents and models from the Hugging Face Hub, and publishes folders there, always with the user's consent.
 
-The huggingface_hub library is slow to import, so it is imported only when it is needed.
+The huggingface_hub library is slow to import, so it is imported only when needed.
 """
 
 import argparse
@@ -36,7 +36,7 @@ def is_name(text: str) -> bool:
 
 
 def cached_folder(name: str) -> Path | None:
-    """Return the local folder of a model downloaded from the Hub earlier, or None if there is none."""
+    """Return the local folder of a model that was downloaded from the Hub earlier, or None if there is none."""
     import huggingface_hub
     from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
 
@@ -94,8 +94,8 @@ def download(name: str, files: Sequence[str]) -> Path:
 def bot_of(path: str | os.PathLike, agreed: bool = False) -> Path:
     """Return the path of a bot, and download the bot first if only its name on the Hub is given.
 
-    A text is treated as a name on the Hub if it has the form OWNER/NAME and there is no local folder OWNER. A mistyped
-    path to a run is therefore not looked up on the Hub. Nothing but the bot is downloaded, and only if the user agrees.
+    A text is treated as a name on the Hub if it has the form OWNER/NAME and there is no local folder OWNER, so a
+    mistyped path to a run is not looked up on the Hub. Only the bot is downloaded, and only if the user agrees.
 
     Args:
         path: A local path, or a name on the Hub.

@@ -36,7 +36,7 @@ class ArrayFile:
     """An HDF5 file that is open for reading.
 
     At most `most_unpacked(size)` bytes of arrays can be read in total. This limit prevents a small hostile file from
-    filling the memory.
+    filling up memory.
 
     Args:
         file: The open file.
@@ -77,7 +77,7 @@ class ArrayFile:
         if not isinstance(member, h5py.Dataset) or member.dtype.kind not in "fiub" or member.shape is None:
             raise ValueError(f"{name} is not an array of numbers")
         if not _is_whole(member):
-            raise ValueError(f"the numbers of {name} are not all in this file")
+            raise ValueError(f"some numbers of {name} are missing from this file")
         self._left -= member.nbytes
         if self._left < 0:
             raise ValueError(f"{name} is far larger than the file")
@@ -126,8 +126,8 @@ HDF5_STRUCTURE = 2**18  # a file with a few dozen arrays has at most this many b
 def new_hdf5(path: Path, **options: Any) -> Iterator[h5py.File]:
     """Open a new HDF5 file for writing.
 
-    The file is written through a Python stream, because HDF5 crashes the process if it writes a file itself and cannot
-    close the file, for example when the disk is full.
+    The file is written through a Python stream, because HDF5, if it writes the file itself, crashes the process when
+    the file cannot be closed, for example because the disk is full.
 
     Args:
         path: The file.
@@ -213,7 +213,7 @@ def _checksum(stream: io.BufferedIOBase) -> bytes:
 
 
 def _has_right_checksum(path: Path) -> bool:
-    """Return whether the checksum is correct. Files of earlier versions have no checksum, and are accepted."""
+    """Return whether the checksum is correct. Files written by earlier versions have no checksum and are accepted."""
     with path.open("rb") as stream:
         header = stream.read(HEADER)
         return not header.startswith(MARK) or header[len(MARK) :].rstrip(b"\0") == _checksum(stream)
@@ -232,8 +232,8 @@ def read_arrays(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
 def read_facts(path: Path) -> dict[str, Any]:
     """Read only the facts of a file written by `write_arrays`, without reading the arrays.
 
-    The time does not depend on the size of the file. Since verifying the checksum would require reading the whole file,
-    the checksum is ignored, and damage to the arrays goes unnoticed.
+    The time this takes does not depend on the size of the file. The checksum is not verified, because that would
+    require reading the whole file, so damage to the arrays goes unnoticed.
 
     Raises:
         UserError: The file is missing, or so damaged that its facts cannot be read.
@@ -256,7 +256,7 @@ def _reading(path: Path, check: bool) -> Iterator[ArrayFile]:
         with open_arrays(path) as file:
             yield file
     except (OSError, ValueError) as error:
-        raise UserError(f"{path}: the file is not a complete file of this program ({error})") from None
+        raise UserError(f"{path}: the file is incomplete or not a file of this program ({error})") from None
 
 
 def _facts(file: ArrayFile) -> dict[str, Any]:

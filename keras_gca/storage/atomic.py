@@ -14,8 +14,8 @@ def replacing(path: Path, suffix: str = "", keep: Path | None = None) -> Iterato
     Args:
         path: The file to replace.
         suffix: A suffix for the name of the temporary file.
-        keep: Where to keep the previous file, or None to discard it. A file that exists at either path is never missing
-            or incomplete in the meantime. The old and the new file share no data on disk, so damage to one does not
+        keep: Where to keep the previous file, or None to discard it. If a file exists at either path, a complete file
+            remains at that path at all times. The old and the new file share no data on disk, so damage to one does not
             affect the other.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Reads and writes bots: files with everything a chat needs."""
+"""Reads and writes bots: files that contain everything needed for a chat."""
 
 import math
 import os
@@ -23,11 +23,11 @@ def write_bot(
 
     Args:
         path: The file.
-        format: The name of the format, which is checked when the bot is read.
+        format: The name of the file format, which is checked when the bot is read.
         facts: JSON-serialisable values by name.
         networks: The weights of each network.
-        half_precision: Whether to write the weights of each network as one compressed float16 array, which makes the
-            file less than half as large as with float32.
+        half_precision: Whether to write the weights of each network as one compressed float16 array, which takes less
+            than half the space of float32 arrays.
 
     Raises:
         OSError: The file cannot be written.

@@ -37,7 +37,7 @@ def read_settings(path: str | os.PathLike, kind: type[Kind]) -> Kind:
 
 
 def read_source(path: str | os.PathLike) -> dict[str, Any]:
-    """Read where the data of a run comes from: a dictionary of strings and lists of strings.
+    """Read the description of where the data of a run comes from: a dictionary of strings and lists of strings.
 
     Raises:
         UserError: The file is missing or damaged.

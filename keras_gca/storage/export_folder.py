@@ -17,5 +17,5 @@ def refuse_non_empty(folder: str | os.PathLike) -> Path:
     """
     path = Path(folder)
     if path.exists() and (not path.is_dir() or any(path.iterdir())):
-        raise UserError(f"{folder}: this is not an empty folder; name a new one")
+        raise UserError(f"{folder}: this is not an empty folder; choose a new one")
     return path

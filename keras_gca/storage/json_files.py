@@ -11,7 +11,7 @@ from keras_gca.errors import UserError
 
 
 class NotJSONError(ValueError):
-    """The error for a text that is not JSON. Valid JSON that cannot be used raises a plain `ValueError`."""
+    """The error raised for a text that is not JSON. Valid JSON that cannot be used raises a plain `ValueError`."""
 
 
 LARGEST = 200_000_000  # the maximum size of a file in bytes

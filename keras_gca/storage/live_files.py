@@ -18,7 +18,7 @@ LONGEST_QUESTION = 500  # the maximum number of characters in a question
 
 
 class Judged(NamedTuple):
-    """A text and its scores from the discriminator D.
+    """A text, and the scores that the discriminator D gives it.
 
     Attributes:
         text: The text.
@@ -60,7 +60,7 @@ class LiveFiles:
         self.questions_file = self.path / "questions.json"
 
     def questions(self) -> list[str] | None:
-        """Return the user's questions, or None if none have been stored.
+        """Return the user's questions, or None if no questions have been stored.
 
         Raises:
             UserError: The file is damaged.
@@ -99,7 +99,7 @@ class LiveFiles:
         return sorted(int(path.stem) for path in self.path.glob("*.json") if path.stem.isdecimal())
 
     def read(self, row: int) -> dict[str, Any] | None:
-        """Return the JSON object written by `write` for a row of the log, or None if there is none.
+        """Return the JSON object written by `write` for a row of the log, or None if nothing was written for that row.
 
         Raises:
             UserError: The file is damaged.
@@ -107,7 +107,7 @@ class LiveFiles:
         return json_files.read_object(self._file(row)) if self._file(row).exists() else None
 
     def remove(self, after: int) -> None:
-        """Remove the replies of all rows after a given row, because these rows are about to be computed again.
+        """Remove the replies of all rows after a given row, because these rows are about to be replaced.
 
         Args:
             after: The number of the last row to keep.
@@ -130,7 +130,7 @@ def checked_questions(values: Any) -> list[str]:
     if not isinstance(values, list) or not 1 <= len(values) <= QUESTIONS:
         raise ValueError(f"1 to {QUESTIONS} questions are expected")
     if not all(isinstance(text, str) and len(text) <= LONGEST_QUESTION for text in values):
-        raise ValueError(f"questions must be texts of at most {LONGEST_QUESTION} characters")
+        raise ValueError(f"each question must be a text of at most {LONGEST_QUESTION} characters")
     questions = ["".join(c if c.isprintable() else " " for c in text).strip() for text in values]
     if not all(any(c.isalnum() for c in text) for text in questions):
         raise ValueError("a question needs at least one word")

@@ -16,7 +16,7 @@ def refuse_run_of_another(path: Path, package: str, door: str = "chat") -> None:
     Args:
         path: The folder.
         package: The name of the expected package.
-        door: The command of the other package to suggest in the message, with any options.
+        door: The other package's command that the message suggests, with any options.
 
     Raises:
         UserError: The run belongs to another package.

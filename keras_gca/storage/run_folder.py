@@ -1,7 +1,7 @@
-"""Reads and writes the files found in the run folders of both papers: settings, checkpoint, log, samples and lock.
+"""Reads and writes the files that the run folders of both papers contain: settings, checkpoints, log, samples and lock.
 
 Each file is written under a temporary name and renamed once it is complete, so an interruption never leaves a partial
-file. HDF5 files begin with a checksum of the rest of the file. `lock` keeps two training runs from using the same
+file. HDF5 files begin with a checksum of the rest of the file. `lock` prevents two training runs from using the same
 folder at the same time.
 """
 
@@ -63,7 +63,7 @@ def lock(path: Path) -> Iterator[None]:
 
 
 def refuse_reached(name: str, total: int, done: int) -> None:
-    """Check that a new total is larger than what the training run has already completed.
+    """Check that a new total exceeds what the training run has already completed.
 
     Args:
         name: The name of the setting.
@@ -75,13 +75,13 @@ def refuse_reached(name: str, total: int, done: int) -> None:
     """
     if total <= done:
         raise UserError(
-            f"{naming([name])}: {total} is too few, because the run has already done {done}; at least {done + 1} is "
-            "expected"
+            f"{naming([name])}: {total} is too low, because the run has already completed {done}; at "
+            f"least {done + 1} is expected"
         )
 
 
 class RunFolder(Generic[SettingsT]):
-    """The base class of both papers' run folders, which hold settings, checkpoints, a log and samples.
+    """The base class of both papers' run folders, which contain settings, checkpoints, a log and samples.
 
     Args:
         path: The folder.
@@ -100,7 +100,7 @@ class RunFolder(Generic[SettingsT]):
 
     @classmethod
     def make(cls, path: str | os.PathLike, config: SettingsT, source: dict[str, Any]) -> Self:
-        """Create the folder and write the settings.
+        """Create a run folder, and write the settings to it.
 
         Args:
             path: The folder.
@@ -161,7 +161,7 @@ class RunFolder(Generic[SettingsT]):
         return self.path / "config.json"
 
     def source(self) -> dict[str, Any]:
-        """Return the description of the data source; see `read_source`."""
+        """Return the description of where the data comes from; see `read_source`."""
         return read_source(self.config_file)
 
     def config(self) -> SettingsT:
@@ -214,7 +214,7 @@ class RunFolder(Generic[SettingsT]):
     def refuse_totals(self, before: SettingsT, facts: dict[str, Any], changes: Mapping[str, Any]) -> None:
         """Check that new totals exceed what has already been completed.
 
-        The base class checks nothing. Subclasses, which know what has been completed, override this method.
+        The base class checks nothing. Subclasses, which can tell what has been completed, override this method.
 
         Args:
             before: The settings at the time of the checkpoint.
@@ -235,7 +235,7 @@ class RunFolder(Generic[SettingsT]):
         return config.changed(**totals)
 
     def write_config(self, config: SettingsT) -> None:
-        """Write the settings of a run again, for example with new totals."""
+        """Overwrite the settings of a run, for example with new totals."""
         write_settings(self.config_file, config, self.source())
 
     def write_checkpoint(self, facts: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
@@ -269,8 +269,8 @@ class RunFolder(Generic[SettingsT]):
     def read_facts(self) -> dict[str, Any]:
         """Read only the facts of a checkpoint.
 
-        The last checkpoint is used unless its facts are damaged. Damage to its arrays is not detected; see
-        `arrays.read_facts`.
+        The last checkpoint is used, unless its facts are damaged, in which case the previous one is used. Damage to the
+        arrays is not detected; see `arrays.read_facts`.
         """
         return self._of_checkpoint(read_facts)
 
@@ -295,7 +295,7 @@ class RunFolder(Generic[SettingsT]):
         write_text(self.path / "log.csv", text.getvalue())
 
     def read_log(self) -> list[dict[str, Any]]:
-        """Read the history from log.csv, with numbers as floats. If there is no log yet, the list is empty.
+        """Read the history from log.csv, with numbers as floats. The history is empty if there is no log yet.
 
         Raises:
             UserError: The file is damaged.
@@ -335,7 +335,8 @@ class RunFolder(Generic[SettingsT]):
         return found[0].read_text(encoding="utf-8", errors="replace") if found else None
 
     def remove_samples(self, after: int) -> int:
-        """Remove the samples of all log rows after a given row; the name of a sample file begins with the row number.
+        """Remove the samples of all log rows after a given row. The name of each sample file begins with its row
+        number.
 
         Args:
             after: The number of the last row to keep.

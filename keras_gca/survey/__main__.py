@@ -20,7 +20,8 @@ if TYPE_CHECKING:  # the module imports TensorFlow, and `--help` must not wait f
 
 DESCRIPTION = """\
 The human evaluation of Ludwig 2017, Section 5. Volunteers read lines of dialogue, each with two machine-generated
-answers, and mark the better answer (Figure 3). Their votes give Tables 1 and 2 and the Jaccard index of Eq. 11.
+answers, and mark the better answer (Figure 3). The votes are summarised in Tables 1 and 2 and by the Jaccard index of
+Eq. 11.
 
   python -m keras_gca.survey make runs/NAME             two models answer held-out lines: survey.json
   python -m keras_gca.survey serve survey.json          volunteers vote in their browsers: votes.sqlite
@@ -44,7 +45,7 @@ The discriminator of the first run judges all answers (Eq. 9 and 10).
 """
 
 SERVE = """\
-Serve the form as a web page. Each volunteer gets a personal link, so they can stop and continue later. Votes are stored
+Serve the form as a web page. Volunteers get personal links, so they can stop and continue later. Votes are stored
 immediately. Ctrl-C ends the server; when you start it again, it continues with the same votes.
 
 By default, the form can be opened only on this computer. To share it on your local network, use --host 0.0.0.0 and give
@@ -53,7 +54,7 @@ changes whenever the server starts, but personal links need no token and stay va
 
 To share the form on the internet, put a web server with HTTPS in front of this server; HTTPS keeps the personal links
 secret. The web server must forward the Host header unchanged. As long as this server listens on 127.0.0.1, it requires
-no token, and it is up to the web server who may begin.
+no token, so the web server must control who may begin.
 
 The first page says how long the survey takes, what it is for and what is stored. With --asked-by, it also says who is
 conducting the survey. At the start, the server prints a link to a page meant only for you, which shows the progress of
@@ -116,7 +117,7 @@ def _size(survey: Survey) -> str:
 
 
 def _held_out(options: argparse.Namespace, agent: "Agent", utterances: int) -> tuple[str, list[list[tuple[str, ...]]]]:
-    """Describe a run's held-out lines, and look up their text in the run's corpus."""
+    """Return a description of a run's held-out lines, and the lines as text from the run's corpus."""
     from keras_gca.survey.dialogues import held_out_lines
     from keras_gca.training.run_folder import GCARun
 
@@ -228,7 +229,7 @@ def make_parser() -> command_line.Parser:
             added.add_argument("survey", type=Path, metavar="SURVEY", help="a survey.json file")
         return added
 
-    make = command("make", _make, "let two models answer held-out lines of dialogue", MAKE)
+    make = command("make", _make, "make a survey from held-out lines of dialogue and the answers of two models", MAKE)
     make.add_argument("bots", nargs="+", type=Path, metavar="RUN_OR_BOT", help="one or two run folders or bot.h5 files")
     make.add_argument(
         "--models", nargs=2, metavar=("A", "B"), help="the generators to compare [teacher_forcing adversarial]"
@@ -253,7 +254,7 @@ def make_parser() -> command_line.Parser:
         metavar="L",
         help=f"the number of lines to answer in each dialogue [paper: about {LINES}]",
     )
-    make.add_argument("--beam", type=at_least_one, metavar="N", help="generate answers by beam search with this width")
+    make.add_argument("--beam", type=at_least_one, metavar="N", help="generate answers by beam search of this width")
     make.add_argument(
         "--seed",
         type=int,

@@ -49,8 +49,7 @@ def held_out_lines(
     """Look up the text of held-out lines and their contexts in the corpus.
 
     Args:
-        validation: The held-out pairs of a run. They contain only word indices, from which rare words cannot be
-            recovered.
+        validation: The held-out pairs of a run. They contain only word indices, in which rare words are lost.
         conversations: The corpus of the run, as text.
         agent: The agent trained in the run.
         utterances: N_u, the number of utterances to show.
@@ -85,7 +84,7 @@ def held_out_lines(
 
 
 def all_lines(conversations: Sequence[Conversation], agent: Agent, utterances: int) -> list[list[tuple[str, ...]]]:
-    """Return the contexts of all lines in each conversation. Every utterance except the last is a line to answer.
+    """Return the context of every line in each conversation. All utterances except the last are lines to answer.
 
     Args:
         conversations: The conversations.
@@ -179,7 +178,7 @@ def _answered(
 
 
 def _judged(judge: Agent, contexts: Sequence[tuple[str, ...]], texts: list[str]) -> list[MachineAnswer]:
-    """Score another agent's answers by Eq. 9 and 10, using the judge's discriminator and vocabulary."""
+    """Score another agent's answers by Eq. 9 and 10 with the discriminator and vocabulary of the judge."""
     rows = [judge.vocabulary.encode(tokens) for tokens in judge.tokenise(texts)]
     log_l = judge.judge(judge.encode_contexts(contexts), frame_answers(rows, judge.config.sentence_length))
     human, score = np.exp(scoring.log_human_probability(log_l)), np.exp(scoring.log_score(log_l))

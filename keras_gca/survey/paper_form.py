@@ -1,4 +1,4 @@
-"""The survey without a server: writes the form for printing and as CSV, and reads filled-in CSV forms."""
+"""Writes the form of a survey for printing and as CSV, and reads filled-in CSV forms."""
 
 import csv
 import itertools
@@ -19,7 +19,7 @@ FORMULA = ("=", "+", "-", "@", "\t")  # the characters that begin a formula in s
 
 
 def write_forms(survey: Survey, folder: str | os.PathLike) -> tuple[Path, Path]:
-    """Write form.html for printing, and form.csv, in which a volunteer fills in the last column.
+    """Write form.html for printing, and form.csv, whose last column a volunteer fills in.
 
     Args:
         survey: The survey.
@@ -47,15 +47,15 @@ def read_form(path: str | os.PathLike, survey: Survey) -> dict[int, int]:
     """Read the votes from a form.csv that a volunteer has filled in.
 
     In the column `vote`, 1 stands for the first answer, 2 for the second answer, and 0 for no difference. An empty
-    field means that the volunteer did not vote on the line. To allow for CSV files saved by spreadsheet programs, the
-    columns may be in any order, and separated by commas, semicolons or tabs.
+    field means that the volunteer did not vote on the line. Because spreadsheet programs save CSV files in different
+    ways, the columns may be in any order and may be separated by commas, semicolons or tabs.
 
     Args:
         path: The form.
         survey: The survey that the form belongs to.
 
     Returns:
-        The vote on each line, by the number of the line; see `votes.py`.
+        The votes by line number; see `votes.py`.
 
     Raises:
         UserError: The form is damaged or belongs to another survey. The message names the file and the line.

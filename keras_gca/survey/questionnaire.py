@@ -55,7 +55,7 @@ class Survey:
 
     Args:
         models: The names of the two models. Volunteers do not see them.
-        dialogues: The lines of each dialogue. Lines are numbered from 0, continuing from one dialogue to the next.
+        dialogues: The lines of each dialogue. Lines are numbered from 0 across all dialogues.
         source: A description of where the lines and answers come from.
     """
 
@@ -69,17 +69,17 @@ class Survey:
         return tuple(line for dialogue in self.dialogues for line in dialogue)
 
     def numbered(self, dialogue: int) -> list[tuple[int, Line]]:
-        """Return the lines of a dialogue (counted from 0), each with its number in the survey."""
+        """Return the lines of the dialogue with the given index, each with its number in the survey."""
         start = sum(len(earlier) for earlier in self.dialogues[:dialogue])
         return list(enumerate(self.dialogues[dialogue], start))
 
     @property
     def fingerprint(self) -> str:
-        """A short text that identifies this survey, and that links a file of votes to it."""
+        """A short text that identifies this survey and is stored in its files of votes."""
         return f"survey-{hashlib.sha256(self.to_json().encode()).hexdigest()[:16]}"
 
     def to_json(self) -> str:
-        """Return the survey as a JSON text. Equal surveys give equal texts."""
+        """Return the survey as a JSON text, which is the same for equal surveys."""
         dialogues = [[asdict(line) for line in dialogue] for dialogue in self.dialogues]
         facts = {"format": FORMAT, "source": self.source, "models": self.models, "dialogues": dialogues}
         return json.dumps(facts, indent=1, ensure_ascii=False) + "\n"
@@ -129,7 +129,7 @@ class Survey:
 
 
 def _line(value: dict[str, Any], number: int) -> Line:
-    """Make a line from its JSON value, and check it."""
+    """Convert a JSON value to a line of the survey, and check the line."""
     context, order = tuple(value["context"]), tuple(value["order"])
     answers = [MachineAnswer(**answer) for answer in value["answers"]]
     if not context or not all(isinstance(text, str) for text in context):

@@ -57,7 +57,7 @@ def make_tables(results: Results) -> list[Table]:
 
 
 def about_ties() -> str:
-    """Explain in two sentences what the rows "ties" and "no difference" count."""
+    """Return two sentences that explain what the rows "ties" and "no difference" count."""
     return (
         "Ties are lines without a winner: for humans, both answers have the same number of votes; for D, the scores of "
         f"the two answers differ by less than {TIE:.0%} of the smaller score. "

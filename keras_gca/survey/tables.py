@@ -1,9 +1,9 @@
 """Computes Tables 1 and 2, Eq. 11, and their uncertainty.
 
-Each dialogue line is won by the model that most volunteers prefer; a line with equally many votes for both models has
-no winner. A vote for "no difference", which the paper calls a tie or "no votes", counts for neither model. For the
-discriminator D, the model with the higher score wins, and a difference below 5 % is a tie (Section 5). Lines that no
-volunteer has judged are left out, so that humans and D are compared on the same lines.
+Each dialogue line is won by the model that most volunteers prefer; a line with the same number of votes for both models
+has no winner. A vote for "no difference", which the paper calls a tie or "no votes", counts for neither model. For the
+discriminator D, the model with the higher score wins, and a difference of less than 5 % is a tie (Section 5). Lines
+that no volunteer has judged are left out, so that humans and D are compared on the same lines.
 """
 
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ NAN = float("nan")
 
 @dataclass(frozen=True)
 class Comparison:
-    """How often each of two models wins. Without any wins, the shares and the interval are NaN.
+    """How often each of two models wins. If neither model wins, the shares and the interval are NaN.
 
     Attributes:
         wins: The number of wins of each model.
@@ -46,7 +46,7 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Similarity:
-    """J(H, A) of Eq. 11, in [0, 1], and its 95 % confidence interval. Both are NaN if there are no votes."""
+    """The Jaccard index J(H, A) of Eq. 11, in [0, 1], and its 95 % confidence interval. Both are NaN without votes."""
 
     value: float
     interval: tuple[float, float]
@@ -126,7 +126,7 @@ def tabulate(survey: Survey, ballots: np.ndarray, seed: int = 0) -> Results:
     drawn = bootstrap(len(judged), seed)
 
     def compare(wins: np.ndarray) -> Comparison:
-        """Compare the models by their wins on each line, an array of shape (lines, 2)."""
+        """Compare the models. `wins` is the number of wins of each model on each line, an array of shape (lines, 2)."""
         wins = wins[judged]
         first, second = wins.sum(axis=0).tolist()
         return Comparison((first, second), ratio_interval(drawn, wins[:, 1], wins.sum(axis=1)))
@@ -165,8 +165,7 @@ def agreement(ballots: np.ndarray) -> float:
         ballots: The votes, an array of shape (volunteers, lines) and dtype float64. NaN marks lines without a vote.
 
     Returns:
-        Alpha. It is NaN if there are no such lines, or if all votes are the same, because the expected disagreement is
-        then 0.
+        Alpha, or NaN if there are no such lines or all votes are the same, which makes the expected disagreement 0.
     """
     comparable = ballots[:, (~np.isnan(ballots)).sum(axis=0) > 1]
     if len(np.unique(comparable[~np.isnan(comparable)])) < 2:

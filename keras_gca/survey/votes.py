@@ -1,7 +1,7 @@
 """Stores volunteers and their votes in an SQLite file.
 
 A vote is the index (0 or 1) of the model with the better answer, or NO_DIFFERENCE, which the paper calls a tie or "no
-votes". Votes are stored immediately. Any number of processes and threads may write at the same time.
+votes". Votes are stored immediately. Any number of processes and threads may write to the file at the same time.
 """
 
 import contextlib
@@ -63,7 +63,7 @@ class Progress:
         volunteer: The volunteer.
         since: When the volunteer began (UTC, in ISO 8601 format).
         done: The number of lines that the volunteer has marked.
-        last: When the volunteer last marked a line, or None if no line has been marked.
+        last: When the volunteer last marked a line, or None if the volunteer has not marked any lines.
     """
 
     volunteer: Volunteer
@@ -152,7 +152,7 @@ class Votes:
             return dict(connection.execute("SELECT line, choice FROM votes WHERE volunteer = ?", [volunteer.id]))
 
     def progress(self) -> list[Progress]:
-        """Return the progress of each volunteer, in the order in which they began."""
+        """Return the progress of all volunteers, in the order in which they began."""
         with self._connection() as connection:
             rows = connection.execute(
                 "SELECT id, name, since, COUNT(line), MAX(at) FROM volunteers LEFT JOIN votes ON volunteer = id"

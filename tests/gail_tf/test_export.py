@@ -91,7 +91,7 @@ def test_what_cannot_be_exported(fitted, tmp_path):
     assert not (tmp_path / "out").exists()
     (tmp_path / "file").write_text("here")
     for place in (tmp_path, tmp_path / "file"):
-        with pytest.raises(UserError, match="not an empty folder; name a new one"):
+        with pytest.raises(UserError, match="not an empty folder; choose a new one"):
             export(Policy(gpt2), fitted, place)
 
 

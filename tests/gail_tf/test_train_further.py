@@ -73,8 +73,14 @@ def test_a_finished_run_says_how_to_train_it_further(small_run, tmp_path, capsys
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--updates", "3"], r"--updates: 3 is too few, because the run has already done 3; at least 4 is expected"),
-        (["--updates", "0"], r"--updates: 0 is too few, because the run has already done 3; at least 4 is expected"),
+        (
+            ["--updates", "3"],
+            r"--updates: 3 is too low, because the run has already completed 3; at least 4 is expected",
+        ),
+        (
+            ["--updates", "0"],
+            r"--updates: 0 is too low, because the run has already completed 3; at least 4 is expected",
+        ),
         (["--mle-epochs", "3"], r"--resume keeps .* new values only for .*--updates; leave out --mle-epochs"),
     ],
 )

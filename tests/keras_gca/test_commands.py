@@ -299,7 +299,8 @@ def test_a_served_survey_takes_votes_until_ctrl_c(tmp_path):
         (["--data", "none.txt"], "none.txt: no such file or folder"),
         (
             ["--vocabulary", "v.txt", "--minimum-count", "2"],
-            "--minimum-count: this has no effect with --vocabulary, which sets the words; leave one of them out",
+            "--minimum-count: this has no effect with --vocabulary, which determines the words; leave out one of "
+            "the two",
         ),
         (["--vocabulary", "v.txt"], "v.txt: no such file or folder"),
         (["--resume", "none"], "none: there is no run here"),
@@ -310,7 +311,7 @@ def test_a_served_survey_takes_votes_until_ctrl_c(tmp_path):
         (["--resume", "none", "--backward", "b"], "leave out --backward"),
         (
             ["--start-from", "none", "--hidden-size", "9"],
-            "takes the other run's data and line 3; leave out --hidden-size",
+            "uses the data and line 3 of the other run; leave out --hidden-size",
         ),
     ],
 )

@@ -175,5 +175,5 @@ def test_what_is_in_the_way_is_not_overwritten(tmp_path, capsys):
     (tmp_path / "out" / "mine.txt").write_text("mine")
     for place in ("out", "bot.h5"):
         assert command_line.run(export.main, "export", [str(tmp_path / "bot.h5"), str(tmp_path / place)]) == 2
-        assert capsys.readouterr().err == f"export: {tmp_path / place}: this is not an empty folder; name a new one\n"
+        assert capsys.readouterr().err == f"export: {tmp_path / place}: this is not an empty folder; choose a new one\n"
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["mine.txt"]

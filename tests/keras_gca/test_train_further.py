@@ -130,15 +130,15 @@ def test_a_finished_run_says_how_to_train_it_further(trained, tmp_path):
     [
         (
             ["--teacher-forcing-epochs", "1"],
-            "--teacher-forcing-epochs: 1 is too few, because the run has already done 1; at least 2 is",
+            "--teacher-forcing-epochs: 1 is too low, because the run has already completed 1; at least 2 is",
         ),
         (
             ["--adversarial-epochs", "1"],
-            "--adversarial-epochs: 1 is too few, because the run has already done 1; at least 2 is expected",
+            "--adversarial-epochs: 1 is too low, because the run has already completed 1; at least 2 is expected",
         ),
         (
             ["--adversarial-epochs", "0"],
-            "--adversarial-epochs: 0 is too few, because the run has already done 1; at least 2 is expected",
+            "--adversarial-epochs: 0 is too low, because the run has already completed 1; at least 2 is expected",
         ),
         (["--teacher-forcing-epochs", "0"], "--teacher-forcing-epochs: 0 is out of range; at least 1 is expected"),
         (
@@ -175,7 +175,7 @@ def test_how_much_is_done_of_a_run_that_was_stopped(trained):
     made, facts = GCARun.open(trained), read_facts(trained / "checkpoint.h5")
     facts |= {"position": 6, "totals": {"teacher_forcing_epochs": 1, "adversarial_epochs": 3}}
     assert made.with_new_totals(facts, {"adversarial_epochs": 2}).adversarial_epochs == 2
-    with pytest.raises(UserError, match="--adversarial-epochs: 1 is too few, because the run has already done 1"):
+    with pytest.raises(UserError, match="--adversarial-epochs: 1 is too low, because the run has already completed 1"):
         made.with_new_totals(facts, {"adversarial_epochs": 1})
     # If line 3 is continued, no iteration counts as done.
     config = made.with_new_totals(facts, {"teacher_forcing_epochs": 2, "adversarial_epochs": 0})

@@ -43,7 +43,7 @@ def test_it_says_data_seed_settings_metrics_limits_and_that_the_check_is_missing
         assert line in read.text.splitlines()
     assert "**The crisis check is not part of this model.**" in read.text
     assert "Do not use it for advice or in an emergency." in read.text
-    assert "- The metrics above are measured on held-out conversations" in read.text
+    assert "- The metrics above were measured on held-out conversations" in read.text
     assert "ann" not in read.text.replace("cannot", "")
 
 
