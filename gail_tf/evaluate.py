@@ -53,7 +53,7 @@ def main(arguments: list[str] | None = None) -> int:
     refuse_missing(options.glove)
     refuse_missing(options.ratings)
     if options.ratings is not None:
-        command_line.refuse(options, ("minutes",), (), "--ratings cannot continue an interrupted comparison")
+        command_line.refuse(options, ("minutes",), (), "a comparison with --ratings cannot be interrupted and resumed")
     if options.experiment is not None:
         refuse_missing(options.experiment.absolute().parent)
     loading.set_up_tensorflow()

@@ -1,4 +1,4 @@
-"""Reads the tokens added to a byte-level BPE from the files of transformers' slow tokenizers.
+"""Reads a byte-level BPE's added tokens from the files of transformers' slow tokenizers.
 
 tokenizer_config.json    describes the token with each id, under the key `added_tokens_decoder`
 added_tokens.json        contains the ids of the tokens; read only if that key is missing
@@ -23,15 +23,15 @@ _SETTINGS = ("single_word", "lstrip", "rstrip", "normalized", "special")
 
 
 def add_tokens(made: tokenizers.Tokenizer, folder: Path, special: Collection[str]) -> None:
-    """Add the tokens described in the files of a folder to a tokenizer, with the ids given there.
+    """Read the added tokens from a folder's files, and add them to a tokenizer with the same ids.
 
     Args:
-        made: The tokenizer.
+        made: The tokenizer to extend.
         folder: The folder with the files.
-        special: The names of tokens to add as special tokens, whatever the files say.
+        special: Tokens to add as special tokens, even if the files do not mark them as special.
 
     Raises:
-        UserError: A file is damaged, or the id of a token is neither its id in vocab.json nor the next free id. The
+        UserError: A file is damaged, or an added token's id is neither its id in vocab.json nor the next free id. The
             message names the file.
     """
     config = json_files.read_object(folder / CONFIG) if (folder / CONFIG).exists() else {}
@@ -83,7 +83,7 @@ def _of_ids(folder: Path) -> Iterator[tuple[int, dict[str, Any]]]:
 def _special_of(path: Path) -> set[str]:
     """Read the names of the special tokens from a special_tokens_map.json.
 
-    Each value in this file is a name, an object with a name as its `content`, or a list of these.
+    Each value in this file is a name, an object whose `content` is a name, or a list of names and such objects.
     """
     values = json_files.read_object(path).values()
     listed = [token for value in values for token in (value if isinstance(value, list) else [value])]

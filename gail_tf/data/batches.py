@@ -1,8 +1,8 @@
 """Encodes conversations as arrays: conditions are padded on the left, responses on the right.
 
-The condition of a response consists of the history and the prompt. The layout of the tokenizer puts each utterance in a
-frame, the tokens before and after its text (see `data/layouts.py`). Inside the frame, control tokens may precede the
-text, for example a token for the sentiment of the utterance. END is the token with which the layout ends a response.
+The condition of a response consists of the history and the prompt. The tokenizer's layout adds a frame to each
+utterance: tokens before and after its text (see `data/layouts.py`). Inside the frame, control tokens may precede the
+text, for example a token for the utterance's sentiment. END is the layout's token for the end of a response.
 
 Shapes: B is the number of samples, C the width of the conditions, and R the width of the responses.
 """
@@ -19,7 +19,7 @@ from keras_gca.errors import UserError
 
 
 class Batch(NamedTuple):
-    """Conditions and their responses as arrays. The masks are true at tokens and false at padding.
+    """Conditions and responses as arrays. The masks are true at tokens and false at padding.
 
     Attributes:
         condition: Token ids of the history and the prompt, padded on the left, shape (B, C) and dtype int32.
@@ -73,19 +73,20 @@ def encode_batch(
         tokenizer: The tokenizer.
         contexts: For each sample, the utterances before the response, with the prompt last.
         responses: The response of each sample, or None if there are no responses.
-        condition_limit: The maximum number of tokens in a condition. The oldest utterances are left out if they do not
-            fit as a whole. A prompt that is too long loses the beginning of its text. Frames are never truncated.
+        condition_limit: The maximum number of tokens in a condition. If a condition is longer, its oldest utterances
+            are dropped. If the prompt alone is too long, the beginning of its text is cut off. Frames are never
+            truncated.
         response_limit: The maximum number of tokens in a response, including END. A longer response is truncated and
             has no END.
-        multiple: The widths of the arrays are rounded up to multiples of this number, but not above the limits, to
-            reduce the number of different shapes and thus of graphs to compile.
+        multiple: The widths of the arrays are rounded up to multiples of this number, but never exceed the limits. With
+            fewer different shapes, fewer graphs are compiled.
 
     Returns:
         The arrays, with a row for each sample.
 
     Raises:
         ValueError: A sample has no prompt, a limit is below 1, or the numbers of responses and contexts differ.
-        UserError: A condition is too short even for the frames, or the tokenizer lacks a control token.
+        UserError: `condition_limit` is too small for the frames, or the tokenizer lacks a control token.
     """
     if not all(contexts) or min(condition_limit, response_limit, multiple) < 1:
         raise ValueError("a sample has no prompt, or a limit is below 1")
@@ -115,15 +116,15 @@ def encode_texts(tokenizer: Tokenizer, texts: Sequence[str], limit: int) -> Batc
 
 
 def in_frames(tokenizer: Tokenizer, conversations: Sequence[Sequence[Utterance]], last: str) -> list[list[list[int]]]:
-    """Encode each utterance with its frame, however long it is.
+    """Encode each utterance with its frame, without truncation.
 
     Args:
         tokenizer: The tokenizer.
         conversations: The utterances of each conversation.
-        last: The role of the last utterance of each conversation, one of `ROLES`. Roles alternate.
+        last: The role of each conversation's last utterance, one of `ROLES`. The two roles alternate.
 
     Returns:
-        The token ids of each utterance of each conversation.
+        For each conversation, the token ids of its utterances.
     """
     layout, shift = tokenizer.layout, ROLES.index(last)
     ending, after = _ending(tokenizer)
@@ -158,15 +159,15 @@ def check_limit(tokenizer: Tokenizer, limit: int, controls: int = 1) -> None:
 
 
 def _apart(tokenizer: Tokenizer, role: str) -> list[int]:
-    """Encode the part of a frame before the text by itself, without the spaces that belong to the text."""
+    """Encode the part of a frame that precedes the text, without its trailing spaces."""
     return tokenizer.encode_frame(tokenizer.layout.before.format(role=role).rstrip(" "))
 
 
 def _ending(tokenizer: Tokenizer) -> tuple[str, list[int]]:
-    """Split the part of a frame after the text at its first special token.
+    """Take the part of a frame that follows the text, and split it at its first special token.
 
     Returns:
-        What comes before the special token, as a string to be encoded together with the text, and the token ids of the
+        The string before the special token, which must be encoded together with the text, and the token ids of the
         rest.
     """
     ending, *rest = tokenizer.layout.parts(tokenizer.layout.after)
@@ -199,7 +200,7 @@ def _room(tokenizer: Tokenizer, limit: int) -> int:
 
 
 def _cut(tokenizer: Tokenizer, prompt: Utterance, room: int) -> list[int]:
-    """Encode a prompt, dropping the beginning of its text to make it fit into `room` tokens."""
+    """Encode a prompt, and cut off the beginning of its text so that the prompt fits into `room` tokens."""
     layout = tokenizer.layout
     ending, after = _ending(tokenizer)
     frame = [*_apart(tokenizer, ROLES[0]), *_control(tokenizer, prompt)]
@@ -221,7 +222,7 @@ def _responses(tokenizer: Tokenizer, texts: Sequence[str], limit: int) -> list[l
 
 
 def bucket_width(rows: list[list[int]], limit: int, multiple: int) -> int:
-    """Round the length of the longest row up to a multiple, but not above the limit; 0 stays 0."""
+    """Return the length of the longest row, rounded up to a multiple of `multiple` but at most `limit`; 0 stays 0."""
     longest = max(map(len, rows), default=0)
     return min(int(bucket(longest, multiple)), limit) if longest else 0
 
@@ -249,17 +250,17 @@ def pad_rows(rows: list[list[int]], width: int, padding: int, on_left: bool) -> 
 def take(
     batch: Batch, rows: Sequence[int] | np.ndarray, size: int | None = None, response_width: int | None = None
 ) -> Batch:
-    """Select rows of a batch, and cut the arrays to the widths that these rows need.
+    """Select rows of a batch, and shorten the arrays to the widths that these rows need.
 
-    Widths are rounded to those of the buckets in `keras_gca/engine/batching.py`, so graphs are compiled for only a few
+    Widths are rounded up to the bucket widths of `keras_gca/engine/batching.py`, so graphs are compiled for only a few
     shapes.
 
     Args:
         batch: The batch.
         rows: The indices of the rows.
-        size: The number of rows in the result. Missing rows are filled with padding, whose masks are false. If None, no
-            rows are added.
-        response_width: The width of the responses. By default, the width of the smallest bucket that suffices.
+        size: The number of rows in the result. Rows of padding, with false masks, are added to reach this number. If
+            None, no rows are added.
+        response_width: The width of the responses. By default, the smallest sufficient bucket width.
 
     Returns:
         The rows in the given order.

@@ -1,4 +1,4 @@
-"""Questions that a chat asks about the responses its user wants, one for each property of a profile."""
+"""Questions about the responses that a user wants in a chat, one for each property of a profile."""
 
 from gail_tf.data.listening import VALUES, Profile
 from keras_gca.serving.calibration import Answers, Question
@@ -11,7 +11,7 @@ _TEXTS = {
         "Should I say how I think you feel?",
         ("yes, put my feeling into words", "no, leave my feelings to me"),
     ),
-    "share": ("Should I tell you about something similar? (A bot makes this up.)", ("yes, share", "no, stay with me")),
+    "share": ("Should I tell you about a similar experience? (A bot makes it up.)", ("yes, share", "no, stay with me")),
     "advise": ("Should I suggest what you could do?", ("yes, give advice", "no advice")),
     "console": ("Should I console or encourage you?", ("yes, console me", "no, just listen")),
     "length": ("How long should my replies be?", ("short", "medium", "long")),

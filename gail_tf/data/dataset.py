@@ -15,7 +15,7 @@ class Data:
         train: Trajectories for training.
         test: Trajectories for the final evaluation.
         validation: Trajectories for evaluation during training.
-        general: The utterances of each general conversation. Empty if no network is pretrained.
+        general: General conversations, each as a sequence of its utterances. Empty if no network is to be pretrained.
     """
 
     train: tuple[Trajectory, ...]

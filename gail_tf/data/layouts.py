@@ -76,13 +76,13 @@ class Layout:
         return re.split(f"({'|'.join(map(re.escape, self.tokens))})", frame)
 
     def written(self, text: str) -> str:
-        """Return an utterance without frames, with its white space treated as `text` specifies."""
+        """Treat the white space in an utterance as the attribute `text` specifies."""
         if self.text == "line":
             return " ".join(text.split())
         return text.strip() if self.text == "stripped" else text
 
     def ending_with(self, end: str) -> "Layout":
-        """Return a copy of the layout with another token in place of `end`, both as attribute and inside `after`."""
+        """Return a copy of the layout in which another token replaces `end`, in the attribute and inside `after`."""
         return replace(self, end=end, after=self.after.replace(self.end, end))
 
     @property
@@ -176,7 +176,7 @@ def layout_of(template: str) -> Layout:
 
 
 def read_layout(folder: str | os.PathLike, name: str = "auto") -> Layout:
-    """Return the layout that a model's conversations should have.
+    """Return the layout for a model's conversations.
 
     Args:
         folder: The folder with the model's tokenizer.

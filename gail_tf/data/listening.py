@@ -1,8 +1,7 @@
 """Listener profiles: seven properties of a response, such as whether it asks a question or gives advice.
 
-During training, `profile_of` computes the profile of every expert response by rules, and the policy reads the profile
-as control tokens before the prompt. In a chat, the policy reads the user's wishes in the same form. The rules work only
-for English.
+For training, `profile_of` computes the profile of every expert response by rules, which work only for English. The
+policy reads the profile as control tokens before the prompt. In a chat, it reads the user's wishes in the same form.
 """
 
 import re
@@ -152,7 +151,7 @@ class Profile:
 
 
 def profile_token(name: str, value: str) -> str:
-    """Return the control token of a property. The token is made of plain words; see `build.read_pretrained`."""
+    """Return the control token for a property and its value, spelled in plain words; see `build.read_pretrained`."""
     return f"<|{name} {value}|>"
 
 
@@ -179,9 +178,8 @@ def profile_of(response: str) -> Profile:
 def training_profiles(responses: Sequence[str], seed: int) -> list[Profile]:
     """Compute the profiles of responses for training a policy, and leave out some properties at random.
 
-    A user may have any number of wishes. Therefore, for each response, the number of properties to keep is drawn
-    uniformly, from none to all, and then the properties themselves are drawn. This happens once, before training
-    starts.
+    Users may have any number of wishes. Therefore the number of properties to keep is drawn uniformly for each
+    response, from none to all, and then these properties are drawn. They are drawn once, before training starts.
 
     Args:
         responses: The expert responses.

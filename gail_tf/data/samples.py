@@ -1,4 +1,4 @@
-"""Encoding of expert trajectories as arrays, once for a whole training run.
+"""Encoding of expert trajectories as arrays, done once per training run.
 
 A trajectory consists of a history (the earlier utterances), a prompt and an expert's response.
 """
@@ -55,10 +55,10 @@ def number_of_scores(with_history: bool) -> int:
 
 
 class PromptClassifier(Protocol):
-    """The interface of a classifier for the emotions of prompts."""
+    """The interface of classifiers that recognise the emotions of prompts."""
 
     def classify(self, texts: Sequence[str]) -> Sequence[str]:
-        """Return the name of each text's emotion."""
+        """Return the name of the emotion of each text."""
 
 
 @dataclass(frozen=True)
@@ -73,8 +73,8 @@ class Samples:
         response_sentiments: The compound scores of `response_texts`, as a float32 array of shape (n,).
         trajectories: The trajectories themselves, with untruncated responses.
         response_texts: The texts of the responses, truncated at the token limit and decoded like the policy's
-            responses. Without truncation, the discriminator could recognise experts by text beyond the limit, which the
-            policy cannot write.
+            responses. If they were not truncated, the discriminator could recognise experts' responses by the text
+            beyond the limit, which the policy cannot generate.
     """
 
     batch: Batch
@@ -104,12 +104,13 @@ class Samples:
             response_tokens: The maximum number of tokens in a response.
             with_sentiment: Whether each utterance, including the prompt, is preceded by the control token for its
                 sentiment.
-            emotions: A classifier of emotions, or None. If given, the control token for the prompt's emotion replaces
-                the token for the prompt's sentiment.
-            with_history: Whether the control tokens for the course of the user's sentiment also precede the prompt.
-            profiles: The profile of each trajectory's response, or None. If given, the profile's control tokens also
-                precede the prompt. Losses must be measured without profiles, because a profile reveals properties of
-                the response before the response is predicted.
+            emotions: An emotion classifier, or None. If given, the control token for the prompt's emotion replaces the
+                one for its sentiment.
+            with_history: Whether to also put the control tokens for the course of the user's sentiment before the
+                prompt.
+            profiles: The profile of each trajectory's response, or None. If given, the profile's control tokens are
+                also put before the prompt. Measure losses without profiles, because a profile reveals properties of the
+                response that is to be predicted.
         """
         width = number_of_scores(with_history)
         contexts, scores = [], np.zeros((len(trajectories), width), np.float32)
@@ -138,7 +139,7 @@ class Samples:
 def running_text(tokenizer: Tokenizer, conversations: Sequence[Sequence[str]], length: int) -> Batch:
     """Encode complete conversations for pretraining, and divide them into pieces.
 
-    Every token of a piece is predicted during pretraining, so a piece has the form of a response to an empty condition.
+    Pretraining predicts every token of a piece, so each piece is stored as a response to an empty condition.
 
     Args:
         tokenizer: The tokenizer.
@@ -188,8 +189,7 @@ def context(
         history: The utterances before the prompt.
         prompt: The utterance to answer.
         with_sentiment: Whether each utterance gets the control token for its sentiment.
-        emotion: The prompt's emotion, or None. If given, its control token replaces the token for the prompt's
-            sentiment.
+        emotion: The prompt's emotion, or None. If given, its control token replaces the one for the prompt's sentiment.
         with_history: Whether the prompt also gets the control tokens for the course of the user's sentiment.
         profile: The profile of the response, or None. If given, the prompt also gets the profile's control tokens.
     """

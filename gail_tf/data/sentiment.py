@@ -1,8 +1,8 @@
 """The sentiment of utterances, computed with VADER (Hutto and Gilbert 2014).
 
-The paper's abstract mentions "sentiment analysis history-based", but the paper does not name a method. VADER combines a
-fixed lexicon with rules for negation, capitals and emoticons. It needs no training, and the same text always has the
-same sentiment.
+The paper's abstract mentions a "sentiment analysis history-based reinforcement learning approach", but the paper does
+not name a method of sentiment analysis. VADER combines a fixed lexicon with rules for negation, capitals and emoticons.
+It needs no training, and always gives the same text the same sentiment.
 """
 
 from collections.abc import Sequence
@@ -32,7 +32,7 @@ class Sentiment:
 
 @lru_cache(maxsize=2**16)  # an utterance occurs in the histories of all later turns
 def sentiment(utterance: str) -> Sentiment:
-    """Compute an utterance's sentiment: positive for scores >= 0.05, negative for scores <= -0.05, or neutral."""
+    """Compute an utterance's sentiment: positive for scores >= 0.05, negative for scores <= -0.05, else neutral."""
     compound = _analyser().polarity_scores(utterance)["compound"]
     sign = (compound >= THRESHOLD) - (compound <= -THRESHOLD)
     return Sentiment(compound, NAMES[sign + 1])

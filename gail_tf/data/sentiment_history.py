@@ -1,8 +1,8 @@
-"""The course of a user's sentiment over a conversation, as an input of the policy and the discriminator D.
+"""The course of a user's sentiment over a conversation, as an input to the policy and the discriminator D.
 
 The paper's abstract mentions a "sentiment analysis history-based reinforcement learning approach", but the paper does
-not define the history. Here the history is the sentiment (`data/sentiment.py`) of each of the user's turns, from the
-first turn to the prompt. It includes turns that are too old to fit into the condition.
+not define the history. Here the history consists of the sentiments (`data/sentiment.py`) of all the user's turns, from
+the first turn to the prompt, including turns that are too old to fit into the condition.
 """
 
 from collections.abc import Sequence
@@ -53,7 +53,7 @@ def course(history: Sequence[str], prompt: str) -> Course:
 
 
 def words_of(history: Sequence[str], prompt: str) -> tuple[str, ...]:
-    """Describe the course by two words: one of TRENDS, then one of LEVELS.
+    """Describe the course in two words: one of TRENDS, followed by one of LEVELS.
 
     The result is empty for a single turn, because the prompt's sentiment already describes it.
     """

@@ -24,13 +24,13 @@ class Source:
             the first paper is used.
         model: The pretrained language model: a folder, a file, the name of a known model
             (`base_models/known_models.py`), or a name on the Hub. If None, a GPT-2 is trained from scratch.
-        roberta: The pretrained RoBERTa of the discriminator: a folder, or a name on the Hub. If None and the settings
-            require a RoBERTa, a small one with random weights is used.
+        roberta: The pretrained RoBERTa of the discriminator: a folder, or a name on the Hub. If None, and if the
+            settings require a RoBERTa, a small RoBERTa with random weights is used.
         glove: A file with word vectors for RL-Seq2Seq. If None, word vectors are fitted to the prompts.
         skip_bad_lines: Whether to skip and count unusable lines. If False, the first unusable line raises an error.
         format: The format of all files in `data` and `general`, one of `keras_gca.data.conversations.FORMATS`. If None,
             the format is detected for each file.
-        agreed: Whether missing networks may be downloaded without asking the user.
+        agreed: Whether missing networks may be downloaded without asking the user first.
 
     Raises:
         UserError: Both `model` and `general` are given, or a file is missing.
@@ -62,10 +62,10 @@ class Source:
         refuse_missing(*self.data, *self.tweets, *self.general, self.glove)
 
     def refuse_misfits(self, config: GAILConfig) -> None:
-        """Check that a run with these settings uses `model`, `roberta` and `glove` if they are given.
+        """Check that a run with these settings uses whichever of `model`, `roberta` and `glove` are given.
 
         Raises:
-            UserError: One of the three is given but not used.
+            UserError: A network or file is given but would not be used.
         """
         seq2seq = config.algorithm == "rl_seq2seq"
         if self.roberta is not None and config.judge.discriminator_encoder != "roberta":
@@ -85,7 +85,7 @@ class Source:
             splits: See `DataSettings.splits`.
 
         Returns:
-            The trajectories, and the counts of bad lines. Files that are read later add their bad lines to these
+            The trajectories, and the counts of bad lines. Bad lines in files that are read later are added to these
             counts.
 
         Raises:

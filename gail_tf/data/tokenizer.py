@@ -45,9 +45,8 @@ class Tokenizer:
 
     Args:
         implementation: A tokenizer from the library `tokenizers`, with the special tokens of the layout.
-        known: The number of tokens in the files that the tokenizer was read from, including added tokens. Tokens with
-            higher ids are control tokens, for which a pretrained network has no embeddings. The default is the number
-            of all tokens.
+        known: The number of tokens in the tokenizer's files, including added tokens. Tokens with ids from this number
+            on are control tokens, for which a pretrained network has no embeddings. By default, all tokens are counted.
         layout: The layout of conversations.
     """
 
@@ -102,7 +101,8 @@ class Tokenizer:
     def save(self, folder: str | os.PathLike) -> None:
         """Write tokenizer.json and tokenizer_config.json to a folder, from which `read` restores the tokenizer.
 
-        tokenizer_config.json records the layout. A tokenizer like GPT-2's is also saved as vocab.json and merges.txt.
+        tokenizer_config.json records the layout. A tokenizer of GPT-2's kind is also saved as vocab.json and
+        merges.txt.
         """
         first = [part for part in self.layout.parts(self.layout.begin) if part]
         end = self.layout.end
@@ -126,7 +126,7 @@ class Tokenizer:
     def encode_frame(self, frame: str) -> list[int]:
         """Encode a frame of the layout, that is, text that contains special tokens.
 
-        Never pass a user's text to this method, because the user could then insert special tokens.
+        Never pass a user's text to this method: the user could insert special tokens.
         """
         parts = enumerate(self.layout.parts(frame))
         return [i for place, part in parts for i in ([self.special(part)] if place % 2 else self.encode(part))]
@@ -142,7 +142,7 @@ class Tokenizer:
     def special(self, token: str) -> int:
         """Return the id of a special or control token. Raise UserError if the tokenizer has no such token."""
         if token not in self._special:
-            raise UserError(f"{token} is not a control token of this tokenizer; it has {self.control_tokens}")
+            raise UserError(f"{token} is not a control token of this tokenizer, which has {self.control_tokens}")
         return self._special[token]
 
     @property
@@ -241,7 +241,7 @@ def fit_byte_level(texts: Iterable[str], size: int, special: Sequence[str]) -> t
 def write_byte_level(folder: str | os.PathLike, implementation: tokenizers.Tokenizer, config: dict[str, Any]) -> None:
     """Write a tokenizer to a folder as tokenizer.json, and `config` as tokenizer_config.json.
 
-    A tokenizer like GPT-2's is also written as vocab.json and merges.txt.
+    A tokenizer of GPT-2's kind is also written as vocab.json and merges.txt.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -279,7 +279,7 @@ def _is_gpt2s(read: tokenizers.Tokenizer) -> bool:
 
 
 def _is_byte_level(read: tokenizers.Tokenizer, divided: bool) -> bool:
-    """Return whether a tokenizer is like GPT-2's or, if `divided` is true, like that of SmolLM2, Llama 3 or Qwen2."""
+    """Return whether a tokenizer works like GPT-2's or, if `divided` is true, SmolLM2's, Llama 3's or Qwen2's."""
     if not isinstance(read.model, models.BPE) or not isinstance(read.decoder, decoders.ByteLevel):
         return False
     if not divided or not isinstance(read.pre_tokenizer, pre_tokenizers.Sequence):
@@ -293,16 +293,16 @@ def _is_byte_level(read: tokenizers.Tokenizer, divided: bool) -> bool:
 
 
 def _divides(part: dict[str, Any]) -> bool:
-    """Return whether a step of a pre-tokenizer is known, and therefore does not drop any text."""
+    """Return whether a step of a pre-tokenizer is one of the known steps, none of which drops any text."""
     if part["type"] == "Split":
         return part["behavior"] == "Isolated" and part["pattern"].get("Regex") in _PATTERNS
     return part["type"] == "Digits"
 
 
 def _with_beginning(read: tokenizers.Tokenizer, layout: Layout, folder: Path) -> Layout:
-    """Let a layout begin with the special token that the tokenizer puts before each text.
+    """Return a layout that begins with the special token that the tokenizer puts before each text.
 
-    Return the layout unchanged if the tokenizer puts no token there, or puts the layout's `end` there.
+    If the tokenizer puts no token there, or puts the layout's `end` there, return the layout unchanged.
     """
     tokens = _attempt(folder / TOKENIZER, lambda: read.encode("").tokens)
     if not tokens or tokens[0] == layout.end:

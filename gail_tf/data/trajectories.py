@@ -24,7 +24,7 @@ FRACTIONS = (0.7, 0.2, 0.1)  # Section 4.2: train, test, validation
 
 @dataclass(frozen=True)
 class Trajectory:
-    """An expert's response, with the prompt that it answers and the history before the prompt.
+    """An expert's response, together with the prompt that it answers and the history before the prompt.
 
     In the paper's terms, the history and the prompt are the state, and the response is the action.
 
@@ -35,11 +35,11 @@ class Trajectory:
         response: The expert's response.
         emotion: The emotion of the conversation (EmpatheticDialogues, 32 labels) or of the prompt (DailyDialog, 6
             labels). None if DailyDialog's label is "no emotion", or if the corpus has no labels.
-        source: The name of the corpus format, as in `keras_gca.data.conversations`, or "tweets".
-        conversation: The index of the conversation among all conversations from one call of `read_trajectories`.
+        source: The name of the corpus format in `keras_gca.data.conversations`, or "tweets".
+        conversation: The index of the conversation among all those read by the same call of `read_trajectories`.
         turn: The number of the turn, counted from 1.
         part: The official split of the conversation (train, validation or test), as defined by the authors of the
-            corpus. None if official splits are not used, or after the trajectories have been divided.
+            corpus. None if official splits are not used, or once the trajectories have been divided.
     """
 
     history: tuple[str, ...]
@@ -193,10 +193,10 @@ def split(trajectories: Sequence[Trajectory], seed: int, fractions: tuple[float,
 
     Conversations are sorted by a hash of the seed and their first two utterances, and then divided into three splits.
     The result does not depend on the platform or on the order of the input. Conversations whose first two utterances
-    are equal, apart from case and punctuation, are in the same split. Therefore equal trajectories never occur in
-    different splits. Duplicates within a split are kept.
+    differ at most in case and punctuation are put into the same split, so the same trajectory never occurs in two
+    splits. Duplicates within a split are kept.
 
-    Trajectories with an official split stay in it. Only the others are divided.
+    Trajectories with an official split stay in that split. Only the remaining trajectories are divided.
 
     Args:
         trajectories: The trajectories.
@@ -241,7 +241,7 @@ def split(trajectories: Sequence[Trajectory], seed: int, fractions: tuple[float,
 
 
 def _place(trajectory: Trajectory, seed: int) -> bytes:
-    """Return the hash of the seed and of a conversation's first two utterances, by which conversations are sorted."""
+    """Return the hash by which conversations are sorted, computed from the seed and the first two utterances."""
     opening = (*trajectory.history, trajectory.prompt, trajectory.response)[:2]
     words = [" ".join(re.findall(r"\w+", utterance.casefold())) for utterance in opening]
     return hashlib.blake2b("\n".join((str(seed), *words)).encode(), digest_size=16).digest()

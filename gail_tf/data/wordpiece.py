@@ -1,7 +1,7 @@
 """BERT's tokenizer (Devlin et al. 2019): WordPiece on lower-case words, with [CLS] before a text and [SEP] after it.
 
-Only the vocabulary is taken from tokenizer.json. Everything else is fixed in this module, so no other part of the file
-can change how texts are encoded.
+Only the vocabulary is taken from tokenizer.json. Everything else is fixed in this module, so the rest of the file has
+no influence on how texts are encoded.
 """
 
 import os
@@ -69,7 +69,7 @@ class WordPieceTokenizer:
             for name, value in expected.items():
                 said = stated.get(name) if isinstance(stated, dict) else None
                 if said != value:
-                    raise UserError(f"{path}: {name} of the {part} is {said!r}; {value!r} is expected, as for BERT")
+                    raise UserError(f"{path}: {name} of the {part} is {said!r}; {value!r} is expected, as in BERT")
         vocabulary = values["model"].get("vocab")
         whole = isinstance(vocabulary, dict) and all(type(number) is int for number in vocabulary.values())
         if not whole or sorted(vocabulary.values()) != list(range(len(vocabulary))):

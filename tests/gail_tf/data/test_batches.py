@@ -87,5 +87,5 @@ def test_bad_input(fitted):
         encode_batch(fitted, [[Utterance("Hi.")], []])
     with pytest.raises(ValueError, match="1 responses, but 2 conditions"):
         encode_batch(fitted, [[Utterance("Hi.")], [Utterance("Hello.")]], ["Hi."])
-    with pytest.raises(UserError, match=r"<\|angry\|> is not a control token of this tokenizer; it has"):
+    with pytest.raises(UserError, match=r"<\|angry\|> is not a control token of this tokenizer, which has"):
         encode_batch(fitted, [[Utterance("Hi.", "<|angry|>")]])

@@ -48,9 +48,9 @@ def test_a_special_token_in_a_text_is_plain_text():
     [
         (
             {"model": FILE["model"] | {"type": "BPE"}},
-            "type of the model is 'BPE'; 'WordPiece' is expected, as for BERT",
+            "type of the model is 'BPE'; 'WordPiece' is expected, as in BERT",
         ),
-        ({"normalizer": None}, "type of the normalizer is None; 'BertNormalizer' is expected, as for BERT"),
+        ({"normalizer": None}, "type of the normalizer is None; 'BertNormalizer' is expected, as in BERT"),
         ({"pre_tokenizer": {"type": "Split"}}, "type of the pre_tokenizer is 'Split'"),
         ({"model": FILE["model"] | {"vocab": {"a": 1}}}, "consecutive ids starting at 0 is expected"),
         ({"model": FILE["model"] | {"vocab": {"a": 0, "b": True}}}, "consecutive ids starting at 0 is expected"),

@@ -138,7 +138,7 @@ def test_table_2_is_not_made_when_the_time_is_over(setup, monkeypatch):
 def test_a_comparison_with_ratings_has_no_limit(said, tmp_path):
     (tmp_path / "ratings.jsonl").touch()
     message = said(evaluate.main, "evaluate", "a run", "--ratings", "ratings.jsonl", "--minutes", "5")
-    assert message == "evaluate: --ratings cannot continue an interrupted comparison; leave out --minutes\n"
+    assert message == "evaluate: a comparison with --ratings cannot be interrupted and resumed; leave out --minutes\n"
 
 
 def test_an_evaluation_without_results_ends_as_after_an_interruption(monkeypatch):
