@@ -1,8 +1,8 @@
 """Algorithm 2 as a whole: end-to-end adversarial training by backpropagation.
 
 The algorithm is a list of stages (`schedule`), and a stage is one epoch of one line. `AdversarialTraining` runs the
-stages in turn, and can be stored and restored after any step (`state`). All random numbers depend only on the seed of
-the run and the number of the stage, so a resumed run takes exactly the same steps as an uninterrupted one.
+stages in turn, and its state can be stored and restored after any step (`state`). All random numbers depend only on the
+seed of the run and the number of the stage, so a resumed run takes exactly the same steps as an uninterrupted one.
 
 G is the generator, and D the discriminator. H is the set of human pairs, and M the set of pairs that G generates.
 """
@@ -34,15 +34,15 @@ from keras_gca.training.state import AdversarialState, present
 class AdversarialTraining(AdversarialState):
     """Algorithm 2, run step by step: `for event in training: ...` takes a step before each event.
 
-    Between two events, the state of training can be stored (`state`). A loop can be left at any event, and the next
-    loop continues from there. H is the attribute `training`, and M is the first element of `machine`.
+    Between two events, the state of training can be stored (`state`). A loop may end at any event; the next loop
+    continues from there. H is the attribute `training`, and M is the first element of `machine`.
     """
 
     def walk_through(self, stage: Stage) -> Iterator[Event]:
         """Run one epoch of a line, and yield an event after each step. The loop over lines 4 to 12 is in `schedule`.
 
-        Lines 7, 8 and 10 have no counterpart here: they copy weights between networks, but these networks share their
-        layers.
+        Lines 7, 8 and 10, which copy weights between networks, have no counterpart here, because the networks share
+        their layers.
         """
         match stage.line:
             case 3:
@@ -110,7 +110,8 @@ class AdversarialTraining(AdversarialState):
         """Choose seed contexts for line 5.
 
         Returns:
-            The contexts, shape (count, s_s), and, for `--machine-contexts utterances`, their utterances.
+            The contexts, shape (count, s_s), and their last utterances (see `seeds_with_utterances`), or None if line 5
+            does not need them.
         """
         config = self.config
         if config.machine_contexts == "answer" or config.predict != "answer" or self._turns == 1:
@@ -161,8 +162,8 @@ class AdversarialTraining(AdversarialState):
     def dialogues(self, stage: Stage) -> Iterator[Event]:
         """Run an epoch of line 9 on simulated conversations (`DialogueTraining`), without using M.
 
-        The held-out metrics are always measured on conversations with the maximum number of turns, so that epochs of
-        the curriculum can be compared.
+        The held-out metrics are always measured on conversations with the maximum number of turns, so they are
+        comparable across the epochs of the curriculum.
         """
         config, rewards = self.config, present(self.rewards, "the rewards of conversations")
         rewards.measure_by(present(self.teacher_forced, "the generator of line 3"))
@@ -181,7 +182,7 @@ class AdversarialTraining(AdversarialState):
         yield self.epoch_is_done(stage, learner, len(epoch.batches), measured)
 
     def _learner(self, stage: Stage) -> tuple[BlockLearner, int]:
-        """Return the learner and the batch size of a stage, after freezing all layers that the stage does not train."""
+        """Return the learner and the batch size of a stage, and freeze all layers that the stage does not train."""
         config, learner = self.config, self.learners[stage.phase]
         self.gca.select_trainable(*learner.names)
         if stage.phase != TEACHER_FORCING:
@@ -191,7 +192,7 @@ class AdversarialTraining(AdversarialState):
         return learner, config.batch_size
 
     def _sampled(self, contexts: np.ndarray, seed: int) -> Pairs:
-        """Let the generator sample an answer to each context, and return the pairs."""
+        """Let the generator sample an answer to each context, and return the pairs of context and answer."""
         return Pairs.concatenate([pairs for _, pairs in converse(self.decoder, contexts, 1, seed)])
 
     @property

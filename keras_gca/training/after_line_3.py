@@ -47,7 +47,7 @@ AFTER_LINE_3 = (
 
 
 def after_line_3(preset: str) -> dict[str, Any]:
-    """Return the settings of a preset that are listed in AFTER_LINE_3.
+    """Return those settings of a preset that are listed in AFTER_LINE_3.
 
     Raises:
         UserError: There is no such preset.

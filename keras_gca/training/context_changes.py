@@ -1,8 +1,8 @@
 """Trains the detector of context changes, without labels, on pairs of utterances.
 
-Two successive utterances of a conversation form a pair without a change. An utterance and a random one from another
-conversation form a pair with a change, as if two conversations had been joined. In each epoch, every utterance occurs
-in one pair of each kind.
+Two successive utterances of a conversation form a pair without a change. An utterance and a random utterance from
+another conversation form a pair with a change, as if the two conversations had been joined. In each epoch, every
+utterance occurs in one pair of each kind.
 """
 
 import dataclasses
@@ -55,7 +55,7 @@ class ChangeLearner(Learner):
 
 @dataclasses.dataclass(frozen=True)
 class Successions:
-    """Pairs of successive utterances, and a pool of utterances from which pairs with a change are drawn.
+    """Pairs of successive utterances, and a pool from which the second utterances of pairs with a change are drawn.
 
     Attributes:
         first: The last utterance before each answer, shape (n, s_s) and dtype int32.
@@ -96,7 +96,7 @@ class Successions:
         return cls(first, second, pairs.conversation, np.concatenate([second, first[begins]]), owner)
 
     def joined(self, rows: np.ndarray, random: np.random.Generator) -> np.ndarray:
-        """Draw an utterance from another conversation for each given pair.
+        """Draw an utterance from another conversation for each of the given pairs.
 
         Returns:
             An int32 array of shape (len(rows), s_s).

@@ -1,6 +1,6 @@
 """Measures how well each term of Eq. 8 (token, context and partial answer) distinguishes H from M.
 
-In line 9, the generator can influence only the term of the current token, W_p p. The other two terms are constants to
+In line 9, the generator can influence only the term of the current token, W_p p. The other two terms are constant for
 the generator, however well they distinguish H from M. If the discriminator recognises M by its contexts, the generator
 therefore learns nothing.
 
@@ -41,7 +41,7 @@ class Terms(NamedTuple):
 
 
 class Decomposition:
-    """A measurement of how much each term of Eq. 8 differs between tokens of H and of M, as a gap and as an AUC.
+    """A measurement of how much each term of Eq. 8 differs between tokens of H and tokens of M, as a gap and an AUC.
 
     Args:
         gca: The networks.

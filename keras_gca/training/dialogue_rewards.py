@@ -9,8 +9,8 @@ utterances. The reward of a turn is lambda_1 r_1 + lambda_2 r_2 + lambda_3 r_3:
     r_3  semantic coherence   1/N_a log p(a|x) + 1/N_q log p_backward(q|a)    q: what the backward model predicts from a
 
 N_S is the number of dull responses. N_s, N_a and N_q are numbers of tokens, including EOS. The probability p and the
-encoding h come from the generator as it was after line 3. That generator is frozen, because a generator that measured
-its own rewards could increase them by changing the measure. The probability p_backward comes from a run with
+encoding h come from the generator as it was after line 3. That generator is frozen, because a generator that computed
+its own rewards could increase them by changing how they are computed. The probability p_backward comes from a run with
 `--predict context`.
 
 Shapes: n is the number of turns, s and s_s are the maximum numbers of tokens in a context and in an answer, and u is
@@ -119,7 +119,7 @@ class DialogueRewards:
         return cls(config, len(dataset.vocabulary), len(dataset.vocabulary.speakers), backward, dull)
 
     def measure_by(self, generator: list[np.ndarray]) -> None:
-        """Set the generator from which p and the encoding h come.
+        """Set the generator that computes p and the encoding h.
 
         Args:
             generator: The weights of the layers in WHITE and `yellow`.
@@ -174,9 +174,9 @@ class DialogueRewards:
         return np.concatenate([self.compiled_encodings(utterances[i : i + BATCH]).numpy() for i in starts])
 
     def _backward_pairs(self, simulated: Simulated) -> Pairs:
-        """Return the pairs for p_backward, with each turn as a context and what precedes the turn as an answer.
+        """Return the pairs for p_backward: the context of a pair is a turn, and the answer is what precedes the turn.
 
-        The answer consists of as many utterances as the backward model has learned to predict.
+        The answer consists of as many utterances as the backward model was trained to predict.
         """
         config, pairs = self._backward.config, simulated.pairs
         before = np.concatenate([simulated.earlier(k) for k in range(config.context_utterances, 0, -1)], axis=1)
@@ -186,7 +186,7 @@ class DialogueRewards:
 
 
 def backward_agent(config: Config, backward: str | Path | None, dataset: Dataset) -> Agent | None:
-    """Load the agent that computes p_backward for a new run, and check that it fits the run.
+    """Load the agent that computes p_backward for a new run, and check that the agent fits the run.
 
     Args:
         config: The settings of the run.

@@ -57,8 +57,8 @@ class DialogueTraining(PolicyGradient):
     def step(self, *batch: np.ndarray, seed: tuple[int, int]) -> StepResult:
         """Take one training step.
 
-        Before the first step, the baseline is set to the mean of the returns. A baseline of 0 would make all early
-        answers less probable, because most rewards are negative.
+        Before the first step, the baseline is set to the mean of the returns. With a baseline of 0, the first steps
+        would make all sampled answers less probable, because most rewards are negative.
 
         Args:
             *batch: The arguments of `loss`.
@@ -77,14 +77,16 @@ class DialogueTraining(PolicyGradient):
 
     @staticmethod
     def metrics(sums: np.ndarray) -> dict[str, float]:
-        """Compute the mean reward per turn, the mean of each of its terms, and the baseline's mean squared error."""
+        """Compute the mean reward per turn, the means of its three terms, and the baseline's mean squared error."""
         *of_turns, turns, errors, tokens = sums
         means = {name: float(value / turns) for name, value in zip(("reward", *TERMS), of_turns, strict=True)}
         return means | {"baseline_error": float(errors / tokens)}
 
 
 class DialogueEpoch:
-    """The batches of an epoch of line 9. Each batch is simulated and rewarded when it is needed.
+    """The batches of an epoch of line 9.
+
+    The conversations of a batch are simulated, and their rewards computed, only when the batch is needed.
 
     Args:
         decoder: The decoder of the generator in training.
@@ -93,7 +95,7 @@ class DialogueEpoch:
         begun: The human contexts that start the conversations.
         turns: The number of turns in a conversation.
         seed: The random seed for sampling answers.
-        order: The random seed for shuffling the contexts, or None for a fixed order, as used for validation.
+        order: The random seed for shuffling the contexts, or None for a fixed order, as in validation.
 
     Attributes:
         batches: The indices of the contexts in each batch. A batch has about `adversarial_batch_size` turns.

@@ -32,11 +32,11 @@ class DiscriminatorTraining(BlockLearner):
     Args:
         gca: The networks.
         learning_rate: Adam's learning rate.
-        whole_answers: Whether D judges each answer only at its last token, as in Li et al. 2017, instead of at every
+        whole_answers: Whether D judges each answer only at the last token, as in Li et al. 2017, instead of at every
             token.
-        label_smoothing: How much the label of human tokens is lowered from HUMAN.
-        instance_noise: The scale of the noise that training steps add to D's encodings e_cd and e_ad (Eq. 7), in
-            standard deviations of each encoding over the batch.
+        label_smoothing: The amount by which the label of human tokens is lowered from HUMAN.
+        instance_noise: The standard deviation of the noise that training steps add to D's encodings e_cd and e_ad (Eq.
+            7), relative to that of each encoding over the batch.
         spectral_normalisation: Whether `step` keeps the largest singular value of each of D's matrices at 1 or below.
     """
 
@@ -64,7 +64,7 @@ class DiscriminatorTraining(BlockLearner):
         return self._noise > 0
 
     def step(self, *batch: np.ndarray, seed: tuple[int, int]) -> StepResult:
-        """Take one training step (see `BlockLearner`), followed by spectral normalisation if it is on."""
+        """Take one training step (see `BlockLearner`), followed by spectral normalisation if it is enabled."""
         result = super().step(*batch, seed=seed)
         if self._normalises:
             self.compiled_normalise()
@@ -122,7 +122,7 @@ class DiscriminatorTraining(BlockLearner):
 
     @staticmethod
     def metrics(sums: np.ndarray) -> dict[str, float]:
-        """Compute the mean loss, and D's accuracy on human and machine-generated tokens (NaN without such tokens)."""
+        """Compute the mean loss, and D's accuracy on human and on machine-generated tokens (NaN if there are none)."""
         loss, human, human_correct, machine, machine_correct = sums
         return {
             "loss": float(loss / (human + machine)),

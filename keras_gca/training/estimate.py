@@ -1,4 +1,4 @@
-"""Estimates, before Algorithm 2 starts, how long it takes on this machine and how much memory it needs."""
+"""Estimates, before Algorithm 2 starts, how long training takes on this machine and how much memory it needs."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -88,7 +88,7 @@ def _of_rewards(costs: Costs, turns: Lengths) -> float:
     """Return the number of operations for simulated turns and their rewards (`dialogue_rewards.py`).
 
     Each turn is decoded, and serves as the context of every dull response. The turn and the same agent's previous turn
-    are encoded. Finally, the probabilities of the turn and of the turn that it answers are computed.
+    are encoded. Finally, the probabilities of the turn and of the preceding turn are computed.
     """
     answer = turns._replace(context=turns.answer)
     dull = answer.some(turns.pairs * len(DULL_RESPONSES))

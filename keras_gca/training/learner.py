@@ -50,7 +50,7 @@ class BlockLearner(Learner):
 
         Args:
             *batch: The arguments of `loss` without the seed.
-            seed: The random seed for the step, which is used only if training steps draw random numbers.
+            seed: The random seed for the step, used only if training steps draw random numbers.
 
         Returns:
             The result of the step.
@@ -71,7 +71,7 @@ class BlockLearner(Learner):
 
     @contextlib.contextmanager
     def averaged(self) -> Iterator[None]:
-        """Use the running averages as weights inside the block, if the learner keeps averages."""
+        """Use the running averages as weights inside the `with` block, if the learner keeps averages."""
         if self.average is None or not self.steps:
             yield
             return
@@ -84,7 +84,7 @@ class BlockLearner(Learner):
 
 
 class WeightAverage:
-    """The exponential moving average of weights over training steps, corrected for its start at zero.
+    """An exponential moving average of weights over training steps, corrected for starting at zero.
 
     After t steps with the weights w_1 ... w_t and the momentum m, the average is
 

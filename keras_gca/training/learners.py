@@ -1,4 +1,4 @@
-"""Makes the learner of each line of Algorithm 2 when the line is first reached."""
+"""Makes the learner for each line of Algorithm 2 when training first reaches that line."""
 
 from keras_gca.config import Config
 from keras_gca.models.networks import WHITE, GenerativeConversationalAgent
@@ -12,7 +12,7 @@ from keras_gca.training.teacher_forcing import TeacherForcing
 
 
 class Learners(dict[str, BlockLearner]):
-    """The learners of all phases of a training run, each made when it is first requested.
+    """The learners of all phases of a training run. Each learner is made when it is first requested.
 
     Args:
         config: The settings, which include the learning rates.
@@ -41,7 +41,7 @@ class Learners(dict[str, BlockLearner]):
         return self._teacher_forcing((*WHITE, *self.gca.yellow), config.teacher_forcing_learning_rate, average)
 
     def line_6(self) -> DiscriminatorTraining:
-        """Make the learner for the discriminator, which judges single tokens or, with `reinforce`, whole answers."""
+        """Make the learner for the discriminator, which judges single tokens, or whole answers with `reinforce`."""
         config = self.config
         return DiscriminatorTraining(
             self.gca,
@@ -55,9 +55,9 @@ class Learners(dict[str, BlockLearner]):
     def line_9(self) -> GeneratorTraining | ReinforceTraining | DialogueTraining:
         """Make the learner that trains the generator in line 9.
 
-        The generator learns to deceive the discriminator, by backpropagation through the discriminator or by the policy
-        gradient of Li et al. 2017. With `dialogue_rewards`, it learns from the rewards of conversations instead (Li et
-        al. 2016).
+        The generator learns to deceive the discriminator, either by backpropagation through the discriminator or by the
+        policy gradient of Li et al. 2017. With `dialogue_rewards`, the generator learns from the rewards of
+        conversations instead (Li et al. 2016).
         """
         config = self.config
         common = self.gca, config.generator_learning_rate, config.precision
@@ -68,7 +68,7 @@ class Learners(dict[str, BlockLearner]):
         return GeneratorTraining(*common, config.generator_loss, config.generator_tokens, config.gumbel_temperature)
 
     def line_11(self) -> TeacherForcing:
-        """Make the learner for teacher forcing in adversarial iterations, which does not train the word vectors."""
+        """Make the learner for teacher forcing in adversarial iterations, where the word vectors are fixed."""
         return self._teacher_forcing(self.gca.yellow, self.config.interleaved_learning_rate)
 
     def _teacher_forcing(self, names: tuple[str, ...], rate: float, average: float = 0.0) -> TeacherForcing:

@@ -58,14 +58,13 @@ def train_agent(
         run: The folder to create.
         strategy: The strategy returned by `devices.make`, or None for one device.
         read: The result of `source.read`, or None if the source has not been read yet.
-        minutes: The number of minutes from now after which training stops as if Ctrl-C had been pressed, or None for no
-            limit.
+        minutes: The number of minutes after which training stops as if Ctrl-C had been pressed, or None for no limit.
         watching: A function that returns a context manager in which the live view shows the run (see
             `watch_command.watching`), or None for no live view.
         backward: The run of p(x|y) for `--algorithm dialogue_rewards`, or None. Its bot is copied to the new run.
 
     Returns:
-        The session. Its `training.finished` is False if training stopped early.
+        The session, whose `training.finished` is False if training stopped early.
 
     Raises:
         UserError: A file cannot be used, or the folder already contains a run.
@@ -122,8 +121,7 @@ def start_from(
         changes: The settings that differ from those of the other run. Only settings listed in AFTER_LINE_3 may differ.
         run: The folder to create.
         strategy: The strategy returned by `devices.make`, or None for one device.
-        minutes: The number of minutes from now after which training stops as if Ctrl-C had been pressed, or None for no
-            limit.
+        minutes: The number of minutes after which training stops as if Ctrl-C had been pressed, or None for no limit.
         watching: A function that returns a context manager in which the live view shows the run (see
             `watch_command.watching`), or None for no live view.
         backward: The run of p(x|y) for `--algorithm dialogue_rewards`, or None. Its bot is copied to the new run.
@@ -169,12 +167,11 @@ def resume(
     Args:
         run: The run folder.
         strategy: The strategy returned by `devices.make`, or None for one device.
-        minutes: The number of minutes from now after which training stops as if Ctrl-C had been pressed, or None for no
-            limit.
+        minutes: The number of minutes after which training stops as if Ctrl-C had been pressed, or None for no limit.
         watching: A function that returns a context manager in which the live view shows the run (see
             `watch_command.watching`), or None for no live view.
         **totals: New totals, with names from `Config.totals`. `teacher_forcing_epochs` is the new number of epochs for
-            line 3. If line 3 has already ended, it continues from its last weights, and lines 4 to 12 are run again
+            line 3. If line 3 has already ended, line 3 continues from its last weights, and lines 4 to 12 are run again
             (see `AdversarialState.restore_with_totals`). `adversarial_epochs` is the new number of adversarial
             iterations.
 
@@ -214,7 +211,9 @@ def _describe(dataset: Dataset, source: str) -> None:
     unit = "whole conversations"
     if not dataset.whole_conversations:
         number = len(np.union1d(training.conversation, validation.conversation))
-        needed = "whole conversations are held out only if there are ten or more, none with over a tenth of all pairs"
+        needed = (
+            "whole conversations are held out only if there are ten or more, each with at most a tenth of all pairs"
+        )
         unit = f"single pairs (the corpus has {counted(number, 'conversation')}; {needed})"
     if dataset.test is not None:
         unit = "the official validation set of the corpus"

@@ -2,7 +2,7 @@
 
 The discriminator judges whole answers to human contexts x+: the human answer y+, or an answer y- from the generator.
 Its output for a sampled answer is the reward Q. The generator learns by REINFORCE with a baseline b_t for token t. The
-baseline is a linear regression on the generator's hidden layer (Ranzato et al. 2016), trained to predict Q:
+baseline is a linear regression on the generator's hidden layer that is trained to predict Q (Ranzato et al. 2016):
 
     gradient of E[Q]  =  E[ sum over t of (Q - b_t) * gradient of log p(y_t | x, y_1..t-1) ]
 
@@ -25,9 +25,9 @@ BASELINE_RATE = 1e-3  # Adam's learning rate for the baseline, which is a small,
 
 
 class PolicyGradient(BlockLearner):
-    """The base class of learners that use REINFORCE with a baseline on answers just sampled by the generator.
+    """The base class of learners that use REINFORCE with a baseline on answers that the generator has just sampled.
 
-    A subclass defines `_sums`, and a `loss` that passes the rewards to `policy_loss`.
+    A subclass defines `_sums` and a method `loss` that passes the rewards to `policy_loss`.
 
     Args:
         gca: The networks.
@@ -67,7 +67,7 @@ class PolicyGradient(BlockLearner):
         return replicas.mean(tf.stop_gradient(errors) * losses), errors, y_h
 
     def descend(self, *batch: tf.Tensor) -> StepResult:
-        """Take a training step for the generator, and one for the baseline with the same errors.
+        """Take a training step for the generator, and use the same errors for a training step of the baseline.
 
         Args:
             *batch: The arguments of `loss`. Its second result contains the rewards, the errors and y_h.
@@ -91,7 +91,7 @@ class PolicyGradient(BlockLearner):
         raise NotImplementedError
 
     def improve_baseline(self, y_h: tf.Tensor, errors: tf.Tensor) -> None:
-        """Take a training step for the baseline, which reduces the mean squared error.
+        """Take a training step that reduces the baseline's mean squared error.
 
         The gradients are computed explicitly, because b_t is linear in y_h.
 
@@ -123,7 +123,7 @@ class PolicyGradient(BlockLearner):
 
 
 class ReinforceTraining(PolicyGradient):
-    """A learner that trains the generator on rewards from the frozen discriminator for answers just sampled."""
+    """A learner that trains the generator on rewards that the frozen discriminator gives to newly sampled answers."""
 
     def loss(self, contexts: tf.Tensor, answers: tf.Tensor) -> tuple[tf.Tensor, tuple[tf.Tensor, ...]]:
         """Compute the policy loss, with the discriminator's output as the reward Q; see `policy_loss`.
@@ -143,7 +143,7 @@ class ReinforceTraining(PolicyGradient):
         return scalar, (rewards, errors, y_h)
 
     def _rewards(self, contexts: tf.Tensor, answers: tf.Tensor, rows: Rows) -> tuple[tf.Tensor, tf.Tensor]:
-        """Compute the reward Q of each answer, and the same rewards with one entry for each row.
+        """Compute the reward Q of each answer, and for each row, the reward of its answer.
 
         Empty answers, which are padding, have no reward.
         """

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 
 class GCARun(RunFolder[Config]):
-    """A run folder of the first paper. Use `create` to make a new one, and `open` to open an existing one.
+    """A run folder of the first paper. Use `create` to make a new run, and `open` to open an existing run.
 
     Args:
         path: The folder.
@@ -144,8 +144,8 @@ class GCARun(RunFolder[Config]):
                     )
             elif not done["teacher_forcing_epochs"]:
                 raise UserError(
-                    f"--teacher-forcing-epochs: {self.path} took its line 3 from another run (--start-from); train "
-                    "that run further, and start from it again"
+                    f"--teacher-forcing-epochs: {self.path} took line 3 from another run (--start-from); "
+                    "train that other run further, and start from it again"
                 )
         for name, number in changes.items():
             refuse_reached(name, number, done.get(name, -1))

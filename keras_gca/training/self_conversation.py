@@ -4,9 +4,9 @@ The generator answers a human context x+, the seed, with x-. It then answers x- 
 Seeds come from H, the set of human pairs (x+, y+). The length of a context in tokens, including padding, is s_s.
 
 In the author's program, the context of y- is x- alone. The paper, however, defines a context as the last N_u
-utterances, which here are the last N_u - 1 utterances of x+ followed by x- (`--machine-contexts utterances`). With N_u
-above 1, contexts of a single utterance are shorter than human contexts, so the discriminator could recognise M by its
-short contexts.
+utterances. Here, these are the last N_u - 1 utterances of x+, followed by x- (`--machine-contexts utterances`). With
+N_u above 1, contexts of a single utterance are shorter than human contexts, so the discriminator could recognise M by
+its short contexts.
 """
 
 from collections.abc import Callable, Iterator
@@ -137,7 +137,7 @@ def kept_for_replay(earlier: Pairs | None, latest: Pairs, iterations: int, seed:
         earlier: The result of the previous call, or None after the first iteration.
         latest: M of the latest iteration.
         iterations: The number of iterations so far, including the latest. About the same number of pairs is kept from
-            each.
+            each iteration.
         seed: The random seed for the choice.
 
     Returns:
@@ -177,20 +177,20 @@ def converse(
     top_p: float = 1.0,
     before: np.ndarray | None = None,
 ) -> Iterator[tuple[int, Pairs]]:
-    """Answer the seeds, then answer these answers, and so on. Seeds of similar length share a batch.
+    """Answer the seeds, then answer these answers, and so on. Seeds of similar length are processed in the same batch.
 
     Args:
         decoder: The decoder of the generator.
         seeds: Token ids of the seeds, padded on the left, shape (n, s_s) and dtype int32.
-        turns: The number of answers per seed. Each answer after the first forms a pair with the previous answer, which
-            is its whole context unless `before` is given. Two turns give the paper's M, and k turns give k - 1 times as
-            many pairs. One turn gives the pairs (x+, y-) of Li et al. 2017.
+        turns: The number of answers per seed. Each answer after the first forms a pair whose context is the previous
+            answer, preceded by earlier utterances if `before` is given. Two turns give the paper's M, and k turns give
+            k - 1 times as many pairs. One turn gives the pairs (x+, y-) of Li et al. 2017.
         sampling_seed: The random seed for sampling answers, or None for greedy answers (Algorithm 1).
         batch_size: The number of seeds to answer at a time.
         temperature: The sampling temperature.
         top_p: The probability mass of the nucleus to sample from, or 1 for all tokens.
-        before: The last utterances of each seed (see `last_utterances`), shape (n, N_u - 1, s_s) and dtype int32, to
-            make contexts of N_u utterances. None to make contexts that consist only of the previous answer.
+        before: The last utterances of each seed (see `last_utterances`), shape (n, N_u - 1, s_s) and dtype int32, which
+            are used to make contexts of N_u utterances. If None, contexts consist only of the previous answer.
 
     Yields:
         For each batch, the number of seeds answered so far, and the pairs of the batch. The `conversation` of a pair is
@@ -225,8 +225,8 @@ def take_turns(
     """Let two agents talk to each other. Each answer is the last utterance of the next context.
 
     Args:
-        answered: A function of the contexts and the number of a turn that returns the answers, an int32 array of shape
-            (B, s_s + 1).
+        answered: A function that takes the contexts and the number of the turn, and returns the answers, an int32 array
+            of shape (B, s_s + 1).
         contexts: Token ids of the contexts of the first answers, shape (B, s) and dtype int32.
         turns: The number of answers to each context.
         said: The last N_u - 1 utterances of these contexts, shape (B, N_u - 1, s) and dtype int32.

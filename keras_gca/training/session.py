@@ -35,7 +35,7 @@ class GCASession(Session):
 
     Args:
         run: The run folder.
-        training: The training of the run, which holds its settings and data.
+        training: The `AdversarialTraining` object, which holds the settings and data of the run.
         vocabulary: The vocabulary of the networks.
         detector: The weights of the detector of context changes, to be stored in the bot, or None.
     """
@@ -77,7 +77,7 @@ class GCASession(Session):
         return {"generator": gca.generator.count_params(), "discriminator": gca.discriminator.count_params()}
 
     def _describe(self) -> None:
-        """Print the sizes of the networks if -v is given, and a cost estimate if training takes long."""
+        """Print the sizes of the networks if -v is given, and a cost estimate if training will take long."""
         super()._describe()
         training = self.training
         left = training.stages[len(training.history) :]
@@ -100,7 +100,7 @@ class GCASession(Session):
         return own | {"adversarial_epochs": self.training.config.adversarial_epochs}
 
     def further(self) -> str:
-        """Return a message for a run that is trained further, saying where it continues and what starts again."""
+        """Return a message that says where a run that is trained further continues, and what starts from scratch."""
         training, config = self.training, self.training.config
         if training.phase != TEACHER_FORCING:
             return f"the adversarial iterations continue to a total of {config.adversarial_epochs}"
@@ -191,7 +191,7 @@ class GCASession(Session):
 
 
 def _samples(validation: Pairs) -> Pairs:
-    """Choose evenly spaced held-out pairs, if possible with contexts of medium length and without unknown words."""
+    """Choose evenly spaced held-out pairs, if possible with contexts of medium length that contain no unknown words."""
     contexts = validation.contexts
     lengths = np.count_nonzero(contexts, axis=1)
     legible = np.flatnonzero(~np.any(contexts == UNK, axis=1) & (lengths >= 6) & (lengths <= 30))

@@ -1,7 +1,7 @@
 """Simulates conversations of two agents, starting from human contexts (Li et al. 2016, Section 4.3).
 
-A conversation continues a human context. The first agent answers the last utterance of the context, which therefore
-counts as a turn of the second agent; the utterance before it, if there is one, counts as a turn of the first agent.
+A conversation continues a human context. The first agent answers the last utterance of the context, so this utterance
+counts as a turn of the second agent. The utterance before it, if there is one, counts as a turn of the first agent.
 Both agents are the same generator.
 
 Shapes: B is the number of conversations, T the number of turns in each, and n = B T. N_u is the number of utterances in
@@ -43,8 +43,8 @@ class Simulated(NamedTuple):
     Attributes:
         pairs: The n pairs: first the first turns of all conversations, then the second turns, and so on. The
             `conversation` of a pair is the index of its conversation.
-        said: All utterances of each conversation, first those of the human context and then the turns, shape
-            (B, N_u + T, s) and dtype int32.
+        said: All utterances of each conversation, those of the human context followed by the turns, shape (B, N_u + T,
+            s) and dtype int32.
         length: T, the number of turns.
     """
 
@@ -58,7 +58,7 @@ class Simulated(NamedTuple):
         return self.earlier(0)
 
     def earlier(self, steps: int) -> np.ndarray:
-        """Return the utterance that comes the given number of steps before each turn.
+        """Return, for each turn, the utterance that comes the given number of steps earlier.
 
         Returns:
             An int32 array of shape (n, s). Rows without such an utterance are padding.
@@ -99,8 +99,8 @@ def simulate(
     """Simulate conversations that start from human contexts.
 
     Args:
-        answered: A function of the contexts and the number of a turn that returns the answers, an int32 array of shape
-            (B, s_s + 1).
+        answered: A function that takes the contexts and the number of the turn, and returns the answers, an int32 array
+            of shape (B, s_s + 1).
         begun: The human contexts.
         turns: T, the number of answers in each conversation.
         hierarchical: Whether the contexts are for a hierarchical encoder.

@@ -53,8 +53,8 @@ class AdversarialState(StagedTraining):
         machine: The latest M of line 5, and the pairs that line 5 generated from held-out seeds. None until line 5 has
             run.
         earlier: Pairs of M from earlier iterations for `--replay`, or None.
-        teacher_forced: The weights of G (WHITE and `yellow`) kept by line 3: the best ones if a patience is set, else
-            the latest ones. None until the first epoch of line 3 has ended.
+        teacher_forced: The weights of G (WHITE and `yellow`) kept by line 3: the best weights if a patience is set,
+            else the latest. None until the first epoch of line 3 has ended.
         learners: The learner of each phase.
     """
 
@@ -231,13 +231,13 @@ class AdversarialState(StagedTraining):
         moments and the running average of the weights are discarded, and lines 4 to 12 are run again. The weights kept
         by line 3 remain the best so far, but the patience counter is reset.
 
-        In all other cases, the stored state is restored as it is, and only the end of training changes.
+        In all other cases, the stored state is restored unchanged; only the point at which training ends is different.
 
         Args:
             facts: The facts returned by `state`.
             arrays: The arrays returned by `state`.
             before: The settings of the stored run.
-            given: The names of the totals given by the user, including those that are the same as before.
+            given: The names of the totals given by the user, including totals that have not changed.
         """
         if "teacher_forcing_epochs" in given and facts["position"] >= before.teacher_forcing_epochs:
             rows = [row for row in facts["history"] if row["phase"] == TEACHER_FORCING]
@@ -268,7 +268,7 @@ def present(value: T | None, name: str) -> T:
 
 
 def _average(arrays: dict[str, np.ndarray]) -> list[np.ndarray]:
-    """Return the sums for the running average of line 3's weights."""
+    """Return the sums from which the running average of the weights in line 3 is computed."""
     sums = unpack(_AVERAGE, arrays)
     if not sums:
         raise UserError(

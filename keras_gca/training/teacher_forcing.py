@@ -1,6 +1,6 @@
 """Algorithm 2, lines 3 and 11: the generator of Figure 1 learns human answers with categorical cross-entropy.
 
-The targets are token indices, which avoids large one-hot matrices.
+The targets are token indices, so no large one-hot matrices are needed.
 """
 
 import tensorflow as tf
@@ -51,7 +51,7 @@ class TeacherForcing(BlockLearner):
 
     @property
     def draws(self) -> bool:
-        """True, because dropout draws random numbers."""
+        """Always True, because dropout draws random numbers."""
         return True
 
     def loss(
@@ -108,7 +108,7 @@ def leave_tokens_out(contexts: tf.Tensor, rate: float, seed: tf.Tensor, speakers
 
 
 def hide_tokens(vectors: tf.Tensor, rate: float, seed: tf.Tensor) -> tf.Tensor:
-    """Set token vectors to zero at random.
+    """Set randomly chosen token vectors to zero.
 
     Args:
         vectors: The token vectors, shape (B, T, s_e).

@@ -23,7 +23,7 @@ def prepared(path: str | os.PathLike, config: Config) -> tuple[Config, Dataset]:
         config: The settings of the training run.
 
     Returns:
-        The settings, completed by those that the folder was prepared with, and the data.
+        The settings, including those that the folder was prepared with, and the data.
 
     Raises:
         UserError: The folder is damaged, the settings given by the user differ from those that the folder was prepared
@@ -64,7 +64,7 @@ def referred(facts: Any, config: Config, path: Path) -> TokenPairs:
     """
     where = Path(str(facts["folder"]))
     if not where.is_dir():
-        raise UserError(f"{where}: this folder with the token files of the run does not exist ({path})")
+        raise UserError(f"{where}: this folder, which contained the token files of the run, does not exist ({path})")
     folder = TokenFolder.open(where)
     if folder.fingerprint != facts["fingerprint"]:
         raise UserError(f"{where}: these are not the token files that the run was trained on ({path})")

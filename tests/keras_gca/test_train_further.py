@@ -166,7 +166,7 @@ def test_a_setting_that_is_no_total_is_refused_in_python_too(trained):
 def test_line_3_of_another_run_is_trained_there(trained):
     facts = read_facts(trained / "checkpoint.h5")
     facts["history"] = facts["history"][1:]  # as `start_from` begins: without rows of line 3
-    with pytest.raises(UserError, match=r"took its line 3 from another run \(--start-from\); train that run"):
+    with pytest.raises(UserError, match=r"took line 3 from another run \(--start-from\); train that other run"):
         GCARun.open(trained).with_new_totals(facts, {"teacher_forcing_epochs": 3})
 
 

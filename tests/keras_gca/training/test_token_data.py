@@ -76,7 +76,7 @@ def test_token_files_and_memory_train_to_the_same_weights(corpus, tmp_path):
     np.testing.assert_array_equal(runs[0].dataset().training.answers, runs[1].dataset().training.answers)
 
     moved = folder.rename(tmp_path / "moved")
-    with pytest.raises(UserError, match="this folder with the token files of the run does not exist"):
+    with pytest.raises(UserError, match="this folder, which contained the token files of the run, does not exist"):
         runs[0].dataset()
     shutil.copytree(moved, folder)
     (folder / "tokens.json").write_text((folder / "tokens.json").read_text() + " ")
