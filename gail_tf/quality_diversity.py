@@ -19,11 +19,11 @@ their quality, diversity and, with --encoder, MAUVE. Quality is the perplexity u
 training responses or under --quality-model; lower is better. Diversity is distinct-2.
 
 The best point of each system is chosen on the validation conversations and measured on the test conversations, with
-intervals and paired tests. It is the point with the highest MAUVE or, without an encoder, the point nearest to the
-human responses. Results are averaged over runs that used the same algorithm with different seeds.
+confidence intervals and paired tests. The best point is the one with the highest MAUVE or, without an encoder, the one
+nearest to the human responses. Results are averaged over runs that used the same algorithm with different seeds.
 
-The tables and a plot are written to DIR. The responses are stored in RUN/grid, so an interrupted command can be run
-again without drawing them anew.
+The tables and a plot are written to DIR. The responses are stored in RUN/grid, so running an interrupted command again
+does not draw the same responses twice.
 """
 
 
@@ -66,8 +66,8 @@ def make_parser() -> argparse.ArgumentParser:
         type=command_line.at_least_one,
         default=500,
         metavar="N",
-        help="number of conversations to respond to at each point, evenly spread over the validation set and over "
-        "the test set [500]",
+        help="number of validation conversations, and also of test conversations, to respond to at each point, evenly "
+        "spread over each set [500]",
     )
     parser.add_argument(
         "--batch-size",
@@ -79,8 +79,8 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--quality-model",
         metavar="MODEL",
-        help="pretrained language model that measures quality: a folder, a file, or a known model. It must not be "
-        "the starting point of any run (default: a 5-gram model of the training responses)",
+        help="pretrained language model that measures quality: a folder, a file, or a known model. No run may have "
+        "started from this model (default: a 5-gram model of the training responses)",
     )
     parser.add_argument(
         "--encoder",

@@ -19,7 +19,7 @@ LAYOUTS = ("auto", "end_of_text", "plain", "chatml", "llama3", "smollm2", "qwen2
 
 @dataclass(frozen=True)
 class DataSettings:
-    """The trajectories for training, and how many tokens of each trajectory the networks read."""
+    """The trajectories for training, and how the networks read them."""
 
     turns: str = option(
         "disjoint", "disjoint: a turn is a prompt and its response, as in the paper's text; staggered: every utterance "
@@ -38,22 +38,22 @@ class DataSettings:
     )  # fmt: skip
     sentiment: str = option(
         "on",
-        "on: VADER computes the sentiment of each utterance. The policy reads it as a control token, and the "
-        "discriminator reads it as a number",
+        "on: VADER computes each utterance's sentiment, which the policy reads as a control token and the "
+        "discriminator as a number",
         choices=("on", "off"),
     )
     sentiment_history: str = option(
         "off",
-        "on: from the second turn on, the networks also read how the user's sentiment has changed over the turns, "
-        "the policy as control tokens and the discriminator as numbers. Requires --sentiment on",
+        "on: from the second turn on, the networks also read the changes in the user's sentiment over the turns, "
+        "which the policy reads as control tokens and the discriminator as numbers. Requires --sentiment on",
         choices=("on", "off"),
     )
     listener_profile: str = option(
         "off",
-        "on: the policy learns responses together with their profiles, so that users can say in a chat which kind of "
-        "response helps them (chat --calibrate). A profile tells whether a response asks a question, names the "
-        "user's feeling, shares the speaker's own experience, gives advice or consoles, and how long and intense it "
-        "is",
+        "on: the policy learns responses together with their profiles, and users can say in a chat which kind of "
+        "response helps them (chat --calibrate). A profile says whether a response asks a question, names the user's "
+        "feeling, shares the speaker's own experience, gives advice or consoles, and how long and intense the "
+        "response is",
         choices=("on", "off"),
     )
     layout: str = option(
@@ -129,7 +129,7 @@ class OptimizerSettings:
     warmup_steps: int = option(
         1000,
         'Table 1, "Generator Warmup Steps": number of steps in which the learning rate rises linearly to its peak. '
-        "Unless this option is given, the warm-up of a phase with too few steps takes a tenth of its steps",
+        "If this option is not given, a phase too short for the default warms up for a tenth of its steps",
         low=0,
     )
     learning_rate_schedule: str = option(
@@ -138,8 +138,8 @@ class OptimizerSettings:
     )  # fmt: skip
     batch_size: int = option(
         32,
-        'Table 1, "Batch Size": number of responses in a batch, in maximum likelihood training and in the '
-        "training of D",
+        'Table 1, "Batch Size": number of responses in a batch, when the policy is trained by maximum '
+        "likelihood and when D is trained",
         low=1,
     )
     weight_decay: float = option(0.01, 'Table 1, "Weight Decay": weight decay of AdamW', low=0, high=1)
@@ -212,8 +212,8 @@ class RewardSettings:
         choices=REWARD_CONTROLS,
     )  # fmt: skip
     reference_kl_coefficient: float = option(
-        0.0, "initial weight of the KL to the reference in the reward: the log-ratio of policy and reference, times "
-        "this weight, is subtracted from D's reward; 0 turns this off", low=0,
+        0.0, "initial weight of the KL to the reference in the reward. The log-ratio of policy and reference, times "
+        "this weight, is subtracted from D's reward; 0 subtracts nothing", low=0,
     )  # fmt: skip
     reference_kl: str = option(
         "fixed", "weight of the KL to the reference. fixed: constant; adaptive: doubled or halved to keep the KL "
@@ -303,12 +303,12 @@ class JudgeSettings:
         "frozen", "network that computes D's features. frozen: the reference policy; adapters: the reference's "
         "frozen network with separate low-rank adapters, which are trained with D; trainable: a full copy of the "
         "reference's network, which is trained with D; roberta: the RoBERTa of --roberta, or one from scratch. With "
-        "adapters and trainable, the initial features are those of the reference",
+        "adapters or trainable, the initial features are those of the reference",
         choices=ENCODERS,
     )  # fmt: skip
-    discriminator_passes: int = option(1, "number of training passes of D over the rollouts of an update", low=0)
+    discriminator_passes: int = option(1, "number of times D is trained on the rollouts of each update", low=0)
     label_smoothing: float = option(
-        0.0, "expert responses have the label 1 minus this value in the training of D", low=0, high=0.49
+        0.0, "when D is trained, expert responses have the label 1 minus this value", low=0, high=0.49
     )
     instance_noise: float = option(
         0.0,
@@ -319,7 +319,7 @@ class JudgeSettings:
 
 @dataclass(frozen=True)
 class RunSettings:
-    """Validation, reaction to failures, and numerical precision."""
+    """The validation frequency, the reaction to training failures, and the numerical precision."""
 
     validation_frequency: int = option(
         10, 'Table 1, "Validation Frequency": number of updates between two validations', low=1

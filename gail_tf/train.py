@@ -73,7 +73,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _refuse_from_scratch(file: Path, source: Source, config: GAILConfig) -> None:
-    """Raise UserError if the run of --config started from a pretrained network and no such network is given now."""
+    """Raise UserError if the run of --config started from a pretrained network but none is given now."""
     before = read_source(file)
     model = before.get("model") or before.get("gpt2")  # the former name
     if model and source.model is None and config.algorithm != "rl_seq2seq":

@@ -133,7 +133,8 @@ def _parser() -> argparse.ArgumentParser:
         "--x-max",
         type=_positive_number,
         default=100.0,
-        help="the co-occurrence count at which a pair of words reaches its full weight; 10 suits small corpora better",
+        help="the co-occurrence count from which a pair of words has full weight; 10 is better than the default for "
+        "small corpora",
     )
     command.add_argument("--epochs", type=_positive, default=50, help="the number of passes over the co-occurrences")
     command.add_argument(

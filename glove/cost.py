@@ -1,6 +1,6 @@
-"""Estimates the time and memory that a long command needs, and limits its running time.
+"""Estimates the time and memory that a long command needs, and limits the command's running time.
 
-All packages use this module. Each package counts the operations of its own commands.
+All packages of this project use this module. Each package counts the operations of its own commands.
 """
 
 import time

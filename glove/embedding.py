@@ -40,7 +40,7 @@ class EmbeddingMatrix:
         return 1.0 - lost / total if total else float("nan")
 
     def report(self, most: int = 10) -> str:
-        """Describe the coverage and list the most frequent words without a vector, in at most two lines.
+        """Describe the coverage in at most two lines, which also list the most frequent words without a vector.
 
         Args:
             most: The maximum number of words to list.

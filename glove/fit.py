@@ -1,7 +1,7 @@
 """Fits GloVe vectors to a corpus (Pennington, Socher and Manning 2014, Eq. 8 and 9), in NumPy.
 
 X_ij counts how often words i and j occur together. Word i has two vectors and two biases: w_i and b_i as the centre of
-a window, v_i and c_i as a context word. They are fitted to minimise
+a window, v_i and c_i as a context word. These vectors and biases are fitted to minimise
 
     J = sum over i, j of f(X_ij) (w_i . v_j + b_i + c_j - log X_ij)^2
 
@@ -39,7 +39,7 @@ class Entries(NamedTuple):
 
     @classmethod
     def of_keys(cls, keys: np.ndarray, counts: np.ndarray, vocabulary_size: int) -> "Entries":
-        """Make entries from int64 keys i * vocabulary_size + j, adding up the counts of equal keys."""
+        """Make entries from the int64 keys i * vocabulary_size + j, and sum the counts of equal keys."""
         unique, inverse = np.unique(keys, return_inverse=True)
         totals = np.bincount(inverse, weights=counts, minlength=len(unique))
         rows, columns = unique // vocabulary_size, unique % vocabulary_size
@@ -170,13 +170,13 @@ def fit(
     An entry is a pair of words with its count. The same arguments and seed give the same vectors.
 
     The authors' C program takes one step per entry. Here, each step uses the summed gradients of a batch of entries.
-    AdaGrad's accumulators start at 1, as in the C program. The square of the summed gradient is added to them before
-    the step, so no parameter can change by more than the learning rate in one step.
+    AdaGrad's accumulators start at 1, as in the C program. The square of the summed gradient is added to the
+    accumulators before the step, so no parameter can change by more than the learning rate in one step.
 
     Args:
         documents: Tokenised texts. Windows do not cross document boundaries.
-        words: The vocabulary. If None, it contains every word of the texts, most frequent first. A word that never
-            occurs together with a word of the vocabulary gets no vector.
+        words: The vocabulary. If None, the vocabulary contains every word of the texts, most frequent first. A word
+            that never occurs together with a word of the vocabulary gets no vector.
         dimension: The dimension of the vectors.
         window: The maximum distance between two words that count as occurring together.
         x_max: Entries with at least this count have weight 1 (Eq. 9).
@@ -246,7 +246,7 @@ def fit_entries(
     """
     rows, columns, counts = entries
     if not len(rows):
-        raise ValueError("no two words in the corpus occur within one window, so there is nothing to fit")
+        raise ValueError("no two words in the corpus occur in the same window, so there is nothing to fit")
     targets = np.log(counts).astype(np.float32)
     weights = np.minimum(1.0, (counts / x_max) ** alpha).astype(np.float32)
 
@@ -284,7 +284,7 @@ def _by_frequency(documents: Sequence[Sequence[str]]) -> list[str]:
 
 
 def _initial(random: np.random.Generator, count: int, dimension: int, bias: int) -> np.ndarray:
-    """Draw initial vectors and biases from the interval (-0.5, 0.5), divided by the dimension.
+    """Draw initial vectors and biases from the interval (-0.5, 0.5) and divide them by the dimension.
 
     The column `bias` holds the biases. The other extra column is filled with ones.
     """

@@ -12,12 +12,12 @@ BETWEEN_LINES = 30.0  # seconds, so that lines do not fill a log file
 class ProgressLines:
     """Progress as lines on standard error, suitable for a log file.
 
-    In a file, a progress bar would run into the lines of results, because it has no line end. The methods are those of
+    A progress bar does not end its line, so in a file it would run into the lines of results. The methods are those of
     a tqdm bar. Nothing is printed for a task that takes less than BETWEEN_LINES seconds.
 
     Args:
         total: The number of steps.
-        initial: The number of steps completed before, as in a resumed run.
+        initial: The number of steps completed earlier, if a run is resumed.
         desc: The name of the task, shown with the progress.
         disable: Whether to print nothing.
     """
@@ -39,7 +39,7 @@ class ProgressLines:
         self._postfix = text
 
     def update(self, steps: float = 1) -> None:
-        """Count steps, and print a line if BETWEEN_LINES seconds have passed since the previous one.
+        """Count steps, and print a line if at least BETWEEN_LINES seconds have passed since the previous line.
 
         Args:
             steps: The number of steps taken since the last call.
@@ -75,7 +75,7 @@ def bar_or_lines(total: int, initial: int = 0, desc: str = "", disable: bool = F
 
     Args:
         total: The number of steps.
-        initial: The number of steps completed before, as in a resumed run.
+        initial: The number of steps completed earlier, if a run is resumed.
         desc: The name of the task, shown with the progress.
         disable: Whether to hide the progress.
     """

@@ -21,7 +21,7 @@ UNPACKED, FREELY_UNPACKED = 100, 16_000_000
 
 
 class VectorFileError(ValueError):
-    """A file of word vectors cannot be read. The message names the file and the line and says what was expected."""
+    """Raised if a file of word vectors cannot be read. The message names the file and line, and what was expected."""
 
 
 class BadLines:
@@ -80,7 +80,7 @@ class BadLines:
         self._reason = self._reason or f"{where}: {message}"
 
     def rename(self, old: str, new: str) -> None:
-        """In the records of skipped lines, replace the name of a temporary file with the name that the user knows."""
+        """Replace the name of a temporary file, in the records of skipped lines, with the name that the user knows."""
         self._first = {kind: where.replace(old, new) for kind, where in self._first.items()}
         self._reason = self._reason and self._reason.replace(old, new)
 

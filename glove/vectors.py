@@ -1,6 +1,6 @@
 """Reads and writes GloVe text files, in which each line holds a word and its vector, separated by single spaces.
 
-Also reads the text files of word2vec and fastText, whose first line gives the number of words and the dimension.
+This module also reads word2vec and fastText text files, whose first line gives the number of words and the dimension.
 """
 
 import gzip
@@ -142,7 +142,7 @@ def write_vectors(path: str | os.PathLike, vectors: Vectors) -> None:
 
 
 class _Kept:
-    """The requested words and their vectors.
+    """A growing table of the requested words and their vectors.
 
     The vectors are rows of a float32 matrix that doubles in size when it is full, so the numbers in a large file are
     never held as Python objects. `dimension` is None until a line has determined it.
@@ -158,8 +158,8 @@ class _Kept:
     def wants(self, word: str, place: str) -> bool:
         """Return whether the vector of a word is requested.
 
-        An error is raised if the word has already been kept. The message consists of the word, `place` (such as "is
-        already on line") and the number of the line on which the word first occurred.
+        An error is raised if the word has already been kept. The error message consists of the word, `place` (for
+        example, "is already on line"), and the number of the line on which the word first occurred.
         """
         if self._wanted is not None and word not in self._wanted:
             return False
@@ -182,7 +182,7 @@ class _Kept:
 
 
 class _BadLineError(Exception):
-    """A line cannot be used. The arguments are the kind of fault and a message; see `BadLines.report`."""
+    """Raised if a line cannot be used. The arguments are the kind of fault and a message; see `BadLines.report`."""
 
 
 def _read_text(lines: Iterator[tuple[int, bytes]], kept: _Kept, name: str, bad: BadLines) -> int:
@@ -206,7 +206,7 @@ def _read_text(lines: Iterator[tuple[int, bytes]], kept: _Kept, name: str, bad: 
 def _without_header(
     lines: Iterator[tuple[int, bytes]], kept: _Kept, name: str, bad: BadLines
 ) -> Iterator[tuple[int, bytes]]:
-    """Yield the lines without the header, if there is one.
+    """Yield all lines except the header, if there is one.
 
     The first line is a header if it gives a dimension and one of the next lines has this dimension.
     """

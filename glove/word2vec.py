@@ -21,8 +21,8 @@ _BLOCK = 1 << 16
 class BinaryVectors:
     """An iterator over the words and vectors in a binary file, in the order of the file.
 
-    The file is read block by block, so memory use does not grow with its size. `bad.error` is raised if the first line
-    is not that of a word2vec file, or if the file is shorter than the first line implies.
+    The file is read block by block, so memory use does not grow with the file's size. `bad.error` is raised if the
+    first line is not that of a word2vec file, or if the file is shorter than the first line implies.
 
     Args:
         stream: The file's content.

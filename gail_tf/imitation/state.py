@@ -1,4 +1,4 @@
-"""The state of Algorithm 1: the networks and counters that change during training, and their storage in checkpoints."""
+"""The state of Algorithm 1: the networks and counters that change during training, as stored in checkpoints."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -32,7 +32,7 @@ class GAILState(StagedTraining):
     Attributes:
         config: The settings.
         tokenizer: The tokenizer.
-        networks: The networks that `build.make_networks` creates.
+        networks: The networks created by `build.make_networks`.
         training: The expert trajectories for training.
         validation: The held-out expert trajectories.
         general: The text for pretraining (`samples.running_text`), or None if the network is already pretrained.
@@ -76,14 +76,14 @@ class GAILState(StagedTraining):
 
     @property
     def imitates(self) -> bool:
-        """Whether maximum likelihood training has ended. After that, the reference policy does not change."""
+        """Whether maximum likelihood training has ended. From then on, the reference policy stays fixed."""
         return self.phase in (DISCRIMINATOR, IMITATION, None)
 
     def shortened_warm_ups(self) -> dict[str, tuple[int, int]]:
-        """Find the phases that are too short for the configured warm-up and therefore use a shorter one.
+        """Find the phases whose warm-up is shortened because the configured one is too long for them.
 
         Returns:
-            The number of warm-up steps and the total number of steps, by phase.
+            A dictionary that maps each such phase to its number of warm-up steps and its total number of steps.
         """
         shortened = {}
         for phase in dict.fromkeys(stage.phase for stage in self.stages if stage.phase != DISCRIMINATOR):
@@ -95,7 +95,7 @@ class GAILState(StagedTraining):
 
     @property
     def buffers(self) -> int:
-        """The number of buffers collected by earlier stages. Read it only in a stage that collects a buffer."""
+        """The number of buffers collected by earlier stages. Valid only in a stage that collects a buffer."""
         return self._position - [stage.phase in (DISCRIMINATOR, IMITATION) for stage in self.stages].index(True)
 
     def _fix_reference(self) -> None:
@@ -147,7 +147,7 @@ class GAILState(StagedTraining):
         self.collector.forget()
 
     def _variables(self) -> dict[str, list[keras.Variable]]:
-        """Return the variables that a checkpoint stores at this point, without variables that are not trained yet."""
+        """Return the variables to store in a checkpoint now, leaving out those that have not been trained yet."""
         stored = {"policy": self.policy.variables} | self.likelihood.variables(self.phase)
         if self.imitates:
             stored["reference"] = self.reference.policy.variables

@@ -1,4 +1,4 @@
-"""TRPO as in the original GAIL: each update takes one natural-gradient step of the policy's head on the whole buffer.
+"""TRPO as in the original GAIL: each update moves the policy's head by one natural-gradient step on the whole buffer.
 
 Shapes: B responses of at most R tokens; states of width E.
 """
@@ -22,8 +22,8 @@ from keras_gca.engine.masked import masked_mean, masked_sum
 class TRPO(PolicyOptimiser):
     """Trust region policy optimisation for a policy with `--trainable head`; see `trust_region.py`.
 
-    The objective is the first term of Eq. 7. Instead of the KL penalty in Eq. 7, a bound limits the KL of each step
-    (`--trust-region`).
+    The objective is the first term of Eq. 7. The KL of each step is bounded (`--trust-region`) instead of penalised as
+    in Eq. 7.
 
     Args:
         policy: The policy to improve.
@@ -41,7 +41,7 @@ class TRPO(PolicyOptimiser):
     def improve(self, rollouts: Rollouts, advantages: np.ndarray, targets: np.ndarray, seed: int) -> Iterator[Metrics]:
         if rollouts.states is None:
             raise ValueError(
-                "TRPO needs rollouts with states, which are the input of a head on a frozen network; these rollouts "
+                "TRPO needs rollouts with states (the inputs of a head on a frozen network); these rollouts "
                 "have no states"
             )
         yield self.step(rollouts.batch, rollouts.states, advantages, rollouts.generated)
@@ -57,8 +57,8 @@ class TRPO(PolicyOptimiser):
                 in the KL.
 
         Returns:
-            A dictionary of four numbers. `objective` is the mean objective before the step. `improvement` is the
-            increase of the objective by the step. `kl` is the KL between the policies before and after the step.
+            A dictionary of four numbers. `objective` is the mean objective before the step. `improvement` is the amount
+            by which the step increased the objective. `kl` is the KL between the policies before and after the step.
             `step_fraction` is the fraction of the full natural-gradient step that the line search accepted, or 0 if it
             accepted none.
         """

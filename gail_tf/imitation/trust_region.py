@@ -1,8 +1,9 @@
 """The step of trust region policy optimisation (TRPO, Schulman et al. 2015), as used by the original GAIL.
 
 All parameters of a network form one float32 vector of shape (n,). The caller passes two pure functions of this vector:
-`objective`, which is maximised, and `kl`, the mean KL(old || new) of the policy, which has its minimum 0 at the old
-parameters. `flatten` and `unflatten` convert a network's weights to a vector and back. All functions can be compiled.
+`objective`, which is maximised, and `kl`, the policy's mean KL(old || new), whose minimum, 0, is at the old parameters.
+`flatten` and `unflatten` convert a network's weights to a vector and back. All functions in this module can be
+compiled.
 """
 
 from collections.abc import Callable, Sequence
@@ -25,7 +26,7 @@ class Step(NamedTuple):
         fraction: The accepted fraction of the full natural-gradient step, a scalar. It is 0 if the line search rejected
             every step.
         improvement: The increase of the objective, a scalar.
-        kl: The KL from the old parameters, a scalar.
+        kl: The mean KL(old || new) of the step, a scalar.
     """
 
     parameters: tf.Tensor
@@ -55,7 +56,7 @@ def trust_region_step(
         objective: The function to maximise.
         kl: The mean KL from the old parameters.
         max_kl: The maximum KL of the step, called delta in the paper.
-        damping: The number that is added to the diagonal of F.
+        damping: The number added to the diagonal of F.
         iterations: The number of conjugate gradient iterations for solving F x = g.
         backtracks: The maximum number of times the line search shortens the step.
 
@@ -81,8 +82,9 @@ def trust_region_step(
 def fisher_vector_product(kl: Scalar, parameters: tf.Tensor, vector: tf.Tensor) -> tf.Tensor:
     """Multiply a vector v by the Fisher information matrix F, the second derivative of the KL at its minimum.
 
-    F is exact for the states of a batch if `kl` uses `ppo_losses.exact_kl`. F is estimated from the sampled actions if
-    `kl` uses k3 of `ppo_losses.sampled_kl`. (The second derivative of k1 is not an estimate of F.)
+    If `kl` uses `ppo_losses.exact_kl`, F is exact for the states of a batch. If `kl` uses the estimator k3 of
+    `ppo_losses.sampled_kl`, F is estimated from the sampled actions. (The second derivative of the estimator k1 is not
+    an estimate of F.)
 
     Args:
         kl: The mean KL from the old parameters.
@@ -108,7 +110,7 @@ def conjugate_gradients(product: Product, b: tf.Tensor, iterations: int = 10, to
     """Solve A x = b by the conjugate gradient method, for a symmetric positive definite matrix A.
 
     Args:
-        product: The function v -> A v, which stands for the matrix.
+        product: A function that multiplies a vector by A.
         b: The right-hand side, shape (n,) and dtype float32.
         iterations: The maximum number of iterations.
         tolerance: The relative tolerance: the iteration ends when |A x - b|^2 is at most tolerance |b|^2.
@@ -160,8 +162,8 @@ def line_search(
         max_kl: The maximum KL.
         expected_improvement: The improvement that the gradient predicts for full_step, a scalar.
         backtracks: The maximum number of times the step is shortened.
-        least_ratio: The smallest acceptable improvement, as a fraction of that predicted by the gradient for the
-            shortened step.
+        least_ratio: The smallest acceptable improvement, as a fraction of the improvement that the gradient predicts
+            for the shortened step.
 
     Returns:
         The step.

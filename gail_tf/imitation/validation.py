@@ -1,4 +1,4 @@
-"""Validation during imitation: measures the policy and D on held-out trajectories for the log's `val_` columns."""
+"""Validation during imitation: evaluates the policy and the discriminator on held-out trajectories."""
 
 import numpy as np
 
@@ -13,9 +13,10 @@ VALIDATION_RESPONSES = 64  # the number of responses that are sampled to measure
 
 
 class Validation:
-    """A validator that measures perplexity and the discriminator D's reward on held-out trajectories.
+    """A validator that measures perplexity and the reward from the discriminator D on held-out trajectories.
 
-    Every validation samples responses with the same noise, which makes the results comparable.
+    Every validation samples responses with the same noise, so its results are comparable with those of other
+    validations.
 
     Args:
         config: The settings, including `validation_frequency`.

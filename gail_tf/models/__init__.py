@@ -1,1 +1,1 @@
-"""The networks: GPT-2, Llama, RoBERTa, BERT and the tanh network. Also reads and writes Hugging Face folders."""
+"""GPT-2, Llama, RoBERTa, BERT and the tanh network, and functions to read and write Hugging Face folders."""

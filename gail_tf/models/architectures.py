@@ -25,7 +25,7 @@ def config_of(values: dict[str, Any]) -> LanguageModelConfig:
         values: The contents of the file. Old GPT-2 files have no model_type, so a file without one is taken for GPT-2.
 
     Raises:
-        UserError: The network cannot serve as a policy, or the variant is not implemented.
+        UserError: The network cannot serve as a policy, or is a variant that is not implemented.
     """
     kind = values.get("model_type", "gpt2")
     if not isinstance(kind, str) or kind not in CONFIGS:

@@ -1,7 +1,7 @@
 """BERT (Devlin et al. 2019) as a sentence encoder that computes one vector per text.
 
-The vectors are computed as in Sentence-BERT (Reimers and Gurevych 2019). One such network is all-MiniLM-L6-v2. It is
-used only to evaluate the responses of all systems, never in a discriminator, in a reward or for selection.
+The vectors are computed as in Sentence-BERT (Reimers and Gurevych 2019); all-MiniLM-L6-v2 is such an encoder. This
+project uses BERT only for evaluating responses, never in a discriminator, in a reward or for selecting responses.
 
 Shapes: B texts, T tokens, E = hidden_size.
 """
@@ -119,8 +119,8 @@ def read_bert(folder: Path) -> Bert:
         folder: A folder with a config.json and safetensors files.
 
     Raises:
-        UserError: A file or tensor is missing, or a tensor is unknown or differs from the shape in config.json. The
-            message names the file or tensor.
+        UserError: A file or tensor is missing, or a tensor is unknown or does not have the shape required by
+            config.json. The message names the file or tensor.
     """
     config = read_config(folder / CONFIG, BertConfig.from_hugging_face)
     kind = f"a BERT with {counted(config.num_hidden_layers, 'block')}"

@@ -53,7 +53,7 @@ class EncoderConfig:
 
     @property
     def shapes(self) -> dict[str, list[int]]:
-        """The shapes of the weights of the embeddings and blocks, keyed by the weights' names in the files."""
+        """The shapes of all weights in the embeddings and blocks, keyed by the weights' names in the files."""
         size, inner = self.hidden_size, self.intermediate_size
         tables = {"word": self.vocab_size, "position": self.max_position_embeddings, "token_type": self.type_vocab_size}
         named = {f"embeddings.{name}_embeddings.weight": [rows, size] for name, rows in tables.items()}
@@ -77,7 +77,7 @@ class EncoderConfig:
 
 
 def with_biases(layers: dict[str, list[int]]) -> dict[str, list[int]]:
-    """Return the shapes of each layer's weight and bias, given the shapes of the weights, keyed by layer."""
+    """Return the shapes of all weights and biases, keyed by tensor, from the shapes of the weights, keyed by layer."""
     named: dict[str, list[int]] = {}
     for name, shape in layers.items():
         named |= {f"{name}.weight": shape, f"{name}.bias": shape[:1]}

@@ -16,10 +16,10 @@ from keras_gca.engine.random import dropout
 class Embeddings(keras.layers.Layer):
     """The embedding layer: adds the embeddings of token, position and token type, and applies a layer norm.
 
-    The inputs are the tokens, int32 of shape (B, T), and their mask, bool of shape (B, T). The output has shape
-    (B, T, E). The first token's position is the config's first_position. Padding gets the position before that,
-    or 0 if there is none. All tokens have token type 0, the only type that RoBERTa was trained with and the
-    type that BERT uses for single texts.
+    The inputs are an int32 array of tokens and their bool mask, both of shape (B, T). The output has shape (B, T, E).
+    The first token's position is the config's first_position. Padding gets the preceding position, or 0 if there is
+    none. All tokens have token type 0, the only type that RoBERTa was trained with and the type that BERT uses for
+    single texts.
     """
 
     def __init__(self, config: EncoderConfig, initial: Initial, policy: keras.DTypePolicy):

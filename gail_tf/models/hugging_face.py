@@ -1,4 +1,4 @@
-"""The reader and writer of Hugging Face model folders, which contain a config.json, safetensors and tokenizer files.
+"""The reader and writer of Hugging Face model folders: config.json, safetensors files and the tokenizer's files.
 
 The weights are in model.safetensors, or in several shards listed in model.safetensors.index.json. `read_network` and
 `write_network` are for language models; `models/roberta.py` and `models/bert.py` use `read_config` and `read_weights`.
@@ -90,20 +90,20 @@ def read_network(
 
     Args:
         folder: A folder with a config.json and safetensors files.
-        added: One list of existing token ids for each token to add to the vocabulary. The new token's row is
-            initialised with the mean of these tokens' rows, or with the mean of all rows if the list is empty.
+        added: For each token to add to the vocabulary, a list of existing token ids. The new token's row is initialised
+            with the mean of the rows of these tokens, or with the mean of all rows if the list is empty.
         adapters: See `LanguageModel`.
         precision: See `LanguageModel`.
         seed: The seed of the adapters' initial weights.
         dropout: A rate that replaces the dropout rates in the config.json, or None to keep them.
         rows: The number of rows in the folder's tables (`config.tables`) that belong to tokens, or None for all rows.
-            Some models pad their tables with extra rows. These are dropped, because otherwise tokens that do not exist
-            would get a probability.
+            Some models pad their tables with extra rows, which are dropped so that tokens that do not exist get no
+            probability.
         frozen: See `LanguageModel`.
 
     Raises:
-        UserError: A file or tensor is missing, or a tensor is unknown or differs from the shape in config.json. The
-            message names the file or tensor.
+        UserError: A file or tensor is missing, or a tensor is unknown or does not have the shape required by
+            config.json. The message names the file or tensor.
     """
     config = read_config(folder / CONFIG, config_of)
     rows = config.vocab_size if rows is None else rows

@@ -35,7 +35,7 @@ class Kernels(NamedTuple):
 
     Attributes:
         output: The output layer's weight matrix, of shape (V, E). A state's logits are its dot products with the rows.
-        blocks: Each block's kernels, in the order of its `projections`.
+        blocks: Each block's kernels, in the order of the block's `projections`.
     """
 
     output: tf.Tensor
@@ -126,14 +126,14 @@ class LanguageModel(abc.ABC):
             adapters: For each block, the settings of its adapters, or None for no adapters.
             initial: The initializers of the weights.
             policy: The Keras dtype policy.
-            shared: A network whose layers are reused. Only the blocks are new, because their adapters differ, but they
-                share the network's weights. If None, all layers and weights are new.
+            shared: A network whose embeddings and last norm are reused. The blocks are new, because their adapters
+                differ, but share their other weights with that network. If None, all layers and weights are new.
         """
 
     def _of_positions(self, positions: tf.Tensor) -> dict[str, tf.Tensor]:
         """Return additional arguments for the blocks, computed from the positions. By default there are none.
 
-        They are computed once, because all blocks get the same arguments.
+        All blocks get the same arguments, so these are computed only once.
         """
         return {}
 
@@ -148,7 +148,7 @@ class LanguageModel(abc.ABC):
         """The network's weights without the adapters, in a fixed order, keyed by name."""
 
     def sharing(self, adapters: Adapters | None) -> "LanguageModel":
-        """Make a network that shares this network's weights, with new adapters or without any.
+        """Make a network that shares this network's weights and has new adapters or none.
 
         Args:
             adapters: The new adapters, or None for no adapters.
@@ -160,7 +160,7 @@ class LanguageModel(abc.ABC):
 
         Args:
             tokens: An int32 array of shape (B, T).
-            mask: A bool array of shape (B, T), false at padding, which may be on either side or on both sides.
+            mask: A bool array of shape (B, T), false at padding, which may be on either or both sides.
             seeds: The dropout seeds (`engine.random.sample_seeds`), an int32 array of shape (B, 2), or None for no
                 dropout.
 
@@ -284,9 +284,9 @@ class LanguageModel(abc.ABC):
         return tf.cast(hidden, tf.float32), cache
 
     def _check_width(self, *parts: tf.Tensor) -> None:
-        """Raise ValueError if successive arrays of tokens, each of shape (B, T), are too long for the network in total.
+        """Raise ValueError if consecutive token arrays, each of shape (B, T), are together too long for the network.
 
-        In a graph, nothing is checked if a width is unknown.
+        If a width is unknown, as may be the case in a graph, nothing is checked.
         """
         widths = [part.shape[1] for part in parts]
         if None not in widths and sum(widths) > self.config.positions:
@@ -320,7 +320,7 @@ class LanguageModel(abc.ABC):
         return [weight for product in self.products.values() for weight in product.adapter_weights]
 
     def names_in_files(self, name: str) -> Sequence[str]:
-        """Return the names of the tensors in files that make up one of `weights`, without `config.prefix`.
+        """Return the names, without `config.prefix`, of the stored tensors that make up one of `weights`.
 
         Usually this is a single tensor of the same name. Subclasses may join several tensors into one weight.
         """

@@ -51,7 +51,7 @@ class LanguageModelConfig(abc.ABC):
     @property
     @abc.abstractmethod
     def shapes(self) -> dict[str, list[int]]:
-        """The shapes of all weights, keyed by their names in the network's files without `prefix`."""
+        """The shapes of all weights, keyed by their names in the network's files, without `prefix`."""
 
     @property
     @abc.abstractmethod
@@ -61,10 +61,10 @@ class LanguageModelConfig(abc.ABC):
     @property
     @abc.abstractmethod
     def no_weights(self) -> re.Pattern:
-        """A pattern for the names, without `prefix`, of the tensors in files that the network does not need."""
+        """A pattern that matches the names, without `prefix`, of the stored tensors that the network does not need."""
 
     def name_in_file(self, name: str) -> str:
-        """Return the name that a weight has in a file: `prefix` and its name in `shapes`. lm_head has no prefix."""
+        """Return a weight's name in a file: `prefix` followed by its name in `shapes`. lm_head has no prefix."""
         return name if name.startswith("lm_head") else self.prefix + name
 
     @abc.abstractmethod

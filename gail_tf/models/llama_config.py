@@ -15,10 +15,10 @@ MODEL_TYPES = ("llama", "qwen2")
 
 @dataclass(frozen=True)
 class RopeScaling:
-    """Llama 3's scaling of rotary frequencies, which lets a network read longer texts than in its first training.
+    """Llama 3's scaling of rotary frequencies, which lets a network read longer texts than it was first trained on.
 
-    Low frequencies are divided by `factor`, and high frequencies stay the same. In between, the scaling changes
-    gradually. The fields are named as in Hugging Face's config.json.
+    Low frequencies are divided by `factor`, and high frequencies stay the same. The scaling of the frequencies in
+    between changes gradually. The fields are named as in Hugging Face's config.json.
 
     Args:
         factor: The divisor of low frequencies.
@@ -191,7 +191,8 @@ class LlamaConfig(LanguageModelConfig):
         """Make a config from the contents of a config.json.
 
         Raises:
-            UserError: The file does not describe a Llama or Qwen2 model, or the variant is not implemented.
+            UserError: The file does not describe a Llama or Qwen2 model, or describes a variant that is not
+                implemented.
         """
         kind = values.get("model_type")
         if kind not in MODEL_TYPES:

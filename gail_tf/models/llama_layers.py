@@ -159,8 +159,8 @@ class Block(keras.layers.Layer):
             memory: The cached rotated keys and the cached values, two arrays of shape (B, K, S, D). With a memory, the
                 block reads one new token of each sequence, so T = 1.
             place: The position in the memory where the new token's keys and values are written, an int32 scalar.
-            kernels: The kernels of the four projections, already converted to the precision of the computation. None
-                stands for a projection's own kernel.
+            kernels: The kernels of the four projections, already converted to the precision of the computation. If an
+                entry is None, the projection uses its own kernel.
             training: Whether to apply dropout.
 
         Returns:

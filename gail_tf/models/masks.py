@@ -7,7 +7,7 @@ import tensorflow as tf
 
 
 def positions_of(mask: tf.Tensor) -> tf.Tensor:
-    """Count the tokens before each token of a (B, T) mask, as an int32 array. Padding on the left gets 0."""
+    """Count the tokens before each position of a mask of shape (B, T), as int32. Padding on the left gets 0."""
     return tf.maximum(tf.cumsum(tf.cast(mask, tf.int32), axis=1) - 1, 0)
 
 

@@ -30,5 +30,5 @@ class Base(NamedTuple):
             return None
         kinds = {"name": str, "sha256": str, "rows": int}
         if not isinstance(facts, dict) or {name: type(value) for name, value in facts.items()} != kinds:
-            raise ValueError(f"the base must have exactly the values {', '.join(kinds)}")
+            raise ValueError(f"the base must have exactly the keys {', '.join(kinds)}")
         return cls(**facts)

@@ -53,8 +53,8 @@ class Projection(keras.layers.Layer):
         name: The layer's name.
         bias: Whether the layer has a bias b.
         shared: A layer of the same dimensions that shares its W and b with this layer, or None for a new W and b.
-        stored: The dtype in which W is stored. An untrained W can be stored in the precision of the computation, which
-            saves a conversion in each product.
+        stored: The dtype in which W is stored. A W that is not trained can be stored in the precision of the
+            computation, which saves converting it for each product.
     """
 
     kernel: keras.Variable

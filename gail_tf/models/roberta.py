@@ -77,8 +77,8 @@ class Roberta:
     def scores(self, tokens: tf.Tensor, mask: tf.Tensor, seeds: tf.Tensor | None = None) -> tf.Tensor:
         """Compute the score of each pair.
 
-        The network is trained with `discriminator_losses.contrastive_loss`. Therefore scores are meaningful only in
-        comparison with those of other responses to the same prompt.
+        The network is trained with `discriminator_losses.contrastive_loss`, so a score is meaningful only relative to
+        the scores of other responses to the same prompt.
 
         Args:
             tokens: An int32 array of shape (B, T).
@@ -118,8 +118,8 @@ def read_roberta(
     """Read a RoBERTa model from a folder.
 
     Args:
-        folder: A folder with a config.json and safetensors files. Like those of roberta-base, the files may lack the
-            pooler and the classifier, which then keep their random initial values.
+        folder: A folder with a config.json and safetensors files. The files may lack the pooler and the classifier, as
+            those of roberta-base do. These weights then keep their random initial values.
         precision: See `Roberta`.
         seed: The seed of the initial weights.
         dropout: A rate that replaces both dropout rates in the config.json, or None to keep them.
@@ -128,8 +128,8 @@ def read_roberta(
         The network and the names of the weights missing from the files.
 
     Raises:
-        UserError: A file or tensor is missing, or a tensor is unknown or differs from the shape in config.json. The
-            message names the file or tensor.
+        UserError: A file or tensor is missing, or a tensor is unknown or does not have the shape required by
+            config.json. The message names the file or tensor.
     """
     config = read_config(folder / CONFIG, RobertaConfig.from_hugging_face)
     kind = f"a RoBERTa with {counted(config.num_hidden_layers, 'block')}"

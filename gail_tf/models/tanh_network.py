@@ -14,7 +14,9 @@ EPSILON = 1e-5  # Table 1, "Layer Normalization Epsilon"
 
 
 class TanhNetwork(keras.layers.Layer):
-    """The paper's network. It maps float32 arrays of shape (..., inputs) to (..., outputs); before training, to zeros.
+    """The paper's network, which maps float32 arrays of shape (..., inputs) to float32 arrays of shape (..., outputs).
+
+    Before training, all outputs are zero.
 
     Args:
         inputs: The number of inputs.
@@ -49,7 +51,7 @@ class TanhNetwork(keras.layers.Layer):
 
 
 class ValueBaseline(TanhNetwork):
-    """A tanh network that predicts the reward from the policy's features. PPO can subtract this value from the reward.
+    """A tanh network that predicts the reward from the policy's features. PPO can subtract the prediction.
 
     The inputs are the `LanguagePolicy.features` of B responses of R tokens, a float32 array of shape (B, R, E). The
     outputs are the values before each token, a float32 array of shape (B, R). The value before the first token is the

@@ -39,8 +39,8 @@ def check_sizes(config: Any, least: Mapping[str, int], shares: Sequence[str]) ->
 
     Args:
         config: The config.
-        least: The smallest allowed value of each attribute that must be an integer. If the attribute's name ends with
-            "layer" or "layers", its value may be at most MOST_LAYERS.
+        least: The smallest allowed value of each attribute that must be an integer. Attributes whose names end with
+            "layer" or "layers" may be at most MOST_LAYERS.
         shares: The names of the attributes that must be numbers of at least 0 and below 1.
 
     Raises:
@@ -55,7 +55,7 @@ def check_sizes(config: Any, least: Mapping[str, int], shares: Sequence[str]) ->
     for name in shares:
         value = getattr(config, name)
         if not isinstance(value, (int, float)) or isinstance(value, bool) or not 0 <= value < 1:
-            raise UserError(f"{name} is {value!r}; a number from 0 to below 1 is expected")
+            raise UserError(f"{name} is {value!r}; a number of at least 0 and below 1 is expected")
 
 
 def check_heads(config: Any, size: str, heads: str) -> None:
@@ -82,8 +82,8 @@ def from_hugging_face(
         one_value: The implemented values of each setting that changes the computation, starting with the default. Files
             with other values are rejected.
         required: The names of the settings that the file must contain.
-        architectures: The prefix of the architecture's name in old files, which have no model_type. If None, files
-            without a model_type are rejected.
+        architectures: A prefix. A file without a model_type is accepted if a name in its list `architectures` begins
+            with this prefix. If None, files without a model_type are rejected.
 
     Raises:
         UserError: The file describes another kind of network or an unsupported variant, or a required setting is
@@ -155,8 +155,8 @@ def product(x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
     """Compute x W for all positions at once.
 
     x has shape (..., inputs), W has shape (inputs, units), and the result has shape (..., units). All positions become
-    the rows of one matrix product. On CPUs, counting the gradient of W, a batched product takes up to three times as
-    long, and an einsum thirty times as long.
+    rows of a single matrix product. On CPUs, with the gradient of W included, a batched product would take up to three
+    times as long, and an einsum thirty times as long.
     """
     return tf.tensordot(x, kernel, 1)
 

@@ -1,4 +1,4 @@
-"""Converts sampled responses to chat answers with their probabilities and the discriminator's scores."""
+"""Converts sampled responses to chat answers with probabilities and the discriminator's scores."""
 
 import numpy as np
 

@@ -4,8 +4,8 @@ A condition consists of the tokens of the history and the prompt. In the paper's
 the response is the action.
 
 Algorithm 2 recovers a response from noise z. Here z is Gumbel noise: one number for each token in the vocabulary at
-each position in the response. The token at a position is argmax(log p + z). This is a sample from p, and the same z
-always gives the same sample. Since z depends only on a seed, the number of the sample and the position, a response does
+each position in the response. The token at a position is argmax(log p + z). It is a sample from p, and the same z
+always gives the same token. Since z depends only on a seed, the number of the sample and the position, a response does
 not depend on the rest of the batch or on the padding.
 
 Shapes: B samples, C tokens in a condition (padded on the left), R tokens in a response (padded on the right), features
@@ -32,8 +32,8 @@ class DecodingState(NamedTuple):
     Attributes:
         features: The features before the first token, an array of shape (B, E).
         memory: The network's memory of all tokens so far, as tensors, such as a key-value cache.
-        read: A function that reads one more token. It takes t, the tokens at position t - 1, and the memory, and
-            returns the features before position t and the new memory.
+        read: A function that reads one more token. Its arguments are t, the tokens at position t - 1, and the memory.
+            It returns the features before position t and the updated memory.
         logits: A function that maps features to logits; see `LanguagePolicy.logits`.
     """
 
@@ -132,7 +132,7 @@ class LanguagePolicy(abc.ABC):
             condition: An int32 array of shape (B, C), padded on the left.
             condition_mask: A bool array of shape (B, C), false at padding.
             length: The maximum number of tokens in a response.
-            repeat: A function that repeats each row of a tensor of shape (B, ...), once for each candidate response.
+            repeat: A function that repeats each row of a tensor of shape (B, ...) once for each candidate response.
         """
 
     def sample(
@@ -163,7 +163,8 @@ class LanguagePolicy(abc.ABC):
             B * candidates responses.
 
         Raises:
-            ValueError: Condition and response are too long for the network, or the number of seeds or samples is wrong.
+            ValueError: Condition and response together are too long for the network, or the number of seeds or samples
+                is wrong.
         """
         condition, condition_mask = tf.convert_to_tensor(condition, tf.int32), tf.convert_to_tensor(condition_mask)
         self._check_widths(condition.shape[1], sampling.max_new_tokens)
@@ -203,7 +204,7 @@ class LanguagePolicy(abc.ABC):
             log p(token | condition, earlier tokens) and the entropy at each token, two float32 arrays of shape (B, R).
 
         Raises:
-            ValueError: Condition and response are too long for the network.
+            ValueError: Condition and response together are too long for the network.
         """
         arrays = [tf.convert_to_tensor(argument) for argument in (condition, condition_mask, response, response_mask)]
         self._check_widths(arrays[0].shape[1], arrays[2].shape[1])
@@ -257,7 +258,7 @@ class LanguagePolicy(abc.ABC):
         return {name: function.traces for name, function in phases.items()}
 
     def _check_widths(self, condition: int, response: int) -> None:
-        """Check that the network has enough positions. Called outside the graph, where the widths are known."""
+        """Check that the network has enough positions. Call this outside the graph, where the widths are known."""
         if self.positions is not None and condition + response - 1 > self.positions:
             raise ValueError(
                 f"conditions of {condition} and responses of {response} tokens are too long for a network with "

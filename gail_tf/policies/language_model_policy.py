@@ -22,10 +22,10 @@ from keras_gca.errors import UserError
 class Policy(LanguagePolicy):
     """A policy whose network is a language model, such as GPT-2 or Llama.
 
-    The paper's generator network has two hidden layers (Section 4.2), but the paper does not say how it generates
-    responses. Here these layers can form a head on the language model. The head reads the language model's last hidden
-    state and adds a correction to it before the logits are computed. The correction is initially 0, so every policy
-    starts out identical to its language model.
+    The paper's generator network has two hidden layers (Section 4.2), but the paper does not say how this network
+    generates responses. Here, these layers can form a head on the language model. The head reads the language model's
+    last hidden state and adds a correction to it before the logits are computed. The correction is initially 0, so
+    every policy starts out identical to its language model.
 
     Args:
         network: The language model.
@@ -51,9 +51,7 @@ class Policy(LanguagePolicy):
         if trainable not in TRAINABLE:
             raise UserError(f"--trainable: {trainable!r} is not one of {', '.join(TRAINABLE)}")
         if (trainable == "lora") != (network.adapters is not None):
-            raise ValueError(
-                f"trainable is {trainable}; use lora for a network with adapters, and only for such a network"
-            )
+            raise ValueError(f"trainable is {trainable}; use lora if, and only if, the network has adapters")
         super().__init__(network.config.eos_token_id if end is None else end, jit_compile)
         self.network = network
         self.trainable = trainable
@@ -105,8 +103,8 @@ class Policy(LanguagePolicy):
     ) -> tf.Tensor:
         """Compute the hidden state before each token of the response; see `LanguagePolicy.features`.
 
-        With "head", these states stay the same and have no gradient, so they can be computed once, outside the gradient
-        tape.
+        If `trainable` is "head", these states stay the same and have no gradient, so they can be computed once, outside
+        the gradient tape.
         """
         tokens = tf.concat([condition, response[:, :-1]], axis=1)
         mask = tf.concat([condition_mask, response_mask[:, :-1]], axis=1)
@@ -120,8 +118,7 @@ class Policy(LanguagePolicy):
 
         Args:
             features: An array of shape (..., E).
-            head: Weights that replace the head's own weights in this call, as needed by TRPO, or None for the head's
-                own weights.
+            head: Weights to use in this call instead of the head's own weights, as needed by TRPO, or None.
             kernels: See `LanguageModel.logits`.
 
         Returns:

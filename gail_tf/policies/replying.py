@@ -9,14 +9,14 @@ from keras_gca.settings import check_sampling
 
 @dataclass(frozen=True)
 class Replying:
-    """The settings of replies. Each policy draws responses by nucleus sampling, and the discriminator ranks them.
+    """The settings for replies. Each policy draws responses by nucleus sampling; the discriminator ranks the responses.
 
     Args:
-        temperature: The sampling temperature, from 0.01 to 100. 0 always takes the most likely token.
+        temperature: The sampling temperature, from 0.01 to 100, or 0 to always take the most likely token.
         top_p: Tokens are drawn from the nucleus, the smallest set of most likely tokens whose total probability reaches
             this value.
-        candidates: The number of responses that each policy gives.
-        profile: The properties that the user wants in a response, or None. A profile requires a bot trained with
+        candidates: The number of responses that each policy draws.
+        profile: The properties that the user wants responses to have, or None. A profile requires a bot trained with
             `--listener-profile on`.
 
     Raises:

@@ -21,14 +21,14 @@ class Sampling:
 
     Args:
         max_new_tokens: The maximum number of tokens in a response.
-        top_p: Tokens are drawn only from the nucleus, the most likely tokens that together have this probability. 1
-            keeps all tokens.
-        temperature: The logits are divided by the temperature before a token is drawn. 0 always takes the most likely
-            token.
+        top_p: Tokens are drawn only from the nucleus, the smallest set of most likely tokens whose total probability
+            reaches this value. With 1, tokens are drawn from the whole vocabulary.
+        temperature: The logits are divided by the temperature before a token is drawn. With 0, the most likely token is
+            always taken.
         counting: The distribution under which the probability of a token is computed. "plain" is the policy itself, as
-            for the perplexity. "filtered" is the distribution from which tokens are drawn, with temperature and
-            nucleus. Human responses, and responses drawn before an update, may contain tokens outside the nucleus.
-            These tokens are added to the nucleus so that their probability is not 0.
+            for the perplexity. "filtered" is the distribution from which tokens are drawn, after temperature and
+            nucleus are applied. Tokens outside the nucleus, which may occur in human responses and in responses drawn
+            before an update, are added to the nucleus so that their probability is not 0.
 
     Raises:
         UserError: A value is out of range, or "filtered" is combined with a temperature of 0.
@@ -58,8 +58,8 @@ class Responses(NamedTuple):
     """A batch of sampled responses.
 
     Attributes:
-        tokens: An int32 array of shape (B, max_new_tokens). A response ends with END unless it reached `max_new_tokens`
-            first. The padding also consists of END.
+        tokens: An int32 array of shape (B, max_new_tokens). A response ends with END unless it reaches `max_new_tokens`
+            first. Padding also consists of END.
         mask: A bool array of shape (B, max_new_tokens), true at tokens and false at padding.
         log_probs: The log-probability of each token, computed according to `Sampling.counting`, a float32 array of
             shape (B, max_new_tokens); 0 at padding.

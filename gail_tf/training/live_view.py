@@ -36,9 +36,10 @@ def answer(
         questions: The user's questions.
 
     Returns:
-        The exchanges for the questions and for the trajectories. The latter include the experts' responses. D's scores
-        are missing if the algorithm has no D or D is not trained yet. A contrastive D compares a response with an
-        expert's response, so it does not score replies to the user's questions, which no expert has answered.
+        The exchanges for the questions and for the trajectories. Exchanges for trajectories include the experts'
+        responses. D's scores are missing if the algorithm has no D or if D has not been trained yet. A contrastive D
+        compares a response with an expert's response, so it does not score replies to the user's questions, which no
+        expert has answered.
     """
     config, tokenizer = training.config, training.tokenizer
     prompts = [*(Trajectory((), question, NO_RESPONSE) for question in questions), *trajectories]
@@ -71,7 +72,7 @@ def answer(
 
 
 def _judged(training: GAILTraining, responses: JudgedResponses, logits: np.ndarray) -> list[Judged]:
-    """Return responses with D's probability that an expert wrote them, also for each token if D judges tokens."""
+    """Return responses with D's probability that an expert wrote the response and, if D judges tokens, each token."""
     judged = []
     batch = responses.batch
     texts = [text for _, text in responses.exchanges]

@@ -168,8 +168,8 @@ def _some(trajectories: Sequence[Trajectory], count: int | None, seed: int) -> l
 def _general(source: Source, config: GAILConfig, bad: BadLines) -> tuple[tuple[str, ...], ...]:
     """Read the conversations to pretrain on: the user's files or, by default, the first paper's embedded corpus.
 
-    Nothing is read for a network that is already pretrained. `max_trajectories` also limits the number of these
-    conversations; the seed determines which ones are used.
+    If the network is already pretrained, nothing is read. `max_trajectories` also limits the number of conversations to
+    pretrain on; the seed determines which ones are used.
     """
     if source.model is not None or not config.likelihood.pretraining_epochs:
         return ()

@@ -1,4 +1,4 @@
-"""A run of the second paper on disk.
+"""The folder of a training run of the second paper.
 
 config.json                  all settings of the run, and the source of its data
 trajectories.jsonl           the expert trajectories of each split, and the conversations to pretrain on
@@ -41,7 +41,9 @@ from keras_gca.storage.run_folder import RunFolder, refuse_reached
 
 
 class GAILRun(RunFolder[GAILConfig]):
-    """The reader and writer of one run of the second paper. `create` makes a new run, and `open` opens an existing one.
+    """The reader and writer of one run folder of the second paper.
+
+    `create` makes the folder of a new run, and `open` opens that of an existing run.
 
     Args:
         path: The folder.

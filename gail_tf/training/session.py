@@ -159,8 +159,8 @@ class GAILSession(Session):
     def further(self) -> str:
         """Describe in one line the remaining updates of a run that is trained further.
 
-        The line gives the numbers of the updates, and the learning rate and share of human demonstrations at their
-        start.
+        The line gives the numbers of these updates, and the learning rate and share of human demonstrations at the
+        first of them.
         """
         training, config = self.training, self.training.config
         done, course = self.done()["updates"], training.optimiser.course()
@@ -169,11 +169,11 @@ class GAILSession(Session):
         if course is not None:
             verb = "restarts" if done else "begins"
             parts.append(f"the learning rate {verb} at {course}")
-        parts.append(f"{percent:.3g} % human demonstrations fall to 0" if percent else "no human demonstrations")
+        parts.append(f"human demonstrations fall from {percent:.3g} % to 0" if percent else "no human demonstrations")
         return f"{parts[0]}: {'; '.join(parts[1:])}"
 
     def end_of_stage(self, event: Event) -> bool:
-        """Warn about known training failures and, after a validation, plot the log and write sample responses.
+        """Warn about known training failures. After a validation, also plot the log and write sample responses.
 
         Args:
             event: The event at the end of a stage.

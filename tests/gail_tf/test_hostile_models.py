@@ -267,7 +267,7 @@ BOTS = {
     "absurd GPT-2": (lambda facts: facts["model"].update(n_embd=2 * 10**9), "weights, but GPT-2 has"),
     "a longer GPT-2": (lambda facts: facts["model"].update(n_positions=10**5), "weights, but GPT-2 has"),
     "a network of another kind": (lambda facts: facts["model"].update(model_type="bert"), "one of gpt2, llama, qwen2"),
-    "a base of a list": (fact(base=[]), "the base must have exactly the values name, sha256, rows"),
+    "a base of a list": (fact(base=[]), "the base must have exactly the keys name, sha256, rows"),
     "a base that is not here": (
         fact(base={"name": "./nowhere", "sha256": "0" * 64, "rows": 9}), "./nowhere: "
     ),

@@ -43,7 +43,8 @@ def test_a_finished_run_goes_on_after_a_kill_too(small_run, tmp_path, capsys, mo
     # An update is one step here, on 8 responses: the fourth of four has 1/5 of the peak, which is 1e-3.
     assert (
         "\nnew totals: updates 4\n"
-        "updates 4 to 4: the learning rate restarts at 0.0002 and falls to 0; 7.5 % human demonstrations fall to 0\n"
+        "updates 4 to 4: the learning rate restarts at 0.0002 and falls to 0; "
+        "human demonstrations fall from 7.5 % to 0\n"
     ) in out
     assert updates(path) == 3
     assert read_facts(path / "checkpoint.h5")["totals"] == {"updates": 4}

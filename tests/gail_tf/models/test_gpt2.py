@@ -165,7 +165,7 @@ def test_initial_weights_are_narrower_where_they_end_in_the_residual_stream():
         ({"n_head": 3}, r"n_embd is 16; a multiple of n_head \(3\)"),
         ({"n_layer": 0}, "n_layer is 0; a whole number of at least 1"),
         ({"vocab_size": "many"}, "vocab_size is 'many'"),
-        ({"attn_pdrop": 1.0}, "attn_pdrop is 1.0; a number from 0 to below 1"),
+        ({"attn_pdrop": 1.0}, "attn_pdrop is 1.0; a number of at least 0 and below 1"),
         ({"eos_token_id": 61}, r"eos_token_id is 61; a number below vocab_size \(61\)"),
     ],
 )

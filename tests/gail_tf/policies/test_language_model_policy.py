@@ -241,7 +241,7 @@ class TestBadInput:
     def test_policy(self, gpt2):
         with pytest.raises(UserError, match="--trainable: 'some' is not one of full, lora, head"):
             Policy(gpt2, "some")
-        with pytest.raises(ValueError, match="use lora for a network with adapters, and only for such a network"):
+        with pytest.raises(ValueError, match="use lora if, and only if, the network has adapters"):
             Policy(gpt2, "lora")
 
     def test_what_does_not_fit_into_the_positions(self, policy):
