@@ -10,7 +10,7 @@ import TensorFlow. G is the generator and D the discriminator.
 
 Talking to a trained model:
 
-    Agent                          a trained model as an object that replies
+    Agent                          a trained model that replies to messages
     Answer                         one generator's answer, with its probability and the discriminator's scores
     Decoding                       how replies are generated: greedily, by sampling, or by beam search
 
@@ -29,8 +29,8 @@ Training (Algorithm 2) and evaluation:
     GCASession                     a training run and its run folder
     evaluate_run                   the metrics of one run on its held-out conversations
     evaluate_runs                  the metrics of several runs: mean, standard deviation and confidence interval
-    resume                         continues an interrupted training run, or trains a finished run further
-    start_from                     trains from line 4 on, with another run's data and generator
+    resume                         continues an interrupted training run, or adds training to a finished one
+    start_from                     starts training at line 4 with the data and the generator of another run
     train_agent                    trains an agent on a corpus, and writes a bot to chat with
 
 Networks (Figures 1 and 2):
@@ -39,8 +39,7 @@ Networks (Figures 1 and 2):
     GenerativeConversationalAgent  the generator, the discriminator and their composition, with shared layers
     Sizes                          the sizes of these networks
 
-Losses and scores (a class listed with a line of Algorithm 2 computes the loss of that line and runs its training
-steps):
+Losses and scores. Each class computes the loss of the given line of Algorithm 2, and runs the training steps:
 
     AdversarialTraining            Algorithm 2 as a sequence of stages
     DiscriminatorTraining          line 6: binary cross-entropy of D on human and machine-generated pairs (Eq. 7-8)

@@ -14,12 +14,12 @@ COMMANDS = {
     "inspect": "show how a corpus is read, without training on it",
     "chat": "chat with a trained agent, in the terminal or in the browser",
     "evaluate": "evaluate trained agents on held-out conversations: perplexity, replies, Table 1",
-    "survey": "hold the human evaluation (Tables 1 and 2): make, serve or print a survey, and count its votes",
-    "studies": "train and compare variants of the method over several seeds",
+    "survey": "run the human evaluation (Tables 1 and 2): make, serve or print a survey, and count the votes",
+    "studies": "train variants of the method with several seeds each, and compare them",
     "mmi": "rerank the replies of a run by maximum mutual information",
-    "quality_diversity": "compare generators, each at its best sampling settings on a grid",
+    "quality_diversity": "compare generators, each at the best sampling settings found by a grid search",
     "export": "export an agent for Keras and TensorFlow, including a SavedModel that replies to text",
-    "figures": "draw Figures 1 and 2 from the Keras models themselves",
+    "figures": "draw Figures 1 and 2 of the paper from the Keras models",
 }
 
 

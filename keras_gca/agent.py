@@ -1,4 +1,4 @@
-"""A trained model as an object that replies: `Agent.load("runs/first").reply("Hello!")`.
+"""A trained model that replies to messages: `Agent.load("runs/first").reply("Hello!")`.
 
 x is a context and y an answer. s_s is the maximum number of tokens in a context or a partial answer, and N_u the number
 of utterances in a context; `Config` sets both. s_v is the number of tokens in the vocabulary, and B the number of
@@ -159,7 +159,7 @@ class Agent:
 
     @property
     def judges_words(self) -> bool:
-        """Whether the discriminator scores every token of an answer. With `reinforce` it scores whole answers."""
+        """Whether the discriminator scores every token of an answer; with `reinforce`, it scores only whole answers."""
         return self.config.algorithm != "reinforce"
 
     @staticmethod
@@ -171,14 +171,14 @@ class Agent:
     def crisis_note(self, message: str) -> str | None:
         """Return the note that answers a message about self-harm or danger.
 
-        Such messages are recognised without a model.
+        No model is used to recognise these messages.
 
         Args:
             message: The message to check.
 
         Returns:
-            The note, followed by each of `crisis_lines` on a separate line, or None if the message is about something
-            else or `notes_crises` is False.
+            The note, followed by each of `crisis_lines` on a separate line, or None if the message mentions neither
+            self-harm nor danger or `notes_crises` is False.
         """
         return note_on(message, self.crisis_lines) if self.notes_crises else None
 
@@ -235,7 +235,7 @@ class Agent:
     ) -> list[list[Answer]]:
         """Answer several conversations in one batch.
 
-        Each conversation gets the same answers as from `answers`, but probabilities and scores may differ by float32
+        The answers are the same as those from `answers`, but their probabilities and scores may differ by float32
         rounding errors. Beam search never repeats the agent's own last utterance, which is the second-to-last utterance
         of the conversation.
 
@@ -279,7 +279,7 @@ class Agent:
         return self.contexts_of(encoded)
 
     def contexts_of(self, encoded: Sequence[Sequence[np.ndarray]]) -> np.ndarray:
-        """Make contexts from tokenised utterances, in the form returned by `encode_contexts`.
+        """Make contexts from tokenised utterances; see `encode_contexts` for their form.
 
         Args:
             encoded: For each of the B contexts, the tokens of each utterance.
@@ -340,7 +340,7 @@ class Agent:
         seed: int | Sequence[int] = 0,
         unwanted: np.ndarray | None = None,
     ) -> Decoded:
-        """Generate one generator's answers to contexts as tokens, without scores; see `TrainedNetworks.decode`."""
+        """Generate the tokens of one generator's answers, without scores; see `TrainedNetworks.decode`."""
         return self.networks.decode(generator, contexts, decoding, seed, unwanted)
 
     def n_best(self, generator: str, contexts: np.ndarray, width: int) -> Decoded:

@@ -17,7 +17,7 @@ DETECTOR = "context_detector"  # the name of the detector's weights in the file
 
 @dataclass
 class Bot:
-    """The results of a training run that a chat needs.
+    """The parts of a training run that are needed for chatting.
 
     Attributes:
         config: The settings of the training run.
@@ -74,9 +74,10 @@ class Bot:
         write_bot(Path(path), FORMAT, facts, networks, half_precision)
 
     def refuse_misfits(self) -> None:
-        """Check that the settings and the weights match, before any network is built.
+        """Check that the settings and the weights match.
 
-        The settings in a damaged file may require far more weights than the file contains.
+        This check comes before any network is built, because the settings in a damaged file may
+        require far more weights than the file contains.
 
         Raises:
             ValueError: There is no generator, or the settings do not match the weights or the vocabulary.

@@ -44,8 +44,8 @@ class Config(Settings):
     context_utterances: int = option(2, "N_u: number of previous utterances that form the context", low=1)
     context_changes: str = option(
         "ignore", "what a context contains after a change of subject. ignore: the last N_u utterances, as in the "
-                  "paper; detect: only those of the last N_u that follow the latest change, which is found by a "
-                  "detector trained without labels before line 3 (docs/systems.md)",
+                  "paper; detect: only those of the last N_u that follow the latest change; a detector, trained "
+                  "without labels before line 3, finds the changes (docs/systems.md)",
         choices=("ignore", "detect"),
     )  # fmt: skip
     sentence_length: int = option(
@@ -251,8 +251,8 @@ class Config(Settings):
     generator_tokens: str = option(
         "probabilities", "what the discriminator reads in line 9. probabilities: the generator's p, as in the "
                          "paper; straight_through: the most probable token, with the gradient of p; gumbel: a "
-                         "token drawn from p, with the gradient of the Gumbel-softmax. Use the last two with a "
-                         "discriminator that has a hidden layer, because it has learned from single tokens",
+                         "token drawn from p, with the gradient of the Gumbel-softmax. If the discriminator has a "
+                         "hidden layer, use straight_through or gumbel, because it was trained on single tokens",
         choices=("probabilities", "straight_through", "gumbel"),
     )  # fmt: skip
     gumbel_temperature: float = option(
@@ -266,8 +266,8 @@ class Config(Settings):
     )
     curriculum_epochs: int = option(
         1,
-        f"with --algorithm dialogue_rewards: simulated conversations begin with {FIRST_TURNS} answers and grow by "
-        "one answer each time this many epochs of line 9 are complete",
+        f"with --algorithm dialogue_rewards: simulated conversations begin with {FIRST_TURNS} answers and grow by one "
+        "answer after every N epochs of line 9, where N is this number",
         low=1,
     )
     ease_of_answering_weight: float = option(
@@ -312,7 +312,10 @@ class Config(Settings):
         choices=("float32", "bfloat16"),
     )  # fmt: skip
     seed: int = option(
-        0, "seed of all random numbers; the same seed on the same machine repeats a run exactly", low=0, high=2**31 - 1
+        0,
+        "seed of all random numbers; on the same machine, the same seed gives exactly the same results",
+        low=0,
+        high=2**31 - 1,
     )
     checkpoint_minutes: float = option(5.0, "minutes between checkpoints within an epoch", low=0)
 
@@ -355,10 +358,10 @@ class Config(Settings):
         return self.ease_of_answering_weight, self.information_flow_weight, self.semantic_coherence_weight
 
     def check_backward(self, backward: object) -> None:
-        """Check that a run of p(x|y) is given (not None) if and only if the algorithm needs one.
+        """Check that a run that models p(x|y) is given if and only if the algorithm needs one; None means no run.
 
         Raises:
-            UserError: The run is missing, or would have no effect.
+            UserError: The run is missing, or is given but would have no effect.
         """
         if self.simulates_conversations and backward is None:
             raise UserError(

@@ -6,9 +6,9 @@ from pathlib import Path
 
 
 class UserError(ValueError):
-    """An error that says in one line what is wrong, where (file and line, or option) and what would be right.
+    """An error whose one-line message says what is wrong, where (file and line, or option) and what is expected.
 
-    Commands print the line and exit with status 2; a notebook shows it without a traceback.
+    Commands print the message and exit with status 2. A notebook shows the message without a traceback.
 
     Examples:
         >>> from keras_gca import Config, UserError

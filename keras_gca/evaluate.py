@@ -101,7 +101,7 @@ def _compare_with_ratings(options: argparse.Namespace, arguments: Sequence[str])
 
 
 def _measure_alone(options: argparse.Namespace, arguments: Sequence[str]) -> dict[str, Any]:
-    """Make the measurement selected from ALONE for each run, write the results, and return what --json prints."""
+    """Make one of the measurements in ALONE for each run, write the results, and return what --json prints."""
     with loading.quiet_imports():
         from keras_gca.evaluation import personas, provenance, simulated_conversations, subject_changes
 
@@ -158,7 +158,9 @@ def make_parser() -> argparse.ArgumentParser:
         help="measure only how long each generator talks to itself without a dull response or a repetition",
     )
     reporting.add_experiment(parser)
-    parser.add_argument("--summary", type=Path, metavar="FILE", help="write the metrics over all runs to a JSON file")
+    parser.add_argument(
+        "--summary", type=Path, metavar="FILE", help="write the metrics of all runs, and their means, to a JSON file"
+    )
     parser.add_argument(
         "--seed",
         type=int,

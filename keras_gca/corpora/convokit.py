@@ -1,4 +1,4 @@
-"""Reads ConvoKit's `utterances.jsonl`, where each line has an utterance and the identifier of the one it replies to."""
+"""Reads ConvoKit's `utterances.jsonl`: on each line, an utterance and the identifier of the one it replies to."""
 
 from collections import defaultdict
 from collections.abc import Iterator

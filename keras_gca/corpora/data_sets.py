@@ -1,4 +1,4 @@
-"""Reads Hugging Face data sets: Parquet files, or a folder that `save_to_disk` wrote (needs the extra `datasets`).
+"""Reads Hugging Face data sets: Parquet files, or a folder written by `save_to_disk` (needs the extra `datasets`).
 
 Each row is a conversation or one turn of a conversation. A conversation is a list of utterances in one column, or a
 question and its answer in two columns. Nothing is downloaded.
@@ -64,7 +64,7 @@ def is_data_set(path: Path) -> bool:
 
 
 def read_data_set(path: Path, reading: Reading) -> Iterator[Conversation]:
-    """Read a Parquet file, a folder of such files, or a folder that `save_to_disk` wrote.
+    """Read a Parquet file, a folder of Parquet files, or a folder written by `save_to_disk`.
 
     Args:
         path: The file or folder.
@@ -122,7 +122,7 @@ def _conversations(
 
 
 def _as_json(row: dict[str, Any]) -> dict[str, Any]:
-    """Convert a row to JSON form: objects of lists become lists of objects, and numeric labels are left out."""
+    """Convert a row to JSON values: an object of lists becomes a list of objects, and numeric labels are left out."""
     row = {name: value for name, value in row.items() if value is not None}
     if isinstance(row.get("emotion"), int):
         del row["emotion"]

@@ -1,6 +1,6 @@
 """Detects the format of a file or folder. If no reader supports the format, the error says what the file looks like.
 
-A file in which `shapes.py` recognises no other format is read as plain text.
+If `shapes.py` recognises no other format in a file, the file is read as plain text.
 """
 
 import os

@@ -42,7 +42,7 @@ SPACED = re.compile(
 
 
 def document(lines: list[str]) -> str | None:
-    """Return the kind of a sample whose lines are unmistakably not utterances, or None.
+    """Recognise a sample whose lines are clearly not utterances, and return its kind, or None.
 
     Args:
         lines: The lines of the sample that are not blank.
@@ -54,9 +54,9 @@ def document(lines: list[str]) -> str | None:
 
 
 def prose(text: str, lines: list[str]) -> str | None:
-    """Return the kind of a sample whose lines are single words or parts of sentences, or None.
+    """Recognise a sample whose lines are single words or parts of sentences, and return its kind, or None.
 
-    These kinds are the least certain, so all other formats are tried first.
+    These kinds are the hardest to recognise, so this function is called after all other formats have been tried.
 
     Args:
         text: The sample.
@@ -66,7 +66,7 @@ def prose(text: str, lines: list[str]) -> str | None:
 
 
 def share(lines: list[str], form: re.Pattern[str]) -> float:
-    """Return the fraction of lines that begin with a given form."""
+    """Return the fraction of lines that match a pattern at their beginning."""
     return sum(form.match(line) is not None for line in lines) / len(lines)
 
 
@@ -147,7 +147,7 @@ def _settings(lines: list[str]) -> str | None:
 
 
 def _transcript(lines: list[str]) -> str | None:
-    """Recognise transcripts with special codes."""
+    """Recognise transcripts by the codes of CHILDES and Switchboard."""
     if sum(CHILDES.match(line) is not None for line in lines) > 1 and any(line[0] in "@%" for line in lines):
         return "a transcript of CHILDES"
     if sum(SWITCHBOARD.match(line) is not None for line in lines) > 1:

@@ -1,7 +1,7 @@
-"""Reads EmpatheticDialogues: a table with one turn on each line and columns that are found by name.
+"""Reads EmpatheticDialogues, a table with named columns and one turn on each line.
 
-In the published files, commas inside a field are written `_comma_`, and quotation marks are literal. In files saved
-again by another program, fields that contain commas may be quoted.
+In the published files, commas inside a field are written `_comma_`, and quotation marks are literal. If another program
+has saved the files again, fields that contain commas may be quoted.
 """
 
 import re
@@ -42,7 +42,7 @@ def header_of(line: str) -> tuple[str, list[str]] | None:
 
 
 def read_empathetic(path: Path, reading: Reading) -> Iterator[Conversation]:
-    """Read the corpus from a file or its folder, either as published or as saved again by another program."""
+    """Read the corpus from a file or its folder. The files may be as published or saved again by another program."""
     if not path.is_dir():
         yield from _read(path, reading)
         return

@@ -117,7 +117,8 @@ def decoded_lines(path: Path, bad: BadLines, encoding: Encoding) -> Iterator[tup
 class _Recoded(io.RawIOBase):
     """A stream that converts other encodings and line endings to UTF-8 with line feeds.
 
-    Bytes that cannot be decoded become a byte that is not valid UTF-8, so their line is reported as a bad line.
+    Bytes that cannot be decoded are replaced with a byte that is not valid UTF-8, so their line is reported as a bad
+    line.
     """
 
     def __init__(self, stream: IO[bytes], encoding: Encoding):
@@ -155,7 +156,7 @@ def _line_end(stream: IO[bytes], name: str) -> str:
 
 
 def _evidence(stream: IO[bytes]) -> bytes | None:
-    """Return the blocks of a file that have non-ASCII bytes, or None if the file is valid UTF-8 or has NUL bytes."""
+    """Return the blocks of a file with non-ASCII bytes, or None if the file is valid UTF-8 or contains NUL bytes."""
     decoder, valid, parts, size = codecs.getincrementaldecoder("utf-8")(), True, [], 0
     while block := stream.read(BLOCK):
         if b"\0" in block:

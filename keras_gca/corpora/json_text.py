@@ -42,7 +42,7 @@ def read_jsonl(path: Path, reading: Reading) -> Iterator[Conversation]:
 
 
 def _row(value: Any) -> list[str] | None:
-    """Return a row with the columns ROW from an utterance that names its conversation, or None for any other value."""
+    """Convert an utterance that names its conversation to a row with the columns ROW; return None for other values."""
     columns = turn_columns(list(value)) if isinstance(value, dict) and _turns(value) is None else None
     if columns is None or not isinstance(value[columns[0]], (str, int)) or not isinstance(value[columns[1]], str):
         return None
@@ -82,7 +82,7 @@ def read_json(path: Path, reading: Reading) -> Iterator[Conversation]:
 
 
 def report_json(where: str, error: ValueError, wanted: str, reading: Reading) -> None:
-    """Report a line for which `json_files.loads` raised an error; `wanted` describes what is expected."""
+    """Report a line that `json_files.loads` could not read; `wanted` describes what is expected."""
     if isinstance(error, json_files.NotJSONError):
         reading.bad.report(where, "not JSON", f"the line is not JSON ({error}); {wanted}")
     else:
@@ -96,7 +96,7 @@ def _keys(value: Any) -> str:
 
 
 def contained(value: Any) -> list[Any] | None:
-    """Return the conversations in an object (a list under a usual key, or one under each key), or None."""
+    """Return an object's conversations (a list under a usual key, or one conversation under each key), or None."""
     if not isinstance(value, dict):
         return None
     parts = [item for key in value if key in PARTS and isinstance(value[key], list) for item in value[key]]

@@ -125,7 +125,7 @@ def _script(text: str) -> Shape | None:
 
 
 def _timestamps(lines: list[str]) -> Shape | None:
-    """Recognise times at the beginning of lines. If the times have dates, a message may span several lines."""
+    """Recognise lines that begin with a time. If dates are given too, a message may span several lines."""
     if share(lines, STAMP) >= 0.5 or (share(lines, FULL_STAMP) >= 0.2 and len(lines) > 1):
         return Shape(None, "a chat export or a log, whose lines begin with times")
     return None
@@ -183,7 +183,7 @@ def _table(lines: list[str]) -> Shape | None:
 
 
 def _is_pairs(lines: list[str]) -> bool:
-    """Return whether all lines have two columns of words without a header, and few values are repeated."""
+    """Return whether lines are a table of pairs without a header: two columns of words, with few repeated values."""
     separators = {tables.separator_of_pair(line) for line in lines}
     separator = separators.pop()
     if separator is None or separators:
@@ -269,7 +269,7 @@ def _bracketed(lines: list[str]) -> Shape | None:
 
 
 def _chat_template(lines: list[str]) -> Shape | None:
-    """Recognise the marks that chat models put between turns. Only ChatML has a reader."""
+    """Recognise the marks that separate turns in the input of chat models. Only ChatML has a reader."""
     if sum(CHATML.match(line) is not None for line in lines) > 1:
         return Shape("speakers")
     marked = sum(TEMPLATE.search(line) is not None for line in lines)

@@ -1,7 +1,7 @@
 """Reads tables of question/answer pairs or of turns, with commas, tabs, semicolons or bars between the columns.
 
-The columns are found by the names in the first line (`names.py`). A table without column names can be read if it has
-two columns, separated by a tab or in quotation marks; they are taken as question and answer.
+The columns are identified by their names in the first line (`names.py`). A table without column names can be read if it
+has two columns, separated by a tab or in quotation marks; they are read as question and answer.
 """
 
 import csv
@@ -22,7 +22,7 @@ QUOTED_PAIRS = {mark: re.compile(rf'\s*"(?:[^"]|"")*"{mark}"(?:[^"]|"")*"\s*$') 
 def split_line(line: str, separator: str) -> list[str] | None:
     """Return the fields of a line, or None if the line does not belong to a table with this separator.
 
-    Quotation marks around a field are removed. In tab-separated tables, all others are literal.
+    Quotation marks around a field are removed. In tab-separated tables, all other quotation marks are literal.
     """
     line = line.rstrip("\r\n")
     if separator == "\t":
@@ -83,7 +83,7 @@ def rows(path: Path, reading: Reading, separator: str) -> Iterator[tuple[int, li
 
 
 def csv_fault(error: csv.Error) -> str:
-    """Describe what is wrong with a row; the messages of Python's csv module are meant for programmers."""
+    """Describe what is wrong with a row in plainer words than the messages of Python's csv module."""
     message = str(error)
     if "unexpected end of data" in message:
         return "a field begins with a quotation mark that is never closed"

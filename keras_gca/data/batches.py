@@ -30,8 +30,8 @@ def take_batch(pairs: Pairs | TokenPairs, selection: np.ndarray, batch_size: int
     """Take the contexts and answers of one batch, trimmed to the width of the longest row.
 
     A batch with fewer than `batch_size` pairs is filled up with rows of padding. Batches of the same width then have
-    the same shape, so fewer functions are compiled. If several processes read token files, each has its own rows at the
-    positions of its own replicas, and padding at all other positions.
+    the same shape, so fewer functions are compiled. If several processes read token files, each process fills only the
+    rows of its own replicas; all other rows are padding.
 
     Args:
         pairs: The pairs.

@@ -24,7 +24,7 @@ class Dataset:
     """A corpus prepared for training.
 
     Attributes:
-        vocabulary: The vocabulary, built only from the training text (except the usual spellings of names).
+        vocabulary: The vocabulary, built only from the training text, except for the usual spellings of names.
         training: The pairs to train on.
         validation: The pairs on which the networks are evaluated during training.
         documents: The tokenised training conversations, used to fit word vectors. Empty for token files, whose

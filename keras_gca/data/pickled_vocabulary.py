@@ -88,7 +88,7 @@ def read_vocabulary(path: str | os.PathLike) -> Vocabulary:
 
 
 def is_pickle(path: str | os.PathLike) -> bool:
-    """Return whether a file begins like a pickled list, in any pickle protocol; False if it cannot be read."""
+    """Return whether a file begins like a pickled list, in any pickle protocol. Return False if it cannot be read."""
     try:
         with open(path, "rb") as stream:
             start = stream.read(2)

@@ -2,8 +2,9 @@
 
 The first pass, which takes longest, reads the corpus and tokenises it in chunks (`token_chunks.py`). Then the held-out
 conversations are drawn, the words of the training text are counted, and the chunks are encoded with the vocabulary as
-shards (`token_folder.py`). A repeated command uses the chunks and shards already written by an interrupted one. The
-results do not depend on the number of processes. For a small corpus, they are the same as those of `dataset.prepare`.
+shards (`token_folder.py`). If an interrupted command is repeated, it uses the chunks and shards that are already
+written. The results do not depend on the number of processes. For a small corpus, they are the same as those of
+`dataset.prepare`.
 """
 
 import collections
@@ -127,7 +128,7 @@ def prepare_folder(
 
 
 def _refuse_other_plan(work: Path, corpora: Corpora, config: Config) -> None:
-    """Store the files and options of a preparation, or raise an error if an interrupted one had others."""
+    """Store the files and options of a preparation. Raise an error if an interrupted preparation used others."""
     states = [(str(file.resolve()), file.stat().st_size, file.stat().st_mtime_ns) for file in _files(corpora)]
     plan = {
         "files": [list(state) for state in states],
@@ -141,7 +142,7 @@ def _refuse_other_plan(work: Path, corpora: Corpora, config: Config) -> None:
         write_text(path, json.dumps(plan))
     elif json_files.read(path) != plan:
         raise UserError(
-            f"{work.parent}: an interrupted preparation of this folder had other files or options; repeat its "
+            f"{work.parent}: an interrupted preparation of this folder used other files or options; repeat its "
             "command, or give a new folder"
         )
 
@@ -289,7 +290,7 @@ class _Preparation:
             self._measuring = read, task
 
     def _say_cost(self) -> None:
-        """Print the cost estimate as soon as the first chunk has been measured, if the preparation takes long."""
+        """Print the cost estimate once the first chunk has been measured, if the preparation will take a long time."""
         if self._measuring is None or not self._measuring[1].done():
             return
         read, rates = self._measuring[0], self._measuring[1].result()

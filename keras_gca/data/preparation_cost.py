@@ -76,10 +76,10 @@ class Read(NamedTuple):
 def measure(
     folder: Path, conversations: Sequence[Sequence[str]], parts: Sequence[int], style: str, vocabulary_size: int
 ) -> Rates:
-    """Measure the steps of a preparation on a chunk. The files they write are removed.
+    """Measure the steps of a preparation on a chunk, and remove the files that the steps write.
 
     Args:
-        folder: The folder for these files.
+        folder: The folder in which the steps write their files.
         conversations: See `tokenise_chunk`.
         parts: See `tokenise_chunk`.
         style: See `tokenise_chunk`.
@@ -111,7 +111,7 @@ def estimate(
         read: How much of the corpora had been read when the first chunk was complete.
         processes: The number of parallel processes.
         chunks: The number of chunks already written by an interrupted preparation.
-        shards: The number of shards already written by it.
+        shards: The number of shards that the interrupted preparation has already written.
         shard_pairs: The number of pairs in a shard.
         cores: The number of cores of this machine, or None to ask the system.
 

@@ -68,7 +68,7 @@ class Source:
         return read_conversations(self.data, self.format, bad, splits), bad
 
     def names(self) -> dict[str, str]:
-        """Describe where data, vocabulary and word vectors come from, for messages and for config.json."""
+        """Describe where the data, the vocabulary and the word vectors come from, for messages and for config.json."""
         return {
             "data": str(self.data or EMBEDDED),
             "vocabulary": str(self.vocabulary or "from the training text"),

@@ -1,4 +1,4 @@
-"""Looks up speakers who have embeddings by name."""
+"""Looks up the names of the speakers who have embeddings."""
 
 from keras_gca.data.vocabulary import Vocabulary
 from keras_gca.errors import UserError

@@ -1,4 +1,4 @@
-"""Functions run by the processes that prepare token files: each makes one file from one piece of the corpus.
+"""The tasks of the processes that prepare token files. Each task makes one file from one piece of the corpus.
 
 A chunk is a tokenised piece of the corpus. Its tokens are indices into its own list of word forms, so that chunks are
 independent of each other and of the vocabulary, which is known only after the last chunk. A form has its original case;
@@ -99,7 +99,7 @@ class Chunk:
 
 
 def import_tensorflow() -> None:
-    """Import TensorFlow, without its start-up messages, in a process that tokenises. Reading does not need it."""
+    """Import TensorFlow without start-up messages, in a process that tokenises. Reading does not need TensorFlow."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     with quiet_imports():
         import keras_gca.data.text  # noqa: F401
@@ -288,8 +288,8 @@ def encode_shard(task: ShardTask, words: Sequence[str]) -> tuple[ShardFacts, Spe
         words: The words of the vocabulary, without special tokens.
 
     Returns:
-        The sizes and checksums of the shard, and how often each word of the vocabulary has each of its spellings inside
-        a sentence.
+        The sizes and checksums of the shard, and the frequency of each spelling of each vocabulary word inside
+        sentences.
     """
     vocabulary = Vocabulary(words, [0] * len(words))
     known = set(words)

@@ -264,7 +264,7 @@ class TokenFolder:
         return Shard(tokens, idx[:split].view("<u4"), idx[split:])
 
     def verify(self, number: int) -> None:
-        """Check a shard's checksums, and check that its values are possible.
+        """Verify a shard's checksums, and check that its values are valid.
 
         Raises:
             UserError: A file is damaged.
@@ -277,9 +277,9 @@ class TokenFolder:
         counts = np.bincount(shard.roles, minlength=4)
         expected_counts = facts.conversations, facts.training, facts.validation, facts.test
         if shard.offsets[0] != 0 or shard.offsets[-1] != facts.tokens or lengths.min() < 1 or shard.roles[0] != FIRST:
-            raise UserError(f"{_file(self.path, number, 'idx')}: the file is damaged; its offsets are impossible")
+            raise UserError(f"{_file(self.path, number, 'idx')}: the file is damaged; its offsets are invalid")
         if tuple(counts) != expected_counts:
-            raise UserError(f"{_file(self.path, number, 'idx')}: the file is damaged; its roles are impossible")
+            raise UserError(f"{_file(self.path, number, 'idx')}: the file is damaged; its roles are invalid")
         low, high = shard.tokens.min(), shard.tokens.max()
         if low < len(SPECIAL_TOKENS) - 1 or high >= len(self.vocabulary):
             raise UserError(

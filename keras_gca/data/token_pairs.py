@@ -1,8 +1,8 @@
 """Context/answer pairs that are read from token files when a batch needs them.
 
 `TokenPairs` takes the place of `Pairs` for corpora that do not fit into memory. The seed determines the order of an
-epoch: the shards are shuffled, the batches of SHARDS_TOGETHER shards take turns, and the pairs of each shard are
-shuffled like `Pairs` (`batching.plan`). With a single shard, the order is exactly that of the same pairs in memory.
+epoch: the shards are shuffled, batches are taken in turn from SHARDS_TOGETHER shards, and the pairs of each shard are
+    shuffled like `Pairs` (`batching.plan`). With a single shard, the order is exactly that of the same pairs in memory.
 """
 
 from collections.abc import Sequence
@@ -43,7 +43,7 @@ class Lane:
 
 
 class _PairIndex(NamedTuple):
-    """The positions of one role's n pairs in a shard.
+    """The positions of a shard's n pairs that have the same role.
 
     Attributes:
         shard: The arrays of the shard.
@@ -59,7 +59,7 @@ class _PairIndex(NamedTuple):
 
 
 class TokenPairs:
-    """The pairs of one role in a folder of token files.
+    """The pairs in a folder of token files that have a given role.
 
     Args:
         folder: The folder.
@@ -246,7 +246,7 @@ class TokenPairs:
         return [begin + rows for rows in plan(contexts, batch_size, entropy, answers)]
 
     def lane_shards(self, lane: int, seed: int | None) -> list[int]:
-        """Return a lane's shards in the order of one epoch. They are the same shards in every epoch."""
+        """Return a lane's shards in the order of one epoch. A lane has the same shards in every epoch."""
         numbers = np.array(self._numbers[lane :: self.lane.count], int)
         order = numbers if seed is None else np.random.default_rng((seed, lane, 1)).permutation(numbers)
         return order.tolist()
@@ -292,7 +292,7 @@ class Epoch(Sequence[np.ndarray]):
         return self._planned[1][step - self._begins[group]]
 
     def _plan(self, group: int) -> list[np.ndarray]:
-        """Plan the batches of a group of shards, which take turns until all are exhausted."""
+        """Plan the batches of a group of shards. Batches are taken from the shards in turn until all are exhausted."""
         plans = [self._pairs.shard_batches(number, self._size, self._seed) for number in self._groups[group]]
         turns = range(max(map(len, plans)))
         return [batches[turn] for turn in turns for batches in plans if turn < len(batches)]

@@ -1,4 +1,4 @@
-"""Plans batches with few shapes: rows of similar lengths share a batch, and widths are rounded up.
+"""Plans batches with few different shapes: rows of similar lengths share a batch, and widths are rounded up.
 
 XLA compiles a program for each shape, so using few shapes saves time. A batch of rows with similar lengths needs little
 padding.
@@ -65,7 +65,7 @@ def fitted(rows: np.ndarray, width: int, on_left: bool) -> np.ndarray:
 
 
 def filled(rows: np.ndarray, size: int, before: int = 0) -> np.ndarray:
-    """Pad an array of n rows to `size` rows with zeros. Rows of zeros have no tokens and do not count.
+    """Pad an array of n rows with zeros to `size` rows. Rows of zeros contain no tokens, so they do not count.
 
     Args:
         rows: The array, of shape (n, ...).

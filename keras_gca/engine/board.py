@@ -1,6 +1,6 @@
 """Writes a run's TensorBoard files: metrics, sample replies as text, and the settings as hyperparameters.
 
-Each phase has its own axis, whose steps count the epochs or updates of the phase from 1.
+Each phase has its own step axis, which counts the epochs or updates of the phase from 1.
 """
 
 import contextlib
@@ -97,7 +97,7 @@ def redraw(run: RunFolder, history: list[dict[str, Any]], settings: Mapping[str,
 
 @contextlib.contextmanager
 def _plain_errors(folder: Path) -> Iterator[None]:
-    """Convert TensorFlow errors to OSError in this block, which writes to a folder."""
+    """A context manager that raises TensorFlow errors as OSError, for code that writes to a folder."""
     try:
         yield
     except tf.errors.OpError as error:

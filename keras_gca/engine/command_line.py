@@ -250,7 +250,7 @@ def run(
     """Call a command's main function, and report its errors.
 
     Args:
-        main: A function that takes the arguments, or None for those of the process, and returns an exit status.
+        main: A function that takes the arguments (None for those of the process) and returns an exit status.
         name: The command's name, with which every error message begins.
         arguments: The arguments.
         names: The name of the command's parser, and the name by which the user called the command.

@@ -14,8 +14,8 @@ class Compiled:
     """A function that takes batches, compiled as one graph for batches of all sizes and widths.
 
     Building a graph takes seconds. On CPUs, one graph for all widths is as fast as a separate graph for each width. The
-    graph does not depend on the first batch, so a resumed training run computes the same bits. If `jit_compile` is
-    true, each shape has its own graph, because XLA requires static shapes.
+    graph does not depend on the first batch, so a resumed training run gives exactly the same results as an
+    uninterrupted one. If `jit_compile` is true, each shape has its own graph, because XLA requires static shapes.
 
     The function takes arrays in any structure, and may also take plain values. Each combination of plain values has its
     own graph. Name the compiled form after the function, as in `self.compiled_draw = Compiled(self.draw)`, so that
@@ -113,7 +113,7 @@ class Compiled:
 
 
 def _map_tensors(change: Callable[[tf.Tensor], tf.Tensor], results: Any) -> Any:
-    """Apply a function to all tensors in results. None stays None."""
+    """Apply a function to all tensors in results, and leave None unchanged."""
     return tf.nest.map_structure(lambda leaf: None if leaf is None else change(leaf), results)
 
 

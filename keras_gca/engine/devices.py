@@ -93,7 +93,7 @@ def is_chief() -> bool:
 
 @contextlib.contextmanager
 def training_on(strategy: tf.distribute.Strategy | None, path: Path) -> Iterator[Path]:
-    """Run the block under a strategy. Inside the block, a training run makes and trains its networks.
+    """A context manager that applies a strategy. A training run builds and trains its networks in the `with` block.
 
     Args:
         strategy: The strategy, or None for one device.
@@ -133,7 +133,7 @@ def _run_folder(path: Path) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def _reporting_loss(path: Path) -> Iterator[None]:
-    """Convert TensorFlow's error about a lost process to a UserError that explains how to resume."""
+    """A context manager that raises TensorFlow's error about a lost process as a UserError that says how to resume."""
     try:
         yield
     except GONE:

@@ -1,4 +1,4 @@
-"""Base class of everything that learns by gradient descent, for both papers."""
+"""Base class of all objects of both papers that are trained by gradient descent."""
 
 from collections.abc import Iterable, Sequence
 from functools import partial
@@ -174,7 +174,7 @@ class AdamWLearner(Learner):
         super().update(gradients)
 
     def course(self) -> str:
-        """Describe the learning rate from the next step on, to complete "the learning rate restarts at"."""
+        """Describe the learning rate from the next step on, as the end of "the learning rate restarts at ..."."""
         course = f"{float(self._peak * self._next_factor()):.2g}"
         if self.steps + 1 < self._warmup_steps:
             course += f", rises to {self._peak:.2g}"

@@ -28,7 +28,7 @@ OPTIONAL_OF_KERAS = ("matplotlib", "pandas")
 
 
 def set_up_tensorflow(options: argparse.Namespace | None = None) -> "tf.distribute.Strategy":
-    """Import TensorFlow and make it deterministic, so that a resumed run repeats the same bits.
+    """Import TensorFlow and make it deterministic, so that a resumed run gives exactly the same results.
 
     Call this before any other use of TensorFlow.
 
@@ -54,10 +54,10 @@ def set_up_tensorflow(options: argparse.Namespace | None = None) -> "tf.distribu
 
 @contextlib.contextmanager
 def quiet_imports(what: str = "TensorFlow") -> Iterator[None]:
-    """Import TensorFlow and Keras without start-up messages, and suppress such messages in this block.
+    """A context manager that imports TensorFlow and Keras, and suppresses start-up messages in the `with` block.
 
     TensorFlow has no setting for this: the messages go directly to the standard error of the process. If an import
-    fails, they are shown. Ctrl-C ends the process without a message. With -v, versions and devices are printed
+    fails, the messages are shown. Ctrl-C ends the process without a message. With -v, versions and devices are printed
     afterwards.
 
     Args:
@@ -93,7 +93,7 @@ def quiet_imports(what: str = "TensorFlow") -> Iterator[None]:
 
 @contextlib.contextmanager
 def _hidden(*packages: str) -> Iterator[None]:
-    """Make imports of these packages fail in this block as if they were not installed, unless already imported."""
+    """A context manager that hides packages, so that importing them fails. Packages already imported are not hidden."""
     hidden = [name for name in packages if name not in sys.modules]
     sys.modules.update(dict.fromkeys(hidden))  # type: ignore[arg-type]  # None makes Python's import fail
     try:
@@ -118,7 +118,7 @@ def _describe_machine() -> None:
 
 @contextlib.contextmanager
 def needs_extra(name: str) -> Iterator[None]:
-    """Import the packages of an extra in this block. If a package is missing, the error names the extra.
+    """A context manager for imports from the packages of an extra. If a package is missing, the error names the extra.
 
     The command in the message installs the extra from a checkout, because the project is not on PyPI.
 

@@ -1,7 +1,7 @@
 """Sums and means over masked values.
 
-A mask has the shape of the values and is bool or float. Values whose mask is True or 1 count. Values whose mask is
-False or 0 do not count and may be anything, including NaN and infinity.
+A mask is a Boolean or float tensor with the same shape as the values. It selects the values at which it is True or 1.
+All other values are ignored, and may be anything, including NaN and infinity.
 
 Inside a step with several replicas, a mean over all axes is this replica's part of the mean (see `replicas`).
 """
@@ -12,7 +12,7 @@ from keras_gca.engine import replicas
 
 
 def masked(values: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
-    """Replace the values that do not count with 0.
+    """Replace the values that the mask does not select with 0.
 
     Args:
         values: Values of any shape and float dtype.
@@ -31,11 +31,11 @@ def masked(values: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
 
 
 def masked_sum(values: tf.Tensor, mask: tf.Tensor, axis: int | None = None) -> tf.Tensor:
-    """Sum the values that count along `axis`, or along all axes if `axis` is None. The result is float32."""
+    """Sum the selected values along `axis`, or along all axes if `axis` is None. The result is float32."""
     return tf.reduce_sum(masked(values, mask), axis)
 
 
 def masked_mean(values: tf.Tensor, mask: tf.Tensor, axis: int | None = None) -> tf.Tensor:
-    """Average the values that count along `axis`, or along all axes if `axis` is None. The mean of no values is 0."""
+    """Average the selected values along `axis`, or along all axes if `axis` is None. The mean of no values is 0."""
     counted = tf.reduce_sum(tf.cast(mask, tf.float32), axis)
     return tf.math.divide_no_nan(masked_sum(values, mask, axis), replicas.total(counted) if axis is None else counted)

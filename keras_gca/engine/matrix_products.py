@@ -16,8 +16,8 @@ def estimate_of(
     """Estimate the time that operations take.
 
     Args:
-        operations: The number of operations in each part of the work. If a part runs slower than one large matrix
-            multiplication, the caller must increase its number of operations by the same factor.
+        operations: The number of operations in each part of the work. If a part runs k times slower than one large
+            matrix multiplication, the caller must multiply its number of operations by k.
         memory: The peak memory, in bytes.
         shape: The shape of the matrix used to measure the speed.
         precision: "bfloat16" or "float32".

@@ -1,4 +1,4 @@
-"""Estimates the memory that a network needs before it is built, because the settings in a file may require too much."""
+"""Checks that a network fits into memory before the network is built, because a file may specify huge networks."""
 
 import math
 import os

@@ -36,7 +36,8 @@ def lowest_in_nucleus(probabilities: tf.Tensor, top_p: tf.Tensor | float) -> tf.
     """Find the smallest nucleus probability in each row of an (N, V) array, as a float32 array of shape (N, 1).
 
     A token belongs to the nucleus if the sum of all higher probabilities is below top_p. Bisection finds the smallest
-    number with this property, which is a token's probability because the sum changes only at tokens' probabilities.
+    number for which this is true. This number is a token's probability, because the sum changes only at tokens'
+    probabilities.
     """
     count = tf.shape(probabilities)[0]
     low = tf.zeros([count, 1], tf.int32)

@@ -70,7 +70,7 @@ class Processes:
             return self._executor.submit(work, *arguments)
 
     def in_turn(self, futures: Iterable["Future[T]"]) -> Iterator[T]:
-        """Yield the results of tasks in order, submitting slightly more tasks than there are processes.
+        """Yield the results of tasks in order. At any time, slightly more tasks are submitted than there are processes.
 
         Args:
             futures: The tasks. Each task is submitted when it is taken from this iterable.
@@ -109,9 +109,9 @@ def _begin(prepare: Callable[[], object]) -> None:
 
 @contextlib.contextmanager
 def _ctrl_c_delayed() -> Iterator[None]:
-    """Delay Ctrl-C until the end of this block. Processes started in the block are never interrupted by Ctrl-C.
+    """A context manager that delays Ctrl-C until its block ends. Processes started in the block ignore Ctrl-C.
 
-    Ctrl-C in a terminal reaches all processes. Without this block, a process that is still starting would end with a
+    Ctrl-C in a terminal reaches all processes. Without this delay, a process that is still starting would end with a
     traceback. Processes inherit the signal mask, so they ignore Ctrl-C from the start.
     """
     if not hasattr(signal, "pthread_sigmask"):  # Windows

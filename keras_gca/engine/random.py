@@ -2,8 +2,8 @@
 
 Some functions use a seed for each sample (`uniform`, `gumbel`, `normal`, `dropout`). The numbers for a sample do not
 depend on the other samples in its batch, so a response is the same in every batch, and several devices that share a
-batch draw the same numbers as one device. The generator is Philox. Programs compiled by XLA draw different numbers than
-TensorFlow's normal runtime, but each always draws the same numbers from the same seeds.
+batch draw the same numbers as one device. The generator is Philox. XLA and TensorFlow's normal runtime draw different
+numbers from the same seeds, but each of them always draws the same ones.
 
 Other functions use one seed for a batch and draw the numbers for all rows in one call (`batch_uniform`,
 `batch_dropout`). Each replica takes the numbers for its own rows. Teacher forcing uses these functions for dropout on
@@ -38,8 +38,7 @@ def sample_seeds(seed: tf.Tensor, samples: tf.Tensor) -> tf.Tensor:
 def _scrambled(seed: tf.Tensor) -> tf.Tensor:
     """Draw 64 random bits from a seed. Seed and result are int32 arrays of shape (2,).
 
-    Callers add small numbers to the result. With `fold_in`, such a sum could equal the result for another seed; here it
-    does not.
+    Callers add small numbers to the result. Unlike with `fold_in`, these sums do not equal the result for another seed.
     """
     return tf.random.stateless_uniform([2], seed, None, None, tf.int32, alg="philox")
 

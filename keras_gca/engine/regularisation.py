@@ -1,4 +1,4 @@
-"""Keeps both papers' discriminators from becoming overconfident: label smoothing, instance noise, spectral norms."""
+"""Keeps both papers' discriminators from being overconfident: label smoothing, instance noise and spectral norms."""
 
 import numpy as np
 import tensorflow as tf

@@ -47,7 +47,7 @@ def is_verbose() -> bool:
 
 
 def say_cost(cost: Estimate) -> None:
-    """Print the estimated cost of a command that takes long, unless -q was given.
+    """Print the estimated cost of a command that takes a long time, unless -q was given.
 
     Args:
         cost: The estimate.

@@ -74,7 +74,7 @@ class Session(abc.ABC):
 
     @abc.abstractmethod
     def done(self) -> dict[str, int]:
-        """Return how much has been completed of each total that `--resume` may raise."""
+        """Return how far training has progressed towards each total that `--resume` may raise."""
 
     @abc.abstractmethod
     def summarise(self) -> None:
@@ -103,13 +103,13 @@ class Session(abc.ABC):
     def restore(
         self, facts: dict[str, Any], arrays: dict[str, np.ndarray], unit: str, totals: Mapping[str, int] | None = None
     ) -> None:
-        """Restore the state of the training from a checkpoint, and make the run folder consistent with it.
+        """Restore the training state from a checkpoint, and make the run folder consistent with this state.
 
         Args:
             facts: The facts returned by `RunFolder.read_checkpoint`.
             arrays: The arrays returned by `RunFolder.read_checkpoint`.
             unit: The name of the stages, such as "epochs", for the printed line.
-            totals: The new totals given by the user, or None. The settings of the training must already have these
+            totals: The new totals given by the user, or None. The settings of the training run must already have these
                 totals (`RunFolder.with_new_totals`).
 
         Raises:
@@ -173,7 +173,7 @@ class Session(abc.ABC):
         )
 
     def train(self, minutes: float | None = None, watching: Watching | None = None) -> bool:
-        """Train to the end, or until the user stops the training or the time limit is reached.
+        """Train to the end, or until the user stops training or the time limit is reached.
 
         Args:
             minutes: The time limit in minutes, counted from now, or None for no limit. Training stops after the step

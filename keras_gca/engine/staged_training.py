@@ -1,8 +1,8 @@
 """Base class of both papers' training runs: a list of stages that can be interrupted, stored and resumed.
 
 A stage is an epoch or an update, and becomes a row of the log. Its attribute `phase` names the part of the algorithm to
-which the stage belongs, and `number_in_phase` has the columns of the log that distinguish the stage from others of the
-same phase.
+which the stage belongs. Its attribute `number_in_phase` has the columns of the log that distinguish the stage from the
+other stages of this phase.
 """
 
 from collections.abc import Collection, Iterable, Iterator
@@ -54,8 +54,8 @@ class TrainingSettings(Protocol):
 class StagedTraining:
     """Base class of training runs: `for event in training: ...` takes a step before each event.
 
-    After a `resumable` event, the state may be stored (`state`, `restore`), or the loop may be left. A later loop then
-    continues the training.
+    After a `resumable` event, the state may be stored (`state`, `restore`), or the loop may be left. A new loop
+    continues training from there.
 
     Attributes:
         config: The settings, including `seed` and `checkpoint_minutes`.
@@ -106,7 +106,7 @@ class StagedTraining:
         return Event(stage, steps, steps, metrics, line)
 
     def state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-        """Return the complete state of the training: facts that can be written as JSON, and named arrays."""
+        """Return the complete state of the training run: facts that can be written as JSON, and named arrays."""
         raise NotImplementedError
 
     def restore(self, facts: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
@@ -118,7 +118,7 @@ class StagedTraining:
     ) -> None:
         """Restore the stored state of a training run that had different totals (numbers of epochs or updates).
 
-        This training must not have taken a step yet.
+        Call this method before the first step.
 
         Args:
             facts: The facts of the state.
@@ -152,7 +152,7 @@ def validated_position(facts: dict[str, Any], stages: int) -> tuple[int, int, li
 
 
 def pack(name: str, values: Iterable[np.ndarray]) -> dict[str, np.ndarray]:
-    """Name the arrays of one part of a state name/0000, name/0001, and so on."""
+    """Name the arrays in one part of a state: name/0000, name/0001, and so on."""
     return {f"{name}/{i:04d}": value for i, value in enumerate(values)}
 
 

@@ -1,4 +1,4 @@
-"""Compares settings of adversarial training with teacher forcing, at equal diversity and by an independent judge.
+"""Compares settings of adversarial training with teacher forcing; independent judges score equally diverse replies.
 
 A cell is a combination of settings (`variants.CELLS`). All cells with the same seed start from the same stored
 generator, which was trained by teacher forcing (line 3). When a cell has been trained and measured, its results are
@@ -117,7 +117,7 @@ def run_cells(
 
 
 def _refuse_other_settings(path: Path, expected: Mapping[str, Any], changes: Mapping[str, Any]) -> None:
-    """Raise UserError if a cell's existing run has different settings than the command requires."""
+    """Raise UserError if a cell's existing run does not have the settings that the command requires."""
     stored = GCARun.open(path).config().to_values()
     if other := [name for name in changes if stored[name] != expected[name]]:
         raise UserError(f"{path}: this run has a different value for {naming(other)}; give another folder with --runs")
@@ -273,7 +273,7 @@ def best_cells(results: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def by_cell(results: Sequence[Mapping[str, Any]]) -> dict[str, list[Mapping[str, Any]]]:
-    """Return the results of each cell, one for each seed."""
+    """Group results by cell; each cell has one result for each seed."""
     cells: dict[str, list[Mapping[str, Any]]] = {}
     for one in results:
         cells.setdefault(one["cell"], []).append(one)
@@ -324,11 +324,11 @@ def tables(results: Sequence[Mapping[str, Any]]) -> list[Table]:
     ]
     caption = (
         "Each cell starts from the same teacher-forced generator, and is compared with it at equal diversity "
-        "(distinct-2). AUC is measured for each term of Eq. 8 after line 6. The gap is that of p's term after line 9, "
-        "in logits. The gain is log S (Eq. 10) by independent judges, adversarial minus teacher forcing, in nats per "
-        f"token. T of t. f. is the temperature, from {TEMPERATURES[0]} to {TEMPERATURES[-1]}, at which teacher forcing "
-        "(t. f.) is equally diverse. 5-gram is the perplexity under the word model. The cells are sorted by their gain "
-        "on validation conversations."
+        "(distinct-2). AUC is measured for each term of Eq. 8 after line 6. The gap, in logits, is measured for the "
+        "term of p after line 9. The gain is log S (Eq. 10) by independent judges, adversarial minus teacher forcing, "
+        f"in nats per token. T of t. f. is the temperature, from {TEMPERATURES[0]} to {TEMPERATURES[-1]}, at which "
+        "teacher forcing (t. f.) is equally diverse. 5-gram is the perplexity under the word model. The cells are "
+        "sorted by their gain on validation conversations."
     )
     tested = table_of_tests(tests(cells), _title, " of the gain on test conversations")
     return [Table(None, caption, header, rows, len(FACTORS)), tested]

@@ -110,7 +110,8 @@ def outcome(results: Results, seeds: Mapping[str, Any], model: str = MODEL) -> O
 def folder_of(runs: Sequence[Path], output: Path | None) -> Path:
     """Return the folder in which the results are stored.
 
-    Without `output`, this is the run folder of a single run, and runs/evaluation for several runs.
+    If `output` is None, the results of a single run are stored in its run folder, and those of several runs in
+    runs/evaluation.
 
     Args:
         runs: The run folders.

@@ -7,7 +7,7 @@ systems.
 A measure gives each response a number, and a higher number should mean a better response. This module answers two
 questions. Does the measure rank all responses as the raters do (Spearman's rank correlation)? Given two responses to
 the same context, does the measure choose the better one (Eq. 11, Jaccard index)? A measure cannot be expected to agree
-with the raters more than they agree with each other, which `split_half` measures.
+with the raters more than the raters agree with each other; `split_half` measures how much they do.
 """
 
 import collections
@@ -126,8 +126,8 @@ def _is_score(value: Any) -> bool:
 def unseen(rated: Sequence[Rated], conversations: Iterable[Sequence[str]]) -> list[Rated]:
     """Leave out the responses to contexts that occur in the data of a training run.
 
-    A context occurs in a conversation if the conversation has its utterances in direct succession. Case, spaces and
-    punctuation are ignored.
+    A context occurs in a conversation if the conversation contains the context's utterances in direct succession. Case,
+    spaces and punctuation are ignored.
 
     Args:
         rated: The rated responses.
@@ -279,7 +279,7 @@ def compare_runs(
 
     Args:
         runs: The run folders.
-        compare_run: A function that returns the results of a run, as `compare` does.
+        compare_run: A function that takes a run folder and returns the results of the run in the form of `compare`.
         command: The command; see `provenance.command_of`.
         seed: The seed of the bootstrap and of the control.
         experiment: The file of the option --experiment, or None.
