@@ -20,7 +20,8 @@ second paper. Results are averaged over runs that used the same algorithm with d
   python -m gail_tf.evaluate runs/gail_* --policy all --output runs/evaluation
                                                      report mean and standard deviation over several seeds
 
-perplexity    The perplexity of the human responses, given history and prompt, is computed per token and per word on all
+perplexity The perplexity of the human responses, given the history and the prompt, is computed per token and per word
+on all
               test trajectories, for conversations of 1, 2 and 3+ turns. Another table divides the trajectories by
               corpus and turn, and by whether the human response also occurs in the training set.
 responses     Responses are sampled from the policies. Their metrics are BLEU (sacreBLEU's corpus BLEU, and NLTK's

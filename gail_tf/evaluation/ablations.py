@@ -84,7 +84,7 @@ def table(measurements: Measurements, question: str) -> Table:
 
 
 def paired_tests(measurements: Measurements) -> list[PairedTest]:
-    """Test each pair of variants over the seeds. With a single seed, return no tests.
+    """Test whether each pair of variants differs, pairing runs by seed. With a single seed, return an empty list.
 
     Perplexities are compared by their logarithms, in nats per word.
     """

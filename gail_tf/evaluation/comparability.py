@@ -34,11 +34,11 @@ def refuse_incomparable(runs: Sequence[GAILRun], named: Mapping[Path, str] | Non
 
     Args:
         runs: The runs.
-        named: The names of systems by run folder, for runs whose algorithm does not determine their system.
+        named: A mapping from run folders to names of systems, for runs whose algorithm does not determine their system.
 
     Raises:
-        UserError: A run stopped before the end of maximum likelihood training, the runs have different data, or two
-            runs of the same algorithm have the same seed or differ in a setting other than the seed.
+        UserError: A run stopped before the end of maximum likelihood training, the runs use different data, or two runs
+            of the same algorithm have the same seed or differ in a setting other than the seed.
     """
     configs = [run.config() for run in runs]
     systems = [(named or {}).get(run.path, config.algorithm) for run, config in zip(runs, configs, strict=True)]
@@ -89,7 +89,7 @@ def _refuse_other_settings(first: GAILRun, of_first: GAILConfig, other: GAILRun,
 
 
 def refuse_other_condition(path: Path, wanted: Mapping[str, Any]) -> None:
-    """Refuse a run whose settings do not fit an experiment, for example because its rollouts were filtered.
+    """Reject a run whose settings do not fit an experiment, for example because its rollouts were filtered.
 
     Args:
         path: The run folder.

@@ -1,7 +1,7 @@
-"""Estimates of the time and memory that the networks of an evaluation need on this machine.
+"""Estimates of the time and memory that the networks in an evaluation need on this machine.
 
-The estimates cover only computations by the policies. BLEU, word vectors, encoders, n-gram models and the bootstrap are
-not included, nor are the policies of RL-Seq2Seq, whose LSTMs are small.
+The estimates cover only what the policies compute. They do not include BLEU, word vectors, encoders, n-gram models, the
+bootstrap, or the policies of RL-Seq2Seq, whose LSTMs are small.
 """
 
 from collections.abc import Mapping, Sequence
@@ -61,7 +61,7 @@ def of_grid(
     Args:
         config: The settings of the run.
         policy: The policy.
-        validation: The trajectories to answer at each point.
+        validation: The trajectories to answer at each point of the grid.
         test: The trajectories to answer only at the best point.
         points: The number of points at which `validation` is answered.
         batch_size: The number of responses to sample at a time.
@@ -80,7 +80,7 @@ def of_ratings(
 ) -> Estimate:
     """Estimate the cost of `rated_responses.measures`.
 
-    The discriminator reads the network's features, so it counts as one additional pass through the network.
+    The discriminator reads features that the network computes, so it counts as one additional pass through the network.
 
     Args:
         config: The settings of the run.

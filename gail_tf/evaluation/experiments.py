@@ -1,4 +1,4 @@
-"""Experiments that train the systems of Table 2 and of the ablations with several seeds, and compare them.
+"""Experiments that train the systems of Table 2 and the ablations with several seeds, and compare them.
 
 Finished training runs in the folder are reused, and an interrupted experiment continues where it stopped.
 """
@@ -58,10 +58,10 @@ class Setup:
         seeds: The seeds. Each variant is trained once with each seed.
         scale: A key of `variants.SCALES`, which determines the size of the training runs.
         settings: Settings that override those of the scale, but not those that define a variant.
-        source: The files and pretrained networks. `source.model` may be given only if the scale is "paper" or
+        source: The files and pretrained networks to read. `source.model` may be given only if the scale is "paper" or
             "pretrained".
         encoder: The independent encoder; see `Options`.
-        grid: Whether to compare the policies also over a grid of temperatures and top-p values.
+        grid: Whether to also compare the policies over a grid of temperatures and top-p values.
         variants: The variants to compare. If None, the experiment's own variants are compared.
     """
 
@@ -90,7 +90,7 @@ class Setup:
 
     @property
     def glove(self) -> str | None:
-        """The path of the file with word vectors as a string, for `Options`."""
+        """The path of the word vector file as a string, for `Options`."""
         return None if self.source.glove is None else str(self.source.glove)
 
 
@@ -123,8 +123,8 @@ def run_experiment(
         name: A key of EXPERIMENTS.
         setup: The folder, seeds and settings of the training runs.
         strategy: The distribution strategy for training, or None for a single device.
-        limit: The time limit, or None. When it is reached, training stops as after Ctrl-C, and no further run is
-            measured.
+        limit: The time limit, or None. When it is reached, training stops as if the user had pressed Ctrl-C, and no
+            further run is measured.
 
     Returns:
         The results and tables, or None if the user interrupts the experiment or time runs out.
@@ -196,7 +196,7 @@ def lacking(finished_runs: dict[str, list[GAILRun]]) -> dict[str, list[str]]:
 
 
 def compared(name: str, finished_runs: dict[str, list[GAILRun]]) -> dict[str, list[GAILRun]]:
-    """Return an experiment's runs by variant, for the seeds for which every variant has a finished run.
+    """Return an experiment's runs by variant, using only seeds for which every variant has a finished run.
 
     Args:
         name: A key of EXPERIMENTS.
@@ -232,7 +232,7 @@ def table_of_runs(finished_runs: dict[str, list[GAILRun]]) -> Table:
 
 
 def _train(name: str, seed: int, setup: Setup, strategy: tf.distribute.Strategy | None, limit: TimeLimit) -> bool:
-    """Train or resume a variant, after the variant that it starts from, and return whether both are finished."""
+    """Train or resume the variant that a variant starts from, then the variant. Return whether both are finished."""
     if name == PRETRAINED and setup.source.model is not None:
         return True
     variant, path = VARIANTS[name], setup.folder(name, seed)
@@ -276,7 +276,7 @@ def _settings(name: str, seed: int, setup: Setup) -> tuple[GAILConfig, Source]:
 
 
 def _exported(name: str, seed: int, setup: Setup) -> Path:
-    """Return the folder of a variant's exported GPT-2. Export the GPT-2 if this has not been done yet."""
+    """Return the folder with a variant's exported GPT-2. Export the GPT-2 first if necessary."""
     run = setup.folder(name, seed)
     folder = run / "exported"
     if not (folder / "config.json").exists():
@@ -290,7 +290,7 @@ def _exported(name: str, seed: int, setup: Setup) -> Path:
 def _write_system(name: str, variant: str, seed: int, setup: Setup) -> None:
     """Measure a finished training run, and write its metrics to DIR/EXPERIMENT_systems.
 
-    This happens as soon as a run is finished, so a long experiment yields results even if it is stopped.
+    Each run is measured as soon as it is finished, so a long experiment yields results even if it is stopped.
     """
     run = GAILRun.open(setup.folder(variant, seed))
     values = {"variant": variant, "seed": seed, "settings": run.config().to_values()}
@@ -305,7 +305,7 @@ def _write_system(name: str, variant: str, seed: int, setup: Setup) -> None:
 def _compare(
     name: str, setup: Setup, runs: Mapping[str, Sequence[GAILRun]], how: Options, limit: TimeLimit
 ) -> Outcome | None:
-    """Write a table and a plot of each variant's means and standard deviations over seeds, and learning curves.
+    """Write a table and a plot of each variant's means and standard deviations over seeds, and plot learning curves.
 
     Returns:
         The results and tables, or None if time runs out before all runs are measured. In that case no file is written.
@@ -346,7 +346,7 @@ def _compare(
 def _with_grid(
     name: str, setup: Setup, runs: Mapping[str, Sequence[GAILRun]], outcome: Outcome, limit: TimeLimit
 ) -> Outcome | None:
-    """Compare the variants' last policies over a grid, and add the results and tables to an outcome.
+    """Compare the variants' last policies over a grid, and add the results and tables to an experiment's outcome.
 
     Returns:
         The extended outcome, or None if time runs out before all points are measured.

@@ -16,7 +16,7 @@ from keras_gca.evaluation.axes import plain_logarithm
 
 
 def figure_5(by_system: Systems, beside_paper: bool = False) -> Figure:
-    """Plot perplexity over the turns of a conversation, per token as in the paper and per word."""
+    """Plot the perplexity over the turns of a conversation, per token (as in the paper) and per word."""
     figure = Figure(figsize=(10, 4.6), layout="constrained")
     axes = figure.subplots(1, 2)
     for panel, title in zip(axes, ("perplexity", "perplexity per word"), strict=True):

@@ -14,8 +14,8 @@ NEW, KNOWN = "responses that are not in training", "responses that are in traini
 def finer_parts(trajectories: Sequence[Trajectory], known: np.ndarray) -> dict[str, np.ndarray]:
     """Divide trajectories by corpus and turn, and by whether the human response occurs in the training set.
 
-    All long conversations may come from the same corpus, so an apparent difference between turns can be a difference
-    between corpora. A policy may have memorised responses that occur in the training set.
+    All long conversations may come from the same corpus, so an apparent difference between turns may really be a
+    difference between corpora. A policy may have memorised responses that occur in the training set.
 
     Args:
         trajectories: The trajectories. Tweets are left out.

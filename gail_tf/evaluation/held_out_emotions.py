@@ -1,12 +1,12 @@
-"""Classification of the emotions of responses by classifiers that are trained on held-out conversations.
+"""Classification of the emotions of responses by classifiers trained on held-out conversations.
 
 The reward of RL-Seq2Seq comes from a classifier trained on the training conversations. A second classifier trained on
-the same conversations would make similar mistakes, and would only measure how well a policy maximises its reward.
-Therefore the classifiers in this module are trained on the validation conversations and one half of the test
-conversations, and classify the other half.
+the same conversations would make similar mistakes, so it would only measure how well a policy maximises its reward.
+Therefore each classifier in this module is trained on the validation conversations and one half of the test
+conversations, and classifies the other half.
 
-The rate at which two emotions agree is meaningful only next to two other values: the accuracy of the classifiers, and
-the rate of agreement in shuffled pairs.
+The agreement rate of two sets of emotions is meaningful only in comparison with two other values: the accuracy of the
+classifiers, and the agreement rate of shuffled pairs.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -28,19 +28,19 @@ Fit = Callable[[Sequence[str], Sequence[str]], Classifier]  # makes a classifier
 
 
 class HeldOutEmotions:
-    """Emotion classifiers that classify only texts from conversations on which they were not trained.
+    """Emotion classifiers, each of which classifies only conversations on which it was not trained.
 
     Use `learn` to train the classifiers.
 
     Args:
-        classifiers: The classifier for each part of the test conversations.
-        parts: The part that each test conversation belongs to, by conversation number.
+        classifiers: One classifier for each part of the test conversations.
+        parts: A mapping from the number of each test conversation to the index of its part.
         test: The test trajectories. Some of them have labels.
 
     Attributes:
         accuracy: The share of labelled test prompts whose emotion is classified correctly.
-        largest: The share of the most frequent label among these prompts, which is the accuracy of a classifier that
-            always predicts that label.
+        largest: The share of labelled test prompts with the most frequent label, which is the accuracy of a classifier
+            that always predicts this label.
     """
 
     def __init__(self, classifiers: Sequence[Classifier], parts: Mapping[int, int], test: Sequence[Trajectory]):
@@ -91,7 +91,7 @@ class HeldOutEmotions:
         return classes
 
     def scores(self, responses: Sequence[str], trajectories: Sequence[Trajectory]) -> dict[str, np.ndarray]:
-        """Compute whether each response has the emotion of the human response, and that of the prompt, as 0 or 1."""
+        """Return 0 or 1 for whether each response has the emotion of the human response, and that of the prompt."""
         classes = np.array(self.classify(responses, trajectories), str)
         return {
             title: (classes == np.array(others, str)).astype(np.float64)
@@ -99,7 +99,7 @@ class HeldOutEmotions:
         }
 
     def beside(self, responses: Sequence[str], trajectories: Sequence[Trajectory]) -> dict[str, Estimate]:
-        """Compute the values to compare the means of `scores` with: chance agreement and classifier accuracy."""
+        """Compute chance agreement and classifier accuracy, the values to compare the means of `scores` with."""
         classes = self.classify(responses, trajectories)
         conversations = np.array([trajectory.conversation for trajectory in trajectories])
         floors = {
@@ -110,7 +110,7 @@ class HeldOutEmotions:
         return {title: Estimate(value) for title, value in values.items()}
 
     def of_humans(self, trajectories: Sequence[Trajectory]) -> dict[str, Estimate]:
-        """Compute the agreement of human responses with their prompts, and the values to compare it with."""
+        """Compute how often human responses agree with their prompts, and the values to compare this share with."""
         responses = [trajectory.response for trajectory in trajectories]
         agreed = float(self.scores(responses, trajectories)[PROMPT].mean())
         return {PROMPT: Estimate(agreed)} | self.beside(responses, trajectories)

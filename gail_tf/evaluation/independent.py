@@ -1,7 +1,7 @@
 """MAUVE, relevance and similarity of responses, measured for all systems with the same independent encoder.
 
-Cosines depend on the encoder and the corpus. Therefore the mean cosine of shuffled pairs, which is the value expected
-by chance, is subtracted from each cosine. A result of 0 means that a system is no better than chance.
+Cosine similarities depend on the encoder and the corpus. Therefore the mean similarity of shuffled pairs, the value
+expected by chance, is subtracted from each similarity. A result of 0 means that a system is no better than chance.
 
 Shapes: n responses, and vectors of size E with norm 1.
 """
@@ -48,17 +48,17 @@ def above_shuffled(vectors: np.ndarray, others: np.ndarray, conversations: np.nd
 
 
 def context_of(trajectory: Trajectory) -> str:
-    """Return history and prompt as one text, for measuring the relevance of a response."""
+    """Join the history and the prompt into one text, for measuring the relevance of a response."""
     return " ".join((*trajectory.history, trajectory.prompt))
 
 
 class IndependentMeasures:
-    """Measures of all systems' responses to the same trajectories.
+    """MAUVE, relevance and similarity of all systems' responses to the same trajectories.
 
     Args:
         encoder: The encoder.
         answered: The n trajectories to answer.
-        further: Other trajectories, whose human responses serve as a comparison for those in `answered`.
+        further: Other trajectories, whose human responses are compared with the human responses in `answered`.
     """
 
     def __init__(self, encoder: Encoder, answered: Sequence[Trajectory], further: Sequence[Trajectory]):
@@ -75,8 +75,8 @@ class IndependentMeasures:
             vectors: The vectors of the responses, shape (n, E).
 
         Returns:
-            The two measures by name, as float64 arrays of shape (n,); see `above_shuffled`. The result is empty if all
-            trajectories belong to one conversation.
+            A dictionary that maps the names of the two measures to float64 arrays of shape (n,); see `above_shuffled`.
+            It is empty if all trajectories belong to one conversation.
         """
         if len(np.unique(self._conversations)) < 2:
             return {}
@@ -90,26 +90,26 @@ class IndependentMeasures:
         return self._encoder(responses)
 
     def mauve(self, vectors: np.ndarray, places: np.ndarray) -> float:
-        """Compute MAUVE between some responses and the human responses to the same trajectories.
+        """Compute MAUVE for a subset of the responses and the human responses to the same trajectories.
 
         Args:
             vectors: The vectors of all n responses, shape (n, E).
-            places: The indices of the m responses to measure, shape (m,).
+            places: The indices of the m responses in the subset, shape (m,).
         """
         return mauve(vectors[places], self._human[places])
 
     def ceiling(self, places: np.ndarray) -> dict[str, float]:
-        """Measure some of the human responses, as a ceiling that no system is expected to exceed.
+        """Measure a subset of the human responses. No system is expected to exceed these values.
 
         MAUVE compares these responses with an equal number of human responses to other trajectories of the same kind
         (tweets or conversations).
 
         Args:
-            places: The indices of the human responses among the answered trajectories.
+            places: The indices of the answered trajectories whose human responses are measured.
 
         Returns:
             The relevance and MAUVE of these responses. MAUVE depends on the number of texts, so it is left out if
-            `further` has fewer suitable responses than `places`.
+            `further` contains fewer suitable responses than `places` has indices.
         """
         figures = {}
         scores = self.scores(self._human)

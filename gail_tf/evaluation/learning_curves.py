@@ -1,4 +1,4 @@
-"""Plots of how the metrics of several systems change during imitation, made from the logs of their runs."""
+"""Plots of the metrics of several systems over the course of imitation, made from the logs of their runs."""
 
 import itertools
 from collections.abc import Mapping, Sequence
@@ -24,14 +24,14 @@ COMPARED = (
 
 
 def compare(histories: Mapping[str, Sequence[History]]) -> Figure:
-    """Plot the metrics of several systems over the updates of imitation.
+    """Plot the metrics of several systems after each update of imitation.
 
-    Solid lines show means over the runs of a system, and the bands around them one standard deviation. Dashed lines
-    show the same metric for the experts' responses.
+    Solid lines show means over the runs of a system, and the bands around these lines show one standard deviation.
+    Dashed lines show the same metric for the experts' responses.
 
     Args:
-        histories: The logs of each system's runs, by the system's name for the legend. Systems without imitation are
-            left out.
+        histories: A mapping from the name of each system, as shown in the legend, to the logs of its runs. Systems
+            without imitation are left out.
     """
     figure = Figure(figsize=(13, 7), layout="constrained")
     grid = figure.subplots(2, 3, sharex=True)

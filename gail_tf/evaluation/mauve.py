@@ -1,8 +1,9 @@
 """MAUVE (Pillutla et al. 2021), a measure of how similar the distributions of generated and human texts are.
 
-A language model computes features of all texts, and the features of both sets are clustered together. The frequencies
-of the clusters in each set form a discrete distribution. MAUVE is the area under the divergence frontier of the two
-distributions. Values can be compared only if the language model and the number of texts are the same.
+A language model computes the features of all generated and human texts, and all features are clustered together. For
+each of the two sets, the frequencies of the clusters form a discrete distribution. MAUVE is the area under the
+divergence frontier of the two distributions. Values can be compared only if the language model and the number of texts
+are the same.
 
 Shapes: n and m texts, features of size E, k clusters.
 """
@@ -39,7 +40,7 @@ def mauve(generated: np.ndarray, human: np.ndarray, seed: int = 0) -> float:
 
 
 def clustered(generated: np.ndarray, human: np.ndarray, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """Return the cluster index of each generated and human text as int64 arrays. `mauve` explains the arguments."""
+    """Return the cluster index of each generated and each human text, as two int64 arrays; see `mauve`."""
     if min(len(generated), len(human)) < 2:
         raise ValueError("MAUVE needs two or more texts in each set")
     clusters = max(2, round(min(len(generated), len(human)) / TEXTS_PER_CLUSTER))
@@ -48,7 +49,7 @@ def clustered(generated: np.ndarray, human: np.ndarray, seed: int = 0) -> tuple[
 
 
 def of_clusters(generated: np.ndarray, human: np.ndarray) -> float:
-    """Compute MAUVE from the clusters of texts, which may be a subset of the clustered texts.
+    """Compute MAUVE from the cluster indices of texts. These texts may be a subset of those that were clustered.
 
     Args:
         generated: The cluster index of each generated text, as an int64 array of shape (n,).

@@ -1,4 +1,4 @@
-"""Measurement of a run's policies on its test trajectories: perplexity, and all metrics of responses."""
+"""Measurement of a run's policies on its test trajectories: perplexity and all response metrics."""
 
 import itertools
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -69,8 +69,8 @@ def evaluate(
 ) -> RunEvaluation:
     """Measure a run's policies on its test trajectories, or read stored results from RUN/evaluation.json.
 
-    The file is reused if it is newer than the bot and has the same options. Policies missing from it are measured and
-    added.
+    The file is reused if it is newer than the bot and was written with the same options. Policies missing from the file
+    are measured and added.
 
     Args:
         run: The run.
@@ -99,8 +99,7 @@ class Files(NamedTuple):
     Attributes:
         data: The data of the run.
         config: The run's settings.
-        stored: The content of RUN/evaluation.json, without policies and metrics if the file cannot be
-            reused.
+        stored: The content of RUN/evaluation.json, or no policies and metrics if the file cannot be reused.
         agent: The agent, or None if `stored` contains all chosen policies.
         encoder: The independent encoder. None if the options name no encoder, or if `stored` contains all chosen
             policies.
@@ -116,7 +115,7 @@ class Files(NamedTuple):
 def read_files(run: GAILRun, options: Options, choose: Callable[[Sequence[str]], Sequence[str]]) -> Files:
     """Read all files that `evaluate` needs, including word vectors.
 
-    Errors in these files are thus reported before hours of computation.
+    Thus any error in these files is reported before hours of computation.
 
     Args:
         run: The run.
@@ -210,7 +209,7 @@ class _Measuring:
         return figures
 
     def _learn_emotions(self, vectors: Mapping[str, np.ndarray]) -> None:
-        """Train emotion classifiers on held-out conversations, if they have labels; see `held_out_emotions`."""
+        """Train emotion classifiers on held-out conversations if these have labels; see `held_out_emotions`."""
 
         def fit(prompts: Sequence[str], labels: Sequence[str]) -> metrics.Classifier:
             if self._encoder is not None:
@@ -292,9 +291,9 @@ class _Measuring:
     def _vectors(self, words: Iterable[str]) -> Mapping[str, np.ndarray]:
         """Read the vectors of some words from the file in the options, or fit vectors to the run's text.
 
-        `read_files` has already checked the lines for the words of prompts and human responses. The line for a word
-        that occurs only in a policy's responses may still be damaged. Such lines are skipped, because an error would
-        waste the responses that have already been sampled.
+        `read_files` has already checked the lines of words that occur in prompts and human responses. The line of a
+        word that occurs only in a policy's responses may still be damaged. Damaged lines are skipped, because an error
+        would waste the responses that have already been sampled.
         """
         if self._options.glove is not None:
             bad = BadLines(skip=True)

@@ -1,8 +1,8 @@
 """The metrics of Table 2 and further metrics, as pure functions of texts and numbers.
 
-Texts are converted to lower case and split into words by NLTK's `wordpunct_tokenize`: a word is a sequence of letters
-and digits, or a sequence of punctuation marks. Intervals are 95 % bootstrap intervals. The bootstrap resamples whole
-conversations instead of turns, because the turns of a conversation depend on each other.
+Texts are converted to lower case and split by NLTK's `wordpunct_tokenize`: a word is a sequence of letters and digits,
+or a sequence of punctuation marks. Intervals are 95 % bootstrap intervals. The bootstrap resamples whole conversations
+instead of turns, because the turns of a conversation are not independent.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -77,7 +77,7 @@ def parts(trajectories: Sequence[Trajectory]) -> dict[str, np.ndarray]:
 
 
 def spread(count: int, most: int) -> np.ndarray:
-    """Return at most `most` evenly spaced int64 indices from 0 to `count` - 1, in ascending order."""
+    """Return at most `most` evenly spaced indices from 0 to `count` - 1, as an int64 array in ascending order."""
     return np.linspace(0, count - 1, min(count, most)).round().astype(np.int64)
 
 
@@ -108,7 +108,7 @@ def likelihood_figures(likelihoods: Likelihoods, conversations: np.ndarray, seed
 def sentence_bleus(responses: Sequence[str], references: Sequence[str]) -> np.ndarray:
     """Compute BLEU-1 to BLEU-4 of each response with NLTK, on words.
 
-    Smoothing is method 1 of Chen and Cherry (2014): if no n-gram matches, the number of matches is set to 0.1.
+    The scores are smoothed with method 1 of Chen and Cherry (2014): if no n-gram matches, 0.1 matches are counted.
 
     Args:
         responses: n responses.
@@ -132,7 +132,7 @@ def agreement(classify: Classifier, texts: Sequence[str], others: Sequence[str])
 
 
 def shuffled_agreement(classes: Sequence[str], others: Sequence[str], conversations: np.ndarray) -> float:
-    """Compute the agreement expected by chance: the share of pairs from different conversations with equal classes.
+    """Compute the agreement expected by chance: the share of equal classes among pairs from different conversations.
 
     Args:
         classes: The class of each of n texts, for example of the responses.
@@ -158,8 +158,9 @@ def response_scores(
         classifiers: Classifiers of sentiment or emotion, by name.
 
     Returns:
-        Float64 arrays of shape (n,) by name: BLEU-1 to BLEU-4 (`sentence_bleus`) and, for each classifier, whether the
-        response has the class of the human response and whether it has the class of the prompt (`agreement`).
+        A dictionary of float64 arrays of shape (n,): BLEU-1 to BLEU-4 (`sentence_bleus`) and, for each classifier,
+        whether the response has the same class as the human response, and whether it has the same class as the prompt
+        (`agreement`).
     """
     human, prompts = (
         [trajectory.response for trajectory in trajectories],
@@ -190,7 +191,7 @@ def response_figures(
     vectors: Mapping[str, np.ndarray],
     seed: int = 0,
 ) -> dict[str, Estimate]:
-    """Compute all metrics of a system's responses. Metrics of diversity and similarity have no intervals.
+    """Compute all metrics of a system's responses. Diversity and similarity metrics have no intervals.
 
     Args:
         responses: n responses.
@@ -233,7 +234,7 @@ def _shuffled_figures(
 def human_figures(
     trajectories: Sequence[Trajectory], classifiers: Mapping[str, Classifier] = CLASSIFIERS
 ) -> dict[str, Estimate]:
-    """Compute the metrics that apply to human responses: their diversity, and their agreement with the prompts."""
+    """Compute the metrics that apply to human responses: diversity, and agreement with the prompts."""
     human, prompts = (
         [trajectory.response for trajectory in trajectories],
         [trajectory.prompt for trajectory in trajectories],
@@ -250,7 +251,7 @@ def human_figures(
 def compare(
     first: np.ndarray, second: np.ndarray, weights: np.ndarray, conversations: np.ndarray, seed: int = 0
 ) -> Comparison | None:
-    """Test with random sign flips whether two systems differ in their scores on the same trajectories.
+    """Test with random sign flips whether two systems' scores on the same trajectories differ.
 
     The difference between the systems is (sum of the first scores - sum of the second scores) / sum of the weights; see
     `paired_tests.compare_conversations`.
@@ -294,7 +295,7 @@ def compare_likelihoods(
 
 
 def by_conversation(conversations: np.ndarray, *values: np.ndarray) -> list[np.ndarray]:
-    """Sum values of shape (n, ...) over the trajectories of each conversation, in order of conversation number."""
+    """Sum values of shape (n, ...) within each conversation. The sums are in order of conversation number."""
     numbers, index = np.unique(conversations, return_inverse=True)
     sums = [np.zeros((len(numbers), *np.shape(array)[1:]), np.asarray(array).dtype) for array in values]
     for total, array in zip(sums, values, strict=True):

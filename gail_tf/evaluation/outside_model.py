@@ -1,7 +1,7 @@
-"""The quality of responses under a pretrained language model that none of the compared systems started from.
+"""The quality of responses under a pretrained language model from which no compared system started.
 
-The model reads conversations as plain text and is not fine-tuned. It would favour any system whose training started
-from it.
+The model reads conversations as plain text and is not fine-tuned. A system whose training started from this model would
+be favoured, so such runs are rejected.
 """
 
 from collections.abc import Sequence
@@ -27,7 +27,7 @@ LAYOUT = "plain"  # one line for each utterance; in a chat layout, models tend t
 
 
 class OutsideModel:
-    """A language model that measures the quality of responses.
+    """A pretrained language model that measures the quality of responses.
 
     Args:
         policy: The model.
@@ -54,7 +54,7 @@ class OutsideModel:
         """Compute the negative log-likelihood of each response given its conversation, and its number of words.
 
         The perplexity per word is exp(sum of the first column / sum of the second column). The tokenizer splits unknown
-        words into subwords, so even a word that does not exist has a probability.
+        words into subwords, so even a nonexistent word has a probability.
 
         Args:
             asked: The n answered trajectories.

@@ -1,7 +1,7 @@
 """Measurement of policies over a grid of temperatures and top-p values; see `keras_gca.evaluation.quality_diversity`.
 
 Quality is the perplexity of the responses under a 5-gram model of the experts' responses, or under a pretrained
-language model that no run started from. With an independent encoder, each policy's best point is the one with the
+language model from which no run started. With an independent encoder, the best point of each policy is the one with the
 highest MAUVE.
 """
 
@@ -50,8 +50,8 @@ class How:
         max_responses: The maximum number of conversations to answer at each point of the grid, in the validation set
             and in the test set.
         batch_size: The number of responses to sample at a time.
-        quality_model: A pretrained language model to measure quality, in any form that `locate` accepts. If None, a
-            5-gram model of the training responses measures it.
+        quality_model: A pretrained language model that measures quality, in any form that `locate` accepts. If None, a
+            5-gram model of the training responses measures quality.
         encoder: The independent encoder for MAUVE, in any form that `locate` accepts. If None, MAUVE is not measured.
     """
 
@@ -139,7 +139,7 @@ def _open(
     outside: OutsideModel | None,
     encoder: SentenceEncoder | None,
 ) -> tuple[Part, Part, Callable[[str, int], Estimate]]:
-    """Make the `Part`s of a run's validation and test set, and a function that estimates a policy's cost."""
+    """Make the `Part`s for a run's validation and test sets, and a function that estimates the cost of a policy."""
     data, config = run.data(), run.config()
     costs: Costs
     if outside is None:
@@ -159,7 +159,7 @@ def _open(
 
 
 def _asked(trajectories: Sequence[Trajectory], how: How) -> list[Trajectory]:
-    """Return the trajectories to answer, from conversations or, if there are none, from tweets."""
+    """Return the trajectories to answer: those from conversations or, if there are none, tweets."""
     parts = metrics.parts(trajectories)
     rows = parts[metrics.ALL] if metrics.ALL in parts else parts[metrics.TWEETS]
     return [trajectories[row] for row in rows[metrics.spread(len(rows), how.max_responses)]]
@@ -192,7 +192,7 @@ def part_of(
     store: StoredValues,
     encoder: SentenceEncoder | None = None,
 ) -> Part:
-    """Make the validation or test `Part` from conversations that are evenly spread over that set.
+    """Make the `Part` for the validation or test set from conversations that are evenly spread over the set.
 
     Args:
         load: A function that loads the agent. It is called only if responses have not been stored yet.
@@ -209,7 +209,7 @@ def part_of(
     count = len(asked)
 
     def place(policy: str, setting: Setting) -> tuple[str, dict[str, Any]]:
-        """Return the name for storing responses, and the facts to store with them."""
+        """Return the name under which to store responses, and the facts to store with them."""
         facts = {"part": title, "policy": policy, **setting._asdict(), "seed": how.seed, "responses": count}
         return f"{title}_{policy}_{setting.temperature:g}_{setting.top_p:g}", facts
 
@@ -255,7 +255,7 @@ def part_of(
 
 
 def _of_same_kind(trajectories: Sequence[Trajectory], one: Trajectory, count: int) -> list[int]:
-    """Return the indices of at most `count` trajectories of the same kind as `one` (tweets or conversations)."""
+    """Return the indices of at most `count` trajectories of the same kind (tweet or conversation) as `one`."""
     tweets = one.source == "tweets"
     rows = [i for i, other in enumerate(trajectories) if (other.source == "tweets") == tweets]
     return [rows[i] for i in metrics.spread(len(rows), count)]

@@ -1,4 +1,4 @@
-"""How well D, the likelihood, and the relevance from an encoder agree with people's ratings of responses."""
+"""How well D, the likelihood, and an encoder's measure of relevance agree with people's ratings of responses."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -29,7 +29,7 @@ BY_D = ("D, Eq. 9", "D, Eq. 10")  # the measures of a D that judges each token, 
 def evaluate_ratings(
     run: str | Path, ratings: str | Path, seed: int = 0, encoder: str | None = None, size: int = 32
 ) -> dict[str, Any]:
-    """Compare the measures of a run with people's ratings.
+    """Compare automatic measures of responses, such as a run's D, with people's ratings.
 
     Contexts that occur in the run's training, validation, test or pretraining data are left out.
 
@@ -60,13 +60,13 @@ def evaluate_ratings(
 
 
 def conversations(data: Data) -> list[tuple[str, ...]]:
-    """Return all conversations in a run's corpus and their beginnings, each as a tuple of utterances."""
+    """Return all conversations in a run's corpus and all beginnings of conversations, each as a tuple of utterances."""
     trajectories = (*data.train, *data.test, *data.validation)
     return [*data.general, *((*one.history, one.prompt, one.response) for one in trajectories)]
 
 
 def measures(agent: GAILAgent, rated: Sequence[Rated], size: int = 32) -> dict[str, np.ndarray]:
-    """Compute the measures of rated responses, as float64 arrays of shape (n,) by name.
+    """Compute the measures of rated responses. Return a dictionary of float64 arrays of shape (n,).
 
     If D judges complete responses, its only measure is its logit. If D judges tokens, it has two measures: the
     logarithms of Eq. 9 and Eq. 10 of the first paper. Each policy has two measures: the log-likelihood of the response,

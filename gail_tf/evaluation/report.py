@@ -95,12 +95,12 @@ def evaluate_runs(
         paths: Run folders. Runs of the same algorithm are averaged over their seeds.
         options: How responses are sampled and measured.
         policy: The name of a policy, ALL for all policies, or None for the last policy of each bot.
-        beside_paper: Whether to show the paper's numbers as well.
+        beside_paper: Whether to also show the paper's numbers.
         output: The folder for tables and plots. The default is RUN/evaluation, or runs/evaluation for several runs.
         batch_size: The number of trajectories in a batch.
         examples: The number of examples in Table 3.
         limit: The time limit after which no further run is measured, or None.
-        named: The names of systems by run folder, for runs whose algorithm does not determine their system.
+        named: A mapping from run folders to names of systems, for runs whose algorithm does not determine their system.
 
     Returns:
         All results and tables, and the paths of the files that were written. None if time runs out before all runs are
@@ -192,7 +192,7 @@ def write(
 
 
 def tables_of(by_system: Systems, results: Sequence[PairedTest], beside_paper: bool) -> list[Table]:
-    """Make Table 2, the table of response metrics, and the tables of finer parts and tests if they have rows."""
+    """Make Table 2, the table of response metrics and, if they have rows, the tables of finer parts and of tests."""
     tables = [table_2(by_system, beside_paper), table_of_responses(by_system)]
     if finer_parts_of(by_system):
         tables.append(table_of_parts(by_system))
@@ -200,7 +200,7 @@ def tables_of(by_system: Systems, results: Sequence[PairedTest], beside_paper: b
 
 
 def _all_digits(by_system: Systems, only: Sequence[str] = (), beside_paper: bool = False) -> Table:
-    """Make a table of unrounded values with one row per metric, system and part of the test set.
+    """Make a table of unrounded values with one row for each metric, system and part of the test set.
 
     Args:
         by_system: The systems.

@@ -1,4 +1,4 @@
-"""A policy's responses to trajectories as text, and counts of the tokens and words in responses."""
+"""A policy's responses to trajectories, as text, and the numbers of tokens and words in responses."""
 
 from collections.abc import Callable
 
@@ -44,7 +44,7 @@ def respond_to(
 
 
 def measured_units(tokenizer: Tokenizer, batch: Batch) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Compute the fields `tokens`, `words` and `cut` of `Likelihoods` for the responses in a batch."""
+    """Compute `tokens`, `words` and `cut`, three fields of `Likelihoods`, for the responses in a batch."""
     tokens = batch.response_lengths.astype(np.int64)
     rows = [row[mask] for row, mask in zip(batch.response, batch.response_mask, strict=True)]
     cut = np.array([row[-1] != tokenizer.end for row in rows], bool)

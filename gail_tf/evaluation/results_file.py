@@ -1,4 +1,4 @@
-"""Reading and writing RUN/evaluation.json, whose results suffice to make tables and plots without a model."""
+"""Reading and writing RUN/evaluation.json, from which tables and plots can be made without a model."""
 
 import dataclasses
 import json
@@ -24,7 +24,7 @@ Figures = dict[str, dict[str, Estimate]]
 
 @dataclass(frozen=True)
 class Options:
-    """How responses are sampled and measured. Evaluations are comparable if their options are equal.
+    """How responses are sampled and measured. Only evaluations with equal options are comparable.
 
     Args:
         temperature: See `Sampling`.
@@ -62,7 +62,7 @@ class PolicyEvaluation:
         likelihoods: The likelihoods of all human responses under the policy.
         rows: The indices of the m answered test trajectories, as an int64 array of shape (m,).
         responses: The policy's m responses.
-        scores: The scores of the responses by name, as float64 arrays of shape (m,); see `metrics.response_scores`.
+        scores: A dictionary of scores of the responses, as float64 arrays of shape (m,); see `metrics.response_scores`.
         figures: The metrics of each part of the test set.
     """
 
@@ -102,7 +102,7 @@ class Stored(NamedTuple):
 def options_of(run: GAILRun) -> Options:
     """Return the options of a run's last evaluation, or the defaults if the run has not been evaluated.
 
-    `read` returns the results of that evaluation if it is called with these options.
+    If `read` is called with these options, it returns the results of that evaluation.
     """
     try:
         return Options(**json_files.read(run.path / FILE)["options"])
@@ -139,7 +139,7 @@ def write(run: GAILRun, options: Options, stored: Stored) -> None:
 
 
 def _figures(values: dict[str, dict[str, list]]) -> Figures:
-    """Restore metrics from JSON values. A value of None becomes NaN, and two ends of None mean no interval."""
+    """Restore metrics from JSON values. A value of None becomes NaN. If both ends are None, there is no interval."""
     return {
         part: {name: Estimate(np.nan if value is None else value, *ends) for name, (value, *ends) in figures.items()}
         for part, figures in values.items()
@@ -147,7 +147,7 @@ def _figures(values: dict[str, dict[str, list]]) -> Figures:
 
 
 def _plain(value: Any) -> Any:
-    """Convert nested arrays and numbers to JSON values. NaN becomes None, because JSON has no NaN."""
+    """Convert arrays and numbers, which may be nested, to JSON values. NaN becomes None, because JSON has no NaN."""
     if isinstance(value, dict):
         return {name: _plain(part) for name, part in value.items()}
     if isinstance(value, list | tuple):

@@ -1,4 +1,4 @@
-"""Vectors of texts from an independent encoder, which no discriminator, reward or policy uses."""
+"""Vectors of texts, computed by an independent encoder that no discriminator, reward or policy uses."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -13,7 +13,7 @@ LIMIT = 128  # the maximum number of tokens in a text; according to its files, a
 
 
 class SentenceEncoder:
-    """An encoder that computes a vector for each text, independently of other texts.
+    """An encoder that computes the vector of each text independently of other texts.
 
     Args:
         bert: The network.
@@ -40,7 +40,7 @@ class SentenceEncoder:
         """Compute the vectors of n texts.
 
         Args:
-            texts: The texts. Texts with more than LIMIT tokens are truncated at the end.
+            texts: The texts. The ends of texts with more than LIMIT tokens are cut off.
             size: The number of texts in a batch.
             report: A function that is called after each batch with the number of texts in the batch.
 

@@ -49,7 +49,7 @@ HUMAN = "human"
 
 
 class Measured(NamedTuple):
-    """The results of one policy, together with the results of its whole run."""
+    """The results of one policy, together with the results of the run that trained it."""
 
     run: RunEvaluation
     policy: PolicyEvaluation
@@ -61,7 +61,7 @@ class Measured(NamedTuple):
 
     @property
     def imitates(self) -> bool:
-        """Whether the policy was trained by imitation, and not just by maximum likelihood."""
+        """Whether the policy was trained by imitation, not only by maximum likelihood."""
         return self.run.policies.get(IMITATION) is self.policy
 
 
@@ -76,7 +76,7 @@ def systems(evaluations: Sequence[RunEvaluation], named: Mapping[Path, str] | No
 
     Args:
         evaluations: The results of the runs.
-        named: The names of systems by run folder, for runs whose algorithm does not determine their system.
+        named: A mapping from run folders to names of systems, for runs whose algorithm does not determine their system.
 
     Returns:
         The systems in the order of Table 2, and remarks about policies that were left out or whose training stopped
@@ -103,10 +103,10 @@ def systems(evaluations: Sequence[RunEvaluation], named: Mapping[Path, str] | No
 
 
 def paired_tests(by_system: Systems, seed: int = 0) -> list[PairedTest]:
-    """Compare each pair of systems over conversations for each seed and, if there are several seeds, over seeds.
+    """Compare each pair of systems by paired tests over conversations, and over seeds if there are several.
 
-    Two runs are compared if they have the same seed and the same test trajectories. Tweets are left out, unless all
-    test trajectories are tweets.
+    Only runs with the same seed and the same test trajectories are compared. Tweets are left out, unless all test
+    trajectories are tweets.
 
     Args:
         by_system: The systems.
@@ -127,7 +127,7 @@ def paired_tests(by_system: Systems, seed: int = 0) -> list[PairedTest]:
 
 
 def _compared(a: Measured, b: Measured, seed: int) -> dict[str, Comparison]:
-    """Compare two policies on the same test trajectories, and return the comparisons by metric."""
+    """Compare two policies on the same test trajectories. Return a mapping from metrics to comparisons."""
     parts = metrics.parts(a.run.test)
     rows = parts[metrics.ALL] if metrics.ALL in parts else parts[metrics.TWEETS]
     conversations = np.array([trajectory.conversation for trajectory in a.run.test])
@@ -195,19 +195,19 @@ def name(system: str) -> str:
 
 
 def parts_of(by_system: Systems) -> list[str]:
-    """Return the parts of the test set for which any system has metrics, in the order of the tables."""
+    """Return the parts of the test set for which at least one system has metrics, in the order used in the tables."""
     present = {part for measured in by_system.values() for one in measured for part in one.policy.figures}
     return [part for part in (*metrics.TURNS, metrics.ALL, metrics.TWEETS) if part in present]
 
 
 def finer_parts_of(by_system: Systems) -> list[str]:
-    """Return the measured parts that `parts_of` does not return; see `finer_parts.finer_parts`."""
+    """Return the measured parts that `parts_of` leaves out; see `finer_parts.finer_parts`."""
     present = {part: None for measured in by_system.values() for one in measured for part in one.policy.figures}
     return [part for part in present if part not in (*metrics.TURNS, metrics.ALL, metrics.TWEETS)]
 
 
 def kind_of_bars(by_system: Systems) -> str:
-    """Describe the intervals or standard deviations of a table for its caption."""
+    """Return the words for a table's caption that explain its intervals or standard deviations."""
     runs = {len(measured) for measured in by_system.values()}
     if runs == {1}:
         return ", with 95 % intervals over conversations"
@@ -227,7 +227,7 @@ def cell_of(measured: Sequence[Measured], part: str, figure: str, form: str = ".
 
 
 def histories(by_system: Systems) -> dict[str, list[curves.History]]:
-    """Read the logs of imitation runs by system, for `learning_curves.compare`."""
+    """Read the logs of each system's imitation runs, for `learning_curves.compare`."""
     logs: dict[str, list[curves.History]] = {
         name(key): [one.run.run.read_log() for one in runs if one.imitates] for key, runs in by_system.items()
     }
@@ -235,7 +235,7 @@ def histories(by_system: Systems) -> dict[str, list[curves.History]]:
 
 
 def interval_of(measured: Sequence[Measured], part: str, figure: str, value: Summary) -> tuple[float, float] | None:
-    """Return a metric's interval, computed from the values of the runs or, for a single run, by the bootstrap.
+    """Return a metric's interval, computed from the runs' values or, for a single run, by the bootstrap.
 
     Args:
         measured: The runs of a system.

@@ -37,7 +37,7 @@ def in_paper(system: str) -> str:
 
 
 def table_2(by_system: Systems, beside_paper: bool = False) -> Table:
-    """Make Table 2, extended by rows for perplexity per word and by columns for all turns and for tweets."""
+    """Make Table 2, with additional rows for perplexity per word and columns for all turns and for tweets."""
     parts = parts_of(by_system)
     rows = []
     for figure in TABLE_2:
@@ -53,7 +53,7 @@ def table_2(by_system: Systems, beside_paper: bool = False) -> Table:
 
 
 def table_of_parts(by_system: Systems) -> Table:
-    """Make a table of perplexity and BLEU by corpus and turn, and by occurrence of the response in the training set."""
+    """Make a table of perplexity and BLEU by corpus and turn, and by whether responses occur in the training set."""
     rows = [
         (figure, part, *(cell_of(measured, part, figure) for measured in by_system.values()))
         for figure in TABLE_2
@@ -83,7 +83,7 @@ def table_of_responses(by_system: Systems) -> Table:
 
 
 def _equal_distinct(by_system: Systems, part: str) -> list[tuple[str, ...]]:
-    """Make rows for distinct-1 and distinct-2 at equal numbers of words; see `reply_metrics.distinct_at`."""
+    """Make rows for distinct-1 and distinct-2, computed on equal numbers of words; see `reply_metrics.distinct_at`."""
     replies: dict[tuple[str, int], list[list[str]]] = {}
     for system, measured in by_system.items():
         for number, one in enumerate(measured):

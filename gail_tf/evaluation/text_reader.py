@@ -12,12 +12,12 @@ from keras_gca.engine.compiled import Compiled
 
 
 class TextReader:
-    """A reader that computes features of texts. It reads each text without a prompt, independently of other texts.
+    """A reader that computes features of texts. Each text is read without a prompt and independently of other texts.
 
     Args:
         policy: The policy.
         tokenizer: The policy's tokenizer.
-        limit: The maximum number of tokens in a text. Further tokens are ignored.
+        limit: The number of tokens to read from the start of each text. Further tokens are ignored.
     """
 
     def __init__(self, policy: LanguagePolicy, tokenizer: Tokenizer, limit: int):
@@ -46,7 +46,8 @@ class TextReader:
         return features
 
     def last_states(self, *arrays: tf.Tensor) -> tf.Tensor:
-        """Compute the states at the last token of each response in a `Batch`, shape (B, feature_size).
+        """Compute the state at the last token of each response in a `Batch`. The result has the shape (B,
+        feature_size).
 
         This method can be called inside a TensorFlow graph.
         """

@@ -1,6 +1,6 @@
-"""The second paper's experiments, the variants that they compare, and the scales at which they can run.
+"""The second paper's experiments, the variants that they compare, and the scales at which they can be run.
 
-The experiments are listed by `--help`, so this module imports neither TensorFlow nor other slow libraries.
+`--help` lists the experiments, so this module imports neither TensorFlow nor other slow libraries.
 """
 
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ class Variant(NamedTuple):
 
     Attributes:
         start: The variant whose trained GPT-2 this variant starts from, or None to start from scratch. With --gpt2, the
-            given GPT-2 replaces that of the variant "pretrained".
+            given GPT-2 replaces the one that the variant "pretrained" trains.
         settings: The settings that distinguish this variant.
     """
 
@@ -77,7 +77,7 @@ COMPARABLE = tuple(name for name in VARIANTS if name != PRETRAINED)  # PRETRAINE
 
 
 class Experiment(NamedTuple):
-    """A question, and the variants that are compared to answer it."""
+    """An experiment: a question, and the variants that are compared to answer it."""
 
     question: str
     variants: tuple[str, ...]
@@ -184,8 +184,8 @@ def settings_of(name: str, scale: str, given: dict[str, Any], with_roberta: bool
     Args:
         name: A key of VARIANTS.
         scale: A key of SCALES.
-        given: The user's settings. They override the settings of the scale, but not those that define an algorithm or a
-            variant.
+        given: The user's settings. These override the settings of the scale, but not those that define an algorithm or
+            a variant.
         with_roberta: Whether a pretrained RoBERTa is available for TextGAIL.
     """
     own = VARIANTS[name].settings

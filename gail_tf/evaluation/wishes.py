@@ -1,8 +1,8 @@
-"""How well responses follow a user's profile, and how much a profile reveals about a response.
+"""How well responses match a user's profile, and how much a profile reveals about a response.
 
 The policy answers the same prompts several times: once without a wish, and once for each possible wish, such as "ask
 yes" (the value "yes" for the property "ask"). The rules of `data/listening.py`, which also compute the profiles for
-training, decide which responses fulfil the wish, and the share of these responses is reported.
+training, decide which responses fulfil a wish. The share of these responses is reported.
 """
 
 from collections.abc import Mapping, Sequence
@@ -75,7 +75,7 @@ def share(responses: Sequence[str], wish: tuple[str, str]) -> float:
 
 
 def table(measured: Wishes) -> Table:
-    """Make a table with the means and standard deviations of shares and perplexities over the runs."""
+    """Make a table with the means and standard deviations of the shares and perplexities over runs."""
     kinds = WITHOUT, WITH, HUMAN
     rows = []
     for variant, runs in measured.items():
@@ -84,15 +84,18 @@ def table(measured: Wishes) -> Table:
             cells = [f"{summarise(of_runs):.3g}" if of_runs else "" for of_runs in values]
             rows.append([variant.replace("_", " "), wish, *cells])
     caption = (
-        "Share of responses that fulfil a wish by the rules of data/listening.py: the policy's responses without a "
-        "wish, its responses with only this wish, and human responses. The perplexity of the human responses is "
-        "measured without a profile, and with each response's own profile as the wish."
+        "Share of responses that fulfil a wish according to the rules of data/listening.py: the policy's responses "
+        "without a wish, its responses with only this wish, and human responses. The perplexity of the human responses "
+        "is measured without a profile, and with each response's own profile as the wish."
     )
     return Table(None, caption, ["variant", "wish", *kinds], rows, 2)
 
 
 def paired_tests(measured: Wishes) -> list[PairedTest]:
-    """Compare the shares with and without each wish over the seeds. With a single seed, return no tests."""
+    """Test whether the shares with and without each wish differ, pairing them by seed.
+
+    With a single seed, return an empty list.
+    """
     rows: list[tuple[tuple[str, str], int | None, str, Comparison]] = []
     for variant, runs in measured.items():
         title = variant.replace("_", " ")
