@@ -56,7 +56,7 @@ def main(arguments: list[str] | None = None) -> int:
     written = agent.export(options.folder)
     networks = {
         f"{name}.keras": f"the network of the paper's Figure 1 with the weights of the generator `{name}`, for Keras; "
-        "its inputs and outputs are indices of words, and the words are in bot.h5"
+        "tokens are word indices, and bot.h5 contains the words"
         for name in agent.generators
     }
     card = Card(
@@ -66,7 +66,7 @@ def main(arguments: list[str] | None = None) -> int:
         usage=USAGE,
         files={
             **networks,
-            "saved_model": "a TensorFlow SavedModel, from text to text",
+            "saved_model": "a TensorFlow SavedModel that takes contexts and returns replies, both as text",
             "bot.h5": "the complete agent with its discriminator, for `keras_gca.Agent.load`",
         },
         source=source,

@@ -1,4 +1,4 @@
-"""`python -m keras_gca.figures`: draw Figures 1 and 2 from the Keras models themselves.
+"""`python -m keras_gca.figures`: draw Figures 1 and 2 from the Keras models.
 
 White blocks are shared, yellow blocks belong to the generator, and green blocks to the discriminator.
 """

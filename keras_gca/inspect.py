@@ -37,7 +37,7 @@ def make_parser() -> command_line.Parser:
         type=command_line.at_least_one,
         default=3,
         metavar="N",
-        help="the number of exchanges to show, from the beginning of the corpus [3]",
+        help="the number of exchanges to show from the beginning of the corpus [3]",
     )
     return parser
 

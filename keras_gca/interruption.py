@@ -1,7 +1,7 @@
 """Lets Ctrl-C end a command at once, without a traceback, while its modules are being imported.
 
-A KeyboardInterrupt during an import would print a traceback, and perhaps TensorFlow's start-up messages. No files have
-been written by then, so the operating system can simply end the process.
+A KeyboardInterrupt during an import would print a traceback, and perhaps TensorFlow's startup messages. No files are
+written before the imports are finished, so the operating system can simply end the process.
 """
 
 import contextlib
@@ -23,14 +23,14 @@ def begin_command() -> None:
 
 
 def is_command() -> bool:
-    """Return whether the process is a command of this project, and not another program that imports the project."""
+    """Return whether the process is a command of this project, not another program that imports the project."""
     _, *words = [*sys.orig_argv, ""]
     module = words[words.index("-m") + 1] if "-m" in words else ""
     return module.partition(".")[0] in PACKAGES or os.path.basename(words[0]) in PROGRAMS
 
 
 def handle_in_command() -> None:
-    """Let Ctrl-C raise KeyboardInterrupt again, which a command reports in one line."""
+    """Let Ctrl-C raise KeyboardInterrupt again; commands catch it and print one line."""
     _replace(signal.SIG_DFL, signal.default_int_handler)
 
 
@@ -46,7 +46,7 @@ def ends_at_once() -> Iterator[None]:
 
 
 def _replace(expected: object, handler: Any) -> bool:
-    """Replace the handler for Ctrl-C if it is the expected one, which is possible only in the main thread."""
+    """Replace the expected handler for Ctrl-C, and return whether this was possible."""
     if threading.current_thread() is not threading.main_thread() or signal.getsignal(signal.SIGINT) is not expected:
         return False
     signal.signal(signal.SIGINT, handler)

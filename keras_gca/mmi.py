@@ -16,7 +16,8 @@ and compare the chosen replies with those of plain beam search and of humans. Th
 If the run has a test set, the metrics are computed on it, and gamma is chosen on the validation set. Otherwise, gamma
 is chosen on one half of the held-out conversations, and the metrics are computed on the other half.
 
-This command needs three runs with the same settings, which give these probabilities of an answer y and its context x:
+This command needs three runs with the same settings, one for each of these probabilities of an answer y and its
+context x:
 
   python -m keras_gca.train --run R ...                                                   p(y|x)
   python -m keras_gca.train --run U --predict unconditional --adversarial-epochs 0 ...    p(y)
@@ -46,7 +47,7 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument("--language-model", type=Path, required=True, metavar="RUN", help="the run for p(y)")
     parser.add_argument("--backward", type=Path, required=True, metavar="RUN", help="the run for p(x|y)")
     parser.add_argument(
-        "--generator", metavar="NAME", help="the generator, teacher_forcing or adversarial [the first one of the run]"
+        "--generator", metavar="NAME", help="the generator, teacher_forcing or adversarial [the run's first generator]"
     )
     parser.add_argument(
         "--candidates",
@@ -68,7 +69,7 @@ def make_parser() -> argparse.ArgumentParser:
         type=command_line.at_least_one,
         default=DEFAULT.words,
         metavar="N",
-        help=f"the number of words at the beginning of an answer whose p(y) is penalised [{DEFAULT.words}]",
+        help=f"penalise p(y) for only the first N words of an answer [{DEFAULT.words}]",
     )
     parser.add_argument(
         "--length-bonus",

@@ -1,9 +1,9 @@
 """Paired comparisons of two systems: exact sign-flip tests, intervals, Holm's correction, and detectable differences.
 
-Both systems are measured on the same units. The units are either conversations, when two models trained with the same
-seed are compared, or seeds. A test by conversations compares only two particular models; a claim about two methods
-needs a test by seeds. With n seeds, the smallest possible p-value of this test is 2 / 2^n: 0.25 with 3 seeds, and 0.03
-with 6.
+Both systems are measured on the same units: the conversations if two models trained with the same seed are compared, or
+the seeds if two methods are compared. A test by conversations compares only two trained models, so a claim about two
+methods needs a test by seeds. The smallest possible p-value of a test by n seeds is 2 / 2^n: 0.25 with 3 seeds, and
+0.03 with 6.
 """
 
 import itertools
@@ -28,7 +28,7 @@ class Comparison(NamedTuple):
     Attributes:
         difference: The first system's mean minus the second system's.
         p_value: The two-sided p-value of the sign-flip test.
-        units: The number of conversations or of seeds.
+        units: The number of conversations or seeds.
         low: The lower end of the 95 % interval of the difference, or None if there is only one unit.
         high: The upper end of this interval, or None if there is only one unit.
         detectable: The smallest true difference that a test at the 5 % significance level would detect with a
@@ -62,11 +62,11 @@ class PairedTest(NamedTuple):
 
 
 def flip_test(differences: np.ndarray, seed: int = 0) -> float:
-    """Compute the two-sided p-value of a sum of differences by flipping their signs.
+    """Compute the two-sided p-value of a sign-flip test on the sum of differences.
 
     If two systems do not differ, the sign of each difference is random. The p-value is the proportion of sign
     combinations for which the sum is at least as far from 0 as the observed sum. If there are more than FLIPS
-    combinations, FLIPS random combinations are drawn, and the observed one is added to them.
+    combinations, the test uses FLIPS random combinations and the observed one.
 
     Args:
         differences: The difference for each unit, shape (n,).
@@ -87,7 +87,7 @@ def flip_test(differences: np.ndarray, seed: int = 0) -> float:
 
 
 def compare_conversations(differences: np.ndarray, weights: np.ndarray, seed: int = 0) -> Comparison:
-    """Compare two trained models by conversation.
+    """Compare two trained models on the same conversations.
 
     The interval comes from a bootstrap over conversations.
 
@@ -110,7 +110,7 @@ def compare_conversations(differences: np.ndarray, weights: np.ndarray, seed: in
 
 
 def compare_seeds(first: Sequence[float], second: Sequence[float], seed: int = 0) -> Comparison:
-    """Compare two methods by their values for the same seeds.
+    """Compare two methods on the same seeds.
 
     The interval is computed with Student's t-distribution.
 
@@ -123,7 +123,9 @@ def compare_seeds(first: Sequence[float], second: Sequence[float], seed: int = 0
         ValueError: The methods have different numbers of values, or there are no values.
     """
     if len(first) != len(second):
-        raise ValueError(f"the methods have {len(first)} and {len(second)} values; give the values of the same seeds")
+        raise ValueError(
+            f"the methods have {len(first)} and {len(second)} values; give one value per seed for each method"
+        )
     differences = [a - b for a, b in zip(first, second, strict=True)]
     mean, deviation, low, high, runs = statistics.summarise(differences)
     return Comparison(
@@ -147,11 +149,11 @@ def detectable(error: float, units: int) -> float | None:
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """Correct the p-values of a table for multiple testing by Holm's method (1979).
+    """Correct the p-values of a table for multiple testing with Holm's method (1979).
 
     The k-th smallest of m p-values is multiplied by m - k + 1. A corrected p-value never exceeds 1, and is never below
-    the corrected value of a smaller p-value. If a difference is reported for every test whose corrected p-value is at
-    most 5 %, the probability that any of these reports is wrong is at most 5 %.
+    the corrected value of a smaller p-value. Rejecting every hypothesis whose corrected p-value is at most 5 % keeps
+    the probability of any false rejection at or below 5 %.
 
     Args:
         p_values: The uncorrected p-values.
@@ -167,13 +169,13 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 
 def with_correction(rows: Sequence[tuple[tuple[str, str], int | None, str, Comparison]]) -> list[PairedTest]:
-    """Correct all tests in a table by `holm`; a row holds the attributes of `PairedTest` except `corrected`."""
+    """Apply `holm` to all tests in a table; each row holds the attributes of `PairedTest` except `corrected`."""
     corrected = holm([comparison.p_value for *_, comparison in rows])
     return [PairedTest(*row, p_value) for row, p_value in zip(rows, corrected, strict=True)]
 
 
 def tests_by_seeds(values: Mapping[str, Mapping[str, Sequence[float]]]) -> list[PairedTest]:
-    """Compare each pair of systems by seeds in every metric that both systems have, and correct all tests together.
+    """Test each pair of systems by seeds on every metric that both systems have, and correct all tests with `holm`.
 
     Args:
         values: {system: {metric: its value for each seed}}. Systems with a single seed are not tested.
@@ -193,7 +195,7 @@ def table_of_tests(results: Sequence[PairedTest], name: Callable[[str], str] = s
     Args:
         results: The tests.
         name: A function that returns the name of a system as shown in the table.
-        what: Text for the caption that says which data the systems are compared on.
+        what: Text for the caption that names the data on which the systems are compared.
     """
     caption = (
         f"Paired sign-flip tests{what}. The units are the conversations of one seed, or all seeds (all). The columns "

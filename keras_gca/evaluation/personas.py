@@ -1,7 +1,7 @@
-"""Measures the personas of a run with speaker embeddings (`--persona-size`, Li et al. 2016).
+"""Measures the effect of a run's speaker embeddings (`--persona-size`, Li et al. 2016).
 
-The metrics answer three questions. Does a speaker's embedding make this speaker's own answers more probable? Does a
-speaker give similar answers to different wordings of a question? Do different speakers answer the same question
+The metrics answer three questions. Does a speaker's embedding make the speaker's own answers more probable? Does a
+speaker give similar answers when a question is worded differently? Do different speakers answer the same question
 differently?
 """
 
@@ -35,7 +35,7 @@ QUESTIONS = (
 
 
 def evaluate_personas(run: str | Path) -> dict[str, Any]:
-    """Measure the personas of a run.
+    """Measure the effect of a run's speaker embeddings.
 
     Args:
         run: The run folder.
@@ -54,7 +54,7 @@ def evaluate_personas(run: str | Path) -> dict[str, Any]:
 
 
 def measure(agent: Agent, dataset: Dataset) -> dict[str, Any]:
-    """Measure the personas of an agent.
+    """Measure the effect of an agent's speaker embeddings.
 
     Args:
         agent: The agent.
@@ -108,7 +108,7 @@ def _mean_overlap(pairs: Iterable[tuple[Sequence[int], Sequence[int]]]) -> float
 
 
 def _in_wordings(answers: Sequence[Sequence[Sequence[int]]]) -> float:
-    """Compute the mean overlap of answers over all pairs of wordings of the same question."""
+    """Compute the mean overlap of one speaker's answers to each pair of wordings of a question."""
     return _mean_overlap(pair for wordings in answers for pair in itertools.combinations(wordings, 2))
 
 
@@ -132,7 +132,7 @@ def _spoken_by(kind: str, pairs: Pairs, agent: Agent) -> Pairs:
 
 
 def table(figures: Mapping[str, Mapping[str, Any]]) -> Table:
-    """Make a table of persona metrics.
+    """Make a table of the metrics of speaker embeddings.
 
     Args:
         figures: {title of a row: the metrics from `measure`, or their summary over several runs}.

@@ -1,4 +1,4 @@
-"""Records where measured numbers come from: the command, the seeds, and the package versions.
+"""Records how measured numbers were obtained: the command, the seeds, and the package versions.
 
 The results of an experiment are committed as a small JSON file with this information, and the tables in the
 documentation are generated from such files. Readers can therefore reproduce each number, and no number is copied by
@@ -54,7 +54,7 @@ def command_of(module: str, arguments: Sequence[str]) -> str:
 
 
 def document(command: str, results: Any, written: Sequence[Path]) -> dict[str, Any]:
-    """Return the document that a command prints for the option --json; docs/json.md describes its keys.
+    """Return the JSON document that a command prints with --json; docs/json.md describes the keys.
 
     Args:
         command: The command; see `command_of`.
@@ -70,7 +70,7 @@ def write_experiment(
     """Write the results of an experiment as JSON, together with its command, seeds, and package versions.
 
     Args:
-        path: The file.
+        path: The file to write.
         command: The command that computed the results.
         seeds: {purpose of the seed: the seed, or a list of seeds}.
         results: The results, in a form that can be written as JSON. Undefined numbers (NaN) become null.
@@ -88,10 +88,10 @@ def write_experiment(
 
 
 def write_if_asked(path: Path | None, command: str, outcome: Outcome) -> list[Path]:
-    """Write the file for the option --experiment, and print the path.
+    """Write the file that --experiment names, and print its path.
 
     Args:
-        path: The file, or None if the option was not given.
+        path: The file to write, or None if the option was not given.
         command: The command that computed the outcome.
         outcome: The outcome.
 
@@ -112,7 +112,7 @@ def run_all(names: Sequence[str], run: Callable[[str], Outcome | None], path: Pa
         names: The names of the experiments, all of which use the same seeds.
         run: A function that runs an experiment. It returns None if the user interrupts the experiment or the time limit
             is reached.
-        path: The file for the option --experiment, or None if the option was not given.
+        path: The file that --experiment names, or None if the option was not given.
         command: The command.
 
     Returns:

@@ -1,12 +1,12 @@
 """Measures the quality and diversity of systems over a grid of temperatures and top-p values.
 
-Results at a single temperature prove nothing, because a system may seem better only because it is less diverse there.
+Results at a single temperature prove nothing: a system may seem better there only because its replies are less diverse.
 Caccia et al. 2020 ("Language GANs Falling Short") therefore compare curves over all temperatures. Here quality is the
 perplexity of sampled replies under an independent model (lower is better), and diversity is the distinct-2 of the
 replies, computed from the same number of tokens for every system.
 
-Systems are compared at their best points. The best point of a system is chosen on one set of conversations, and
-measured on another set. Otherwise a system with more points to choose from could seem better by chance.
+Systems are compared at their best points. The best point of a system is chosen on one set of conversations and measured
+on another. If one set served both purposes, a system with more points to choose from could seem better by chance.
 """
 
 import itertools
@@ -40,7 +40,7 @@ Measure = Callable[[np.ndarray], float]  # computes a metric of the replies for 
 
 @dataclass(frozen=True)
 class Part:
-    """A set of held-out conversations of a run, with everything needed to measure replies to them.
+    """A set of held-out conversations, with everything needed to measure a run's replies in them.
 
     Attributes:
         human: The n human replies.
@@ -52,7 +52,7 @@ class Part:
         words: A function that splits a reply into words.
         mauve: A function that takes n replies and returns a `Measure` of their MAUVE against the human replies, or
             None if there is no encoder.
-        ceiling: The MAUVE of the human replies against other human replies, or None if it is not known.
+        ceiling: The MAUVE of the human replies against other human replies, or None if unknown.
         is_stored: A function that returns whether the replies of a generator at a setting are stored, in which case
             `sample` only reads them.
     """
@@ -76,8 +76,9 @@ class Speaker:
         seed: The seed of the run.
         validation: The conversations on which the best point of the generator is chosen.
         test: The conversations on which the best point is measured.
-        estimate: A function that estimates the cost of sampling the replies, given the number of points measured on the
-            validation conversations, or None if there is no estimate. One point is measured on the test conversations.
+        estimate: A function that takes the number of points to measure on the validation conversations, and estimates
+            the cost of sampling the replies for these points and for one point on the test conversations. None if no
+            estimate is possible.
     """
 
     name: str
@@ -124,7 +125,7 @@ class Results:
 
 @dataclass(frozen=True)
 class Said:
-    """Replies with the values measured for each of them.
+    """Replies and their measured values.
 
     Attributes:
         part: The held-out conversations that the replies belong to.
@@ -219,18 +220,18 @@ def spoken(part: Part, texts: Sequence[str], name: str) -> Said:
 
 
 def _humans(parts: Sequence[Part]) -> list[Said]:
-    """Measure the human replies of each part, once for each part."""
+    """Measure the human replies of each distinct part once."""
     different = {id(part): part for part in parts}
     return [spoken(part, part.human, HUMAN) for part in different.values()]
 
 
 def _fewest_tokens(said: Sequence[Sequence[Said]]) -> int:
-    """Return the number of words in the smallest set of replies, which is used to compare all sets."""
+    """Return the number of words in the smallest set of replies, from which all distinct-2 values are computed."""
     return min(one.tokens for of_system in said for one in of_system)
 
 
 def _measured(said: Sequence[Said], tokens: int) -> Figures:
-    """Measure the replies of a system in each of its runs, and average the metrics."""
+    """Measure a system's replies in each of its runs, and average the metrics over the runs."""
     return averaged([figures(one, tokens) for one in said])
 
 
@@ -264,7 +265,7 @@ def figures(said: Said, tokens: int) -> Figures:
 
 
 def averaged(runs: Sequence[Figures]) -> Figures:
-    """Average metrics over runs, with a Student's t interval of the mean; a single run is returned unchanged."""
+    """Average metrics over runs, with a Student's t interval of the mean; metrics of a single run stay unchanged."""
     if len(runs) == 1:
         return runs[0]
     common = [name for name in runs[0] if all(name in run for run in runs)]
@@ -295,7 +296,7 @@ def distance(point: Figures, human: Figures) -> float:
 
 
 def _tests(systems: Mapping[str, Sequence[Speaker]], best: Mapping[str, Sequence[Said]]) -> list[PairedTest]:
-    """Compare each pair of systems at their best points, both by conversations for each seed and by seeds."""
+    """Compare each pair of systems at their best points: by conversations for each seed, and by seeds."""
     rows: list[tuple[tuple[str, str], int | None, str, Comparison]] = []
     for pair in itertools.combinations(systems, 2):
         first, second = ({one.seed: i for i, one in enumerate(systems[system])} for system in pair)
@@ -318,7 +319,7 @@ def _comparable(name: str, value: float) -> float:
 
 
 def _by_conversations(a: Said, b: Said) -> Comparison:
-    """Compare two systems by the nats per word of each reply; every reply has the same weight."""
+    """Compare two systems by conversations on the nats per word of their replies, giving each reply the same weight."""
     per_reply = [one.costs[:, 0] / one.costs[:, 1] for one in (a, b)]
     numbers, index = np.unique(a.part.conversations, return_inverse=True)
     differences = np.bincount(index, per_reply[0] - per_reply[1], len(numbers))

@@ -1,4 +1,4 @@
-"""Measures how well the first paper's discriminator and the likelihood agree with human ratings of answers."""
+"""Measures how well scores by the first paper's discriminator and generators agree with human ratings of answers."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,20 +22,20 @@ BY_D = ("D, Eq. 9", "D, Eq. 10")
 
 
 def evaluate_ratings(run: str | Path, ratings: str | Path, seed: int = 0) -> dict[str, Any]:
-    """Compare the measures of a run with human ratings.
+    """Measure how well a run's scores for answers agree with human ratings.
 
     Contexts that occur anywhere in the run's corpus, including its held-out part, are left out.
 
     Args:
         run: The run folder.
         ratings: The file of ratings; see `human_ratings`.
-        seed: The seed for the bootstrap and the control.
+        seed: The seed for the bootstrap and for the random control scores.
 
     Returns:
         The results, as `human_ratings.compare` returns them.
 
     Raises:
-        UserError: A file is missing or damaged, the run does not predict answers, or no context is left.
+        UserError: A file is missing or damaged, the run does not predict answers, or fewer than two contexts are left.
     """
     rated = human_ratings.read_ratings(ratings)
     made = GCARun.open(run, "evaluate")
@@ -67,13 +67,13 @@ def unseen(agent: Agent, dataset: Dataset, rated: Sequence[Rated]) -> list[Rated
 
 
 def measures(agent: Agent, rated: Sequence[Rated]) -> dict[str, np.ndarray]:
-    """Compute the measures of n rated answers.
+    """Compute the run's scores for n rated answers.
 
-    The discriminator D gives two measures: the logarithms of Eq. 9 and Eq. 10. Each generator gives two more:
-    log p(y|x) (Eq. 3), and log p(y|x) divided by the number of tokens.
+    The discriminator D gives two scores: the logarithms of Eq. 9 and Eq. 10. Each generator gives two more: log p(y|x)
+    (Eq. 3), and log p(y|x) divided by the number of tokens.
 
     Returns:
-        {name of the measure: its values, a float64 array of shape (n,)}.
+        {name of the score: its values, a float64 array of shape (n,)}.
     """
     contexts = agent.encode_contexts([one.context for one in rated])
     tokens = agent.tokenise([one.response for one in rated])

@@ -82,7 +82,7 @@ def evaluate_runs(
 
 
 def summarised(figures: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Summarise the metrics from `evaluate_run` over several runs, without the parts that any run lacks."""
+    """Summarise the metrics from `evaluate_run` over several runs, leaving out parts that are missing from any run."""
     common = [part for part in figures[0]["parts"] if all(part in of_run["parts"] for of_run in figures)]
     return over_runs([of_run | {"parts": {part: of_run["parts"][part] for part in common}} for of_run in figures])
 
@@ -195,7 +195,7 @@ def _part_figures(
 
 
 def answers_to(agent: Agent, name: str, contexts: np.ndarray, decoding: Decoding, seed: int) -> np.ndarray:
-    """Generate a generator's answers to n contexts: shape (n, s_s + 1), dtype int32, framed as in `data/pairs.py`."""
+    """Return answers to n contexts as an int32 array of shape (n, s_s + 1), framed as in `data/pairs.py`."""
     starts = range(0, len(contexts), DECODING_BATCH)
     parts = [agent.decode(name, contexts[i : i + DECODING_BATCH], decoding, seed + i).answers for i in starts]
     return np.concatenate(parts)
@@ -208,8 +208,8 @@ def reply_figures(
 
     Args:
         agent: The agent that encodes the replies.
-        answers: The replies of each system, shape (n, s_s + 1) and dtype int32. The system "human" has the reference
-            replies.
+        answers: The replies of each system, shape (n, s_s + 1) and dtype int32. The replies of the system "human" are
+            the references.
         vectors: Word vectors; see `evaluate`.
 
     Returns:
@@ -290,7 +290,7 @@ def tables(figures: dict[str, Any]) -> list[Table]:
 
 
 def _table_of_parts(parts: Mapping[str, Any]) -> Table:
-    """Make a table of the parts of the held-out pairs, with a row for each metric and system."""
+    """Make a table with a row for each metric and system, and a column for each part of the held-out pairs."""
     rows = [("pairs", "", *(f"{of_part['pairs']:.0f}" for of_part in parts.values()))]
     for metric in ("perplexity", "BLEU"):
         for system in next(iter(parts.values()))[metric] if parts else ():

@@ -1,6 +1,6 @@
 """Metrics of replies other than perplexity: diversity, length, and overlap with the human replies.
 
-These metrics say little about quality (Section 5 of the paper cites Liu et al. 2016 on this), so they are always shown
+These metrics say little about quality (see Liu et al. 2016, cited in Section 5 of the paper), so they are always shown
 next to the same metrics of the human replies. A reply is a list of tokens.
 """
 
@@ -55,7 +55,7 @@ def distinct_at(replies: Sequence[Reply], n: int, tokens: int, seed: int = 0) ->
 def equal_distinct(systems: Mapping[System, Sequence[Reply]], n: int, seed: int = 0) -> tuple[int, dict[System, float]]:
     """Compute distinct-n of several systems from equal numbers of tokens.
 
-    The number is that of the system whose replies have the fewest tokens in total.
+    The number of tokens is the smallest total over all systems.
 
     Args:
         systems: The replies of each system.
@@ -80,7 +80,7 @@ def repeated(replies: Sequence[Reply]) -> float:
 
 
 def most_frequent(replies: Sequence[Reply]) -> float:
-    """Compute the share of replies that are the most frequent reply, which is often a safe answer."""
+    """Compute the share of the most frequent reply, which is often a safe answer, among all replies."""
     return collections.Counter(map(tuple, replies)).most_common(1)[0][1] / len(replies)
 
 

@@ -8,9 +8,9 @@ forms of the score:
     bidirectional         (1 - lambda) * log p(y|x) + lambda * log p(x|y) + gamma * N
 
 N is the number of tokens in y, and U(y) is the probability of the first k words of y without a context. lambda and
-gamma are weights. p(y) and p(x|y) come from separate networks of the same architecture, from runs trained with
-`--predict unconditional` and `--predict context`, respectively. In array shapes, n is the number of contexts, and s_s
-is the maximum number of tokens in an answer.
+gamma are weights. p(y) and p(x|y) come from separate networks of the same architecture, trained with `--predict
+unconditional` and `--predict context`, respectively. In array shapes, n is the number of contexts, and s_s is the
+maximum number of tokens in an answer.
 
 In the table of results, the row "beam search" ranks answers by log p(y|x) per token. The reranked rows use log p(y|x)
 with a bonus for each token, so they also differ from "beam search" in how strongly they prefer long answers. The row
@@ -184,7 +184,7 @@ def _tokens(choices: dict[str, np.ndarray]) -> np.ndarray:
 
 
 def choose(choices: dict[str, np.ndarray], weight: float, words: int, bonus: float) -> dict[str, np.ndarray]:
-    """Choose the best candidate for each context by each form of the score.
+    """Choose the candidate with the highest score for each context, for each form of the score.
 
     Args:
         choices: The candidates, as returned by `candidates`.
@@ -249,7 +249,7 @@ def measure(
     Args:
         agent: The agent of p(y|x).
         choices: The candidates, as returned by `candidates`.
-        pairs: The human pairs.
+        pairs: The contexts with their human answers.
         weights: The values of lambda.
         words: k, the number of words of an answer from which U is computed.
         length_bonus: gamma, either one value for all systems, or one value per form and lambda (`best_bonuses`).

@@ -1,7 +1,7 @@
-"""Lets generators talk to themselves, and measures how long these conversations last and how diverse the answers are.
+"""Lets generators talk to themselves, and measures the length of these conversations and the diversity of answers.
 
 Following Section 5 of Li et al. 2016, "Deep Reinforcement Learning for Dialogue Generation", a conversation ends when
-an agent gives a dull response or repeats itself, that is, when two successive utterances of the same agent share more
+an agent gives a dull response or repeats itself. An agent repeats itself if two of its successive utterances share more
 than 80 percent of their words. Diversity is the distinct-1 and distinct-2 of answers to human contexts.
 """
 
@@ -75,10 +75,11 @@ def measure(agent: Agent, dataset: Dataset, seed: int = 0) -> dict[str, Any]:
         seed: The seed for choosing the contexts.
 
     Returns:
-        A dictionary for JSON. "messages" is the number of conversations, and "systems" has the metrics of each
-        generator. "turns" is the mean number of turns before the turn that ends the conversation, at most MOST_TURNS.
-        ENDS are the shares of conversations that end in each way. distinct-n and "tokens" are computed from the first
-        answers. HUMAN has only distinct-n and "tokens", computed from the held-out answers.
+        A dictionary for JSON. "messages" is the number of conversations, and "systems" holds the metrics of each
+        generator. "turns" is the mean number of turns before the turn that ends a conversation, at most MOST_TURNS. The
+        keys in ENDS hold the share of conversations that end in each way. distinct-n and "tokens" are computed from the
+        first answer of each conversation. The system HUMAN has only distinct-n and "tokens", computed from the held-out
+        answers.
 
     Raises:
         UserError: Every dull response contains a word that is not in the vocabulary.
@@ -116,7 +117,7 @@ def _simulated(agent: Agent, generator: str, begun: Openings) -> Simulated:
 
 
 def phrases_of(agent: Agent) -> list[list[int]]:
-    """Return the phrases that mark a dull response: the known dull responses without the full stop at the end.
+    """Return the phrases that mark a dull response: the known dull responses without their final full stop.
 
     Raises:
         UserError: Every dull response contains a word that is not in the vocabulary.
@@ -157,7 +158,7 @@ def ends_of(simulated: Simulated, phrases: Sequence[Sequence[int]]) -> list[tupl
 
 
 def is_dull(words: Sequence[int], phrases: Sequence[Sequence[int]]) -> bool:
-    """Return whether an utterance contains any of the phrases; all are given as word indices."""
+    """Return whether an utterance contains any of the phrases. The utterance and the phrases are word indices."""
     words = list(words)
     return any(
         words[start : start + len(phrase)] == list(phrase)
@@ -169,8 +170,8 @@ def is_dull(words: Sequence[int], phrases: Sequence[Sequence[int]]) -> bool:
 def overlap(first: Sequence[int], second: Sequence[int]) -> float:
     """Compute the number of words that two utterances share, divided by the length of the longer utterance.
 
-    Repeated words are counted as often as they occur in both. A short utterance does not repeat a longer one that
-    contains it.
+    A repeated word counts as often as it occurs in both utterances. Because of the division, the overlap of a short
+    utterance with a much longer one that contains it is low.
 
     Returns:
         A number from 0 to 1, or 0 if both utterances are empty.

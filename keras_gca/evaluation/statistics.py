@@ -136,7 +136,7 @@ def ratio_interval(drawn: np.ndarray, numerator: np.ndarray, denominator: np.nda
 
 
 def bootstrap_interval(values: np.ndarray) -> tuple[float, float]:
-    """Compute the 95 % interval of a metric from its values in all resamples; both ends are NaN without values."""
+    """Compute the 95 % interval of a metric from its values in all resamples; both ends are NaN if there are none."""
     if not len(values):
         return math.nan, math.nan
     low, high = np.percentile(values, COVERED).tolist()

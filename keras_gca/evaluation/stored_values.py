@@ -11,7 +11,7 @@ from keras_gca.storage.atomic import write_text
 
 
 class StoredValues:
-    """A folder of stored values. A stored value is used again unless the bot is newer than its file.
+    """A folder of stored values. A stored value is used again unless the bot file is newer than the value's file.
 
     Args:
         folder: The folder, which is created when the first value is stored.
@@ -41,7 +41,7 @@ class StoredValues:
         return value
 
     def has(self, name: str, facts: Mapping[str, Any]) -> bool:
-        """Return whether a value is stored, so that `get` with the same name and facts only reads it."""
+        """Return whether `get` with this name and these facts would only read a stored value."""
         return self._read(self._folder / f"{name}.json", dict(facts)) is not None
 
     def _read(self, path: Path, facts: dict[str, Any]) -> list | None:

@@ -1,4 +1,4 @@
-"""Trains variants of the first paper's method with several seeds, and compares them; see `variants.py`."""
+"""Trains the variants of `variants.py` with several seeds, and compares them."""
 
 import json
 import math
@@ -34,7 +34,7 @@ def run_study(
 
     Args:
         name: One of STUDIES.
-        setup: What all training runs have in common.
+        setup: The options shared by all training runs.
         strategy: The distribution strategy for training; see `pipeline.train_agent`.
         limit: The time limit, or None for no limit. When it is reached, training stops as if Ctrl-C had been pressed,
             and no further evaluation starts.
@@ -68,7 +68,7 @@ def run_study(
 
 
 def _systems(name: str, setup: Setup) -> dict[str, list[Speaker]]:
-    """Return each generator of each variant as a system, which has one run per seed."""
+    """Return each generator of each variant as a system with one run per seed."""
     systems: dict[str, list[Speaker]] = {}
     for variant in STUDIES[name].variants:
         for seed in setup.seeds:
@@ -112,7 +112,7 @@ def _measure(name: str, setup: Setup, limit: TimeLimit) -> tuple[list[Table], An
 
 
 def _tests(of_runs: Mapping[str, Sequence[dict[str, Any]]]) -> list[PairedTest]:
-    """Compare all systems of a study by seeds; with a single seed, there are no tests.
+    """Test each pair of systems of a study by seeds, or return an empty list if there is only one seed.
 
     A system is a generator of a variant. The metrics are the logarithm of the perplexity and those in REPLIES.
     """
@@ -127,7 +127,7 @@ def _tests(of_runs: Mapping[str, Sequence[dict[str, Any]]]) -> list[PairedTest]:
 
 
 def _evaluated(run: Path, setup: Setup) -> dict[str, Any]:
-    """Return the evaluation of a run, read from its file if the file is newer than the run's bot."""
+    """Evaluate a run, or read its stored evaluation if that is newer than the run's bot."""
     done, vectors = run / replies.FILE, setup.source.glove
     if is_newer(done, run):
         figures = json_files.read_object(done)
@@ -139,7 +139,7 @@ def _evaluated(run: Path, setup: Setup) -> dict[str, Any]:
 
 
 def _reranked(seed: int, setup: Setup) -> dict[str, Any]:
-    """Return the reranking metrics for one seed, read from their file if the file is newer than the bots."""
+    """Compute the reranking metrics for one seed, or read them from their file if it is newer than the bots."""
     runs = [setup.folder(variant, seed) for variant in STUDIES["mmi"].variants]
     done = runs[0] / reranking.FILE
     if is_newer(done, *runs):
@@ -177,7 +177,7 @@ def _table_of_replies(figures: dict[str, Any], question: str) -> Table:
 
 
 def _table_of_choices(figures: dict[str, Any], question: str) -> Table:
-    """Make a table that shows the effects of choosing by Eq. 9 and by Eq. 10 for each discriminator."""
+    """Make a table that compares choosing by Eq. 9 with choosing by Eq. 10, for each discriminator."""
     rows = []
     for judge, judgement in figures["default"]["table_1"].items():
         for equation, chosen in judgement["equations"].items():

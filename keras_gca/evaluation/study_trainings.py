@@ -1,7 +1,6 @@
-"""Trains the variants that the studies compare; `variants.py` defines them.
+"""Trains the variants that the studies compare, which are defined in `variants.py`.
 
-Runs that already exist in the folder are used again, so several studies can share a run, and an interrupted study can
-continue where it stopped.
+Existing runs in the folder are reused, so several studies can share a run, and an interrupted study can be resumed.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -30,18 +29,18 @@ from keras_gca.training.session import GCASession
 
 @dataclass(frozen=True)
 class Setup:
-    """What all training runs of a study have in common.
+    """The options shared by all training runs of a study.
 
     Args:
         runs: The folder of the runs.
         seeds: The seeds. Each variant is trained once with each seed.
         preset: The preset of all training runs.
-        settings: The settings of all training runs. The settings that define a variant take precedence.
+        settings: Settings for all training runs. The settings that define a variant take precedence.
         source: The data. Its word vectors are also used for the similarity of replies.
         settings_of_grid: The points of a grid of temperatures and top-p values over which the generators of the
             variants are also compared, or None to skip this comparison.
-        teacher_forced: The folder of the runs whose teacher-forced generators are the starting points for the cells
-            of the study `adversarial`, or None for `runs`.
+        teacher_forced: The folder of the runs that provide the teacher-forced generators from which the variants of the
+            study `adversarial` start, or None for `runs`.
     """
 
     runs: Path
@@ -67,7 +66,7 @@ class Setup:
         return Config.preset(self.preset, **{**self.settings, **base, **self.changes(variant), "seed": seed})
 
     def changes(self, variant: str) -> dict[str, Any]:
-        """Return the settings in which a variant differs from the run that its generator starts from."""
+        """Return the settings that a variant changes relative to the run that its generator starts from."""
         if variant not in CELLS:
             return VARIANTS[variant]
         given = {name: value for name, value in self.settings.items() if name in AFTER_LINE_3}
@@ -75,7 +74,7 @@ class Setup:
 
 
 def first_of(variant: str) -> str | None:
-    """Return the variant whose teacher-forced generator a variant starts from, or None if it runs line 3 itself."""
+    """Return the variant whose teacher-forced generator a variant uses, or None if it trains its own (line 3)."""
     if variant in CELLS or variant == DIALOGUE_REWARDS:
         return TEACHER_FORCED
     changes = VARIANTS[variant]
@@ -83,19 +82,19 @@ def first_of(variant: str) -> str | None:
 
 
 def backward_of(variant: str) -> str | None:
-    """Return the variant that provides p(x|y) for the rewards of the given variant, or None if none is needed."""
+    """Return the variant that provides p(x|y) for a variant's rewards, or None if the rewards do not need p(x|y)."""
     return BACKWARD if variant == DIALOGUE_REWARDS else None
 
 
 def cost(variants: Iterable[str], setup: Setup) -> Estimate:
-    """Estimate the cost of the training runs that the studies still need.
+    """Estimate the cost of the training runs that are still missing.
 
     The context lengths and the vocabulary are taken from the first of these runs. Interrupted training runs are not
-    counted. Evaluations are not counted either, because they print their own estimates.
+    included, and neither are evaluations, which print their own estimates.
 
     Args:
         variants: The variants to compare.
-        setup: What all training runs have in common.
+        setup: The options shared by all training runs.
 
     Returns:
         The estimate, with the total number of seconds for each variant over all seeds.
@@ -128,7 +127,7 @@ def train(variant: str, seed: int, setup: Setup, strategy: tf.distribute.Strateg
     Args:
         variant: The variant.
         seed: The seed.
-        setup: What all training runs have in common.
+        setup: The options shared by all training runs.
         strategy: The distribution strategy for training; see `pipeline.train_agent`.
         limit: The time limit, at which training stops as if Ctrl-C had been pressed.
 

@@ -1,7 +1,7 @@
-"""Measures generators after changes of subject, by appending each held-out conversation to another one.
+"""Measures generators after a change of subject, which is made by joining two held-out conversations.
 
 Ludwig 2017, Section 5: "with Nu > 2 the machine cannot change the subject of the conversation when the human
-interlocutor does it". After the point where two conversations are joined (the joint), the contexts of the human
+interlocutor does it". Just after the joint, the point where the second conversation begins, the contexts of the human
 answers may still include utterances from the first conversation. The perplexity of these answers is compared with their
 perplexity without the first conversation.
 """
@@ -29,7 +29,7 @@ JOINED, ALONE = "joined", "alone"
 
 
 def evaluate_subject_changes(run: str | Path, seed: int = 0) -> dict[str, Any]:
-    """Measure a run on its held-out conversations, each appended to another one.
+    """Measure a run on its held-out conversations, each of which is appended to another one.
 
     Args:
         run: The run folder.
@@ -64,10 +64,10 @@ def measure(agent: Agent, dataset: Dataset, seed: int = 0) -> dict[str, Any]:
         A dictionary for JSON:
 
         - "pairs": the number of answers at each of DISTANCES;
-        - "perplexity": the perplexity of each generator at each distance, with the other conversation (JOINED) and
+        - "perplexity": the perplexity of each generator at each distance, with the first conversation (JOINED) and
             without it (ALONE);
-        - "detector": the share of places where the detector sees a change, at the joints ("joints") and between other
-            utterances ("elsewhere"). This key is missing if the agent has no detector.
+        - "detector": how often the detector sees a change between two utterances, as a share of the joints ("joints")
+            and of all other positions ("elsewhere"). This key is missing if the agent has no detector.
 
     Raises:
         UserError: Fewer than two conversations are held out.

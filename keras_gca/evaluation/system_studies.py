@@ -1,4 +1,4 @@
-"""Measures the studies with their own metrics: subject changes, personas, and dialogue rewards (docs/systems.md)."""
+"""Evaluates studies with metrics of their own: subject changes, personas, and dialogue rewards (docs/systems.md)."""
 
 import json
 import math
@@ -69,7 +69,7 @@ def _at(distances: Sequence[str], figures: dict[str, Any]) -> dict[str, Any]:
 
 
 def of_personas(folders: Folders, limit: TimeLimit) -> Measured | None:
-    """Compare the speaker's own embedding with those of an unnamed and another speaker; see `personas`.
+    """Compare speakers' own embeddings with those of an unnamed speaker and of another speaker; see `personas`.
 
     The arguments and the result are those of `after_changes`.
     """
@@ -88,10 +88,10 @@ def of_personas(folders: Folders, limit: TimeLimit) -> Measured | None:
 
 
 def of_conversations(folders: Folders, limit: TimeLimit) -> Measured | None:
-    """Compare the generators trained with dialogue rewards with those that they started from.
+    """Compare generators before and after training with dialogue rewards.
 
-    A run starts from its own teacher-forced generator. The runs of p(x|y) are not measured. The metrics are those of
-    `simulated_conversations`; the arguments and the result are those of `after_changes`.
+    Before this training, a generator is teacher-forced in the same run. The runs that provide p(x|y) are not measured.
+    The metrics are those of `simulated_conversations`; the arguments and the result are those of `after_changes`.
     """
     measured = {DIALOGUE_REWARDS: folders[DIALOGUE_REWARDS]}
     file, evaluated = simulated_conversations.STUDIED, simulated_conversations.evaluate_conversations
@@ -146,7 +146,7 @@ def _compared(
     values: Mapping[str, Mapping[str, Sequence[float]]],
     table: Callable[[Mapping[str, Any]], Table],
 ) -> Measured:
-    """Return the table of all variants and the table of paired tests by seeds, with the content of both for JSON."""
+    """Return a table of all variants and a table of paired tests by seeds, and the content of both tables for JSON."""
     figures = {variant: over_runs(of_variant) for variant, of_variant in runs.items()}
     tests = tests_by_seeds(values)
     tables = [table(figures)] + ([table_of_tests(tests, shown)] if tests else [])

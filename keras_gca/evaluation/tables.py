@@ -19,15 +19,15 @@ Cell = str | float | None
 class Table:
     """A table of a report.
 
-    A cell is a string, or None if it is empty. Cells may be numbers only in tables written as CSV; in all other
-    tables, numbers are already formatted as strings.
+    A cell is a string, or None if it is empty. In tables that are only written as CSV, cells may also be numbers; in
+    all other tables, numbers are already formatted as strings.
 
     Args:
         number: The number of the table in the paper, or None if the paper does not have this table.
         caption: The caption, or "" for no caption.
         header: The column titles.
-        rows: The cells of each row: first the columns of words, then the columns of numbers.
-        words: The number of columns of words.
+        rows: The cells of each row, with text columns before number columns.
+        words: The number of text columns.
     """
 
     number: int | None
@@ -37,7 +37,7 @@ class Table:
     words: int = 1
 
     def to_text(self) -> str:
-        """Format the cells for a terminal, with words aligned left and numbers right, without a final line break."""
+        """Format the cells for a terminal, with text aligned left and numbers right, and no line break at the end."""
         return "\n".join("  ".join(line).rstrip() for line in self._aligned(self._texts()))
 
     def to_markdown(self) -> str:

@@ -1,7 +1,7 @@
 """NLTK's interpolated Kneser-Ney trigram model, a baseline for the held-out perplexity of a generator.
 
-The model sees only the two previous words, not the context. A generator with a lower perplexity owes this to the
-context and to its longer memory.
+The model sees only the two previous words, not the context. If a generator has a lower perplexity, the reasons are the
+context and the generator's longer memory.
 """
 
 import collections

@@ -75,7 +75,7 @@ QUESTION = "is there a setting in which adversarial training beats teacher forci
 
 
 class Study(NamedTuple):
-    """A question, and the names of the variants that are compared to answer it."""
+    """A research question, and the names of the variants that are compared to answer it."""
 
     question: str
     variants: tuple[str, ...]
@@ -121,7 +121,7 @@ class Reranking:
         generator: The generator whose lists are reranked, or None for the first generator of the run.
         candidates: The number of answers in a list.
         weights: The values of lambda to compare. With lambda = 0, answers are ranked only by the likelihood and gamma,
-            which separates the effect of gamma from the effect of the second network.
+            which shows the effect of gamma without the second network.
         words: k, the number of words of an answer from which U is computed.
         length_bonus: gamma, which is added for each token. If None, it is chosen from LENGTH_BONUSES for each form and
             lambda, on the validation conversations.

@@ -1,4 +1,4 @@
-"""An interpolated Kneser-Ney 5-gram model of words, in which the probability of an unseen word depends on its spelling.
+"""An interpolated Kneser-Ney 5-gram model of words that derives the probability of an unseen word from its spelling.
 
 The model measures the quality of replies. A word model that gives all unseen words the same probability, such as
 1 / (number of words), can prefer a meaningless string of letters to a rare word. Here a word that occurs at most once
@@ -6,7 +6,7 @@ in the training data has the probability
 
     p(unseen | previous words) * product of p(letter) over its letters and its end
 
-so each additional letter of a nonexistent word makes a reply less probable.
+so each additional letter of a meaningless string makes a reply less probable.
 """
 
 import collections

@@ -31,7 +31,7 @@ def test_seeds_by_hand():
     assert (found.low, found.high) == pytest.approx((3.5 - 2.570582 * 0.763763, 3.5 + 2.570582 * 0.763763), abs=1e-5)
     # t with 5 degrees of freedom: 2.570582 for 0.975, and 0.919544 for 0.8.
     assert found.detectable == pytest.approx((2.570582 + 0.919544) * 0.763763, abs=1e-5)
-    with pytest.raises(ValueError, match="the methods have 2 and 1 values; give the values of the same seeds"):
+    with pytest.raises(ValueError, match="the methods have 2 and 1 values; give one value per seed for each method"):
         compare_seeds([1.0, 2.0], [1.0])
 
 
