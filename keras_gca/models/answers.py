@@ -1,4 +1,4 @@
-"""Turns decoded answers into text, with their probabilities and the discriminator's scores (Eq. 9 and 10)."""
+"""Converts decoded answers to text, and adds their probabilities and the discriminator's scores (Eq. 9 and 10)."""
 
 import numpy as np
 
@@ -37,6 +37,6 @@ def answer_of(generator: str, decoded: Decoded, log_l: np.ndarray, i: int, vocab
 
 
 def chosen_first(answers: list[Answer]) -> list[Answer]:
-    """Return answers to the same context, starting with the discriminator's choice (Eq. 10)."""
+    """Return the answers to a context, with the discriminator's choice (Eq. 10) first."""
     chosen = scoring.best([answer.score for answer in answers], [answer.probability for answer in answers])
     return [answers[chosen], *answers[:chosen], *answers[chosen + 1 :]]

@@ -1,6 +1,6 @@
-"""Beam search as a TensorFlow graph, which keeps the best partial answers of each context at every step.
+"""Beam search as a TensorFlow graph, which keeps the best partial answers to each context at every step.
 
-Shapes: B contexts; s_v tokens in the vocabulary; K partial answers for each context, the width of the beam.
+Shapes: B contexts; s_v tokens in the vocabulary; K partial answers to each context (K is the width of the beam).
 """
 
 from typing import Any
@@ -15,7 +15,7 @@ from keras_gca.models.lstm import States
 
 
 class BeamSearch:
-    """A search for the most probable answers, which can be called inside a TensorFlow graph.
+    """A beam search that can be called inside a TensorFlow graph.
 
     Args:
         steps: The steps of a generator.
@@ -93,7 +93,7 @@ class BeamSearch:
 
 
 def _repeating(answers: tf.Tensor, size: int) -> tf.Tensor:
-    """Find the tokens that would repeat the last token, or any pair of neighbouring tokens, of each partial answer.
+    """Find the tokens that would repeat a partial answer's last token or any pair of its neighbouring tokens.
 
     Args:
         answers: The tokens so far, without padding, shape (N, T) and dtype int32.

@@ -1,8 +1,8 @@
 """Detects context changes between utterances, and limits the context to the utterances after the last change.
 
 Ludwig 2017, Section 5: "An algorithm able to process the conversation and detect changes in the context would be useful
-to set the best value of Nu before generating an answer." The paper does not describe such an algorithm. Here it is a
-small network that compares two successive utterances a and b:
+to set the best value of Nu before generating an answer." The paper does not describe such an algorithm. The algorithm
+used here is a small network that compares two successive utterances a and b:
 
     p(change | a, b) = sigmoid(w_2 relu(W_1 [m_a m_b |m_a - m_b| m_a * m_b] + b_1) + b_2)
 
@@ -58,7 +58,7 @@ class ChangeDetector:
             ValueError: The weights do not belong to a detector.
         """
         if not weights or weights[0].ndim != 2:
-            raise ValueError("the weights of the context-change detector have no word vectors")
+            raise ValueError("the weights of the context-change detector lack the word vectors")
         detector = cls(*weights[0].shape)
         assign(detector.variables, list(weights))
         return detector
@@ -74,7 +74,7 @@ class ChangeDetector:
         return [variable.numpy() for variable in self.variables]
 
     def logits(self, first: tf.Tensor, second: tf.Tensor) -> tf.Tensor:
-        """Compute the argument of the sigmoid for pairs of successive utterances, eagerly or in a graph.
+        """Compute the argument of the sigmoid for pairs of successive utterances; works eagerly and in a graph.
 
         Args:
             first: The tokens of the first utterances, shape (B, T) and dtype int32, padded with PAD on either side.
@@ -87,7 +87,7 @@ class ChangeDetector:
         return self.change(self.hidden(tf.concat([a, b, tf.abs(a - b), a * b], 1)))[:, 0]
 
     def _means(self, tokens: tf.Tensor) -> tf.Tensor:
-        """Compute the mean word vector of each utterance, or zeros without tokens; shape (B, s_e), dtype float32."""
+        """Compute the mean word vector of each utterance (zeros if it has no tokens), shape (B, s_e), dtype float32."""
         read = tf.cast(tf.not_equal(tokens, PAD), tf.float32)[..., None]
         total = tf.reduce_sum(tf.gather(self.words.embeddings, tokens) * read, 1)
         return total / tf.maximum(tf.reduce_sum(read, 1), 1)
@@ -119,7 +119,7 @@ class ChangeDetector:
             sentence_length: s_s; see `probabilities`.
 
         Returns:
-            The utterances that are left in each context.
+            The remaining utterances of each context.
         """
         first = [utterance for utterances in contexts for utterance in utterances[:-1]]
         second = [utterance for utterances in contexts for utterance in utterances[1:]]

@@ -1,8 +1,8 @@
-"""Counts the operations of Figure 2's networks, so that long commands can estimate how long they will take.
+"""Counts the operations of Figure 2's networks, from which commands estimate how long they will take.
 
-An operation is a multiplication or an addition in a matrix product. Training and decoding run at a fraction of the
-speed of one large matrix product (`DENSE`, `LSTM`). Each count is divided by this measured fraction, which gives the
-number of operations that the large product would perform in the same time.
+An operation is a multiplication or an addition in a matrix product. Training and decoding reach only a fraction of the
+speed of one large matrix product; `DENSE` and `LSTM` are these fractions, as measured. Dividing a count by its fraction
+gives the number of operations that the large product would perform in the same time.
 
 `sizes.py` explains s_e, s_se, s_sed, and s_v. y_h is the output of the generator's hidden layer.
 """
@@ -43,15 +43,15 @@ class Lengths(NamedTuple):
 
     @classmethod
     def of(cls, pairs: Pairs) -> "Lengths":
-        """Return the number of pairs and their mean lengths.
+        """Return the number of pairs and the mean lengths of their contexts and answers.
 
         Args:
-            pairs: The pairs, of which there must be at least one.
+            pairs: The pairs. At least one pair is required.
         """
         return cls(len(pairs), float(np.mean(np.sum(pairs.contexts != PAD, axis=1))), pairs.tokens / len(pairs))
 
     def some(self, pairs: float) -> "Lengths":
-        """Return the same mean lengths with another number of pairs."""
+        """Return a copy with another number of pairs and the same mean lengths."""
         return self._replace(pairs=pairs)
 
 
@@ -67,7 +67,7 @@ class Costs:
         self._config, self._sizes = config, sizes_of(config, vocabulary)
 
     def read(self, some: Lengths) -> float:
-        """Return the number of operations for the generator to read pairs in one pass (`forward.py`)."""
+        """Return the number of operations that the generator needs to read pairs in one pass (`forward.py`)."""
         tokens = some.pairs * some.answer
         states = some.pairs * (some.context + some.answer + self._of_utterances)
         # The context's term in y_h is computed once for each pair (Eq. 2 and 3); a canonical model does not have it.
@@ -75,23 +75,23 @@ class Costs:
         return (tokens * self._of_token + of_contexts) / DENSE + states * self._lstm(self._sizes.sentence_embedding)
 
     def encode(self, some: Lengths) -> float:
-        """Return the number of operations for the generator to encode the contexts of pairs (Eq. 2)."""
+        """Return the number of operations that the generator needs to encode the contexts of pairs (Eq. 2)."""
         states = some.pairs * (some.context + self._of_utterances)
         return states * self._lstm(self._sizes.sentence_embedding)
 
     def learn(self, some: Lengths) -> float:
-        """Return the number of operations for the generator to learn from pairs."""
+        """Return the number of operations needed to train the generator on each pair once."""
         return GRADIENT * self.read(some)
 
     def judge(self, some: Lengths) -> float:
-        """Return the number of operations for the discriminator to judge each token of pairs (Eq. 7 and 8)."""
+        """Return the number of operations that the discriminator needs to judge each token of pairs (Eq. 7 and 8)."""
         sizes, tokens = self._sizes, some.pairs * some.answer
         hidden = 2 * 2 * sizes.discriminator_sentence_embedding * (sizes.discriminator_hidden or 0)
         states = some.pairs * (some.context + some.answer + self._of_utterances)
         return states * self._lstm(sizes.discriminator_sentence_embedding) + tokens * hidden / DENSE
 
     def decode(self, some: Lengths, width: int = 1) -> float:
-        """Return the number of operations for generating answers of a given mean length.
+        """Return the number of operations needed to generate answers of a given mean length.
 
         Args:
             some: The number of answers to generate, with the mean lengths of their contexts and of the answers.
@@ -126,7 +126,7 @@ class Costs:
 
     @property
     def _of_utterances(self) -> int:
-        """The number of a hierarchical encoder's states for utterances, which cost as much as its states for words."""
+        """The number of a hierarchical encoder's utterance states; each of them costs as much as a state for a word."""
         return self._sizes.utterances or 0
 
     @property

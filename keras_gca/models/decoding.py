@@ -1,7 +1,7 @@
 """Algorithm 1, batched: greedy decoding, sampling, and beam search.
 
-`Decoder` takes and returns NumPy arrays. The loops over tokens are in `token_by_token.py` and `beam_search.py`; the
-steps that these loops share are in `decoding_steps.py`. Each loop is one compiled function.
+`Decoder` takes and returns NumPy arrays. The loops over tokens are in `token_by_token.py` and `beam_search.py`, and
+their shared steps are in `decoding_steps.py`. Each loop is one compiled function.
 
 Shapes: B contexts of at most s tokens; s_v tokens in the vocabulary. Answers have the shape (B, s_s + 1), and are
 framed as in `data/pairs.py`: `BOS ... EOS`, padded on the right.
@@ -51,8 +51,7 @@ class Decoder:
     """A decoder for the generator of a GenerativeConversationalAgent.
 
     Every method takes `contexts` of shape (B, s) and dtype int32, padded on the left. `allow_unknown` says whether the
-    unknown word may be chosen: Algorithm 1 chooses among all tokens, but in a chat it is better to exclude the unknown
-    word.
+    unknown word may be chosen: Algorithm 1 allows it, but chats should exclude it.
 
     Args:
         gca: The networks. The decoder follows later changes to their weights.
@@ -96,8 +95,8 @@ class Decoder:
 
         Args:
             contexts: The contexts, shape (B, s) and dtype int32, padded on the left.
-            seed: One seed for the batch, or one for each context. The same seed gives the same answers. The answer to a
-                context with its own seed does not depend on the rest of the batch.
+            seed: One seed for the batch, or one for each context. The same seed gives the same answers. If each context
+                has its own seed, its answer does not depend on the rest of the batch.
             temperature: The temperature by which the logits are divided, above 0.
             top_k: The number of tokens to choose from, or None for all tokens.
             top_p: The probability of the nucleus, or 1 for all tokens.
@@ -151,8 +150,8 @@ class Decoder:
             width: The number of partial answers kept at every step. A width of 1 gives greedy decoding.
             length_penalty: The exponent. 0 ranks by log p(y|x), and 1 by the mean of log p over the tokens.
             allow_unknown: Whether the unknown word may be chosen.
-            unwanted: An answer for each context that must not be returned, shape (B, s_s + 1) and dtype int32. If it is
-                the best answer in the beam, the second-best answer is returned.
+            unwanted: For each context, an answer that must not be returned, shape (B, s_s + 1) and dtype int32. If this
+                answer is the best in the beam, the second-best answer is returned.
             anti_language_model: The weight lambda.
             allow_repeats: Whether a token may follow itself, and a pair of neighbouring tokens may occur twice.
 

@@ -2,8 +2,8 @@
 
 The context is encoded once, and each token costs one LSTM step.
 
-An answer does not contain PAD or BOS, and has at least one word. PAD and BOS are therefore never chosen, and EOS is not
-chosen as the first token, although the softmax still gives these tokens a probability. Algorithm 1 has no such rule,
+An answer has at least one word, and does not contain PAD or BOS. PAD and BOS are therefore never chosen, and EOS is
+never chosen as the first token, although the softmax gives these tokens a probability. Algorithm 1 has no such rule,
 because its arg-max does not pick these tokens. With `original` padding, no token is excluded, as in the author's
 program.
 
@@ -37,7 +37,7 @@ class DecodingSteps:
         self._xla = xla
 
     def forbidden(self, allow_unknown: bool) -> tf.Tensor:
-        """Return a float32 term of shape (s_v,) that excludes tokens when added to the log-probabilities."""
+        """Return a float32 term of shape (s_v,) that, added to log-probabilities, excludes tokens from the choice."""
         excluded = [] if self.gca.original_padding else [PAD, BOS]
         if not allow_unknown:
             excluded.append(UNK)
@@ -66,7 +66,7 @@ class DecodingSteps:
         return term, States(*(tf.tile(memory[None], [count, 1, 1]) for memory in start))
 
     def read(self, t: tf.Tensor, term: tf.Tensor, tokens: tf.Tensor, memory: States) -> tuple[tf.Tensor, States]:
-        """Read one more token, and return log p of Eq. 3, shape (B, s_v), and the LSTM's memory after the token."""
+        """Read one more token. Return log p (Eq. 3), shape (B, s_v), and the LSTM's memory after this token."""
         memory = lstm_step(self._generator.encoder_answer, self._generator.embed(tokens), memory)
         h = memory.h[:, t] if self.gca.original_padding else memory.h
         return tf.nn.log_softmax(self._token_logits(self._generator.hidden_layer(term, h))), memory
@@ -86,13 +86,13 @@ class DecodingSteps:
         )
 
     def forbid_end(self, t: tf.Tensor) -> tf.Tensor:
-        """Return a float32 term of shape (s_v,) that excludes EOS at step 0 when added to the log-probabilities."""
+        """Return a float32 term of shape (s_v,) that, added to log-probabilities, excludes EOS at step 0."""
         if self.gca.original_padding:
             return tf.zeros(self.sizes.vocabulary)
         return tf.where(t == 0, tf.one_hot(EOS, self.sizes.vocabulary, on_value=FORBIDDEN, off_value=0.0), 0.0)
 
     def frame(self, chosen: tf.Tensor, logs: tf.Tensor, steps: tf.Tensor) -> tuple[tf.Tensor, ...]:
-        """Turn the tokens and log-probabilities of `steps` steps, shape (T, B), into the fields of `Decoded`."""
+        """Convert the tokens and log-probabilities of `steps` steps, each of shape (T, B), to fields of `Decoded`."""
         made = tf.range(tf.shape(chosen)[0])[:, None] < steps
         tokens = tf.transpose(tf.where(made, chosen, PAD))
         logs = tf.transpose(tf.where(made, logs, -np.inf))

@@ -1,4 +1,4 @@
-"""Draws Figures 1 and 2 from the Keras models themselves.
+"""Draws Figures 1 and 2 from the Keras models.
 
 White blocks are shared, yellow blocks belong to the generator, and green blocks to the discriminator.
 """
@@ -51,7 +51,7 @@ def colour(layer: str) -> str:
 
 
 def edges(model: keras.Model) -> list[tuple[str, str]]:
-    """Return the edges of a functional model as pairs of layer names, (from, to), without the flow of masks."""
+    """Return the edges of a functional model as (source, target) pairs of layer names, without edges for masks."""
     arrows = []
     layers = {layer.name for layer in model.layers}  # the operations that make masks are not layers
     for operation in model.get_config()["layers"]:
@@ -116,7 +116,7 @@ def _sources(value: Any) -> list[str]:
 
 
 def _places(arrows: list[tuple[str, str]]) -> dict[str, tuple[float, float]]:
-    """Place the boxes of the layers in rows by their distance from the inputs, with each box below its sources."""
+    """Place the layers' boxes in rows by their distance from the inputs, with each box below its sources."""
     layers = {name for arrow in arrows for name in arrow}
     # Utterance encoders make long columns. Arrows that skip rows need space between these columns.
     in_columns = any("encoder_utterance" in name for name in layers)
@@ -153,12 +153,12 @@ def _names_and_parents(arrows: list[tuple[str, str]]) -> tuple[list[str], dict[s
 
 
 def _depth(name: str, parents: dict[str, list[str]]) -> int:
-    """Return the row of a box, which is the length of the longest path of arrows from an input to the box."""
+    """Return the row of a box: the length of the longest path from an input to the box."""
     return 1 + max(_depth(parent, parents) for parent in parents[name]) if parents[name] else 0
 
 
 def _with_bends(arrows: list[tuple[str, str]]) -> list[tuple[str, str]]:
-    """Split each arrow that skips rows at a bend, which takes up the space of a box in the row below the source."""
+    """Insert a bend into each arrow that skips rows; the bend occupies a box in the row below the source."""
     _, parents = _names_and_parents(arrows)
     bent = []
     for source, target in arrows:

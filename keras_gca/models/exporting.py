@@ -1,4 +1,4 @@
-"""Writes the networks of an agent for programs that load them with Keras or TensorFlow alone, without this project."""
+"""Writes an agent's networks in formats that Keras and TensorFlow load without this project."""
 
 from pathlib import Path
 

@@ -11,8 +11,8 @@ STEEPER = 1.2  # Keras 2's hard sigmoid is clip(0.2 z + 0.5, 0, 1), and Keras 3'
 def plain_generator(gca: GenerativeConversationalAgent) -> keras.Model:
     """Make a copy of `gca.generator` that uses only Keras' own layers and activations.
 
-    With `original` padding, the gates are Keras 2's hard sigmoids, which Keras 3 does not have. The copy uses Keras 3's
-    hard sigmoids, and multiplies the weights of the gates by STEEPER so that the gates have the same values.
+    With `original` padding, the gates are Keras 2's hard sigmoids, which Keras 3 lacks. The copy uses Keras 3's hard
+    sigmoids, and multiplies the weights of the gates by STEEPER to obtain the same values.
 
     Args:
         gca: The networks.

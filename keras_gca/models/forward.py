@@ -37,7 +37,7 @@ Dropout = Callable[[str, tf.Tensor], tf.Tensor]  # (one of SITES, values) -> val
 
 
 def no_dropout(site: str, values: tf.Tensor) -> tf.Tensor:
-    """Return the values unchanged: a `Dropout` that drops nothing."""
+    """Return the values unchanged; this `Dropout` function drops nothing."""
     return values
 
 
@@ -53,8 +53,8 @@ class PrefixGenerator(PrefixLayer):
         bot: The hidden layer, W_1 and b_1 of Eq. 3.
         decision_bot: The output layer, whose softmax is Eq. 3.
         paddings: See `PrefixLayer`.
-        canonical: Whether encoder_answer_bot starts from the memory of encoder_context_bot (Eq. 5). The encoding e is
-            then only the encoding of the answer.
+        canonical: Whether encoder_answer_bot starts from the memory of encoder_context_bot (Eq. 5). In this case, e is
+            only the encoding of the answer.
         precision: The number format of the matrix products of `bot` and `decision_bot`, "float32" or "bfloat16".
         encoder_utterance_bot: The LSTM that reads each utterance of a context, with s_se units; see `PrefixLayer`.
         persona_bot: The speaker embeddings, with weights of shape (speakers + 1, s_p), or None if there are none.
@@ -247,7 +247,7 @@ class PrefixDiscriminator(PrefixLayer):
         probabilities: tf.Tensor | None = None,
         noise: Dropout = no_dropout,
     ) -> tf.Tensor:
-        """Judge the token of every row.
+        """Judge the token that follows each partial answer.
 
         Args:
             contexts: The contexts, shape (B, s) and dtype int32, padded on the left with PAD.

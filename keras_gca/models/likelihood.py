@@ -17,7 +17,7 @@ from keras_gca.models.rows import rows_of
 
 
 class Evaluator:
-    """An evaluator that computes a generator's teacher-forcing losses without dropout, and without training.
+    """An evaluator of a generator's teacher-forcing losses, which applies no dropout and changes no weights.
 
     Args:
         gca: The networks. The evaluator always uses their current weights.
@@ -68,14 +68,15 @@ class Evaluator:
         return self.compiled_sum_losses(contexts, answers)
 
     def token_losses(self, contexts: tf.Tensor, answers: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """Compute the position (`Rows.positions`) and the loss of each token, of shapes (R, 2) and (R,).
+        """Compute the position and the loss of each token.
 
-        The positions are int64, and the losses float32. This method can run inside a TensorFlow graph.
+        The positions (see `Rows.positions`) have the shape (R, 2) and dtype int64, and the losses have the shape (R,)
+        and dtype float32. This method can run inside a TensorFlow graph.
         """
         return rows_of(answers).positions, negative_log_likelihoods(self._generator, contexts, answers)
 
     def sum_losses(self, contexts: tf.Tensor, answers: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """Compute the result of `evaluate`, eagerly or in a graph."""
+        """Compute the result of `evaluate`; works eagerly and in a graph."""
         losses = negative_log_likelihoods(self._generator, contexts, answers)
         return tf.reduce_sum(losses), tf.size(losses)
 

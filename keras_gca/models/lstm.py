@@ -1,15 +1,15 @@
 """Computes the states of a Keras LSTM after every token, with a custom gradient.
 
-When TensorFlow differentiates a recurrence, it adds up the gradients of the weights step by step. Here the backward
-pass propagates only the gradients of the gates through time; the gradient of each weight matrix is then one matrix
-product over all steps. Both passes are compiled by XLA. The equations are those of the usual LSTM, with the gates in
-Keras' order, where s is the sigmoid or `hard_sigmoid`:
+When TensorFlow differentiates a recurrence, it adds up the gradients of the weights step by step. Here, the backward
+pass propagates only the gradients of the gates through time. The gradient of each weight matrix is then computed as one
+matrix product over all steps. Both passes are compiled by XLA. The equations are those of the usual LSTM, with the
+gates in Keras' order, where s is the sigmoid or `hard_sigmoid`:
 
     [i f g o] = [s(z_i) s(z_f) tanh(z_c) s(z_o)],  z = x W + h' U + b,  c = f c' + i g,  h = o tanh(c)
 
-x is the input of a step, h the output, and c the cell; h' and c' are those of the previous step. W, U, and b are the
-weights of the layer. Several sequences can be joined into one; h' and c' are 0 at the beginning of each of them.
-Shapes: B sequences; T steps; u units; s_e numbers in an input.
+x is the input of a step, h is its output, and c is its cell; h' and c' are the output and the cell of the previous
+step. W, U, and b are the weights of the layer. Several sequences can be joined into one; h' and c' are then 0 at the
+beginning of each joined sequence. Shapes: B sequences; T steps; u units; s_e numbers in an input.
 """
 
 import functools
@@ -41,7 +41,7 @@ class States(NamedTuple):
 def lstm_states(lstm: keras.layers.LSTM, sequences: tf.Tensor, start: States | None = None) -> tf.Tensor:
     """Compute the state h of an LSTM after every step. The result can be differentiated only once.
 
-    No mask is needed, because padding on the right of a sequence does not change the states at its tokens. On a GPU,
+    No mask is needed, because padding on the right of a sequence does not change the states at the tokens. On a GPU,
     Keras' own layer is used instead, which runs the cuDNN kernel if the gates are sigmoids.
 
     Args:
@@ -122,9 +122,9 @@ def _slope(gate: tf.Tensor, hard: bool) -> tf.Tensor:
 
 @functools.cache
 def _recurrence(hard: bool) -> Callable[..., tuple[tf.Tensor, tf.Tensor]]:
-    """Return the function (x, h, c, W, U, b) -> h and c after every step, for one kind of gate.
+    """Return a function that takes (x, h, c, W, U, b) and returns h and c after every step, for one kind of gate.
 
-    The function takes `kept` of `lstm_memories` as an optional seventh argument, which has no gradient.
+    The function's optional seventh argument is `kept` (see `lstm_memories`), which has no gradient.
     """
 
     @tf.custom_gradient

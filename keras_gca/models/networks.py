@@ -1,9 +1,9 @@
-"""Figures 1 and 2 as drawn, with white, yellow, and green blocks (Eq. 1 to 3, 7, and 8).
+"""The networks of Figures 1 and 2 as drawn in the paper, in white, yellow, and green (Eq. 1 to 3, 7, and 8).
 
 The white block contains the shared word vectors, the yellow blocks form the generator, and the green blocks form the
-discriminator. With a hierarchical encoder (Sordoni et al. 2015, Serban et al. 2016), each of the two networks has one
-more block, which encodes every utterance of a context. The context encoder then reads these encodings instead of word
-vectors.
+discriminator. With a hierarchical encoder (Sordoni et al. 2015, Serban et al. 2016), the generator and the
+discriminator each have one more block, which encodes every utterance of a context. Their context encoders then read
+these encodings instead of word vectors.
 
 Training does not call these models. It runs the same layers through `forward.py`, which computes all partial answers in
 one pass. `tests/keras_gca/models/test_forward.py` checks that both ways give the same values.
@@ -56,7 +56,7 @@ class Layers:
 class GenerativeConversationalAgent:
     """The three functional models of the paper, which share their layers.
 
-    `context` and `answer` have the shape (B, s_s) and dtype int32, and are padded on the left. There are two padding
+    `context` and `answer` have the shape (B, s_s) and dtype int32, and are padded on the left by one of two
     conventions:
 
     - masked: they are padded with PAD. Every LSTM skips the padding, and its gates are sigmoids.
@@ -64,12 +64,12 @@ class GenerativeConversationalAgent:
       other token. The gates are Keras 2's hard sigmoids. PAD never occurs, and its probability is 0.
 
     In a canonical generator (Eq. 4 and 5, the baseline of Section 3.1), the LSTM that reads the answer starts from the
-    memory of the LSTM that has read the context. The encoding e is then only the encoding of the answer.
+    memory of the LSTM that has read the context. In this case, e is only the encoding of the answer.
 
     With a hierarchical encoder (`Sizes.utterances`), `context` has the shape (B, N_u, s_s) and dtype int32. It holds
     the tokens of each utterance, which end with EOS and are padded on the left. A context with fewer utterances begins
-    with rows of padding. One LSTM encodes the words of each utterance, and the context LSTM reads these encodings
-    u_1 ... u_n instead of word vectors:
+    with rows of padding. One LSTM encodes the words of each utterance, and the context LSTM reads these encodings,
+    u_1 ... u_n, instead of word vectors:
 
         u_k = LSTM(W_e x_k),   e_c = LSTM([u_1 ... u_n])
 
@@ -81,8 +81,8 @@ class GenerativeConversationalAgent:
     contains the speaker's embedding v: it is [e_c v e_a], or [v e_a] in a canonical generator. The discriminator does
     not use the speaker.
 
-    Because the layers are shared, the steps of the paper that copy weights (Algorithm 2, lines 7, 8, and 10) are not
-    needed. WHITE, YELLOW, and GREEN name the layers of each colour; `select_trainable` freezes all other layers.
+    Because the layers are shared, there is no need to copy weights as in Algorithm 2 (lines 7, 8, and 10). WHITE,
+    YELLOW, and GREEN name the layers of each colour; `select_trainable` freezes all other layers.
 
     Example:
         >>> import numpy as np
@@ -271,15 +271,15 @@ class GenerativeConversationalAgent:
 
     @property
     def padding(self) -> int:
-        """The index of the token that pads contexts and partial answers."""
+        """The index of the token with which contexts and partial answers are padded."""
         return PERIOD if self.original_padding else PAD
 
     @property
     def longest_answer(self) -> int:
         """The maximum number of tokens that Algorithm 1 may choose.
 
-        Algorithm 1 chooses one token after each partial answer, which has from 1 token (BOS) to s_s tokens. With
-        `original` padding it chooses one token fewer, as the author's program does.
+        Algorithm 1 chooses one token after each partial answer, whose length ranges from 1 token (BOS) to s_s tokens.
+        With `original` padding, it chooses one token fewer, as the author's program does.
         """
         return self.sizes.sentence_length - self.original_padding
 
@@ -292,7 +292,7 @@ class GenerativeConversationalAgent:
         try:
             return self.adversarial.get_layer(name)
         except ValueError:
-            raise KeyError(f"no layer {name!r} in Figure 2") from None
+            raise KeyError(f"Figure 2 has no layer {name!r}") from None
 
     def variables(self, *names: str) -> list[keras.Variable]:
         """Return the weights of the named layers, in order; `variables(*WHITE, *gca.yellow)` returns the generator's.

@@ -141,7 +141,7 @@ class PrefixLayer(keras.layers.Layer):
         return tf.gather_nd(states, tf.concat([rows.positions, rows.positions[:, 1:]], 1))
 
     def after_paddings(self, lstm: keras.layers.LSTM, counts: tf.Tensor) -> States:
-        """Compute the memory of an LSTM that has read only padding tokens, as is possible with `original` padding.
+        """Compute the memory of an LSTM that has read only padding tokens, which happens only with `original` padding.
 
         Args:
             lstm: One of the two encoders.
@@ -162,7 +162,7 @@ class PrefixLayer(keras.layers.Layer):
 
 
 def last_states(states: tf.Tensor, lengths: tf.Tensor, empty: tf.Tensor | float) -> tf.Tensor:
-    """Return the states after the last token, or `empty` for rows without tokens.
+    """Return the state after the last token of each sequence, or `empty` for sequences without tokens.
 
     The states have the shape (B, s, u); the result has the shape (B, u) and dtype float32.
     """

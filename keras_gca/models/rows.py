@@ -44,7 +44,7 @@ def rows_of(answers: tf.Tensor) -> Rows:
 
 
 def last_rows(answers: tf.Tensor) -> Rows:
-    """Return the last row of each answer, which is the row that a discriminator of complete answers judges.
+    """Return the last row of each answer, the only row that a discriminator of complete answers judges.
 
     Args:
         answers: `BOS ... EOS` padded on the right with PAD, shape (B, T + 1) and dtype int32.

@@ -59,8 +59,8 @@ def is_tie(first: float, second: float) -> bool:
 def best(scores: Sequence[float], probabilities: Sequence[float]) -> int:
     """Return the index of the answer that the discriminator chooses: the one with the highest score (Eq. 10).
 
-    In the paper a tie has no winner, but a chat needs one. Among the answers that tie with the highest score, the one
-    with the highest probability under its own generator wins.
+    In the paper, a tie has no winner, but a chat needs one. Of the answers whose scores tie with the highest score, the
+    one with the highest probability under its own generator is chosen.
 
     Args:
         scores: S(y+) of each answer, in [0, 1].
@@ -72,7 +72,7 @@ def best(scores: Sequence[float], probabilities: Sequence[float]) -> int:
 
 
 def is_tie_of_logs(first: float, second: float) -> bool:
-    """Return whether two scores tie (see `is_tie`), given their logarithms; the scores may be too small for a float."""
+    """Return whether two scores, which may be too small for a float, tie; takes their logarithms (see `is_tie`)."""
     return abs(first - second) < math.log1p(TIE)
 
 
@@ -86,9 +86,9 @@ def winner(first: float, second: float) -> int | None:
 def jaccard_index(humans: Sequence[int | None], discriminator: Sequence[int | None]) -> float:
     """Compute Eq. 11, J(H, A) = |H and A| / |H or A|, over dialogue lines with two answers each.
 
-    H contains the answers that the humans prefer, and A contains those that the discriminator prefers. The paper calls
-    the denominator "the total number of dialogue lines that received votes", so a line on which both the humans and the
-    discriminator prefer an answer counts once, even if these answers differ.
+    H contains the answers that humans prefer, and A contains the answers that the discriminator prefers. The paper
+    calls the denominator "the total number of dialogue lines that received votes". A line therefore counts only once,
+    even if humans and the discriminator prefer different answers.
 
     Args:
         humans: For each line, the answer with more votes from the volunteers (0 or 1), or None for a tie.

@@ -1,4 +1,4 @@
-"""The sizes of the layers in Figure 2, and the numbers of weights that follow from them."""
+"""The sizes of the layers in Figure 2, and the numbers of weights computed from them."""
 
 from dataclasses import dataclass
 

@@ -1,8 +1,8 @@
-"""Algorithm 1 and the discriminator's choice as one TensorFlow graph from text to text, for a SavedModel.
+"""Algorithm 1 and the discriminator's choice as a TensorFlow graph that maps text to text, for a SavedModel.
 
-Graph operations do here what `Agent.reply` does in Python: TensorFlow Text normalises the text, tokens are looked up in
-tables, each generator answers greedily, the discriminator chooses (Eq. 10), and the answer is written as text. No part
-of the graph is compiled by XLA, because not every server that loads a SavedModel has XLA.
+The graph does what `Agent.reply` does in Python: TensorFlow Text normalises the text, tokens are looked up in tables,
+each generator answers greedily, the discriminator chooses an answer (Eq. 10), and the tokens of this answer are
+converted to text. No part of the graph is compiled by XLA, because not every server that loads a SavedModel has XLA.
 
 Shapes: B contexts; s_s and s_v as in `sizes.py`.
 """
@@ -29,7 +29,7 @@ class TextReplies(tf.Module):
 
     Args:
         generators: The networks whose generators answer, in the order of the agent's generators.
-        judge: The networks whose discriminator chooses.
+        judge: The networks whose discriminator chooses an answer.
         vocabulary: The s_v words of the networks.
         contractions: The style of contractions; see `normalise`.
         context_utterances: N_u, the number of utterances in a context.
@@ -111,13 +111,13 @@ class TextReplies(tf.Module):
         }
 
     def _traced_reply(self) -> Any:
-        """Trace `reply` for any number of contexts, without XLA compilation of any part."""
+        """Trace `reply` for any number of contexts, without compiling any part with XLA."""
         contexts = tf.TensorSpec([None], tf.string, name="contexts")
         with _without_xla():
             return tf.function(self.reply, autograph=False).get_concrete_function(contexts)
 
     def encode(self, contexts: tf.Tensor) -> tf.Tensor:
-        """Turn contexts into the indices of their last s_s tokens, padded on the left; this can run inside a graph.
+        """Convert contexts to the indices of their last s_s tokens, padded on the left; can run inside a graph.
 
         For a hierarchical encoder, each utterance has at most s_s tokens, and ends with EOS (see `data/pairs.py`).
 
@@ -164,7 +164,7 @@ class TextReplies(tf.Module):
         return tf.math.unsorted_segment_mean(log_l, rows.answer, tf.shape(answers)[0])
 
     def as_text(self, answers: tf.Tensor) -> tf.Tensor:
-        """Write answers as text, as `detokenise` does; this method can run inside a graph.
+        """Convert answers to text, as `detokenise` does; this method can run inside a graph.
 
         Args:
             answers: `BOS ... EOS` padded on the right, shape (B, s_s + 1) and dtype int32.

@@ -1,4 +1,4 @@
-"""Algorithm 1 as a graph: greedy decoding and sampling, which choose one token after another.
+"""Algorithm 1 as a TensorFlow graph: greedy decoding and sampling, one token at a time.
 
 The loop stops when every answer of the batch has ended.
 
@@ -19,7 +19,7 @@ from keras_gca.models.lstm import States
 
 
 class TokenByToken:
-    """A decoder that chooses one token after another, greedily or at random; can be called inside a TensorFlow graph.
+    """A decoder that chooses one token at a time, greedily or at random, and can be called inside a TensorFlow graph.
 
     Args:
         steps: The steps of a generator.
@@ -57,7 +57,7 @@ class TokenByToken:
     def _loop(
         self, contexts: tf.Tensor, forbidden: tf.Tensor, choose: Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
     ) -> tuple[tf.Tensor, ...]:
-        """Decode with choose(log_probabilities, step), which maps log-probabilities (B, s_v) to tokens (B,)."""
+        """Decode with choose(log_probabilities, step), which maps log-probabilities, shape (B, s_v), to B tokens."""
         term, memory = self._steps.start(contexts)
         count = tf.shape(contexts)[0]
         length = self._steps.gca.longest_answer
@@ -89,12 +89,12 @@ class TokenByToken:
 
 
 def keep_likeliest(scores: tf.Tensor, top_k: int | None, top_p: tf.Tensor | None) -> tf.Tensor:
-    """Keep only the top_k likeliest tokens that also belong to the nucleus; see `engine/nucleus.py`.
+    """Keep only tokens that are among the top_k likeliest and in the nucleus; see `engine/nucleus.py`.
 
     Args:
         scores: Log-probabilities up to an additive constant, shape (B, s_v) and dtype float32.
-        top_k: The number of tokens to keep, or None to keep all. Tokens that are as likely as the least likely of these
-            are kept too.
+        top_k: The number of tokens to keep, or None to keep all. Tokens that tie with the least likely of them are kept
+            too.
         top_p: The probability of the nucleus, a scalar, or None to keep all tokens.
 
     Returns:

@@ -1,4 +1,4 @@
-"""The trained networks of an agent, which generate, judge, and measure answers as arrays of tokens, not as text.
+"""The trained networks of an agent, which generate, score, and evaluate answers as arrays of tokens, not text.
 
 s_s is the maximum number of tokens in a context and in a partial answer. B is the number of contexts in a batch.
 """
@@ -65,7 +65,7 @@ class TrainedNetworks:
         seed: int | Sequence[int],
         unwanted: np.ndarray | None,
     ) -> Decoded:
-        """Generate one generator's answers to contexts as tokens, without scores.
+        """Generate answers to contexts with one generator, as tokens and without scores.
 
         Args:
             generator: The name of the generator.

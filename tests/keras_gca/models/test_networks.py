@@ -126,7 +126,7 @@ def test_the_three_models_share_their_layers(gca):
     for name in (*WHITE, *GREEN):
         assert gca.discriminator.get_layer(name) is gca.adversarial.get_layer(name)
     assert gca.layer("bot") is gca.adversarial.get_layer("bot")
-    with pytest.raises(KeyError, match="no layer 'other'"):
+    with pytest.raises(KeyError, match="Figure 2 has no layer 'other'"):
         gca.layer("other")
 
 
