@@ -1,1 +1,1 @@
-"""Benchmarks of both packages and of comparable programs; see `python -m benchmarks.first_paper --help`."""
+"""Benchmarks of both packages and of comparable programs, for example `python -m benchmarks.first_paper --help`."""

@@ -1,4 +1,4 @@
-"""The costs of a GPT-2 model, calculated without running it: parameters, operations, memory and traffic.
+"""The costs of a GPT-2 model, calculated without running the model: parameters, operations, memory and network traffic.
 
 E = n_embd is the width of the hidden states, I the number of units in a block's hidden layer, and L = n_layer the
 number of blocks.
@@ -45,7 +45,7 @@ def flops(sizes: GPT2Config, read: float, predicted: float = 0) -> float:
     """Return the floating-point operations needed to read `read` tokens and compute logits at `predicted` positions.
 
     A matrix product needs two operations per weight and token. The products between tokens in the attention are not
-    counted; with a hundred tokens, they would add 2 % to the operations of the smallest GPT-2.
+    counted; with a hundred tokens, these products would add 2 % to the operations of the smallest GPT-2.
     """
     return 2.0 * (block_weights(sizes) * read + sizes.vocab_size * sizes.n_embd * predicted)
 
@@ -73,7 +73,7 @@ def memory(sizes: GPT2Config, trainable: str = "full", weight_bytes: int = 4, ma
 
 
 def traffic(sizes: GPT2Config, trainable: str, steps: int, workers: int, gradient_bytes: int = 4) -> float:
-    """Return how many bytes each worker sends to sum the gradients of `steps` steps with a ring all-reduce.
+    """Return how many bytes each worker sends when the gradients of `steps` steps are summed by a ring all-reduce.
 
     Each worker receives the same number of bytes.
     """

@@ -1,8 +1,8 @@
-r"""Shows how the replies to fixed prompts depend on the training corpus: does it contain a similar message?
+r"""Shows whether bots reply better to prompts that resemble a message in the training corpus.
 
 `nearest` is a control that needs no training. It answers each prompt with the answer to the most similar context in a
-run's training pairs, according to an independent encoder. `similarity` then compares the judgements of all systems with
-the similarity of that context.
+run's training pairs, as measured by an independent encoder. `similarity` then relates the judgements of all systems'
+replies to the similarity of each prompt's nearest context.
 
     python -m benchmarks.coverage nearest docs/judging/first_messages.csv RUN --output replies/nearest.csv \
         --similarities similar.csv
@@ -33,11 +33,11 @@ THIRDS = ("lowest third", "middle third", "highest third")
 
 
 class Nearest(NamedTuple):
-    """The most similar context of each of n prompts.
+    """The most similar context for each of n prompts.
 
     Attributes:
-        rows: (n,) int64, the indices of the contexts.
-        similarities: (n,) float32, the cosine similarities.
+        rows: The indices of the contexts, shape (n,) and dtype int64.
+        similarities: The cosine similarities, shape (n,) and dtype float32.
     """
 
     rows: np.ndarray
@@ -45,11 +45,11 @@ class Nearest(NamedTuple):
 
 
 def nearest(prompts: np.ndarray, contexts: np.ndarray) -> Nearest:
-    """Find the most similar context of each prompt. Of equally similar contexts, the first one is taken.
+    """Find the context most similar to each prompt. Of equally similar contexts, the first one is taken.
 
     Args:
-        prompts: (n, E) float32, a vector of norm 1 for each prompt.
-        contexts: (m, E) float32, a vector of norm 1 for each context.
+        prompts: A vector of norm 1 for each prompt, shape (n, E) and dtype float32.
+        contexts: A vector of norm 1 for each context, shape (m, E) and dtype float32.
     """
     cosines = prompts @ contexts.T
     rows = cosines.argmax(axis=1)
@@ -57,10 +57,10 @@ def nearest(prompts: np.ndarray, contexts: np.ndarray) -> Nearest:
 
 
 def accepted(sheets: dict[str, Table], key: Table) -> dict[str, np.ndarray]:
-    """Return which replies every reader accepts: {system: bool array with a value for each prompt}.
+    """Return, for each system, a bool array that is true at the prompts whose replies every reader accepts.
 
     Args:
-        sheets: The filled sheet of each reader.
+        sheets: The completed sheet of each reader.
         key: The rows of `key.csv`.
 
     Raises:
@@ -78,15 +78,15 @@ def accepted(sheets: dict[str, Table], key: Table) -> dict[str, np.ndarray]:
 
 
 def compare(judgements: dict[str, np.ndarray], similarities: np.ndarray) -> Compared:
-    """Compare each system's judgements with the similarity of the most similar training context.
+    """Relate the judgements of each system's replies to the similarity of the prompts to the training corpus.
 
     Args:
         judgements: The result of `accepted`, with n prompts.
-        similarities: (n,), the similarity for each prompt.
+        similarities: The similarity of each prompt to its nearest training context, shape (n,).
 
     Returns:
-        A table with the share of accepted replies in each third of the prompts by similarity, and Spearman's rank
-        correlation of similarity and judgement.
+        A table with one row per system: the accepted replies to the third of the prompts with the lowest similarity, to
+        the middle third and to the third with the highest, and Spearman's rank correlation of similarity and judgement.
     """
     thirds = np.array_split(np.argsort(similarities, kind="stable"), len(THIRDS))
     limits = [f"{similarities[rows].min():.2f} to {similarities[rows].max():.2f}" for rows in thirds]
@@ -138,7 +138,9 @@ def _similarity(options: argparse.Namespace) -> int:
     similarities = np.array([float(row[SIMILARITY]) for row in read(options.similarities)])
     judgements = accepted(sheets, key)
     if any(len(good) != len(similarities) for good in judgements.values()):
-        raise UserError(f"{options.similarities}: the file has {len(similarities)} prompts, but the sheets have others")
+        raise UserError(
+            f"{options.similarities}: the file has {len(similarities)} prompts; the sheets have more or fewer"
+        )
     table = compare(judgements, similarities)
     print(table.to_markdown())
     results = {
@@ -152,7 +154,7 @@ def _similarity(options: argparse.Namespace) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = command_line.Parser(
         prog="python -m benchmarks.coverage",
-        description="Compare judged replies with the similarity of the prompts to the training corpus.",
+        description="Relate the judgements of replies to the similarity of the prompts to the training corpus.",
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     finding = commands.add_parser("nearest", help="answer prompts with the answer to the most similar training context")
@@ -160,7 +162,7 @@ def _parser() -> argparse.ArgumentParser:
     finding.add_argument("run_folder", type=Path, metavar="RUN", help="a run folder of the first paper")
     finding.add_argument("--output", type=Path, required=True, metavar="FILE", help="the file for the replies")
     finding.add_argument(
-        "--similarities", type=Path, required=True, metavar="FILE", help="the file for the similar contexts"
+        "--similarities", type=Path, required=True, metavar="FILE", help="the file for the most similar contexts"
     )
     finding.add_argument("--yes", action="store_true", help=f"fetch {ENCODER} without asking")
     finding.set_defaults(run=_nearest)

@@ -1,4 +1,4 @@
-"""The work of each contestant in the second paper's benchmark: one PPO update on texts of equal length.
+"""The work of each contestant in the second paper's benchmark: one PPO update on texts of fixed lengths.
 
 A contestant is a program being measured: this project or another implementation."""
 
@@ -57,8 +57,8 @@ class Exercise:
         response: The number of tokens in each response. No response ends earlier.
         sample_batch: The batch size for sampling responses and for reading them with the frozen reference policy.
         minibatch: The number of responses in each minibatch for training the policy.
-        discriminator_batch: The number of the policy's responses in each training step of the discriminator D, which
-            also uses the same number of experts' responses.
+        discriminator_batch: The number of the policy's responses in each training step of the discriminator D. Each
+            step also uses the same number of experts' responses.
     """
 
     sizes: GPT2Config
@@ -79,8 +79,8 @@ class Exercise:
     def gpt2(self, adapters: Adapters | None = None, precision: str = "float32") -> GPT2:
         """Make a GPT-2 that never generates END, with the same random weights in each call.
 
-        One component of its hidden states is always large and gives END a logit of about -1000. Therefore every
-        contestant with these weights samples responses of full length without changes to its sampling code.
+        One component of the hidden states is always large and gives END a logit of about -1000. With these weights,
+        every contestant samples responses of full length without changes to its sampling code.
         """
         made = GPT2(self.sizes, seed=1, adapters=adapters, precision=precision)
         shift, embeddings = made.weights["ln_f.bias"].numpy(), made.weights["wte.weight"].numpy()

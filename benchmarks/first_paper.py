@@ -64,18 +64,18 @@ def main() -> int:
 
 
 def pairs_of(path: Path | None) -> Pairs:
-    """Read the training pairs of the corpus at `path`, or of the embedded corpus, with at most 7,000 words."""
+    """Read the training pairs of a corpus (default: the embedded one), with a vocabulary of at most 7,000 words."""
     config = Config.preset("paper", validation_fraction=0.001)
     return prepare(read_conversations(path), config).training
 
 
 def flops_of_a_token(sizes: Sizes) -> float:
-    """Return the floating-point operations per token in the two largest layers, forward and backward."""
+    """Return the floating-point operations per token of a training step in the two largest layers."""
     return 6 * (2 * sizes.sentence_embedding * sizes.hidden_units + sizes.hidden_units * sizes.vocabulary)
 
 
 def cycling(pairs: Pairs, size: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Iterate over the batches endlessly, starting again with the first after the last."""
+    """Iterate over the batches endlessly, returning to the first batch after the last."""
     batches = [take_batch(pairs, batch, size) for batch in plan_batches(pairs, size, seed=0) if len(batch) == size]
     return itertools.cycle(batches)
 
@@ -110,7 +110,7 @@ def generator(pairs: Pairs, size: int) -> Callable[[], int]:
 
 
 def taught(pairs: Pairs, steps: int) -> GenerativeConversationalAgent:
-    """Train a generator briefly until its replies end and its hidden layer is sparse, as after full training."""
+    """Train a generator until its replies end and its hidden layer is sparse, as after full training."""
     gca = GenerativeConversationalAgent(PAPER)
     learner, batches = TeacherForcing(gca, (*WHITE, *YELLOW), 1e-3), cycling(pairs, SMALL)
     for _ in range(steps):

@@ -1,9 +1,9 @@
-"""`python -m benchmarks.first_reply`: measure where the time from the start of a chat to its first reply goes.
+"""`python -m benchmarks.first_reply`: measure what takes time between the start of a chat and its first reply.
 
 Each measurement runs in a new process, which loads a bot and answers the same message twice. The time is split into the
-start of the interpreter, the imports, the loading of the bot, the first reply, and the second reply. Only the first
-reply builds the graph, so the difference between the two replies is the time to build it. Checkouts of other versions
-take turns with this one.
+interpreter's startup, the imports, loading the bot, the first reply, and the second reply. Only the first reply builds
+the graph, so the difference between the times of the two replies is the time for building the graph. If checkouts of
+other versions are given, they take turns with this one.
 """
 
 import argparse
@@ -59,7 +59,7 @@ mark()
 
 
 def first_reply(checkout: Path, package: str, bot: str | None) -> dict[str, list[float]]:
-    """Measure one chat in a new process: seconds and processor seconds of each part, and memory in GB."""
+    """Measure one chat in a new process: the seconds and processor seconds of each part, and the memory in GB."""
     program = f"{BEGIN}\npath, message = {bot!r}, {MESSAGE!r}\n{PROGRAMS[package]}\n{END}"
     environment = os.environ | {"PYTHONPATH": str(checkout), "TF_CPP_MIN_LOG_LEVEL": "3"}
     began = time.time()

@@ -1,4 +1,4 @@
-"""The cost of training at the full scale of the paper's Table 1: operations, and hours at given speeds."""
+"""The cost of training at the full scale of the paper's Table 1: the operations, and the hours at given speeds."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -51,7 +51,7 @@ def plan(sizes: GPT2Config, table: GAILConfig, prompt: int = 64, response: int =
 
 
 def hours(work: list[Work], rates: Mapping[str, float]) -> list[float]:
-    """Return the hours for each item of work, given the operations per second for each kind of work."""
+    """Return the hours that each item of work takes, given the operations per second for each kind of work."""
     return [each.flops / rates[each.kind] / 3600 for each in work]
 
 
@@ -59,10 +59,10 @@ def hours(work: list[Work], rates: Mapping[str, float]) -> list[float]:
 class Device:
     """An accelerator that has not been measured here, so its speeds are assumptions.
 
-    Each kind of work is assumed to reach a fraction of the peak speed (UTILISATION). The fraction is small for
-    sampling, because 64 responses are sampled token by token, and reading weights from memory and launching kernels
-    take most of the time. The other kinds of work are products of large matrices. Communication between several devices
-    is assumed to take no time.
+    Each kind of work is assumed to reach a fraction of the peak speed (UTILISATION). This fraction is small for
+    sampling: 64 responses are sampled token by token, so reading weights from memory and launching kernels take most of
+    the time. The other kinds of work are products of large matrices. Communication between several devices is assumed
+    to take no time.
 
     Attributes:
         name: The name of the device or devices.

@@ -1,15 +1,15 @@
-"""Lets bots answer fixed prompts, and makes sheets for readers to judge the replies without knowing whose they are.
+"""Lets bots answer fixed prompts, and makes sheets on which readers judge the replies without knowing their origin.
 
-The rules for the judgements are in docs/judging/rubric.md.
+docs/judging/rubric.md contains the rules for judging.
 
     python -m benchmarks.judging answer docs/judging/first_messages.csv RUN --generator adversarial --output new.csv
     python -m benchmarks.judging sheets before.csv new.csv --folder sheets
     python -m benchmarks.judging count sheets --experiment counts.json --table replies.md
 
 `answer` accepts bots of both papers. Each sheet contains the replies of all systems in a different order, without the
-systems' names. If several systems give the same reply to a prompt, it is listed only once. `key.csv` records which
-system gave which reply. Readers enter 1 or 0 in the column `judgement`. `count` counts the judgements, and can also
-write the counts as the JSON file of an experiment and all replies as a table.
+systems' names. If several systems give the same reply to a prompt, the reply is listed only once. `key.csv` records
+which system gave which reply. Readers enter 1 or 0 in the column `judgement`. `count` counts the judgements, and can
+also write the counts as the JSON file of an experiment and all replies as a table.
 """
 
 import argparse
@@ -46,7 +46,7 @@ def answer(prompts: Table, agent: "Chatting", how: Any, generator: str | None = 
         agent: The agent of either paper.
         how: The settings for generating answers; see `decoding` of `Chatting.answers_to_all`.
         generator: The generator whose reply to use. If None, the discriminator's first choice is used.
-        seed: The sampling seed for the first prompt. It increases by one from prompt to prompt.
+        seed: The sampling seed for the first prompt. The seed increases by one from prompt to prompt.
 
     Returns:
         The rows in the same order, with the additional column `reply`.
@@ -123,7 +123,7 @@ def count(sheets: dict[str, Table], key: Table) -> dict[str, dict[str, int]]:
 
 
 def agreement(sheets: dict[str, Table], key: Table) -> float:
-    """Return the share of replies on which all readers agree. A reply given by several systems counts once for each."""
+    """Return the share of replies on which all readers agree, counting a reply once for each system that gave it."""
     judged = {(reader, row[ROW]): row[JUDGEMENT].strip() for reader, sheet in sheets.items() for row in sheet}
     verdicts = collections.defaultdict(set)
     for row in key:
@@ -180,7 +180,7 @@ def _answer(options: argparse.Namespace) -> int:
 
 
 def _open(options: argparse.Namespace) -> tuple["Chatting", Any]:
-    """Open a bot of either paper. It replies with its chat's default settings unless options override them."""
+    """Open a bot of either paper, and return its agent and the chat's default settings, with those given as options."""
     bot = options.bot / "bot.h5" if options.bot.is_dir() else options.bot
     if str(read_facts(bot).get("format")).startswith("gail_tf"):
         from gail_tf.agent import GAILAgent, Replying

@@ -1,9 +1,9 @@
 """`python -m benchmarks.large_corpora`: measure `keras_gca.prepare` and training on token files of several sizes.
 
 The benchmark generates the text itself: conversations of two to six utterances with word frequencies according to
-Zipf's law. Nothing is downloaded. Memory use is summed over all processes of the command and sampled four times per
-second. Anonymous memory and resident file pages are reported separately. A file page is counted once for each process
-that maps it.
+Zipf's law. Nothing is downloaded. The memory use of all processes of the command is summed four times per second.
+Anonymous memory and resident file pages are reported separately. A file page is counted once for each process that maps
+the page.
 """
 
 import argparse

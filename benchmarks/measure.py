@@ -29,7 +29,8 @@ def interleave(contestants: dict[str, Callable[[], int]], rounds: int) -> dict[s
     """Measure the speeds of contestants that take turns.
 
     The first round is a warm-up and is not counted. Objects that exist after the warm-up are excluded from garbage
-    collection, because otherwise each contestant's garbage collections would also scan the other contestants' objects.
+    collection; otherwise, garbage collection during one contestant's turn would also scan the other contestants'
+    objects.
 
     Args:
         contestants: One function per contestant. Each call does some work and returns the number of units done, for
@@ -37,7 +38,7 @@ def interleave(contestants: dict[str, Callable[[], int]], rounds: int) -> dict[s
         rounds: The number of counted rounds. Every contestant has one turn per round.
 
     Returns:
-        {name: [units of work per second in each round]}.
+        A dictionary that maps each contestant's name to a list of its units of work per second in each round.
     """
     rates: dict[str, list[float]] = {name: [] for name in contestants}
     for work in contestants.values():
@@ -60,7 +61,7 @@ def compete(results: dict[str, Any], title: str, contestants: dict[str, Callable
 
 
 class Stopwatch:
-    """A stopwatch that adds up the seconds of named phases. Time in an inner phase does not count for the outer one."""
+    """A stopwatch that adds up the seconds of named phases. Time in an inner phase is not added to the outer phase."""
 
     def __init__(self):
         self._seconds: dict[str, float] = defaultdict(float)
@@ -90,7 +91,7 @@ class Stopwatch:
 
 
 def matrix_product_rate(seconds: float = 2.0) -> float:
-    """Return the median speed of a float32 matrix product of the sizes PRODUCT on this machine, in GFLOP/s."""
+    """Return the median speed, on this machine, of a float32 matrix product with the dimensions PRODUCT, in GFLOP/s."""
     rows, inner, columns = PRODUCT
     a, b = tf.random.normal((rows, inner)), tf.random.normal((inner, columns))
     product = tf.function(tf.matmul)
@@ -106,8 +107,8 @@ def matrix_product_rate(seconds: float = 2.0) -> float:
 def peak_memory() -> float:
     """Return the peak memory of this process, in GiB.
 
-    On Linux, a new process inherits its parent's peak if that is higher, so a process can be measured only if its
-    parent is small.
+    On Linux, a new process inherits its parent's peak if the parent's peak is higher. The measurement is therefore
+    valid only for a process whose parent used little memory.
     """
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**30 if sys.platform == "darwin" else 2**20)
 

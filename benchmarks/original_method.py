@@ -1,7 +1,7 @@
 """The method of the first paper's own program, in current Keras: the baseline of the benchmark.
 
-The program trains on a separate sample for each token of an answer, with `train_on_batch`. A sample has 50 time steps
-without a mask and a one-hot target. For decoding, the program calls `predict` for each of 49 tokens, even after the
+The program calls `train_on_batch` with a separate sample for each token of an answer. A sample has 50 time steps
+without a mask, and a one-hot target. For decoding, the program calls `predict` for each of 49 tokens, even after the
 answer has ended.
 """
 
@@ -47,7 +47,7 @@ def per_token_samples(pairs: Pairs, padding: int = PAD) -> tuple[np.ndarray, ...
 
 
 def samples_of(pairs: Pairs, vocabulary: int, padding: int) -> Samples:
-    """Make the samples of pairs, one for each token, with one-hot targets."""
+    """Make the samples of the given pairs, one for each token of an answer, with one-hot targets."""
     contexts, partial_answers, tokens, _ = per_token_samples(pairs, padding)
     one_hot = np.zeros((len(tokens), vocabulary), np.float32)
     one_hot[np.arange(len(tokens)), tokens] = 1

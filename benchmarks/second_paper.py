@@ -3,7 +3,7 @@
     memory     peak memory of one PPO update, in a separate process
     update     one PPO update, phase by phase, compared with TextGAIL's loop in PyTorch and TRL's PPO trainer
     sampling   sampling of responses, compared with Hugging Face's `generate`; several responses to each prompt
-    mle        a step of maximum likelihood, compared with PyTorch
+    mle        a maximum likelihood training step, compared with PyTorch
     growth     how the cost grows with the batch size, the response length and the size of GPT-2
     workers    the overhead of distributing an update over several replicas or processes on this machine
     padding    the share of padding in the batches, compared with batches in random order
@@ -130,7 +130,7 @@ def present(options: argparse.Namespace) -> list[str]:
 def memory(options: argparse.Namespace) -> dict:
     """Measure the peak memory of a process that runs one update.
 
-    The update has only 64 rollouts, as many as `gail_tf` samples at a time, instead of 128.
+    The update has 64 rollouts instead of 128, because `gail_tf` samples only 64 at a time.
     """
     exercise = Exercise(SIZES[options.size], PAPER.rollout.decoding_batch_size)
     results = {}
@@ -285,7 +285,7 @@ def mle(options: argparse.Namespace) -> dict:
 
 
 def _print_rates(results: dict[str, dict[str, float]]) -> None:
-    """Print the speeds and the first contestant's speed-up over the others."""
+    """Print the contestants' speeds, and the first contestant's speed-up over each of the others."""
     rows = []
     for title, rates in results.items():
         first = next(iter(rates.values()))
@@ -294,7 +294,7 @@ def _print_rates(results: dict[str, dict[str, float]]) -> None:
 
 
 def growth(options: argparse.Namespace) -> dict:
-    """Measure how the speeds of sampling and PPO minibatches depend on batch size, response length and GPT-2 size.
+    """Measure how the speeds of sampling and PPO depend on batch size, response length and the size of GPT-2.
 
     The chosen size of GPT-2, all smaller sizes and the next larger size are measured. The other sizes are extrapolated.
     """
@@ -334,7 +334,7 @@ def _described(name: str) -> str:
 
 
 def flops_of_a_token(sizes: GPT2Config, response: int) -> dict[str, float]:
-    """Return the floating-point operations per token of a response of this length, in sampling and in a minibatch."""
+    """Return the FLOPs per token of a response of this length, in sampling and in a PPO minibatch."""
     read = (Exercise.prompt + response - 1) / response
     return {SAMPLING: costs.flops(sizes, read, 1), LEARNING: costs.learning_flops(sizes, read, 1)}
 

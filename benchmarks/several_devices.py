@@ -1,6 +1,6 @@
 """Measures one PPO update of `gail_tf`, distributed over several devices or processes on this machine.
 
-The devices share the machine's cores, so the benchmark measures the overhead of distribution, not its gain.
+The devices share the machine's cores, so the benchmark measures the overhead of distributing an update, not the gain.
 """
 
 import itertools
@@ -42,7 +42,7 @@ class Devices:
     def measure(self, exercise: Exercise, rounds: int) -> dict[str, float]:
         """Run updates in new processes, and measure the seconds per update and the bytes sent between processes.
 
-        The bytes are those sent over the loopback device; they are counted only on Linux.
+        The bytes sent are those that pass through the loopback device. They are counted only on Linux.
         """
         if self.strategy != "multi_worker":
             environments = [{}]

@@ -1,9 +1,9 @@
 """TextGAIL's loop (Wu et al. 2021) in PyTorch, as a user of Hugging Face's transformers would write it today.
 
 `generate` samples responses, and a separate pass computes their old log-probabilities. The policy is trained by PPO
-with AdamW and one clipped ratio for each whole response. TextGAIL's RoBERTa discriminator is replaced by that of
-`gail_tf` (two tanh layers on features of the frozen reference), so only the policies are compared. With
-`logits_to_keep`, transformers computes logits only at the positions of the responses.
+with AdamW and one clipped ratio for each whole response. TextGAIL's RoBERTa discriminator is replaced by the
+discriminator of `gail_tf` (two tanh layers on features of the frozen reference policy), so the comparison concerns only
+the policies. With `logits_to_keep`, transformers computes logits only at the positions of the responses.
 
 Shapes: B responses, P tokens in a prompt, R tokens in a response, T = P + R, V tokens in the vocabulary, E = n_embd.
 """
@@ -33,7 +33,7 @@ def torch_gpt2(gpt2: GPT2) -> transformers.GPT2LMHeadModel:
 
 
 def sample(model: transformers.GPT2LMHeadModel, prompts: torch.Tensor, exercise: Exercise) -> torch.Tensor:
-    """Sample responses to prompts of shape (B, P). Return prompts and responses, joined into shape (B, P + R)."""
+    """Sample responses to prompts of shape (B, P). Return each prompt joined with its response, of shape (B, P + R)."""
     return model.generate(
         prompts,
         attention_mask=torch.ones_like(prompts),
@@ -47,7 +47,7 @@ def sample(model: transformers.GPT2LMHeadModel, prompts: torch.Tensor, exercise:
 
 
 def log_probs_of(logits: torch.Tensor, responses: torch.Tensor) -> torch.Tensor:
-    """Compute the log-probabilities of responses, of shape (B, R), from the logits before each token, (B, R, V)."""
+    """Compute log-probabilities of shape (B, R) from responses and the logits before each token, of shape (B, R, V)."""
     return torch.log_softmax(logits, -1).gather(-1, responses[..., None])[..., 0]
 
 
@@ -58,7 +58,7 @@ def response_log_probs(model: transformers.GPT2LMHeadModel, tokens: torch.Tensor
 
 
 def response_features(hidden: torch.Tensor) -> torch.Tensor:
-    """Join the mean and the last of the states at a response's tokens: shape (B, R, E) becomes (B, 2 E)."""
+    """Join the mean and the last of the states at each response's tokens, of shape (B, R, E), into shape (B, 2 E)."""
     return torch.cat([hidden.mean(1), hidden[:, -1]], -1)
 
 
@@ -70,7 +70,7 @@ def clipped_loss(log_probs: torch.Tensor, old: torch.Tensor, advantages: torch.T
 
 
 class RunningRewards:
-    """Normalisation of rewards as in TextGAIL, by a running mean and standard deviation, with clipping at +-2."""
+    """Normalisation of rewards as in TextGAIL, by a running mean and standard deviation, with clipping to [-2, 2]."""
 
     def __init__(self, momentum: float = 0.9, limit: float = 2.0):
         self.momentum, self.limit = momentum, limit
@@ -86,7 +86,7 @@ class RunningRewards:
 
 
 class TorchUpdate:
-    """The updates of TextGAIL's loop, one per call. The policy starts with the weights of this project's policy."""
+    """The updates of TextGAIL's loop, one per call. The policy starts from the weights of this project's policy."""
 
     def __init__(self, exercise: Exercise):
         self.exercise, self.watch = exercise, Stopwatch()

@@ -11,7 +11,7 @@ from keras_gca.models.networks import Sizes
 class TorchModel(nn.Module):
     """The generator of Figure 1.
 
-    It reads the contexts, of shape (B, s), and answers, of shape (B, T + 1), that `keras_gca.data.pairs` makes.
+    The inputs are contexts of shape (B, s) and answers of shape (B, T + 1), as made by `keras_gca.data.pairs`.
     """
 
     def __init__(self, sizes: Sizes):
@@ -64,7 +64,7 @@ class TorchModel(nn.Module):
         return torch.stack(chosen, 1).numpy()
 
     def load(self, gca) -> None:
-        """Load the weights of a GenerativeConversationalAgent, so both models generate the same answers."""
+        """Load the weights of a GenerativeConversationalAgent. The two models then generate the same answers."""
 
         def put(parameter, array):
             parameter.data = torch.from_numpy(np.ascontiguousarray(array))

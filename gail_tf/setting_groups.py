@@ -44,8 +44,8 @@ class DataSettings:
     )
     sentiment_history: str = option(
         "off",
-        "on: from the second turn on, the networks also read the changes in the user's sentiment over the turns, "
-        "which the policy reads as control tokens and the discriminator as numbers. Requires --sentiment on",
+        "on: from the second turn on, changes in the user's sentiment over the turns are additional inputs, as control "
+        "tokens for the policy and as numbers for the discriminator. Requires --sentiment on",
         choices=("on", "off"),
     )
     listener_profile: str = option(
