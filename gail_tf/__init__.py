@@ -10,7 +10,7 @@ import TensorFlow.
 
 Talking to a trained model:
 
-    GAILAgent             an agent that replies with its trained policies
+    GAILAgent             an agent that replies to messages with trained policies
     Replying              how replies are sampled: temperature, nucleus, candidates
 
 Settings and data:
@@ -28,7 +28,7 @@ Training (Algorithm 1) and evaluation:
     GAILTraining          maximum likelihood training, then Algorithm 1, as a sequence of stages
     evaluate_run          measures the policies of one run on its test conversations
     evaluate_runs         compares several runs in Table 2, Figures 5 and 6, and Table 3
-    make_networks         makes the networks that a config asks for
+    make_networks         makes the networks described by a config
     resume                continues an interrupted training run, or trains a finished run further
     train_agent           trains an agent on a corpus, and writes a run folder with a bot to chat with
 

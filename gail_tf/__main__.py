@@ -10,7 +10,7 @@ PURPOSE = "EmpathyGAIL: GPT-2 imitates empathetic experts by GAIL and PPO (arXiv
 COMMANDS = {
     "train": "train an agent by maximum likelihood and then Algorithm 1, or train a baseline",
     "chat": "chat with a trained agent, in the terminal or in the browser",
-    "evaluate": "compute Table 2, Figures 5 and 6, and Table 3 from trained runs",
+    "evaluate": "evaluate trained runs, and write Table 2, Figures 5 and 6, and Table 3",
     "experiments": "train the systems of Table 2 and the ablations with several seeds, and compare them",
     "quality_diversity": "compare policies, each at its best sampling settings",
     "pretrained": "download a known pretrained model to the cache folder, or list the known models",

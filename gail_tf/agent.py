@@ -1,4 +1,4 @@
-"""`GAILAgent`, an object that replies: `GAILAgent.load("runs/gail").reply("I lost my job today.")`."""
+"""`GAILAgent`, an agent that replies to messages: `GAILAgent.load("runs/gail").reply("I lost my job today.")`."""
 
 import os
 from collections.abc import Sequence
@@ -43,7 +43,8 @@ class GAILAgent:
         crisis_lines: Local crisis lines to name in the note, for example "Samaritans (UK): 116 123". Empty by default.
 
     Raises:
-        ValueError: The weights of the bot do not match its settings, or its dimensions differ from those of the base.
+        ValueError: The weights of the bot do not match its settings, or the dimensions of the bot differ from those of
+            the base.
 
     Examples:
         >>> from gail_tf import GAILAgent, Replying
@@ -68,7 +69,7 @@ class GAILAgent:
             network = None
             if base is not None:
                 if base.config != bot.sizes:
-                    raise ValueError("the sizes of the base differ from the sizes of the bot")
+                    raise ValueError("the dimensions of the base differ from those of the bot")
                 network = base.sharing(adapters_of(config))
             elif bot.sizes is not None:
                 network = make_network(bot.sizes, adapters=adapters_of(config), precision=config.run.precision)
@@ -87,8 +88,8 @@ class GAILAgent:
 
         Args:
             path: The file, a run folder that contains one, or a name on the Hugging Face Hub; see `hub.bot_of`.
-            agreed: Whether the user has already agreed to download the bot and its pretrained network if they are not
-                on this machine. If False, the user is asked at the terminal.
+            agreed: Whether the user has already agreed to download the bot and the bot's pretrained network if they are
+                not on this machine. If False, the user is asked at the terminal.
 
         Returns:
             The agent.
@@ -141,7 +142,7 @@ class GAILAgent:
 
         Args:
             history: The utterances so far, ending with the one to answer, or a single text. As in training, the oldest
-                utterances are left out if there are too many tokens.
+                utterances are left out if the history has too many tokens.
             replying: The settings for generating responses.
             seed: The random seed for sampling.
 
@@ -189,8 +190,8 @@ class GAILAgent:
     ) -> list[list[Answer]]:
         """Answer several conversations in one batch, as `answers` does.
 
-        Each conversation gets the same answers as in a batch of its own. Only probabilities and scores may differ
-        slightly, due to float32 rounding.
+        The answers to a conversation do not depend on the other conversations in the batch. Only probabilities and
+        scores may differ slightly, due to float32 rounding.
 
         Args:
             histories: The conversations, each as in `answers`.
@@ -246,7 +247,7 @@ class GAILAgent:
         return self.samples(trajectories, profiles).batch
 
     def samples(self, trajectories: Sequence[Trajectory], profiles: Sequence[Profile] | None = None) -> Samples:
-        """Encode trajectories as in the evaluation of a run.
+        """Encode trajectories in the same way as for the evaluation of a run.
 
         Args:
             trajectories: The trajectories.
@@ -274,7 +275,7 @@ class GAILAgent:
 
     @property
     def takes_wishes(self) -> bool:
-        """Whether the bot was trained with profiles, so `Replying.profile` can be used."""
+        """Whether the bot was trained with profiles, which `Replying.profile` requires."""
         return self.config.data.listener_profile == "on"
 
     def refuse_wishes(self) -> None:
@@ -310,8 +311,8 @@ class GAILAgent:
             message: The message to check.
 
         Returns:
-            The note, followed by `crisis_lines` on separate lines, or None if the message is about something else or
-            `notes_crises` is False.
+            The note, followed by each of `crisis_lines` on a separate line, or None if the message mentions neither
+            self-harm nor danger or `notes_crises` is False.
         """
         return note_on(message, self.crisis_lines) if self.notes_crises else None
 
@@ -320,5 +321,5 @@ class GAILAgent:
         return [[self.tokenizer.decode([token]) for token in ids] for ids in self.tokenizer.encode_all(utterances)]
 
     def unknown_words(self, utterance: str) -> list[str]:
-        """Return an empty list: no word is unknown, because the tokenizer can spell any word as bytes."""
+        """Return an empty list. No word is unknown, because the tokenizer can encode any word as bytes."""
         return []

@@ -40,7 +40,7 @@ class Bot:
         discriminator: The weights of D, or an empty list for RL-Seq2Seq.
         reader: The RoBERTa encoder of D, or None if D has another encoder.
         emotions: The emotion classifier that RL-Seq2Seq uses in place of D, or None for other algorithms.
-        base: The pretrained network that provides the other weights if `policies` contains only adapters or a head,
+        base: The pretrained network that provides the remaining weights if `policies` contains only adapters or a head,
             else None.
     """
 
@@ -62,7 +62,7 @@ class Bot:
             path: The file, or a run folder that contains one.
 
         Returns:
-            The path of the file, and the bot.
+            The path of the bot file, and the bot.
 
         Raises:
             UserError: The file is missing, damaged, or not a bot of the second paper.
@@ -92,7 +92,7 @@ class Bot:
             raise damaged_bot(path, error) from None
 
     def write(self, path: str | os.PathLike, half_precision: bool = False) -> None:
-        """Write the bot as an HDF5 file. If the bot has a base, the files of the base are also needed to load the bot.
+        """Write the bot as an HDF5 file. To load a bot that has a base, the files of the base are also needed.
 
         Args:
             path: The file to write.

@@ -1,7 +1,7 @@
 """Makes networks from settings: language models, policies, judges, and all networks of a training run.
 
-A judge is the discriminator D or, in RL-Seq2Seq, the emotion classifier that rewards responses. Among the modules in
-the layers below `agent.py`, this is the only one that imports the baselines.
+A judge is the discriminator D or, in RL-Seq2Seq, the emotion classifier that rewards responses. Of all modules in the
+layers below `agent.py`, only this one imports the baselines.
 """
 
 from pathlib import Path
@@ -175,7 +175,7 @@ def make_encoder(
     reader: TextReader | None = None,
     reference: LanguagePolicy | None = None,
 ) -> Encoder:
-    """Make the encoder with which D reads responses.
+    """Make the encoder that computes D's features of responses.
 
     The reference is the policy after maximum likelihood training.
 
@@ -297,7 +297,7 @@ def _classifier(emotions: EmotionClassifier | None) -> EmotionClassifier:
 def _twin(
     config: GAILConfig, tokenizer: Tokenizer, network: LanguageModel | None, emotions: EmotionClassifier | None
 ) -> LanguagePolicy:
-    """Make a second policy with the same architecture as the trained policy. Both share all frozen weights."""
+    """Make a second policy with the trained policy's architecture. The two policies share all frozen weights."""
     if network is not None and config.model.trainable == "lora":
         network = network.sharing(network.adapters)
     elif network is not None and config.model.trainable == "full":

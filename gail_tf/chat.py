@@ -130,7 +130,8 @@ def make_parser() -> argparse.ArgumentParser:
         "--history",
         type=command_line.at_least_one,
         metavar="N",
-        help="number of utterances that the agent reads, including the prompt (default: all that fit, as in the paper)",
+        help="number of utterances that the agent reads, including the latest message (default: all that "
+        "fit, as in the paper)",
     )
     parser.add_argument(
         "--candidates",
@@ -162,7 +163,7 @@ def make_parser() -> argparse.ArgumentParser:
         "--profile",
         type=Path,
         metavar="FILE",
-        help=f"the file with the answers to --calibrate (default: {FILE} in the run folder)",
+        help=f"the file that stores the answers to --calibrate (default: {FILE} in the run folder)",
     )
     parser.add_argument("--delete-profile", action="store_true", help="delete the file given by --profile, and exit")
     return parser

@@ -138,10 +138,11 @@ class GAILConfig(Settings):
     """All settings of a run of the second paper, in groups, for example `config.ppo.epsilon`.
 
     The defaults are the paper's values (Table 1, Section 4). PRESETS lists the changes made by the other presets, and
-    ALGORITHMS those made by the baselines. `python -m gail_tf.train --help` explains all options and their allowed
+    ALGORITHMS those made by the baselines. `python -m gail_tf.train --help` lists all options with their allowed
     values.
 
-    The arguments are options without group names, and replace the paper's values, as in `GAILConfig(epsilon=0.1)`.
+    Arguments are the names of options without their groups, and replace the paper's values, as in
+    `GAILConfig(epsilon=0.1)`.
 
     Raises:
         UserError: An option does not exist or has an invalid value, or two options contradict each other.
@@ -188,7 +189,7 @@ class GAILConfig(Settings):
 
     @classmethod
     def implied(cls, changes: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the settings implied by a new `algorithm`, which may need other values than EmpathyGAIL.
+        """Return the settings implied by a new `algorithm`, which may need values that differ from EmpathyGAIL's.
 
         Args:
             changes: The new values of options, by name.
@@ -204,7 +205,7 @@ class GAILConfig(Settings):
 
         Raises:
             UserError: An option does not exist or has an invalid value, two options contradict each other, or settings
-                implied by the old algorithm would keep their values under a new one.
+                implied by the old algorithm would keep their values under the new algorithm.
         """
         if changes.get("algorithm", self.algorithm) != self.algorithm:
             values = self.to_values()
@@ -284,7 +285,7 @@ class GAILConfig(Settings):
         return self.rollout.rollouts // self.ppo.minibatch_size
 
     def total_steps(self, steps: int, times: int) -> int | None:
-        """Return the number of steps in a phase over which the learning rate falls to 0.
+        """Return the number of steps over which the learning rate falls to 0 in a phase.
 
         Args:
             steps: The number of steps in an epoch or update.
@@ -298,9 +299,9 @@ class GAILConfig(Settings):
     def warm_up(self, total_steps: int | None) -> int:
         """Return the number of warm-up steps in a phase.
 
-        Usually, this number is the setting `warmup_steps`. On a small corpus, however, a preset's value may be too
-        large. If the user has not given the setting and the warm-up would not end before the phase does, it takes a
-        tenth of the steps of the phase instead, but at least one step and never all of them.
+        This number is the setting `warmup_steps`, unless a preset's value is too large for a small corpus: if the user
+        has not given the setting and the warm-up would not end before the phase does, the warm-up takes a tenth of the
+        steps of the phase instead, but at least one step and never all of them.
 
         Args:
             total_steps: The result of the method `total_steps` for the phase.

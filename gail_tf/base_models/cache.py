@@ -29,7 +29,7 @@ def cache_folder() -> Path:
 
 
 def converted_folder(sha256: str) -> Path:
-    """Return the folder for the converted model of the GGUF file with this SHA-256. It may not exist yet."""
+    """Return the folder for the model converted from the GGUF file with this SHA-256. The folder may not exist yet."""
     return cache_folder() / f"{sha256}-{CONVERSION}"
 
 
@@ -37,7 +37,7 @@ def converted_folder(sha256: str) -> Path:
 def workplace(sha256: str) -> Iterator[Path]:
     """Make an empty temporary folder in the cache in which to prepare a model.
 
-    Only one process at a time can prepare the same model; other processes wait. The folder is removed at the end.
+    Only one process at a time can prepare a given model; other processes wait. The folder is removed at the end.
 
     Args:
         sha256: The SHA-256 of the file with the model's weights.
@@ -55,7 +55,7 @@ def workplace(sha256: str) -> Iterator[Path]:
         try:
             lock.acquire(blocking=False)
         except filelock.Timeout:
-            reporting.say(f"{folder.parent}: another process is fetching this model; waiting for it")
+            reporting.say(f"{folder.parent}: another process is fetching this model; waiting for it to finish")
             lock.acquire()
         try:
             shutil.rmtree(folder, ignore_errors=True)  # a process that was killed may have left the folder behind
@@ -70,7 +70,7 @@ def workplace(sha256: str) -> Iterator[Path]:
 
 
 def refuse_full_disk(folder: Path, size: int) -> None:
-    """Raise UserError if the disk of a folder has fewer than `size` free bytes."""
+    """Raise UserError if fewer than `size` bytes are free on the disk that contains a folder."""
     free = shutil.disk_usage(folder).free
     if size > free:
         raise UserError(f"{folder.parent}: {size // 10**6:,} MB are needed, but {free // 10**6:,} MB are free")

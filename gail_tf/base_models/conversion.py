@@ -43,8 +43,8 @@ def convert_file(path: Path) -> Path:
 def make_converted(path: Path, sha256: str, stem: str = "") -> None:
     """Convert a GGUF file to its folder in the cache, unless another process has already done so.
 
-    The caller must be inside the `workplace` of the file, which keeps other processes from converting it at the same
-    time.
+    The caller must be inside the `workplace` of the file, which prevents other processes from converting the file at
+    the same time.
 
     Args:
         path: The GGUF file.

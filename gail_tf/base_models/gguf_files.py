@@ -1,7 +1,7 @@
 """Converts GGUF files to folders in Hugging Face's format, with float32 weights that can be memory-mapped.
 
-Tensors are read, dequantised and written in parts, so even large models need little memory. A folder appears only once
-it is complete.
+Tensors are read, dequantised and written in parts, so little memory is needed even for large models. The folder appears
+under its final name only once it is complete.
 """
 
 import hashlib
@@ -29,7 +29,7 @@ PART = 1 << 22  # the number of weights that are dequantised at once
 
 
 def convert_gguf(path: str | os.PathLike, folder: str | os.PathLike, name: str) -> str:
-    """Write the model of a GGUF file as config.json, model.safetensors, tokenizer.json and tokenizer_config.json.
+    """Write the model in a GGUF file as config.json, model.safetensors, tokenizer.json and tokenizer_config.json.
 
     Args:
         path: The file.
@@ -69,7 +69,7 @@ def convert_gguf(path: str | os.PathLike, folder: str | os.PathLike, name: str) 
 
 
 def _check(header: Header, network: Network) -> list[Weight]:
-    """Check that the file contains exactly the tensors of a network, and return the weights of the network."""
+    """Check that the file contains all tensors of a network and no others, and return the weights of the network."""
     weights: list[Weight] = []
     # A hostile file may claim to have a huge number of weights. The loop ends at the first weight that is missing.
     for weight in network.weights():
@@ -92,7 +92,7 @@ def _check(header: Header, network: Network) -> list[Weight]:
 
 
 def _refuse_unreadable(header: Header, name: str, tensor: Tensor) -> None:
-    """Raise UserError if the `gguf` package cannot dequantise the number format of a tensor."""
+    """Raise UserError if the `gguf` package cannot dequantise a tensor's number format."""
     try:
         dequantize(np.zeros((1, GGML_QUANT_SIZES[tensor.kind][1]), np.uint8), tensor.kind)
     except NotImplementedError:

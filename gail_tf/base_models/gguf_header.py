@@ -1,7 +1,7 @@
 """Reads the part of a GGUF file before the weights: the metadata, and the position of each tensor.
 
-Files may be damaged or hostile. Before a value is read, its stated size is compared with the size of the file. Nothing
-is read twice.
+Files may be damaged or hostile. Before a value is read, its stated size is compared with the size of the file. No part
+of the file is read twice.
 """
 
 import math
@@ -31,8 +31,8 @@ class Tensor(NamedTuple):
     Attributes:
         shape: The shape in NumPy's order, with the last dimension contiguous in the file.
         kind: The type of the numbers, which may be quantised.
-        start: The position of the first byte in the file.
-        size: The size in the file in bytes.
+        start: The position of the tensor's first byte in the file.
+        size: The number of bytes in the file.
     """
 
     shape: tuple[int, ...]
@@ -80,7 +80,7 @@ class Header:
         return value
 
     def count(self, key: str, default: int | None = None, least: int = 1) -> int:
-        """Return a metadata value that must be a whole number, `least` or more. Raises the same errors as `text`."""
+        """Return a metadata value that must be a whole number of at least `least`. Raises the same errors as `text`."""
         value = self.metadata.get(key, default)
         if type(value) is not int or value < least:
             raise self._wrong(key, f"a whole number, {least} or more,", value)
@@ -90,7 +90,7 @@ class Header:
         """Return a metadata value that must be a finite number above 0. Raises the same errors as `text`.
 
         A float32 is converted to the shortest decimal number that rounds to it, for example to 1e-05 instead of
-        9.999999747378752e-06, to recover the number that the author of the file specified.
+        9.999999747378752e-06, which recovers the number that the author of the file specified.
         """
         value: Any = self.metadata.get(key, default)
         if isinstance(value, np.float32):
@@ -153,7 +153,7 @@ class Header:
 
 
 class _Reader:
-    """A reader of single values from a stream, starting at the beginning, up to a total of LARGEST bytes."""
+    """A reader that reads single values from the beginning of a stream, at most LARGEST bytes in total."""
 
     def __init__(self, stream: BinaryIO):
         self.position = 0

@@ -1,4 +1,4 @@
-"""Describes the network in a GGUF file as a config.json and the weights in Hugging Face's format.
+"""Describes the network in a GGUF file as the content of a config.json and a list of weights in Hugging Face's format.
 
 GGUF files use the names and layout of llama.cpp: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md
 """
@@ -43,8 +43,7 @@ class Network(NamedTuple):
     Attributes:
         config: The content of config.json, except for the ids of special tokens.
         weights: A function that yields the weights.
-        ignored: The names of tensors to skip in the GGUF file, because they are copies of weights or not weights at
-            all.
+        ignored: The names of tensors in the GGUF file to skip, because they are copies of weights or no weights at all.
     """
 
     config: dict[str, Any]
@@ -71,8 +70,8 @@ def rows_in_order(rows: int, heads: int) -> np.ndarray:
     """Return the order in which to take the rows of a query or key projection from a GGUF file.
 
     Rotary embeddings rotate pairs of units. Hugging Face's Llama pairs unit i of a head with unit i + n / 2, where n is
-    the number of units in the head, while llama.cpp pairs neighbouring units. GGUF files therefore interleave the two
-    halves of each head.
+    the number of units in the head; llama.cpp pairs neighbouring units. GGUF files therefore interleave the two halves
+    of each head.
 
     Args:
         rows: The number of rows.
@@ -90,7 +89,7 @@ def llama_3_factors(theta: float, head: int, factor: float) -> np.ndarray:
     Args:
         theta: The base of the frequencies.
         head: The number of units in a head.
-        factor: The factor for low frequencies, which is the largest.
+        factor: The factor for low frequencies, which is the largest factor.
 
     Returns:
         One factor for each frequency, an array of shape (head / 2,).

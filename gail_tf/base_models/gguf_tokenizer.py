@@ -1,7 +1,8 @@
 """Converts the byte-level BPE tokenizer in the metadata of a GGUF file to Hugging Face's format.
 
-Before BPE merges are applied, text is split into words by a method that a GGUF file only names (`tokenizer.ggml.pre`).
-This module defines the steps of each method, which come from the tokenizer.json of the original models.
+Before BPE merges are applied, text is split into words. A GGUF file contains only the name of the splitting method
+(`tokenizer.ggml.pre`). This module defines the steps of each method, taken from the tokenizer.json of the original
+models.
 """
 
 from typing import Any

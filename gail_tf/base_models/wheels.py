@@ -80,7 +80,7 @@ def _opened(wheel: Path) -> Iterator[zipfile.ZipFile]:
 def _blocks(path: Path, source: IO[bytes], size: int) -> Iterator[bytes]:
     """Yield the first `size` bytes of a stream in blocks.
 
-    Nothing beyond that is read, so an archive that states a wrong size cannot fill the disk.
+    Nothing beyond these bytes is read, so an archive that states a wrong size cannot fill the disk.
     """
     left = size
     while left:

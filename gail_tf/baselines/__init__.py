@@ -1,1 +1,1 @@
-"""Parts of the baselines that the second paper compares EmpathyGAIL with (Section 5)."""
+"""Parts of the baselines with which the second paper compares EmpathyGAIL (Section 5)."""

@@ -1,9 +1,9 @@
 """Classifies the emotions of utterances for the baseline RL-Seq2Seq (Fung et al. 2018).
 
-RL-Seq2Seq uses emotions twice. Its policy reads the emotion class of the prompt, and its reward is high if the response
-has the same class. Section 2 of the second paper says about Fung et al.: "They classify each prompt into an emotion
-class by the words and emoticons used in each utterance". Neither paper says how utterances are classified or how the
-reward is computed. In this project:
+RL-Seq2Seq uses emotions twice: the policy reads the emotion class of the prompt, and the reward is high if the response
+has the same class as the prompt. Section 2 of the second paper says about Fung et al.: "They classify each prompt into
+an emotion class by the words and emoticons used in each utterance". Neither paper says how utterances are classified or
+how the reward is computed. This project makes the following choices:
 
 - The classifier is the paper's network (two layers of 100 tanh units) with a softmax over the labels of the corpus. Its
   inputs are the mean GloVe vector of the words in an utterance, the classes of the emoticons, and the compound
@@ -60,7 +60,7 @@ def emotion_agreement(prompt_probabilities: np.ndarray, response_probabilities: 
     so responses of the same class can still have different rewards.
 
     The reward captures only a small part of empathy. A comforting response need not sound as sad as its prompt, and
-    repeating the prompt earns the highest reward. Meaning and fluency are ignored by the reward, and preserved only by
+    repeating the prompt earns the highest reward. The reward ignores meaning and fluency, which are preserved only by
     PPO's KL penalty.
 
     Args:
@@ -164,7 +164,7 @@ class EmotionClassifier:
         """Compute the probability of each label for each text.
 
         Args:
-            texts: The B utterances. Without known words or emoticons, an utterance is classified by its other features.
+            texts: The B utterances. An utterance without known words or emoticons is classified by its other features.
 
         Returns:
             The probabilities, a float32 array of shape (B, K).
@@ -216,7 +216,7 @@ class EmotionClassifier:
         return classifier
 
     def _features(self, texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
-        """Compute the mean word vectors, and the emoticon classes with the compound score as the last column.
+        """Compute the mean word vectors of texts, and the emoticon classes with the compound score as the last column.
 
         The mean word vector of a text without known words is 0.
         """
@@ -268,7 +268,7 @@ def emoticon_classes(text: str) -> np.ndarray:
 
 
 def _words(texts: Sequence[str]) -> list[list[str]]:
-    """Return the words of each text in lower case, ignoring the letters of emoticons."""
+    """Return the words of each text in lower case, ignoring letters that belong to emoticons."""
     return tokenise([_EMOTICON.sub(" ", text) for text in texts])
 
 
@@ -283,8 +283,8 @@ def _fitted(texts: Sequence[str], dimension: int, seed: int) -> dict[str, np.nda
 def _pattern(emoticon: str) -> str:
     """Return a regular expression for an emoticon, as a group.
 
-    An emoticon of ASCII characters may repeat its last character. To keep "http://" from matching, it must not be
-    followed by a letter or a slash. If it begins with a letter, it must not begin inside a word.
+    An emoticon of ASCII characters may repeat its last character. To keep "http://" from matching, the emoticon must
+    not be followed by a letter or a slash. An emoticon that begins with a letter must not begin inside a word.
     """
     if not emoticon.isascii():
         return f"({emoticon})"

@@ -45,7 +45,7 @@ def make_policy(config: GAILConfig, tokenizer: Tokenizer, emotions: EmotionClass
     Args:
         config: The settings. Only the dimensions of the network, the dropout rate and the seed are used.
         tokenizer: The tokenizer of the policy.
-        emotions: The classifier whose word vectors initialise the embeddings of tokens that are words.
+        emotions: The classifier whose word vectors initialise the embeddings of tokens that are whole words.
 
     Returns:
         The policy.

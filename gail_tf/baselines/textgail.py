@@ -1,4 +1,4 @@
-"""TextGAIL's discriminator (Wu et al. 2021): a RoBERTa whose scores compare two responses to a prompt.
+"""TextGAIL's discriminator (Wu et al. 2021): a RoBERTa whose scores are used to compare two responses to a prompt.
 
 The rest of TextGAIL is `imitation/gail.py` with the settings in `config.ALGORITHMS`.
 """

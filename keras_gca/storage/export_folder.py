@@ -7,7 +7,7 @@ from keras_gca.errors import UserError
 
 
 def refuse_non_empty(folder: str | os.PathLike) -> Path:
-    """Return the path of a folder after checking that it is missing or empty.
+    """Return the path of a folder after checking that the folder is empty or does not exist yet.
 
     Args:
         folder: The folder.

@@ -33,7 +33,7 @@ SettingsT = TypeVar("SettingsT", bound=Settings)
 
 @contextlib.contextmanager
 def lock(path: Path) -> Iterator[None]:
-    """Keep other training runs out of a run folder until the block or the process ends.
+    """Prevent other training runs from using a run folder until the `with` block or the process ends.
 
     The folder is created if it does not exist, and removed again if nothing is written to it. Partial checkpoints left
     behind by a killed training run are removed.

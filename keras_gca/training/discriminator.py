@@ -86,8 +86,8 @@ class DiscriminatorTraining(BlockLearner):
 
         Args:
             contexts: Token ids of the contexts of B pairs, shape (B, s) and dtype int32.
-            answers: Token ids of the answers, shape (B, T + 1) and dtype int32. Each answer is BOS and at most T
-                tokens.
+            answers: Token ids of the answers, shape (B, T + 1) and dtype int32. Each answer consists of BOS and at most
+                T tokens.
             labels: The label of all tokens in each answer, HUMAN or MACHINE, shape (B,) and dtype float32.
             seed: The random seed for instance noise, shape (2,) and dtype int32, or None for no noise, as in
                 evaluation.

@@ -16,7 +16,7 @@ from keras_gca.training.learner import BlockLearner
 
 
 class GeneratorTraining(BlockLearner):
-    """A learner that trains G to raise D's output for G's tokens to 1, while D is frozen.
+    """A learner that trains G to raise D's output for G's tokens towards 1, while D is frozen.
 
     Args:
         gca: The networks.
@@ -54,8 +54,8 @@ class GeneratorTraining(BlockLearner):
 
         Args:
             contexts: Token ids of the contexts of B pairs of M, shape (B, s) and dtype int32.
-            answers: Token ids of the answers, shape (B, T + 1) and dtype int32. Each answer is BOS and at most T
-                tokens.
+            answers: Token ids of the answers, shape (B, T + 1) and dtype int32. Each answer consists of BOS and at most
+                T tokens.
             seed: The random seed for the Gumbel noise, shape (2,) and dtype int32, or None for no noise.
 
         Returns:

@@ -61,8 +61,8 @@ class TeacherForcing(BlockLearner):
 
         Args:
             contexts: Token ids of the contexts of B pairs, shape (B, s) and dtype int32.
-            answers: Token ids of the answers, shape (B, T + 1) and dtype int32. Each answer is BOS and at most T
-                tokens.
+            answers: Token ids of the answers, shape (B, T + 1) and dtype int32. Each answer consists of BOS and at most
+                T tokens.
             seed: The random seed for dropout, shape (2,) and dtype int32.
 
         Returns:
@@ -86,7 +86,7 @@ class TeacherForcing(BlockLearner):
 
 
 def leave_tokens_out(contexts: tf.Tensor, rate: float, seed: tf.Tensor, speakers: int | None = None) -> tf.Tensor:
-    """Drop random tokens from contexts, as people sometimes leave out words or final punctuation.
+    """Drop random tokens from contexts, to imitate people who leave out words or final punctuation.
 
     Args:
         contexts: Token ids of the contexts, padded on the left, shape (B, s) and dtype int32. EOS, which ends

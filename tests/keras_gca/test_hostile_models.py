@@ -155,11 +155,14 @@ BOTS = {
     "absurd length": (settings(sentence_length=10**9), "--sentence-length: 1000000000 is out of range"),
     "other word vectors": (settings(word_embedding_size=6), "numbers, but the settings require"),
     "no vocabulary": (fact(vocabulary=[]), "a vocabulary must have words, counts and surfaces"),
-    "words that are numbers": (vocabulary(words=list(range(12))), "the words of a vocabulary must be a list of texts"),
+    "words that are numbers": (
+        vocabulary(words=list(range(12))),
+        "the words of a vocabulary must be a list of strings",
+    ),
     "a word twice": (vocabulary(words=["a"] * 12), "words must be distinct"),
     "fewer words": (vocabulary(words=WORDS[:-1], counts=[1] * 11), "numbers, but the settings require"),
     "counts of text": (vocabulary(counts=["1"] * 12), "the counts of a vocabulary must be non-negative whole numbers"),
-    "surfaces of lists": (vocabulary(surfaces={"tom": ["Tom"]}), "the surfaces of a vocabulary must be texts"),
+    "surfaces of lists": (vocabulary(surfaces={"tom": ["Tom"]}), "the surfaces of a vocabulary must be strings"),
     "unknown parts": (vocabulary(colours=[]), "a vocabulary must have words, counts and surfaces"),
     "a flat array": (
         lambda facts, arrays: arrays.update({"adversarial/1": arrays["adversarial/1"].ravel()}),
