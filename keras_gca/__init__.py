@@ -39,7 +39,7 @@ Networks (Figures 1 and 2):
     GenerativeConversationalAgent  the generator, the discriminator and their composition, with shared layers
     Sizes                          the sizes of these networks
 
-Losses and scores. Each class computes the loss of the given line of Algorithm 2, and runs the training steps:
+Losses and scores. Where a line of Algorithm 2 is given, the class computes its loss and runs its training steps:
 
     AdversarialTraining            Algorithm 2 as a sequence of stages
     DiscriminatorTraining          line 6: binary cross-entropy of D on human and machine-generated pairs (Eq. 7-8)

@@ -143,7 +143,7 @@ class Agent:
 
     @property
     def generators(self) -> tuple[str, ...]:
-        """The names of the generators, with underscores."""
+        """The names of the generators, such as `teacher_forcing`."""
         return tuple(self.networks.decoders)
 
     @property
@@ -164,7 +164,7 @@ class Agent:
 
     @staticmethod
     def figures(answer: Answer) -> str:
-        """Format an answer's probability and discriminator scores as text for a chat."""
+        """Format an answer's probability and its discriminator scores for display in a chat."""
         by = f"human {answer.human:.2g} (Eq. 9)  score {answer.score:.3f} (Eq. 10)"
         return f"p(y|x) {answer.probability:.2g}  {by}"
 
@@ -178,7 +178,7 @@ class Agent:
 
         Returns:
             The note, followed by each of `crisis_lines` on a separate line, or None if the message mentions neither
-            self-harm nor danger or `notes_crises` is False.
+            self-harm nor danger, or if `notes_crises` is False.
         """
         return note_on(message, self.crisis_lines) if self.notes_crises else None
 

@@ -112,8 +112,8 @@ class Config(Settings):
     )  # fmt: skip
     persona_size: int | None = option(
         None,
-        "dimension of an embedding of the answer's speaker, which is concatenated to e of Eq. 2 (Li et al. 2016) "
-        "if the corpus names the speaker (default: no speaker embeddings, as in the paper)",
+        "dimension of the speaker embeddings (Li et al. 2016): if the corpus names the speaker of an answer, the "
+        "speaker's embedding is concatenated to e of Eq. 2 (default: no speaker embeddings, as in the paper)",
         low=1,
         high=100_000,
     )
@@ -201,8 +201,8 @@ class Config(Settings):
     )
     machine_contexts: str = option(
         "answer", "what a generated context contains (line 5). answer: only the last answer, as in the author's "
-                  "program; utterances: the last N_u utterances, as the paper defines a context, of which the "
-                  "first may be human",
+                  "program; utterances: the last N_u utterances, as the paper defines a context; the first of these "
+                  "utterances may be human",
         choices=("answer", "utterances"),
     )  # fmt: skip
     machine_temperature: float | None = option(

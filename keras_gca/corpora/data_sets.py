@@ -155,7 +155,7 @@ def _part_of(name: str) -> str | None:
 
 
 def _parquet_files(folder: Path) -> list[tuple[Path, str | None]]:
-    """Return the Parquet files in a folder and its data and split subfolders, with the split of each file."""
+    """Return the Parquet files in a folder and in its subfolders for data and splits, with the split of each file."""
     names = (*PARTS, *SPELLED)
     places = (folder, folder / "data", *(above / part for above in (folder, folder / "data") for part in names))
     files = [file for place in places for file in sorted(place.glob("*.parquet"))]

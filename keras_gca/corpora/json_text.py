@@ -1,8 +1,9 @@
 """Reads conversations in JSON: either one per line, or a whole file that is a list or an object of conversations.
 
 A conversation is a list of utterances, an object with such a list (`utterances`, `messages`, `dialog` ...), or an
-object with a question and its answer. An utterance is a text, or an object with a text (`text`, `content` ...). In JSON
-lines, each line may also be one utterance that names its conversation (`dialog_id`, `conversation_id` ...).
+object with a question and its answer. An utterance is a string, or an object that contains its text (`text`, `content`
+...). In JSON lines, each line may also be one utterance that names its conversation (`dialog_id`, `conversation_id`
+...).
 """
 
 from collections.abc import Iterator
@@ -133,7 +134,7 @@ def conversations(value: Any, where: str, reading: Reading) -> Iterator[Conversa
     if not all(isinstance(text, str) for text in texts):
         bad.report(where, "with other JSON", f"an utterance is not text; {WANTED}")
     elif not isinstance(emotion, str | None):
-        bad.report(where, "with other JSON", "the emotion is not text; a text or null is expected")
+        bad.report(where, "with other JSON", "the emotion is not text; a string or null is expected")
     else:
         kept = [number for number, turn in enumerate(turns) if texts[number].strip() and not _is_instruction(turn)]
         reading.left_out["system instruction"] += sum(map(_is_instruction, turns))
@@ -183,7 +184,7 @@ def _is_instruction(turn: Any) -> bool:
 
 
 def _is_turns(value: list[Any]) -> bool:
-    """Return whether a list contains the utterances of a single conversation, as objects with a text."""
+    """Return whether a list contains the utterances of a single conversation, as objects that contain their text."""
     return bool(value) and all(isinstance(item, dict) and isinstance(_text(item), str) for item in value)
 
 

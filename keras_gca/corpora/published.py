@@ -2,7 +2,7 @@
 
 EmpatheticDialogues has `train.csv`, `valid.csv` and `test.csv`. DailyDialog has either `dialogues_text.txt` with all
 conversations, or one file for each split, such as `dialogues_train.txt`. Split files may be in folders named after the
-splits. Archives are read as downloaded. DailyDialog's archive contains one archive for each split.
+splits. Archives need not be unpacked. DailyDialog's archive contains one archive for each split.
 """
 
 import gzip

@@ -1,4 +1,4 @@
-"""Reads the conversations of a corpus in any supported format. No later step joins utterances of two conversations.
+"""Reads the conversations of a corpus in any supported format. No later step joins two conversations.
 
 The readers are in `keras_gca.corpora`, one module for each kind of format, and docs/formats.md describes the formats:
 

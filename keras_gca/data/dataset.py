@@ -1,4 +1,4 @@
-"""Prepares a corpus for training: holds conversations out, builds the vocabulary, and makes context/answer pairs."""
+"""Prepares a corpus for training: holds out conversations, builds the vocabulary, and makes context/answer pairs."""
 
 import collections
 from collections.abc import Sequence

@@ -61,8 +61,8 @@ class Read(NamedTuple):
     def chunks(self) -> float:
         """The expected number of chunks in the corpora.
 
-        Some readers read a whole file before they yield its first conversation. For these, the size of the text is
-        used instead of the size of the lines.
+        Some readers read a whole file before they yield its first conversation. For these readers, the size of the text
+        is used instead of the size of the lines.
         """
         done = self.lines if 0 < self.lines < self.files else self.text
         return max(1.0, self.files / done)

@@ -19,7 +19,8 @@ class Source:
         vocabulary: A file with the words of the vocabulary, one per line, or the author's pickle. If None, the words
             are taken from the training text.
         glove: A file of word vectors, or None to fit vectors to the training text.
-        glove_member: The name of the file inside a .zip of word vectors, or None to choose the file by its dimension.
+        glove_member: The name of the file inside a .zip of word vectors, or None to choose the file by the dimension of
+            its vectors.
         skip_bad_lines: Whether to skip and count lines that cannot be used. If False, the first such line raises an
             error.
 

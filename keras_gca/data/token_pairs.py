@@ -173,8 +173,8 @@ class TokenPairs:
 
         Returns:
             For each shard, two arrays of shape (t,): the int64 index of each word, counted from 0, or -1 for an
-            unknown word; and the index of each token's conversation. As in memory, the text consists of the first
-            utterance of each conversation and the answers of the training pairs.
+            unknown word; and the index of each token's conversation. As with pairs in memory, the text consists of the
+            first utterance of each conversation and the answers of the training pairs.
         """
         made: list[tuple[np.ndarray, np.ndarray]] = []
         total = 0
@@ -237,8 +237,8 @@ class TokenPairs:
     def shard_batches(self, number: int, batch_size: int, seed: int | None) -> list[np.ndarray]:
         """Plan the batches of one shard: the indices of each batch's pairs.
 
-        The random generator is seeded with (seed, number). NumPy pads seeds with zeros, so shard 0 has the order that
-        the seed alone gives in memory.
+        The random generator is seeded with (seed, number). NumPy pads seeds with zeros, so shard 0 gets the same order
+        as pairs in memory, for which the seed is used alone.
         """
         contexts, answers = self._lengths(number)
         entropy = None if seed is None else (seed, number)

@@ -175,14 +175,14 @@ class Vocabulary:
             raise ValueError("a vocabulary must have words, counts and surfaces")
         words, counts, surfaces = values["words"], values["counts"], values["surfaces"]
         if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
-            raise ValueError("the words of a vocabulary must be a list of texts")
+            raise ValueError("the words of a vocabulary must be a list of strings")
         if not isinstance(counts, list) or not all(type(count) is int and 0 <= count < 2**63 for count in counts):
             raise ValueError("the counts of a vocabulary must be non-negative whole numbers")
         if not isinstance(surfaces, dict) or not all(isinstance(form, str) for form in surfaces.values()):
-            raise ValueError("the surfaces of a vocabulary must be texts")
+            raise ValueError("the surfaces of a vocabulary must be strings")
         speakers = values.get("speakers", [])
         if not isinstance(speakers, list) or not all(isinstance(speaker, str) for speaker in speakers):
-            raise ValueError("the speakers of a vocabulary must be a list of texts")
+            raise ValueError("the speakers of a vocabulary must be a list of strings")
         return cls(words, counts, surfaces, speakers)
 
 

@@ -28,9 +28,10 @@ OPTIONAL_OF_KERAS = ("matplotlib", "pandas")
 
 
 def set_up_tensorflow(options: argparse.Namespace | None = None) -> "tf.distribute.Strategy":
-    """Import TensorFlow and make it deterministic, so that a resumed run gives exactly the same results.
+    """Import TensorFlow and make it deterministic.
 
-    Call this before any other use of TensorFlow.
+    A resumed run then gives exactly the same results as an uninterrupted one. Call this function before any other use
+    of TensorFlow.
 
     Args:
         options: The parsed options of `command_line.add_devices`, or None for one device.

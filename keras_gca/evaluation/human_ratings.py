@@ -110,10 +110,10 @@ def _rated(place: str, line: str) -> Rated:
         raise UserError(f"{place}: a JSON object is expected")
     context, scores = values.get("context"), values.get("scores")
     if not isinstance(context, list) or not context or not all(isinstance(text, str) and text for text in context):
-        raise UserError(f"{place}: context is {context!r}; a list of texts is expected")
+        raise UserError(f"{place}: context is {context!r}; a list of strings is expected")
     for name in ("response", "system"):
         if not isinstance(values.get(name), str):
-            raise UserError(f"{place}: {name} is {values.get(name)!r}; a text is expected")
+            raise UserError(f"{place}: {name} is {values.get(name)!r}; a string is expected")
     if not isinstance(scores, list) or len(scores) < 2 or not all(map(_is_score, scores)):
         raise UserError(f"{place}: scores is {scores!r}; a list of two or more numbers is expected")
     return Rated(tuple(context), values["response"], values["system"], tuple(map(float, scores)))

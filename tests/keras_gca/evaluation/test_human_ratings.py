@@ -32,9 +32,9 @@ def test_a_file_is_read(tmp_path):
     [
         ("{", "line 2: valid JSON is expected"),
         ("[]", "line 2: a JSON object is expected"),
-        ({"context": "a"}, "line 2: context is 'a'; a list of texts is expected"),
-        ({"context": [""]}, r"line 2: context is \[''\]; a list of texts is expected"),
-        ({"response": 1}, "line 2: response is 1; a text is expected"),
+        ({"context": "a"}, "line 2: context is 'a'; a list of strings is expected"),
+        ({"context": [""]}, r"line 2: context is \[''\]; a list of strings is expected"),
+        ({"response": 1}, "line 2: response is 1; a string is expected"),
         ({"scores": [1]}, r"line 2: scores is \[1\]; a list of two or more numbers is expected"),
         ({"scores": [1, "2"]}, "line 2: scores is .* a list of two or more numbers is expected"),
         ({"scores": [1, math.nan]}, "line 2: scores is .* a list of two or more numbers is expected"),
