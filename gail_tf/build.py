@@ -71,12 +71,12 @@ def read_pretrained(config: GAILConfig, folder: Path, tokenizer: Tokenizer, rows
         config: The settings, which include the adapters, the dropout rate, the precision and the seed.
         folder: A folder in Hugging Face's format.
         tokenizer: The tokenizer of the folder, with control tokens added.
-        rows: The number of rows of the stored embedding tables that belong to tokens of the stored tokenizer. By
+        rows: The number of rows in the stored embedding tables that belong to tokens of the stored tokenizer. By
             default, `tokenizer.known`.
 
     Returns:
-        The network. The row of a control token starts as the mean of the rows of the tokens that spell its name, for
-        example "positive".
+        The network. The row of a control token is initialised with the mean of the rows of the tokens that spell the
+        control token's name, for example "positive".
 
     Raises:
         UserError: The tokenizer does not belong to the network, the network has too few positions, or a file cannot be
@@ -120,7 +120,7 @@ def read_pretrained(config: GAILConfig, folder: Path, tokenizer: Tokenizer, rows
 
 
 def read_base(config: GAILConfig, base: Base, tokenizer: Tokenizer, agreed: bool = False) -> LanguageModel:
-    """Read the pretrained network that the adapters or head of a bot or run were trained on.
+    """Read the pretrained network on which the adapters or the head of a bot or run were trained.
 
     Args:
         config: The settings of the bot or run.
@@ -134,7 +134,7 @@ def read_base(config: GAILConfig, base: Base, tokenizer: Tokenizer, agreed: bool
     folder = locate(base.name, agreed)
     if (found := identity(folder)[1]) != base.sha256:
         raise UserError(
-            f"{base.name}: the bot was not trained on this network; the SHA-256 of its weights is {found}, but "
+            f"{base.name}: the bot was not trained on this network; the SHA-256 of the weights is {found}, but "
             f"{base.sha256} is expected"
         )
     network = read_pretrained(config, folder, tokenizer, base.rows)
@@ -253,7 +253,7 @@ def make_networks(
         from_scratch: Whether the network of the policy has random weights and must be pretrained first.
 
     Returns:
-        The policy, its frozen reference, the judge, the optimiser of the policy, and the policy to pretrain, if any.
+        The policy, the frozen reference, the judge, the policy's optimiser, and the policy to pretrain, if any.
 
     Raises:
         ValueError: There is neither a language model nor an emotion classifier.

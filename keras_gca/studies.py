@@ -2,7 +2,7 @@
 
 A study compares variants of one training run; the variant `default` keeps all settings unchanged. Runs that already
 exist are reused, so studies can share runs, and an interrupted study continues where it stopped. The study
-`adversarial` differs from the others: it compares settings of adversarial training, and its runs all start from stored
+`adversarial` differs from the others: it compares settings of adversarial training, and all its runs start from stored
 teacher-forced generators (`evaluation/adversarial_cells.py`).
 """
 

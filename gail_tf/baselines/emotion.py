@@ -130,7 +130,7 @@ class EmotionClassifier:
             texts: The utterances.
             labels: The label of each utterance, or None. Utterances without a label are used only to fit word vectors.
             vectors: The word vectors by word, or None to fit them to the texts. All vectors are stored with the
-                classifier, so pass only those for words that occur in the corpus.
+                classifier, so pass only vectors of words that occur in the corpus.
             seed: The random seed for the initial weights, the order of the utterances, and fitted word vectors.
             epochs: The number of passes over the utterances.
             batch_size: The number of utterances in a batch.

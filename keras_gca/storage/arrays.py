@@ -33,7 +33,7 @@ _FAULTS = (OSError, KeyError, ValueError, TypeError, AttributeError, RuntimeErro
 
 
 class ArrayFile:
-    """An HDF5 file that is open for reading.
+    """An HDF5 file opened for reading.
 
     At most `most_unpacked(size)` bytes of arrays can be read in total. This limit prevents a small hostile file from
     filling up memory.
@@ -59,7 +59,7 @@ class ArrayFile:
         return [text.decode("utf-8") if isinstance(text, bytes) else str(text) for text in texts]
 
     def names(self, group: str) -> list[str]:
-        """Return the names of all arrays in a group and its subgroups, relative to the group."""
+        """Return the names of all arrays in a group and in its subgroups, as paths relative to the group."""
         names: list[str] = []
         self._member(group).visititems(
             lambda name, item: names.append(name) if isinstance(item, h5py.Dataset) else None
@@ -70,8 +70,8 @@ class ArrayFile:
         """Read an array.
 
         Raises:
-            ValueError: There is no numeric array of this name, some of its numbers are stored outside the file, or the
-                array is far larger than the file.
+            ValueError: There is no numeric array of this name, some numbers of the array are missing from the file, or
+                the array is far larger than the file.
         """
         member = self._member(name)
         if not isinstance(member, h5py.Dataset) or member.dtype.kind not in "fiub" or member.shape is None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 @contextlib.contextmanager
 def replacing(path: Path, suffix: str = "", keep: Path | None = None) -> Iterator[Path]:
-    """Yield a temporary path to write to. On success, the new file replaces `path`; on failure, it is removed.
+    """Yield a temporary path to write to. The new file replaces `path` on success, and is removed on failure.
 
     Args:
         path: The file to replace.
@@ -44,7 +44,7 @@ def replacing(path: Path, suffix: str = "", keep: Path | None = None) -> Iterato
 
 @contextlib.contextmanager
 def making_folder(path: Path) -> Iterator[Path]:
-    """Yield a temporary folder to write to. On success, it is renamed to `path`; on failure, it is removed.
+    """Yield a temporary folder to write to. The folder is renamed to `path` on success, and removed on failure.
 
     A temporary folder left behind by a killed process is removed first, so only one process at a time may make `path`.
 

@@ -152,7 +152,7 @@ class RunFolder(Generic[SettingsT]):
 
     @property
     def bot(self) -> Path:
-        """The path of the bot."""
+        """The path of the bot file."""
         return self.path / "bot.h5"
 
     @property
@@ -171,10 +171,10 @@ class RunFolder(Generic[SettingsT]):
     def config_of(self, facts: dict[str, Any]) -> SettingsT:
         """Return the settings of the run, with the totals taken from a checkpoint.
 
-        Totals are the settings that `--resume` may change. A checkpoint and config.json can disagree about them for two
-        reasons: a training run with new totals was killed before it updated config.json, or the last checkpoint is
-        damaged and the previous one, with older totals, is used instead. Checkpoints written by earlier versions of the
-        program contain no totals; for these, the totals in config.json are used.
+        Totals are the settings that `--resume` may change. The totals in a checkpoint and in config.json can differ for
+        two reasons: a training run with new totals was killed before it updated config.json, or the last checkpoint is
+        damaged, so the previous one, with older totals, is used. Checkpoints written by earlier versions of the program
+        contain no totals; for these, the totals in config.json are used.
 
         Args:
             facts: The facts of the checkpoint.
@@ -196,8 +196,8 @@ class RunFolder(Generic[SettingsT]):
             changes: New totals by name. If empty, the settings are those returned by `config_of`.
 
         Raises:
-            UserError: A setting is not a total, a total is invalid or has already been reached, or the facts are not
-                those of a checkpoint of this run.
+            UserError: A setting is not a total, a total is invalid or has already been reached, or the facts do not
+                come from a checkpoint of this run.
         """
         before = self.config_of(facts)
         if not changes:
@@ -335,8 +335,9 @@ class RunFolder(Generic[SettingsT]):
         return found[0].read_text(encoding="utf-8", errors="replace") if found else None
 
     def remove_samples(self, after: int) -> int:
-        """Remove the samples of all log rows after a given row. The name of each sample file begins with its row
-        number.
+        """Remove the samples of all log rows after a given row.
+
+        The name of each sample file begins with the number of its row.
 
         Args:
             after: The number of the last row to keep.

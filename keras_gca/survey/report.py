@@ -74,7 +74,7 @@ def summary(results: Results) -> str:
 
 
 def write(survey: Survey, results: Results, folder: str | os.PathLike) -> list[Path]:
-    """Write the tables in all formats, and the votes on each line and its winners to lines.csv.
+    """Write the tables in all formats, and the votes and winners of each line to lines.csv.
 
     Args:
         survey: The survey.

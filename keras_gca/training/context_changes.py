@@ -159,7 +159,7 @@ def rates(detector: ChangeDetector, pairs: Pairs, seed: int) -> tuple[float, flo
 
     Returns:
         The true-positive rate, which is the share of changes that the detector finds, and the false-positive rate,
-        which is the share of successive utterances between which it wrongly sees a change.
+        which is the share of successive utterances between which the detector wrongly sees a change.
     """
     held_out = Successions.of(pairs, detector.words.input_dim)
     joined = held_out.joined(np.arange(len(pairs)), np.random.default_rng(seed))

@@ -80,8 +80,8 @@ def shown_tokens(logits: tf.Tensor, how: str, temperature: float = 1.0, seed: tf
     """Compute the vector that D reads as G's current token in line 9.
 
     In line 6, D learns from one-hot vectors, but G's output is a distribution p over tokens. If D has no hidden layer,
-    its logit for p is the mean of its logits for the single tokens, weighted by p. With a hidden layer, D's output for
-    p may be arbitrary, because D saw no such input in line 6. D can therefore be given one-hot vectors instead of p.
+    D's logit for p is the mean of D's logits for single tokens, weighted by p. With a hidden layer, D's output for p
+    may be arbitrary, because D saw no such input in line 6. D can therefore be given one-hot vectors instead of p.
 
     Args:
         logits: The argument of the softmax in Eq. 3, shape (R, s_v) and dtype float32.

@@ -1,7 +1,7 @@
 """Answers questions from users who watch a training run of the first paper, and lets D judge the replies.
 
 D is the discriminator. Replies are decoded greedily (Algorithm 1) without random numbers, so watching a run does not
-change its results.
+change the results.
 """
 
 import numpy as np

@@ -88,7 +88,7 @@ def train_agent(
     reporting.say(*_first_exchange(dataset))
     _describe(dataset, names["vocabulary"])
     if words is None and all_too_rare(dataset.vocabulary, config):
-        reporting.say(f"no word occurs {config.minimum_count} times in the training text, so all its words are used")
+        reporting.say(f"no word in the training text occurs {config.minimum_count} times, so all words are used")
     reverse = backward_agent(config, backward, dataset)
     embedding = _word_vectors(dataset, config, source, bad)
     if config.detects_changes:

@@ -78,7 +78,7 @@ def seeds_with_utterances(
 
 
 def divided(contexts: np.ndarray, count: int) -> np.ndarray:
-    """Divide contexts for a hierarchical encoder into utterances, and return the last ones.
+    """Divide contexts for a hierarchical encoder into utterances, and return the last utterances.
 
     Args:
         contexts: Token ids of the contexts, shape (n, s).
@@ -193,8 +193,8 @@ def converse(
             are used to make contexts of N_u utterances. If None, contexts consist only of the previous answer.
 
     Yields:
-        For each batch, the number of seeds answered so far, and the pairs of the batch. The `conversation` of a pair is
-        the index of its seed.
+        For each batch, the number of seeds answered so far, and the pairs of the batch. The `conversation` attribute of
+        a pair is the index of the seed.
     """
 
     def answered(contexts: np.ndarray, number: int) -> np.ndarray:

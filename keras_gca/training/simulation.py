@@ -42,7 +42,7 @@ class Simulated(NamedTuple):
 
     Attributes:
         pairs: The n pairs: first the first turns of all conversations, then the second turns, and so on. The
-            `conversation` of a pair is the index of its conversation.
+            `conversation` attribute of a pair is the index of the simulated conversation.
         said: All utterances of each conversation, those of the human context followed by the turns, shape (B, N_u + T,
             s) and dtype int32.
         length: T, the number of turns.
