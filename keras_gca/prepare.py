@@ -14,16 +14,16 @@ from keras_gca.settings import naming
 
 DESCRIPTION = """\
 Prepare a corpus as a folder of token files. Training maps these files into memory, so the corpus may be larger than the
-memory. The memory that this command needs does not grow with the corpus either. If it is interrupted, run it again to
-continue.
+memory. The memory that this command needs does not grow with the corpus either. If the command is interrupted, run it
+again to continue.
 
   python -m keras_gca.prepare FILE... --out FOLDER    prepare one or more corpora
   python -m keras_gca.train --data FOLDER             train on them
 """
 
 EPILOG = """\
-A corpus that fits into memory does not need this command: python -m keras_gca.train --data FILE trains to the same
-weights. The settings above are fixed by this command; all other settings are chosen when training starts.
+A corpus that fits into memory does not need this command: python -m keras_gca.train --data FILE gives the same trained
+weights. This command fixes the settings above; all other settings are chosen when training starts.
 docs/formats.md describes the formats of corpora and of token files.
 """
 
@@ -34,7 +34,8 @@ def main(arguments: list[str] | None = None) -> int:
     changes = command_line.settings(options, Config)
     if options.vocabulary and (idle := [name for name in ("vocabulary_size", "minimum_count") if name in changes]):
         raise UserError(
-            f"{naming(idle)}: this has no effect, because --vocabulary gives the words; leave one of them out"
+            f"{naming(idle)}: this has no effect with --vocabulary, which determines the words; leave "
+            "out one of the two"
         )
     config = Config.preset(options.preset or "default", **changes)
     refuse_missing(*options.data, options.vocabulary)
@@ -79,7 +80,7 @@ def make_parser() -> command_line.Parser:
         metavar="N",
         help="the number of processes that work in parallel [one for each core]",
     )
-    command_line.add_minutes(parser, "stop after this time, as after Ctrl-C; the same command then continues")
+    command_line.add_minutes(parser, "stop after this time, as after Ctrl-C; run the same command again to continue")
     parser.add_argument("--preset", choices=PRESETS, help="the preset for the settings below [default]")
     command_line.add_bad_lines(parser)
     reporting.add_options(parser)

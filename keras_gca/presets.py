@@ -1,4 +1,4 @@
-"""The presets `paper`, `author`, `default`, and `tiny`, with the settings of the first paper that each of them changes.
+"""The presets `paper`, `author`, `default`, and `tiny`, with the settings in which each differs from the paper.
 
 A comment next to a value explains each departure from the paper.
 """

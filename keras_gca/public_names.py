@@ -6,7 +6,7 @@ from typing import Any
 
 
 def public_name(package: str, homes: Mapping[str, str], name: str) -> Any:
-    """Import a public name of a package, on behalf of the package's `__getattr__`.
+    """Import a public name of a package; called by the package's `__getattr__`.
 
     Args:
         package: The name of the package.

@@ -25,7 +25,7 @@ when it is run again.
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command, and return its exit status: 0, or 130 if not all points are measured within the time limit."""
+    """Run the command, and return its exit status: 0, or 130 if the time limit stopped the measurements."""
     options = make_parser().parse_args(arguments)
     settings = grid(options.temperatures, options.top_ps)
     if options.experiment is not None:
@@ -46,7 +46,9 @@ def main(arguments: list[str] | None = None) -> int:
 def make_parser() -> argparse.ArgumentParser:
     """Make the parser of the command's options."""
     parser = command_line.Parser(prog="python -m keras_gca.quality_diversity", description=DESCRIPTION)
-    parser.add_argument("runs", type=Path, nargs="+", metavar="RUN", help="run folders; several runs are averaged")
+    parser.add_argument(
+        "runs", type=Path, nargs="+", metavar="RUN", help="run folders; results are averaged over several runs"
+    )
     add_options(parser)
     parser.add_argument(
         "--output",

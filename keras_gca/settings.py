@@ -1,4 +1,4 @@
-"""The base class for the settings of a run, which checks every setting and provides presets and JSON values.
+"""The base class for a run's settings, which checks every setting, and provides presets and JSON values.
 
 Each paper has its own subclass of `Settings`. The commands offer each setting as a command-line option.
 """
@@ -16,7 +16,7 @@ COLDEST, HOTTEST = 0.01, 100.0  # the range of temperatures: lower ones would gi
 
 
 def option(default: Any, help: str, low: float | None = None, high: float | None = None, choices: tuple = ()) -> Any:
-    """Declare an option: a field of a settings class or of a group of options.
+    """Declare an option, which is a field of a settings class or of a group of options.
 
     Args:
         default: The default value of the field, which is the paper's value.
@@ -75,7 +75,7 @@ class Settings:
         self.check_combinations()
 
     def check_combinations(self) -> None:
-        """Raise UserError if options have values that cannot be combined."""
+        """Raise UserError if the values of two or more options cannot be combined."""
 
     @classmethod
     def preset(cls, name: str, **changes: Any) -> Self:
@@ -107,7 +107,7 @@ class Settings:
 
     @classmethod
     def implied(cls, changes: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the options that a set of changes implies, with their values.
+        """Return the options that a set of changes sets implicitly, with their values.
 
         `preset` and `changed` set these options unless the changes name them. This base class returns an empty
         dictionary.
@@ -121,8 +121,8 @@ class Settings:
     def given(self) -> frozenset[str]:
         """The names of the options whose values were given explicitly in a call or a command.
 
-        The values of the other options come from a preset, an algorithm, or a stored run, and the program may change
-        them if they do not suit the data. This property is not a setting: it is neither compared nor stored.
+        The values of all other options come from a preset, an algorithm, or a stored run, and the program may change
+        these values if they do not suit the data. This property is not a setting: it is neither compared nor stored.
         """
         return vars(self)["_given"]
 
@@ -131,7 +131,7 @@ class Settings:
         return self
 
     def __repr__(self) -> str:
-        """Return the call that creates these settings, with only the options whose values differ from the paper's."""
+        """Return the call that creates these settings, listing only options whose values differ from the paper's."""
         values = self.to_values()
         changed = {
             option.name: values[option.name] for option in self.options() if values[option.name] != option.default
@@ -145,7 +145,7 @@ class Settings:
 
     @classmethod
     def titled_options(cls) -> list[tuple[str, tuple[dataclasses.Field, ...]]]:
-        """Return the title and the options of each group; an option without a group has an empty title."""
+        """Return the title and the options of each group. Options without a group are listed under an empty title."""
         return [
             (part.metadata["title"], dataclasses.fields(part.metadata["group"]))
             if "group" in part.metadata
@@ -184,7 +184,7 @@ class Settings:
             UserError: `values` is not a dictionary, names an unknown option, or has an invalid value.
         """
         if not isinstance(values, dict):
-            raise UserError(f"settings are a JSON object of names and values, but this is a {type(values).__name__}")
+            raise UserError(f"settings must be a JSON object of names and values, not a {type(values).__name__}")
         return cls(**values)._set_given(())
 
 
@@ -235,7 +235,7 @@ def check_sampling(
 
 
 def field_type(option: dataclasses.Field) -> tuple[bool, type]:
-    """Return whether a field may be None, and the type of its other values."""
+    """Return whether a field may be None, and the type of all values other than None."""
     arguments = getattr(option.type, "__args__", (option.type,))
     kinds = [kind for kind in arguments if isinstance(kind, type) and kind is not type(None)]
     return type(None) in arguments, kinds[0]

@@ -1,4 +1,4 @@
-"""Makes an agent from the author's own files, which decodes, scores, and chooses answers as his programs do.
+"""Makes an agent from the author's own files. The agent decodes, scores, and chooses answers as his programs do.
 
 agent = load("folder")                          # reads vocabulary_movie and my_model_weights*.h5
 write("folder", agent)                          # writes the same files
@@ -32,10 +32,10 @@ RELEVANT = 0.2  # if a reply's probability, without EOS, exceeds this, the reply
 
 
 class OriginalAgent(Agent):
-    """An agent made from the author's files, which replies as his `conversation_discriminator.py` does.
+    """An agent that is made from the author's files, and replies as his `conversation_discriminator.py` does.
 
     Attributes:
-        report: One line for each layer of each file, naming the layer of this project that received its weights.
+        report: One line for each layer in each file, which names the layer of this project that received the weights.
     """
 
     report: list[str]
@@ -52,10 +52,10 @@ class OriginalAgent(Agent):
 
 
 def replies_by_his_rule(agent: Agent, decoding: Decoding, seed: int = 0) -> Callable[[list[str], int], list[Answer]]:
-    """Make a function that answers in a chat, choosing the context as the author's program does.
+    """Make a function that answers in a chat and chooses the context as the author's program does.
 
-    The context is the last reply and the user's line if the probability of this reply exceeds RELEVANT, and only the
-    user's line otherwise.
+    If the probability of the last reply exceeds RELEVANT, the context consists of this reply and the user's line.
+    Otherwise, the context is only the user's line.
 
     Args:
         agent: Any agent.
@@ -80,7 +80,7 @@ def replies_by_his_rule(agent: Agent, decoding: Decoding, seed: int = 0) -> Call
 
 
 def load(folder: str | os.PathLike, sentence_length: int = 50) -> OriginalAgent:
-    """Load an agent from the author's four files, whose names are in GENERATORS, DISCRIMINATOR and VOCABULARY.
+    """Load an agent from the author's four files, whose names are in GENERATORS, DISCRIMINATOR, and VOCABULARY.
 
     Args:
         folder: The folder with the files.

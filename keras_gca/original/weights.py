@@ -1,10 +1,10 @@
 """Reads and writes the author's weights, `my_model_weights*.h5`, and writes his vocabulary, `vocabulary_movie`.
 
 His programs (2017, Keras 2.0.4) number the words by descending frequency: "." is 0, "," is 1, BOS is 2, and EOS is 3.
-The last index stands for unknown words, which he replaces with the real word "something". In this project PAD, BOS,
+The last index stands for unknown words, which he replaces with the real word "something". In this project, PAD, BOS,
 EOS, and UNK come first, followed by the words in his order. `our_weights` and `his_weights` convert weights from one
-order to the other. His networks also differ in other ways, which `models/networks.py` explains under the padding
-convention `original`. `data/pickled_vocabulary.py` reads his vocabulary.
+order to the other. Other differences between his networks and those of this project are explained in
+`models/networks.py` under the padding convention `original`. `data/pickled_vocabulary.py` reads his vocabulary.
 """
 
 import os
@@ -67,7 +67,7 @@ def write_vocabulary(path: Path, vocabulary: Vocabulary) -> None:
 
 
 def original_indices(size: int) -> np.ndarray:
-    """Return the author's index for each token of this project except PAD: BOS, EOS, UNK, ".", ",", then other words.
+    """Return the author's index of each token except PAD, in this project's order (BOS, EOS, UNK, ".", ",", words).
 
     Args:
         size: The number of tokens in this project, including PAD.
@@ -106,8 +106,8 @@ def read_weights(path: str | os.PathLike, network: str) -> tuple[list[np.ndarray
         network: "generator" or "discriminator".
 
     Returns:
-        The float32 arrays in the order of `GenerativeConversationalAgent.variables`, still with the author's word
-        indices, and one `Placement` for each layer.
+        The weights, and one `Placement` for each layer. The weights are float32 arrays in the order of
+        `GenerativeConversationalAgent.variables`, and still use the author's word indices.
 
     Raises:
         UserError: A layer is missing, unexpected, or of the wrong kind or shape.
@@ -145,7 +145,7 @@ def _layers(file: ArrayFile) -> list[tuple[str, list[np.ndarray]]]:
 def _check_shapes(path: Path, report: Sequence[Placement]) -> None:
     """Check that the shapes of all layers agree.
 
-    The sizes are read from some of the layers. Every size occurs in at least two layers, so a wrong size is detected.
+    The sizes are read from some of the layers. Every size occurs in at least two layers, so wrong sizes are detected.
     """
     try:
         ((words, s_e),) = report[0].shapes

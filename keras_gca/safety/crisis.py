@@ -1,9 +1,9 @@
-"""Recognises messages about suicide, self-harm, or danger, and holds the note with which a chat answers them.
+"""Recognises messages about suicide, self-harm, or danger, and contains the note that a chat shows in reply.
 
 A message is compared with the patterns in crisis_patterns.txt, which are English only; no model is involved. The
-patterns err on the side of caution: a message about a film about a suicide also gets the note. The patterns recognise
-most messages that speak of a crisis directly, but not those that only hint at one (docs/fidelity.md has the numbers).
-Chats therefore also show FIRST_USE_NOTICE.
+patterns err on the side of caution: even a message about a film whose subject is suicide gets the note. The patterns
+recognise most messages that speak of a crisis directly, but not messages that only hint at one (see the numbers in
+docs/fidelity.md). Chats therefore also show FIRST_USE_NOTICE.
 """
 
 import re
@@ -35,7 +35,7 @@ def note_on(message: str, lines: Sequence[str] = ()) -> str | None:
 
 
 def speaks_of_crisis(message: str) -> bool:
-    """Return whether a message speaks of suicide, self-harm, or danger to somebody, ignoring case and apostrophes."""
+    """Return whether a message speaks of suicide, self-harm, or danger to someone, ignoring case and apostrophes."""
     harmless, alarming = _patterns()
     text = _plain(message)
     for pattern in harmless:

@@ -1,4 +1,4 @@
-"""The token of a server that other computers can reach; without it, the server shows no page and gives no reply.
+"""The access token of a server that other computers can reach. Requests without it get neither pages nor replies.
 
 When the server starts, it prints an address that contains the token. A browser that opens this address receives the
 token as a cookie, and is redirected to the address without the token to keep it out of the browser's history. Programs
@@ -25,7 +25,7 @@ EXPECTED = (
 
 
 def make_token(host: str) -> str | None:
-    """Return a new token for a server that others can reach, or None for a loopback address, which needs no token.
+    """Return a new token for a server that other computers can reach, or None for a loopback address.
 
     Args:
         host: The address that the server listens on.
@@ -46,14 +46,14 @@ def is_loopback(host: str) -> bool:
 
 
 def require_token(app: Flask, token: str | None, without: Collection[str] = ()) -> None:
-    """Refuse requests without the server's token (status 401), and limit the wrong tokens per address (status 429).
+    """Refuse requests without the server's token (status 401), and limit wrong tokens per address (status 429).
 
     Tokens are compared in constant time. Call this function after `protect`, which defines the error pages.
 
     Args:
         app: The application. Its page `/` sets the cookie.
         token: The token, or None if no token is required.
-        without: The endpoints that need no token.
+        without: The endpoints that do not require the token.
     """
     app.config[NEEDS_TOKEN] = token is not None
     if token is None:

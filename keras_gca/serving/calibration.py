@@ -1,4 +1,4 @@
-"""Calibration of a chat: simple questions about the user's preferences, and the file that stores the answers.
+"""The calibration of a chat: simple questions about the user's preferences, and the file that stores the answers.
 
 The user chooses among fixed answers. The terminal asks the questions before the chat, and the web page shows them as a
 form. The answers are stored only on the user's computer: in a file that only its owner can read, or in the browser tab.
@@ -100,10 +100,10 @@ class Calibration:
 
     Args:
         questions: The questions.
-        apply: A function that takes a decoding (`Decodings`) and answers, and returns a decoding that follows the
+        apply: A function that takes a decoding (`Decodings`) and answers, and returns a decoding adapted to these
             answers.
-        file: The file that stores the answers of this computer's user, or None for a page that others can reach. Each
-            visitor's answers then stay in the visitor's browser.
+        file: The file that stores the answers of this computer's user. None for a page that others can reach, where
+            each visitor's answers stay in the visitor's browser.
         is_open: Whether the form is open when the page is loaded.
     """
 
@@ -125,7 +125,7 @@ def checked(answers: Any, questions: Sequence[Question]) -> Answers:
     """
     possible = {question.name: question.answers for question in questions}
     if not isinstance(answers, dict):
-        raise UserError("the answers are not an object; an object that maps questions to values is expected")
+        raise UserError("the answers must be an object that maps questions to values")
     for name, value in answers.items():
         if name not in possible:
             raise UserError(f"there is no question {name!r}; the questions are {', '.join(possible)}")
@@ -160,7 +160,8 @@ def ask(
     """Ask the questions in the terminal.
 
     The user answers with a number or with the first letters of an answer. An empty line means no preference. Each line
-    is first checked for a crisis. If a line speaks of a crisis, the crisis note is shown, and the questions end.
+    is first checked for a crisis. If a line speaks of a crisis, the crisis note is shown, and no further question is
+    asked.
 
     Args:
         questions: The questions.
@@ -168,9 +169,9 @@ def ask(
         read_line: A function that reads a line from the user, or returns None at the end of the input.
 
     Returns:
-        The answers, or None if the user stops the questions or a line speaks of a crisis.
+        The answers, or None if the user quits or a line speaks of a crisis.
     """
-    print(f"{len(questions)} questions about what helps you. Press Enter for {NONE}. /quit stops the questions.")
+    print(f"{len(questions)} questions about what helps you. Press Enter for {NONE}. Type /quit to stop.")
     answers: Answers = {}
     for number, question in enumerate(questions, start=1):
         values, words = [*question.answers], [*question.answers.values()]
@@ -184,7 +185,7 @@ def ask(
                 return None
             said = "/quit" if line is None else line.strip().lower()
             if said == "/quit":
-                print("(the questions have been stopped; no answers were saved)")
+                print("(you stopped before the last question; no answers were saved)")
                 return None
             if not said or said == NONE:
                 break
@@ -197,7 +198,9 @@ def ask(
             if len(fitting) == 1:
                 answers[question.name] = fitting[0]
                 break
-            print(f"   (not understood; type {' or '.join(numbers)} or the words of an answer, or press Enter)")
+            print(
+                f"   (not understood; type {' or '.join(numbers)}, type the first letters of an answer, or press Enter)"
+            )
     return answers
 
 

@@ -1,4 +1,4 @@
-"""The calibration of a chat on the web page: stores or deletes the answers given in the form of `chat.html`."""
+"""The calibration of a web chat: stores and deletes the answers that the user gives in the form of `chat.html`."""
 
 import contextlib
 import threading
@@ -13,7 +13,7 @@ from keras_gca.serving.protocol import Chatting
 
 
 def add_calibration(app: Flask, agent: Chatting, calibration: Calibration) -> None:
-    """Add the addresses that store and delete answers, if the calibration has a file for them.
+    """Add the addresses for storing and deleting answers, if the calibration has a file for them.
 
         /profile         a POST of {"answers": {name: value}} stores the answers in the file
         /profile/delete  a POST deletes the file
@@ -47,13 +47,13 @@ def add_calibration(app: Flask, agent: Chatting, calibration: Calibration) -> No
 
 
 def answers_of(sent: Any, calibration: Calibration) -> Answers:
-    """Return the answers that a page has sent, or refuse invalid answers with status 400."""
+    """Return the answers sent by a page, or refuse invalid answers with status 400."""
     with _refusing():
         return checked(sent, calibration.questions)
 
 
 def kept_answers(calibration: Calibration) -> Answers:
-    """Return the stored answers, which the form shows at first, or refuse a damaged file with status 400."""
+    """Return the stored answers, with which the form is filled in, or refuse a damaged file with status 400."""
     with _refusing():
         return {} if calibration.file is None else calibration.file.read()
 

@@ -1,4 +1,4 @@
-"""What both papers' chat commands share: the options, the choice of the bot, and the web chat."""
+"""The parts shared by both papers' chat commands: the options, the choice of the bot, and the web chat."""
 
 import argparse
 import socket
@@ -24,7 +24,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="a run folder, a bot.h5, or OWNER/NAME on the Hugging Face Hub (default: the bot of the latest run, or "
         "the shipped bot)",
     )
-    parser.add_argument("--shipped", action="store_true", help="chat with the bot that the package includes")
+    parser.add_argument("--shipped", action="store_true", help="chat with the bot included in the package")
     parser.add_argument(
         "--yes", dest="agreed", action="store_true", help="download the bot and the files it needs without asking"
     )
@@ -50,7 +50,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--say",
         action="append",
         metavar="TEXT",
-        help="print the reply to this message and exit; several --say options are the messages of one conversation",
+        help="print the reply to this message and exit; repeat --say for further messages of the same conversation",
     )
     parser.add_argument(
         "--json", action="store_true", help="print each reply to --say as one line of JSON, with all answers and scores"
@@ -62,7 +62,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         type=Path,
         metavar="FILE",
         help="append the chat to this file (default: a new file in transcripts/). With --web or --say, chats are saved "
-        "only if this option is given; the page then says so",
+        "only if this option is given; the web page then says so",
     )
     parser.add_argument("--no-transcript", action="store_true", help="do not save the chat")
     parser.add_argument(
@@ -73,7 +73,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="TEXT",
-        help="a local crisis line for the note, such as 'Samaritans (UK): 116 123'; can be given several times",
+        help="a local crisis line for the note, such as 'Samaritans (UK): 116 123'; can be used several times",
     )
 
 
@@ -113,10 +113,10 @@ def bot_of(package: str, options: argparse.Namespace, shipped: Path) -> ChosenBo
     Args:
         package: The package whose runs are considered.
         options: The parsed options of `add_options`.
-        shipped: The bot that the package includes.
+        shipped: The bot included in the package.
 
     Returns:
-        The bot. The notice of the shipped bot starts by saying that this is the shipped bot.
+        The bot. The shipped bot's notice starts by saying that this is the shipped bot.
 
     Raises:
         UserError: The user both names a bot and requests the shipped bot.
@@ -135,7 +135,7 @@ def bot_of(package: str, options: argparse.Namespace, shipped: Path) -> ChosenBo
 
 
 def named(path: Path) -> ChosenBot:
-    """Return a bot named by the user. A file with the usual name `bot.h5` gets the name of its folder."""
+    """Return the bot named by the user. A bot file with the usual name `bot.h5` is named after its folder."""
     name = path.absolute().parent.name if path.name == BOT else path.name
     return ChosenBot(path, name, FIRST_USE_NOTICE)
 

@@ -1,8 +1,8 @@
 """An OpenAI-compatible interface of the local server: POST /v1/chat/completions, and GET /v1/models.
 
-Programs that use this protocol can talk to an agent. Requests from pages of other sites are refused, and no header
-allows other sites to read a response. A server that other computers can reach requires a token; see `access.py`. The
-agent always uses its own decoding: request settings such as `temperature` are accepted but ignored.
+Programs that use this protocol can talk to an agent. Requests from the pages of other sites are refused, and no
+response header allows other sites to read a response. A server that other computers can reach requires a token; see
+`access.py`. The agent always uses its own decoding: request settings such as `temperature` are accepted but ignored.
 """
 
 import secrets
@@ -36,8 +36,9 @@ def add_completions(
         app: The application.
         batches: The batches of the agent that answers.
         model: The name of the model in responses. Requests may name any model.
-        messages_per_minute: The maximum number of messages per minute from one address, for a server without a token.
-            With a token, several people may share an address, so the limit is PEOPLE_AT_AN_ADDRESS times as high.
+        messages_per_minute: The maximum number of messages per minute from one address to a server without a token. If
+            a token is required, several people may share an address, so the limit is PEOPLE_AT_AN_ADDRESS times as
+            high.
     """
     started = int(time.time())
     needs_token = app.config[NEEDS_TOKEN]
@@ -123,7 +124,7 @@ def _history(asked: dict[str, Any], batches: SharedBatches) -> list[str]:
 
 
 def _text(message: dict[str, Any]) -> str:
-    """Return the text of a message, which may consist of several parts, without control characters."""
+    """Return the text of a message without control characters. A message may consist of several parts."""
     content = message.get("content")
     if isinstance(content, list) and all(isinstance(part, dict) and part.get("type") == "text" for part in content):
         content = " ".join(str(part.get("text", "")) for part in content)

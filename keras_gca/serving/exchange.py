@@ -1,7 +1,7 @@
 """One exchange of a chat: a message with its answers, or with the crisis note that replaces them.
 
-Every chat (terminal, browser, `--say`) gets its answers from `respond`, so no message reaches a model before it has
-been checked for a crisis.
+Every chat (terminal, browser, `--say`) gets its answers from `respond`, so every message is checked for a crisis before
+it reaches a model.
 """
 
 import math
@@ -77,7 +77,7 @@ def respond(agent: Chatting, history: Sequence[str], ask: Callable[[list[str]], 
 
 
 def cut_mark(answer: Answer) -> str:
-    """Return a mark for an answer that was truncated at the maximum number of tokens, or "" for any other answer."""
+    """Return a mark if an answer was truncated at the maximum number of tokens, or "" otherwise."""
     return "" if answer.ended else " [cut off at the length limit]"
 
 
@@ -95,5 +95,5 @@ def _answer_as_json(answer: Answer) -> dict[str, Any]:
 
 
 def _number(value: float) -> float | None:
-    """Return a number, or None if JSON cannot express it."""
+    """Return the number itself, or None if JSON cannot represent the number."""
     return value if math.isfinite(value) else None

@@ -36,7 +36,7 @@ def create_app(path: Path) -> Flask:
 
         /            the curves, the samples, and the questions
         /state       the rows of the log, the numbers of the rows with replies, and the questions. With ?tag=TAG, only
-                     the tag and the age if nothing has changed since the response that contained this tag
+                     the tag and the log's age, if nothing has changed since the response that contained this tag
         /views/ROW   the replies recorded after a row of the log
         /questions   a POST of {"questions": [text, ...]} replaces the questions that the bot answers
 
@@ -70,7 +70,7 @@ def create_app(path: Path) -> Flask:
             found = files.read(row)
         except UserError as error:
             abort(500, str(error))
-        return found if found is not None else abort(404, "There are no replies after this row.")
+        return found if found is not None else abort(404, "No replies were recorded after this row.")
 
     @app.post("/questions")
     def ask() -> dict[str, Any]:
@@ -88,7 +88,7 @@ def create_app(path: Path) -> Flask:
 
 
 def _state(run: RunFolder, files: LiveFiles) -> dict[str, Any]:
-    """Return the log, the rows with replies, and the questions, or only the tag and age if nothing has changed."""
+    """Return the state of the run for the page, or only the tag and the log's age if nothing has changed."""
     log = run.path / "log.csv"
     changed = [file.stat().st_mtime_ns for file in (log, files.questions_file) if file.exists()]
     tag = f"{changed}{len(files.rows())}"

@@ -1,4 +1,4 @@
-"""Records the bot's replies to the user's questions after each training stage that can change them.
+"""Records the bot's replies to the user's questions after each training stage that can change the replies.
 
 `live_page.py` shows these replies.
 """
@@ -25,8 +25,8 @@ def record(
         run: The run folder.
         row: The number of the stage's row in the log, starting from 1.
         stage: The name of the stage.
-        answer: A function that answers questions. It returns one exchange for each question, and the exchanges for
-            held-out samples. It must not draw from the random numbers of the training run.
+        answer: A function that takes questions, and returns an exchange for each question and the exchanges for
+            held-out samples. The function must not draw from the training run's random numbers.
 
     Raises:
         OSError: The file cannot be written.

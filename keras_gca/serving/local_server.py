@@ -1,9 +1,11 @@
-"""What the web pages share: a local server, limits on requests, security headers, and error pages.
+"""The parts shared by all web pages: a local server, limits on requests, security headers, and error pages.
 
-The pages load nothing from other sites, and refuse posts from them. An error is shown as one plain sentence.
+The pages load nothing from other sites, and refuse POST requests from other sites. An error is shown as one plain
+sentence.
 
-The server receives a complete request before a thread handles it, and the thread does not wait until the response has
-been sent. A client that has a slow connection or does not read its response therefore does not delay other clients.
+A thread starts handling a request only after the complete request has arrived, and does not wait until the response has
+been sent. A client with a slow connection, or a client that does not read the response, therefore does not delay other
+clients.
 """
 
 import contextlib
@@ -157,7 +159,7 @@ class LocalServer:
         Requests that are being handled when this happens have 5 seconds to finish.
 
         Args:
-            give_up: A function that is called before these 5 seconds, to end requests that would take longer.
+            give_up: A function that is called before these 5 seconds begin, to end requests that would take longer.
         """
         with contextlib.suppress(KeyboardInterrupt):
             wasyncore.loop(timeout=1, map=self._map, use_poll=True)  # select can watch fewer connections
@@ -182,7 +184,7 @@ def listen(host: str, port: int) -> socket.socket:
         port: The port to listen on, or 0 for any free port.
 
     Returns:
-        The socket. Connections wait at this socket until a server is made for it.
+        The socket. Connections to the socket wait until a server is made for it.
 
     Raises:
         UserError: It is not possible to listen at this address and port.
@@ -200,7 +202,7 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 def addresses(host: str, port: int, token: str | None = None) -> str:
-    """Return the address that a user can open, with the token if there is one.
+    """Return the address for the user to open, including the token if there is one.
 
     Args:
         host: The address that the server listens on. 0.0.0.0 means all addresses of this computer.
@@ -241,7 +243,7 @@ def serve_until_stopped(server: LocalServer, give_up: Callable[[], None] = lambd
 
 
 class _Connection(HTTPChannel):
-    """A connection that records when its current request started to arrive."""
+    """A connection that records when the current request started to arrive."""
 
     request_since = 0.0
 

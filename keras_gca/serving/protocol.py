@@ -1,4 +1,4 @@
-"""The interface between a chat and an agent: `Chatting` and `Answer`. A chat uses no other part of an agent."""
+"""The interface between a chat and an agent: `Chatting` and `Answer`. Chats use no other parts of an agent."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -21,8 +21,8 @@ class Answer:
         human: The probability that a human gave the complete answer. In the first paper, this is Eq. 9.
         score: The score by which answers are ranked. In the first paper, this is Eq. 10.
         token_scores: Each token of the answer, with the probability that it is human. The last token is the end of the
-            sentence. If the discriminator scores only complete answers, the last token has this score, and the other
-            tokens have NaN.
+            sentence. If the discriminator scores only complete answers, the last token has the score of the answer, and
+            all other tokens have NaN.
         token_probabilities: The probability of each of these tokens under the generator, p(y_t | x, y).
         ended: Whether the generator ended the answer; False if it was truncated at the maximum number of tokens.
     """
@@ -75,7 +75,7 @@ class Chatting(Protocol):
 
     @property
     def judges_words(self) -> bool:
-        """Whether the discriminator scores every token of an answer, and not only complete answers."""
+        """Whether the discriminator scores every token of an answer rather than only complete answers."""
         ...
 
     def answers(
@@ -129,7 +129,7 @@ def as_history(history: str | Sequence[str]) -> list[str]:
         history: The utterances so far, or a single utterance as a text.
 
     Returns:
-        The utterances, as a list with one element for a single text.
+        A list of the utterances, which has one element if `history` is a single text.
 
     Raises:
         UserError: There are no utterances, an utterance is not a text, or the last utterance is blank.

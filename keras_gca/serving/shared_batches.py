@@ -1,7 +1,7 @@
 """Answers the messages of all visitors in shared batches.
 
-One thread calls the model. It takes waiting messages, the oldest first. The more messages are waiting, the larger the
-batches. A message that waits alone is answered at once, in its own batch.
+A single thread calls the model, and answers the waiting messages in batches, oldest first. The more messages are
+waiting, the larger the batches. If only one message is waiting, it is answered at once, in a batch of its own.
 """
 
 import contextlib
@@ -21,7 +21,7 @@ PATIENCE = 30.0  # the number of seconds after which a message is given up
 
 
 class BusyError(Exception):
-    """A message cannot be answered in time, because there are too many messages or the chat is being closed."""
+    """Raised if a message cannot be answered in time, because too many are waiting or the chat is being closed."""
 
 
 class _Message(NamedTuple):
@@ -39,7 +39,7 @@ class SharedBatches:
         decoding: The usual decoding; see `Chatting.answers_to_all`. A message may request another decoding.
         context_utterances: See `Chatting.answers_to_all`.
         waiting: The maximum number of waiting messages.
-        patience: The number of seconds after which a waiting message is given up, so that it does not delay others.
+        patience: The number of seconds after which a waiting message is dropped to avoid delaying other messages.
     """
 
     def __init__(
@@ -93,7 +93,7 @@ class SharedBatches:
             self._worker.submit(self._ask, [["Hello."]] * size, [1] * size, self._decoding).result()
 
     def close(self) -> None:
-        """Stop answering, and give up all waiting messages that the model is not answering yet."""
+        """Stop answering, and drop all messages that are still waiting for the model."""
         with self._lock:
             self._closed = True
         self._worker.shutdown(wait=False, cancel_futures=True)
@@ -104,7 +104,7 @@ class SharedBatches:
 
     @property
     def summary(self) -> str:
-        """A text with the number of answered messages and the sizes of their batches."""
+        """The number of answered messages and the sizes of their batches, as a text."""
         with self._lock:
             sizes = list(self._sizes)
         batches, messages = sum(sizes), sum(size * count for size, count in enumerate(sizes, start=1))
@@ -142,7 +142,7 @@ class SharedBatches:
         return self.agent.answers_to_all(histories, self._context_utterances, decoding, seeds)[:count]
 
     def _take(self, count: int) -> list[_Message]:
-        """Take at most `count` waiting messages: the oldest one, and the next ones with the same decoding."""
+        """Take up to `count` waiting messages: the oldest, and the next oldest with the same decoding."""
         with self._lock:
             if not self._waiting:
                 return []

@@ -1,7 +1,7 @@
 """Sends replies word by word as server-sent events, for the chat page and for /v1.
 
-A discriminator chooses among complete answers, so no word is final before all answers are decoded and judged. The words
-are then sent without any delay between them.
+A discriminator chooses among complete answers, so no word is final before all answers have been decoded and judged.
+After that, all words are sent without delay.
 """
 
 import json
@@ -12,7 +12,7 @@ from flask import Response
 
 
 def words(reply: str) -> Iterator[str]:
-    """Yield the words of a reply, where each word except the first starts with the space before it.
+    """Yield the words of a reply. Each word except the first starts with a space.
 
     Args:
         reply: The reply.

@@ -1,4 +1,4 @@
-"""A chat in the terminal, with any agent."""
+"""A chat with any agent in the terminal."""
 
 import argparse
 import contextlib
@@ -34,7 +34,7 @@ def talk(
     notice: str = "",
     warm_up: Callable[[], object] | None = None,
 ) -> int:
-    """Chat in the terminal until the user ends it, or answer the messages of --say.
+    """Chat in the terminal until the user ends the chat, or answer the messages of --say.
 
     Args:
         agent: The agent.
@@ -72,7 +72,7 @@ def talk(
 
 @contextlib.contextmanager
 def warming_up(reply: Reply, warm_up: Callable[[], object] | None) -> Iterator[Reply]:
-    """Prepare an agent for its first reply in another thread, if the user types messages in a terminal.
+    """If the user types messages in a terminal, prepare the agent for its first reply in another thread.
 
     Args:
         reply: See `talk`.
@@ -98,7 +98,7 @@ def warming_up(reply: Reply, warm_up: Callable[[], object] | None) -> Iterator[R
 
 
 def print_answers(answers: Sequence[Answer], generators: Sequence[str], width: int) -> None:
-    """Print all answers to a conversation, with a star before the answer that a chat would show.
+    """Print all answers to a conversation, marking the answer that a chat would show with a star.
 
     Args:
         answers: The answers, starting with the chosen one.
@@ -117,7 +117,7 @@ class _Chat:
         agent: The agent.
         reply: See `talk`.
         verbose: Whether to show every answer, its scores, and unknown words.
-        folder: The folder in which /save creates the folder `transcripts`.
+        folder: The folder in which /save creates a folder named `transcripts`.
     """
 
     def __init__(self, agent: Chatting, reply: Reply, verbose: bool, folder: Path):

@@ -45,14 +45,14 @@ def add_page_options(parser: argparse._ActionsContainer) -> None:
 
 
 def watching(options: argparse.Namespace) -> "Watching | None":
-    """Reserve the port of the live view, so that no training run starts without its page.
+    """Reserve the port of the live view before training starts.
 
     Args:
         options: The parsed options of `add_options`.
 
     Returns:
-        A function that returns a context manager, which shows a run on the page inside its block, or None without
-        --watch.
+        A function that returns a context manager, which shows a run on the page while its block is executed. None
+        without --watch.
 
     Raises:
         UserError: Options cannot be combined, a question is invalid, the port cannot be used, or Flask is missing.

@@ -1,8 +1,8 @@
 """The chat as a web page: the reply and, on request, all answers with their scores and token probabilities.
 
 The page keeps the conversation, and sends it with every message. The server therefore stores nothing about visitors,
-unless the user who starts it names a transcript file. The server uses a cookie to count each visitor's messages. The
-cookie contains a random name, signed with a key that only this process knows.
+unless the user who starts the server names a transcript file. A cookie lets the server count each visitor's messages;
+the cookie contains a random name, signed with a key that only this process knows.
 """
 
 import secrets
@@ -43,7 +43,7 @@ class ChatPage:
             the same message.
         verbose: Whether the page initially shows the probabilities and scores of each answer.
         examples: Messages that the page suggests while the chat is empty.
-        decodings: The decodings that visitors may choose from, or None for no choice.
+        decodings: The decodings that visitors may choose from, or None if visitors have no choice.
         transcript: A file to which the conversations of all visitors are appended, or None for no transcript. The page
             tells visitors if there is a transcript.
         calibration: Questions about a visitor's preferences for replies, which the page shows as a form, or None for no
@@ -141,7 +141,7 @@ def create_app(
         )
 
     def ask(asked: _Asked) -> list[Answer]:
-        """Return the answers, starting with that of the generator chosen by the visitor, if any."""
+        """Return the answers. If the visitor chose a generator, its answer comes first."""
         temperature = asked.temperature
         if temperature is None and asked.attempt and decodings is not None and not decodings.is_random:
             temperature = ANOTHER
@@ -187,7 +187,7 @@ def _events(exchange: Exchange, whole: dict[str, Any]) -> Iterator[str]:
 
 
 def _asked(generators: Sequence[str], may_choose: bool) -> _Asked:
-    """Check the content of the request, and return it with spaces instead of control characters."""
+    """Check the content of the request, and return it with control characters replaced by spaces."""
     try:
         content = request.get_json(silent=True)
     except RecursionError:  # lists nested too deeply

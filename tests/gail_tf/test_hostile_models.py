@@ -274,7 +274,7 @@ BOTS = {
     "no reference": (fact(reference="nobody"), "damaged"),
     "a reference of a list": (fact(reference=[]), "damaged"),
     "an emotion classifier": (fact(emotions={"labels": ["a", "b"], "words": ["x"]}), "damaged"),
-    "settings of a list": (fact(config=[]), "settings are a JSON object"),
+    "settings of a list": (fact(config=[]), "settings must be a JSON object"),
     "absurd RoBERTa": (
         fact(roberta={"tokenizer.json": "{}", "config.json": json.dumps(fuzz_targets.ROBERTA | {"vocab_size": 10**9})}),
         "weights, but RoBERTa has",

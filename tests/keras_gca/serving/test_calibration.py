@@ -42,7 +42,7 @@ def answered(*lines):
 def test_how_questions_are_answered(lines, expected, capsys):
     assert answered(*lines) == expected
     out = capsys.readouterr().out
-    remark = "(not understood; type 1 or 2 or the words of an answer, or press Enter)"
+    remark = "(not understood; type 1 or 2, type the first letters of an answer, or press Enter)"
     assert out.count(remark) == 2 * ("maybe" in lines)
     assert ("no answers were saved" in out) == (expected is None)
 
@@ -196,7 +196,7 @@ def test_texts_of_the_form_get_the_note_before_anything_else(sent, kept, file):
     [
         ({"ask": "maybe"}, "ask: 'maybe' is not one of yes, no"),
         ({"x": "y"}, "there is no question 'x'; the questions are ask, length"),
-        ([], "the answers are not an object; an object that maps questions to values is expected"),
+        ([], "the answers must be an object that maps questions to values"),
     ],
 )
 def test_impossible_answers_are_refused_in_one_sentence(sent, sentence, kept, file):
