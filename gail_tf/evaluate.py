@@ -18,22 +18,21 @@ second paper. Results are averaged over runs that used the same algorithm with d
   python -m gail_tf.evaluate RUN                     measure the last policy of a run, usually the one after imitation
   python -m gail_tf.evaluate RUN --policy all        also measure the policy before imitation, shown as GPT-2 + MLE
   python -m gail_tf.evaluate runs/gail_* --policy all --output runs/evaluation
-                                                     report mean and standard deviation over several seeds
+                                                     report the mean and standard deviation over seeds
 
-perplexity The perplexity of the human responses, given the history and the prompt, is computed per token and per word
-on all
-              test trajectories, for conversations of 1, 2 and 3+ turns. Another table divides the trajectories by
-              corpus and turn, and by whether the human response also occurs in the training set.
+perplexity    The perplexity of the human responses, given the history and the prompt, is computed per token and per
+              word on all test trajectories, for turns 1, 2 and 3+ of the conversations. Another table divides the
+              trajectories by corpus and turn, and by whether the human response also occurs in the training set.
 responses     Responses are sampled from the policies. Their metrics are BLEU (sacreBLEU's corpus BLEU, and NLTK's
               BLEU-1 to BLEU-4 for single responses), distinct-1, distinct-2, length, the share of repeated responses,
-              similarity to the human responses by word vectors, and MAUVE. With --encoder, an independent encoder
-              measures MAUVE, the relevance of responses to their contexts, and the similarity to the human responses.
-              Two further metrics are the shares of responses with the same sentiment (by VADER) and with the same
-              emotion as the human response or the prompt. The emotion classifiers are trained on held-out
-              conversations. The tables also show their accuracy, the agreement of shuffled pairs, and the same metrics
-              for the human responses.
+              similarity to the human responses according to word vectors, and MAUVE. With --encoder, an independent
+              encoder measures MAUVE, the relevance of responses to their contexts, and the similarity to the human
+              responses. Two further metrics are the shares of responses with the same sentiment (according to VADER)
+              and with the same emotion as the human response or the prompt. The emotion classifiers are trained on
+              held-out conversations. The tables also show the accuracy of these classifiers, the agreement of shuffled
+              pairs, and the same metrics for the human responses.
 uncertainty   The metrics of a single run have 95 % intervals from a bootstrap over conversations. For several runs, the
-              tables show the standard deviation over seeds. Paired sign-flip tests compare systems with the same test
+              tables show the standard deviation over seeds. Paired sign-flip tests compare systems on the same test
               trajectories.
 ratings       --ratings reads people's ratings of responses from FILE. Each line is a JSON object with context,
               response, system and scores. Spearman's correlation and Eq. 11 of the first paper show how well each
@@ -41,10 +40,10 @@ ratings       --ratings reads people's ratings of responses from FILE. Each line
 """
 
 EPILOG = """\
-RUN/evaluation.json stores the metrics, likelihoods and responses. It is reused as long as the bot and the options stay
-the same. The following files are written to DIR (see --output): tables.md, tables.tex and tables.json with Table 2, the
-metrics of the responses and the paired tests; table2.csv, responses.csv, figure5.png, figure6.png and table3.md. If a
-policy has learned by imitation, curves.png plots how its metrics changed.
+RUN/evaluation.json stores the metrics, likelihoods and responses. This file is reused as long as the bot and the
+options stay the same. The following files are written to DIR (see --output): tables.md, tables.tex and tables.json with
+Table 2, the metrics of the responses and the paired tests; table2.csv, responses.csv, figure5.png, figure6.png and
+table3.md. If a policy was trained by imitation, curves.png shows how its metrics changed during imitation.
 """
 
 
@@ -88,7 +87,7 @@ def _evaluate(options: argparse.Namespace, command: str) -> dict[str, Any] | Non
 
 
 def _fetch_encoder(options: argparse.Namespace) -> None:
-    """Download the encoder if it is not on this machine, asking the user before anything is measured."""
+    """Ask the user, before anything is measured, and download the encoder if it is not on this machine."""
     from gail_tf.base_models.locate import locate
 
     if options.encoder is not None:
@@ -137,7 +136,7 @@ def make_parser() -> argparse.ArgumentParser:
         type=float,
         default=0.9,
         metavar="X",
-        help="sample only from the most likely tokens whose probabilities add up to X [0.9]",
+        help="sample only from the smallest set of most likely tokens whose probabilities add up to X [0.9]",
     )
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="random seed for sampling responses [0]")
     parser.add_argument(
@@ -170,9 +169,9 @@ def make_parser() -> argparse.ArgumentParser:
         "--ratings",
         type=Path,
         metavar="FILE",
-        help="only compare the human ratings in this file with D, the likelihood, the length and the relevance",
+        help="only compare D, the likelihood, the length and the relevance with the human ratings in this file",
     )
-    parser.add_argument("--yes", action="store_true", help="fetch the encoder without asking")
+    parser.add_argument("--yes", action="store_true", help="download the encoder without asking")
     parser.add_argument("--beside-paper", action="store_true", help="also show the paper's numbers in the tables")
     parser.add_argument(
         "--examples", type=command_line.at_least_one, default=8, metavar="N", help="number of examples in Table 3 [8]"
@@ -184,7 +183,7 @@ def make_parser() -> argparse.ArgumentParser:
         help="the folder for tables and plots (default: RUN/evaluation, or runs/evaluation for several runs)",
     )
     command_line.add_minutes(
-        parser, "start no further measurement after this time; the same command measures the remaining runs later"
+        parser, "start no further measurement after this time; run the same command again to measure the other runs"
     )
     reporting.add_json(parser)
     reporting.add_options(parser)

@@ -28,13 +28,13 @@ Train the systems of an experiment with several seeds, and write tables that com
   python -m gail_tf.experiments table2 --scale paper --gpt2 gpt2 --roberta roberta-base --data ... --tweets ...
                                            train with Table 1's settings, on a GPU or TPU
   python -m gail_tf.experiments all --scale tiny
-                                           try everything on the embedded corpus in minutes
+                                           try all experiments on the embedded corpus in minutes
 """
 
 EPILOG = """\
 An experiment trains several variants, for example one with and one without human demonstrations. The training runs are
-stored in DIR/VARIANT/seed_N, where DIR is the folder of --runs. Finished runs are reused, and interrupted runs are
-resumed. The settings of python -m gail_tf.train can also be given here (see its --help). They apply to all training
+stored in DIR/VARIANT/seed_N, where DIR is the folder given by --runs. Finished runs are reused, and interrupted runs
+are resumed. The settings of python -m gail_tf.train (see its --help) can also be given here. They apply to all training
 runs, but do not change the settings that define a variant. All variants except gail_filtered and rl_seq2seq sample
 their rollouts from the unfiltered distribution: --temperature 1 --top-p 1.
 
@@ -78,7 +78,7 @@ def main(arguments: list[str] | None = None) -> int:
     chosen = list(EXPERIMENTS) if options.experiment == "all" else [options.experiment]
     if trainings := not_started(chosen, setup):
         reporting.say(
-            f"{counted(len(trainings), 'training run')} to start; a long run begins with an estimate of its cost"
+            f"{counted(len(trainings), 'training run')} to start; a long run begins by printing an estimate of its cost"
         )
     run = functools.partial(run_experiment, setup=setup, limit=TimeLimit(options.minutes))
     command = provenance.command_of("gail_tf.experiments", sys.argv[1:] if arguments is None else arguments)
@@ -172,7 +172,7 @@ def make_parser() -> argparse.ArgumentParser:
         help="also compare each policy at its best point in a grid of temperatures and top-p values",
     )
     reporting.add_experiment(parser, "output")
-    command_line.add_minutes(parser, "stop after this time, as with Ctrl-C; run the same command to continue")
+    command_line.add_minutes(parser, "stop after this time, as after Ctrl-C; run the same command again to continue")
     command_line.add_bad_lines(parser)
     reporting.add_options(parser)
     command_line.add_settings(parser, GAILConfig)

@@ -46,8 +46,7 @@ class TextReader:
         return features
 
     def last_states(self, *arrays: tf.Tensor) -> tf.Tensor:
-        """Compute the state at the last token of each response in a `Batch`. The result has the shape (B,
-        feature_size).
+        """Return the state at the last token of each response in a `Batch`, shape (B, feature_size).
 
         This method can be called inside a TensorFlow graph.
         """

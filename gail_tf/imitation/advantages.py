@@ -21,12 +21,12 @@ class AdvantageEstimator:
 
     Args:
         config: The settings.
-        optimiser: The optimiser whose value baseline is subtracted.
+        optimiser: The optimiser that computes the value baseline, which is subtracted from the rewards.
 
     Attributes:
         statistics: The running mean and variance of the rewards, which are stored in checkpoints.
-        reference_kl_coefficient: The weight of the KL to the reference in the reward. It changes after each update with
-            `--reference-kl adaptive`.
+        reference_kl_coefficient: The weight of the KL to the reference in the reward. With `--reference-kl adaptive`,
+            it changes after each update.
     """
 
     def __init__(self, config: GAILConfig, optimiser: Optimiser):
@@ -67,10 +67,11 @@ class AdvantageEstimator:
         """Adapt the weight of the KL to the reference at the end of an update.
 
         Args:
-            kl_per_token: The update's KL to the reference, in nats per generated token.
+            kl_per_token: The KL to the reference in this update, in nats per generated token.
 
         Returns:
-            A dictionary with the weight for the log, or an empty dictionary if the reward does not include this KL.
+            A dictionary with the weight, to be logged, or an empty dictionary if the reward does not include the KL to
+            the reference.
         """
         settings = self.config.reward
         if not settings.reference_kl_coefficient:

@@ -1,4 +1,4 @@
-"""Judgement of responses to conversations, in a chat or an evaluation, by a judge such as D."""
+"""Judging of responses to conversations, in a chat or an evaluation, by a judge such as D."""
 
 from collections.abc import Sequence
 
@@ -32,19 +32,19 @@ class ConversationJudge:
     def log_expert(
         self, batch: Batch, tokens: np.ndarray, masks: np.ndarray, read: Sequence[Sequence[str]], texts: Sequence[str]
     ) -> np.ndarray:
-        """Compute the log-probability, according to D, that an expert wrote each of B responses of at most R tokens.
+        """Compute D's log-probability that an expert wrote a response, for B responses of at most R tokens.
 
         Args:
             batch: The conditions (history and prompt) to which the texts respond.
-            tokens: The responses as tokens, shape (B, R) and dtype int32. They are in the order of the conditions, with
-                an equal number of responses for each condition.
+            tokens: The responses as tokens, shape (B, R) and dtype int32. They are in the order of the conditions, and
+                each condition has the same number of responses.
             masks: The bool mask of the tokens, shape (B, R), false at padding.
-            read: The utterances in each condition.
+            read: The utterances of each condition.
             texts: The B responses as text.
 
         Returns:
-            A float32 array of shape (B, R), NaN at padding. If D judges only whole responses, the values at all tokens
-            except the last are also NaN.
+            A float32 array of shape (B, R), NaN at padding. If D judges only whole responses, each response has a value
+            only at its last token, and NaN at the others.
         """
         count = len(texts) // len(read)
         logits = self.expert_logits(batch, tokens, masks, read, texts)

@@ -1,7 +1,7 @@
-"""The logged metrics of imitation, which docs/metrics.md explains.
+"""The metrics that are logged during imitation; docs/metrics.md explains them.
 
-Two kinds of metrics are computed elsewhere: the metrics of PPO's and TRPO's steps together with the loss (in
-`ppo_losses.py` and `trpo.py`), and the discriminator's loss in `discriminator.py`.
+Two kinds of metrics are computed elsewhere: the metrics of PPO's and TRPO's steps in `ppo_losses.py` and `trpo.py`,
+together with the loss, and the discriminator's loss in `discriminator.py`.
 """
 
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ from keras_gca.evaluation import reply_metrics
 
 
 def of_judgement(rollouts: Rollouts, judgement: Judgement, config: GAILConfig, discriminates: bool) -> Metrics:
-    """Compute rewards, accuracy, entropy and KL from a judgement, before the judge learns from the buffer.
+    """Compute the mean rewards, the KL and the judge's accuracies and entropy, before the judge learns from the buffer.
 
     Args:
         rollouts: The buffer.
@@ -64,7 +64,7 @@ def row(
         rollouts: The buffer.
         judged: The result of `of_judgement`, computed before the policy and the judge learn from the buffer.
         policy_log: The metrics of each optimiser step of the policy. Their means are logged.
-        adapted: The coefficients that change between updates, for example the share of demonstrations.
+        adapted: The coefficients that change between updates, for example the share of human demonstrations.
         judge_log: The metrics of each pass of the judge over the buffer. Those of the last pass are logged.
         seconds: The duration of the update in seconds.
 
@@ -96,12 +96,12 @@ def of_responses(rollouts: Rollouts) -> Metrics:
 
 
 def learned(row: Metrics) -> Metrics:
-    """Return a row of the log without the validation metrics, whose names begin with `val_`."""
+    """Return a copy of a log row without the validation metrics, whose names begin with `val_`."""
     return {name: value for name, value in row.items() if not name.startswith("val_")}
 
 
 def auc(rollouts: Rollouts, judgement: Judgement, config: GAILConfig) -> float:
-    """Compute the probability that the discriminator ranks an expert's response above one of the policy's.
+    """Compute the probability that the discriminator ranks an expert's response above a response of the policy.
 
     A contrastive discriminator compares only responses to the same prompt. A token discriminator ranks responses by
     their mean logit per token.
@@ -125,7 +125,7 @@ def auc(rollouts: Rollouts, judgement: Judgement, config: GAILConfig) -> float:
 
 
 def held_out(judged: Metrics, perplexity: float, auc: float) -> Metrics:
-    """Return the metrics that a validation adds to the log.
+    """Return the metrics that validation adds to the log.
 
     Args:
         judged: The result of `of_judgement` for responses to held-out prompts.

@@ -25,7 +25,7 @@ from keras_gca.errors import refuse_nan
 
 
 class Discriminator(Judge):
-    """The discriminator D, which judges responses by an encoder's logits (see `encoders.py`).
+    """The discriminator D, which judges responses by the logits of an encoder (see `encoders.py`).
 
     With `--discriminator contrastive`, the encoder's outputs are scores, which have no meaning in isolation. The expert
     logit is the difference between the scores of two responses to the same prompt.
@@ -90,17 +90,17 @@ class DiscriminatorLearner(AdamWLearner):
     ) -> tuple[tf.Tensor, tuple[()]]:
         """Compute the negative of Eq. 6, or the contrastive loss.
 
-        Each argument except `seed` is a pair of values, for the experts' responses and for the policy's responses.
+        Each argument except `seed` is a pair: one value for the experts' responses, and one for the policy's responses.
 
         Args:
             seen: The arrays that the encoder reads; see `Encoder.seen`.
             sentiments: The sentiment scores, shape (B, S) and dtype float32.
             masks: Bool masks of shape (B,) or (B, R), true at the responses or tokens that count in the loss.
-            numbers: A number for each response that determines the response's noise, shape (B,) and dtype int32.
+            numbers: The number of each response, which determines its noise, shape (B,) and dtype int32.
             seed: The seed for instance noise and for dropout in a RoBERTa encoder, shape (2,) and dtype int32.
 
         Returns:
-            The scalar loss, and an empty tuple because no metrics are reported.
+            The scalar loss, and an empty tuple in place of metrics.
         """
         seeds = [sample_seeds(seed, rows) for rows in numbers]
         expert, generated = self.encoder.both_logits(seen, sentiments, masks, seeds)
@@ -112,7 +112,7 @@ class DiscriminatorLearner(AdamWLearner):
 
 
 class DiscriminatorTraining(Discriminator):
-    """A discriminator that can also learn from buffers of rollouts.
+    """A discriminator that can also be trained on buffers of rollouts.
 
     Args:
         encoder: The encoder to train.
@@ -151,7 +151,7 @@ class DiscriminatorTraining(Discriminator):
     def step(
         self, expert: JudgedResponses, generated: JudgedResponses, counted: np.ndarray, seed: tuple[int, int]
     ) -> dict[str, float]:
-        """Take one step on equal numbers of responses from the experts and the policy.
+        """Take one training step on equal numbers of responses from the experts and the policy.
 
         Args:
             expert: B responses from the experts.

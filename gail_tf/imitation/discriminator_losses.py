@@ -37,7 +37,8 @@ def binary_loss(
             included.
         generated_mask: A mask of the generated samples to include. If None, all are included.
         label_smoothing: The experts' samples have the label 1 - label_smoothing, which keeps D from becoming entirely
-            certain about them. The labels of generated samples remain 0 (one-sided smoothing, Salimans et al. 2016).
+            certain about these samples. The labels of generated samples remain 0 (one-sided smoothing, Salimans et al.
+            2016).
 
     Returns:
         The loss, a float32 scalar.
@@ -58,7 +59,7 @@ def contrastive_loss(human_scores: tf.Tensor, generated_scores: tf.Tensor, mask:
     Args:
         human_scores: The scores of the human responses, shape (B,).
         generated_scores: The scores of the generated responses to the same prompts, shape (B,).
-        mask: A mask of the pairs to include, shape (B,), false for example for empty rows at the end of a batch. If
+        mask: A mask of the pairs to include, shape (B,). It excludes, for example, empty rows at the end of a batch. If
             None, all pairs are included.
 
     Returns:
@@ -95,7 +96,7 @@ def accuracy(logits: tf.Tensor, expert: bool, mask: tf.Tensor | None = None) -> 
 
     Args:
         logits: Expert logits, shape (B,) or (B, T). D classifies a sample as an expert's if its logit is at least 0.
-        expert: True if all samples come from experts, false if all are generated.
+        expert: Whether all samples come from experts. If False, all are generated.
         mask: A mask of the samples to include, with the same shape. If None, all samples are included.
 
     Returns:
@@ -105,7 +106,7 @@ def accuracy(logits: tf.Tensor, expert: bool, mask: tf.Tensor | None = None) -> 
 
 
 def entropy(logits: tf.Tensor, mask: tf.Tensor | None = None) -> tf.Tensor:
-    """Compute the mean entropy of D's decisions in nats: log 2 if D only guesses, and near 0 if D is certain.
+    """Compute the mean entropy of D's decisions in nats: log 2 if D only guesses, near 0 if D is certain.
 
     Args:
         logits: Expert logits, shape (B,) or (B, T).

@@ -32,14 +32,14 @@ Arrays = tuple[np.ndarray, ...]  # the arrays of B responses that an encoder rea
 
 
 class Encoder(abc.ABC):
-    """Base class of encoders, which select the arrays that they read and compute logits from them."""
+    """Base class of encoders. An encoder selects the arrays that it reads, and computes logits from these arrays."""
 
     reads_at_once = False  # whether one call can read all responses in an update
 
     @property
     @abc.abstractmethod
     def variables(self) -> list[keras.Variable]:
-        """All weights in a fixed order. All of them are trained."""
+        """All weights in a fixed order. Every weight is trained."""
 
     @abc.abstractmethod
     def seen(self, responses: JudgedResponses) -> Arrays:
@@ -71,8 +71,8 @@ class Encoder(abc.ABC):
     ) -> Sequence[tf.Tensor]:  # fmt: skip
         """Compute expert logits for a training step, with noise and dropout.
 
-        This method can be called inside a TensorFlow graph. Each argument is a pair of values, for the experts'
-        responses and for the policy's responses.
+        This method can be called inside a TensorFlow graph. Each argument is a pair: one value for the experts'
+        responses, and one for the policy's responses.
 
         Args:
             seen: The arrays that `seen` returned.
@@ -86,7 +86,7 @@ class Encoder(abc.ABC):
         """
 
     def begin_as(self, policy: LanguagePolicy) -> None:
-        """Prepare for imitation that starts from the given policy.
+        """Prepare for imitation, which starts from the given policy.
 
         Encoders with their own language model copy the policy's weights. Other encoders do nothing.
         """
@@ -167,8 +167,8 @@ class TrainableEncoder(FrozenEncoder):
     """The paper's network on top of its own language model, which starts as a copy of the reference.
 
     Args:
-        language_model: The language model. If it has adapters, only they are trained, and its other weights must be
-            those of the reference, which never change during imitation.
+        language_model: The language model. If it has adapters, only the adapters are trained, and all other weights
+            must be those of the reference, which never change during imitation.
         config: The settings.
     """
 

@@ -1,6 +1,6 @@
 """Detection of four known failures of adversarial imitation from the logged metrics.
 
-The log has one row of metrics for each update, and METRICS lists the metrics that this module uses. `watch` returns the
+The log has one row of metrics for each update. METRICS lists the metrics that this module uses. `watch` returns the
 failures that these metrics show, together with the settings that counter each failure. D is the discriminator.
 """
 
@@ -24,16 +24,18 @@ METRICS = {
 
 @dataclass(frozen=True)
 class Limits:
-    """Limits for the metrics. A metric shows a failure if its median over the latest updates is beyond its limit.
+    """Limits for the metrics. A failure is detected if the median of a metric over the latest updates is beyond the
+    limit.
 
     Args:
         window: The number of updates over which the median is taken.
-        accuracy: The maximum accuracy of D. D wins if its accuracies on the experts' responses and on the policy's
-            responses are both above this limit.
+        accuracy: The maximum accuracy of D. D "wins" if its accuracy exceeds this limit both on the experts' responses
+            and on the policy's responses.
         kl_per_token: The maximum KL to the reference, in nats per token.
         most_common_share: The maximum share of the most frequent response.
         repeated: The maximum share of repeated responses.
-        length_factor: The maximum factor by which responses may be longer or shorter than the experts' responses.
+        length_factor: The maximum factor by which generated responses may be longer or shorter than the experts'
+            responses.
 
     Raises:
         UserError: A limit is out of range.
@@ -69,7 +71,7 @@ class Failure:
 
     Attributes:
         name: A key of REMEDIES.
-        sentence: A sentence that describes the failure and quotes the metrics.
+        sentence: A sentence that describes the failure and gives the values of the metrics.
     """
 
     name: str
@@ -81,7 +83,7 @@ class Failure:
         return REMEDIES[self.name]
 
     def __str__(self) -> str:
-        """Return one line with the failure and the options that counter it."""
+        """Return the failure and the options that counter it as one line of text."""
         return f"{self.sentence}; remedies: {', '.join('--' + r.replace('_', '-') for r in self.remedies)}"
 
 
@@ -154,6 +156,6 @@ def _failures(history: Sequence[Mapping[str, float]], limits: Limits) -> Iterato
 
 
 def _median(history: Sequence[Mapping[str, float]], name: str, window: int) -> float:
-    """Return the median over the last `window` rows in which the metric is a number, or NaN if there are fewer."""
+    """Return the median of a metric's last `window` numeric values, or NaN if there are fewer."""
     values = [row[name] for row in history if not math.isnan(row.get(name, math.nan))][-window:]
     return float(statistics.median(values)) if len(values) == window else math.nan

@@ -1,12 +1,12 @@
 """Algorithm 1: adversarial imitation of expert responses, after training by maximum likelihood.
 
 D is the discriminator, the network that learns to distinguish the experts' responses from the policy's. The policy and
-D learn from buffers, which are sets of responses that are collected together (`rollouts.py`).
+D learn from buffers, sets of responses that are collected together (`rollouts.py`).
 
 A training run is a list of stages (`phases.schedule`). `GAILTraining` runs the stages in order and yields an event
-after each step. A checkpoint can be written after every event that is marked as resumable (`state.py`). All random
-numbers are derived from the run's seed and the stage's number, so a resumed run takes exactly the same steps as an
-uninterrupted run.
+after each step. A checkpoint can be written after any event marked as resumable (`state.py`). All random numbers are
+derived from the run's seed and the stage's number, so a resumed run takes exactly the same steps as an uninterrupted
+run.
 """
 
 import time
@@ -23,7 +23,7 @@ from keras_gca.engine.staged_training import Event
 
 
 class GAILTraining(GAILState):
-    """A training run of Algorithm 1, which advances as a caller iterates over it: `for event in training: ...`."""
+    """A training run of Algorithm 1. Iterate over it to train the policy: `for event in training: ...`."""
 
     def walk_through(self, stage: Stage) -> Iterator[Event]:
         """Run one stage: an epoch of maximum likelihood, the pretraining of D on one buffer, or an update."""
@@ -108,6 +108,6 @@ class GAILTraining(GAILState):
         return self.collector.collect(rows, (seeds[0], seeds[1]), self.config.rollout.sample_batch_size, human_ratio)
 
     def _place_of_buffer(self) -> tuple[int, int]:
-        """Return the number of prompts in a buffer, and the buffer's start in the sequence of `draw_rows`."""
+        """Return the number of prompts in a buffer, and the buffer's position in the sequence of `draw_rows`."""
         size = self.config.rollout.rollouts
         return size, self.buffers * size

@@ -1,4 +1,4 @@
-"""IQ-Learn on only the experts' responses: maximum likelihood with a temporal-difference regulariser.
+"""IQ-Learn on the experts' responses alone: maximum likelihood with a temporal-difference regulariser.
 
 Wulfmeier et al. 2024, "Imitating Language via Scalable Inverse Reinforcement Learning", apply the inverse soft
 Q-learning of Garg et al. 2021 to language models. A state s consists of a condition and the response's tokens so far,
@@ -27,7 +27,7 @@ from keras_gca.engine.random import sample_seeds
 
 
 class IQLearn(MaximumLikelihood):
-    """A learner that trains a policy on given responses with the loss above.
+    """A learner that trains a policy on given responses to minimise the loss above.
 
     Args:
         policy: The policy to train.
@@ -45,7 +45,7 @@ class IQLearn(MaximumLikelihood):
         self._end, self._td_weight, self._discount = end, td_weight, discount
 
     def loss(self, batch: Batch, rows: tf.Tensor, seed: tf.Tensor) -> tuple[tf.Tensor, tuple[tf.Tensor, ...]]:
-        """Compute the mean over all tokens of the negative log-likelihood plus the weighted squared error.
+        """Compute the loss: the negative log-likelihood plus the weighted squared error, averaged over all tokens.
 
         Args:
             batch: Conditions and responses.
@@ -53,7 +53,7 @@ class IQLearn(MaximumLikelihood):
             seed: The seed for dropout, shape (2,) and dtype int32.
 
         Returns:
-            The mean, and a tuple of the summed negative log-likelihoods, the number of tokens, and the summed squared
+            The loss, and a tuple of the summed negative log-likelihoods, the number of tokens, and the summed squared
             errors.
         """
         response, mask = batch[2:]
@@ -85,7 +85,7 @@ def td_errors(
         discount: gamma.
 
     Returns:
-        A float32 tensor of shape (B, R). An error is also the reward of its token. Errors are 0 at padding, and at the
+        A float32 tensor of shape (B, R). The error of a token is also its reward. Errors are 0 at padding, and at the
         last token of a response that was truncated at the token limit, because V of the state after that token is
         unknown.
     """

@@ -19,8 +19,8 @@ class Judgement(NamedTuple):
     """The expert logits for the responses in a buffer, and for the experts' responses to the same prompts.
 
     Both attributes have shape (B,) and dtype float32. For a discriminator that judges tokens, their shape is (B, R),
-    and logits at padding are meaningless. A contrastive discriminator compares the two responses to each prompt, so
-    their logits differ only in the sign.
+    and logits at padding are meaningless. A contrastive discriminator compares the two responses to each prompt, so the
+    logits of these responses differ only in sign.
 
     Attributes:
         given: The logits for the responses in the buffer.
@@ -32,12 +32,12 @@ class Judgement(NamedTuple):
 
 
 class Judge(abc.ABC):
-    """Base class of judges. A judge that does not learn needs to define only `expert_logits`.
+    """Base class of judges. A judge that is not trained needs to define only `expert_logits`.
 
     Attributes:
         per_token: Whether the judge outputs a logit for each token instead of one for each response.
-        discriminates: Whether the judge is meant to distinguish experts' responses from the policy's. Its accuracy is
-            logged only in this case.
+        discriminates: Whether the judge is meant to distinguish experts' responses from the policy's. Only then is its
+            accuracy logged.
     """
 
     per_token = False
@@ -68,16 +68,16 @@ class Judge(abc.ABC):
 
     @property
     def variables(self) -> list[keras.Variable]:
-        """All weights in a fixed order. A judge that does not learn has none."""
+        """All weights in a fixed order. A judge that is not trained has none."""
         return []
 
     @property
     def optimizer_variables(self) -> list[keras.Variable]:
-        """The optimizer's variables, which are stored in checkpoints. A judge that does not learn has none."""
+        """The optimizer's variables, which are stored in checkpoints. A judge that is not trained has none."""
         return []
 
     def learn(self, rollouts: Rollouts, seed: int, number: int = 0, steps: int | None = None) -> dict[str, float]:
-        """Make one pass over the policy's responses in a buffer and the experts' responses to the same prompts.
+        """Train for one pass over the policy's responses in a buffer and the experts' responses to the same prompts.
 
         Args:
             rollouts: The buffer.
@@ -86,7 +86,7 @@ class Judge(abc.ABC):
             steps: The maximum number of steps. If None, the pass covers the whole buffer.
 
         Returns:
-            The metrics to log, or an empty dictionary if the judge does not learn.
+            The metrics to log, or an empty dictionary if the judge is not trained.
         """
         return {}
 

@@ -1,4 +1,4 @@
-"""Responses as inputs of a judge: tokens, features, sentiments and text.
+"""Responses as inputs to a judge: tokens, features, sentiments and text.
 
 A judge, for example the discriminator D, rates how similar a response is to an expert's. Shapes: B responses of at most
 R tokens; F features; S sentiment scores.
@@ -14,7 +14,7 @@ from keras_gca.engine.batching import filled
 
 
 class JudgedResponses(NamedTuple):
-    """B responses with all arrays and texts that judges may need. Each judge reads only some of them.
+    """B responses, with all arrays and texts that a judge may need. Each judge reads only some of these.
 
     Attributes:
         batch: The conditions (history and prompt) and the responses, as tokens.
@@ -36,7 +36,8 @@ class JudgedResponses(NamedTuple):
 
         Args:
             rows: The indices of the responses to select.
-            size: The number of rows in the result, which is padded with empty rows. If None, no rows are added.
+            size: The number of rows in the result; empty rows are added to reach this number. If None, no rows are
+                added.
 
         Returns:
             The selected responses.

@@ -40,9 +40,9 @@ class Phase(NamedTuple):
 
 
 class LikelihoodPhases:
-    """The training loop of the two phases.
+    """The training loop of the two maximum-likelihood phases.
 
-    A checkpoint may be written after any step, and an interrupted epoch can be resumed from it.
+    A checkpoint may be written after any step, so an interrupted epoch can be resumed.
 
     Args:
         config: The settings.
@@ -71,7 +71,7 @@ class LikelihoodPhases:
         """Check that the warm-up of the learning rate is shorter than its phase.
 
         Args:
-            phases: The names of the phases to check. Phases without maximum likelihood are ignored.
+            phases: The names of the phases to check. Phases that do not train by maximum likelihood are ignored.
 
         Raises:
             UserError: The configured warm-up is not shorter than its phase.
@@ -85,7 +85,7 @@ class LikelihoodPhases:
 
         Args:
             stage: The epoch.
-            seeds: The seeds for the order of batches and for dropout.
+            seeds: Two seeds, for the order of the batches and for dropout.
 
         Yields:
             An event after each step.
@@ -129,7 +129,7 @@ class LikelihoodPhases:
         return {"loss": loss, "perplexity": math.exp(min(loss, 700))}
 
     def total_steps(self, phase: str) -> int | None:
-        """Return the number of steps in one of the two phases; see `GAILConfig.total_steps`."""
+        """Return the number of training steps in one of the two phases; see `GAILConfig.total_steps`."""
         config, (_, text, _, epochs) = self.config, self._phases[phase]
         return config.total_steps(math.ceil(len(text.condition) / config.optimizer.batch_size), epochs)
 
@@ -150,7 +150,7 @@ class LikelihoodPhases:
     # Storing and restoring
 
     def facts(self) -> dict[str, Any]:
-        """Return the position in the epoch and the summed losses, as JSON values for a checkpoint."""
+        """Return the current position in the epoch and the summed losses, as JSON values for a checkpoint."""
         return {"step": self._step, "sums": self._sums.tolist()}
 
     def restore(self, phase: str | None, step: int, facts: dict[str, Any], with_optimizer: bool) -> None:
@@ -173,7 +173,7 @@ class LikelihoodPhases:
             self._learner_of(phase)
 
     def variables(self, phase: str | None) -> dict[str, list[keras.Variable]]:
-        """Return the variables that a checkpoint in this phase stores besides the policy's, by name."""
+        """Return a dictionary of the variables, other than the policy's, that a checkpoint in this phase stores."""
         stored = {}
         if self._learner is not None:
             stored["likelihood_optimizer"] = self._learner.optimizer.variables

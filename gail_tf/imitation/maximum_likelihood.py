@@ -49,7 +49,7 @@ class MaximumLikelihood(AdamWLearner):
 
 
 class Perplexity:
-    """The perplexity of a policy, measured without dropout.
+    """A measure of a policy's perplexity, computed without dropout.
 
     Args:
         policy: The policy to measure.
@@ -107,7 +107,7 @@ class Perplexity:
 
 
 def negative_log_likelihoods(policy: LanguagePolicy, *arrays: tf.Tensor, seeds: tf.Tensor | None = None) -> tf.Tensor:
-    """Compute -log p of every token in the responses. To save time, logits at padding are not computed.
+    """Compute -log p of every token in the responses. Logits at padding are not computed, which saves time.
 
     Args:
         policy: The policy.

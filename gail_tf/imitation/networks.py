@@ -15,13 +15,13 @@ class Networks(NamedTuple):
     Attributes:
         policy: The policy to train.
         sampling: How the policy's responses are sampled.
-        reference: A second policy of the same form. When imitation starts, it receives the policy's weights and is
-            frozen. The policy and the reference share the weights that are not trained.
+        reference: A second policy of the same form. When imitation starts, the policy's weights are copied to the
+            reference, which is then frozen. The two share the weights that are not trained.
         judge: The discriminator, or RL-Seq2Seq's emotion classifier.
         optimiser: The algorithm that improves the policy: PPO, TRPO or offline learning.
-        pretrained: The policy for pretraining on running text, or None if the network is already pretrained. It shares
-            the network of `policy`. All weights of this network are trained during pretraining, even if they are frozen
-            later to train only adapters or a head.
+        pretrained: The policy for pretraining on running text, or None if the network is already pretrained. It has the
+            same network as `policy`. Pretraining changes all weights of this network, even if later only adapters or a
+            head are trained.
     """
 
     policy: LanguagePolicy

@@ -1,4 +1,5 @@
-"""Eq. 1-6 in NumPy for small numbers of states and actions. Algorithm 1 approximates these equations with networks.
+"""Eq. 1-6 in NumPy for small numbers of states and actions. With networks, Algorithm 1 only approximates these
+equations.
 
 An occupancy measure rho is the discounted distribution of the (state, action) pairs that a policy visits, normalised to
 a sum of 1. rho_pi belongs to the policy and rho_E to the expert. D is the discriminator of Eq. 6, and D(s, a) is high
@@ -22,7 +23,7 @@ def g(x: np.ndarray) -> np.ndarray:
 
 
 def psi_ga(cost: np.ndarray, expert: np.ndarray) -> float:
-    """Compute the cost regulariser of Eq. 4: the mean of g(cost) under rho_E, infinite unless all costs are < 0."""
+    """Compute the cost regulariser of Eq. 4: the mean of g(cost) under rho_E, or infinity if any cost is >= 0."""
     if np.any(cost >= 0):
         return np.inf
     return float(np.sum(expert * g(cost)))
@@ -68,7 +69,7 @@ def _kl(p: np.ndarray, q: np.ndarray) -> float:
 class Environment:
     """A Markov decision process without rewards.
 
-    With gamma = 0, it is a contextual bandit whose states are prompts and whose actions are replies.
+    With gamma = 0, the process is a contextual bandit, for example with prompts as states and replies as actions.
 
     Attributes:
         transitions: The probabilities of the next state, shape (S, A, S).
@@ -149,7 +150,7 @@ class Imitation:
     Attributes:
         policy: The policy, shape (S, A).
         d: D of Eq. 6, shape (S, A).
-        jensen_shannon: The divergence between the policy's and the expert's occupancy measures, in nats.
+        jensen_shannon: The Jensen-Shannon divergence between the policy's and the expert's occupancy measures, in nats.
     """
 
     policy: np.ndarray
@@ -165,7 +166,7 @@ def imitate(
     policy_rate: float = 0.1,
     entropy_weight: float = 0.0,
 ) -> Iterator[Imitation]:
-    """Run Algorithm 1 with tables in place of networks.
+    """Run Algorithm 1 with tables instead of networks.
 
     In each iteration, D takes one step that increases the objective of Eq. 6. Then the policy takes one step that
     decreases Q for the cost c = log D. The initial policy is uniform, and the initial D is 1/2 everywhere.
@@ -176,7 +177,7 @@ def imitate(
     policy. Q includes the entropy of later states.
 
     Args:
-        environment: The environment. All of its states must be reachable.
+        environment: The environment, all of whose states must be reachable.
         expert: rho_E, shape (S, A).
         iterations: The number of iterations.
         discriminator_rate: The step size of D.

@@ -1,8 +1,8 @@
-"""Training of the policy on only the experts' responses, for as many steps as PPO takes on the policy's responses.
+"""Training of the policy on the experts' responses alone, for as many steps as PPO takes on the policy's responses.
 
-`--algorithm extra_likelihood` continues maximum likelihood with the same number of steps on the same prompts. It is a
-control experiment for imitation, because its improvements cannot be due to a discriminator. `--algorithm iqlearn` adds
-a regulariser (`iq_learn.py`).
+`--algorithm extra_likelihood` continues maximum likelihood training with the same number of steps on the same prompts.
+It is a control for imitation: any improvement cannot be due to a discriminator. `--algorithm iqlearn` adds a
+regulariser (`iq_learn.py`).
 """
 
 from collections.abc import Iterator
@@ -25,8 +25,8 @@ from keras_gca.errors import refuse_nan
 class OfflineOptimiser(Optimiser):
     """An optimiser that trains the policy on the experts' responses to the prompts that PPO would use.
 
-    The numbers of steps and prompts, the minibatch size and the learning rate are those of PPO. Dropout is that of
-    maximum likelihood.
+    The numbers of steps and prompts, the minibatch size and the learning rate are the same as for PPO. Dropout is the
+    same as for maximum likelihood.
 
     Args:
         policy: The policy to improve.

@@ -21,7 +21,7 @@ class Stage:
     Attributes:
         phase: The name of the phase.
         number: The number of the stage within its phase, starting from 1.
-        of: The number of stages in the phase.
+        of: The total number of stages in the phase.
     """
 
     phase: str
@@ -56,12 +56,12 @@ def schedule(config: GAILConfig, from_scratch: bool) -> list[Stage]:
 
 
 def steps_on_a_buffer(config: GAILConfig) -> int:
-    """Return the number of steps in D's pass over a buffer without human demonstrations."""
+    """Return the number of steps that D takes in one pass over a buffer without human demonstrations."""
     return math.ceil(config.rollout.rollouts / config.optimizer.batch_size)
 
 
 def human_ratio(update: int, updates: int, start: float = 0.3) -> float:
-    """Compute the share of human demonstrations in an update's buffer (Table 1), which falls linearly to 0.
+    """Compute the share of human demonstrations in the buffer of an update (Table 1). The share falls linearly to 0.
 
         ratio = start max(0, 1 - update / updates)
 

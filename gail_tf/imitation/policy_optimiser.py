@@ -21,7 +21,7 @@ Metrics = dict[str, float]
 
 
 class Optimiser:
-    """Base class of all algorithms that improve the policy in an update.
+    """Base class of all algorithms that improve the policy during an update.
 
     Args:
         policy: The policy to improve.
@@ -41,13 +41,13 @@ class Optimiser:
         self.policy, self.config, self._sampling = policy, config, sampling
 
     def end_of_update(self, metrics: Sequence[Metrics]) -> Metrics:
-        """Adapt coefficients, such as the weight of the KL penalty, to the metrics of an update.
+        """Adapt coefficients, such as the weight of the KL penalty, at the end of an update.
 
         Args:
             metrics: The metrics of each step of the update.
 
         Returns:
-            The adapted coefficients, for the log.
+            The adapted coefficients, to be logged.
         """
         return {}
 
@@ -56,7 +56,7 @@ class Optimiser:
         return None
 
     def values(self, batch: Batch, states: np.ndarray | None = None) -> np.ndarray:
-        """Compute the predictions of the value baseline, which are 0 without a baseline.
+        """Compute the predictions of the value baseline. Without a baseline, they are 0.
 
         Args:
             batch: B conditions and responses.
@@ -71,7 +71,7 @@ class Optimiser:
 
     @property
     def variables(self) -> dict[str, list[keras.Variable]]:
-        """The variables that a checkpoint stores besides the policy's, by name."""
+        """A dictionary of the variables, other than the policy's, that a checkpoint stores."""
         return {}
 
     def facts(self) -> dict[str, Any]:

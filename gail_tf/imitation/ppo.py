@@ -1,4 +1,4 @@
-"""PPO, which trains the policy and the value baseline on minibatches of a buffer of responses (Eq. 7, Table 1).
+"""PPO, which trains the policy and the value baseline on minibatches from a buffer of responses (Eq. 7, Table 1).
 
 Shapes: B responses of at most R tokens in a minibatch; E is the width of the policy's features. A state consists of a
 condition (history and prompt) and the response's tokens so far. C is the weight of the KL penalty in Eq. 7.
@@ -35,7 +35,7 @@ class PPO(PolicyOptimiser):
         sampling: How the policy's responses are sampled.
 
     Attributes:
-        kl_coefficient: C of Eq. 7. It changes after each update with `--kl-penalty adaptive`.
+        kl_coefficient: C of Eq. 7. With `--kl-penalty adaptive`, it changes after each update.
     """
 
     def __init__(self, policy: LanguagePolicy, config: GAILConfig, sampling: Sampling):
@@ -102,7 +102,7 @@ class PPO(PolicyOptimiser):
         self, batch: Batch, log_probs: np.ndarray, advantages: np.ndarray, targets: np.ndarray, generated: np.ndarray,
         kl_coefficient: float, states: np.ndarray | None = None,
     ) -> dict[str, float]:  # fmt: skip
-        """Train the policy and the value baseline, if there is one, for one step on a minibatch.
+        """Train the policy and, if there is one, the value baseline for one step on a minibatch.
 
         Args:
             batch: B conditions and responses.
@@ -182,9 +182,9 @@ class PolicyLearner(AdamWLearner):
 
 
 class ValueLearner(AdamWLearner):
-    """A learner that trains the value baseline, which predicts the return from a state before the policy acts.
+    """A learner that trains the value baseline, which predicts the return from a state before the policy acts in it.
 
-    The learning rate is that of the discriminator.
+    The learning rate is the same as the discriminator's.
 
     Args:
         policy: The policy, whose features are the input of the baseline.
@@ -227,7 +227,7 @@ class ValueLearner(AdamWLearner):
 
 
 def _features(policy: LanguagePolicy, batch: Batch, states: tf.Tensor | None) -> tf.Tensor:
-    """Return the policy's features: `states` if they are given, or newly computed features."""
+    """Return `states` if they are given. Otherwise compute the policy's features."""
     return policy.features(*batch) if states is None else states
 
 

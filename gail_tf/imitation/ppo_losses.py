@@ -1,9 +1,9 @@
 """Losses, advantages, KL and entropy of proximal policy optimisation (PPO, Schulman et al. 2017; Eq. 7).
 
 Shapes: B responses, T tokens, V tokens in the vocabulary. `log_probs` are the tokens' log-probabilities in nats under
-the policy that is being trained (the new policy), and `old_log_probs` those under the policy that collected the batch
-(the old policy). Masks have shape (B, T) and dtype bool or float, with padding on the right. Rows without tokens pad
-the batch and do not count. All functions compute in float32.
+the policy being trained (the new policy), and `old_log_probs` those under the policy that generated the batch (the old
+policy). Masks have shape (B, T) and dtype bool or float, with padding on the right. Rows without tokens only pad the
+batch and are ignored. All computations use float32.
 
 PPO's ratio is the new probability of an action divided by its old probability. An action is one token (`level="token"`)
 or a whole response (`level="response"`, as in TextGAIL), whose probability is the product of its tokens' probabilities.
@@ -55,9 +55,10 @@ def policy_loss(
         kl_coefficient: The scalar C of Eq. 7, or 0 for no penalty. The penalty also applies to the clipped objective.
         kl: The exact KL(old || new) at each token, shape (B, T); see `exact_kl`. If None, the KL is estimated with k3
             of `sampled_kl`.
-        generated: A bool mask of the responses sampled from the old policy, shape (B,). Only these count in the mean
-            KL, because human demonstrations yield no estimate of it. If None, all responses count.
-        entropy: The new policy's entropy at each token, shape (B, T), or None if there is no entropy term.
+        generated: A bool mask of the responses sampled from the old policy, shape (B,). The mean KL is taken over these
+            responses only, because it cannot be estimated from human demonstrations. If None, the mean is taken over
+            all responses.
+        entropy: The new policy's entropy at each token, shape (B, T), or None for no entropy term.
         entropy_coefficient: The weight of the entropy.
 
     Returns:
@@ -114,7 +115,8 @@ def log_ratio(log_probs: tf.Tensor, old_log_probs: tf.Tensor, mask: tf.Tensor, l
         level: What an action is: "response" or "token".
 
     Returns:
-        A float32 tensor of shape (B,) for responses, or (B, T) for tokens. It is 0 where rows or tokens do not count.
+        A float32 tensor of shape (B,) for responses, or (B, T) for tokens. It is 0 for rows and tokens excluded by the
+        mask.
 
     Raises:
         UserError: The level is not one of LEVELS.
@@ -127,7 +129,7 @@ def log_ratio(log_probs: tf.Tensor, old_log_probs: tf.Tensor, mask: tf.Tensor, l
 
 
 def surrogate(ratio: tf.Tensor, advantages: tf.Tensor) -> tf.Tensor:
-    """Compute the first term of Eq. 7 for each action: ratio times advantage."""
+    """Compute the first term of Eq. 7, ratio times advantage, for each action."""
     ratio, advantages = _paired(ratio, advantages)
     return ratio * advantages
 
@@ -263,7 +265,7 @@ def value_loss(values: tf.Tensor, targets: tf.Tensor, mask: tf.Tensor) -> tf.Ten
 
 
 def explained_variance(values: tf.Tensor, targets: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
-    """Compute the share of the targets' variance that the values explain: 1 if perfect, 0 if constant.
+    """Compute the share of the targets' variance that the values explain: 1 for perfect values, 0 for constant values.
 
         1 - variance(targets - values) / variance(targets)
 
@@ -304,7 +306,7 @@ def _paired(first: tf.Tensor, second: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
 
 
 def _expected(log_p: tf.Tensor, values: tf.Tensor) -> tf.Tensor:
-    """Compute p times values, with 0 where p is 0. The plain product would be NaN there if a value is infinite."""
+    """Compute p times values, with 0 where p is 0. For infinite values, the plain product would be NaN there."""
     possible = log_p > -float("inf")
     return tf.where(possible, tf.exp(log_p) * tf.where(possible, values, 0.0), 0.0)
 

@@ -1,4 +1,4 @@
-"""The reference: a frozen copy of the policy from before imitation, which computes features and probabilities.
+"""The reference, a frozen copy of the policy as it was before imitation, which computes features and probabilities.
 
 D is the discriminator. Shapes: B conditions (history and prompt) with one response each; C tokens in a condition, R
 tokens in a response; hidden states of width E; F features.
@@ -21,7 +21,7 @@ from keras_gca.engine.compiled import Compiled
 def token_features(hidden_states: tf.Tensor, response_mask: tf.Tensor) -> tf.Tensor:
     """Return the features for a discriminator that judges tokens: the hidden state after each token.
 
-    A state depends on the history, the prompt, and the response up to the token, like the input of the first paper's
+    A state depends on the history, the prompt, and the response up to this token, like the input to the first paper's
     discriminator (Eq. 7 and 8).
 
     Args:
@@ -69,7 +69,7 @@ class Reading(NamedTuple):
 
 
 class Reference:
-    """A frozen copy of the policy from before imitation, which computes log-probabilities and the features for D.
+    """A frozen copy of the policy as it was before imitation, which computes log-probabilities and the features for D.
 
     The KL to the reference is computed from the log-probabilities. A single pass over a condition serves two responses:
     the response in the buffer, for which features and log-probabilities are computed, and the expert's response, for
@@ -80,7 +80,7 @@ class Reference:
         policy: The policy.
         sampling: The sampling settings, which affect the probabilities of tokens.
         per_token: Whether to compute features for every token, for a discriminator that judges tokens.
-        keep_states: Whether to return hidden states too, for a policy that trains a head on the same frozen network.
+        keep_states: Whether to also return hidden states, for a policy that trains a head on the same frozen network.
     """
 
     def __init__(self, policy: LanguagePolicy, sampling: Sampling, per_token: bool = False, keep_states: bool = False):
@@ -103,7 +103,7 @@ class Reference:
         return Reading(**self._in_parts(self.compiled_read_all, size, batch))
 
     def read_with_experts(self, batch: Batch, expert: Batch, size: int) -> tuple[Reading, np.ndarray]:
-        """Read responses like `read`, and compute the features of the experts' responses in the same pass.
+        """Do the same as `read`, and compute the features of the experts' responses in the same pass.
 
         Args:
             batch: B conditions and responses.
@@ -118,7 +118,7 @@ class Reference:
         return Reading(**arrays), expert_features
 
     def features(self, batch: Batch, size: int) -> np.ndarray:
-        """Compute only features, which is faster because no logits are needed.
+        """Compute only the features. This is faster than `read`, because no logits are needed.
 
         Args:
             batch: B conditions and responses.

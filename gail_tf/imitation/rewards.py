@@ -1,8 +1,8 @@
 """Rewards from the discriminator's logits, and their normalisation by a running mean and standard deviation.
 
-The code uses one sign convention: `expert_logit` is high for responses that the discriminator attributes to an expert.
-The expert probability is sigmoid(expert_logit). Eq. 6 has the opposite convention, because D is high for the policy's
-responses:
+The code uses a single sign convention: `expert_logit` is high for responses that the discriminator attributes to an
+expert. The expert probability is sigmoid(expert_logit). Eq. 6 uses the opposite convention, in which D is high for the
+policy's responses:
 
     D of Eq. 6 = 1 - expert probability = sigmoid(-expert_logit),  the cost c(s, a) = log D,  the reward -c(s, a).
 
@@ -52,7 +52,8 @@ def reward(expert_logit: tf.Tensor, form: str = "gail") -> tf.Tensor:
 
 
 def relative_logit(generated_scores: tf.Tensor, human_scores: tf.Tensor) -> tf.Tensor:
-    """Compute the expert logits of generated responses that a contrastive discriminator compares with human ones.
+    """Compute the expert logits of generated responses, which a contrastive discriminator compares with human
+    responses.
 
     A contrastive discriminator scores both responses to a prompt and applies a softmax to the two scores, which equals
     the sigmoid of their difference. Therefore `reward(relative_logit(g, h), "probability")` is TextGAIL's reward, the
@@ -73,10 +74,10 @@ def controlled(rewards: np.ndarray, counted: np.ndarray, control: str, seed: int
 
     Args:
         rewards: The float32 rewards, shape (B,) for responses, or (B, T) for tokens.
-        counted: A bool mask of the policy's responses or their tokens, with the same shape. Only their rewards are
+        counted: A bool mask of the policy's responses or their tokens, with the same shape. No other rewards are
             changed.
-        control: "permuted" permutes the rewards, which preserves only their distribution. "zero" sets them to 0. "none"
-            leaves them unchanged.
+        control: "permuted" permutes the rewards, so that only their distribution is preserved. "zero" sets them to 0.
+            "none" leaves them unchanged.
         seed: The seed for the permutation.
 
     Returns:
@@ -98,12 +99,12 @@ def controlled(rewards: np.ndarray, counted: np.ndarray, control: str, seed: int
 def with_reference_kl(
     rewards: np.ndarray, log_probs: np.ndarray, reference: np.ndarray, mask: np.ndarray, coefficient: float
 ) -> np.ndarray:
-    """Subtract the KL to the reference from the rewards (Ziegler et al. 2019, Eq. 2).
+    """Subtract a penalty for the KL to the reference from the rewards (Ziegler et al. 2019, Eq. 2).
 
         reward - coefficient (log p - log q)
 
-    Here p is the policy that sampled the response, and q is the reference. The log-ratio of a response is the sum over
-    its tokens, and its expectation over the policy's responses is the KL to the reference.
+    Here p is the policy that sampled the response, and q is the reference. The log-ratio log p - log q of a response is
+    the sum over its tokens, and its expectation over the policy's responses is the KL to the reference.
 
     Args:
         rewards: The float32 rewards, shape (B,) for responses, or (B, T) for tokens.
@@ -135,7 +136,7 @@ class RewardStatistics(NamedTuple):
 
     @classmethod
     def initial(cls) -> "RewardStatistics":
-        """Return the initial statistics: mean and variance 0 as in TextGAIL, a bias that is never corrected."""
+        """Return the initial statistics: a mean and a variance of 0, as in TextGAIL. This bias is never corrected."""
         return cls(tf.constant(0.0), tf.constant(0.0))
 
 
@@ -151,8 +152,8 @@ def normalise(
         clip((reward - mean) / (sqrt(variance) + 1e-5), -limit, limit)
 
     The statistics are updated with the new rewards before they are used. With n new rewards, the old statistics have
-    the weight k = momentum^n. TextGAIL stores the mean of squares. This function stores the equivalent variance,
-    because the mean of squares loses precision if the mean is large:
+    the weight k = momentum^n. TextGAIL stores the mean of squares, which loses precision if the mean is large. This
+    function stores the equivalent variance:
 
         variance <- k variance + (1 - k) batch variance + k (1 - k) (mean - batch mean)^2
 
@@ -204,8 +205,8 @@ def response_reward(token_rewards: tf.Tensor, mask: tf.Tensor, per: str = "respo
     Args:
         token_rewards: The reward of each token, shape (B, T).
         mask: The mask of the tokens to include, shape (B, T).
-        per: "response" returns the sum of the tokens' rewards. "token" returns their mean, which does not grow just
-            because a response is longer.
+        per: "response" returns the sum of the tokens' rewards. "token" returns their mean, which does not grow with the
+            length of the response.
 
     Returns:
         A float32 tensor of shape (B,).
@@ -234,7 +235,7 @@ def at_last_token(rewards: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
 
 
 def returns(token_rewards: tf.Tensor, mask: tf.Tensor, gamma: float = 1.0) -> tf.Tensor:
-    """Compute the return of each token: the discounted sum of its own reward and the rewards of later tokens.
+    """Compute the return of each token: the discounted sum of its reward and the rewards of all later tokens.
 
         R_t = sum_{k >= t} gamma^(k - t) r_k
 
@@ -255,7 +256,7 @@ def returns(token_rewards: tf.Tensor, mask: tf.Tensor, gamma: float = 1.0) -> tf
 def counter_length_drift(
     rewards: tf.Tensor, lengths: tf.Tensor, expert_length: float, strength: float = 1.0
 ) -> tf.Tensor:
-    """Subtract a penalty from the rewards that keeps the mean length close to the experts' mean length.
+    """Subtract from the rewards a penalty that keeps the mean response length close to the experts' mean length.
 
         penalty = strength (mean length - expert_length) (length - mean length) / expert_length^2
 

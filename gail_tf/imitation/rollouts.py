@@ -1,8 +1,8 @@
-"""Collection of buffers: the policy's responses and human demonstrations, with all inputs that D needs.
+"""Collection of buffers: the policy's responses and human demonstrations, together with all inputs that D needs.
 
 A condition consists of the tokens of a history and a prompt. A human demonstration is the expert's response to a
-condition. D is the discriminator. The reference is a frozen copy of the policy from before imitation. z is the noise
-from which the policy generates a response (Algorithm 2).
+condition. D is the discriminator. The reference is a frozen copy of the policy as it was before imitation. z is the
+noise from which the policy generates a response (Algorithm 2).
 
 Shapes: B responses in the buffer; at most C tokens in a condition and R tokens in a response; hidden states of width E;
 S sentiment scores.
@@ -33,11 +33,11 @@ class Rollouts(NamedTuple):
         log_probs: The tokens' log-probabilities under the policy that collected the buffer, shape (B, R) and dtype
             float32.
         reference: The tokens' log-probabilities under the reference, shape (B, R) and dtype float32.
-        states: A frozen network's final hidden states before each token, shape (B, R, E) and dtype float32. They are
-            stored only for a policy that trains a head on the frozen network, because they never change. For other
-            policies, this is None.
-        given: The responses as inputs of the discriminator D.
-        expert: The experts' responses to the same prompts, as inputs of D.
+        states: A frozen network's final hidden states before each token, shape (B, R, E) and dtype float32. Stored only
+            for a policy that trains a head on the frozen network, because these states never change. None for other
+            policies.
+        given: The responses as inputs to the discriminator D.
+        expert: The experts' responses to the same prompts, as inputs to D.
         texts: The B responses as text.
     """
 
@@ -126,12 +126,14 @@ class Collector:
         tokenizer: The tokenizer, which decodes responses.
         samples: The expert trajectories.
         sampling: How responses are sampled.
-        decoding_batch_size: The number of responses to sample at a time. If None, it is the argument `size` of
-            `collect`. Larger batches are faster, because every decoding step reads all weights once.
-        keep_experts: Whether to compute and store the features of all experts' responses at the first use. This saves
-            time if several buffers use the same trajectories. Call `forget` when the reference changes.
-        recompute: Whether to compute the log-probabilities of the policy's responses in a separate pass, as is always
-            done for human demonstrations. If False, the log-probabilities from sampling are used.
+        decoding_batch_size: The number of responses to sample at a time. If None, the argument `size` of `collect` is
+            used. Larger batches are faster than smaller ones, because each decoding step reads all weights once per
+            batch.
+        keep_experts: Whether to store the features of all experts' responses, which are computed on first use. This
+            saves time if several buffers use the same trajectories. Call `forget` when the reference changes.
+        recompute: Whether to recompute the log-probabilities of the policy's responses in a separate pass. If False,
+            the log-probabilities from sampling are used. For human demonstrations, they are always computed in a
+            separate pass.
     """
 
     def __init__(
@@ -152,7 +154,7 @@ class Collector:
         self._kept: np.ndarray | None = None
 
     def forget(self) -> None:
-        """Discard the stored features after the reference has changed."""
+        """Discard the stored features, which are outdated when the reference has changed."""
         self._kept = None
 
     def collect(self, rows: np.ndarray, seed: tuple[int, int], size: int, human_ratio: float = 0.0) -> Rollouts:
@@ -228,9 +230,9 @@ def _sentiments(asked: np.ndarray, answered: np.ndarray) -> np.ndarray:
 
 
 def draw_rows(count: int, number: int, start: int, seed: int) -> np.ndarray:
-    """Return consecutive rows from an endless sequence of random permutations of all rows.
+    """Return consecutive rows from an endless sequence that consists of random permutations of all rows.
 
-    All rows occur equally often: the counts of two rows differ by at most one.
+    All rows occur equally often, except that the counts of two rows may differ by one.
 
     Args:
         count: The total number of rows.
