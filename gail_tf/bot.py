@@ -1,4 +1,4 @@
-"""`Bot` reads and writes a `bot.h5` of the second paper, with the settings, tokenizer and weights of an agent."""
+"""`Bot` reads and writes a `bot.h5` of the second paper, which contains an agent's settings, tokenizer and weights."""
 
 import contextlib
 import os

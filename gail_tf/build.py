@@ -143,7 +143,7 @@ def read_base(config: GAILConfig, base: Base, tokenizer: Tokenizer, agreed: bool
 
 
 def adapters_of(config: GAILConfig) -> Adapters | None:
-    """Return the settings of the low-rank adapters, or None unless `--trainable` is `lora`."""
+    """Return the settings of the low-rank adapters if `--trainable` is `lora`, else None."""
     return Adapters(config.model.lora_rank, config.model.lora_alpha) if config.model.trainable == "lora" else None
 
 

@@ -123,7 +123,7 @@ def with_answers(replying: "Replying", answers: Answers) -> "Replying":
 
 
 def make_parser() -> argparse.ArgumentParser:
-    """Make the parser of the command's options."""
+    """Make the command's argument parser."""
     parser = command_line.Parser(prog="python -m gail_tf.chat", description=DESCRIPTION)
     chat_command.add_options(parser)
     parser.add_argument(

@@ -1,4 +1,4 @@
-"""`GAILConfig`, an object with all settings of a run of the second paper, and its presets and algorithms.
+"""`GAILConfig` contains all settings of a run of the second paper, and defines the presets and algorithms.
 
 The settings are declared in `setting_groups.py`, with the paper's values as defaults.
 """
@@ -181,8 +181,10 @@ class GAILConfig(Settings):
     ppo: PPOSettings = group(PPOSettings, "PPO (Eq. 7) or TRPO")
     judge: JudgeSettings = group(JudgeSettings, "the discriminator (Eq. 6)")
     run: RunSettings = group(RunSettings, "the run")
-    seed: int = option(0, "random seed; the same seed repeats a run exactly on the same machine", low=0, high=2**31 - 1)
-    checkpoint_minutes: float = option(5.0, "minutes between two checkpoints inside an epoch or update", low=0)
+    seed: int = option(
+        0, "random seed; on the same machine, the same seed gives exactly the same results", low=0, high=2**31 - 1
+    )
+    checkpoint_minutes: float = option(5.0, "minutes between checkpoints within an epoch or update", low=0)
 
     presets: ClassVar = PRESETS
     totals: ClassVar = ("updates",)

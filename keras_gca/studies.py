@@ -86,7 +86,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def make_parser() -> argparse.ArgumentParser:
-    """Make the parser of the command's options."""
+    """Make the command's argument parser."""
     parser = command_line.Parser(prog="python -m keras_gca.studies", description=DESCRIPTION)
     parser.add_argument("study", choices=[*STUDIES, "all", ADVERSARIAL], metavar="STUDY", help="one of the above")
     parser.add_argument(

@@ -86,7 +86,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def make_parser() -> command_line.Parser:
-    """Make the parser of the command's options."""
+    """Make the command's argument parser."""
     parser = command_line.Parser(prog="python -m keras_gca.train", description=DESCRIPTION, epilog=EPILOG)
     parser.add_argument(
         "--preset",

@@ -31,7 +31,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def make_parser() -> argparse.ArgumentParser:
-    """Make the parser of the command's options."""
+    """Make the command's argument parser."""
     parser = command_line.Parser(prog="python -m keras_gca.watch", description=DESCRIPTION)
     parser.add_argument("run", type=Path, help="the run folder")
     watch_command.add_page_options(parser)

@@ -26,8 +26,8 @@ def read_settings(path: str | os.PathLike, kind: type[Kind]) -> Kind:
         kind: The class of the settings.
 
     Raises:
-        UserError: The file is missing or damaged, has settings of another class, or has an invalid setting. The message
-            names the file and the setting.
+        UserError: The file is missing or damaged, contains settings of another class, or contains an invalid setting.
+            The message names the file and the setting.
     """
     values = _part(path, "config")
     try:

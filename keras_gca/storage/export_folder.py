@@ -1,4 +1,4 @@
-"""Checks that a folder can receive an export."""
+"""Checks that an agent can be exported to a folder."""
 
 import os
 from pathlib import Path

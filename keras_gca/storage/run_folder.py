@@ -316,7 +316,7 @@ class RunFolder(Generic[SettingsT]):
             raise UserError(f"{path}: cannot be read ({error})") from None
 
     def write_samples(self, name: str, exchanges: list[tuple[str, str]]) -> None:
-        """Write contexts with their replies to a text file in the folder `samples`."""
+        """Write contexts and the replies to them to a text file in the folder `samples`."""
         (self.path / "samples").mkdir(exist_ok=True)
         write_text(
             self.path / "samples" / f"{name}.txt",

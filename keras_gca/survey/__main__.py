@@ -216,7 +216,7 @@ def _count(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def make_parser() -> command_line.Parser:
-    """Make the parser of the command's options."""
+    """Make the command's argument parser."""
     parser = command_line.Parser(prog="python -m keras_gca.survey", description=DESCRIPTION)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 

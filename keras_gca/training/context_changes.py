@@ -47,7 +47,7 @@ class ChangeLearner(Learner):
                 conversation, else 0.
 
         Returns:
-            The mean loss, and two sums: the losses, and the number of pairs.
+            The mean loss, and two totals over the batch: the loss, and the number of pairs.
         """
         losses = tf.nn.sigmoid_cross_entropy_with_logits(changes, self.detector.logits(first, second))
         return replicas.mean(losses), (tf.reduce_sum(losses), tf.cast(tf.size(losses), tf.float32))

@@ -71,7 +71,8 @@ class DialogueTraining(PolicyGradient):
 
     @staticmethod
     def _sums(rewards: tf.Tensor, errors: tf.Tensor) -> tuple[tf.Tensor, ...]:
-        """Compute seven sums: rewards, three terms, turns, squared errors of the baseline, and tokens."""
+        """Compute the totals of the reward, its three terms, the turns, the baseline's squared error, and the
+        tokens."""
         turns, tokens = tf.cast(tf.shape(rewards)[0], tf.float32), tf.cast(tf.size(errors), tf.float32)
         return *tf.unstack(tf.reduce_sum(rewards, axis=0)), turns, tf.reduce_sum(tf.square(errors)), tokens
 

@@ -93,8 +93,8 @@ class DiscriminatorTraining(BlockLearner):
                 evaluation.
 
         Returns:
-            The mean loss, and five sums: the losses, the human tokens, the human tokens that D recognises, the
-            machine-generated tokens, and the machine-generated tokens that D recognises.
+            The mean loss, and five totals over the batch: the loss, and the numbers of human tokens, human tokens that
+            D recognises, machine-generated tokens, and machine-generated tokens that D recognises.
         """
 
         def noise(encoding: str, values: tf.Tensor) -> tf.Tensor:

@@ -59,7 +59,7 @@ class GeneratorTraining(BlockLearner):
             seed: The random seed for the Gumbel noise, shape (2,) and dtype int32, or None for no noise.
 
         Returns:
-            The mean loss, and three sums: the losses of the tokens, D's outputs l, and the number of tokens.
+            The mean loss, and three totals over the batch: the loss, D's output l, and the number of tokens.
         """
         rows = rows_of(answers)
         shown = shown_tokens(self.generator(contexts, answers, rows), self._tokens, self._temperature, seed)

@@ -117,7 +117,7 @@ class PolicyGradient(BlockLearner):
         """Restore variables returned by `state`.
 
         Raises:
-            ValueError: The number of arrays or their shapes differ.
+            ValueError: The arrays do not match the variables in number or shape.
         """
         assign(self._all(), state)
 
@@ -154,7 +154,7 @@ class ReinforceTraining(PolicyGradient):
 
     @staticmethod
     def _sums(rewards: tf.Tensor, errors: tf.Tensor) -> tuple[tf.Tensor, ...]:
-        """Compute four sums: the rewards, the answers, the baseline's squared errors, and the tokens."""
+        """Compute the totals of the reward, the answers, the baseline's squared error, and the tokens."""
         count = tf.cast(tf.size(rewards), tf.float32), tf.cast(tf.size(errors), tf.float32)
         return tf.reduce_sum(rewards), count[0], tf.reduce_sum(tf.square(errors)), count[1]
 

@@ -66,7 +66,7 @@ class TeacherForcing(BlockLearner):
             seed: The random seed for dropout, shape (2,) and dtype int32.
 
         Returns:
-            The mean loss, and two sums: the negative log-likelihoods of the tokens, and the number of tokens.
+            The mean loss, and two totals over the batch: the negative log-likelihood, and the number of tokens.
         """
 
         def drop(site: str, values: tf.Tensor) -> tf.Tensor:
