@@ -8,7 +8,7 @@ PROGRAM = "gca"
 PURPOSE = "Generative conversational agents with end-to-end adversarial training (Ludwig 2017). The commands:"
 
 COMMANDS = {
-    "train": "train an agent on a corpus by Algorithm 2, and write a bot to chat with",
+    "train": "train an agent on a corpus with Algorithm 2, and write a bot to chat with",
     "watch": "watch a training run of either paper in the browser: curves, samples, replies",
     "prepare": "prepare a corpus of any size as token files, which training reads from disk",
     "inspect": "show how a corpus is read, without training on it",

@@ -98,9 +98,9 @@ def make_parser() -> command_line.Parser:
         "--original",
         type=Path,
         metavar="DIR",
-        help="chat with the author's files as his program does: --context author is the default, and the answer with "
-        "the higher score is chosen; but if the more probable answer has a probability above 0.9, that answer is "
-        "chosen",
+        help="chat with the files of the paper's author, as his program does: --context author is the default, and "
+        "the answer with the higher score is chosen; but if the more probable answer has a probability above 0.9, "
+        "that answer is chosen",
     )
     parser.add_argument(
         "--context",
@@ -132,7 +132,7 @@ def make_parser() -> command_line.Parser:
         metavar="X",
         help="sample from the smallest set of most likely tokens whose total probability reaches X",
     )
-    parser.add_argument("--beam", type=int, metavar="N", help="answer by beam search of this width [10]")
+    parser.add_argument("--beam", type=int, metavar="N", help="generate answers by beam search with this width [10]")
     return parser
 
 

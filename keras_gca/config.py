@@ -1,7 +1,7 @@
 """All settings of a run of the first paper in one object, with their meanings, defaults and allowed values.
 
-The help text of each field gives the paper's symbol for it, or the equation, figure or line of Algorithm 2 in which it
-is used. Departures from the paper are explained next to the values. G is the generator. The presets are in
+The help text of each field gives the field's symbol in the paper, or the equation, figure or line of Algorithm 2 that
+uses the field. Comments next to the values explain departures from the paper. G is the generator. The presets are in
 `presets.py`.
 """
 
@@ -160,8 +160,8 @@ class Config(Settings):
     )
     average_epochs: float = option(
         0.0,
-        "at the end of teacher forcing (line 3), average the weights over about this many of the last epochs; 0 "
-        "keeps the final weights",
+        "at the end of teacher forcing (line 3), replace the weights with their average over about this many of the "
+        "last epochs; 0 keeps the final weights",
         low=0,
     )
     hidden_dropout: float = option(
@@ -220,7 +220,7 @@ class Config(Settings):
     )
     replay: float = option(
         0.0,
-        "fraction of the machine-generated pairs in line 6 that come from earlier iterations, if any",
+        "fraction of the machine-generated pairs in line 6 that come from earlier iterations, if there are any",
         low=0,
         high=0.9,
     )
@@ -284,8 +284,8 @@ class Config(Settings):
     )
     semantic_coherence_weight: float = option(
         0.5,
-        "lambda_3 of Li et al. 2016: weight of the reward from log p(y|x) and log p(x|y) per token (--algorithm "
-        "dialogue_rewards)",
+        "lambda_3 of Li et al. 2016: weight of the reward for semantic coherence, computed from log p(y|x) and log "
+        "p(x|y) per token (--algorithm dialogue_rewards)",
         low=0,
     )
     interleaved_epochs: int = option(

@@ -28,8 +28,9 @@ Table 1      how often a discriminator prefers each generator's answer (Eq. 10, 
              answer scores higher than a machine's
 parts        perplexity and BLEU by the number of utterances before the answer (if complete conversations are held
              out), and separately for answers that do and do not occur among the training answers
-changes      With --subject-changes, each held-out conversation is appended to another one. The perplexity of its
-             answers is compared with their perplexity without the other conversation (see RUN/subject_changes.json)
+changes      With --subject-changes, each held-out conversation is appended to another one. The perplexity of the
+             appended conversation's answers is measured with and without the other conversation in front (see
+             RUN/subject_changes.json)
 personas     With --personas, the speakers of a run with --persona-size are measured: the perplexity of their answers,
              and their answers to different wordings of the same questions (see RUN/personas.json)
 simulations  With --simulated-conversations, each generator talks to itself, beginning with held-out messages. The
@@ -127,7 +128,9 @@ def _measure_alone(options: argparse.Namespace, arguments: Sequence[str]) -> dic
 def make_parser() -> argparse.ArgumentParser:
     """Create the parser for the command's options."""
     parser = command_line.Parser(prog="python -m keras_gca.evaluate", description=DESCRIPTION)
-    parser.add_argument("runs", type=Path, nargs="+", metavar="RUN", help="run folders; several runs are averaged")
+    parser.add_argument(
+        "runs", type=Path, nargs="+", metavar="RUN", help="run folders; the metrics of several runs are averaged"
+    )
     parser.add_argument(
         "--temperature", type=float, metavar="X", help="sample the replies at this temperature (default: greedy)"
     )

@@ -1,7 +1,8 @@
 """Reads DailyDialog: one conversation on each line, with `__eou__` after each utterance.
 
 Utterances get emotion labels if the emotion file is in the same folder (`dialogues_emotion_train.txt` for
-`dialogues_train.txt`). Some copies of the corpus have labels after the last `__eou__` of a line; these are left out.
+`dialogues_train.txt`). Some copies of the corpus have labels after the last `__eou__` of a line; these labels are
+ignored.
 """
 
 import re

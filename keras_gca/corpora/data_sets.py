@@ -68,8 +68,8 @@ def read_data_set(path: Path, reading: Reading) -> Iterator[Conversation]:
 
     Args:
         path: The file or folder.
-        reading: The settings and records of the reader. If the data set has several splits, `part` is set to the split
-            being read.
+        reading: The reader's settings, and its record of what it has read. If the data set has several splits, `part`
+            is set to the split being read.
 
     Raises:
         UserError: The extra `datasets` is not installed, a file is damaged, the data set is too large, or it has no

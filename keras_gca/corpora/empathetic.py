@@ -104,7 +104,7 @@ def read_rows(names: list[str], rows: Iterator[tuple[str, list[str]]], reading: 
     Args:
         names: The names of the columns, as `key_of` returns them.
         rows: The position (for messages) and the fields of each row.
-        reading: The settings and records of the reader, which decide what happens to bad rows.
+        reading: The reader's settings, and its record of what it has read.
     """
     return _conversations(_turns(names, rows, reading), reading.bad)
 

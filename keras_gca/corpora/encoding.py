@@ -94,7 +94,7 @@ def decoded_lines(path: Path, bad: BadLines, encoding: Encoding) -> Iterator[tup
 
     Args:
         path: The file.
-        bad: Decides what happens to lines that cannot be used.
+        bad: The object that skips bad lines or raises an error.
         encoding: The encoding returned by `detect_encoding`.
     """
     if encoding.is_usual:

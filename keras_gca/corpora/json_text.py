@@ -117,7 +117,7 @@ def conversations(value: Any, where: str, reading: Reading) -> Iterator[Conversa
     Args:
         value: The JSON value.
         where: The position of the value, for messages.
-        reading: Counts speakers and decides what happens to bad lines.
+        reading: The reader's settings, and its record of what it has read.
     """
     bad = reading.bad
     emotion: Any = value.get("emotion") if isinstance(value, dict) else None

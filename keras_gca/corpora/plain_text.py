@@ -44,7 +44,7 @@ def read_text(path: Path, reading: Reading) -> Iterator[Conversation]:
 
 
 def _persons(folder: Path) -> dict[str, str]:
-    """Read the names of the second speakers in a folder's files from `speakers.csv`, if it exists (docs/corpus.md).
+    """Read the names of the second speakers in a folder's files from `speakers.csv`, if there is one (docs/corpus.md).
 
     Returns:
         A dict that maps file names to speaker names. The named person speaks utterances 2, 4, 6 and so on in every
@@ -87,7 +87,7 @@ class Paragraph(NamedTuple):
     """A group of consecutive lines without empty lines between them.
 
     Attributes:
-        gap: The number of empty lines before the paragraph, or -1 if it follows a line such as `---`.
+        gap: The number of empty lines before the paragraph, or -1 if the paragraph follows a line such as `---`.
         lines: The lines, including speaker tags. A ChatML message is stored as one line.
     """
 

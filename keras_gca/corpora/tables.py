@@ -124,7 +124,7 @@ def read_rows(names: Sequence[str], rows: Iterator[tuple[str, list[str]]], readi
     Args:
         names: The names of the columns.
         rows: The position of each row (for messages) and its fields, one for each column.
-        reading: The settings and records of the reader, which also count the speakers.
+        reading: The reader's settings, and its record of what it has read.
     """
     pair, turn = pair_columns(names), turn_columns(names)
     if turn is not None and (pair is None or find(names, TURNS) is not None):

@@ -93,8 +93,8 @@ class Corpus:
         name: The name of the file or folder.
         format: One of FORMATS.
         conversations: The conversations in the order of the file.
-        encodings: The names of the encodings other than UTF-8, with "(detected)" after those that were detected. Empty
-            if all files are UTF-8.
+        encodings: The names of the encodings other than UTF-8, with "(detected)" after each name that was guessed.
+            Empty if all files are UTF-8.
         speakers: The number of utterances of each speaker, if the format names speakers.
         left_out: For each kind of text that is not an utterance, the number of texts left out.
     """
@@ -124,9 +124,9 @@ def read_corpus(
     Args:
         path: A file or a folder, or None for the embedded corpus of English-course dialogues.
         format: One of FORMATS, or None to detect the format from the file.
-        bad: Decides what happens to bad lines. If None, the first bad line raises an error. If bad lines are skipped, a
-            conversation ends before its first missing turn. A line that describes how the corpus was read is added to
-            `bad.notes`.
+        bad: The object that skips bad lines or raises an error. If None, the first bad line raises an error. If bad
+            lines are skipped, a conversation ends before its first missing turn. A line that describes how the corpus
+            was read is added to `bad.notes`.
         splits: If "official", each conversation keeps the split (train, validation or test) that the authors of the
             corpus assigned to it. If "random", the conversations have no split.
 
@@ -164,7 +164,7 @@ def stream_conversations(
     Args:
         path: A file or a folder.
         format: One of FORMATS, or None to detect the format.
-        bad: Decides what happens to bad lines.
+        bad: The object that skips bad lines or raises an error.
         splits: See `read_corpus`. If "official", conversations without an official split are left out.
 
     Raises:
@@ -233,7 +233,7 @@ def _read(path: Path, format: str, bad: BadLines, name: str, official: bool) -> 
 
 
 def _named(reading: Reading) -> tuple[str, ...]:
-    """Return the names of the encodings other than UTF-8, with "(detected)" after those that were detected."""
+    """Return the names of the encodings other than UTF-8, with "(detected)" after each name that was guessed."""
     names = {
         f"{encoding.name}{' (detected)' if encoding.detected else ''}"
         for encoding in reading.encodings.values()

@@ -3,7 +3,7 @@
 The first pass, which takes longest, reads the corpus and tokenises it in chunks (`token_chunks.py`). Then the held-out
 conversations are drawn, the words of the training text are counted, and the chunks are encoded with the vocabulary as
 shards (`token_folder.py`). If an interrupted command is repeated, it uses the chunks and shards that are already
-written. The results do not depend on the number of processes. For a small corpus, they are the same as those of
+written. The results do not depend on the number of processes. For a small corpus, the results are the same as those of
 `dataset.prepare`.
 """
 
@@ -86,7 +86,7 @@ def prepare_folder(
         corpora: The corpora.
         config: The settings. Only those in `token_folder.PREPARED` and the seed for holding out pairs are used.
         out: The folder to create.
-        bad: Decides what happens to bad lines.
+        bad: The object that skips bad lines or raises an error.
         words: The words of the vocabulary in order, or None for the most frequent words in the training text.
         processes: The number of parallel processes. If 1, this process does all the work.
         minutes: The time limit in minutes, or None for no limit. The time for reading what an interrupted preparation
@@ -281,7 +281,7 @@ class _Preparation:
     def _begin_measuring(
         self, conversations: list[tuple[str, ...]], parts: list[int], seconds: float, lines: int
     ) -> None:
-        """Start measuring the first chunk for the estimate, unless the corpora have only a few chunks."""
+        """Start measuring the first chunk for the cost estimate, unless the corpora have only a few chunks."""
         text = sum(len(text.encode()) + 1 for conversation in conversations for text in conversation)
         read = Read(seconds, lines, text, sum(file.stat().st_size for file in _files(self._corpora)))
         if read.chunks >= MEASURED_FROM and not reporting.is_quiet():

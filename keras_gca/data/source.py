@@ -49,7 +49,7 @@ class Source:
         refuse_missing(self.data, self.vocabulary, self.glove)
         if is_token_folder(self.data) and (self.format or self.vocabulary):
             unwanted = "--format" if self.format else "--vocabulary"
-            raise UserError(f"{unwanted} has no effect on {self.data}, a folder of token files; leave it out")
+            raise UserError(f"{unwanted} has no effect on {self.data}, a folder of token files; leave out the option")
 
     def read(self, splits: str = "random") -> tuple[list[Conversation], BadLines]:
         """Read the corpus.

@@ -233,7 +233,9 @@ class TokenFolder:
                     "leave out the option, or prepare the corpus again"
                 )
         if "max_pairs" in config.given and config.max_pairs is not None:
-            raise UserError(f"--max-pairs has no effect on {self.path}, which is already prepared; leave it out")
+            raise UserError(
+                f"--max-pairs has no effect on {self.path}, which is already prepared; leave out the option"
+            )
         return config.changed(**{name: self.settings[name] for name in PREPARED}, max_pairs=None)
 
     def pairs(self, role: int) -> int:

@@ -51,7 +51,7 @@ class Vocabulary:
         if len(set(speakers)) != len(speakers):
             raise ValueError("the names of speakers must be distinct")
         if len(words) != len(counts) or len(set(words)) != len(words) or set(words) & set(SPECIAL_TOKENS):
-            raise ValueError("words must be distinct, not special tokens, and have one count each")
+            raise ValueError("words must be distinct, must not be special tokens, and must have one count each")
         self.tokens = [*SPECIAL_TOKENS, *words]
         self.counts = dict(zip(words, map(int, counts), strict=True))
         self.surfaces = dict(surfaces or {})
@@ -191,7 +191,7 @@ def read_words(path: str | os.PathLike, bad: BadLines | None = None) -> list[str
 
     Args:
         path: The file.
-        bad: Decides what happens to bad lines. If None, the first bad line raises an error.
+        bad: The object that skips bad lines or raises an error. If None, the first bad line raises an error.
 
     Raises:
         UserError: The file is missing, is not UTF-8, or has no words, or one of its lines has several words, a repeated

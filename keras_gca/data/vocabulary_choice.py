@@ -24,7 +24,7 @@ def given_words(path: Path, config: Config, bad: BadLines) -> list[str]:
     Args:
         path: The file.
         config: The settings.
-        bad: Decides what happens to bad lines.
+        bad: The object that skips bad lines or raises an error.
 
     Raises:
         UserError: The file cannot be used; see `read_words`.

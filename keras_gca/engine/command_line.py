@@ -119,8 +119,8 @@ def add_config(parser: argparse.ArgumentParser) -> None:
         "--config",
         type=Path,
         metavar="FILE",
-        help="take the settings from a run's config.json. Options override the settings in the file. The data are "
-        "not taken from the file: give --data again if the run was trained with it",
+        help="take the settings from a run's config.json. Options override the settings in the file. The file does "
+        "not provide the data: give --data again if the run was trained with --data",
     )
 
 

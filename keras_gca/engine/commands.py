@@ -28,8 +28,8 @@ def run(
         program: The name of the program, such as `gca`.
         called_as: How the user called the program, such as `gca` or `python -m keras_gca`.
         purpose: The purpose of the package, shown above the list.
-        commands: A dict from the name of each command, which is also the name of its module, to its purpose in one
-            line.
+        commands: A dict that maps the name of each command, which is also the name of its module, to a one-line
+            description of its purpose.
         arguments: The command's name and its arguments, or None for the arguments of the process.
 
     Returns:

@@ -162,7 +162,7 @@ class Session(abc.ABC):
         return facts
 
     def _forget(self, rows: int) -> None:
-        """Remove the files and TensorBoard points of rows removed from the history. This is safe to repeat."""
+        """Remove the files and TensorBoard points of rows removed from the history. Repeating this does no harm."""
         run, history = self.run, self.training.history
         removed = run.remove_samples(len(history))
         LiveFiles(run.path).remove(len(history))
@@ -217,7 +217,7 @@ class Session(abc.ABC):
 
 
 def _dropped(facts: Mapping[str, Any]) -> int:
-    """Return the fact DROPPED, or 0 if the fact is missing or (in a damaged file) not a number."""
+    """Return the value of DROPPED in `facts`, or 0 if it is missing or (in a damaged file) not a number."""
     rows = facts.get(DROPPED)
     return rows if isinstance(rows, int) else 0
 

@@ -121,8 +121,8 @@ class StagedTraining:
         Call this method before the first step.
 
         Args:
-            facts: The facts of the state.
-            arrays: The arrays of the state.
+            facts: The facts returned by `state`.
+            arrays: The arrays returned by `state`.
             before: The settings of the stored training run.
             given: The names of the totals that the user has given, including totals that have not changed.
         """

@@ -80,7 +80,7 @@ def walk(
     Args:
         training: The training.
         run: The run folder.
-        interruption: Tells whether training should stop.
+        interruption: The request to stop, which is checked after each step.
         title: A function that returns the name of a stage for the progress bar and for the line after the stage.
         end_of_stage: A function that is called after each stage, when the stage's row has been written to the log and
             to TensorBoard. It returns True to stop training.
