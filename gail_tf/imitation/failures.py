@@ -24,8 +24,7 @@ METRICS = {
 
 @dataclass(frozen=True)
 class Limits:
-    """Limits for the metrics. A failure is detected if the median of a metric over the latest updates is beyond the
-    limit.
+    """Limits for the metrics. A failure is detected if a metric's median over the latest updates is beyond its limit.
 
     Args:
         window: The number of updates over which the median is taken.
