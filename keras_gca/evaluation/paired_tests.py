@@ -198,9 +198,10 @@ def table_of_tests(results: Sequence[PairedTest], name: Callable[[str], str] = s
         what: Text for the caption that names the data on which the systems are compared.
     """
     caption = (
-        f"Paired sign-flip tests{what}. The units are the conversations of one seed, or all seeds (all). The columns "
-        "show the difference with its 95 % interval, the two-sided p-value (p), the p-value after Holm's correction "
-        "over this table, and the smallest difference that would have been found in 80 % of cases (detectable)."
+        f"Paired sign-flip tests{what}. A test of one seed compares conversations; a test of all seeds compares seeds. "
+        "The columns show the difference with its 95 % interval, the two-sided p-value (p), the p-value after Holm's "
+        "correction over this table, and the smallest true difference that a test would detect with a probability of "
+        "80 % (detectable)."
     )
     header = "systems", "metric", "seed", "difference", "p", "p (Holm)", "detectable", "units"
     return Table(None, caption, header, [_row_of_test(test, name) for test in results], 2)

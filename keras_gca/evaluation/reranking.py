@@ -48,7 +48,7 @@ SHOWN = ("distinct-1", "distinct-2", "tokens", "repeated", "most frequent", "ent
 def rerank(
     run: str | Path, language_model: str | Path, backward: str | Path, how: Reranking = DEFAULT
 ) -> dict[str, dict[str, Any]]:
-    """Rerank the N-best lists of a run's held-out contexts, and write the metrics to RUN/mmi.json.
+    """Rerank the N-best lists for a run's held-out contexts, and write the metrics to RUN/mmi.json.
 
     The metrics are computed on the test set (`judges.parts`). If gamma is not given, it is chosen on the validation
     set.

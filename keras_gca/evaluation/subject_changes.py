@@ -53,7 +53,7 @@ def evaluate_subject_changes(run: str | Path, seed: int = 0) -> dict[str, Any]:
 
 
 def measure(agent: Agent, dataset: Dataset, seed: int = 0) -> dict[str, Any]:
-    """Measure an agent on joined conversations.
+    """Measure an agent on pairs of joined conversations.
 
     Args:
         agent: The agent. Its contexts are limited by N_u or by its detector of context changes.

@@ -82,12 +82,14 @@ class Study(NamedTuple):
 
 
 STUDIES = {
-    "architecture": Study("GCA or canonical seq2seq: are short, safe answers favoured?", ("default", "canonical")),
+    "architecture": Study("GCA or canonical seq2seq: which favours short, safe answers?", ("default", "canonical")),
     "training": Study("teacher forcing or adversarial training?", ("default",)),
     "reinforce": Study(
         "backpropagation through the discriminator, or REINFORCE?", ("sampled_human_contexts", "reinforce")
     ),
-    "pairs": Study("machine-generated answers to generated, or to human contexts?", ("default", "human_contexts")),
+    "pairs": Study(
+        "machine-generated answers to generated contexts, or to human contexts?", ("default", "human_contexts")
+    ),
     "selection": Study("choice by Eq. 9, or by Eq. 10?", ("default",)),
     "context": Study("N_u = 1, 2 or 3 utterances of context?", ("one_utterance", "two_utterances", "three_utterances")),
     "dynamic_context": Study(

@@ -52,7 +52,7 @@ class ChangeDetector:
 
     @classmethod
     def of_weights(cls, weights: Sequence[np.ndarray]) -> "ChangeDetector":
-        """Make a detector from stored weights.
+        """Make a detector from its stored weights.
 
         Raises:
             ValueError: The weights do not belong to a detector.

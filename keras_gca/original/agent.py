@@ -91,7 +91,9 @@ def load(folder: str | os.PathLike, sentence_length: int = 50) -> OriginalAgent:
     """
     folder = Path(folder)
     if not folder.is_dir():
-        raise UserError(f"{folder}: no such folder; give a folder with {', '.join([VOCABULARY, *GENERATORS.values()])}")
+        raise UserError(
+            f"{folder}: no such folder; give a folder that contains {', '.join([VOCABULARY, *GENERATORS.values()])}"
+        )
     vocabulary = read_vocabulary(folder / VOCABULARY)
     files = {**GENERATORS, "discriminator": DISCRIMINATOR}
     networks, report = {}, []

@@ -44,7 +44,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         type=command_line.at_least_one,
         default=MESSAGES_PER_MINUTE,
         metavar="N",
-        help=f"the maximum number of messages per minute from a visitor of --web [{MESSAGES_PER_MINUTE}]",
+        help=f"the maximum number of messages per minute from each visitor of --web [{MESSAGES_PER_MINUTE}]",
     )
     parser.add_argument(
         "--say",

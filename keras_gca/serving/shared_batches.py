@@ -85,9 +85,10 @@ class SharedBatches:
             raise BusyError("The answer took too long and was stopped. Please send your message again.") from None
 
     def warm_up(self) -> None:
-        """Compile the model for batches of all sizes before the first message arrives, which takes a few seconds.
+        """Compile the model for all batch sizes before the first message arrives.
 
-        The model is compiled with a short message. It may have to be compiled again for longer messages.
+        This takes a few seconds. The model is compiled with a short message, and may have to be compiled again for
+        longer messages.
         """
         for size in BATCH_SIZES:
             self._worker.submit(self._ask, [["Hello."]] * size, [1] * size, self._decoding).result()

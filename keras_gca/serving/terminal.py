@@ -254,7 +254,7 @@ def _without_controls(text: str) -> str:
 
 
 def _details(agent: Chatting, exchange: Exchange) -> str:
-    """Describe all answers with their scores, starting with the chosen one, and the words the model does not know."""
+    """Describe all answers with their scores, starting with the chosen one, and list the words unknown to the model."""
     answers = exchange.answers
     text = "".join(
         f"   {mark} {answer.generator.replace('_', ' '):16} {agent.figures(answer)}  {answer.text}\n"
