@@ -71,8 +71,7 @@ class DialogueTraining(PolicyGradient):
 
     @staticmethod
     def _sums(rewards: tf.Tensor, errors: tf.Tensor) -> tuple[tf.Tensor, ...]:
-        """Compute the totals of the reward, its three terms, the turns, the baseline's squared error, and the
-        tokens."""
+        """Compute the totals of the reward, its three terms, turns, the baseline's squared error, and tokens."""
         turns, tokens = tf.cast(tf.shape(rewards)[0], tf.float32), tf.cast(tf.size(errors), tf.float32)
         return *tf.unstack(tf.reduce_sum(rewards, axis=0)), turns, tf.reduce_sum(tf.square(errors)), tokens
 

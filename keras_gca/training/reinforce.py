@@ -154,7 +154,7 @@ class ReinforceTraining(PolicyGradient):
 
     @staticmethod
     def _sums(rewards: tf.Tensor, errors: tf.Tensor) -> tuple[tf.Tensor, ...]:
-        """Compute the totals of the reward, the answers, the baseline's squared error, and the tokens."""
+        """Compute the totals of the reward, answers, the baseline's squared error, and tokens."""
         count = tf.cast(tf.size(rewards), tf.float32), tf.cast(tf.size(errors), tf.float32)
         return tf.reduce_sum(rewards), count[0], tf.reduce_sum(tf.square(errors)), count[1]
 

@@ -86,7 +86,7 @@ def test_a_damaged_trajectory_is_named_by_its_line(run, line):
             GAILRun.tokenizer,
             r"tokenizer.json: the file cannot be read as a tokenizer",
         ),
-        ("checkpoint.h5", "x", GAILRun.read_checkpoint, r"checkpoint.h5: the file is not a complete file"),
+        ("checkpoint.h5", "x", GAILRun.read_checkpoint, r"checkpoint.h5: the file is incomplete or not a file"),
     ],
 )
 def test_damaged_files_are_named(run, name, content, read, message):

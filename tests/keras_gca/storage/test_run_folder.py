@@ -62,7 +62,7 @@ def test_any_damage_is_found_and_the_checkpoint_before_is_taken(run, capsys):
         assert number_of(run) == 1
         said = capsys.readouterr().err
         assert said.count("\n") == 1
-        assert "checkpoint.h5: the file is not a complete file" in said
+        assert "checkpoint.h5: the file is incomplete or not a file" in said
         assert said.endswith("; the previous checkpoint is used\n")
 
 
@@ -79,7 +79,7 @@ def test_a_damaged_checkpoint_never_replaces_the_one_before(run, capsys):
 def test_two_damaged_checkpoints_are_one_error(run):
     for name in (CHECKPOINT, PREVIOUS):
         (run.path / name).write_bytes(b"nothing")
-    with pytest.raises(UserError, match=r"checkpoint\.previous\.h5: the file is not a complete file"):
+    with pytest.raises(UserError, match=r"checkpoint\.previous\.h5: the file is incomplete or not a file"):
         run.read_checkpoint()
 
 
@@ -95,7 +95,7 @@ def test_facts_are_read_without_the_arrays(run, capsys, monkeypatch):
         assert run.read_facts() == {"number": 1}
         assert capsys.readouterr().err.endswith("; the previous checkpoint is used\n")
     (run.path / PREVIOUS).unlink()
-    with pytest.raises(UserError, match=r"checkpoint\.h5: the file is not a complete file"):
+    with pytest.raises(UserError, match=r"checkpoint\.h5: the file is incomplete or not a file"):
         run.read_facts()
     (run.path / CHECKPOINT).unlink()
     with pytest.raises(UserError, match=r"checkpoint\.h5: no such file"):
