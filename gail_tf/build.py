@@ -220,11 +220,11 @@ def make_judge(
         sizes: The dimensions of the language model, or None for RL-Seq2Seq.
         reader: The RoBERTa of D for `--discriminator-encoder roberta`, else None.
         emotions: The emotion classifier of RL-Seq2Seq, which is required if `sizes` is None.
-        learns: Whether the discriminator will be trained, and so needs an optimizer.
+        learns: Whether the discriminator will be trained and therefore needs an optimizer.
         reference: The policy after maximum likelihood training; see `make_encoder`.
 
     Returns:
-        A `Discriminator`, a `DiscriminatorTraining` if it learns, or the `EmotionJudge` of RL-Seq2Seq.
+        A `Discriminator`, a `DiscriminatorTraining` if `learns` is true, or the `EmotionJudge` of RL-Seq2Seq.
 
     Raises:
         ValueError: There is neither a language model nor an emotion classifier.

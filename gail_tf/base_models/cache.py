@@ -1,7 +1,7 @@
 """The cache folder, which stores pretrained models converted to Hugging Face's format.
 
-The environment variable CONVERSATIONAL_AGENTS_CACHE sets the folder. By default, it is `conversational-agents` in
-$XDG_CACHE_HOME, or in ~/.cache if that variable is not set. This module does not import TensorFlow or other slow
+The environment variable CONVERSATIONAL_AGENTS_CACHE sets the folder. By default, the folder is `conversational-agents`
+in $XDG_CACHE_HOME, or in ~/.cache if that variable is not set. This module does not import TensorFlow or other slow
 libraries.
 """
 

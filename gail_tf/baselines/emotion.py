@@ -83,7 +83,7 @@ class EmotionClassifier:
     """A classifier for the emotions of utterances, based on words, emoticons and sentiment.
 
     Args:
-        labels: The K names of the emotions.
+        labels: The names of the K emotions.
         vectors: The word vectors by lower-case word, each of shape (d,).
         seed: The random seed for the initial weights. Before training, all probabilities are 1 / K.
 

@@ -6,7 +6,7 @@ response. A hidden layer and a softmax follow (Eq. 3). The emotion of the prompt
 any other token of the condition.
 
 The ids of the tokenizer are shifted by two, because in keras_gca the ids 0 and 1 are PAD and BOS. Each response begins
-with BOS, and positions where the mask is false contain PAD. The tokenizer's END cannot serve as PAD, because it also
+with BOS, and positions where the mask is false contain PAD. The tokenizer's END cannot serve as PAD, because END also
 ends each utterance of a condition.
 
 Shapes: Conditions have shape (B, C), and responses (B, R). V is the number of tokens in the tokenizer, E is
@@ -33,7 +33,7 @@ FIRST = BOS + 1  # this network's id for the tokenizer's token 0
 
 
 class Seq2SeqPolicy(LanguagePolicy):
-    """A policy that is an LSTM encoder-decoder. All its weights are trained.
+    """A policy whose network is an LSTM encoder-decoder. All weights are trained.
 
     Args:
         vocabulary_size: V, the number of tokens in the tokenizer.

@@ -59,7 +59,7 @@ class TextReader:
             texts: The texts to fit the tokenizer to.
 
         Returns:
-            The reader.
+            The RoBERTa and its tokenizer.
         """
         tokenizer = RobertaTokenizer.fit(texts, config.model.vocabulary_size)
         limit = _longest(config)
@@ -85,7 +85,8 @@ class TextReader:
             folder: The folder.
 
         Returns:
-            The reader, and the names of weights that are missing from the files; see `read_roberta`.
+            The RoBERTa with its tokenizer, and the names of weights that are missing from the files; see
+            `read_roberta`.
 
         Raises:
             UserError: A file is missing or damaged, or the tokenizer does not belong to the network.
@@ -95,14 +96,14 @@ class TextReader:
 
     @classmethod
     def open(cls, config: GAILConfig, folder: Path) -> "TextReader":
-        """Read the files written by `save`. They contain no weights, so the network gets random weights.
+        """Read the files written by `save`. These files contain no weights, so the network gets random weights.
 
         Args:
             config: The settings.
             folder: The folder.
 
         Returns:
-            The reader.
+            The RoBERTa and its tokenizer.
 
         Raises:
             UserError: A file is missing or damaged, or the tokenizer does not belong to the network.

@@ -68,7 +68,7 @@ def schedule(config: Config) -> list[Stage]:
 
 
 def simulated_turns(config: Config, stage: Stage) -> int:
-    """Return the number of answers in a simulated conversation, which grows by the curriculum of Li et al. 2016.
+    """Return the number of answers in a simulated conversation, which the curriculum of Li et al. 2016 increases.
 
     The number depends only on how many epochs of line 9 have been completed, not on the total number of epochs, so a
     run can be trained further.

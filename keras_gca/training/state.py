@@ -253,7 +253,7 @@ class AdversarialState(StagedTraining):
 
 
 def present(value: T | None, name: str) -> T:
-    """Return a part of the state, or raise an error if it is missing.
+    """Return a part of the state, or raise UserError if the part is missing.
 
     Args:
         value: The part, or None if it is missing.
