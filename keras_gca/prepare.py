@@ -29,7 +29,7 @@ docs/formats.md describes the formats of corpora and of token files.
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command, and return its exit status: 0, or 130 after an interruption or at the time limit."""
+    """Run the command, and return its exit status: 0, or 130 if Ctrl-C or the time limit stopped the command."""
     options = make_parser().parse_args(arguments)
     changes = command_line.settings(options, Config)
     if options.vocabulary and (idle := [name for name in ("vocabulary_size", "minimum_count") if name in changes]):

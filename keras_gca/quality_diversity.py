@@ -47,7 +47,7 @@ def make_parser() -> argparse.ArgumentParser:
     """Make the parser of the command's options."""
     parser = command_line.Parser(prog="python -m keras_gca.quality_diversity", description=DESCRIPTION)
     parser.add_argument(
-        "runs", type=Path, nargs="+", metavar="RUN", help="run folders; results are averaged over several runs"
+        "runs", type=Path, nargs="+", metavar="RUN", help="run folders; the metrics of several runs are averaged"
     )
     add_options(parser)
     parser.add_argument(

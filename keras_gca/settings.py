@@ -43,11 +43,11 @@ def group(kind: type, title: str) -> Any:
 
 @dataclass(frozen=True, init=False)
 class Settings:
-    """Base class for the settings of both papers, which are frozen dataclasses that use the `__init__` of this class.
+    """Base class for the settings of both papers.
 
-    The fields of a subclass are options (`option`) and groups of options (`group`). The default of an option is the
-    paper's value. `presets` lists the options that each preset changes. Two objects are equal if all their options are
-    equal.
+    Subclasses are frozen dataclasses that use the `__init__` of this class. The fields of a subclass are options
+    (`option`) and groups of options (`group`). The default of an option is the paper's value. `presets` lists the
+    options that each preset changes. Two objects are equal if all their options are equal.
 
     Args:
         **values: Options of any group, with values that replace the paper's.
@@ -221,7 +221,7 @@ def check_sampling(
     Args:
         temperature: A number from COLDEST to HOTTEST, or None for no sampling.
         top_p: The probability of the nucleus, above 0 and at most 1.
-        greedy: Whether a temperature of 0, which stands for the most probable token, is also allowed.
+        greedy: Whether a temperature of 0, which chooses the most probable token, is also allowed.
         name: The name of the temperature option, for the message.
 
     Raises:

@@ -34,7 +34,7 @@ class IndexedKneserNey(KneserNey):
 
 
 class TrigramModel:
-    """An interpolated Kneser-Ney trigram model of answers, which are token indices `BOS ... EOS`.
+    """An interpolated Kneser-Ney trigram model of answers, which are sequences of token indices, `BOS ... EOS`.
 
     Args:
         answers: The answers to fit.

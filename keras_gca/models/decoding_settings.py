@@ -1,4 +1,4 @@
-"""How replies are generated: `Decoding` holds the settings for greedy decoding, sampling, and beam search.
+"""The settings for generating replies (`Decoding`) by greedy decoding, sampling, or beam search.
 
 x is a context, and y is an answer. s_s is the maximum number of tokens in a context and in a partial answer. B is the
 number of contexts in a batch.
@@ -18,7 +18,7 @@ CHAT_BEAM = 10  # width of the beam search in a chat; after training on a small 
 
 @dataclass(frozen=True)
 class Decoding:
-    """How replies are generated: greedily (Algorithm 1) unless a temperature or a beam is given.
+    """The settings for generating replies, which is greedy (Algorithm 1) unless a temperature or a beam is given.
 
     Args:
         temperature: The sampling temperature, from 0.01 to 100, or None for no sampling.

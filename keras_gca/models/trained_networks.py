@@ -30,7 +30,7 @@ class TrainedNetworks:
 
     Attributes:
         decoders: {name of a generator: its decoder}.
-        judging: The networks whose discriminator judges.
+        judging: The networks whose discriminator judges the answers.
     """
 
     def __init__(

@@ -1,8 +1,8 @@
 """The access token of a server that other computers can reach. Requests without it get neither pages nor replies.
 
 When the server starts, it prints an address that contains the token. A browser that opens this address receives the
-token as a cookie, and is redirected to the address without the token to keep it out of the browser's history. Programs
-send the token in the header `Authorization: Bearer TOKEN`.
+token as a cookie, and is redirected to the address without the token, to keep the token out of the browser's history.
+Programs send the token in the header `Authorization: Bearer TOKEN`.
 """
 
 import hmac

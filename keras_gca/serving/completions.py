@@ -134,7 +134,7 @@ def _text(message: dict[str, Any]) -> str:
 
 
 def _reply(batches: SharedBatches, history: list[str]) -> tuple[str, bool]:
-    """Return the reply to a conversation, and whether it is the crisis note. The crisis check comes first."""
+    """Answer the last message unless it speaks of a crisis. Return the reply, and whether it is the crisis note."""
     note = batches.agent.crisis_note(history[-1])
     if note is not None:
         return note, True

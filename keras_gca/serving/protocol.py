@@ -20,9 +20,9 @@ class Answer:
         probability_of_words: p(y|x) without the factor for the end of the sentence.
         human: The probability that a human gave the complete answer. In the first paper, this is Eq. 9.
         score: The score by which answers are ranked. In the first paper, this is Eq. 10.
-        token_scores: Each token of the answer, with the probability that it is human. The last token is the end of the
-            sentence. If the discriminator scores only complete answers, the last token has the score of the answer, and
-            all other tokens have NaN.
+        token_scores: Each token of the answer, with the probability that a human produced the token. The last token is
+            the end of the sentence. If the discriminator scores only complete answers, the last token has the score of
+            the answer, and all other tokens have NaN.
         token_probabilities: The probability of each of these tokens under the generator, p(y_t | x, y).
         ended: Whether the generator ended the answer; False if it was truncated at the maximum number of tokens.
     """
