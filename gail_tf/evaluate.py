@@ -87,7 +87,7 @@ def _evaluate(options: argparse.Namespace, command: str) -> dict[str, Any] | Non
 
 
 def _fetch_encoder(options: argparse.Namespace) -> None:
-    """Ask the user, before anything is measured, and download the encoder if it is not on this machine."""
+    """Download the encoder, after asking the user, if it is not on this machine."""
     from gail_tf.base_models.locate import locate
 
     if options.encoder is not None:

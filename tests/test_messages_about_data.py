@@ -123,7 +123,7 @@ def test_a_corpus_without_boundaries_says_what_marks_them(said, tmp_path):
     (tmp_path / "a.txt").write_text("Hi.\nYes.\nNo.\n")
     line = said(gail_train.main, "train", "--preset", "tiny", "--data", "a.txt")
     assert "1 conversation is too few to be divided" in line
-    assert "(in plain text an empty line ends a conversation)" in line
+    assert "(in plain text, an empty line ends a conversation)" in line
 
 
 COMMANDS = {

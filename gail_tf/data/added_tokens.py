@@ -1,6 +1,6 @@
 """Reads a byte-level BPE's added tokens from the files of transformers' slow tokenizers.
 
-tokenizer_config.json    describes the token with each id, under the key `added_tokens_decoder`
+tokenizer_config.json    describes each added token by its id, under the key `added_tokens_decoder`
 added_tokens.json        contains the ids of the tokens; read only if that key is missing
 special_tokens_map.json  contains the names of the special tokens; read only if that key is missing
 

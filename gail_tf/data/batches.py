@@ -71,7 +71,7 @@ def encode_batch(
 
     Args:
         tokenizer: The tokenizer.
-        contexts: For each sample, the utterances before the response, with the prompt last.
+        contexts: For each sample, the utterances before the response. The last one is the prompt.
         responses: The response of each sample, or None if there are no responses.
         condition_limit: The maximum number of tokens in a condition. If a condition is longer, its oldest utterances
             are dropped. If the prompt alone is too long, the beginning of its text is cut off. Frames are never

@@ -76,7 +76,7 @@ class Layout:
         return re.split(f"({'|'.join(map(re.escape, self.tokens))})", frame)
 
     def written(self, text: str) -> str:
-        """Treat the white space in an utterance as the attribute `text` specifies."""
+        """Return an utterance after applying the white-space rule in `text`."""
         if self.text == "line":
             return " ".join(text.split())
         return text.strip() if self.text == "stripped" else text

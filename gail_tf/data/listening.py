@@ -178,8 +178,9 @@ def profile_of(response: str) -> Profile:
 def training_profiles(responses: Sequence[str], seed: int) -> list[Profile]:
     """Compute the profiles of responses for training a policy, and leave out some properties at random.
 
-    Users may have any number of wishes. Therefore the number of properties to keep is drawn uniformly for each
-    response, from none to all, and then these properties are drawn. They are drawn once, before training starts.
+    Users may have any number of wishes. Therefore, for each response, the number of properties to keep is drawn
+    uniformly from none to all, and that many properties are chosen at random. The choice is made once, before training
+    starts.
 
     Args:
         responses: The expert responses.

@@ -1,6 +1,6 @@
 """Normal spacing for corpora that put spaces around punctuation marks, such as DailyDialog.
 
-GPT-2 was trained on normally spaced text. Upper and lower case are kept. (`keras_gca.data.text` does the opposite: it
+GPT-2 was trained on normally spaced text. Capitalisation does not change. (`keras_gca.data.text` does the opposite: it
 splits text into tokens for a word-based model.)
 """
 

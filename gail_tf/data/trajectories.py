@@ -54,7 +54,7 @@ class Trajectory:
 
 @dataclass(frozen=True)
 class Split:
-    """Trajectories in three splits, in the order of reading. No conversation is in more than one split."""
+    """Trajectories in three splits, in the order in which they were read. No conversation is in more than one split."""
 
     train: tuple[Trajectory, ...]
     test: tuple[Trajectory, ...]
@@ -69,7 +69,7 @@ def read_trajectories(
     format: str | None = None,
     splits: str = "random",
 ) -> list[Trajectory]:
-    """Read trajectories from files, or from the corpus in the package if no file is given.
+    """Read trajectories from files, or from the embedded corpus if no file is given.
 
     Args:
         conversations: Files in any format that `keras_gca.data.conversations` supports.
@@ -234,7 +234,7 @@ def split(trajectories: Sequence[Trajectory], seed: int, fractions: tuple[float,
     if not all(parts):
         few = counted(total, "conversation is", "conversations are")
         raise UserError(
-            f"{few} too few to be divided into train, test and validation (in plain text an empty line ends a "
+            f"{few} too few to be divided into train, test and validation (in plain text, an empty line ends a "
             "conversation)"
         )
     return Split(*map(tuple, parts))

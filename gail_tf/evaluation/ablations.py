@@ -69,7 +69,7 @@ def measure(runs: Mapping[str, Sequence[GAILRun]], how: Options, limit: TimeLimi
 
 
 def histories(runs: Mapping[str, Sequence[GAILRun]]) -> dict[str, list[curves.History]]:
-    """Read the logs of all runs by variant, for `learning_curves.compare`."""
+    """Read the logs of each variant's runs, for `learning_curves.compare`."""
     return {_title(variant): [run.read_log() for run in of_variant] for variant, of_variant in runs.items()}
 
 

@@ -232,7 +232,7 @@ def table_of_runs(finished_runs: dict[str, list[GAILRun]]) -> Table:
 
 
 def _train(name: str, seed: int, setup: Setup, strategy: tf.distribute.Strategy | None, limit: TimeLimit) -> bool:
-    """Train or resume the variant that a variant starts from, then the variant. Return whether both are finished."""
+    """Train or resume a variant, after the variant that it starts from. Return whether both are finished."""
     if name == PRETRAINED and setup.source.model is not None:
         return True
     variant, path = VARIANTS[name], setup.folder(name, seed)

@@ -91,7 +91,7 @@ class HeldOutEmotions:
         return classes
 
     def scores(self, responses: Sequence[str], trajectories: Sequence[Trajectory]) -> dict[str, np.ndarray]:
-        """Return 0 or 1 for whether each response has the emotion of the human response, and that of the prompt."""
+        """Return whether each response's emotion equals the human response's and the prompt's, as arrays of 0 and 1."""
         classes = np.array(self.classify(responses, trajectories), str)
         return {
             title: (classes == np.array(others, str)).astype(np.float64)

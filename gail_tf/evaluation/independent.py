@@ -19,7 +19,7 @@ Encoder = Callable[[Sequence[str]], np.ndarray]
 
 
 def above_shuffled(vectors: np.ndarray, others: np.ndarray, conversations: np.ndarray) -> np.ndarray:
-    """Compute how much closer each response is to its partner than to the partners in other conversations.
+    """Compute how much closer each response is to its partner than to partners from other conversations.
 
         cos(v_i, o_i) - mean of cos(v_i, o_j) over all j in other conversations
 

@@ -115,7 +115,7 @@ class Files(NamedTuple):
 def read_files(run: GAILRun, options: Options, choose: Callable[[Sequence[str]], Sequence[str]]) -> Files:
     """Read all files that `evaluate` needs, including word vectors.
 
-    Thus any error in these files is reported before hours of computation.
+    This way, errors in these files are reported before hours of computation begin.
 
     Args:
         run: The run.
@@ -289,7 +289,7 @@ class _Measuring:
             return self._reader(texts, self._size, bar.update)
 
     def _vectors(self, words: Iterable[str]) -> Mapping[str, np.ndarray]:
-        """Read the vectors of some words from the file in the options, or fit vectors to the run's text.
+        """Read the vectors of the given words from the file named in the options, or fit vectors to the run's text.
 
         `read_files` has already checked the lines of words that occur in prompts and human responses. The line of a
         word that occurs only in a policy's responses may still be damaged. Damaged lines are skipped, because an error

@@ -106,7 +106,7 @@ def likelihood_figures(likelihoods: Likelihoods, conversations: np.ndarray, seed
 
 
 def sentence_bleus(responses: Sequence[str], references: Sequence[str]) -> np.ndarray:
-    """Compute BLEU-1 to BLEU-4 of each response with NLTK, on words.
+    """Compute word-based BLEU-1 to BLEU-4 of each response with NLTK.
 
     The scores are smoothed with method 1 of Chen and Cherry (2014): if no n-gram matches, 0.1 matches are counted.
 

@@ -51,7 +51,7 @@ class OutsideModel:
         return cls(policy, tokenizer, (config.data.condition_tokens, config.data.response_tokens))
 
     def costs(self, asked: Sequence[Trajectory], responses: Sequence[str], size: int = 32) -> np.ndarray:
-        """Compute the negative log-likelihood of each response given its conversation, and its number of words.
+        """Compute the negative log-likelihood of each response given its conversation, and count the response's words.
 
         The perplexity per word is exp(sum of the first column / sum of the second column). The tokenizer splits unknown
         words into subwords, so even a nonexistent word has a probability.

@@ -1,7 +1,7 @@
 """The metrics that are logged during imitation; docs/metrics.md explains them.
 
-Two kinds of metrics are computed elsewhere: the metrics of PPO's and TRPO's steps in `ppo_losses.py` and `trpo.py`,
-together with the loss, and the discriminator's loss in `discriminator.py`.
+Two kinds of metrics are computed elsewhere, together with the losses: the metrics of PPO's and TRPO's steps (in
+`ppo_losses.py` and `trpo.py`), and the discriminator's loss (in `discriminator.py`).
 """
 
 from collections.abc import Sequence

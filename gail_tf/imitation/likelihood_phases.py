@@ -68,13 +68,13 @@ class LikelihoodPhases:
         self._sums = np.zeros(2)  # the sum of the losses and the number of tokens in these steps
 
     def check(self, phases: set[str]) -> None:
-        """Check that the warm-up of the learning rate is shorter than its phase.
+        """Check that the learning rate's warm-up is shorter than each of the given phases.
 
         Args:
             phases: The names of the phases to check. Phases that do not train by maximum likelihood are ignored.
 
         Raises:
-            UserError: The configured warm-up is not shorter than its phase.
+            UserError: A phase is not longer than the configured warm-up.
         """
         for phase in phases & self._phases.keys():
             total = self.total_steps(phase)

@@ -1,5 +1,4 @@
-"""Eq. 1-6 in NumPy for small numbers of states and actions. With networks, Algorithm 1 only approximates these
-equations.
+"""Eq. 1-6 in NumPy, for small numbers of states and actions. Algorithm 1 approximates these equations with networks.
 
 An occupancy measure rho is the discounted distribution of the (state, action) pairs that a policy visits, normalised to
 a sum of 1. rho_pi belongs to the policy and rho_E to the expert. D is the discriminator of Eq. 6, and D(s, a) is high
@@ -145,7 +144,7 @@ class Environment:
 
 @dataclass(frozen=True)
 class Imitation:
-    """The state after an iteration of `imitate`.
+    """The result of an iteration of `imitate`.
 
     Attributes:
         policy: The policy, shape (S, A).

@@ -69,7 +69,7 @@ class PPO(PolicyOptimiser):
                     return
 
     def end_of_update(self, metrics: Sequence[Metrics]) -> Metrics:
-        """Adapt C to the mean KL over the update's minibatches, and return C for the log."""
+        """Adapt C to the mean KL over the update's minibatches, and return C to be logged."""
         if self.config.ppo.kl_penalty == "adaptive":
             kl = float(np.mean([step["kl"] for step in metrics]))
             adapted = ppo_losses.adapt_kl_coefficient(self.kl_coefficient, kl, self.config.ppo.kl_target)

@@ -7,7 +7,7 @@ batch and are ignored. All computations use float32.
 
 PPO's ratio is the new probability of an action divided by its old probability. An action is one token (`level="token"`)
 or a whole response (`level="response"`, as in TextGAIL), whose probability is the product of its tokens' probabilities.
-A human demonstration is an expert's response, which was not sampled from the old policy.
+A human demonstration is an expert's response that was not sampled from the old policy.
 """
 
 import tensorflow as tf
