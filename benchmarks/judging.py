@@ -180,7 +180,7 @@ def _answer(options: argparse.Namespace) -> int:
 
 
 def _open(options: argparse.Namespace) -> tuple["Chatting", Any]:
-    """Open a bot of either paper, and return its agent and the chat's default settings, with those given as options."""
+    """Load a bot of either paper, and return its agent and its settings for chatting, as changed by the options."""
     bot = options.bot / "bot.h5" if options.bot.is_dir() else options.bot
     if str(read_facts(bot).get("format")).startswith("gail_tf"):
         from gail_tf.agent import GAILAgent, Replying

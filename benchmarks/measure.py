@@ -114,7 +114,7 @@ def peak_memory() -> float:
 
 
 def installed(module: str) -> bool:
-    """Return whether a module can be imported, without importing it. Its parent package may be missing."""
+    """Return whether a module can be imported, without importing it. Even its parent package may be missing."""
     try:
         return importlib.util.find_spec(module) is not None
     except ModuleNotFoundError:

@@ -50,7 +50,7 @@ class OurUpdate:
     """The updates of a `GAILTraining`, from the first one on. Each call runs one update.
 
     The measured time includes the computation of all metrics. Each update reads new expert responses, as in a training
-    run on the paper's corpus, which is large enough for that.
+    run on the paper's corpus, which is large enough for this.
     """
 
     def __init__(self, exercise: Exercise, trainable: str = "full", precision: str = "float32"):

@@ -128,7 +128,7 @@ class OptimizerSettings:
 
     warmup_steps: int = option(
         1000,
-        'Table 1, "Generator Warmup Steps": number of steps in which the learning rate rises linearly to its peak. '
+        'Table 1, "Generator Warmup Steps": number of steps over which the learning rate rises linearly to its peak. '
         "If this option is not given, a phase too short for the default warms up for a tenth of its steps",
         low=0,
     )

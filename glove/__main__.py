@@ -114,7 +114,7 @@ def _read_tokens(path: Path, bad: BadLines) -> list[list[str]]:
 
 
 class _Parser(argparse.ArgumentParser):
-    """An ArgumentParser whose errors are one line, with exit status 2."""
+    """An ArgumentParser that reports an error in one line and exits with status 2."""
 
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"glove: {message} (see --help)\n")

@@ -25,7 +25,7 @@ class VectorFileError(ValueError):
 
 
 class BadLines:
-    """A handler of lines that a reader cannot use, which raises an error at the first such line or skips all of them.
+    """A handler for unusable lines, which raises an error at the first such line or skips all of them.
 
     Skipped lines are counted by kind of fault. One object may be used for several files in turn.
 
@@ -148,7 +148,7 @@ def read_lines(
     Args:
         stream: The stream to read from.
         name: The name of the file, for messages.
-        bad: The handler of bad lines.
+        bad: The handler for bad lines.
         longest: The maximum number of bytes in a line.
         most: The maximum number of bytes that the stream may return; see `most_unpacked`.
     """
@@ -187,7 +187,7 @@ def text_lines(
 
     Args:
         path: The file.
-        bad: The handler of bad lines.
+        bad: The handler for bad lines.
         encoding: The encoding of the text.
         longest: The maximum number of bytes in a line.
     """

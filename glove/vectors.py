@@ -86,7 +86,7 @@ def read_vectors(
             from the first usable line.
         member: The name of the file inside a .zip. If None, the .zip must contain only one file whose name ends with
             .txt, .vec or .bin or, if `dimension` is given, only one file named `*.{dimension}d.txt`.
-        bad: The handler of bad lines. If None, the first bad line raises an error.
+        bad: The handler for bad lines. If None, the first bad line raises an error.
 
     Returns:
         The vectors, in the order of the file.
@@ -259,7 +259,7 @@ def _divided(line: bytes, dimension: int | None) -> tuple[str, list[bytes]]:
         raise _BadLineError(
             "with a wrong number of fields",
             f"{counted(fields, 'number')} after the word; {dimension} are expected "
-            "(the file may have another dimension, or be cut short)",
+            "(the file may have a different dimension, or be cut short)",
         )
     parts = line.rsplit(b" ", dimension)
     word = _decoded(parts[0])

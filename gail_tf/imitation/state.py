@@ -80,7 +80,7 @@ class GAILState(StagedTraining):
         return self.phase in (DISCRIMINATOR, IMITATION, None)
 
     def shortened_warm_ups(self) -> dict[str, tuple[int, int]]:
-        """Find the phases whose warm-up is shortened because the configured one is too long for them.
+        """Find the phases whose warm-up is shortened because the configured warm-up is too long for them.
 
         Returns:
             A dictionary that maps each such phase to its number of warm-up steps and its total number of steps.
@@ -117,7 +117,7 @@ class GAILState(StagedTraining):
         """Return everything that a checkpoint needs to continue the training run exactly where it stopped.
 
         Returns:
-            JSON values, and arrays by name.
+            A dictionary of JSON values, and a dictionary from names to arrays.
         """
         facts = {"position": self._position, "history": list(self.history), "totals": self.config.own_totals()}
         statistics = self.advantages.statistics._asdict()

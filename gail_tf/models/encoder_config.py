@@ -77,7 +77,7 @@ class EncoderConfig:
 
 
 def with_biases(layers: dict[str, list[int]]) -> dict[str, list[int]]:
-    """Return the shapes of all weights and biases, keyed by tensor, from the shapes of the weights, keyed by layer."""
+    """Return the shapes of all weights and biases, keyed by tensor name, given the weights' shapes, keyed by layer."""
     named: dict[str, list[int]] = {}
     for name, shape in layers.items():
         named |= {f"{name}.weight": shape, f"{name}.bias": shape[:1]}

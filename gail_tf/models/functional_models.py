@@ -25,7 +25,7 @@ def whole_model(
         blocks: The blocks, in order.
         last_norm: The layer after the last block.
         of_positions: A function that computes additional arguments for the blocks from the positions.
-        first_adapted: The number of the first block with adapters, or None if no block has adapters.
+        first_adapted: The index of the first block with adapters, or None if no block has adapters.
         name: The name of the model.
 
     Returns:

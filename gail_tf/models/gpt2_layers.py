@@ -103,8 +103,8 @@ class Block(keras.layers.Layer):
 
         Args:
             h: The input states, an array of shape (B, T, E).
-            visible: A bool array of shape (B, T, S) that tells which tokens each token can attend to. Without a memory,
-                S = T.
+            visible: A bool array of shape (B, T, S), true at the tokens that each token can attend to. Without a
+                memory, S = T.
             seeds: The dropout seeds, an int32 array of shape (B, 2).
             memory: The cached keys and values, two arrays of shape (B, H, S, E / H). With a memory, the block reads one
                 new token of each sequence, so T = 1.

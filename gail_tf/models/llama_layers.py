@@ -152,8 +152,8 @@ class Block(keras.layers.Layer):
 
         Args:
             h: The input states, an array of shape (B, T, E).
-            visible: A bool array of shape (B, T, S) that tells which tokens each token can attend to. Without a memory,
-                S = T.
+            visible: A bool array of shape (B, T, S), true at the tokens that each token can attend to. Without a
+                memory, S = T.
             angles: The result of `Angles`, an array of shape (B, 1, T, D).
             seeds: The dropout seeds, an int32 array of shape (B, 2).
             memory: The cached rotated keys and the cached values, two arrays of shape (B, K, S, D). With a memory, the
@@ -199,7 +199,7 @@ def attend_in_groups(
         query: An array of shape (B, H, T, D).
         keys: An array of shape (B, K, S, D). Head k serves the query heads k H / K to (k + 1) H / K - 1.
         values: An array of shape (B, K, S, D).
-        visible: A bool array of shape (B, 1, T, S) that tells which tokens each token can attend to.
+        visible: A bool array of shape (B, 1, T, S), true at the tokens that each token can attend to.
         drop: A function that applies dropout to the attention weights.
 
     Returns:

@@ -175,7 +175,7 @@ def attend(
         query: An array of shape (B, H, T, E / H).
         keys: An array of shape (B, H, S, E / H).
         values: An array of shape (B, H, S, E / H).
-        visible: A bool array, broadcastable to (B, H, T, S), that tells which tokens each token can attend to.
+        visible: A bool array, broadcastable to (B, H, T, S), true at the tokens that each token can attend to.
         drop: A function that applies dropout to the attention weights, an array of shape (B, H, T, S).
 
     Returns:

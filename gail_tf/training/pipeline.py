@@ -56,7 +56,7 @@ def train_agent(
         source: The files and pretrained networks to read.
         run: The run folder to create.
         strategy: The distribution strategy returned by `devices.make`, or None for one device.
-        read: The result of `source.read`, if the caller has already called it.
+        read: The result of `source.read`, or None if the source has not been read yet.
         minutes: The time limit in minutes, or None for no limit. At the limit, training stops as after Ctrl-C.
         watching: A function that returns a context manager for the live view of the run (see `watch_command.watching`),
             or None for no live view.
@@ -153,7 +153,7 @@ def resume(
 
 
 def _some(trajectories: Sequence[Trajectory], count: int | None, seed: int) -> list[Trajectory]:
-    """Draw complete conversations with about `count` trajectories in total. If `count` is None, keep everything."""
+    """Draw complete conversations with about `count` trajectories in total, or keep all if `count` is None."""
     if count is None or len(trajectories) <= count:
         return list(trajectories)
     numbers = np.array([trajectory.conversation for trajectory in trajectories])

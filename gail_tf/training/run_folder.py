@@ -163,7 +163,7 @@ class GAILRun(RunFolder[GAILConfig]):
         """Return whether training has finished and the bot has been written.
 
         Raises:
-            UserError: The settings, the data or both checkpoints cannot be read.
+            UserError: The settings or the data cannot be read, or neither checkpoint can be read.
         """
         if not self.bot.exists():
             return False
