@@ -368,5 +368,5 @@ class Agent:
         return tokenise(utterances, self.config.contractions)
 
     def unknown_words(self, utterance: str) -> list[str]:
-        """Return the words of an utterance that the model does not know."""
+        """Return the unknown words in an utterance."""
         return [token for token in self.tokenise([utterance])[0] if token not in self.vocabulary.counts]

@@ -1,4 +1,4 @@
-"""`Bot` reads and writes a `bot.h5` of the first paper: an agent's settings, vocabulary and weights."""
+"""`Bot` reads and writes the first paper's `bot.h5` files, with an agent's settings, vocabulary and weights."""
 
 import os
 from dataclasses import dataclass
@@ -43,7 +43,7 @@ class Bot:
             path: The file, or a run folder that contains one.
 
         Returns:
-            The path of the file and the bot.
+            The path of the file, and the bot.
 
         Raises:
             UserError: The file is missing, damaged, or not a bot of the first paper.
@@ -76,8 +76,8 @@ class Bot:
     def refuse_misfits(self) -> None:
         """Check that the settings and the weights match.
 
-        This check comes before any network is built, because the settings in a damaged file may
-        require far more weights than the file contains.
+        This check comes before any network is built, because the settings in a damaged file may require
+        far more weights than the file contains.
 
         Raises:
             ValueError: There is no generator, or the settings do not match the weights or the vocabulary.

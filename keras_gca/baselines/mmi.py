@@ -1,4 +1,4 @@
-"""`python -m keras_gca.baselines.mmi`: a command that has moved and prints its new name."""
+"""`python -m keras_gca.baselines.mmi`: prints the new name of this command, which has moved."""
 
 import sys
 

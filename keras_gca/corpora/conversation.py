@@ -1,4 +1,4 @@
-"""`Conversation`, and `Reading`, the settings of a corpus reader and its record of what it has read."""
+"""`Conversation`, and `Reading`: a corpus reader's settings and its record of what it has read."""
 
 import collections
 import re
@@ -57,7 +57,7 @@ class Reading:
     part: str | None = None
 
     def lines(self, path: Path, fallback: str | None = None) -> Iterator[tuple[int, str]]:
-        """Yield the number and text of each line in a file with any encoding and line endings.
+        """Yield the number and the text of each line in a file, whatever the encoding and the line endings.
 
         Args:
             path: The file.

@@ -90,7 +90,7 @@ def detect_encoding(path: Path, fallback: str | None = None) -> Encoding:
 
 
 def decoded_lines(path: Path, bad: BadLines, encoding: Encoding) -> Iterator[tuple[int, str]]:
-    """Yield the number and text of each line in a file. The text ends with a newline.
+    """Yield the number and the text of each line in a file. Each text ends with a newline.
 
     Args:
         path: The file.

@@ -1,4 +1,4 @@
-"""Reads conversations in JSON: either one per line, or a whole file that is a list or an object of conversations.
+"""Reads conversations in JSON: one conversation per line, or one list or object that contains all conversations.
 
 A conversation is a list of utterances, an object with such a list (`utterances`, `messages`, `dialog` ...), or an
 object with a question and its answer. An utterance is a string, or an object that contains its text (`text`, `content`

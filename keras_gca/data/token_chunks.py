@@ -1,8 +1,8 @@
 """The tasks of the processes that prepare token files. Each task makes one file from one piece of the corpus.
 
 A chunk is a tokenised piece of the corpus. Its tokens are indices into its own list of word forms, so that chunks are
-independent of each other and of the vocabulary, which is known only after the last chunk. A form has its original case;
-the chunk also stores the lower-case word of each form.
+independent of each other and of the vocabulary, which is known only after the last chunk. Forms keep their original
+case; the chunk also stores the lower-case word of each form.
 """
 
 import json
@@ -53,7 +53,7 @@ class Chunk:
         sizes: The number of utterances in each conversation, at least two. An integer array of shape (c,).
         parts: The official split of each conversation, as an index into PARTS, or NO_PART. A uint8 array of shape (c,).
         forms: The distinct tokens in their original case.
-        inside: How often each form occurs except at the beginning of a sentence, an integer array of shape
+        inside: How often each form occurs other than at the beginning of a sentence, an integer array of shape
             (len(forms),).
         words: The distinct tokens in lower case.
         word_of: The word of each form, as an index into `words`. An integer array of shape (len(forms),).
@@ -165,7 +165,7 @@ def _with_answers(lengths: np.ndarray, sizes: np.ndarray) -> tuple[np.ndarray, n
 
 
 def _inside_sentences(tokens: np.ndarray, lengths: np.ndarray, forms: list[str]) -> np.ndarray:
-    """Count how often each form occurs except at the beginning of a sentence; see `vocabulary.usual_surfaces`."""
+    """Count how often each form occurs other than at the beginning of a sentence; see `vocabulary.usual_surfaces`."""
     ends = np.array([form in BEGIN_SENTENCES for form in forms], bool)
     begins = np.zeros(len(tokens), bool)
     begins[1:] = ends[tokens[:-1]]

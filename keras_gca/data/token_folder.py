@@ -193,7 +193,7 @@ class TokenFolder:
 
     @staticmethod
     def write_index(path: Path, vocabulary: Vocabulary, values: dict[str, Any]) -> None:
-        """Write the vocabulary and the index, which completes a folder.
+        """Complete a folder by writing the vocabulary and the index.
 
         Args:
             path: The folder, which already contains all shards.
@@ -220,7 +220,7 @@ class TokenFolder:
             raise UserError(f"{self.path / WORDS}: the file is damaged ({error})") from None
 
     def settings_of(self, config: Config) -> Config:
-        """Return the settings of a training run on this folder; those in PREPARED are taken from the folder.
+        """Return the settings of a training run on this folder. The settings in PREPARED are taken from the folder.
 
         Raises:
             UserError: The user has given a different value for one of these settings, or has given --max-pairs.

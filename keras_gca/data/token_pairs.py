@@ -2,7 +2,7 @@
 
 `TokenPairs` takes the place of `Pairs` for corpora that do not fit into memory. The seed determines the order of an
 epoch: the shards are shuffled, batches are taken in turn from SHARDS_TOGETHER shards, and the pairs of each shard are
-    shuffled like `Pairs` (`batching.plan`). With a single shard, the order is exactly that of the same pairs in memory.
+shuffled like `Pairs` (`batching.plan`). With a single shard, the order is exactly that of the same pairs in memory.
 """
 
 from collections.abc import Sequence
@@ -59,7 +59,7 @@ class _PairIndex(NamedTuple):
 
 
 class TokenPairs:
-    """The pairs in a folder of token files that have a given role.
+    """The pairs with a given role in a folder of token files.
 
     Args:
         folder: The folder.

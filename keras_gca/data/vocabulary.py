@@ -74,7 +74,7 @@ class Vocabulary:
             utterances: The tokens of each utterance.
             size: s_v, the maximum number of tokens, including the special ones.
             minimum_count: Words that occur less often become the unknown word, so that the networks learn to handle it.
-                So does text that is spelled like a special token.
+                Text that is spelled like a special token also becomes the unknown word.
             surfaces: The usual spelling of words; words outside the vocabulary are ignored.
             period_first: Whether "." gets the index PERIOD, for `original` padding.
             words: The words of the vocabulary in order. If given, `size`, `minimum_count` and `period_first` have no

@@ -41,7 +41,7 @@ class Board:
             hparams.hparams(known, trial_id=str(self._run.path))
 
     def write_metrics(self, history: Sequence[Mapping[str, Any]]) -> None:
-        """Write the metrics of the last row of a history, under the name of its phase."""
+        """Write the metrics of the last row of a history, under the name of the row's phase."""
         row = history[-1]
         with self._writing(number_in_phase(history)):
             for name, value in row.items():

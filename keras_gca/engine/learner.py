@@ -1,4 +1,4 @@
-"""Base class of all objects of both papers that are trained by gradient descent."""
+"""The base class of both papers' learners, which train networks by gradient descent."""
 
 from collections.abc import Iterable, Sequence
 from functools import partial

@@ -78,7 +78,7 @@ def walk(
     and only the chief writes checkpoints.
 
     Args:
-        training: The training.
+        training: The training run.
         run: The run folder.
         interruption: The request to stop, which is checked after each step.
         title: A function that returns the name of a stage for the progress bar and for the line after the stage.

@@ -210,7 +210,7 @@ def as_diverse_as(replies: Sequence[Sequence[str]], sample: Callable[[float], Se
         sample: A function that samples replies at a temperature.
 
     Returns:
-        The temperature with the smallest difference in distinct-2 at equal counts.
+        The temperature with the smallest difference in distinct-2, measured at equal numbers of tokens.
     """
 
     def difference(temperature: float) -> float:
@@ -236,7 +236,7 @@ def compared(agent: Agent, pairs: Pairs, answers: dict[str, np.ndarray], model: 
         - "gain": the `Comparison` of the two generators by conversations;
         - "log S": the mean log S (Eq. 10) of each generator's replies and of the human replies;
         - "first": the share of contexts for which the adversarial reply scores higher, with a tie counted as one half;
-        - "distinct-2": distinct-2 of each generator's replies and of the human replies, at equal counts;
+        - "distinct-2": distinct-2 of each generator's replies and of the human replies, at equal numbers of tokens;
         - "word perplexity": the perplexity of the same replies under `model`.
     """
     judge = judges.CrossFitted(agent, pairs, answers, seed)

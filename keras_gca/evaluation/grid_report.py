@@ -101,7 +101,7 @@ def outcome(results: Results, seeds: Mapping[str, Any], model: str = MODEL) -> O
 
     Args:
         results: The results.
-        seeds: A dict that maps what a seed is used for to the seed, or to a list of seeds.
+        seeds: A dict that maps each purpose of a seed to the seed, or to a list of seeds.
         model: The name of the model that measures quality.
     """
     return Outcome(seeds, as_json(results), tables(results, model))

@@ -180,7 +180,8 @@ def agreements(
         rated: n rated responses.
         measures: The measures by name, arrays of shape (n,). LENGTH and RANDOM are added.
         logarithms: The names of measures that are logarithms of the discriminator's scores. For these, Eq. 11 counts a
-            difference below 5 % of the smaller score as a tie, as in Section 5. Other measures tie only if equal.
+            difference below 5 % of the smaller score as a tie, as in Section 5. Values of all other measures tie only
+            if they are equal.
         seed: The seed of the bootstrap and of RANDOM.
     """
     human = np.array([np.mean(one.scores) for one in rated])

@@ -40,9 +40,9 @@ def judge(agent: Judging, pairs: Pairs, answers: dict[str, np.ndarray]) -> dict[
     Among the generators' answers to a context, the one with the highest score wins. Eq. 9 and Eq. 10 give two kinds of
     scores. The results for each kind are:
 
-    - wins: for each generator, the number of contexts for which its answer wins, without ties (Table 1);
+    - wins: for each generator, the number of contexts for which its answer wins, not counting ties (Table 1);
     - shares: for each generator, its share of all wins;
-    - ties: the number of contexts for which the two highest scores differ by less than 5 % of the lower one;
+    - ties: the number of contexts for which the two highest scores differ by less than 5 % of the lower score;
     - shorter: the share of contexts in which the shortest answer wins, among contexts with a winner and answers of
       different lengths;
     - human_first: how often the human answer scores higher when compared with a generator's answer, as a share of all
