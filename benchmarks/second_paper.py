@@ -383,8 +383,8 @@ def workers(options: argparse.Namespace) -> dict:
         for count in (2, 4)
     }
     print(
-        f"One PPO update here (full) with GPT-2 {options.size}: {options.rollouts} rollouts of {Exercise.prompt} + "
-        f"{Exercise.response} tokens, distributed over replicas that share this machine's {os.cpu_count()} cores. "
+        f"One PPO update in this project (full) with GPT-2 {options.size}: {options.rollouts} rollouts of "
+        f"{Exercise.prompt} + {Exercise.response} tokens, distributed over replicas that share this machine's {os.cpu_count()} cores. "
         "For the gradients alone, "
         + " and ".join(f"{count} processes send {number(count * each / 1e6)} MB" for count, each in sent.items())
         + ".\n"

@@ -128,7 +128,7 @@ def added(parts: Iterable[Entries], vocabulary_size: int) -> Entries:
 
     Returns:
         The entries for the complete corpus. A single part is returned unchanged. With several parts, the counts differ
-        from those of a single pass by float64 rounding errors.
+        from the counts of a single pass by float64 rounding errors.
     """
     # Sums of 1, 2, 4, ... parts, as in a binary counter, so that an entry is sorted only log2(parts) times.
     sums: list[tuple[int, Entries]] = []

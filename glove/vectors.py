@@ -120,7 +120,7 @@ def refuse_unreadable_name(path: Path) -> None:
 
 
 def write_vectors(path: str | os.PathLike, vectors: Vectors) -> None:
-    """Write word vectors to a .txt or .gz file in GloVe's text format, with six significant digits.
+    """Write word vectors in GloVe's text format to a .txt or .gz file, with six significant digits.
 
     An existing file is replaced atomically.
 

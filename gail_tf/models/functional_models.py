@@ -63,7 +63,7 @@ def stepwise_model(
         blocks: The blocks, in order.
         last_norm: The layer after the last block.
         of_positions: A function that computes additional arguments for the blocks from the positions.
-        cache_frame: K and D.
+        cache_frame: K and D, the number of key and value heads and their width.
         dtype: The dtype of the cache and the kernels.
         name: The name of the model.
 

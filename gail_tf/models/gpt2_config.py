@@ -111,7 +111,7 @@ class GPT2Config(LanguageModelConfig):
         return from_hugging_face(cls, values, "gpt2", _ONE_VALUE, architectures="GPT2")
 
     def to_hugging_face(self) -> dict[str, Any]:
-        """Return the config as the contents of a config.json."""
+        """Return the contents of a config.json with these settings."""
         return {
             "architectures": ["GPT2LMHeadModel"],
             "model_type": "gpt2",

@@ -1,7 +1,7 @@
 """GPT-2's layers. Layers and weights are named as in GPT-2's files.
 
-Shapes: B sequences, T tokens to read, S tokens that they can attend to, E = n_embd, H = n_head. With a cache, S is the
-number of positions in the cache.
+Shapes: B sequences, T tokens to read, S tokens to attend to, E = n_embd, H = n_head. With a cache, S is the number of
+positions in the cache.
 """
 
 from collections.abc import Sequence

@@ -31,8 +31,7 @@ Cache = list[tuple[tf.Tensor, tf.Tensor]]  # for each block its keys and its val
 
 
 class Kernels(NamedTuple):
-    """The weights of all matrix products, converted once to the precision of the computation and used in all decoding
-    steps.
+    """The weights of all matrix products, converted once to the precision of the computation for all decoding steps.
 
     Attributes:
         output: The output layer's weight matrix, of shape (V, E). A state's logits are its dot products with the rows.

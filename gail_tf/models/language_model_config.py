@@ -78,4 +78,4 @@ class LanguageModelConfig(abc.ABC):
 
     @abc.abstractmethod
     def to_hugging_face(self) -> dict[str, Any]:
-        """Return the config as the contents of a config.json."""
+        """Return the contents of a config.json with these settings."""

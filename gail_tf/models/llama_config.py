@@ -216,7 +216,7 @@ class LlamaConfig(LanguageModelConfig):
         return from_hugging_face(cls, values, kind, _ONE_VALUE, required=_REQUIRED)
 
     def to_hugging_face(self) -> dict[str, Any]:
-        """Return the config as the contents of a config.json."""
+        """Return the contents of a config.json with these settings."""
         values = dataclasses.asdict(self)
         rope = (
             {"rope_type": "default"} if self.rope_scaling is None else {"rope_type": "llama3", **values["rope_scaling"]}

@@ -4,8 +4,8 @@ Matrix products that read the same states are joined into one product, because o
 several narrow ones. One product computes the queries, keys and values, and another computes both halves of the gated
 hidden layer.
 
-Shapes: B sequences, T tokens to read, S tokens that they can attend to, E = hidden_size, H query heads, K key and value
-heads, D = head_dim, the width of a head. With a cache, S is the number of positions in the cache.
+Shapes: B sequences, T tokens to read, S tokens to attend to, E = hidden_size, H query heads, K key and value heads, D =
+head_dim, the width of a head. With a cache, S is the number of positions in the cache.
 """
 
 import math

@@ -39,7 +39,7 @@ class RobertaConfig(EncoderConfig):
         return super().shapes | with_biases({"pooler.dense": [size, size], "classifier": [1, size]})
 
     def to_hugging_face(self) -> dict[str, Any]:
-        """Return the config as the contents of a config.json."""
+        """Return the contents of a config.json with these settings."""
         return {
             "architectures": ["RobertaForMultipleChoice"],
             "model_type": "roberta",

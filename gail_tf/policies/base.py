@@ -98,7 +98,9 @@ class LanguagePolicy(abc.ABC):
         response_mask: tf.Tensor,
         seeds: tf.Tensor | None = None,
     ) -> tf.Tensor:
-        """Compute the features before each token of the response. May be called inside a TensorFlow graph.
+        """Compute the features before each token of the response.
+
+        This method can be called inside a TensorFlow graph.
 
         Args:
             condition: An int32 array of shape (B, C), padded on the left.
@@ -126,7 +128,7 @@ class LanguagePolicy(abc.ABC):
     ) -> "DecodingState":
         """Read conditions in preparation for drawing responses of at most `length` tokens.
 
-        May be called inside a TensorFlow graph.
+        This method can be called inside a TensorFlow graph.
 
         Args:
             condition: An int32 array of shape (B, C), padded on the left.
@@ -215,7 +217,7 @@ class LanguagePolicy(abc.ABC):
     ) -> TokenScores:
         """Compute the result of `log_probs` from features.
 
-        May be called inside a TensorFlow graph.
+        This method can be called inside a TensorFlow graph.
 
         Args:
             features: A float32 array of shape (B, R, E).
@@ -234,7 +236,7 @@ class LanguagePolicy(abc.ABC):
     ) -> TokenScores:
         """Compute the result of `log_probs` from logits.
 
-        May be called inside a TensorFlow graph.
+        This method can be called inside a TensorFlow graph.
 
         Args:
             logits: A float32 array of shape (B, R, V).
@@ -273,7 +275,7 @@ class LanguagePolicy(abc.ABC):
         response_mask: tf.Tensor,
         settings: tuple[Any, ...],
     ) -> TokenScores:
-        """Compute the result of `log_probs`. May be called inside a TensorFlow graph.
+        """Compute the result of `log_probs`. This method can be called inside a TensorFlow graph.
 
         Args:
             condition: An int32 array of shape (B, C).
@@ -297,7 +299,7 @@ class LanguagePolicy(abc.ABC):
         settings: tuple[Any, ...],
         candidates: int,
     ) -> Responses:
-        """Compute the result of `sample`. May be called inside a TensorFlow graph.
+        """Compute the result of `sample`. This method can be called inside a TensorFlow graph.
 
         Args:
             condition: An int32 array of shape (B, C).

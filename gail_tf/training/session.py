@@ -198,7 +198,7 @@ class GAILSession(Session):
         return failed
 
     def _answer(self, questions: list[str]) -> tuple[list[Exchange], list[Exchange]]:
-        """Respond to some held-out prompts and to the questions of a user who is watching."""
+        """Respond to some held-out prompts and to the questions of the user who is watching."""
         held_out = [self.data.validation[row] for row in _sample_rows(self.data.validation)]
         return answer(self.training, held_out, self._emotions, questions)
 
