@@ -394,7 +394,7 @@ class Config(Settings):
             )
         reinforce = self.algorithm == "reinforce"
         if self.machine_top_p < 1 and self.machine_temperature is None and not reinforce:
-            raise UserError("--machine-top-p: greedy answers have no nucleus; also give --machine-temperature")
+            raise UserError("--machine-top-p has no effect on greedy answers; also give --machine-temperature")
         learns_from_rewards = reinforce or self.simulates_conversations
         if learns_from_rewards and (self.generator_loss, self.generator_tokens) != ("squared", "probabilities"):
             raise UserError(

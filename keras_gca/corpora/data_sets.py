@@ -45,7 +45,7 @@ class Table(NamedTuple):
     """One file or folder of a data set.
 
     Attributes:
-        path: The file or folder, for messages.
+        path: The file or folder, to be named in messages.
         part: The official split of the table, one of PARTS, or None.
         schema: The names and types of the columns.
         batches: The rows in batches. Only the columns whose names are in USED are read.

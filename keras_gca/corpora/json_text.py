@@ -116,7 +116,7 @@ def conversations(value: Any, where: str, reading: Reading) -> Iterator[Conversa
 
     Args:
         value: The JSON value.
-        where: The position of the value, for messages.
+        where: The position of the value, to be given in messages.
         reading: The reader's settings, and its record of what it has read.
     """
     bad = reading.bad

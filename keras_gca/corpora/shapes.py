@@ -43,7 +43,7 @@ class Shape(NamedTuple):
 
     Attributes:
         format: The name of the format, or None if no reader supports it.
-        looks_like: A description of the file, for messages.
+        looks_like: A description of the file for use in messages.
     """
 
     format: str | None

@@ -31,7 +31,9 @@ def described(corpus: Corpus, bad: BadLines, exchanges: int) -> list[str]:
     lines.append(_speakers(corpus.speakers))
     emotions = Counter(label for each in corpus.conversations for label in (each.emotion, *each.emotions) if label)
     if emotions:
-        lines.append(f"emotions: {len(emotions)}, most often {', '.join(name for name, _ in emotions.most_common(5))}")
+        lines.append(
+            f"emotions: {len(emotions)}; most frequent: {', '.join(name for name, _ in emotions.most_common(5))}"
+        )
     return [*lines, *_odd(corpus, utterances, words), bad.summary() or "every line can be used"]
 
 

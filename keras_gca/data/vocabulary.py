@@ -159,7 +159,7 @@ class Vocabulary:
         return len(self) + 1 + self.speakers.index(name) if name in self.speakers else PAD
 
     def to_values(self) -> dict[str, Any]:
-        """Return the complete vocabulary as values for JSON."""
+        """Return the complete vocabulary as JSON-serialisable values."""
         words = self.tokens[len(SPECIAL_TOKENS) :]
         values = {"words": words, "counts": [self.counts[word] for word in words], "surfaces": self.surfaces}
         return values | ({"speakers": list(self.speakers)} if self.speakers else {})

@@ -213,8 +213,8 @@ def add_bad_lines(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--skip-bad-lines",
         action="store_true",
-        help="skip and count unreadable lines in corpora and word vectors; without this option, the first such "
-        "line is an error",
+        help="skip and count unreadable lines in corpora and word vectors; without this option, the first such line "
+        "causes an error",
     )
 
 

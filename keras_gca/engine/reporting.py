@@ -97,8 +97,8 @@ def print_results(compute: Callable[[], dict[str, Any] | None], as_json: bool) -
     """Run a command that prints its results as text or, on request, as one JSON document.
 
     Args:
-        compute: A function that runs the command. It prints the results as text, and returns them in a form that can be
-            written as JSON; numbers may be NaN. It returns None if the time limit is reached before there are results.
+        compute: A function that runs the command. It prints the results as text, and returns them as JSON-serialisable
+            values; numbers may be NaN. It returns None if the time limit is reached before there are results.
         as_json: Whether only the JSON document is written to standard output. If so, the text that `compute` prints
             goes to standard error.
 

@@ -106,7 +106,7 @@ class StagedTraining:
         return Event(stage, steps, steps, metrics, line)
 
     def state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-        """Return the complete state of the training run: facts that can be written as JSON, and named arrays."""
+        """Return the complete state of the training run: JSON-serialisable facts, and named arrays."""
         raise NotImplementedError
 
     def restore(self, facts: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:

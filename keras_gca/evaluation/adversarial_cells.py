@@ -112,7 +112,7 @@ def run_cells(
     if len(cells) > BEST:
         new = range(max(setup.seeds) + 1, max(setup.seeds) + 7)  # six seeds, the fewest that can show a difference
         command = hint("keras_gca.studies", ADVERSARIAL, "--cells", *best[:BEST], "--seeds", *new)
-        print(f"next: use other seeds for the {BEST} best cells on validation conversations: {command}")
+        print(f"next: train the {BEST} cells with the highest validation gains again, with other seeds: {command}")
     return Outcome({"runs": list(setup.seeds)}, facts, made)
 
 
@@ -175,8 +175,8 @@ def measure(agent: Agent, divided: tuple[Pairs, Pairs], model: WordModel, sample
         sampled: The replies already sampled from the teacher-forced generator. New replies are added.
 
     Returns:
-        A dict that can be written as JSON: "decoding" has the temperature of each generator, and "validation" and
-        "test" have the results of `compared`.
+        A JSON-serialisable dict: "decoding" has the temperature of each generator, and "validation" and "test" have the
+        results of `compared`.
     """
     seed = agent.config.seed
 
@@ -231,7 +231,7 @@ def compared(agent: Agent, pairs: Pairs, answers: dict[str, np.ndarray], model: 
         seed: The seed of the judges.
 
     Returns:
-        A dict that can be written as JSON:
+        A JSON-serialisable dict:
 
         - "gain": the `Comparison` of the two generators by conversations;
         - "log S": the mean log S (Eq. 10) of each generator's replies and of the human replies;

@@ -73,7 +73,7 @@ def _cell(estimate: Estimate | None) -> str:
 
 
 def as_json(results: Results) -> dict[str, Any]:
-    """Return all results in a form that can be written as JSON."""
+    """Return all results as JSON-serialisable values."""
     return {
         "runs": dict(results.runs),
         "grid": {

@@ -242,7 +242,7 @@ def compare(
     path: str | Path, rated: Sequence[Rated], kept: Sequence[Rated], measures: Mapping[str, np.ndarray], seed: int,
     logarithms: Sequence[str] = (),
 ) -> dict[str, Any]:  # fmt: skip
-    """Compare measures with the raters, and return all results in a form that can be written as JSON.
+    """Compare measures with the raters, and return all results as JSON-serialisable values.
 
     Args:
         path: The file of ratings.
@@ -265,7 +265,7 @@ def compare(
 
 
 def _plain(agreement: Agreement) -> dict[str, float | bool | None]:
-    """Return an agreement in a form that can be written as JSON, with None for undefined numbers."""
+    """Return an agreement as JSON-serialisable values, with None for undefined numbers."""
     return {name: None if value is None or np.isnan(value) else value for name, value in agreement._asdict().items()}
 
 

@@ -48,7 +48,7 @@ def test_presets_survive_json(name):
         ({"nonsense": 1}, "'nonsense' is not a setting"),
         ({"machine_contexts": "all"}, "--machine-contexts: 'all' is not one of answer, utterances"),
         ({"machine_temperature": 0}, "--machine-temperature: 0 is out of range; from 0.01 to 100 is expected"),
-        ({"machine_top_p": 0.9}, "--machine-top-p: greedy answers have no nucleus; also give --machine-temperature"),
+        ({"machine_top_p": 0.9}, "--machine-top-p has no effect on greedy answers; also give --machine-temperature"),
         ({"machine_top_p": 2}, "--machine-top-p: 2 is out of range; from 0.01 to 1 is expected"),
         ({"label_smoothing": 0.5}, "--label-smoothing: 0.5 is out of range; from 0 to 0.49 is expected"),
         ({"instance_noise": -1}, "--instance-noise: -1 is out of range; at least 0 is expected"),

@@ -36,7 +36,7 @@ def test_bad_lines_and_labels_are_shown(tmp_path, capsys):
     (tmp_path / "dialogues_x.txt").write_text("A __eou__ B __eou__\nC __eou__ D __eou__\nno mark\n")
     (tmp_path / "dialogues_emotion_x.txt").write_text("0 6\n6 4\n")
     said = shown(capsys, tmp_path / "dialogues_x.txt")
-    assert "emotions: 2, most often surprise, happiness" in said
+    assert "emotions: 2; most frequent: surprise, happiness" in said
     assert "speakers: not named in the file; they are assumed to take turns" in said
     assert said[-1] == f"bad lines skipped: 1; 1 without __eou__ (first {tmp_path / 'dialogues_x.txt'}:3)"
 
