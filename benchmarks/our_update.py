@@ -103,7 +103,7 @@ def update_flops(exercise: Exercise, trainable: str = "full") -> dict[str, float
 
 
 def _samples(exercise: Exercise) -> Samples:
-    """Make enough trajectories that no update has to reuse those of another."""
+    """Make enough trajectories that no update has to reuse another update's trajectories."""
     arrays = exercise.prompts(), exercise.expert_responses()
     condition, response = (np.tile(each, (UPDATES, 1)) for each in arrays)
     batch = Batch(condition, np.ones_like(condition, bool), response, np.ones_like(response, bool))

@@ -384,8 +384,8 @@ def workers(options: argparse.Namespace) -> dict:
     }
     print(
         f"One PPO update in this project (full) with GPT-2 {options.size}: {options.rollouts} rollouts of "
-        f"{Exercise.prompt} + {Exercise.response} tokens, distributed over replicas that share this machine's {os.cpu_count()} cores. "
-        "For the gradients alone, "
+        f"{Exercise.prompt} + {Exercise.response} tokens, distributed over replicas that share this machine's "
+        f"{os.cpu_count()} cores. For the gradients alone, "
         + " and ".join(f"{count} processes send {number(count * each / 1e6)} MB" for count, each in sent.items())
         + ".\n"
     )
@@ -462,7 +462,7 @@ def in_random_order(count: int, size: int) -> list[np.ndarray]:
 def table_1(options: argparse.Namespace, measured: dict | None) -> dict:
     """Calculate the cost of Table 1 at full scale.
 
-    `measured` is the result of `update`. If it is None, the table contains no hours for this machine.
+    `measured` is the result of `update`. If `measured` is None, the table contains no hours for this machine.
     """
     rates = {device.name: device.rates for device in full_scale.DEVICES}
     if measured and "full" in measured["by"]:

@@ -58,7 +58,7 @@ def estimate(
         dimension: The dimension of the vectors.
         window: The maximum distance between two words that count as occurring together.
         epochs: The number of passes over the entries.
-        rate: The speed at which this machine copies rows between matrices, in numbers per second. If None, it is
+        rate: The speed at which this machine copies rows between matrices, in numbers per second. If None, the speed is
             measured.
     """
     rate = rate or _rate(words, dimension)

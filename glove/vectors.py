@@ -82,8 +82,8 @@ def read_vectors(
             file may be compressed as .gz or in a .zip such as glove.6B.zip.
         words: The words to keep, or None to keep all. Memory use grows with the number of words kept, not with the size
             of the file.
-        dimension: The required number of values per line. If None, it is taken from the header or, without a header,
-            from the first usable line.
+        dimension: The required number of values per line. If None, the number is taken from the header or, without a
+            header, from the first usable line.
         member: The name of the file inside a .zip. If None, the .zip must contain only one file whose name ends with
             .txt, .vec or .bin or, if `dimension` is given, only one file named `*.{dimension}d.txt`.
         bad: The handler for bad lines. If None, the first bad line raises an error.

@@ -52,7 +52,7 @@ class TRPO(PolicyOptimiser):
         Args:
             batch: B conditions and responses.
             states: The frozen GPT-2's features, which are the input of the head, shape (B, R, E) and dtype float32.
-            advantages: The advantages, dtype float32. The shape is (B,) for responses, or (B, R) for tokens.
+            advantages: One float32 advantage per response, shape (B,), or per token, shape (B, R).
             generated: A bool mask of shape (B,), false for human demonstrations, which count in the objective but not
                 in the KL.
 
@@ -76,7 +76,7 @@ class TRPO(PolicyOptimiser):
             features: The argument `states` of `step`, shape (B, R, E) and dtype float32.
             response: The tokens of the responses, shape (B, R) and dtype int32.
             mask: The bool mask of the tokens, shape (B, R).
-            advantages: The advantages, dtype float32. The shape is (B,) for responses, or (B, R) for tokens.
+            advantages: One float32 advantage per response, shape (B,), or per token, shape (B, R).
             generated: A bool mask of shape (B,), false for human demonstrations.
 
         Returns:

@@ -54,14 +54,14 @@ def trust_region_step(
     Args:
         parameters: The old parameters, shape (n,) and dtype float32.
         objective: The function to maximise.
-        kl: The mean KL from the old parameters.
+        kl: The mean KL(old || new), as a function of the new parameters.
         max_kl: The maximum KL of the step, called delta in the paper.
         damping: The number added to the diagonal of F.
         iterations: The number of conjugate gradient iterations for solving F x = g.
         backtracks: The maximum number of times the line search shortens the step.
 
     Returns:
-        The step.
+        The result of the step.
     """
     variable = tf.identity(parameters)
     with tf.GradientTape() as tape:
@@ -87,7 +87,7 @@ def fisher_vector_product(kl: Scalar, parameters: tf.Tensor, vector: tf.Tensor) 
     an estimate of F.)
 
     Args:
-        kl: The mean KL from the old parameters.
+        kl: The mean KL(old || new), as a function of the new parameters.
         parameters: The old parameters, shape (n,) and dtype float32.
         vector: v, shape (n,) and dtype float32.
 
@@ -158,7 +158,7 @@ def line_search(
         parameters: The old parameters, shape (n,) and dtype float32.
         full_step: The full natural-gradient step, shape (n,) and dtype float32.
         objective: The function to maximise.
-        kl: The mean KL from the old parameters.
+        kl: The mean KL(old || new), as a function of the new parameters.
         max_kl: The maximum KL.
         expected_improvement: The improvement that the gradient predicts for full_step, a scalar.
         backtracks: The maximum number of times the step is shortened.
@@ -166,7 +166,7 @@ def line_search(
             for the shortened step.
 
     Returns:
-        The step.
+        The result of the step.
     """
     value = objective(parameters)
 

@@ -15,8 +15,7 @@ VALIDATION_RESPONSES = 64  # the number of responses that are sampled to measure
 class Validation:
     """A validator that measures perplexity and the reward from the discriminator D on held-out trajectories.
 
-    Every validation samples responses with the same noise, so its results are comparable with those of other
-    validations.
+    All validations sample responses with the same noise, so their results are comparable.
 
     Args:
         config: The settings, including `validation_frequency`.

@@ -22,7 +22,8 @@ def config_of(values: dict[str, Any]) -> LanguageModelConfig:
     """Make the config of a network from the contents of a config.json.
 
     Args:
-        values: The contents of the file. Old GPT-2 files have no model_type, so a file without one is taken for GPT-2.
+        values: The contents of the file. Old GPT-2 files have no model_type, so a file without one is assumed to
+            describe a GPT-2.
 
     Raises:
         UserError: The network cannot serve as a policy, or is a variant that is not implemented.

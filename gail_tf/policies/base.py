@@ -52,7 +52,7 @@ class LanguagePolicy(abc.ABC):
 
     Args:
         end: The token that ends a response.
-        jit_compile: Whether to compile `sample` and `log_probs` with XLA. This is useful on GPUs and TPUs; on CPUs,
+        jit_compile: Whether to compile `sample` and `log_probs` with XLA. XLA is useful on GPUs and TPUs; on CPUs,
             sampling is faster without XLA. The same seed gives different noise z with XLA than without.
     """
 
@@ -255,7 +255,7 @@ class LanguagePolicy(abc.ABC):
         return TokenScores(*(tf.where(response_mask, values, 0.0) for values in shaped))
 
     def trace_counts(self) -> dict[str, int]:
-        """Return how often each compiled function was traced; see `Compiled`."""
+        """Return how often each compiled function has been traced; see `Compiled`."""
         phases = {"sample": self.compiled_draw, "log_probs": self.compiled_score}
         return {name: function.traces for name, function in phases.items()}
 

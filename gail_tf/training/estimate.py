@@ -78,7 +78,7 @@ class Costs:
             operations: The cost of each part of the computation, as returned by the other methods.
             learned: The maximum number of trajectories in a training step, or 0 if nothing is trained.
             drawn: The maximum number of responses drawn at a time, or 0 if none are drawn.
-            rate: The speed of matrix multiplication, in operations per second. If None, it is measured.
+            rate: The speed of matrix multiplication, in operations per second. If None, the speed is measured.
         """
         sizes, limit = self._sizes, self._config.data.response_tokens
         weights: float = 4 * count(sizes.shapes.values())
@@ -110,7 +110,7 @@ def estimate(
         sizes: The dimensions of the policy's network.
         training: The trajectories to train on.
         validation: The validation trajectories.
-        rate: The speed of matrix multiplication, in operations per second. If None, it is measured.
+        rate: The speed of matrix multiplication, in operations per second. If None, the speed is measured.
         general: The text to pretrain on, or None for a network that is already pretrained.
         stages: The remaining stages, or None for all stages.
     """

@@ -30,7 +30,7 @@ def answer(
     """Respond to the user's questions and to the prompts of held-out trajectories.
 
     Args:
-        training: The training, between two steps.
+        training: The training run, which is between two steps.
         trajectories: Held-out trajectories.
         emotions: RL-Seq2Seq's emotion classifier, or None for other algorithms.
         questions: The user's questions.

@@ -62,7 +62,7 @@ def train_agent(
             or None for no live view.
 
     Returns:
-        The session. Its `training.finished` tells whether training was completed or stopped early.
+        The session. Its `training.finished` is true if training was completed, and false if training was stopped early.
 
     Raises:
         UserError: A file cannot be used, or the folder already contains a run.
@@ -102,7 +102,7 @@ def resume(
 ) -> GAILSession:
     """Continue an interrupted run, or train a run further, to a new total number of updates.
 
-    A continued run gives bit for bit the same result as an uninterrupted run.
+    The result of a continued run is bit-for-bit identical to that of an uninterrupted run.
 
     Args:
         run: The run folder.
