@@ -480,7 +480,7 @@ def table_1(options: argparse.Namespace, measured: dict | None) -> dict:
         f"Hours for Table 1 at full scale with GPT-2 {options.size}: {full_scale.TRAJECTORIES:,} trajectories of "
         f"{Exercise.prompt} + {Exercise.response} tokens, 70 % of them for training; {PAPER.likelihood.mle_epochs} "
         f"epochs of maximum likelihood, {PAPER.rollout.updates} updates of {PAPER.rollout.rollouts} rollouts. The "
-        "accelerators have not been measured: their hours assume bfloat16, and these shares of the peak speed: "
+        "accelerators have not been measured; their hours assume bfloat16 and these shares of the peak speed: "
         f"{shares}.\n"
     )
     print(table(["work", "PFLOP", *hours], rows) + "\n")

@@ -221,7 +221,7 @@ class RewardSettings:
         choices=("fixed", "adaptive"),
     )  # fmt: skip
     reference_kl_target: float = option(
-        0.05, "target of --reference-kl adaptive for the KL to the reference, in nats per generated token", low=1e-9
+        0.05, "KL to the reference that --reference-kl adaptive aims for, in nats per generated token", low=1e-9
     )
 
 
@@ -247,7 +247,7 @@ class PPOSettings:
     )  # fmt: skip
     kl_coefficient: float = option(0.1, "initial weight C of the KL in Eq. 7", low=0)
     kl_target: float = option(
-        0.05, "target of --kl-penalty adaptive for the KL of an update, in nats per action (see --level)", low=1e-9
+        0.05, "KL of an update that --kl-penalty adaptive aims for, in nats per action (see --level)", low=1e-9
     )
     kl_stop: float | None = option(
         None, "end an update as soon as the KL of a minibatch exceeds this value (default: no limit)", low=0
