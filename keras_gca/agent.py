@@ -266,7 +266,7 @@ class Agent:
         Args:
             histories: The utterances of each conversation.
             context_utterances: The number of utterances in each context, or None for the N_u used in training. With a
-                detector, this is the maximum.
+                detector, this is the maximum number.
 
         Returns:
             The token indices, padded on the left: an int32 array of shape (B, s_s). With a hierarchical encoder, its

@@ -1,4 +1,4 @@
-"""Errors that the user can fix: commands print them as one line and exit with status 2."""
+"""Errors that users can fix. Commands print such an error as one line, and exit with status 2."""
 
 import math
 import os

@@ -28,7 +28,7 @@ class Conversation:
         part: The official split, one of PARTS, to which the authors of the corpus assigned the conversation. None if
             the official splits were not requested.
         speakers: The name of the speaker of each utterance, with None for an unknown speaker. Empty if the format does
-            not name speakers. Conversations are compared without their speakers.
+            not name speakers. Comparisons of conversations ignore the speakers.
     """
 
     utterances: tuple[str, ...]

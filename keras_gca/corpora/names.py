@@ -41,7 +41,7 @@ def key_of(name: str) -> str:
 
 
 def find(names: Sequence[str], wanted: Iterable[str]) -> str | None:
-    """Return the first of `wanted` that occurs in `names`, as spelled in `names`, or None."""
+    """Return the first name in `wanted` that occurs in `names`, spelled as in `names`, or None."""
     written = {key_of(name): name for name in reversed(names)}
     return next((written[name] for name in wanted if name in written), None)
 

@@ -23,8 +23,8 @@ END = "<|im_end|>"  # the end of an utterance in ChatML
 def read_text(path: Path, reading: Reading) -> Iterator[Conversation]:
     """Read plain text.
 
-    The lines of a single file are used unchanged. In a folder, every file must be plain text, and speaker tags are
-    removed.
+    If `path` is a file, its lines are used unchanged. If `path` is a folder, every .txt file in it must be plain text,
+    and speaker tags are removed.
     """
     if not path.is_dir():
         yield from _read_lines(path, reading)

@@ -5,8 +5,8 @@ N_u is the number of utterances in a context. For n pairs the arrays are:
 
 contexts: An int32 array of shape (n, s_s) with the last s_s tokens of the N_u utterances before the answer, padded on
           the left. For a hierarchical encoder, the shape is (n, N_u s_s): each utterance has at most s_s tokens and
-          ends with EOS, which occurs nowhere else in a context. With speaker embeddings there is one more column, and
-          the first token may stand for the speaker of the answer; its index is then above s_v (see
+          ends with EOS, which occurs nowhere else in a context. With speaker embeddings, there is one more column, and
+          the first token may stand for the speaker of the answer. The index of such a token is above s_v (see
           `Vocabulary.speakers`).
 answers:  An int32 array of shape (n, s_s + 1) with `BOS w1 w2 ... EOS`, padded on the right. A row holds at most s_s
           partial answers and the token that follows each of them. An answer that does not end within s_s + 1 tokens is

@@ -50,7 +50,7 @@ class Chunk:
     Attributes:
         tokens: The form of each token, as an index into `forms`. An integer array of shape (t,).
         lengths: The number of tokens in each utterance, an integer array of shape (u,).
-        sizes: The number of utterances in each conversation, at least two. An integer array of shape (c,).
+        sizes: The number of utterances in each conversation, which is at least two. An integer array of shape (c,).
         parts: The official split of each conversation, as an index into PARTS, or NO_PART. A uint8 array of shape (c,).
         forms: The distinct tokens in their original case.
         inside: How often each form occurs other than at the beginning of a sentence, an integer array of shape
@@ -156,8 +156,8 @@ def _with_answers(lengths: np.ndarray, sizes: np.ndarray) -> tuple[np.ndarray, n
         sizes: The number of utterances in each conversation, an integer array of shape (c,).
 
     Returns:
-        Whether each utterance is kept, with shape (u,), and the number of non-empty utterances in each conversation,
-        with shape (c,).
+        Two arrays: whether each utterance is kept, of shape (u,); and the number of non-empty utterances in each
+        conversation, of shape (c,).
     """
     owner = np.repeat(np.arange(len(sizes)), sizes)
     left = np.bincount(owner[lengths > 0], minlength=len(sizes))
@@ -245,8 +245,8 @@ class ShardTask(NamedTuple):
         held_out: For each chunk, the held-out conversations or pairs; see `Chunk.roles`.
         whole: See `Chunk.roles`.
         dtype: See `write_shard`.
-        record: The file that stores the result of `encode_shard` when the shard is complete. Its name depends on
-            everything that determines the shard.
+        record: The file that stores the result of `encode_shard` when the shard is complete. The name of the file
+            depends on everything that determines the shard.
     """
 
     folder: Path

@@ -259,8 +259,9 @@ class TokenPairs:
 class Epoch(Sequence[np.ndarray]):
     """The batches of one epoch, planned a few shards at a time. A batch consists of the indices of its pairs.
 
-    Any batch can be requested, so an epoch can be resumed at any step. With several lanes, a batch has only the rows of
-    this process and is empty after the last shard of its lane. All lanes have the same number of batches.
+    Any batch can be requested, so an epoch can be resumed at any step. With several lanes, a batch contains only the
+    rows of this process; after the last shard of the process's lane, batches are empty. All lanes have the same number
+    of batches.
 
     Args:
         pairs: The pairs.

@@ -141,7 +141,7 @@ class Vocabulary:
         return np.array([self._index.get(token, UNK) for token in tokens], np.int32)
 
     def decode(self, indices: Iterable[int]) -> list[str]:
-        """Return the words for the indices up to the first EOS, without PAD and BOS."""
+        """Return the words for the indices before the first EOS, leaving out PAD and BOS."""
         tokens = []
         for index in indices:
             if index == EOS:

@@ -20,7 +20,7 @@ NOT_DECAYED = ("bias", "beta", "gamma")  # weight decay applies only to matrices
 class StepResult(NamedTuple):
     """The results of a training step.
 
-    Inside a step, each replica has its part of these values. The parts are added up when the step returns.
+    Inside a step, each replica holds only its part of these values. The parts are added up when the step returns.
 
     Attributes:
         loss: The loss before the step, a float32 scalar.

@@ -5,8 +5,8 @@ A replica is a copy of the model on one device. It has all weights, and receives
 index in the complete batch. Therefore training with 1, 2 or 4 replicas gives the same weights, up to float32 rounding.
 Gradients are summed over the replicas, then clipped, then applied.
 
-Inside a step, a replica has its *part* of a sum or mean. The parts of all replicas add up to the complete value. With
-one replica, the part is the complete value, and these functions add no operations to a graph.
+Inside a step, a replica holds only its *part* of a sum or mean. The parts of all replicas add up to the complete value.
+With one replica, the part is the complete value, and these functions add no operations to a graph.
 """
 
 from typing import NamedTuple, TypeVar

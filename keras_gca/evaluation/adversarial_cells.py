@@ -5,9 +5,9 @@ generator, which was trained by teacher forcing (line 3). When a cell has been t
 written to cell.json in its run folder. The tables are made only from these files.
 
 The replies of a cell's adversarial generator are sampled at temperature 1. The replies of the teacher-forced generator
-are sampled at the temperature that makes them about equally diverse, which is chosen on validation conversations. The
-replies are scored by judges (`judges.CrossFitted`) that were trained neither on these replies nor on other replies in
-the same conversations.
+are sampled at a temperature, chosen on validation conversations, at which they are about equally diverse. The replies
+are scored by judges (`judges.CrossFitted`) that were trained neither on these replies nor on other replies in the same
+conversations.
 
 The gain of a cell is the mean log S (Eq. 10) of its replies minus the mean log S of the teacher-forced generator's
 replies, in nats per token. The best cells are chosen by their gain on validation conversations. A study reports the

@@ -64,8 +64,8 @@ class Agreement(NamedTuple):
         chance: The expected value of Eq. 11 on the same contexts for a measure that has as many ties but otherwise
             chooses at random.
         beats_length: Whether `spearman` is significantly higher than the absolute rank correlation between response
-            length and the mean scores, that is, the 95 % interval of the difference lies above 0. None if the measure
-            is the length itself.
+            length and the mean scores, that is, whether the 95 % interval of the difference lies above 0. None if the
+            measure is the length itself.
     """
 
     spearman: float
