@@ -6,7 +6,7 @@ vocabulary.json   the vocabulary
 00000.idx         offsets: u + 1 uint32 numbers, the positions in the .bin at which the u utterances begin and the last
                   one ends;
                   roles: u uint8 numbers. The first utterance of a conversation has the role FIRST. The role of any
-                  other utterance is TRAINING, VALIDATION or TEST: the set of the pair that has this utterance as its answer
+                  other utterance is TRAINING, VALIDATION or TEST, the set of the pair with this utterance as its answer
 
 All numbers are little-endian. Every utterance except the first of its conversation forms a pair with the utterances
 before it, which are its context. The lengths of contexts and answers can therefore be chosen when a training run
