@@ -55,7 +55,7 @@ class BinaryVectors:
         if not self.words:
             raise bad.error(f"{where}: the number of words is 0; at least 1 is expected")
         if size is not None and self.words * (4 * self.dimension + 1) > size:
-            claim = f"{self.words:,} words of {self.dimension:,} numbers need more than the {size:,} bytes of the file"
+            claim = f"{self.words:,} vectors of {self.dimension:,} numbers need more than the file's {size:,} bytes"
             raise bad.error(f"{stream.name}: the file is cut short: {claim}")
 
     def __iter__(self) -> Iterator[tuple[int, bytes, np.ndarray]]:

@@ -155,7 +155,7 @@ class TokenFolder:
             raise ValueError("tokens must be uint16 or uint32, and there must be at least one shard")
         for facts in self.shards:
             if any(type(number) is not int or not 0 <= number < 2**32 for number in list(asdict(facts).values())[:6]):
-                raise ValueError("the sizes of a shard must be non-negative whole numbers")
+                raise ValueError("every size in a shard's entry must be a non-negative whole number")
             if not 1 <= facts.conversations < facts.utterances <= facts.tokens:
                 raise ValueError("a shard must have conversations of several utterances, each with tokens")
         Config().changed(**{name: self.settings[name] for name in PREPARED})  # an impossible setting is an error

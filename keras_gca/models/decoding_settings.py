@@ -18,7 +18,7 @@ CHAT_BEAM = 10  # width of the beam search in a chat; after training on a small 
 
 @dataclass(frozen=True)
 class Decoding:
-    """The settings for generating replies, which is greedy (Algorithm 1) unless a temperature or a beam is given.
+    """The settings for generating replies. Decoding is greedy (Algorithm 1) unless a temperature or a beam is given.
 
     Args:
         temperature: The sampling temperature, from 0.01 to 100, or None for no sampling.

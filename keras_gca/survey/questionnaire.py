@@ -79,7 +79,7 @@ class Survey:
         return f"survey-{hashlib.sha256(self.to_json().encode()).hexdigest()[:16]}"
 
     def to_json(self) -> str:
-        """Return the survey as a JSON text, which is the same for equal surveys."""
+        """Return the survey as JSON. Equal surveys give the same string."""
         dialogues = [[asdict(line) for line in dialogue] for dialogue in self.dialogues]
         facts = {"format": FORMAT, "source": self.source, "models": self.models, "dialogues": dialogues}
         return json.dumps(facts, indent=1, ensure_ascii=False) + "\n"

@@ -193,7 +193,7 @@ def test_a_binary_file_is_read_across_blocks(write):
         ),
         (
             binary(header=b"400000000000 3\n"),
-            "v.bin: the file is cut short: 400,000,000,000 words of 3 numbers need more than the",
+            "v.bin: the file is cut short: 400,000,000,000 vectors of 3 numbers need more than the file's",
         ),
         (binary(header=b"4 3\n") + b"a", "v.bin: the file is cut short: word 4 of 4 is incomplete"),
         (binary()[:-6] + b"", "v.bin: the file is cut short: word 3 of 3 is incomplete"),
