@@ -188,10 +188,11 @@ def _open(options: argparse.Namespace) -> tuple["Chatting", Any]:
         agent = GAILAgent.load(options.bot)
         return agent, Replying() if options.temperature is None else Replying(options.temperature)
     from keras_gca.agent import Agent
-    from keras_gca.models.decoding_settings import CHAT, Decoding
+    from keras_gca.models.decoding_settings import Decoding
 
-    by_beam = dataclasses.replace(CHAT, beam=options.beam or CHAT.beam)
-    return Agent.load(options.bot), by_beam if options.temperature is None else Decoding(options.temperature)
+    agent = Agent.load(options.bot)
+    by_beam = dataclasses.replace(agent.usual_decoding, beam=options.beam or agent.usual_decoding.beam)
+    return agent, by_beam if options.temperature is None else Decoding(options.temperature)
 
 
 def _sheets(options: argparse.Namespace) -> int:

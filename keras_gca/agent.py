@@ -19,7 +19,7 @@ from keras_gca.data.vocabulary import Vocabulary
 from keras_gca.models.answers import answer_of, chosen_first
 from keras_gca.models.context_changes import ChangeDetector
 from keras_gca.models.decoding import Decoded
-from keras_gca.models.decoding_settings import GREEDY, Decoding
+from keras_gca.models.decoding_settings import CHAT, GREEDY, RANKED, Decoding
 from keras_gca.models.exporting import export_networks
 from keras_gca.models.trained_networks import TrainedNetworks
 from keras_gca.safety.crisis import note_on
@@ -43,6 +43,7 @@ class Agent:
         discriminator: The weights of the discriminator in the same form: the WHITE block, followed by the `green`
             blocks.
         detector: The weights of the detector of context changes if `context_changes` is "detect", or None otherwise.
+        backward: The weights of the generator for p(x|y) that ranks answers, or None; see `Bot`.
 
     Attributes:
         notes_crises: Whether `crisis_note` answers messages that mention self-harm or danger; initially True.
@@ -74,8 +75,9 @@ class Agent:
         generators: dict[str, list[np.ndarray]],
         discriminator: list[np.ndarray],
         detector: list[np.ndarray] | None = None,
+        backward: list[np.ndarray] | None = None,
     ):
-        Bot(config, vocabulary, generators, discriminator, detector).refuse_misfits()
+        Bot(config, vocabulary, generators, discriminator, detector, backward).refuse_misfits()
         self.detector = None if detector is None else ChangeDetector.of_weights(detector)
         if self.detector is not None and self.detector.words.input_dim != len(vocabulary):
             raise ValueError(f"the detector of context changes knows {self.detector.words.input_dim:,} words")
@@ -83,8 +85,8 @@ class Agent:
         self.crisis_lines: Sequence[str] = ()
         self.persona: str | None = None
         self.config, self.vocabulary = config, vocabulary
-        self.weights, self.discriminator = generators, discriminator
-        self.networks = TrainedNetworks(config, vocabulary, generators, discriminator)
+        self.weights, self.discriminator, self.backward = generators, discriminator, backward
+        self.networks = TrainedNetworks(config, vocabulary, generators, discriminator, backward)
 
     @classmethod
     def load(cls, path: str | os.PathLike, agreed: bool = False) -> "Agent":
@@ -100,7 +102,7 @@ class Agent:
         """
         path, bot = Bot.read(hub.bot_of(path, agreed))
         try:
-            return cls(bot.config, bot.vocabulary, bot.generators, bot.discriminator, bot.detector)
+            return cls(bot.config, bot.vocabulary, bot.generators, bot.discriminator, bot.detector, bot.backward)
         except (LookupError, TypeError, ValueError, AttributeError) as error:
             raise damaged_bot(path, error) from None
 
@@ -115,7 +117,8 @@ class Agent:
             OSError: The file cannot be written. An existing file stays unchanged.
         """
         detector = None if self.detector is None else self.detector.weights
-        Bot(self.config, self.vocabulary, self.weights, self.discriminator, detector).write(path, half_precision)
+        bot = Bot(self.config, self.vocabulary, self.weights, self.discriminator, detector, self.backward)
+        bot.write(path, half_precision)
 
     def export(self, folder: str | os.PathLike) -> list[str]:
         """Export the agent so that Keras and TensorFlow can load it without this project.
@@ -161,6 +164,11 @@ class Agent:
     def judges_words(self) -> bool:
         """Whether the discriminator scores every token of an answer; with `reinforce`, it scores only whole answers."""
         return self.config.algorithm != "reinforce"
+
+    @property
+    def usual_decoding(self) -> Decoding:
+        """The settings of a chat: beam search, which ranks in both directions if there is a generator for p(x|y)."""
+        return CHAT if self.backward is None else RANKED
 
     @staticmethod
     def figures(answer: Answer) -> str:

@@ -6,13 +6,14 @@ from pathlib import Path
 
 import numpy as np
 
-from keras_gca.config import Config
+from keras_gca.config import Config, predicting_contexts
 from keras_gca.data.vocabulary import Vocabulary
 from keras_gca.models.sizes import sizes_of
 from keras_gca.storage.bot_file import damaged_bot, read_bot, write_bot
 
 FORMAT = "keras_gca bot 2"
 DETECTOR = "context_detector"  # the name of the detector's weights in the file
+BACKWARD = "backward"  # the name of the weights of the generator for p(x|y)
 
 
 @dataclass
@@ -27,6 +28,8 @@ class Bot:
         discriminator: The weights of the discriminator in the same form: the WHITE block, followed by the `green`
             blocks.
         detector: The weights of the detector of context changes if `context_changes` is "detect", or None otherwise.
+        backward: The weights of the generator for p(x|y) in the same form as a generator without speakers, or None. A
+            chat uses it to rank answers (`ranking_epochs`).
     """
 
     config: Config
@@ -34,6 +37,7 @@ class Bot:
     generators: dict[str, list[np.ndarray]]
     discriminator: list[np.ndarray]
     detector: list[np.ndarray] | None = None
+    backward: list[np.ndarray] | None = None
 
     @classmethod
     def read(cls, path: str | os.PathLike) -> tuple[Path, "Bot"]:
@@ -53,7 +57,8 @@ class Bot:
             config = Config.from_values(facts["config"])
             vocabulary = Vocabulary.from_values(facts["vocabulary"])
             discriminator, detector = networks.pop("discriminator"), networks.pop(DETECTOR, None)
-            return path, cls(config, vocabulary, networks, discriminator, detector)
+            backward = networks.pop(BACKWARD, None)
+            return path, cls(config, vocabulary, networks, discriminator, detector, backward)
         except (LookupError, TypeError, ValueError, AttributeError) as error:
             raise damaged_bot(path, error) from None
 
@@ -71,6 +76,8 @@ class Bot:
         networks = {**self.generators, "discriminator": self.discriminator}
         if self.detector is not None:
             networks[DETECTOR] = self.detector
+        if self.backward is not None:
+            networks[BACKWARD] = self.backward
         write_bot(Path(path), FORMAT, facts, networks, half_precision)
 
     def refuse_misfits(self) -> None:
@@ -91,8 +98,14 @@ class Bot:
             raise ValueError("the settings and the vocabulary disagree on whether speakers have embeddings")
         sizes = sizes_of(config, len(self.vocabulary), len(speakers))
         of_generator, of_discriminator = sizes.numbers(config.generator == "canonical")
-        expected = [*(of_generator for _ in self.generators), of_discriminator]
-        for weights, numbers in zip((*self.generators.values(), self.discriminator), expected, strict=True):
+        stored_and_expected = [
+            *((weights, of_generator) for weights in self.generators.values()),
+            (self.discriminator, of_discriminator),
+        ]
+        if self.backward is not None:
+            sizes = sizes_of(predicting_contexts(config), len(self.vocabulary))
+            stored_and_expected.append((self.backward, sizes.numbers(config.generator == "canonical")[0]))
+        for weights, numbers in stored_and_expected:
             stored = sum(weight.size for weight in weights)
             if stored != numbers:
                 raise ValueError(f"the weights have {stored:,} numbers, but the settings require {numbers:,}")

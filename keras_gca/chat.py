@@ -55,13 +55,14 @@ def main(arguments: list[str] | None = None) -> int:
     listening = chat_command.listen(options, path)
     with loading.quiet_imports(f"TensorFlow, and then {path}"):
         from keras_gca.agent import Agent
-        from keras_gca.models.decoding_settings import CHAT, Decoding
+        from keras_gca.models.decoding_settings import Decoding
         from keras_gca.original import agent as original
 
     decoding = Decoding(options.temperature, options.top_k, options.top_p, options.beam)
-    if not options.original and (by_beam or options.beam is not None):
-        decoding = dataclasses.replace(CHAT, beam=options.beam or CHAT.beam)
     agent = original.load(path) if options.original else Agent.load(path, options.agreed)
+    if not options.original and (by_beam or options.beam is not None):
+        usual = agent.usual_decoding
+        decoding = dataclasses.replace(usual, beam=options.beam or usual.beam)
     if options.persona is not None:
         agent.speak_as(options.persona)
     agent.notes_crises, agent.crisis_lines = not options.no_crisis_note, options.crisis_line

@@ -164,6 +164,12 @@ class Config(Settings):
         "last epochs; 0 keeps the final weights",
         low=0,
     )
+    ranking_epochs: int = option(
+        0,
+        "epochs of teacher forcing, after Algorithm 2, of a second generator for p(x|y), with which a chat ranks the "
+        "answers of its beam search (Li et al. 2016); 0 trains no such generator",
+        low=0,
+    )
     hidden_dropout: float = option(
         0.0, "dropout rate for the generator's hidden layer during teacher forcing", low=0, high=0.95
     )
@@ -376,6 +382,10 @@ class Config(Settings):
             raise UserError(
                 "--encoder hierarchical: the author's program has no hierarchical encoder; use --padding masked"
             )
+        if self.ranking_epochs and self.predict != "answer":
+            raise UserError(
+                f"--ranking-epochs ranks answers, but --predict {self.predict} generates none; use --predict answer"
+            )
         if self.names_speakers and (self.padding == "original" or self.predict != "answer"):
             raise UserError("--persona-size works only with --padding masked and --predict answer")
         if self.hierarchical and self.context_utterances > MOST_UTTERANCES:
@@ -411,3 +421,21 @@ class Config(Settings):
                 "--ease-of-answering-weight, --information-flow-weight, --semantic-coherence-weight: all three "
                 "are 0; at least one must be above 0"
             )
+
+
+def predicting_contexts(config: Config) -> Config:
+    """Return the settings of the generator for p(x|y) that ranks a run's answers (`ranking_epochs`).
+
+    It has the same sizes, data and teacher forcing as the run's generator, but no embeddings of speakers, and neither
+    adversarial iterations nor a detector of context changes.
+    """
+    return config.changed(
+        predict="context",
+        teacher_forcing_epochs=max(config.ranking_epochs, 1),
+        ranking_epochs=0,
+        algorithm="backpropagation",
+        adversarial_epochs=0,
+        final_epochs=0,
+        persona_size=None,
+        context_changes=Config.context_changes,
+    )

@@ -34,6 +34,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "answer_dropout": 0.3,
         "average_epochs": 2.0,
         "precision": "bfloat16",
+        "ranking_epochs": 6,
         "adversarial_epochs": 2,
         "machine_pairs": 2000,
         "discriminator_epochs": 3,

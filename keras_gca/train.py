@@ -82,7 +82,7 @@ def main(arguments: list[str] | None = None) -> int:
         )
     else:
         session = pipeline.train_agent(config, source, run, strategy, read, options.minutes, watching, options.backward)
-    return 0 if session.training.finished else 130
+    return 0 if session.finished else 130
 
 
 def make_parser() -> command_line.Parser:

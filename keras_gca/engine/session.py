@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from glove.cost import TimeLimit
 from glove.text_files import counted
 from keras_gca.engine import reporting
 from keras_gca.engine.board import redraw
@@ -188,13 +189,11 @@ class Session(abc.ABC):
             DivergedError: A loss or a weight is no longer finite.
             UserError: A file cannot be written.
         """
-        was_finished = self.training.finished
-        view: AbstractContextManager[object] = nullcontext() if watching is None else watching(self.run.path)
-        with view, interruptible(minutes) as interruption:
-            walk(self.training, self.run, interruption, self.title, self.end_of_stage, self.shown)
-        self.run.write_log(self.training.history)
-        self.write()
-        if not self.training.finished:
+        was_finished, limit = self.finished, TimeLimit(minutes)
+        self.walk(minutes, watching)
+        if self.training.finished:
+            self.complete(limit)
+        if not self.finished:
             path = self.run.path
             print(f"\nstopped; {path} contains what was learned so far")
             print(f"next: {hint(f'{self.package}.train', '--resume', path)}")
@@ -211,6 +210,26 @@ class Session(abc.ABC):
                 command = hint(f"{self.package}.train", "--resume", self.run.path, naming([name]), "N")
                 print(f"  or: {command}  (N above {number})")
         return True
+
+    def walk(self, minutes: float | None = None, watching: Watching | None = None) -> None:
+        """Train like `train`, write the log and the bot, and print nothing after that."""
+        view: AbstractContextManager[object] = nullcontext() if watching is None else watching(self.run.path)
+        with view, interruptible(minutes) as interruption:
+            walk(self.training, self.run, interruption, self.title, self.end_of_stage, self.shown)
+        self.run.write_log(self.training.history)
+        self.write()
+
+    def complete(self, limit: TimeLimit) -> None:
+        """Train what the bot needs in addition to `training`, which is finished.
+
+        Args:
+            limit: The time limit of the whole command.
+        """
+
+    @property
+    def finished(self) -> bool:
+        """Whether training is finished, including everything that `complete` trains."""
+        return self.training.finished
 
     def _describe(self) -> None:
         reporting.detail(*(f"{name}: {number:,} weights" for name, number in self.sizes().items()))

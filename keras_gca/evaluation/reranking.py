@@ -35,6 +35,7 @@ from keras_gca.evaluation import estimate, judges, reply_metrics
 from keras_gca.evaluation.replies import reply_figures
 from keras_gca.evaluation.tables import Table
 from keras_gca.evaluation.variants import LENGTH_BONUSES, Reranking
+from keras_gca.models import bidirectional as score
 from keras_gca.storage.atomic import write_text
 from keras_gca.training.run_folder import GCARun
 
@@ -152,12 +153,13 @@ def candidates(
         flat = Pairs(np.repeat(words, width, axis=0), rows, np.zeros(len(rows), np.int32))
         shape = lists.answers.shape[:2]
         alone = language_model.token_log_probabilities(transformations.unconditional(flat))
-        reverse = backward.token_log_probabilities(transformations.backward(flat, backward.config.hierarchical))
         parts.append(
             {
                 "answers": lists.answers,
                 "forward": lists.log_probabilities,
-                "backward": np.nansum(reverse, axis=-1).reshape(shape),
+                "backward": score.log_p_of_contexts(
+                    backward.token_log_probabilities, words, lists.answers, backward.config.hierarchical
+                ),
                 "alone": alone.reshape(*shape, -1),
             }
         )
@@ -175,7 +177,7 @@ def anti_language_model(choices: dict[str, np.ndarray], weight: float, words: in
 
 def bidirectional(choices: dict[str, np.ndarray], weight: float, length_bonus: float) -> np.ndarray:
     """Compute (1 - weight) * log p(y|x) + weight * log p(x|y) + length_bonus * N, as an array of shape (n, width)."""
-    both = (1 - weight) * choices["forward"] + weight * choices["backward"]
+    both = score.bidirectional(choices["forward"], choices["backward"], weight)
     return both + length_bonus * _tokens(choices)
 
 

@@ -63,7 +63,8 @@ class Setup:
             UserError: A setting is invalid.
         """
         base = VARIANTS[TEACHER_FORCED] if first_of(variant) == TEACHER_FORCED else {}
-        return Config.preset(self.preset, **{**self.settings, **base, **self.changes(variant), "seed": seed})
+        settings = {"ranking_epochs": 0, **self.settings}  # studies do not rank answers unless the user asks for it
+        return Config.preset(self.preset, **{**settings, **base, **self.changes(variant), "seed": seed})
 
     def changes(self, variant: str) -> dict[str, Any]:
         """Return the settings that a variant changes relative to the run that its generator starts from."""
@@ -141,7 +142,7 @@ def train(variant: str, seed: int, setup: Setup, strategy: tf.distribute.Strateg
     if limit.is_over:
         return False
     if exists:
-        return pipeline.resume(path, strategy, limit.remaining).training.finished
+        return pipeline.resume(path, strategy, limit.remaining).finished
     for needed in (first, backward_of(variant)):
         if needed is not None and not train(needed, seed, setup, strategy, limit):
             return False
@@ -158,4 +159,4 @@ def train(variant: str, seed: int, setup: Setup, strategy: tf.distribute.Strateg
         session = pipeline.train_agent(
             setup.config(variant, seed), setup.source, path, strategy, minutes=limit.remaining
         )
-    return session.training.finished
+    return session.finished

@@ -167,10 +167,7 @@ class Decoder:
             tokens = np.count_nonzero(lists.answers[..., 1:] != PAD, axis=2)
             alone = self._log_probabilities_alone(lists.answers)
             ranks = (lists.log_probabilities - anti_language_model * alone) / tokens**length_penalty
-        if unwanted is not None:
-            ranks = np.where((lists.answers == unwanted[:, None]).all(axis=2), -np.inf, ranks)
-        best = ranks.argmax(axis=1)  # the first one if all are unwanted, as is possible with a width of 1
-        return Decoded(*(array[np.arange(len(best)), best] for array in lists))
+        return best_of(lists, ranks, unwanted)
 
     def _log_probabilities_alone(self, answers: np.ndarray) -> np.ndarray:
         """Compute log p(y) of answers to contexts without tokens.
@@ -205,6 +202,21 @@ class Decoder:
         return _decoded(
             self.compiled_search_beam(cut_contexts(contexts), self._steps.forbidden(allow_unknown), *arguments)
         )
+
+
+def best_of(lists: Decoded, scores: np.ndarray, unwanted: np.ndarray | None = None) -> Decoded:
+    """Choose the answer with the highest score for each context.
+
+    Args:
+        lists: K answers to each of B contexts, in arrays of shape (B, K, ...).
+        scores: The scores of the answers, shape (B, K).
+        unwanted: An answer for each context that must not be chosen, shape (B, s_s + 1) and dtype int32, or None. If
+            all answers to a context are unwanted, which is possible if K is 1, the first one is chosen.
+    """
+    if unwanted is not None:
+        scores = np.where((lists.answers == unwanted[:, None]).all(axis=2), -np.inf, scores)
+    best = scores.argmax(axis=1)
+    return Decoded(*(array[np.arange(len(best)), best] for array in lists))
 
 
 def _decoded(tensors: Sequence[tf.Tensor]) -> Decoded:

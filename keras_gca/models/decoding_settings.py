@@ -29,6 +29,9 @@ class Decoding:
         length_penalty: The exponent in this formula. 0 favours short answers, and 1 favours long answers.
         anti_language_model: The weight lambda of the anti-language model in a beam search, which lowers the rank of
             answers that would fit any context; see `Decoder.beam`.
+        bidirectional: The weight lambda of log p(x|y) in a beam search, whose answers are then ranked by
+            (1 - lambda) log p(y|x) + lambda log p(x|y); see `bidirectional.py`. The agent must have a generator for
+            p(x|y).
         repeats: Whether a beam search may produce the same word twice in a row, or the same pair of neighbouring words
             twice.
 
@@ -50,6 +53,7 @@ class Decoding:
     beam: int | None = None
     length_penalty: float = 1.0
     anti_language_model: float = 0.0
+    bidirectional: float = 0.0
     repeats: bool = True
 
     def __post_init__(self) -> None:
@@ -57,8 +61,15 @@ class Decoding:
             raise UserError("sampling (a temperature) and beam search exclude each other")
         if self.temperature is None and (self.top_k is not None or self.top_p != 1.0):
             raise UserError("top-k and top-p restrict sampling, which needs a temperature")
-        if self.beam is None and (self.length_penalty, self.anti_language_model, self.repeats) != (1.0, 0.0, True):
-            raise UserError("length penalty, anti-language model, and repeats belong to a beam search; add --beam")
+        of_beam = self.length_penalty, self.anti_language_model, self.bidirectional, self.repeats
+        if self.beam is None and of_beam != (1.0, 0.0, 0.0, True):
+            raise UserError(
+                "length penalty, anti-language model, bidirectional, and repeats belong to a beam search; add --beam"
+            )
+        if not 0 <= self.bidirectional <= 1:
+            raise UserError(f"bidirectional: {self.bidirectional}; from 0 to 1 is expected")
+        if self.bidirectional and (self.length_penalty, self.anti_language_model) != (0.0, 0.0):
+            raise UserError("bidirectional excludes a length penalty and the anti-language model; set both to 0")
         check_sampling(self.temperature, self.top_p)
         for name, value in (("top-k", self.top_k), ("beam", self.beam)):
             if value is not None and value < 1:
@@ -98,3 +109,6 @@ GREEDY = Decoding()
 # Chosen on 120 development messages (docs/judging): among 25 ways to rank the answers of a beam, the plain
 # likelihood gave the most sensible replies.
 CHAT = Decoding(beam=CHAT_BEAM, length_penalty=0.0, repeats=False)
+
+# The same for agents that have a generator for p(x|y)
+RANKED = Decoding(beam=40, length_penalty=0.0, bidirectional=0.5, repeats=False)

@@ -7,11 +7,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from keras_gca.config import Config
-from keras_gca.data.pairs import Pairs
+from keras_gca.config import Config, predicting_contexts
+from keras_gca.data.pairs import Pairs, without_speakers
 from keras_gca.data.vocabulary import SPECIAL_TOKENS, UNK, Vocabulary
 from keras_gca.engine.variables import assign
-from keras_gca.models.decoding import Decoded, Decoder
+from keras_gca.errors import UserError
+from keras_gca.models.bidirectional import bidirectional, log_p_of_contexts
+from keras_gca.models.decoding import Decoded, Decoder, best_of
 from keras_gca.models.decoding_settings import Decoding
 from keras_gca.models.forward import PrefixDiscriminator
 from keras_gca.models.judgement import log_outputs
@@ -27,6 +29,7 @@ class TrainedNetworks:
         vocabulary: The s_v words of the networks.
         generators: The name and the weights of each generator; see `Bot`.
         discriminator: The weights of the discriminator; see `Bot`.
+        backward: The weights of the generator for p(x|y), or None; see `Bot`.
 
     Attributes:
         decoders: {name of a generator: its decoder}.
@@ -39,7 +42,9 @@ class TrainedNetworks:
         vocabulary: Vocabulary,
         generators: dict[str, list[np.ndarray]],
         discriminator: list[np.ndarray],
+        backward: list[np.ndarray] | None = None,
     ):
+        self._config = config
         self.decoders: dict[str, Decoder] = {}
         self._evaluators: dict[str, Evaluator] = {}
         self._whole_answers = config.algorithm == "reinforce"
@@ -56,6 +61,11 @@ class TrainedNetworks:
         self.judging = judge or build(config, words, speakers=speakers)
         assign(self.judging.variables(*WHITE, *self.judging.green), discriminator)
         self._judge = PrefixDiscriminator.of(self.judging)
+        self._backward: Evaluator | None = None
+        if backward is not None:
+            gca = build(predicting_contexts(config), words)
+            assign(gca.variables(*WHITE, *gca.yellow), backward)
+            self._backward = Evaluator(gca)
 
     def decode(
         self,
@@ -77,8 +87,26 @@ class TrainedNetworks:
 
         Returns:
             The answers, shape (B, s_s + 1) and dtype int32, with the probabilities of their tokens.
+
+        Raises:
+            UserError: The answers are to be ranked in both directions, but there is no generator for p(x|y).
         """
+        if decoding.bidirectional:
+            return self._best_in_both_directions(generator, contexts, decoding, unwanted)
         return decoding.run(self.decoders[generator], contexts, seed, self._may_say_unknown(), unwanted)
+
+    def _best_in_both_directions(
+        self, generator: str, contexts: np.ndarray, decoding: Decoding, unwanted: np.ndarray | None
+    ) -> Decoded:
+        """Choose the answer of a beam search with the highest bidirectional score; see `decode`."""
+        if self._backward is None:
+            raise UserError("this bot has no generator for p(x|y), so it cannot rank answers in both directions")
+        allowed = self._may_say_unknown(), decoding.repeats
+        lists = self.decoders[generator].n_best(contexts, decoding.beam or 1, decoding.length_penalty, *allowed)
+        words = without_speakers(contexts, len(self._vocabulary)) if self._config.names_speakers else contexts
+        log_p = self._backward.token_log_probabilities
+        backward = log_p_of_contexts(log_p, words, lists.answers, self._config.hierarchical)
+        return best_of(lists, bidirectional(lists.log_probabilities, backward, decoding.bidirectional), unwanted)
 
     def n_best(self, generator: str, contexts: np.ndarray, width: int) -> Decoded:
         """Return all answers of a beam search, in order of decreasing log p(y|x) per token.

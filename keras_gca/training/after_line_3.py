@@ -14,6 +14,7 @@ AFTER_LINE_3 = (
     "hidden_dropout",
     "context_dropout",
     "answer_dropout",
+    "ranking_epochs",
     "algorithm",
     "adversarial_epochs",
     "machine_pairs",

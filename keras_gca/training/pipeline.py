@@ -29,8 +29,8 @@ from keras_gca.engine.training_loop import progress
 from keras_gca.errors import UserError
 from keras_gca.training.context_changes import with_dynamic_contexts
 from keras_gca.training.dialogue_rewards import backward_agent
+from keras_gca.training.ranking import RankedSession
 from keras_gca.training.run_folder import GCARun
-from keras_gca.training.session import GCASession
 from keras_gca.training.token_data import prepared
 
 # These values suit corpora of about 100,000 tokens, in which few pairs of words co-occur 100 times (GloVe's own x_max).
@@ -49,7 +49,7 @@ def train_agent(
     minutes: float | None = None,
     watching: Watching | None = None,
     backward: str | Path | None = None,
-) -> GCASession:
+) -> RankedSession:
     """Train an agent by Algorithm 2, and write its run folder.
 
     Args:
@@ -64,7 +64,7 @@ def train_agent(
         backward: The run of p(x|y) for `--algorithm dialogue_rewards`, or None. Its bot is copied to the new run.
 
     Returns:
-        The session, whose `training.finished` is False if training stopped early.
+        The session, whose `finished` is False if training stopped early.
 
     Raises:
         UserError: A file cannot be used, or the folder already contains a run.
@@ -99,7 +99,7 @@ def train_agent(
         made = GCARun.create(own, config, dataset, names | ({"skipped_lines": bad.counts} if bad.counts else {}))
         if reverse is not None:
             reverse.save(made.backward)
-        session = GCASession.of(made, config, dataset, embedding)
+        session = RankedSession.of(made, config, dataset, embedding)
         session.begin()
         session.train(minutes, watching)
     return session
@@ -113,7 +113,7 @@ def start_from(
     minutes: float | None = None,
     watching: Watching | None = None,
     backward: str | Path | None = None,
-) -> GCASession:
+) -> RankedSession:
     """Train a new run from line 4 of Algorithm 2, with the data and the teacher-forced generator of another run.
 
     Args:
@@ -144,7 +144,7 @@ def start_from(
         made = GCARun.create(own, config, dataset, {**other.source(), "start_from": str(first), **names})
         if reverse is not None:
             reverse.save(made.backward)
-        session = GCASession.of(made, config, dataset)
+        session = RankedSession.of(made, config, dataset)
         session.training.start_from(weights)
         perplexity = f"held-out perplexity {session.training.teacher_forced_perplexity:.2f}"
         reporting.say(f"starting from {first}, with its data and its generator after line 3: {perplexity}")
@@ -159,7 +159,7 @@ def resume(
     minutes: float | None = None,
     watching: Watching | None = None,
     **totals: int,
-) -> GCASession:
+) -> RankedSession:
     """Resume an interrupted run, or continue a run to a new total number of epochs or iterations.
 
     A resumed run ends with the same weights as an uninterrupted one, bit for bit.
@@ -192,7 +192,7 @@ def resume(
         made = GCARun(own)
         dataset = made.dataset()
         facts, arrays = made.read_checkpoint()
-        session = GCASession.of(made, made.with_new_totals(facts, totals), dataset)
+        session = RankedSession.of(made, made.with_new_totals(facts, totals), dataset)
         session.restore(facts, arrays, "epochs", totals)
         session.train(minutes, watching)
     return session

@@ -37,6 +37,8 @@ from keras_gca.training.token_data import reference, referred
 if TYPE_CHECKING:
     import keras
 
+BACKWARD_FOLDER = "backward"  # the run folder of the generator for p(x|y), inside the run folder (`ranking.py`)
+
 
 class GCARun(RunFolder[Config]):
     """A run folder of the first paper. Use `create` to make a new run, and `open` to open an existing run.
@@ -123,7 +125,10 @@ class GCARun(RunFolder[Config]):
             UserError: The settings cannot be read, or neither checkpoint can be read.
         """
         facts = self.read_facts()
-        return self.bot.exists() and facts.get("position") == len(schedule(self.config_of(facts)))
+        config, backward = self.config_of(facts), type(self)(self.path / BACKWARD_FOLDER)
+        if config.ranking_epochs and not (backward.bot.exists() and backward.is_finished()):
+            return False
+        return self.bot.exists() and facts.get("position") == len(schedule(config))
 
     def refuse_totals(self, before: Config, facts: dict[str, Any], changes: Mapping[str, Any]) -> None:
         """Check that new totals exceed what has already been completed; see `RunFolder.refuse_totals`.

@@ -1,7 +1,10 @@
 """The first paper's session, which runs Algorithm 2 in a run folder, writes the bot, and prints the results."""
 
+from typing import Self
+
 import numpy as np
 
+from glove.cost import Estimate
 from keras_gca.agent import Agent
 from keras_gca.bot import Bot
 from keras_gca.config import Config
@@ -14,7 +17,6 @@ from keras_gca.engine.command_line import hint
 from keras_gca.engine.session import Session
 from keras_gca.engine.staged_training import Event
 from keras_gca.engine.variables import assign
-from keras_gca.models.decoding_settings import CHAT, CHAT_BEAM
 from keras_gca.models.networks import WHITE, build
 from keras_gca.serving.live_view import record
 from keras_gca.serving.terminal import print_answers
@@ -38,6 +40,9 @@ class GCASession(Session):
         training: The `AdversarialTraining` object, which holds the settings and data of the run.
         vocabulary: The vocabulary of the networks.
         detector: The weights of the detector of context changes, to be stored in the bot, or None.
+
+    Attributes:
+        backward: The weights of the generator for p(x|y), to be stored in the bot, or None.
     """
 
     package = "keras_gca"
@@ -53,9 +58,10 @@ class GCASession(Session):
     ):
         super().__init__(run, training)
         self.vocabulary, self.detector = vocabulary, detector
+        self.backward: list[np.ndarray] | None = None
 
     @classmethod
-    def of(cls, run: GCARun, config: Config, dataset: Dataset, embedding: np.ndarray | None = None) -> "GCASession":
+    def of(cls, run: GCARun, config: Config, dataset: Dataset, embedding: np.ndarray | None = None) -> Self:
         """Make a session with new networks.
 
         Args:
@@ -80,9 +86,12 @@ class GCASession(Session):
         """Print the sizes of the networks if -v is given, and a cost estimate if training will take long."""
         super()._describe()
         training = self.training
-        left = training.stages[len(training.history) :]
-        data = len(self.vocabulary), training.training, training.validation
-        reporting.say_cost(estimate(training.config, *data, left))
+        reporting.say_cost(self.cost(training.stages[len(training.history) :]))
+
+    def cost(self, left: list[Stage]) -> Estimate:
+        """Estimate the cost of the remaining stages."""
+        training = self.training
+        return estimate(training.config, len(self.vocabulary), training.training, training.validation, left)
 
     def title(self, stage: Stage) -> str:
         """Return the line, the name and the epoch of a stage as text for the progress bar."""
@@ -147,7 +156,8 @@ class GCASession(Session):
         assign(gca.variables(*WHITE, *gca.yellow), live)
         self.run.write_weights("discriminator", gca.discriminator)
         green = [variable.numpy() for variable in gca.variables(*WHITE, *gca.green)]
-        Bot(training.config, self.vocabulary, generators, green, self.detector).write(self.run.bot)
+        bot = Bot(training.config, self.vocabulary, generators, green, self.detector, self.backward)
+        bot.write(self.run.bot)
 
     def summarise(self) -> None:
         """Print the held-out perplexity, and the shares of human and machine-generated tokens that D recognises."""
@@ -166,13 +176,14 @@ class GCASession(Session):
 
     def show_replies(self) -> None:
         """Print every generator's replies to some held-out contexts."""
+        agent = Agent.load(self.run.bot)
+        decoding = agent.usual_decoding
         print(
-            f"\nreplies to held-out contexts, by beam search of width {CHAT_BEAM}, as in a chat "
+            f"\nreplies to held-out contexts, by beam search of width {decoding.beam}, as in a chat "
             "(* the discriminator's choice)"
         )
-        agent = Agent.load(self.run.bot)
         contexts = _samples(self.training.validation).contexts
-        for context, answers in zip(contexts, agent.answer_contexts(contexts, CHAT), strict=True):
+        for context, answers in zip(contexts, agent.answer_contexts(contexts, decoding), strict=True):
             print(f"\n  {self._context(context)}")
             print_answers(answers, agent.generators, width=16)
 
