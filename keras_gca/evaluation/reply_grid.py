@@ -96,7 +96,7 @@ def part_of(agent: Agent, pairs: Pairs, model: WordModel, store: StoredValues, t
         return [" ".join(agent.vocabulary.decode(row[1:])) for row in answers]
 
     def place(generator: str, setting: Setting) -> tuple[str, dict[str, Any]]:
-        """Return the name under which replies are stored, and the facts that they depend on."""
+        """Return the name under which replies are stored, and the facts that determine these replies."""
         facts = {"part": title, "generator": generator, **setting._asdict(), "seed": seed, "replies": len(pairs)}
         return f"{title}_{generator}_{setting.temperature:g}_{setting.top_p:g}", facts
 

@@ -29,7 +29,7 @@ JOINED, ALONE = "joined", "alone"
 
 
 def evaluate_subject_changes(run: str | Path, seed: int = 0) -> dict[str, Any]:
-    """Measure a run on its held-out conversations, each of which is appended to another one.
+    """Measure a run on its held-out conversations after each of them has been appended to another one.
 
     Args:
         run: The run folder.
@@ -63,11 +63,11 @@ def measure(agent: Agent, dataset: Dataset, seed: int = 0) -> dict[str, Any]:
     Returns:
         A dictionary for JSON:
 
-        - "pairs": the number of answers at each of DISTANCES;
+        - "pairs": the number of answers at each distance from the joint (DISTANCES);
         - "perplexity": the perplexity of each generator at each distance, with the first conversation (JOINED) and
             without it (ALONE);
-        - "detector": how often the detector sees a change between two utterances, as a share of the joints ("joints")
-            and of all other positions ("elsewhere"). This key is missing if the agent has no detector.
+        - "detector": the share of joints ("joints") and of all other positions between two utterances ("elsewhere") at
+            which the detector sees a change. This key is missing if the agent has no detector.
 
     Raises:
         UserError: Fewer than two conversations are held out.

@@ -93,7 +93,7 @@ STUDIES = {
     "selection": Study("choice by Eq. 9, or by Eq. 10?", ("default",)),
     "context": Study("N_u = 1, 2 or 3 utterances of context?", ("one_utterance", "two_utterances", "three_utterances")),
     "dynamic_context": Study(
-        "N_u = 1, 2 or 3, or as many utterances as a detector of context changes allows, when the subject changes?",
+        "when the subject changes: N_u = 1, 2 or 3, or as many utterances as a detector of context changes allows?",
         ("one_utterance", "two_utterances", "three_utterances", "dynamic_context"),
     ),
     "persona": Study("do speaker embeddings make a speaker's answers more probable and consistent?", ("persona",)),
