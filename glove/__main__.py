@@ -133,12 +133,12 @@ def _parser() -> argparse.ArgumentParser:
         "--x-max",
         type=_positive_number,
         default=100.0,
-        help="the co-occurrence count from which a pair of words has full weight; 10 is better than the default for "
-        "small corpora",
+        help="the co-occurrence count at which a pair of words reaches full weight; for small corpora, 10 is better "
+        "than the default",
     )
     command.add_argument("--epochs", type=_positive, default=50, help="the number of passes over the co-occurrences")
     command.add_argument(
-        "--minimum-count", type=_positive, default=1, help="leave out words that occur fewer times than this"
+        "--minimum-count", type=_positive, default=1, help="ignore words that occur fewer times than this"
     )
     command.add_argument(
         "--minutes",

@@ -20,8 +20,8 @@ class Adapters:
     Args:
         rank: The rank of the product A B.
         alpha: The product A B is multiplied by alpha / rank.
-        blocks: How many of the last blocks have adapters, or None for all blocks. No gradient is propagated to the
-            blocks below the first one with adapters.
+        blocks: How many of the last blocks have adapters, or None for all blocks. Gradients are not propagated below
+            the first block with adapters.
 
     Raises:
         UserError: A value is not greater than 0.
@@ -53,8 +53,8 @@ class Projection(keras.layers.Layer):
         name: The layer's name.
         bias: Whether the layer has a bias b.
         shared: A layer of the same dimensions that shares its W and b with this layer, or None for a new W and b.
-        stored: The dtype in which W is stored. A W that is not trained can be stored in the precision of the
-            computation, which saves converting it for each product.
+        stored: The dtype in which W is stored. Storing a frozen W in the precision of the computation avoids converting
+            W for each product.
     """
 
     kernel: keras.Variable
