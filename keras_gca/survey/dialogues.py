@@ -49,7 +49,8 @@ def held_out_lines(
     """Look up the text of held-out lines and their contexts in the corpus.
 
     Args:
-        validation: The held-out pairs of a run. They contain only word indices, in which rare words are lost.
+        validation: The held-out pairs of a run, which contain word indices instead of text. All rare words share one
+            index.
         conversations: The corpus of the run, as text.
         agent: The agent trained in the run.
         utterances: N_u, the number of utterances to show.

@@ -311,7 +311,7 @@ def test_a_served_survey_takes_votes_until_ctrl_c(tmp_path):
         (["--resume", "none", "--backward", "b"], "leave out --backward"),
         (
             ["--start-from", "none", "--hidden-size", "9"],
-            "uses the data and line 3 of the other run; leave out --hidden-size",
+            "uses the data and generator of the other run; leave out --hidden-size",
         ),
     ],
 )

@@ -95,7 +95,9 @@ def test_arrays_that_are_not_what_they_seem(tmp_path, name):
         elif "arrays" not in file:
             file["arrays/a"] = [1.0]
     assert path.stat().st_size < 10_000_000
-    with pytest.raises(UserError, match=r"bot\.h5: the file is incomplete or not a file of this program \(") as caught:
+    with pytest.raises(
+        UserError, match=r"bot\.h5: the file is incomplete, or was not written by this program \("
+    ) as caught:
         read_arrays(path)
     assert "\n" not in str(caught.value)
 

@@ -42,7 +42,7 @@ def fake(tmp_path, monkeypatch):
 
 def test_a_bot_of_the_hub_is_fetched_after_agreement_and_then_kept(fake, capsys):
     kept, calls = fake
-    with pytest.raises(UserError, match="nothing was fetched, because there is no terminal to ask; use --yes to agree"):
+    with pytest.raises(UserError, match="nothing was fetched, because the input is not a terminal; use --yes to agree"):
         hub.bot_of("owner/bot")
     assert calls == [("local",), ("asked",)]
     assert capsys.readouterr().out.startswith("owner/bot: 3 MB, mit, from the Hugging Face Hub, into /")
@@ -82,7 +82,7 @@ def folder(tmp_path):
 def test_a_folder_is_published_after_agreement(folder, private, seen, capsys):
     api = FakeApi()
     with pytest.raises(
-        UserError, match="nothing was published, because there is no terminal to ask; use --yes to agree"
+        UserError, match="nothing was published, because the input is not a terminal; use --yes to agree"
     ):
         hub.push(folder, "me/bot", private, agreed=False, api=api)
     assert api.calls == []
