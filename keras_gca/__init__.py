@@ -28,7 +28,7 @@ Training (Algorithm 2) and evaluation:
     GCARun                         a run folder: settings, data, checkpoint, log
     GCASession                     a training run and its run folder
     evaluate_run                   measures one run on its held-out conversations
-    evaluate_runs                  measures several runs: mean, standard deviation and confidence interval of each metric
+    evaluate_runs                  measures several runs: means, standard deviations and confidence intervals
     resume                         continues an interrupted training run, or adds training to a finished one
     start_from                     starts adversarial training (line 4) with the data and generator of another run
     train_agent                    trains an agent on a corpus, and saves it as bot.h5

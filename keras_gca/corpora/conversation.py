@@ -1,4 +1,4 @@
-"""`Conversation`, and `Reading`: a corpus reader's settings and its record of what it has read."""
+"""`Conversation`; and `Reading`, which has a corpus reader's settings and records what has been read."""
 
 import collections
 import re
@@ -68,7 +68,7 @@ class Reading:
         return decoded_lines(path, self.bad, self.encodings[path])
 
     def without_speaker(self, text: str) -> str:
-        """Return an utterance without its speaker tag, and count the speaker."""
+        """Remove the speaker tag from an utterance, and count the utterance for this speaker."""
         match = SPEAKER.match(text) or CHATML.match(text)
         if not match:
             return text

@@ -156,7 +156,7 @@ def _line_end(stream: IO[bytes], name: str) -> str:
 
 
 def _evidence(stream: IO[bytes]) -> bytes | None:
-    """Return the blocks of a file with non-ASCII bytes, or None if the file is valid UTF-8 or contains NUL bytes."""
+    """Return the blocks of a file that have non-ASCII bytes, or None if the file is valid UTF-8 or has NUL bytes."""
     decoder, valid, parts, size = codecs.getincrementaldecoder("utf-8")(), True, [], 0
     while block := stream.read(BLOCK):
         if b"\0" in block:

@@ -83,7 +83,7 @@ def rows(path: Path, reading: Reading, separator: str) -> Iterator[tuple[int, li
 
 
 def csv_fault(error: csv.Error) -> str:
-    """Describe what is wrong with a row in plainer words than the messages of Python's csv module."""
+    """Describe an error in a row, in plainer words than Python's csv module uses."""
     message = str(error)
     if "unexpected end of data" in message:
         return "a field begins with a quotation mark that is never closed"

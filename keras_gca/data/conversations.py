@@ -1,4 +1,4 @@
-"""Reads the conversations of a corpus in any supported format. No later step joins two conversations.
+"""Reads the conversations of a corpus in any supported format. Later steps never join conversations.
 
 The readers are in `keras_gca.corpora`, one module for each kind of format, and docs/formats.md describes the formats:
 
@@ -268,11 +268,14 @@ def _official_parts(corpus: Corpus) -> str:
                 "validation and test"
             )
         raise UserError(
-            f"{what}: {TITLES[corpus.format]} has no official splits; use --splits random to divide it at random"
+            f"{what}: {TITLES[corpus.format]} has no official splits; use --splits random to divide the corpus at "
+            "random"
         )
     if missing := [part for part in PARTS if not sizes[part]]:
         there = " and ".join(part for part in PARTS if sizes[part])
-        raise UserError(f"{what}: the corpus has {there}, but not {' or '.join(missing)}; all three are expected")
+        raise UserError(
+            f"{what}: the corpus has {there}, but not {' or '.join(missing)}; all three splits are expected"
+        )
     parts: dict[str, set[tuple[str, ...]]] = {part: set() for part in PARTS}
     for conversation in corpus.conversations:
         if conversation.part is not None:

@@ -65,4 +65,4 @@ def _odd(corpus: Corpus, utterances: list[str], words: list[int]) -> Iterator[st
     if count > max(2, len(utterances) / 20):
         yield f"odd: {count:,} utterances are identical: {one_line(text)}"
     if len(corpus.conversations) == 1:
-        yield "odd: one conversation; plain text needs an empty line between conversations"
+        yield "odd: only one conversation; in plain text, an empty line must separate conversations"

@@ -68,7 +68,7 @@ class Vocabulary:
         period_first: bool = False,
         words: Sequence[str] | None = None,
     ) -> "Vocabulary":
-        """Build a vocabulary of the most frequent words in utterances, with ties in alphabetical order.
+        """Build a vocabulary of the most frequent words in utterances; ties are broken alphabetically.
 
         Args:
             utterances: The tokens of each utterance.
@@ -215,7 +215,7 @@ def read_words(path: str | os.PathLike, bad: BadLines | None = None) -> list[str
         else:
             words[word] = number
     if not words:
-        raise UserError(f"{path}: the file contains no word; one word on each line is expected")
+        raise UserError(f"{path}: the file contains no words; one word on each line is expected")
     return list(words)
 
 

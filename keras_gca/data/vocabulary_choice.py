@@ -57,5 +57,7 @@ def chosen_vocabulary(build: Callable[[int], Vocabulary], config: Config, given:
     if all_too_rare(vocabulary, config):
         vocabulary = build(1)
     if not vocabulary.counts:
-        raise UserError(f"no word occurs {config.minimum_count} times in the training text; try --minimum-count 1")
+        raise UserError(
+            f"no word occurs at least {config.minimum_count} times in the training text; try --minimum-count 1"
+        )
     return vocabulary
