@@ -135,7 +135,7 @@ def push(folder: Path, name: str, private: bool, agreed: bool, api: Any = None) 
     refuse_bad_name(name)
     files = [path for path in folder.rglob("*") if path.is_file()]
     size = sum(path.stat().st_size for path in files) / 1e6
-    seen = "visible to you only" if private else "visible to everybody"
+    seen = "private" if private else "public"
     what = f"{counted(len(files), 'file')}, {size:,.0f} MB, {seen} if the model is new"
     ask_before_publishing(f"{name}: {what}, to the Hugging Face Hub", agreed)
     import huggingface_hub

@@ -55,7 +55,7 @@ class ChangeLearner(Learner):
 
 @dataclasses.dataclass(frozen=True)
 class Successions:
-    """Pairs of successive utterances, and a pool from which the second utterances of pairs with a change are drawn.
+    """Pairs of successive utterances, and a pool of utterances for making pairs with a change.
 
     Attributes:
         first: The last utterance before each answer, shape (n, s_s) and dtype int32.
@@ -185,8 +185,8 @@ def with_dynamic_contexts(dataset: Dataset, config: Config, embedding: np.ndarra
     detector = train_detector(training, validation, embedding, config.seed)
     hit, false = rates(detector, validation, config.seed)
     reporting.say(
-        f"context changes: detected before {hit:.0%} of the held-out utterances from another conversation, and before "
-        f"{false:.0%} of those from the same conversation"
+        f"context changes: the detector finds {hit:.0%} of the changes in held-out pairs, and wrongly sees one in "
+        f"{false:.0%} of the pairs without a change"
     )
     return dataclasses.replace(
         dataset,

@@ -1,7 +1,7 @@
 """Measures how well each term of Eq. 8 (token, context and partial answer) distinguishes H from M.
 
-In line 9, the generator can influence only the term of the current token, W_p p. The other two terms are constant for
-the generator, however well they distinguish H from M. If the discriminator recognises M by its contexts, the generator
+In line 9, the generator can influence only the term of the current token, W_p p. It cannot influence the other two
+terms, however well they distinguish H from M. If the discriminator recognises M by its contexts, the generator
 therefore learns nothing.
 
 H is the set of human pairs, and M the set of machine-generated pairs. D is the discriminator.
@@ -45,7 +45,8 @@ class Decomposition:
 
     Args:
         gca: The networks.
-        config: The settings, which determine how G's tokens are shown to D in line 9.
+        config: The settings, which determine the form in which the discriminator reads the generator's tokens in line
+            9.
     """
 
     def __init__(self, gca: GenerativeConversationalAgent, config: Config):
@@ -56,11 +57,11 @@ class Decomposition:
         self.compiled_generated = Compiled(self.generated, distribute=False)
 
     def given(self, contexts: tf.Tensor, answers: tf.Tensor) -> tuple[tf.Tensor, ...]:
-        """Compute the terms for the tokens of the answers, which D reads in line 6."""
+        """Compute the terms for the tokens of the answers, which the discriminator learns from in line 6."""
         return self._discriminator.terms(contexts, answers, self._rows(answers))
 
     def generated(self, contexts: tf.Tensor, answers: tf.Tensor) -> tuple[tf.Tensor, ...]:
-        """Compute the terms for the generator's tokens, which D reads in line 9."""
+        """Compute the terms for the generator's tokens, which the discriminator judges in line 9."""
         rows = self._rows(answers)
         tokens = shown_tokens(self._generator(contexts, answers, rows), self._how, self._temperature)
         return self._discriminator.terms(contexts, answers, rows, tokens)

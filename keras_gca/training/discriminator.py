@@ -34,7 +34,7 @@ class DiscriminatorTraining(BlockLearner):
         learning_rate: Adam's learning rate.
         whole_answers: Whether D judges each answer only at the last token, as in Li et al. 2017, instead of at every
             token.
-        label_smoothing: The amount by which the label of human tokens is lowered from HUMAN.
+        label_smoothing: The amount subtracted from HUMAN, the label of human tokens.
         instance_noise: The standard deviation of the noise that training steps add to D's encodings e_cd and e_ad (Eq.
             7), relative to that of each encoding over the batch.
         spectral_normalisation: Whether `step` keeps the largest singular value of each of D's matrices at 1 or below.

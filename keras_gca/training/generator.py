@@ -1,4 +1,4 @@
-"""Algorithm 2, line 9: the generator learns, through the frozen discriminator, to appear human.
+"""Algorithm 2, line 9: the generator learns to appear human by backpropagation through the frozen discriminator.
 
 G is the generator, and D the discriminator. D's output l (Eq. 8) says how human a token looks, from 0 to 1. M is the
 set of pairs that G generated in line 5.
@@ -21,7 +21,7 @@ class GeneratorTraining(BlockLearner):
     Args:
         gca: The networks.
         learning_rate: Adam's learning rate.
-        precision: The number format of the generator's two large matrix products, "float32" or "bfloat16".
+        precision: The dtype of the generator's two large matrix products, "float32" or "bfloat16".
         kind: The loss of a token: "squared" is (1 - l)^2, as in the paper, and "log" is -log l, the non-saturating loss
             of Goodfellow et al. 2014.
         tokens: The form in which D reads G's current token; see `shown_tokens`.

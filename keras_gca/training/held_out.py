@@ -47,8 +47,8 @@ class HeldOut:
     def generator(self, learner: BlockLearner, machine: Pairs) -> dict[str, float]:
         """Measure how human the generated tokens look to D (line 9), and G's perplexity on H.
 
-        The terms of Eq. 8 are computed for the current token in the form in which D reads the token. With `reinforce`,
-        D reads the token that G has sampled.
+        The terms of Eq. 8 are computed for the current token in the form that D reads. With `reinforce`, this is the
+        token that G has sampled.
         """
         size = self.config.adversarial_batch_size
         metrics = self._metrics(learner, plan_batches(machine, size), lambda batch: take_batch(machine, batch, size))

@@ -26,7 +26,7 @@ class Stage:
 
     Attributes:
         phase: The name of the line, which is one of LINES.
-        iteration: The number of the iteration in the loop of line 4, starting from 1. For line 3, it is 0.
+        iteration: The number of the iteration in the loop of line 4, starting from 1, or 0 for line 3.
         epoch: The number of the epoch of this line within the iteration, counted from 1.
         epochs: The total number of epochs of this line within the iteration.
     """

@@ -53,8 +53,8 @@ class AdversarialState(StagedTraining):
         machine: The latest M of line 5, and the pairs that line 5 generated from held-out seeds. None until line 5 has
             run.
         earlier: Pairs of M from earlier iterations for `--replay`, or None.
-        teacher_forced: The weights of G (WHITE and `yellow`) kept by line 3: the best weights if a patience is set,
-            else the latest. None until the first epoch of line 3 has ended.
+        teacher_forced: The weights of G (WHITE and `yellow`) from teacher forcing (line 3): the best weights if a
+            patience is set, else the latest. None during the first epoch of line 3.
         learners: The learner of each phase.
     """
 
@@ -136,7 +136,7 @@ class AdversarialState(StagedTraining):
         return None if self._best is None else self._best["perplexity"]
 
     def start_from(self, weights: list[np.ndarray]) -> None:
-        """Skip line 3, and continue as if line 3 had ended with the given generator.
+        """Skip teacher forcing (line 3), and use the given generator as its result.
 
         Args:
             weights: The weights of the generator (WHITE and `yellow`).
@@ -155,7 +155,7 @@ class AdversarialState(StagedTraining):
             best["waited"] += 1
 
     def return_to_kept_generator(self) -> None:
-        """End line 3 if the patience is exhausted, and restore the kept weights of G once line 3 has ended."""
+        """End teacher forcing if the patience is exhausted. At the end of teacher forcing, restore G's kept weights."""
         patience, best = self.config.patience, present(self._best, "the perplexity of line 3")
         if patience is not None and best["waited"] >= patience:
             self._position = self.config.teacher_forcing_epochs
@@ -226,12 +226,12 @@ class AdversarialState(StagedTraining):
     ) -> None:
         """Restore the state of a training run that had other totals (numbers of epochs or iterations).
 
-        This training run must not have taken a step yet. If line 3 of the stored run has ended and a total is given for
-        it, line 3 continues: G gets the weights that line 3 ended with, and D keeps its initial weights. M, Adam's
-        moments and the running average of the weights are discarded, and lines 4 to 12 are run again. The weights kept
-        by line 3 remain the best so far, but the patience counter is reset.
+        This training run must not have taken a step yet. If the teacher forcing phase (line 3) of the stored run is
+        complete and a total is given for it, the phase continues: G gets the final weights of the phase, and D keeps
+        its initial weights. M, Adam's moments and the running average of the weights are discarded, and lines 4 to 12
+        are run again. The stored weights of G remain the best so far, but the patience counter is reset.
 
-        In all other cases, the stored state is restored unchanged; only the point at which training ends is different.
+        In all other cases, the stored state is restored unchanged, and only the point at which training ends differs.
 
         Args:
             facts: The facts returned by `state`.
@@ -272,8 +272,7 @@ def _average(arrays: dict[str, np.ndarray]) -> list[np.ndarray]:
     sums = unpack(_AVERAGE, arrays)
     if not sums:
         raise UserError(
-            "this run was interrupted in line 3 by an older version of the program, which averaged the weights wrongly "
-            "(it gave too much weight to the first step), so the run cannot be resumed; train it again with `--config "
-            "RUN/config.json --run NEW`"
+            "this run cannot be resumed, because an older version of the program averaged the weights wrongly in line "
+            "3 (it gave too much weight to the first step); train it again with `--config RUN/config.json --run NEW`"
         )
     return sums

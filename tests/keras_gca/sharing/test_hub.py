@@ -78,7 +78,7 @@ def folder(tmp_path):
     return tmp_path / "out"
 
 
-@pytest.mark.parametrize(("private", "seen"), [(True, "you only"), (False, "everybody")])
+@pytest.mark.parametrize(("private", "seen"), [(True, "private"), (False, "public")])
 def test_a_folder_is_published_after_agreement(folder, private, seen, capsys):
     api = FakeApi()
     with pytest.raises(
@@ -86,7 +86,7 @@ def test_a_folder_is_published_after_agreement(folder, private, seen, capsys):
     ):
         hub.push(folder, "me/bot", private, agreed=False, api=api)
     assert api.calls == []
-    expected = f"me/bot: 2 files, 2 MB, visible to {seen} if the model is new, to the Hugging Face Hub\n"
+    expected = f"me/bot: 2 files, 2 MB, {seen} if the model is new, to the Hugging Face Hub\n"
     assert capsys.readouterr().out == expected
     assert hub.push(folder, "me/bot", private, agreed=True, api=api) == "https://hub.invalid/me/bot"
     made, uploaded = api.calls
