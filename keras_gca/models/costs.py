@@ -1,8 +1,8 @@
 """Counts the operations of Figure 2's networks, from which commands estimate how long they will take.
 
 An operation is a multiplication or an addition in a matrix product. Training and decoding reach only a fraction of the
-speed of one large matrix product; `DENSE` and `LSTM` are these fractions, as measured. Dividing a count by its fraction
-gives the number of operations that the large product would perform in the same time.
+speed of one large matrix product; `DENSE` and `LSTM` are the measured fractions. Dividing a count by its fraction gives
+the number of operations that the large product would perform in the same time.
 
 `sizes.py` explains s_e, s_se, s_sed, and s_v. y_h is the output of the generator's hidden layer.
 """
@@ -105,7 +105,7 @@ class Costs:
         """Estimate the time and memory that a command needs.
 
         Args:
-            operations: The number of operations of each part of the command, as counted by the other methods.
+            operations: The number of operations in each part of the command, as counted by the other methods.
             pairs: The number of pairs in memory.
             at_once: The maximum number of answers processed at a time.
             copies: The number of values stored for each weight, which is 1 without training.
@@ -126,7 +126,7 @@ class Costs:
 
     @property
     def _of_utterances(self) -> int:
-        """The number of a hierarchical encoder's utterance states; each of them costs as much as a state for a word."""
+        """The number of utterance states in a hierarchical encoder; each of them costs as much as a word's state."""
         return self._sizes.utterances or 0
 
     @property

@@ -29,8 +29,8 @@ class Decoding:
         length_penalty: The exponent in this formula. 0 favours short answers, and 1 favours long answers.
         anti_language_model: The weight lambda of the anti-language model in a beam search, which lowers the rank of
             answers that would fit any context; see `Decoder.beam`.
-        repeats: Whether a beam search may produce the same word twice in a row, or the same pair of neighbouring words
-            twice.
+        repeats: Whether a beam search may produce the same word twice in a row, and the same pair of neighbouring words
+            twice in an answer.
 
     Raises:
         UserError: Two arguments exclude each other, or an argument is out of range.

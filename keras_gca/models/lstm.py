@@ -41,8 +41,8 @@ class States(NamedTuple):
 def lstm_states(lstm: keras.layers.LSTM, sequences: tf.Tensor, start: States | None = None) -> tf.Tensor:
     """Compute the state h of an LSTM after every step. The result can be differentiated only once.
 
-    No mask is needed, because padding on the right of a sequence does not change the states at the tokens. On a GPU,
-    Keras' own layer is used instead, which runs the cuDNN kernel if the gates are sigmoids.
+    No mask is needed, because padding on the right of a sequence does not change the states at the tokens before it. On
+    a GPU, Keras' own layer is used instead, which runs the cuDNN kernel if the gates are sigmoids.
 
     Args:
         lstm: A layer whose gates are sigmoids or `hard_sigmoid`.
