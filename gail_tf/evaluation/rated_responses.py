@@ -60,13 +60,13 @@ def evaluate_ratings(
 
 
 def conversations(data: Data) -> list[tuple[str, ...]]:
-    """Return all conversations in a run's corpus and all beginnings of conversations, each as a tuple of utterances."""
+    """Return all conversations in a run's corpus and all their beginnings, each as a tuple of utterances."""
     trajectories = (*data.train, *data.test, *data.validation)
     return [*data.general, *((*one.history, one.prompt, one.response) for one in trajectories)]
 
 
 def measures(agent: GAILAgent, rated: Sequence[Rated], size: int = 32) -> dict[str, np.ndarray]:
-    """Compute the measures of rated responses. Return a dictionary of float64 arrays of shape (n,).
+    """Compute the measures of n rated responses. Return a dictionary of float64 arrays of shape (n,).
 
     If D judges complete responses, its only measure is its logit. If D judges tokens, it has two measures: the
     logarithms of Eq. 9 and Eq. 10 of the first paper. Each policy has two measures: the log-likelihood of the response,

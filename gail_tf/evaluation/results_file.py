@@ -102,7 +102,7 @@ class Stored(NamedTuple):
 def options_of(run: GAILRun) -> Options:
     """Return the options of a run's last evaluation, or the defaults if the run has not been evaluated.
 
-    If `read` is called with these options, it returns the results of that evaluation.
+    With these options, `read` returns the results of that evaluation.
     """
     try:
         return Options(**json_files.read(run.path / FILE)["options"])

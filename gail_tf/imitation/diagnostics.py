@@ -1,7 +1,7 @@
 """The metrics that are logged during imitation; docs/metrics.md explains them.
 
-Two kinds of metrics are computed elsewhere, together with the losses: the metrics of PPO's and TRPO's steps (in
-`ppo_losses.py` and `trpo.py`), and the discriminator's loss (in `discriminator.py`).
+The metrics of PPO's and TRPO's steps and the discriminator's loss are computed elsewhere, together with the losses, in
+`ppo_losses.py`, `trpo.py` and `discriminator.py`.
 """
 
 from collections.abc import Sequence
@@ -58,7 +58,7 @@ def row(
     judge_log: Sequence[Metrics],
     seconds: float,
 ) -> Metrics:
-    """Make the row that an update adds to the log, without the validation metrics.
+    """Return the row that an update adds to the log, without the validation metrics.
 
     Args:
         rollouts: The buffer.

@@ -1,4 +1,4 @@
-"""Encoders: the networks with which the discriminator D computes expert logits for responses.
+"""Encoders: the networks that compute the discriminator D's expert logits for responses.
 
     FrozenEncoder       the paper's network, which reads features that the frozen reference computes
     TrainableEncoder    the same network on top of its own language model, which is trained too: either all of its
@@ -167,8 +167,8 @@ class TrainableEncoder(FrozenEncoder):
     """The paper's network on top of its own language model, which starts as a copy of the reference.
 
     Args:
-        language_model: The language model. If it has adapters, only the adapters are trained, and all other weights
-            must be those of the reference, which never change during imitation.
+        language_model: The language model. If it has adapters, only the adapters are trained. All other weights must
+            then be those of the reference, which stay the same during imitation.
         config: The settings.
     """
 

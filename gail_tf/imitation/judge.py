@@ -36,8 +36,8 @@ class Judge(abc.ABC):
 
     Attributes:
         per_token: Whether the judge outputs a logit for each token instead of one for each response.
-        discriminates: Whether the judge is meant to distinguish experts' responses from the policy's. Only then is its
-            accuracy logged.
+        discriminates: Whether the judge is meant to distinguish experts' responses from the policy's. If not, its
+            accuracy is not logged.
     """
 
     per_token = False
