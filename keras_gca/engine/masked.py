@@ -1,7 +1,7 @@
 """Sums and means over masked values.
 
-A mask is a Boolean or float tensor with the same shape as the values. It selects the values at which it is True or 1.
-All other values are ignored, and may be anything, including NaN and infinity.
+A mask is a Boolean or float tensor with the same shape as the values. The values where the mask is True or 1 are
+selected. All other values are ignored, and may be anything, including NaN and infinity.
 
 Inside a step with several replicas, a mean over all axes is this replica's part of the mean (see `replicas`).
 """

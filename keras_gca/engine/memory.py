@@ -1,4 +1,4 @@
-"""Checks that a network fits into memory before the network is built, because a file may specify huge networks."""
+"""Checks, before a network is built, that the network fits into memory; a file may specify a huge network."""
 
 import math
 import os

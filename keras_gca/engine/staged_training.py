@@ -52,7 +52,7 @@ class TrainingSettings(Protocol):
 
 
 class StagedTraining:
-    """Base class of training runs: `for event in training: ...` takes a step before each event.
+    """Base class of training runs. The loop `for event in training` takes one step before each event.
 
     After a `resumable` event, the state may be stored (`state`, `restore`), or the loop may be left. A new loop
     continues training from there.
@@ -83,7 +83,7 @@ class StagedTraining:
             yield from self.walk_through(self.stages[self._position])
 
     def walk_through(self, stage: Any) -> Iterator[Event]:
-        """Take the remaining steps of a stage, and yield an event after each step. `_end` returns the last event."""
+        """Take the remaining steps of a stage, and yield an event after each step. The last event is made by `_end`."""
         raise NotImplementedError
 
     def _seeds(self) -> list[int]:

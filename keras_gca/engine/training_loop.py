@@ -73,9 +73,9 @@ def walk(
     """Train to the end, or until an interruption.
 
     A checkpoint is written at the end of each stage, every `checkpoint_minutes` within a stage, at an interruption, and
-    at the end. The checkpoint at the end of a stage is skipped if stages are so short that checkpoints would take more
-    than a tenth of the time. If several processes take part in training (`devices`), all of them stop at the same step,
-    and only the chief writes checkpoints.
+    at the end. The checkpoint at the end of a stage is skipped if stages are so short that writing checkpoints would
+    take more than a tenth of the time. If several processes take part in training (`devices`), all of them stop at the
+    same step, and only the chief writes checkpoints.
 
     Args:
         training: The training run.

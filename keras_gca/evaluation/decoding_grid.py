@@ -58,7 +58,7 @@ def at_edge(setting: Setting, settings: Sequence[Setting]) -> bool:
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options that the commands of both papers share."""
+    """Add the options shared by the commands of both papers."""
     for name, default, meaning in (
         ("--temperatures", TEMPERATURES, "the temperatures of the grid"),
         ("--top-ps", TOP_PS, "the top-p values of the grid; 1 allows all tokens"),

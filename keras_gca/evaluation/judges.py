@@ -150,7 +150,7 @@ class CrossFitted:
             self._judges.append(independent_judge(agent, human, machine, seed + fold, epochs))
 
     def judge(self, contexts: np.ndarray, answers: np.ndarray) -> np.ndarray:
-        """Judge one answer to each of the n contexts of `pairs`, in order, like `Agent.judge`.
+        """Judge one answer to each of the n contexts of `pairs`, in order; see `Agent.judge`.
 
         Raises:
             ValueError: The contexts are not those of `pairs`.

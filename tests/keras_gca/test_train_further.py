@@ -74,8 +74,8 @@ def test_line_3_goes_on_and_what_came_after_it_is_run_anew(trained, longer):
         "teacher forcing (line 3) continues with its final weights, from epoch 2 to the end of epoch 2, with an "
         "initial learning rate of 0.01; Adam's moments, the discriminator and the adversarial iterations start from "
         "scratch\n"
-        "removed the results of the parts that are trained again: 4 rows of log.csv, their points in tensorboard, and "
-        "2 files in samples; bot.h5 is kept until a new one is written"
+        "removed the results of the stages that will be trained again: 4 rows of log.csv, their points in tensorboard, "
+        "and 2 files in samples; bot.h5 is kept until a new one is written"
     ) in out
     assert "line  3  teacher forcing   1/" not in out
     assert "line  3  teacher forcing   2/2  " in out
