@@ -33,7 +33,7 @@ _called_as: ContextVar[tuple[str, str]] = ContextVar("called_as", default=("", "
 
 
 class Parser(argparse.ArgumentParser):
-    """An ArgumentParser with one-line error messages, exit status 2 for errors, and --version for the project's version.
+    """An ArgumentParser with one-line errors, exit status 2 for errors, and --version for the project's version.
 
     Args:
         prog: `python -m` and the module of the command. If the user called the command by another name, the help shows

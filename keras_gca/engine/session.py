@@ -169,7 +169,8 @@ class Session(abc.ABC):
         run.write_log(history)
         reporting.say(
             f"removed the results of the stages that will be trained again: {counted(rows, 'row')} of log.csv, their "
-            f"points in tensorboard, and {counted(removed, 'file')} in samples; bot.h5 is kept until a new one is written"
+            f"points in tensorboard, and {counted(removed, 'file')} in samples; bot.h5 is kept until a new one is "
+            "written"
         )
 
     def train(self, minutes: float | None = None, watching: Watching | None = None) -> bool:
