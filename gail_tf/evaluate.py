@@ -169,7 +169,7 @@ def make_parser() -> argparse.ArgumentParser:
         "--ratings",
         type=Path,
         metavar="FILE",
-        help="only compare D, the likelihood, the length and the relevance with the human ratings in this file",
+        help="only compare the discriminator, likelihood, length and relevance with the human ratings in this file",
     )
     parser.add_argument("--yes", action="store_true", help="download the encoder without asking")
     parser.add_argument("--beside-paper", action="store_true", help="also show the paper's numbers in the tables")

@@ -61,8 +61,8 @@ def words(text: str) -> list[str]:
 def parts(trajectories: Sequence[Trajectory]) -> dict[str, np.ndarray]:
     """Divide trajectories into the parts that are measured separately. Empty parts are left out.
 
-    The parts TURNS and ALL contain only trajectories from conversations. Tweets are a separate part, because the prompt
-    and the response of a tweet are the same text, so a policy that copies its prompt would appear to answer well.
+    The parts TURNS and ALL contain only trajectories from conversations. Tweets are a separate part: the prompt and the
+    response of a tweet are the same text, so a policy that copies its prompt would appear to answer well.
 
     Args:
         trajectories: The trajectories.

@@ -17,7 +17,9 @@ from keras_gca.evaluation import reply_metrics
 
 
 def of_judgement(rollouts: Rollouts, judgement: Judgement, config: GAILConfig, discriminates: bool) -> Metrics:
-    """Compute the mean rewards, the KL and the judge's accuracies and entropy, before the judge learns from the buffer.
+    """Compute the mean rewards, the KL to the reference, and the judge's accuracies and entropy.
+
+    Call this function before the judge learns from the buffer.
 
     Args:
         rollouts: The buffer.
@@ -101,7 +103,7 @@ def learned(row: Metrics) -> Metrics:
 
 
 def auc(rollouts: Rollouts, judgement: Judgement, config: GAILConfig) -> float:
-    """Compute the probability that the discriminator ranks an expert's response above a response of the policy.
+    """Compute the probability that the discriminator ranks an expert's response above one of the policy's responses.
 
     A contrastive discriminator compares only responses to the same prompt. A token discriminator ranks responses by
     their mean logit per token.

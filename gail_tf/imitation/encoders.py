@@ -1,8 +1,8 @@
 """Encoders: the networks that compute the discriminator D's expert logits for responses.
 
     FrozenEncoder       the paper's network, which reads features that the frozen reference computes
-    TrainableEncoder    the same network on top of its own language model, which is trained too: either all of its
-                        weights or only low-rank adapters
+    TrainableEncoder    the same network on top of its own language model; all weights of this language model, or
+                        only its low-rank adapters, are trained too
     TextEncoder         the RoBERTa of TextGAIL, which reads the text (baselines/textgail.py)
 
 An expert logit is the logit of the probability that an expert wrote the response. Shapes: B responses, R tokens, F

@@ -112,8 +112,8 @@ def watch(history: Sequence[Mapping[str, float]], limits: Limits | None = None) 
     """Detect which of the four failures in REMEDIES the metrics show.
 
     Args:
-        history: One row of metrics for each update, in order. Rows may lack metrics or contain others. A metric is
-            checked only if at least `limits.window` rows contain it.
+        history: One row of metrics for each update, in order. Rows may lack some of METRICS, and may contain other
+            metrics. A metric is checked only if at least `limits.window` rows contain it.
         limits: The limits. If None, the defaults apply.
 
     Returns:

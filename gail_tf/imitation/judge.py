@@ -91,7 +91,7 @@ class Judge(abc.ABC):
         return {}
 
     def begin_as(self, policy: LanguagePolicy) -> None:
-        """Prepare for imitation. If the judge's encoder is a trainable GPT-2, copy the policy's weights to it.
+        """Prepare for imitation: copy the policy's weights to the judge's encoder if it is a trainable GPT-2.
 
         Args:
             policy: The policy at the start of imitation.

@@ -1,4 +1,4 @@
-"""Eq. 1-6 in NumPy, for small numbers of states and actions. Algorithm 1 approximates these equations with networks.
+"""Eq. 1-6 in NumPy, for few states and actions. Algorithm 1 approximates these equations with neural networks.
 
 An occupancy measure rho is the discounted distribution of the (state, action) pairs that a policy visits, normalised to
 a sum of 1. rho_pi belongs to the policy and rho_E to the expert. D is the discriminator of Eq. 6, and D(s, a) is high

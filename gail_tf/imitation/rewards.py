@@ -54,9 +54,9 @@ def reward(expert_logit: tf.Tensor, form: str = "gail") -> tf.Tensor:
 def relative_logit(generated_scores: tf.Tensor, human_scores: tf.Tensor) -> tf.Tensor:
     """Compute a contrastive discriminator's expert logits for generated responses, relative to human responses.
 
-    A contrastive discriminator scores both responses to a prompt and applies a softmax to the two scores, which equals
-    the sigmoid of their difference. Therefore `reward(relative_logit(g, h), "probability")` is TextGAIL's reward, the
-    softmax probability of the generated response.
+    A contrastive discriminator scores both responses to a prompt and applies a softmax to the two scores. This softmax
+    equals the sigmoid of the difference between the scores. Therefore `reward(relative_logit(g, h), "probability")` is
+    TextGAIL's reward, the softmax probability of the generated response.
 
     Args:
         generated_scores: The scores of the generated responses, shape (B,).
