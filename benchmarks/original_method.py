@@ -55,7 +55,7 @@ def samples_of(pairs: Pairs, vocabulary: int, padding: int) -> Samples:
 
 
 class OriginalMethod:
-    """The models of Figures 1 and 2, trained and decoded as in the author's programs."""
+    """The models of Figures 1 and 2, with training and decoding as in the author's programs."""
 
     def __init__(self, sizes: Sizes):
         self.gca = GenerativeConversationalAgent(sizes, original_padding=True)

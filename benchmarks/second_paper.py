@@ -366,7 +366,7 @@ def growing(sizes: GPT2Config, sampled: int, learned: int, response: int, rounds
 
 
 def workers(options: argparse.Namespace) -> dict:
-    """Measure a PPO update that is distributed over replicas on this machine's cores."""
+    """Measure one PPO update, distributed over replicas that share this machine's cores."""
     exercise = Exercise(SIZES[options.size], options.rollouts)
     several = [Devices(name, count) for name in ("mirrored", "multi_worker") for count in (2, 4)]
     results: dict[str, dict[str, float]] = {}

@@ -15,7 +15,9 @@ from glove.standard_streams import show_and_read_anything
 from glove.text_files import SKIP_HINT, BadLines, VectorFileError, counted, one_line, text_lines
 from glove.vectors import read_vectors, refuse_unreadable_name, write_vectors
 
-VECTORS = "word vectors: a GloVe, word2vec or fastText text file or a word2vec .bin file, also as .gz or in a .zip"
+VECTORS = (
+    "word vectors: a GloVe, word2vec or fastText text file or a word2vec .bin file, which may be a .gz or in a .zip"
+)
 CORPUS = "a UTF-8 text file with one document per line and spaces between the words"
 
 

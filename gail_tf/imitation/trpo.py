@@ -22,8 +22,8 @@ from keras_gca.engine.masked import masked_mean, masked_sum
 class TRPO(PolicyOptimiser):
     """Trust region policy optimisation for a policy with `--trainable head`; see `trust_region.py`.
 
-    The objective is the first term of Eq. 7. The second term, the KL penalty, is replaced by a bound on the KL of each
-    step (`--trust-region`).
+    The objective is the first term of Eq. 7. Instead of the KL penalty in Eq. 7, the KL of each step has an upper bound
+    (`--trust-region`).
 
     Args:
         policy: The policy to improve.

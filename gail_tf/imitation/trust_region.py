@@ -2,8 +2,8 @@
 
 All parameters of a network form one float32 vector of shape (n,). The caller passes two pure functions of this vector:
 `objective`, which is maximised, and `kl`, the policy's mean KL(old || new), whose minimum, 0, is at the old parameters.
-`flatten` and `unflatten` convert a network's weights to a vector and back. All functions in this module can be
-compiled.
+`flatten` and `unflatten` convert a network's weights to a vector and back. All functions in this module can be called
+inside a TensorFlow graph.
 """
 
 from collections.abc import Callable, Sequence

@@ -97,7 +97,7 @@ def read_network(
         seed: The seed of the adapters' initial weights.
         dropout: A rate that replaces the dropout rates in the config.json, or None to keep them.
         rows: The number of rows in the folder's tables (`config.tables`) that belong to tokens, or None for all rows.
-            Some models pad their tables with extra rows, which are dropped so that tokens that do not exist get no
+            Some models pad their tables with extra rows, which are dropped so that nonexistent tokens get no
             probability.
         frozen: See `LanguageModel`.
 
@@ -188,7 +188,7 @@ def read_weights(
 
 
 def _tensors(folder: Path, prefix: str) -> Iterator[tuple[Path, str, Any]]:
-    """Yield the file, the name without the prefix, and an object that reads the values on demand, for every tensor."""
+    """Yield each tensor's file, its name without the prefix, and an object that reads its values on demand."""
     for file in _weight_files(folder):
         try:
             with safetensors.safe_open(file, "numpy") as content:

@@ -79,7 +79,7 @@ def from_hugging_face(
         kind: The class of the config, a dataclass whose fields are named as in the file.
         values: The contents of the file.
         model_type: The required `model_type` of the file.
-        one_value: The implemented values of each setting that changes the computation, starting with the default. Files
+        one_value: For each setting that changes the computation, its supported values, starting with the default. Files
             with other values are rejected.
         required: The names of the settings that the file must contain.
         architectures: A prefix. A file without a model_type is accepted if a name in its list `architectures` begins

@@ -1,4 +1,4 @@
-"""`Policy`, a language model as a policy. Training can change all weights, low-rank adapters or a head.
+"""`Policy`, a language model used as a policy. Training can change all weights, low-rank adapters or a head.
 
 A policy responds to a condition, which consists of the history and the prompt.
 
@@ -60,7 +60,7 @@ class Policy(LanguagePolicy):
 
     @property
     def variables(self) -> list[keras.Variable]:
-        """The weights that a bot stores: those of the network, followed by those of the adapters or the head.
+        """The weights that a bot stores: the network's weights, followed by the weights of the adapters or the head.
 
         The weights of a frozen network that was read from files (`LanguageModel.base`) are not included.
         """
@@ -71,7 +71,7 @@ class Policy(LanguagePolicy):
 
     @property
     def trainable_variables(self) -> list[keras.Variable]:
-        """The trainable weights: those of the network, of its adapters, or of the head."""
+        """The trainable weights, which belong to the network, its adapters or the head."""
         if self.trainable == "lora":
             return self.network.adapter_weights
         if self._correction is not None:
