@@ -258,14 +258,13 @@ class GenerativeConversationalAgent:
 
     @property
     def yellow(self) -> tuple[str, ...]:
-        """The names of the generator's layers: YELLOW, plus the utterance encoder and the speaker embeddings, if
-        any."""
+        """The names of the generator's layers: YELLOW, plus utterance encoder and speaker embeddings, if any."""
         utterances = (UTTERANCES_BOT,) if self.sizes.hierarchical else ()
         return (*YELLOW, *utterances, *((PERSONA,) if self.sizes.persona else ()))
 
     @property
     def green(self) -> tuple[str, ...]:
-        """The names of the discriminator's layers: GREEN, plus the hidden layer and the utterance encoder, if any."""
+        """The names of the discriminator's layers: GREEN, plus hidden layer and utterance encoder, if any."""
         hidden = ("discriminator_hidden",) if self.sizes.discriminator_hidden else ()
         return (*GREEN, *hidden, *((UTTERANCES_DISCRIMINATOR,) if self.sizes.hierarchical else ()))
 

@@ -26,7 +26,7 @@ def record(
         row: The number of the stage's row in the log, starting from 1.
         stage: The name of the stage.
         answer: A function that takes questions, and returns an exchange for each question and the exchanges for
-            held-out samples. The function must not draw from the training run's random numbers.
+            held-out samples. The function must not use the random number generators of the training run.
 
     Raises:
         OSError: The file cannot be written.
