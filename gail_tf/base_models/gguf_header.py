@@ -32,7 +32,7 @@ class Tensor(NamedTuple):
         shape: The shape in NumPy's order, with the last dimension contiguous in the file.
         kind: The type of the numbers, which may be quantised.
         start: The position of the tensor's first byte in the file.
-        size: The number of bytes in the file.
+        size: The number of bytes that the values occupy in the file.
     """
 
     shape: tuple[int, ...]

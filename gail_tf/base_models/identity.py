@@ -1,7 +1,7 @@
 """Identifies a pretrained model by its name and the SHA-256 of its weights.
 
-A bot that stores only adapters needs the pretrained model on which the adapters were trained. This model is recognised
-by its SHA-256.
+A bot that stores only adapters needs the pretrained model on which the adapters were trained. The SHA-256 shows whether
+a model is the right one.
 """
 
 import contextlib

@@ -36,7 +36,8 @@ class AdversarialTraining(AdversarialState):
     event.
 
     Between two events, the state of training can be stored (`state`). A loop may end at any event; the next loop
-    continues from there. H is the attribute `training`, and M is the first element of `machine`.
+    continues from there. The human pairs H are stored in `training`, and the machine-generated pairs M in the first
+    element of `machine`.
     """
 
     def walk_through(self, stage: Stage) -> Iterator[Event]:
@@ -77,7 +78,7 @@ class AdversarialTraining(AdversarialState):
         yield event
 
     def self_conversation(self, stage: Stage) -> Iterator[Event]:
-        """Generate M (line 5 of Algorithm 2) and, for validation, pairs from held-out contexts."""
+        """Generate the pairs M (line 5 of Algorithm 2) and, for validation, pairs from held-out contexts."""
         config, (*seeds, kept, _) = self.config, self._seeds()
         numbers = config.machine_pairs, min(len(self.validation), config.machine_pairs)
         sources = [
@@ -141,8 +142,8 @@ class AdversarialTraining(AdversarialState):
     def generator(self, stage: Stage) -> Iterator[Event]:
         """Train the generator for one epoch (line 9 of Algorithm 2).
 
-        `GeneratorTraining` learns from M. `ReinforceTraining` uses only the contexts of M, for which the current G
-        samples new answers.
+        `GeneratorTraining` learns from the pairs of line 5. `ReinforceTraining` uses only the contexts of these pairs,
+        for which the current generator samples new answers.
         """
         learner, size = self._learner(stage)
         order, drawn, *_ = self._seeds()
@@ -161,7 +162,7 @@ class AdversarialTraining(AdversarialState):
         yield self.epoch_is_done(stage, learner, len(batches), held_out)
 
     def dialogues(self, stage: Stage) -> Iterator[Event]:
-        """Train the generator for one epoch on simulated conversations instead of M (line 9 of Algorithm 2).
+        """Train the generator for one epoch on simulated conversations instead of the pairs of line 5.
 
         The held-out metrics are always measured on conversations with the maximum number of turns, so they are
         comparable across the epochs of the curriculum.

@@ -77,7 +77,8 @@ class Successions:
 
         Args:
             pairs: The pairs. Each utterance in their contexts must end with EOS.
-            vocabulary_size: s_v. Speaker tokens, whose indices are s_v or higher, are left out.
+            vocabulary_size: s_v, the size of the vocabulary. Speaker tokens, whose indices are s_v or higher, are left
+                out.
 
         Raises:
             UserError: All pairs come from the same conversation.

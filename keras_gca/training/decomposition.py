@@ -27,7 +27,7 @@ from keras_gca.training.generator import shown_tokens
 class Terms(NamedTuple):
     """The three terms of Eq. 8 for R tokens.
 
-    Each term has shape (R, 1) and dtype float32. If D has a hidden layer, the shape is (R, units).
+    Each term has dtype float32 and shape (R, 1), or (R, units) if the discriminator has a hidden layer.
 
     Attributes:
         token: W_p times the current token.
@@ -41,7 +41,7 @@ class Terms(NamedTuple):
 
 
 class Decomposition:
-    """A measurement of how much each term of Eq. 8 differs between tokens of H and tokens of M, as a gap and an AUC.
+    """A measurement of how much each term of Eq. 8 differs between human and machine-generated tokens.
 
     Args:
         gca: The networks.
@@ -67,14 +67,14 @@ class Decomposition:
         return self._discriminator.terms(contexts, answers, rows, tokens)
 
     def measure(self, human: Pairs, machine: Pairs, batch_size: int, generated: bool = False) -> dict[str, float]:
-        """Measure how well each term distinguishes H from M.
+        """Measure how well each term of Eq. 8 distinguishes human from machine-generated pairs.
 
         Args:
-            human: Pairs of H.
-            machine: Pairs of M.
+            human: The human pairs.
+            machine: The machine-generated pairs.
             batch_size: The number of pairs to process at a time.
-            generated: Whether D reads the generator's tokens for the pairs of M, as in line 9. If False, D reads the
-                tokens of the pairs.
+            generated: Whether the discriminator reads the generator's current tokens for the machine-generated pairs,
+                as in line 9. If False, it reads the tokens of the pairs.
 
         Returns:
             The metrics of `separations`.
@@ -95,14 +95,15 @@ class Decomposition:
 def separations(human: Terms, machine: Terms, logits: Callable[[np.ndarray], np.ndarray]) -> dict[str, float]:
     """Compute the gap and the AUC of each term.
 
-    The value of a term is D's logit with the other two terms replaced by their means over all tokens. Without a hidden
-    layer, this is the term plus a constant. The gap is the mean value over H minus the mean value over M. The AUC is
-    the probability that the value is higher for a token of H than for a token of M, with ties counting half.
+    The value of a term is the discriminator's logit with the other two terms replaced by their means over all tokens.
+    Without a hidden layer, this is the term plus a constant. The gap is the mean value for human tokens minus the mean
+    value for machine-generated tokens. The AUC is the probability that the value is higher for a human token than for a
+    machine-generated token, with ties counting half.
 
     Args:
-        human: The terms for the tokens of H.
-        machine: The terms for the tokens of M.
-        logits: A function that computes D's logits from sums of the three terms.
+        human: The terms for the human tokens.
+        machine: The terms for the machine-generated tokens.
+        logits: A function that computes the discriminator's logits from sums of the three terms.
 
     Returns:
         The metrics by name: "token_gap" and "token_auc", and the same for "context" and "answer".

@@ -21,10 +21,10 @@ from keras_gca.models.decoding import Decoder
 
 
 def choose_seeds(pairs: Pairs | TokenPairs, count: int, seed: int) -> np.ndarray:
-    """Choose contexts x+ from H as seeds.
+    """Choose contexts of human pairs as seeds.
 
     Args:
-        pairs: The pairs of H.
+        pairs: The human pairs.
         count: The number of seeds. If there are fewer pairs, contexts are repeated as evenly as possible.
         seed: The random seed for the choice.
 
@@ -50,7 +50,7 @@ def seeds_with_utterances(
     Contexts whose utterances are unknown (see `last_utterances`) are chosen only if there are no others.
 
     Args:
-        pairs: The pairs of H, with the pairs of each conversation in order.
+        pairs: The human pairs, with the pairs of each conversation in order.
         count: The number of seeds, which may exceed the number of pairs.
         seed: The random seed for the choice.
         utterances: The number of utterances to find for each seed.
@@ -103,7 +103,7 @@ def last_utterances(pairs: Pairs, count: int) -> tuple[np.ndarray, np.ndarray]:
     pair of the conversation, except for the first utterance, which is the whole context of the first pair.
 
     Args:
-        pairs: The pairs of H, with the pairs of each conversation in order.
+        pairs: The human pairs, with the pairs of each conversation in order.
         count: The number of utterances to find for each context.
 
     Returns:
@@ -135,13 +135,13 @@ def kept_for_replay(earlier: Pairs | None, latest: Pairs, iterations: int, seed:
 
     Args:
         earlier: The result of the previous call, or None after the first iteration.
-        latest: M of the latest iteration.
+        latest: The machine-generated pairs of the latest iteration.
         iterations: The number of iterations so far, including the latest. About the same number of pairs is kept from
             each iteration.
         seed: The random seed for the choice.
 
     Returns:
-        As many pairs as there are in M.
+        As many pairs as `latest` contains.
     """
     if earlier is None:
         return latest
@@ -151,12 +151,12 @@ def kept_for_replay(earlier: Pairs | None, latest: Pairs, iterations: int, seed:
 
 
 def with_replay(machine: Pairs, earlier: Pairs | None, share: float, seed: int) -> Pairs:
-    """Replace a share of M with pairs from earlier iterations (Shrivastava et al. 2017).
+    """Replace a share of the machine-generated pairs with pairs from earlier iterations (Shrivastava et al. 2017).
 
     Args:
-        machine: M of the current iteration.
+        machine: The machine-generated pairs of the current iteration.
         earlier: Pairs from earlier iterations, or None if there are none.
-        share: The share of M to replace.
+        share: The share of the pairs to replace.
         seed: The random seed for choosing the pairs to replace and their replacements.
     """
     number = 0 if earlier is None else round(share * len(machine))

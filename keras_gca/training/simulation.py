@@ -73,7 +73,7 @@ def openings(pairs: Pairs | TokenPairs, count: int, seed: int, config: Config, v
     """Choose human contexts to start conversations.
 
     Args:
-        pairs: The pairs of H, with the pairs of each conversation in order.
+        pairs: The human pairs, with the pairs of each conversation in order.
         count: The number of contexts, which may exceed the number of pairs.
         seed: The random seed for the choice.
         config: The settings, which include N_u.
