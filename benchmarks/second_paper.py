@@ -214,7 +214,7 @@ def _print_update(options: argparse.Namespace, by: dict[str, dict], rate: float)
 def sampling(options: argparse.Namespace) -> dict:
     """Measure sampling: one response to each of 16 or 64 prompts, and several responses to each prompt.
 
-    With several responses, the prompt is read either once for all of them or once for each.
+    For several responses, each prompt is read either once for all responses or once per response.
     """
     exercise = Exercise(SIZES[options.size], Exercise.sample_batch)
     prompts, mask = exercise.prompts(), np.ones((exercise.rollouts, exercise.prompt), bool)

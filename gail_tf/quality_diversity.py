@@ -1,6 +1,6 @@
 """`python -m gail_tf.quality_diversity`: compare policies, each at the best point of a grid of sampling settings.
 
-The method is that of `keras_gca.quality_diversity`. `evaluation/quality_diversity.py` computes the results.
+The method is the same as in `keras_gca.quality_diversity`. `evaluation/quality_diversity.py` computes the results.
 """
 
 import argparse

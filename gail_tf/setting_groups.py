@@ -58,7 +58,7 @@ class DataSettings:
     )
     layout: str = option(
         "auto",
-        "tokens around each utterance. auto: those of the pretrained model's chat template, without its system "
+        "tokens around each utterance. auto: the tokens of the pretrained model's chat template, without its system "
         "message; end_of_text: <|endoftext|> ends each utterance, as for GPT-2 and models from scratch; plain: each "
         "utterance is a line that begins with a dash; chatml: <|im_start|>user ... <|im_end|>; llama3: "
         "<|start_header_id|>user<|end_header_id|> ... <|eot_id|>; smollm2, qwen2, qwen2.5: the model's system "
@@ -303,7 +303,7 @@ class JudgeSettings:
         "frozen", "network that computes D's features. frozen: the reference policy; adapters: the reference's "
         "frozen network with separate low-rank adapters, which are trained with D; trainable: a full copy of the "
         "reference's network, which is trained with D; roberta: the RoBERTa of --roberta, or one from scratch. With "
-        "adapters or trainable, the initial features are those of the reference",
+        "adapters or trainable, the initial features are the same as with frozen",
         choices=ENCODERS,
     )  # fmt: skip
     discriminator_passes: int = option(1, "number of times D is trained on the rollouts of each update", low=0)

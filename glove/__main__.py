@@ -153,15 +153,15 @@ def _parser() -> argparse.ArgumentParser:
 
     command = commands.add_parser("neighbours", help="list the words nearest to a word, by cosine similarity")
     command.add_argument("vectors", type=Path, help=VECTORS)
-    command.add_argument("words", nargs="+", help="the words whose neighbours to list")
-    command.add_argument("--member", help="the file to read inside a .zip")
+    command.add_argument("words", nargs="+", help="list the neighbours of these words")
+    command.add_argument("--member", help="the file to read in a .zip archive")
     command.add_argument("--count", type=_positive, default=10, help="the number of neighbours to list")
     command.set_defaults(run=_neighbours)
 
     command = commands.add_parser("coverage", help="measure how many words of a tokenised text have vectors")
     command.add_argument("vectors", type=Path, help=VECTORS)
     command.add_argument("corpus", type=Path, help=CORPUS)
-    command.add_argument("--member", help="the file to read inside a .zip")
+    command.add_argument("--member", help="the file to read in a .zip archive")
     command.add_argument("--count", type=_positive, default=20, help="the number of missing words to list")
     command.set_defaults(run=_coverage)
     for subparser in commands.choices.values():

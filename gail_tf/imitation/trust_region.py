@@ -46,9 +46,9 @@ def trust_region_step(
 ) -> Step:
     """Take a step along the natural gradient, as far as the bound on the KL allows (Schulman et al. 2015, Appendix C).
 
-        s = sqrt(2 max_kl / (x^T F x)) x,  F x = g
+        s = sqrt(2 * max_kl / (x^T F x)) * x,  where F x = g
 
-    Here s is the full step, g is the gradient of the objective, and F is the Fisher information matrix. A line search
+    The full step is s, g is the gradient of the objective, and F is the Fisher information matrix. A line search
     shortens s until the KL is within the bound and the objective improves.
 
     Args:

@@ -311,7 +311,7 @@ class LanguageModel(abc.ABC):
     def merged(self) -> dict[str, np.ndarray]:
         """Return the weights of an equivalent network without adapters, keyed by name.
 
-        An adapted weight W becomes W + A B alpha / rank.
+        An adapted weight W becomes W + (alpha / rank) * A B.
         """
         values = {name: variable.numpy().astype(np.float32) for name, variable in self.weights.items()}
         return values | {name: product.merged() for name, product in self.products.items()}

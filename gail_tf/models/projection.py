@@ -14,8 +14,9 @@ from keras_gca.errors import UserError
 class Adapters:
     """The settings of the low-rank adapters (LoRA, Hu et al. 2021) for the matrix products in a transformer's blocks.
 
-    An adapter changes a product x W + b to x W + b + x A B alpha / rank. A has shape (inputs, rank) and random initial
-    values. B has shape (rank, units) and is initially zero, so new adapters leave the network's outputs unchanged.
+    An adapter changes a product x W + b to x W + b + (alpha / rank) * x A B. A has shape (inputs, rank) and random
+    initial values. B has shape (rank, units) and is initially zero, so new adapters leave the network's outputs
+    unchanged.
 
     Args:
         rank: The rank of the product A B.
@@ -42,7 +43,7 @@ class Adapters:
 
 
 class Projection(keras.layers.Layer):
-    """A layer that computes x W + b or, with an adapter, x W + b + x A B alpha / rank. W has shape (inputs, units).
+    """A layer that computes x W + b or, with an adapter, x W + b + (alpha / rank) * x A B. W has shape (inputs, units).
 
     Args:
         units: The number of outputs.
@@ -104,7 +105,7 @@ class Projection(keras.layers.Layer):
         return [] if self.adapters is None else [self.A, self.B]
 
     def merged(self) -> np.ndarray:
-        """Return W + A B alpha / rank, the weight of an equivalent layer without an adapter, as float32.
+        """Return W + (alpha / rank) * A B, the weight of an equivalent layer without an adapter, as float32.
 
         The array has shape (inputs, units).
         """

@@ -102,7 +102,7 @@ def resume(
 ) -> GAILSession:
     """Continue an interrupted run, or train a run further, to a new total number of updates.
 
-    The result of a continued run is bit-for-bit identical to that of an uninterrupted run.
+    The result of a continued run is bit-for-bit identical to the result of an uninterrupted run.
 
     Args:
         run: The run folder.
@@ -111,7 +111,7 @@ def resume(
         watching: A function that returns a context manager for the live view of the run (see `watch_command.watching`),
             or None for no live view.
         **totals: `updates`, the new total number of updates, to train a run further. From the next update on, the
-            learning rate and the share of human demonstrations are those of a run that was started with this total. The
+            learning rate and the share of human demonstrations are the same as in a run started with this total. The
             weights, the optimizer states, the discriminator and the weight of the KL penalty are kept.
 
     Returns:

@@ -43,7 +43,7 @@ from keras_gca.storage.run_folder import RunFolder, refuse_reached
 class GAILRun(RunFolder[GAILConfig]):
     """The reader and writer of one run folder of the second paper.
 
-    `create` makes the folder of a new run, and `open` opens that of an existing run.
+    `create` makes a folder for a new run, and `open` opens the folder of an existing run.
 
     Args:
         path: The folder.
