@@ -4,7 +4,7 @@ tokenizer_config.json    maps ids to added tokens, under the key `added_tokens_d
 added_tokens.json        maps added tokens to ids; read only if `added_tokens_decoder` is missing
 special_tokens_map.json  names the special tokens; read only together with added_tokens.json
 
-These files accompany vocab.json and merges.txt. A tokenizer.json does not need them, because it contains the added
+These files accompany vocab.json and merges.txt. They are not needed with tokenizer.json, which contains the added
 tokens itself.
 """
 

@@ -39,9 +39,9 @@ class Layout:
         after: The frame after an utterance.
         begin: The text before the first utterance: a beginning-of-text token or a complete system message.
         markers: The special tokens in the frames, other than `end`.
-        text: How the white space in an utterance is treated. "verbatim" keeps it. "stripped" removes it at both ends of
-            the utterance. "line" puts the utterance on one line, with a single space in place of each run of white
-            space.
+        text: How the white space in an utterance is treated. "verbatim" keeps all white space. "stripped" removes white
+            space at both ends of the utterance. "line" puts the utterance on one line, with a single space in place of
+            each run of white space.
     """
 
     name: str

@@ -45,9 +45,9 @@ class Tokenizer:
 
     Args:
         implementation: A tokenizer from the library `tokenizers`, with the special tokens of the layout.
-        known: The number of tokens in the tokenizer's files, including added tokens. Tokens with this id or a higher
-            one are control tokens, for which a pretrained network has no embeddings. By default, the number of all
-            tokens.
+        known: The number of tokens in the tokenizer's files, including added tokens. Tokens whose ids are equal to or
+            greater than this number are control tokens, for which a pretrained network has no embeddings. By default,
+            the number of all tokens.
         layout: The layout of conversations.
     """
 
@@ -100,7 +100,7 @@ class Tokenizer:
         return cls(fit_byte_level(texts, size, [*layout.tokens, *control_tokens]), layout=layout)
 
     def save(self, folder: str | os.PathLike) -> None:
-        """Write tokenizer.json and tokenizer_config.json to a folder, from which `read` restores the tokenizer.
+        """Write the tokenizer to a folder as tokenizer.json and tokenizer_config.json. `read` restores the tokenizer.
 
         tokenizer_config.json records the layout. A tokenizer that works like GPT-2's is also saved as vocab.json and
         merges.txt.
@@ -294,7 +294,7 @@ def _is_byte_level(read: tokenizers.Tokenizer, divided: bool) -> bool:
 
 
 def _divides(part: dict[str, Any]) -> bool:
-    """Return whether a step of a pre-tokenizer is one of the known steps, none of which drops any text."""
+    """Return whether a step of a pre-tokenizer is one of the known steps, which never drop text."""
     if part["type"] == "Split":
         return part["behavior"] == "Isolated" and part["pattern"].get("Regex") in _PATTERNS
     return part["type"] == "Digits"

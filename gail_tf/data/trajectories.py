@@ -54,7 +54,7 @@ class Trajectory:
 
 @dataclass(frozen=True)
 class Split:
-    """Trajectories in three splits, each in reading order. No conversation is in more than one split."""
+    """Trajectories in three splits, each in input order. No conversation is in more than one split."""
 
     train: tuple[Trajectory, ...]
     test: tuple[Trajectory, ...]

@@ -1,8 +1,8 @@
 """Classification of the emotions of responses by classifiers trained on held-out conversations.
 
 The reward of RL-Seq2Seq comes from a classifier trained on the training conversations. A second classifier trained on
-the same conversations would make similar mistakes, so it would only measure how well a policy maximises its reward.
-Therefore each classifier in this module is trained on the validation conversations and one half of the test
+the same conversations would make similar mistakes, so its results would only show how well a policy maximises the
+reward. Therefore each classifier in this module is trained on the validation conversations and one half of the test
 conversations, and classifies the other half.
 
 An agreement rate between two sets of emotions is meaningful only in comparison with the accuracy of the classifiers and

@@ -69,7 +69,7 @@ class IndependentMeasures:
         self._answered = answered
 
     def scores(self, vectors: np.ndarray) -> dict[str, np.ndarray]:
-        """Compute the relevance of each response to its context, and its similarity to the human response.
+        """Compute each response's relevance to its context, and each response's similarity to the human response.
 
         Args:
             vectors: The vectors of the responses, shape (n, E).

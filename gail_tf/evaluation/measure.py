@@ -1,4 +1,4 @@
-"""Measurement of a run's policies on its test trajectories: perplexity and all response metrics."""
+"""Measures a run's policies on the run's test trajectories: perplexity and all response metrics."""
 
 import itertools
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -115,7 +115,7 @@ class Files(NamedTuple):
 def read_files(run: GAILRun, options: Options, choose: Callable[[Sequence[str]], Sequence[str]]) -> Files:
     """Read all files that `evaluate` needs, including word vectors.
 
-    Reading all files first reports errors in them before hours of computation begin.
+    The files are read first, so errors in them are reported before hours of computation begin.
 
     Args:
         run: The run.

@@ -127,7 +127,7 @@ def sentence_bleus(responses: Sequence[str], references: Sequence[str]) -> np.nd
 
 
 def agreement(classify: Classifier, texts: Sequence[str], others: Sequence[str]) -> np.ndarray:
-    """Return a float64 array that is 1 where both texts of a pair have the same class, and 0 elsewhere."""
+    """Return a float64 array that is 1 where the two texts of a pair have the same class, and 0 elsewhere."""
     return (np.array(classify(texts), str) == np.array(classify(others), str)).astype(np.float64)
 
 

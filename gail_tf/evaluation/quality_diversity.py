@@ -209,7 +209,7 @@ def part_of(
     count = len(asked)
 
     def place(policy: str, setting: Setting) -> tuple[str, dict[str, Any]]:
-        """Return the name under which to store responses, and the facts to store with them."""
+        """Return the name under which responses are stored, and the facts that are stored with the responses."""
         facts = {"part": title, "policy": policy, **setting._asdict(), "seed": how.seed, "responses": count}
         return f"{title}_{policy}_{setting.temperature:g}_{setting.top_p:g}", facts
 

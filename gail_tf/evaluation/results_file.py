@@ -1,4 +1,4 @@
-"""Reading and writing RUN/evaluation.json, from which tables and plots can be made without a model."""
+"""Reads and writes RUN/evaluation.json, which is sufficient for making tables and plots without a model."""
 
 import dataclasses
 import json

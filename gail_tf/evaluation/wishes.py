@@ -1,4 +1,4 @@
-"""How well responses match a user's profile, and how much a profile reveals about a response.
+"""Measures how well responses match a user's profile, and how much a profile reveals about a response.
 
 The policy answers the same prompts several times: once without a wish, and once for each possible wish, such as "ask
 yes" (the value "yes" for the property "ask"). The rules of `data/listening.py`, which also compute the profiles for

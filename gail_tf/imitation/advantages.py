@@ -100,8 +100,9 @@ class AdvantageEstimator:
     def _rewards(self, rollouts: Rollouts, logits: np.ndarray, seed: int) -> np.ndarray:
         """Compute normalised rewards of shape (B,) for responses, or (B, R) for tokens, and update the statistics.
 
-        A human demonstration, or each of its tokens if tokens have their own rewards, gets the constant reward
-        `--human-reward`. `--reward-control` changes only D's rewards, not the terms that are added to them.
+        Human demonstrations get the constant reward `--human-reward`. If tokens have their own rewards, each token of a
+        human demonstration gets this reward. `--reward-control` changes only D's rewards, not the terms that are added
+        to them.
         """
         config, mask = self.config, rollouts.batch.response_mask
         generated, lengths = rollouts.generated, rollouts.batch.response_lengths

@@ -1,4 +1,4 @@
-"""The reference, a frozen copy of the policy as it was before imitation, which computes features and probabilities.
+"""The reference: a frozen copy of the policy from before imitation, used to compute features and probabilities.
 
 D is the discriminator. Shapes: B conditions (history and prompt) with one response each; C tokens in a condition, R
 tokens in a response; hidden states of width E; F features.
@@ -69,7 +69,7 @@ class Reading(NamedTuple):
 
 
 class Reference:
-    """A frozen copy of the policy as it was before imitation, which computes log-probabilities and the features for D.
+    """A frozen copy of the policy from before imitation, used to compute log-probabilities and the features for D.
 
     The KL to the reference is computed from the log-probabilities. A single pass over a condition serves two responses:
     the response in the buffer, for which features and log-probabilities are computed, and the expert's response, for

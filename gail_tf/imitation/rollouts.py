@@ -1,8 +1,8 @@
 """Collects buffers: the policy's responses and human demonstrations, with all inputs that D needs.
 
 A condition consists of the tokens of a history and a prompt. A human demonstration is the expert's response to a
-condition. D is the discriminator. The reference is a frozen copy of the policy as it was before imitation. z is the
-noise from which the policy generates a response (Algorithm 2).
+condition. D is the discriminator. The reference is a frozen copy of the policy from before imitation. z is the noise
+from which the policy generates a response (Algorithm 2).
 
 Shapes: B responses in the buffer; at most C tokens in a condition and R tokens in a response; hidden states of width E;
 S sentiment scores.
