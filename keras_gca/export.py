@@ -86,7 +86,7 @@ def main(arguments: list[str] | None = None) -> int:
 def make_parser() -> command_line.Parser:
     """Make the parser of the command's options."""
     parser = command_line.Parser(prog="python -m keras_gca.export", description=DESCRIPTION)
-    parser.add_argument("run", type=Path, metavar="RUN", help="a run folder, a bot.h5 or a name on the Hub")
+    parser.add_argument("run", type=Path, metavar="RUN", help="a run folder, a bot.h5, or a name on the Hub")
     parser.add_argument("folder", type=Path, metavar="DIR", help="the folder to create")
     hub.add_push_options(parser)
     return parser

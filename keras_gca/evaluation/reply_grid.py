@@ -55,7 +55,7 @@ def measure_runs(
 
 
 def speakers(run: str | Path, seed: int = 0) -> list[Speaker]:
-    """Return the generators of a run as speakers for `quality_diversity.compare`.
+    """Return the generators of a run as `Speaker` objects for `quality_diversity.compare`.
 
     The held-out conversations are divided into a validation set and a test set; see `judges.parts`. Replies are stored
     in RUN/grid, so that an interrupted measurement can be resumed.

@@ -53,7 +53,7 @@ class Summary(NamedTuple):
     runs: int
 
     def __format__(self, form: str) -> str:
-        """Format `mean ± deviation` with a format for floats, or only the mean if there is just one run."""
+        """Format as `mean ± deviation` using the given float format, or as the mean alone for a single run."""
         if self.runs == 1:
             return format(self.mean, form)
         return f"{format(self.mean, form)} ± {format(self.deviation, form)}"
@@ -136,7 +136,7 @@ def ratio_interval(drawn: np.ndarray, numerator: np.ndarray, denominator: np.nda
 
 
 def bootstrap_interval(values: np.ndarray) -> tuple[float, float]:
-    """Compute the 95 % interval of a metric from its values in all resamples; both ends are NaN if there are none."""
+    """Compute the 95 % interval of a metric from its values in all resamples. Without resamples, both ends are NaN."""
     if not len(values):
         return math.nan, math.nan
     low, high = np.percentile(values, COVERED).tolist()

@@ -26,7 +26,7 @@ TESTED = ("turns", "distinct-1 at equal counts", "distinct-2 at equal counts", "
 def after_changes(folders: Folders, limit: TimeLimit) -> Measured | None:
     """Compare variants after changes of subject; see `subject_changes`.
 
-    A distance at which any run has no answers is left out for all runs.
+    Distances at which one of the runs has no answers are left out for all runs.
 
     Args:
         folders: The run folders.

@@ -101,7 +101,7 @@ STUDIES = {
         "one LSTM over the words of a context, or a hierarchical encoder, with N_u = 2 or 5 utterances?",
         ("two_utterances", "five_utterances", "hierarchical_two", "hierarchical_five"),
     ),
-    "discriminator": Study("discriminator of Eq. 8, or with a hidden layer?", ("default", "hidden_discriminator")),
+    "discriminator": Study("discriminator of Eq. 8, or one with a hidden layer?", ("default", "hidden_discriminator")),
     "dialogue_rewards": Study(
         "do rewards for simulated conversations (Li et al. 2016) make conversations longer and answers more diverse?",
         ("backward", "dialogue_rewards"),

@@ -84,7 +84,7 @@ class Costs:
         return GRADIENT * self.read(some)
 
     def judge(self, some: Lengths) -> float:
-        """Return the number of operations that the discriminator needs to judge each token of pairs (Eq. 7 and 8)."""
+        """Return the number of operations that the discriminator needs to judge every answer token (Eq. 7 and 8)."""
         sizes, tokens = self._sizes, some.pairs * some.answer
         hidden = 2 * 2 * sizes.discriminator_sentence_embedding * (sizes.discriminator_hidden or 0)
         states = some.pairs * (some.context + some.answer + self._of_utterances)

@@ -58,7 +58,7 @@ class Decoding:
         if self.temperature is None and (self.top_k is not None or self.top_p != 1.0):
             raise UserError("top-k and top-p restrict sampling, which needs a temperature")
         if self.beam is None and (self.length_penalty, self.anti_language_model, self.repeats) != (1.0, 0.0, True):
-            raise UserError("length penalty, anti-language model, and repeats belong to a beam search; add --beam")
+            raise UserError("length penalty, anti-language model, and repeats apply only to a beam search; add --beam")
         check_sampling(self.temperature, self.top_p)
         for name, value in (("top-k", self.top_k), ("beam", self.beam)):
             if value is not None and value < 1:
