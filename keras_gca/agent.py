@@ -49,7 +49,8 @@ class Agent:
         crisis_lines: Local crisis lines to list after the note, for example "Samaritans (UK): 116 123". Initially
             empty.
         persona: The name of the speaker set by `speak_as`, or None if no speaker is set.
-        networks: The generators and the discriminator as networks that take and return arrays instead of text.
+        networks: The same generators and discriminator as `TrainedNetworks`, which take and return arrays instead of
+            text.
 
     Raises:
         ValueError: There is no generator, or the sizes of the weights do not match the config.
@@ -160,7 +161,7 @@ class Agent:
 
     @property
     def judges_words(self) -> bool:
-        """Whether the discriminator scores every token of an answer; with `reinforce`, it scores only whole answers."""
+        """Whether the discriminator scores every token of an answer. With `reinforce`, it scores only whole answers."""
         return self.config.algorithm != "reinforce"
 
     @staticmethod
@@ -189,8 +190,8 @@ class Agent:
         This method does not check whether a message mentions self-harm or danger; call `crisis_note` first.
 
         Args:
-            history: The utterances so far, or a single text. The reply answers the last utterance; the last N_u form
-                the context.
+            history: The utterances so far, or a single text. The reply answers the last utterance; the last N_u
+                utterances form the context.
             decoding: How to generate answers. Decoding is greedy by default.
             seed: The random seed for sampling.
 

@@ -160,8 +160,8 @@ class Config(Settings):
     )
     average_epochs: float = option(
         0.0,
-        "at the end of teacher forcing (line 3), replace the weights with their average over about this many of the "
-        "last epochs; 0 keeps the final weights",
+        "at the end of teacher forcing (line 3), replace the weights with their average over about the last N epochs, "
+        "where N is this number; 0 keeps the final weights",
         low=0,
     )
     hidden_dropout: float = option(
@@ -252,7 +252,8 @@ class Config(Settings):
         "probabilities", "what the discriminator reads in line 9. probabilities: the generator's p, as in the "
                          "paper; straight_through: the most probable token, with the gradient of p; gumbel: a "
                          "token drawn from p, with the gradient of the Gumbel-softmax. If the discriminator has a "
-                         "hidden layer, use straight_through or gumbel, because it was trained on single tokens",
+                         "hidden layer, use straight_through or gumbel, because the discriminator was trained on "
+                         "single tokens",
         choices=("probabilities", "straight_through", "gumbel"),
     )  # fmt: skip
     gumbel_temperature: float = option(

@@ -43,7 +43,7 @@ class Reading:
     """The settings of a corpus reader, and its record of the files it has read.
 
     Attributes:
-        bad: The object that skips bad lines or raises an error.
+        bad: The `BadLines` object, which skips bad lines or raises an error.
         encodings: The encoding of each file that has been read.
         speakers: The number of utterances by each speaker, if the format names speakers.
         left_out: For each kind of text that is not an utterance, such as labels, the number of texts left out.

@@ -94,7 +94,7 @@ def decoded_lines(path: Path, bad: BadLines, encoding: Encoding) -> Iterator[tup
 
     Args:
         path: The file.
-        bad: The object that skips bad lines or raises an error.
+        bad: The `BadLines` object, which skips bad lines or raises an error.
         encoding: The encoding returned by `detect_encoding`.
     """
     if encoding.is_usual:

@@ -124,9 +124,9 @@ def read_corpus(
     Args:
         path: A file or a folder, or None for the embedded corpus of English-course dialogues.
         format: One of FORMATS, or None to detect the format from the file.
-        bad: The object that skips bad lines or raises an error. If None, the first bad line raises an error. If bad
-            lines are skipped, a conversation ends before its first missing turn. A line that describes how the corpus
-            was read is added to `bad.notes`.
+        bad: The `BadLines` object, which skips bad lines or raises an error. If None, the first bad line raises an
+            error. If bad lines are skipped, a conversation ends before its first missing turn. A line that describes
+            how the corpus was read is added to `bad.notes`.
         splits: If "official", each conversation keeps the split (train, validation or test) that the authors of the
             corpus assigned to it. If "random", the conversations have no split.
 
@@ -164,7 +164,7 @@ def stream_conversations(
     Args:
         path: A file or a folder.
         format: One of FORMATS, or None to detect the format.
-        bad: The object that skips bad lines or raises an error.
+        bad: The `BadLines` object, which skips bad lines or raises an error.
         splits: See `read_corpus`. If "official", conversations without an official split are left out.
 
     Raises:

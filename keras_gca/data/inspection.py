@@ -18,7 +18,7 @@ def described(corpus: Corpus, bad: BadLines, exchanges: int) -> list[str]:
 
     Args:
         corpus: The corpus.
-        bad: The object that has counted the bad lines.
+        bad: The `BadLines` object that has counted the bad lines.
         exchanges: The number of exchanges to show, from the beginning of the corpus.
     """
     lines = [str(corpus)]

@@ -49,11 +49,11 @@ class Pairs:
 
     @property
     def in_memory(self) -> int:
-        """The number of pairs held in memory, which is all of them."""
+        """The number of pairs held in memory: all pairs."""
         return len(self)
 
     def some(self) -> "Pairs":
-        """Return a representative sample of the pairs, here all of them; see `TokenPairs.some`."""
+        """Return all pairs. For token files, `TokenPairs.some` returns a sample instead."""
         return self
 
     def drawn(self, random: np.random.Generator, count: int) -> np.ndarray:

@@ -86,7 +86,7 @@ def prepare_folder(
         corpora: The corpora.
         config: The settings. Only those in `token_folder.PREPARED` and the seed for holding out pairs are used.
         out: The folder to create.
-        bad: The object that skips bad lines or raises an error.
+        bad: The `BadLines` object, which skips bad lines or raises an error.
         words: The words of the vocabulary in order, or None for the most frequent words in the training text.
         processes: The number of parallel processes. If 1, this process does all the work.
         minutes: The time limit in minutes, or None for no limit. Time spent on chunks that an interrupted preparation

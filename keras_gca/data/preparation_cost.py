@@ -76,7 +76,7 @@ class Read(NamedTuple):
 def measure(
     folder: Path, conversations: Sequence[Sequence[str]], parts: Sequence[int], style: str, vocabulary_size: int
 ) -> Rates:
-    """Measure the steps of a preparation on a chunk, and remove the files that the steps write.
+    """Measure how long each step of a preparation takes for a chunk, and remove the files that the steps write.
 
     Args:
         folder: The folder in which the steps write their files.

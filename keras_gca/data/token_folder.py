@@ -200,7 +200,8 @@ class TokenFolder:
         Args:
             path: The folder, which already contains all shards.
             vocabulary: The vocabulary.
-            values: `settings`, `source`, `whole_conversations`, `dtype`, and `shards`, a list of ShardFacts.
+            values: A dict with `settings`, `source`, `whole_conversations`, `dtype` and `shards`, which is a list of
+                ShardFacts.
         """
         write_text(path / WORDS, json.dumps(vocabulary.to_values(), ensure_ascii=False))
         shards = [asdict(facts) for facts in values["shards"]]
@@ -260,7 +261,7 @@ class TokenFolder:
         ]
 
     def shard(self, number: int) -> Shard:
-        """Map a shard into memory without checking it; use `verify` for that."""
+        """Map a shard into memory without checking it; call `verify` to check it."""
         facts = self.shards[number]
         idx = np.memmap(_file(self.path, number, "idx"), np.uint8, "r")
         split = 4 * (facts.utterances + 1)

@@ -169,7 +169,7 @@ class Vocabulary:
         """Make a vocabulary from the values returned by `to_values`.
 
         Raises:
-            ValueError: The values are not those of a vocabulary.
+            ValueError: The values do not describe a vocabulary.
         """
         if not isinstance(values, dict) or values.keys() - {"speakers"} != {"words", "counts", "surfaces"}:
             raise ValueError("a vocabulary must have words, counts and surfaces")
@@ -191,7 +191,8 @@ def read_words(path: str | os.PathLike, bad: BadLines | None = None) -> list[str
 
     Args:
         path: The file.
-        bad: The object that skips bad lines or raises an error. If None, the first bad line raises an error.
+        bad: The `BadLines` object, which skips bad lines or raises an error. If None, the first bad line raises an
+            error.
 
     Raises:
         UserError: The file is missing, is not UTF-8, or has no words, or one of its lines has several words, a repeated

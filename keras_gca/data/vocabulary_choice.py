@@ -24,7 +24,7 @@ def given_words(path: Path, config: Config, bad: BadLines) -> list[str]:
     Args:
         path: The file.
         config: The settings.
-        bad: The object that skips bad lines or raises an error.
+        bad: The `BadLines` object, which skips bad lines or raises an error.
 
     Raises:
         UserError: The file cannot be used; see `read_words`.

@@ -204,7 +204,7 @@ def add_minutes(parser: argparse.ArgumentParser, help: str) -> None:
 
 
 def new_run(options: argparse.Namespace, prefix: str = "") -> Path:
-    """Return the run folder that --run names, or one in runs/ named after the date."""
+    """Return the run folder given by --run, or by default a folder in runs/ named after the date."""
     return options.run or Path("runs") / datetime.datetime.now().strftime(f"{prefix}%Y-%m-%d_%H-%M-%S")
 
 

@@ -113,7 +113,7 @@ class Compiled:
 
 
 def _map_tensors(change: Callable[[tf.Tensor], tf.Tensor], results: Any) -> Any:
-    """Apply a function to all tensors in results, and leave None unchanged."""
+    """Apply a function to all tensors in the results, and leave None unchanged."""
     return tf.nest.map_structure(lambda leaf: None if leaf is None else change(leaf), results)
 
 

@@ -18,7 +18,7 @@ def refuse_beyond_memory(numbers: int, what: str) -> None:
     """Raise an error if a network needs more memory than this machine has.
 
     Args:
-        numbers: The number of the network's float32 weights.
+        numbers: The number of float32 weights in the network.
         what: The name of the network, for the error message.
 
     Raises:

@@ -145,7 +145,7 @@ def validated_position(facts: dict[str, Any], stages: int) -> tuple[int, int, li
     """
     position, step, history = facts["position"], facts["step"], facts["history"]
     if type(position) is not int or type(step) is not int or not 0 <= position <= stages or step < 0:
-        raise ValueError(f"it is at step {step} of stage {position}, but the training has {stages} stages")
+        raise ValueError(f"it is at step {step} of stage {position}, but the training run has {stages} stages")
     if not isinstance(history, list) or not all(isinstance(row, dict) and "phase" in row for row in history):
         raise ValueError("the history is not a list of rows")
     return position, step, list(history)

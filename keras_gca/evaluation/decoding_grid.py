@@ -19,7 +19,7 @@ CONTINUES = "the time limit has been reached; next: the same command continues w
 
 
 class Setting(NamedTuple):
-    """One point of the grid, which defines how replies are sampled.
+    """One point of the grid: the settings with which replies are sampled.
 
     Attributes:
         temperature: The temperature.
