@@ -1,7 +1,7 @@
 """Measures the quality and diversity of systems over a grid of temperatures and top-p values.
 
 Results at a single temperature prove nothing: a system may seem better there only because its replies are less diverse.
-Caccia et al. 2020 ("Language GANs Falling Short") therefore compare curves over all temperatures. Here quality is the
+Caccia et al. 2020 ("Language GANs Falling Short") therefore compare curves over all temperatures. Here, quality is the
 perplexity of sampled replies under an independent model (lower is better), and diversity is the distinct-2 of the
 replies, computed from the same number of tokens for every system.
 

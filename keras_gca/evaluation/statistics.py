@@ -3,9 +3,9 @@
 Over several runs, a metric has a mean, a standard deviation, and a 95 % confidence interval of the mean (`summarise`,
 `over_runs`).
 
-Within one run, the 95 % interval of a metric comes from a bootstrap over groups such as conversations (`bootstrap` and
-the functions after it). The lines of a conversation depend on each other, but different conversations are nearly
-independent, so complete conversations are drawn with replacement.
+Within one run, the 95 % interval of a metric comes from a bootstrap over groups such as conversations (`bootstrap`,
+`ratio_interval`, `bootstrap_interval`). The lines of a conversation depend on each other, but different conversations
+are nearly independent, so complete conversations are drawn with replacement.
 
 A bootstrap does not suit metrics such as distinct-n, which change when a text is drawn twice. For these metrics, the
 interval comes from a jackknife, which leaves out one block of groups at a time (`jackknife`).

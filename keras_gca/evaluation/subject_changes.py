@@ -1,9 +1,9 @@
-"""Measures generators after a change of subject, which is made by joining two held-out conversations.
+"""Measures generators after a change of subject, which is created by joining two held-out conversations.
 
 Ludwig 2017, Section 5: "with Nu > 2 the machine cannot change the subject of the conversation when the human
-interlocutor does it". Just after the joint, the point where the second conversation begins, the contexts of the human
-answers may still include utterances from the first conversation. The perplexity of these answers is compared with their
-perplexity without the first conversation.
+interlocutor does it". Just after the joint, where the second conversation begins, the contexts of the human answers may
+still include utterances from the first conversation. The perplexity of these answers is compared with their perplexity
+without the first conversation.
 """
 
 import itertools

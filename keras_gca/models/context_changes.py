@@ -4,7 +4,7 @@ Ludwig 2017, Section 5: "An algorithm able to process the conversation and detec
 to set the best value of Nu before generating an answer." The paper does not describe such an algorithm. The algorithm
 used here is a small network that compares two successive utterances a and b:
 
-    p(change | a, b) = sigmoid(w_2 relu(W_1 [m_a m_b |m_a - m_b| m_a * m_b] + b_1) + b_2)
+    p(change | a, b) = sigmoid(w_2 @ relu(W_1 @ [m_a m_b |m_a - m_b| m_a * m_b] + b_1) + b_2)
 
 m is the mean word vector of an utterance. The detector has its own word vectors. Shapes: B pairs of utterances with at
 most T tokens each; s_v tokens in the vocabulary; s_e numbers in a word vector; h units in the hidden layer.

@@ -1,4 +1,4 @@
-"""Counts the operations of Figure 2's networks, from which commands estimate how long they will take.
+"""Counts the operations of Figure 2's networks, so that commands can estimate how long they will take.
 
 An operation is a multiplication or an addition in a matrix product. Training and decoding reach only a fraction of the
 speed of one large matrix product; `DENSE` and `LSTM` are the measured fractions. Dividing a count by its fraction gives

@@ -3,8 +3,8 @@
 `Decoder` takes and returns NumPy arrays. The loops over tokens are in `token_by_token.py` and `beam_search.py`, and
 their shared steps are in `decoding_steps.py`. Each loop is one compiled function.
 
-Shapes: B contexts of at most s tokens; s_v tokens in the vocabulary. Answers have shape (B, s_s + 1), and are
-framed as in `data/pairs.py`: `BOS ... EOS`, padded on the right.
+Shapes: B contexts of at most s tokens; s_v tokens in the vocabulary. Answers have shape (B, s_s + 1), and are framed as
+in `data/pairs.py`: `BOS ... EOS`, padded on the right.
 """
 
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Computes Figure 2 for all prefixes of an answer in one pass, for training, decoding, and scoring.
+"""Computes the networks of Figure 2 for all prefixes of an answer in one pass, for training, decoding, and scoring.
 
 A prefix is a partial answer: the first tokens of an answer. `networks.py` contains Figure 2 as the paper draws it. This
 module uses the same layers, and must compute the same values.
@@ -10,12 +10,12 @@ therefore enough (Eq. 2 and 7).
 
 With `original` padding, the LSTM reads s_s - k padding tokens before a partial answer of k tokens. Its memory after j
 padding tokens is the same for every sample, so one pass over s_s padding tokens gives the memories for all j. Starting
-from such a memory, each partial answer needs k steps instead of s_s, and all partial answers are computed in parallel.
-Encoding a context takes one step for each of its tokens.
+from such a memory, a partial answer of k tokens takes k steps instead of s_s, and all partial answers are computed in
+parallel. Encoding a context takes one step for each of its tokens.
 
 With a hierarchical encoder, the utterances of a context are joined into one sequence of tokens, in which each utterance
 ends with EOS. One pass over this sequence encodes all utterances: the memory of the LSTM is reset to 0 at the beginning
-of each utterance, and its state at EOS is the encoding of the utterance.
+of each utterance, and the LSTM's state at EOS is the encoding of the utterance.
 
 A row is a pair of a partial answer and the token that follows it (`rows.py`). The layers after the LSTMs process only
 rows, not the padding of a batch. Shapes: B answers; T partial answers in the longest answer; R rows (at most B * T); at

@@ -5,7 +5,7 @@ pass propagates only the gradients of the gates through time. The gradient of ea
 matrix product over all steps. Both passes are compiled by XLA. The equations are those of the usual LSTM, with the
 gates in Keras' order, where s is the sigmoid or `hard_sigmoid`:
 
-    [i f g o] = [s(z_i) s(z_f) tanh(z_c) s(z_o)],  z = x W + h' U + b,  c = f c' + i g,  h = o tanh(c)
+    [i f g o] = [s(z_i) s(z_f) tanh(z_c) s(z_o)],  z = x @ W + h' @ U + b,  c = f * c' + i * g,  h = o * tanh(c)
 
 x is the input of a step, h is its output, and c is its cell; h' and c' are the output and the cell of the previous
 step. W, U, and b are the weights of the layer. Several sequences can be joined into one; h' and c' are then 0 at the

@@ -1,7 +1,7 @@
 """The parts shared by all web pages: a local server, limits on requests, security headers, and error pages.
 
-The pages load nothing from other sites, and refuse POST requests from other sites. An error is shown as one plain
-sentence.
+The pages load nothing from other sites, and the server refuses POST requests that come from other sites. An error is
+shown as one plain sentence.
 
 A thread starts handling a request only after the complete request has arrived, and does not wait until the response has
 been sent. A client with a slow connection, or a client that does not read the response, therefore does not delay other
