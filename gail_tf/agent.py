@@ -311,8 +311,8 @@ class GAILAgent:
             message: The message to check.
 
         Returns:
-            The note, followed by each of `crisis_lines` on a separate line, or None if the message mentions neither
-            self-harm nor danger or `notes_crises` is False.
+            The note, followed by each of `crisis_lines` on a separate line. None if the message does not mention
+            self-harm or danger, or if `notes_crises` is False.
         """
         return note_on(message, self.crisis_lines) if self.notes_crises else None
 

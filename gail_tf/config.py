@@ -301,9 +301,9 @@ class GAILConfig(Settings):
     def warm_up(self, total_steps: int | None) -> int:
         """Return the number of warm-up steps in a phase.
 
-        This number is the setting `warmup_steps`. A preset's value may be too large for a small corpus, however: if it
-        is not below the number of steps in the phase, the warm-up takes a tenth of these steps instead, but at least
-        one and never all of them. A value given by the user is always used.
+        This number is the setting `warmup_steps`. However, a preset's value may be too large for a small corpus. If
+        this value is not below the number of steps in the phase, the warm-up takes a tenth of these steps instead, but
+        at least one and never all of them. A value given by the user is never changed.
 
         Args:
             total_steps: The result of the method `total_steps` for the phase.

@@ -171,10 +171,10 @@ class RunFolder(Generic[SettingsT]):
     def config_of(self, facts: dict[str, Any]) -> SettingsT:
         """Return the settings of the run, with the totals taken from a checkpoint.
 
-        Totals are the settings that `--resume` may change. The totals in a checkpoint and in config.json can differ for
-        two reasons: a training run with new totals was killed before it updated config.json, or the last checkpoint is
-        damaged, so the previous one, with older totals, is used. Checkpoints written by earlier versions of the program
-        contain no totals; for these, the totals in config.json are used.
+        Totals are the settings that `--resume` may change. The totals in a checkpoint can differ from those in
+        config.json. A training run with new totals may have been killed before it updated config.json, or the last
+        checkpoint may be damaged, so the previous one, with older totals, is used. Checkpoints written by earlier
+        versions of the program contain no totals; for these, the totals in config.json are used.
 
         Args:
             facts: The facts of the checkpoint.

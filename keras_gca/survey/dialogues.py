@@ -106,9 +106,9 @@ def make_survey(
 ) -> Survey:
     """Draw conversations at random, and let both models answer the lines.
 
-    Lines that both models answer identically are left out, because volunteers cannot choose between identical answers,
-    and ties do not count in Tables 1 and 2 and Eq. 11. The discriminator of the first model's agent judges the answers
-    of both models.
+    Lines that both models answer identically are left out: volunteers cannot choose between identical answers, and ties
+    do not count in Tables 1 and 2 and Eq. 11. The discriminator of the first model's agent judges the answers of both
+    models.
 
     Args:
         models: The two models.

@@ -159,8 +159,8 @@ def rates(detector: ChangeDetector, pairs: Pairs, seed: int) -> tuple[float, flo
         seed: The random seed for drawing utterances from other conversations.
 
     Returns:
-        The true-positive rate, which is the share of changes that the detector finds, and the false-positive rate,
-        which is the share of successive utterances between which the detector wrongly sees a change.
+        The true-positive rate (the share of pairs with a change in which the detector finds the change) and the
+        false-positive rate (the share of pairs without a change in which the detector wrongly sees one).
     """
     held_out = Successions.of(pairs, detector.words.input_dim)
     joined = held_out.joined(np.arange(len(pairs)), np.random.default_rng(seed))
@@ -169,7 +169,7 @@ def rates(detector: ChangeDetector, pairs: Pairs, seed: int) -> tuple[float, flo
 
 
 def with_dynamic_contexts(dataset: Dataset, config: Config, embedding: np.ndarray) -> Dataset:
-    """Train a detector on the training pairs, and drop all utterances before the last change from every context.
+    """Train a detector on the training pairs, and remove all utterances before the last change from every context.
 
     Args:
         dataset: The data. Each utterance in its contexts ends with EOS.

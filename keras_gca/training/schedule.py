@@ -70,8 +70,8 @@ def schedule(config: Config) -> list[Stage]:
 def simulated_turns(config: Config, stage: Stage) -> int:
     """Return the number of answers in a simulated conversation, which the curriculum of Li et al. 2016 increases.
 
-    The number depends only on how many epochs of line 9 have been completed, not on the total number of epochs, so a
-    run can be trained further.
+    The number depends only on how many epochs of line 9 have been completed, not on the total number of epochs, so it
+    stays the same if the total is raised later.
 
     Args:
         config: The settings.

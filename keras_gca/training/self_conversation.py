@@ -100,7 +100,7 @@ def last_utterances(pairs: Pairs, count: int) -> tuple[np.ndarray, np.ndarray]:
     """Find the last utterances of the contexts of pairs.
 
     Contexts do not mark where utterances end. However, each utterance of a context is also the answer in an earlier
-    pair of the conversation, except for the first utterance, which is the whole context of the first pair.
+    pair of the conversation. The only exception is the first utterance, which is the whole context of the first pair.
 
     Args:
         pairs: The human pairs, with the pairs of each conversation in order.
@@ -189,8 +189,8 @@ def converse(
         batch_size: The number of seeds to answer at a time.
         temperature: The sampling temperature.
         top_p: The probability mass of the nucleus to sample from, or 1 for all tokens.
-        before: The last utterances of each seed (see `last_utterances`), shape (n, N_u - 1, s_s) and dtype int32, which
-            are used to make contexts of N_u utterances. If None, contexts consist only of the previous answer.
+        before: The last utterances of each seed (see `last_utterances`) for making contexts of N_u utterances, shape
+            (n, N_u - 1, s_s) and dtype int32. If None, contexts consist only of the previous answer.
 
     Yields:
         For each batch, the number of seeds answered so far, and the pairs of the batch. The `conversation` attribute of
@@ -225,8 +225,8 @@ def take_turns(
     """Let two agents talk to each other. Each answer is the last utterance of the next context.
 
     Args:
-        answered: A function that takes the contexts and the number of the turn, and returns the answers, an int32 array
-            of shape (B, s_s + 1).
+        answered: A function that takes contexts and the number of a turn, and returns the answers: an int32 array of
+            shape (B, s_s + 1).
         contexts: Token ids of the contexts of the first answers, shape (B, s) and dtype int32.
         turns: The number of answers to each context.
         said: The last N_u - 1 utterances of these contexts, shape (B, N_u - 1, s) and dtype int32.

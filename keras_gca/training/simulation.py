@@ -99,8 +99,8 @@ def simulate(
     """Simulate conversations that start from human contexts.
 
     Args:
-        answered: A function that takes the contexts and the number of the turn, and returns the answers, an int32 array
-            of shape (B, s_s + 1).
+        answered: A function that takes contexts and the number of a turn, and returns the answers: an int32 array of
+            shape (B, s_s + 1).
         begun: The human contexts.
         turns: T, the number of answers in each conversation.
         hierarchical: Whether the contexts are for a hierarchical encoder.

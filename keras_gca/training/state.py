@@ -227,7 +227,7 @@ class AdversarialState(StagedTraining):
         """Restore the state of a training run that had other totals (numbers of epochs or iterations).
 
         This training run must not have taken a step yet. If the teacher forcing phase (line 3) of the stored run is
-        complete and a total is given for it, the phase continues: the generator gets the final weights of the phase,
+        complete and a total is given for it, the phase continues. The generator gets the final weights of the phase,
         and the discriminator keeps its initial weights. The machine-generated pairs, Adam's moments and the running
         average of the weights are discarded, and lines 4 to 12 are run again. The generator's kept weights remain the
         best so far, but the patience counter is reset.
