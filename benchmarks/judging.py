@@ -267,7 +267,7 @@ def _parser() -> argparse.ArgumentParser:
         help="the file for the replies; its name identifies the system",
     )
     answering.add_argument(
-        "--generator", metavar="NAME", help="use this generator's replies (default: the replies that D ranks first)"
+        "--generator", metavar="NAME", help="use this generator's replies (default: the discriminator's first choices)"
     )
     answering.add_argument("--temperature", type=float, metavar="X", help="sample at this temperature")
     answering.add_argument(

@@ -81,7 +81,7 @@ class OurUpdate:
 
     @property
     def flops(self) -> dict[str, float]:
-        """The number of floating-point operations in an update, by phase, not counting D's few operations."""
+        """The number of floating-point operations in an update, by phase, except the discriminator's few operations."""
         return update_flops(self.exercise, self.trainable)
 
 

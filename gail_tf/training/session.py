@@ -93,7 +93,7 @@ class GAILSession(Session):
             data: The trajectories.
             tokenizer: The policy's tokenizer.
             network: The policy's language model, with adapters for `--trainable lora`, or None for RL-Seq2Seq.
-            reader: The RoBERTa of D for `--discriminator-encoder roberta`, or None for other encoders.
+            reader: The discriminator's RoBERTa for `--discriminator-encoder roberta`, or None for other encoders.
             emotions: RL-Seq2Seq's emotion classifier, or None for other algorithms.
 
         Returns:
