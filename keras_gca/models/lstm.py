@@ -22,7 +22,7 @@ import tensorflow as tf
 
 @keras.saving.register_keras_serializable("keras_gca")
 def hard_sigmoid(z: tf.Tensor) -> tf.Tensor:
-    """Compute Keras 2's hard sigmoid, clip(0.2 z + 0.5, 0, 1); Keras 3's hard sigmoid has a different slope."""
+    """Compute Keras 2's hard sigmoid, clip(0.2 * z + 0.5, 0, 1); Keras 3's hard sigmoid has a different slope."""
     return tf.clip_by_value(0.2 * z + 0.5, 0.0, 1.0)
 
 

@@ -1,4 +1,4 @@
-"""Finds the rows of answers, and moves the padding of contexts from the left to the right.
+"""Splits answers into rows, and moves the padding of contexts from the left to the right.
 
 A row is a pair of a partial answer and the token that follows it. Shapes: B answers; T partial answers in the longest
 answer; R rows (at most B * T); contexts with at most s tokens.

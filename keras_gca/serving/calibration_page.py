@@ -1,4 +1,4 @@
-"""The calibration of a web chat: stores and deletes the answers that the user gives in the form of `chat.html`."""
+"""Stores and deletes the answers that a user gives in the calibration form of a web chat (`chat.html`)."""
 
 import contextlib
 import threading

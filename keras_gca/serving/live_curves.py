@@ -1,4 +1,4 @@
-"""The plots of the live view: the columns of the log that each shows, and whether higher or lower values are better."""
+"""The plots of the live view: the log columns that each plot shows, and whether higher or lower values are better."""
 
 from typing import NamedTuple
 
