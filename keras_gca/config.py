@@ -228,7 +228,10 @@ class Config(Settings):
         15, "N_D: epochs of the discriminator in each adversarial iteration (line 6)", low=0
     )
     label_smoothing: float = option(
-        0.0, "label smoothing: the human pairs of line 6 get the label 1 - X instead of 1", low=0, high=0.49
+        0.0,
+        "label smoothing: the human pairs of line 6 get the label 1 - X instead of 1, where X is this number",
+        low=0,
+        high=0.49,
     )
     instance_noise: float = option(
         0.0,

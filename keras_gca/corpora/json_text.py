@@ -64,8 +64,8 @@ def read_json(path: Path, reading: Reading) -> Iterator[Conversation]:
         size += len(line)
         if size > json_files.LARGEST:
             raise UserError(
-                f"{path}: the file is larger than {json_files.LARGEST:,} characters; JSON lines (one conversation "
-                "on each line) may be larger"
+                f"{path}: the file is larger than {json_files.LARGEST:,} characters; use JSON lines (one conversation "
+                "on each line) for larger files"
             )
         parts.append(line)
     try:

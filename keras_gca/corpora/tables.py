@@ -100,7 +100,7 @@ def read_table(path: Path, reading: Reading) -> Iterator[Conversation]:
     """Read a table of pairs or turns.
 
     Raises:
-        UserError: The first line neither names the columns nor is a pair (`separator_of_pair`).
+        UserError: The first line does not name the columns, and is not a pair (see `separator_of_pair`).
     """
     first = next((line for _, line in reading.lines(path) if line.strip()), "")
     found = header_of(first)

@@ -142,7 +142,7 @@ def read_corpus(
     if path is None:
         if official:
             raise UserError(
-                f"--splits official: {EMBEDDED} has no official splits; give a corpus that has them with --data"
+                f"--splits official: {EMBEDDED} has no official splits; use --data to give a corpus that has them"
             )
         with resources.as_file(resources.files("keras_gca.data") / "corpus") as folder:
             return _read(folder, "text", bad, EMBEDDED, official)

@@ -26,7 +26,10 @@ def masked(values: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
     """
     values, mask = tf.convert_to_tensor(values), tf.convert_to_tensor(mask)
     if not values.shape.is_compatible_with(mask.shape):
-        raise ValueError(f"values of shape {values.shape} with a mask of shape {mask.shape}; equal shapes are expected")
+        raise ValueError(
+            f"the values have the shape {values.shape}, but the mask has the shape {mask.shape}; equal "
+            "shapes are expected"
+        )
     return tf.where(tf.cast(mask, tf.bool), tf.cast(values, tf.float32), 0.0)
 
 

@@ -81,7 +81,8 @@ def walk(
         training: The training run.
         run: The run folder.
         interruption: The request to stop, which is checked after each step.
-        title: A function that returns the name of a stage for the progress bar and for the line after the stage.
+        title: A function that returns the name of a stage for the progress bar and for the line printed after the
+            stage.
         end_of_stage: A function that is called after each stage, when the stage's row has been written to the log and
             to TensorBoard. It returns True to stop training.
         shown: The metrics to print after each stage, or None for all metrics.

@@ -121,7 +121,7 @@ def test_a_corpus_without_official_parts_is_one_line_of_both_trainings(said, tmp
 
 
 def test_the_embedded_corpora_and_tweets_alone_have_no_official_parts(said, tmp_path):
-    assert "the embedded corpus has no official splits; give a corpus that has them with --data" in said(
+    assert "the embedded corpus has no official splits; use --data to give a corpus that has them" in said(
         gca_train.main, "train", "--splits", "official"
     )
     (tmp_path / "t.txt").write_text("Be kind.\n")
