@@ -2,8 +2,7 @@
 
 Requests without the token get neither pages nor replies. When the server starts, it prints an address that contains the
 token. A browser that opens this address receives the token as a cookie, and is redirected to the address without the
-token, to keep the token out of the browser's history. Programs send the token in the header `Authorization: Bearer
-TOKEN`.
+token, to keep the token out of the browser's history. Programs send the header `Authorization: Bearer TOKEN`.
 """
 
 import hmac
