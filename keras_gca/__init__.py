@@ -43,8 +43,8 @@ Losses and scores. A class listed with a line of Algorithm 2 computes the loss a
 
     AdversarialTraining            Algorithm 2 as a sequence of stages
     DiscriminatorTraining          line 6: binary cross-entropy of D on human and machine-generated pairs (Eq. 7-8)
-    GeneratorTraining              line 9: squared error of the frozen D on the answers of G, with the label "human"
-    ReinforceTraining              line 9, with a policy gradient instead (Li et al. 2017)
+    GeneratorTraining              line 9: G trained through the frozen D, with the mean squared error from "human"
+    ReinforceTraining              line 9: G trained by a policy gradient instead (Li et al. 2017)
     TeacherForcing                 lines 3 and 11: categorical cross-entropy of G on human answers (Eq. 1-3)
     jaccard_index                  Eq. 11: the agreement between the discriminator and the volunteers
     log_human_probability          Eq. 9: the log-probability that a human gave the answer

@@ -49,8 +49,8 @@ class Agent:
         crisis_lines: Local crisis lines to list after the note, for example "Samaritans (UK): 116 123". Initially
             empty.
         persona: The name of the speaker set by `speak_as`, or None if no speaker is set.
-        networks: The same generators and discriminator as `TrainedNetworks`, which take and return arrays instead of
-            text.
+        networks: The generators and the discriminator as a `TrainedNetworks` object, whose methods take and return
+            arrays instead of text.
 
     Raises:
         ValueError: There is no generator, or the sizes of the weights do not match the config.
