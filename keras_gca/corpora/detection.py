@@ -76,5 +76,5 @@ def _detect_folder(path: Path) -> str:
     if any(path.glob("*.txt")):
         return "text"
     if (path / TOKEN_FILES).is_file():
-        raise UserError(f"{path}: these are token files, which only keras_gca.train reads; give the corpus itself")
+        raise UserError(f"{path}: these are token files, which only keras_gca.train can read; give the corpus itself")
     raise UserError(f"{path}: the folder contains no corpus; {FOLDERS}")

@@ -100,7 +100,8 @@ class Pairs:
         for array, limit in ((contexts, tokens), (answers, vocabulary_size)):
             if array.min() < 0 or array.max() >= limit:
                 raise ValueError(
-                    f"the word indices range from {array.min()} to {array.max()}; 0 to {limit - 1} is expected"
+                    f"the word indices range from {array.min()} to {array.max()}; indices from 0 to {limit - 1} are "
+                    "expected"
                 )
         return cls(*arrays)
 

@@ -288,8 +288,8 @@ class TokenFolder:
         low, high = shard.tokens.min(), shard.tokens.max()
         if low < len(SPECIAL_TOKENS) - 1 or high >= len(self.vocabulary):
             raise UserError(
-                f"{_file(self.path, number, 'bin')}: word indices range from {low} to {high}; "
-                f"{len(SPECIAL_TOKENS) - 1} to {len(self.vocabulary) - 1} is expected"
+                f"{_file(self.path, number, 'bin')}: word indices range from {low} to {high}; indices from "
+                f"{len(SPECIAL_TOKENS) - 1} to {len(self.vocabulary) - 1} are expected"
             )
 
 

@@ -283,7 +283,7 @@ RUNS = {
         "pairs.h5: the file is damaged; its parts do not fit together (the word indices range from",
     ),
     "words below zero": (pairs(training_0=lambda array: array - 1), "(the word indices range from -1"),
-    "words beyond all": (pairs(validation_1=lambda array: array + VOCABULARY), "; 0 to 29 is expected"),
+    "words beyond all": (pairs(validation_1=lambda array: array + VOCABULARY), "; indices from 0 to 29 are expected"),
     "words of floats": (pairs(training_1=lambda array: array.astype(np.float32)), "pair, with integer tokens"),
     "fewer answers": (pairs(training_1=lambda array: array[:-1]), "the shapes of the pairs are"),
     "flat contexts": (pairs(training_0=np.ravel), "the shapes of the pairs are"),
