@@ -1,4 +1,4 @@
-"""The costs of a GPT-2 model, calculated without running the model: parameters, operations, memory and network traffic.
+"""Calculates the costs of a GPT-2 model without running it: parameters, operations, memory and network traffic.
 
 E = n_embd is the width of the hidden states, I the number of units in a block's hidden layer, and L = n_layer the
 number of blocks.
@@ -23,7 +23,7 @@ def parameters(sizes: GPT2Config) -> int:
 
 
 def block_weights(sizes: GPT2Config) -> int:
-    """Return the number of weights in the blocks' four matrix products: L (4 E^2 + 2 E I)."""
+    """Return the number of weights in the blocks' four matrix products: L * (4 * E^2 + 2 * E * I)."""
     return sizes.n_layer * (4 * sizes.n_embd**2 + 2 * sizes.n_embd * sizes.inner)
 
 
@@ -42,16 +42,16 @@ def learned(sizes: GPT2Config, trainable: str = "full") -> int:
 
 
 def flops(sizes: GPT2Config, read: float, predicted: float = 0) -> float:
-    """Return the floating-point operations needed to read `read` tokens and compute logits at `predicted` positions.
+    """Return the number of operations needed to read `read` tokens and compute logits at `predicted` positions.
 
-    A matrix product needs two operations per weight and token. The products between tokens in the attention are not
-    counted; with a hundred tokens, these products would add 2 % to the operations of the smallest GPT-2.
+    A matrix product needs two floating-point operations per weight and token. The query-key and attention-value
+    products are not counted; with a hundred tokens, they would add 2 % to the operations of the smallest GPT-2.
     """
     return 2.0 * (block_weights(sizes) * read + sizes.vocab_size * sizes.n_embd * predicted)
 
 
 def learning_flops(sizes: GPT2Config, read: float, predicted: float, trainable: str = "full") -> float:
-    """Return the floating-point operations in the forward and backward pass of a training step; see `flops`."""
+    """Return the number of floating-point operations in a training step (forward and backward pass); see `flops`."""
     blocks, vocabulary = PRODUCTS[trainable]
     return blocks * flops(sizes, read) + vocabulary * flops(sizes, 0, predicted)
 
@@ -73,7 +73,7 @@ def memory(sizes: GPT2Config, trainable: str = "full", weight_bytes: int = 4, ma
 
 
 def traffic(sizes: GPT2Config, trainable: str, steps: int, workers: int, gradient_bytes: int = 4) -> float:
-    """Return how many bytes each worker sends when the gradients of `steps` steps are summed by a ring all-reduce.
+    """Return how many bytes each worker sends if the gradients of `steps` steps are summed by ring all-reduce.
 
     Each worker receives the same number of bytes.
     """

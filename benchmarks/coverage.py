@@ -2,7 +2,7 @@ r"""Shows whether bots reply better to prompts that resemble a message in the tr
 
 `nearest` is a control that needs no training. It answers each prompt with the answer to the most similar context in a
 run's training pairs, as measured by an independent encoder. `similarity` then relates the judgements of all systems'
-replies to the similarity of each prompt's nearest context.
+replies to each prompt's similarity to its nearest context.
 
     python -m benchmarks.coverage nearest docs/judging/first_messages.csv RUN --output replies/nearest.csv \
         --similarities similar.csv
@@ -45,7 +45,7 @@ class Nearest(NamedTuple):
 
 
 def nearest(prompts: np.ndarray, contexts: np.ndarray) -> Nearest:
-    """Find the context most similar to each prompt. Of equally similar contexts, the first one is taken.
+    """Find the context most similar to each prompt, or the first of several equally similar contexts.
 
     Args:
         prompts: A vector of norm 1 for each prompt, shape (n, E) and dtype float32.
@@ -57,7 +57,7 @@ def nearest(prompts: np.ndarray, contexts: np.ndarray) -> Nearest:
 
 
 def accepted(sheets: dict[str, Table], key: Table) -> dict[str, np.ndarray]:
-    """Return, for each system, a bool array that is true at the prompts whose replies every reader accepts.
+    """For each system, return a bool array that is true at the prompts whose replies every reader accepts.
 
     Args:
         sheets: The completed sheet of each reader.
@@ -85,8 +85,9 @@ def compare(judgements: dict[str, np.ndarray], similarities: np.ndarray) -> Comp
         similarities: The similarity of each prompt to its nearest training context, shape (n,).
 
     Returns:
-        A table with one row per system: the accepted replies to the third of the prompts with the lowest similarity, to
-        the middle third and to the third with the highest, and Spearman's rank correlation of similarity and judgement.
+        A table with one row per system. The prompts are divided into thirds of low, middle and high similarity; each
+        row contains the number of accepted replies in each third, and Spearman's rank correlation of similarity and
+        judgement.
     """
     thirds = np.array_split(np.argsort(similarities, kind="stable"), len(THIRDS))
     limits = [f"{similarities[rows].min():.2f} to {similarities[rows].max():.2f}" for rows in thirds]
@@ -139,7 +140,7 @@ def _similarity(options: argparse.Namespace) -> int:
     judgements = accepted(sheets, key)
     if any(len(good) != len(similarities) for good in judgements.values()):
         raise UserError(
-            f"{options.similarities}: the file has {len(similarities)} prompts; the sheets have more or fewer"
+            f"{options.similarities}: the file has {len(similarities)} prompts; the sheets have a different number"
         )
     table = compare(judgements, similarities)
     print(table.to_markdown())
@@ -162,7 +163,11 @@ def _parser() -> argparse.ArgumentParser:
     finding.add_argument("run_folder", type=Path, metavar="RUN", help="a run folder of the first paper")
     finding.add_argument("--output", type=Path, required=True, metavar="FILE", help="the file for the replies")
     finding.add_argument(
-        "--similarities", type=Path, required=True, metavar="FILE", help="the file for the most similar contexts"
+        "--similarities",
+        type=Path,
+        required=True,
+        metavar="FILE",
+        help="the file for the contexts found and their similarities",
     )
     finding.add_argument("--yes", action="store_true", help=f"fetch {ENCODER} without asking")
     finding.set_defaults(run=_nearest)

@@ -54,8 +54,9 @@ class Exercise:
         sizes: The config of the policy's GPT-2.
         rollouts: The number of responses in the update.
         prompt: The number of tokens in each prompt.
-        response: The number of tokens in each response. No response ends earlier.
-        sample_batch: The batch size for sampling responses and for reading them with the frozen reference policy.
+        response: The number of tokens in each response. All responses have this length.
+        sample_batch: The number of responses in a batch when they are sampled and when the frozen reference policy
+            reads them.
         minibatch: The number of responses in each minibatch for training the policy.
         discriminator_batch: The number of the policy's responses in each training step of the discriminator D. Each
             step also uses the same number of experts' responses.
@@ -80,7 +81,7 @@ class Exercise:
         """Make a GPT-2 that never generates END, with the same random weights in each call.
 
         One component of the hidden states is always large and gives END a logit of about -1000. With these weights,
-        every contestant samples responses of full length without changes to its sampling code.
+        every contestant samples responses of full length, and no contestant's sampling code has to be changed.
         """
         made = GPT2(self.sizes, seed=1, adapters=adapters, precision=precision)
         shift, embeddings = made.weights["ln_f.bias"].numpy(), made.weights["wte.weight"].numpy()
@@ -94,7 +95,7 @@ class Exercise:
         return self._random(self.prompt, seed=2)
 
     def expert_responses(self) -> np.ndarray:
-        """Return random stand-ins for experts' responses, an int32 array of shape (rollouts, response)."""
+        """Return random tokens in place of experts' responses, an int32 array of shape (rollouts, response)."""
         return self._random(self.response, seed=3)
 
     def tokenizer(self) -> tokenizers.Tokenizer:

@@ -70,7 +70,7 @@ def pairs_of(path: Path | None) -> Pairs:
 
 
 def flops_of_a_token(sizes: Sizes) -> float:
-    """Return the floating-point operations per token of a training step in the two largest layers."""
+    """Return how many floating-point operations a training step takes per token in the two largest layers."""
     return 6 * (2 * sizes.sentence_embedding * sizes.hidden_units + sizes.hidden_units * sizes.vocabulary)
 
 
@@ -110,7 +110,7 @@ def generator(pairs: Pairs, size: int) -> Callable[[], int]:
 
 
 def taught(pairs: Pairs, steps: int) -> GenerativeConversationalAgent:
-    """Train a generator until its replies end and its hidden layer is sparse, as after full training."""
+    """Train a generator until it ends its replies and its hidden layer is sparse, as after full training."""
     gca = GenerativeConversationalAgent(PAPER)
     learner, batches = TeacherForcing(gca, (*WHITE, *YELLOW), 1e-3), cycling(pairs, SMALL)
     for _ in range(steps):
@@ -256,7 +256,7 @@ def epoch(options: argparse.Namespace) -> dict:
 
 
 def growth(options: argparse.Namespace) -> dict:
-    """Measure the speed of teacher forcing, in tokens per second, as one of the sizes grows."""
+    """Measure how the speed of teacher forcing, in tokens per second, changes as one size grows at a time."""
     random = np.random.default_rng(0)
 
     def synthetic(vocabulary: int, length: int, count: int) -> Pairs:

@@ -1,9 +1,9 @@
-"""`python -m benchmarks.first_reply`: measure what takes time between the start of a chat and its first reply.
+"""`python -m benchmarks.first_reply`: measure where the time goes between the start of a chat and the first reply.
 
 Each measurement runs in a new process, which loads a bot and answers the same message twice. The time is split into the
 interpreter's startup, the imports, loading the bot, the first reply, and the second reply. Only the first reply builds
 the graph, so the difference between the times of the two replies is the time for building the graph. If checkouts of
-other versions are given, they take turns with this one.
+other versions are given, the measurements of all versions alternate.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""The cost of training at the full scale of the paper's Table 1: the operations, and the hours at given speeds."""
+"""Calculates the cost of training at the full scale of Table 1: the operations, and the hours at given speeds."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -51,7 +51,7 @@ def plan(sizes: GPT2Config, table: GAILConfig, prompt: int = 64, response: int =
 
 
 def hours(work: list[Work], rates: Mapping[str, float]) -> list[float]:
-    """Return the hours that each item of work takes, given the operations per second for each kind of work."""
+    """Return the hours that each item of work takes, given the speed (operations per second) of each kind of work."""
     return [each.flops / rates[each.kind] / 3600 for each in work]
 
 

@@ -1,4 +1,4 @@
-"""Lets bots answer fixed prompts, and makes sheets on which readers judge the replies without knowing their origin.
+"""Lets bots answer fixed prompts, and makes sheets on which readers judge the replies blind.
 
 docs/judging/rubric.md contains the rules for judging.
 
@@ -123,7 +123,7 @@ def count(sheets: dict[str, Table], key: Table) -> dict[str, dict[str, int]]:
 
 
 def agreement(sheets: dict[str, Table], key: Table) -> float:
-    """Return the share of replies on which all readers agree, counting a reply once for each system that gave it."""
+    """Return the share of replies on which all readers agree. A reply counts once for each system that gave it."""
     judged = {(reader, row[ROW]): row[JUDGEMENT].strip() for reader, sheet in sheets.items() for row in sheet}
     verdicts = collections.defaultdict(set)
     for row in key:
@@ -180,7 +180,7 @@ def _answer(options: argparse.Namespace) -> int:
 
 
 def _open(options: argparse.Namespace) -> tuple["Chatting", Any]:
-    """Load a bot of either paper, and return its agent and its settings for chatting, as changed by the options."""
+    """Load a bot of either paper. Return its agent, and its chat settings with the changes from the options."""
     bot = options.bot / "bot.h5" if options.bot.is_dir() else options.bot
     if str(read_facts(bot).get("format")).startswith("gail_tf"):
         from gail_tf.agent import GAILAgent, Replying
@@ -198,7 +198,9 @@ def _open(options: argparse.Namespace) -> tuple["Chatting", Any]:
 def _sheets(options: argparse.Namespace) -> int:
     systems = {path.stem: read(path) for path in options.replies}
     if len(systems) < len(options.replies):
-        raise UserError("two files have the same name; use different names, because the names identify the systems")
+        raise UserError(
+            "two files have the same name; use different names, because a file's name identifies its system"
+        )
     options.folder.mkdir(parents=True, exist_ok=True)
     whole_key = []
     for number in range(1, options.readers + 1):
@@ -259,10 +261,14 @@ def _parser() -> argparse.ArgumentParser:
     answering.add_argument("prompts", type=Path, help="a CSV file whose first column contains the prompts")
     answering.add_argument("bot", type=Path, help="a run folder or a bot.h5 of either paper")
     answering.add_argument(
-        "--output", type=Path, required=True, metavar="FILE", help="the file for the replies, named after the system"
+        "--output",
+        type=Path,
+        required=True,
+        metavar="FILE",
+        help="the file for the replies; its name identifies the system",
     )
     answering.add_argument(
-        "--generator", metavar="NAME", help="use this generator's replies (default: the replies that D ranks first)"
+        "--generator", metavar="NAME", help="use this generator's replies (default: the discriminator's first choices)"
     )
     answering.add_argument("--temperature", type=float, metavar="X", help="sample at this temperature")
     answering.add_argument(
@@ -270,7 +276,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     answering.add_argument("--seed", type=int, default=0, metavar="N", help="sampling seed [0]")
     answering.set_defaults(run=_answer)
-    sheets = commands.add_parser("sheets", help="make sheets without the systems' names, and the key to them")
+    sheets = commands.add_parser(
+        "sheets", help="make sheets without the systems' names, and a key that records which system gave each reply"
+    )
     sheets.add_argument("replies", type=Path, nargs="+", help="files written by `answer`, one for each system")
     sheets.add_argument(
         "--folder", type=Path, required=True, metavar="DIR", help="the folder for the sheets and the key"

@@ -139,7 +139,7 @@ def prepare(text: Path, out: Path, processes: int) -> dict[str, float]:
 
 
 def step(folder: TokenFolder) -> dict[str, float]:
-    """Measure the time to plan an epoch, to make a batch, and to train on the batch by teacher forcing."""
+    """Measure the time it takes to plan an epoch, to make a batch, and to train on this batch by teacher forcing."""
     config = folder.settings_of(Config.preset("tiny", hidden_size=64))
     pairs = TokenPairs(folder, config.sentence_length, config.context_utterances)
     began = time.process_time()
@@ -216,7 +216,7 @@ HEADER = (
     "disk bytes per pair",
     "processor seconds to plan the first shards",
     "processor ms to make a batch",
-    "processor ms to learn from it",
+    "processor ms to train on a batch",
 )
 
 if __name__ == "__main__":

@@ -55,13 +55,13 @@ def interleave(contestants: dict[str, Callable[[], int]], rounds: int) -> dict[s
 
 
 def compete(results: dict[str, Any], title: str, contestants: dict[str, Callable[[], int]], rounds: int) -> None:
-    """Measure contestants with `interleave` and store each one's median speed in `results[title]`."""
+    """Measure contestants with `interleave`, and store the median speed of each in `results[title]`."""
     progress(title)
     results[title] = {name: statistics.median(rates) for name, rates in interleave(contestants, rounds).items()}
 
 
 class Stopwatch:
-    """A stopwatch that adds up the seconds of named phases. Time in an inner phase is not added to the outer phase."""
+    """A stopwatch that adds up the seconds of named phases. An outer phase does not include its inner phases."""
 
     def __init__(self):
         self._seconds: dict[str, float] = defaultdict(float)
@@ -91,7 +91,7 @@ class Stopwatch:
 
 
 def matrix_product_rate(seconds: float = 2.0) -> float:
-    """Return the median speed, on this machine, of a float32 matrix product with the dimensions PRODUCT, in GFLOP/s."""
+    """Return this machine's median speed for a float32 matrix product with the dimensions PRODUCT, in GFLOP/s."""
     rows, inner, columns = PRODUCT
     a, b = tf.random.normal((rows, inner)), tf.random.normal((inner, columns))
     product = tf.function(tf.matmul)
@@ -114,7 +114,7 @@ def peak_memory() -> float:
 
 
 def installed(module: str) -> bool:
-    """Return whether a module can be imported, without importing it. Even its parent package may be missing."""
+    """Return whether a module can be imported, without importing it. Its parent package may be missing, too."""
     try:
         return importlib.util.find_spec(module) is not None
     except ModuleNotFoundError:

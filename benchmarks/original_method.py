@@ -1,7 +1,7 @@
 """The method of the first paper's own program, in current Keras: the baseline of the benchmark.
 
-The program calls `train_on_batch` with a separate sample for each token of an answer. A sample has 50 time steps
-without a mask, and a one-hot target. For decoding, the program calls `predict` for each of 49 tokens, even after the
+The program calls `train_on_batch` with a separate sample for each token of an answer. A sample has 50 unmasked time
+steps and a one-hot target. To decode an answer, the program calls `predict` 49 times, once per token, even after the
 answer has ended.
 """
 
@@ -55,7 +55,7 @@ def samples_of(pairs: Pairs, vocabulary: int, padding: int) -> Samples:
 
 
 class OriginalMethod:
-    """Training of the models of Figures 1 and 2, and decoding with them, as in the author's programs."""
+    """The models of Figures 1 and 2, with training and decoding as in the author's programs."""
 
     def __init__(self, sizes: Sizes):
         self.gca = GenerativeConversationalAgent(sizes, original_padding=True)

@@ -18,7 +18,7 @@ UPDATES = 100  # more than any benchmark runs
 
 
 def settings(exercise: Exercise, trainable: str = "full", precision: str = "float32") -> GAILConfig:
-    """Return the paper's settings, changed so that all updates and all contestants have the same amount of work."""
+    """Return the paper's settings, with changes that give all updates and all contestants the same amount of work."""
     sizes = exercise.sizes
     return GAILConfig(
         n_layer=sizes.n_layer,
@@ -50,7 +50,7 @@ class OurUpdate:
     """The updates of a `GAILTraining`, from the first one on. Each call runs one update.
 
     The measured time includes the computation of all metrics. Each update reads new expert responses, as in a training
-    run on the paper's corpus, which is large enough for this.
+    run on the paper's corpus, which is large enough to make reuse unnecessary.
     """
 
     def __init__(self, exercise: Exercise, trainable: str = "full", precision: str = "float32"):
@@ -81,7 +81,7 @@ class OurUpdate:
 
     @property
     def flops(self) -> dict[str, float]:
-        """The number of floating-point operations in an update, by phase, not counting D's few operations."""
+        """The number of floating-point operations in an update, by phase, except the discriminator's few operations."""
         return update_flops(self.exercise, self.trainable)
 
 
@@ -103,7 +103,7 @@ def update_flops(exercise: Exercise, trainable: str = "full") -> dict[str, float
 
 
 def _samples(exercise: Exercise) -> Samples:
-    """Make enough trajectories that no update has to reuse another update's trajectories."""
+    """Make enough trajectories for every update to use its own."""
     arrays = exercise.prompts(), exercise.expert_responses()
     condition, response = (np.tile(each, (UPDATES, 1)) for each in arrays)
     batch = Batch(condition, np.ones_like(condition, bool), response, np.ones_like(response, bool))

@@ -214,7 +214,7 @@ def _print_update(options: argparse.Namespace, by: dict[str, dict], rate: float)
 def sampling(options: argparse.Namespace) -> dict:
     """Measure sampling: one response to each of 16 or 64 prompts, and several responses to each prompt.
 
-    With several responses, the prompt is read either once for all of them or once for each.
+    For several responses, each prompt is read either once for all responses or once per response.
     """
     exercise = Exercise(SIZES[options.size], Exercise.sample_batch)
     prompts, mask = exercise.prompts(), np.ones((exercise.rollouts, exercise.prompt), bool)
@@ -294,7 +294,7 @@ def _print_rates(results: dict[str, dict[str, float]]) -> None:
 
 
 def growth(options: argparse.Namespace) -> dict:
-    """Measure how the speeds of sampling and PPO depend on batch size, response length and the size of GPT-2.
+    """Measure how the speeds of sampling and PPO depend on the batch size, the response length and the size of GPT-2.
 
     The chosen size of GPT-2, all smaller sizes and the next larger size are measured. The other sizes are extrapolated.
     """
@@ -334,7 +334,7 @@ def _described(name: str) -> str:
 
 
 def flops_of_a_token(sizes: GPT2Config, response: int) -> dict[str, float]:
-    """Return the FLOPs per token of a response of this length, in sampling and in a PPO minibatch."""
+    """Return the FLOPs per response token, for responses of this length, in sampling and in a PPO minibatch."""
     read = (Exercise.prompt + response - 1) / response
     return {SAMPLING: costs.flops(sizes, read, 1), LEARNING: costs.learning_flops(sizes, read, 1)}
 
@@ -366,7 +366,7 @@ def growing(sizes: GPT2Config, sampled: int, learned: int, response: int, rounds
 
 
 def workers(options: argparse.Namespace) -> dict:
-    """Measure one PPO update distributed over replicas that share this machine's cores."""
+    """Measure one PPO update, distributed over replicas that share this machine's cores."""
     exercise = Exercise(SIZES[options.size], options.rollouts)
     several = [Devices(name, count) for name in ("mirrored", "multi_worker") for count in (2, 4)]
     results: dict[str, dict[str, float]] = {}
@@ -449,12 +449,12 @@ def padding(options: argparse.Namespace) -> dict:
 
 
 def padded_share(masks: Sequence[np.ndarray]) -> float:
-    """Return the share of positions that are padding. Each mask is a bool array of shape (B, T), false at padding."""
+    """Return the share of padding among all positions. Each mask is a bool array of shape (B, T), false at padding."""
     return 1 - sum(int(mask.sum()) for mask in masks) / sum(mask.size for mask in masks)
 
 
 def in_random_order(count: int, size: int) -> list[np.ndarray]:
-    """Divide all rows, in random order, into batches of `size`."""
+    """Shuffle the rows and divide them into batches of `size` rows."""
     order = np.random.default_rng(0).permutation(count)
     return [order[start : start + size] for start in range(0, count, size)]
 

@@ -42,7 +42,7 @@ class Devices:
     def measure(self, exercise: Exercise, rounds: int) -> dict[str, float]:
         """Run updates in new processes, and measure the seconds per update and the bytes sent between processes.
 
-        The bytes sent are those that pass through the loopback device. They are counted only on Linux.
+        The bytes that pass through the loopback device are counted, which is possible only on Linux.
         """
         if self.strategy != "multi_worker":
             environments = [{}]
@@ -86,7 +86,7 @@ def _timed(on: Devices, environment: dict[str, str], exercise: Exercise, rounds:
 
 
 def loopback_bytes() -> int:
-    """Return how many bytes this machine has sent to itself over the loopback device, or 0 if they are not counted."""
+    """Return how many bytes this machine has sent over the loopback device, or 0 if the count is unavailable."""
     lines = TRAFFIC.read_text().splitlines() if TRAFFIC.exists() else []
     return next((int(line.partition(":")[2].split()[8]) for line in lines if line.strip().startswith("lo:")), 0)
 

@@ -1,9 +1,9 @@
 """TextGAIL's loop (Wu et al. 2021) in PyTorch, as a user of Hugging Face's transformers would write it today.
 
-`generate` samples responses, and a separate pass computes their old log-probabilities. The policy is trained by PPO
-with AdamW and one clipped ratio for each whole response. TextGAIL's RoBERTa discriminator is replaced by the
-discriminator of `gail_tf` (two tanh layers on features of the frozen reference policy), so the comparison concerns only
-the policies. With `logits_to_keep`, transformers computes logits only at the positions of the responses.
+`generate` samples responses, and a separate pass computes their old log-probabilities. PPO trains the policy with AdamW
+and one clipped ratio per response. TextGAIL's RoBERTa discriminator is replaced by the discriminator of `gail_tf` (two
+tanh layers on features of the frozen reference policy), so that only the policies are compared. With `logits_to_keep`,
+transformers computes logits only at the positions of the responses.
 
 Shapes: B responses, P tokens in a prompt, R tokens in a response, T = P + R, V tokens in the vocabulary, E = n_embd.
 """
@@ -58,7 +58,7 @@ def response_log_probs(model: transformers.GPT2LMHeadModel, tokens: torch.Tensor
 
 
 def response_features(hidden: torch.Tensor) -> torch.Tensor:
-    """Join the mean and the last of the states at each response's tokens, of shape (B, R, E), into shape (B, 2 E)."""
+    """Concatenate the mean and the last state of each response; (B, R, E) becomes (B, 2 * E)."""
     return torch.cat([hidden.mean(1), hidden[:, -1]], -1)
 
 

@@ -1,9 +1,9 @@
 """The PPO trainer of Hugging Face's TRL as a contestant. TRL 1.12 is the last release that contains this trainer.
 
-The trainer runs unchanged. Its design differs from that of the other contestants: it has a value network as large as
-the policy, takes log-probabilities from the scores that `generate` keeps for the whole vocabulary, also computes logits
-at the positions of the prompts, and does not use nucleus sampling. The trainer also needs a reward model, which is tiny
-here because the other contestants have none.
+The trainer runs unchanged. It differs from the other contestants in four ways: its value network is as large as the
+policy; it takes log-probabilities from the scores that `generate` keeps for the whole vocabulary; it also computes
+logits at the prompts' positions; and it does not use nucleus sampling. The trainer also needs a reward model, which is
+tiny here because the other contestants have none.
 """
 
 import contextlib
@@ -24,8 +24,8 @@ from benchmarks.torch_gail import torch_gpt2
 class TRLUpdate:
     """The updates of TRL's trainer, one per call. Each call runs the trainer's `train()` for one batch.
 
-    The time spent in `generate` counts as SAMPLING, that in the frozen reference policy as REFERENCE, and that in the
-    reward model as JUDGING. All other time, including that in the value network, counts as LEARNING.
+    The time spent in `generate` counts as SAMPLING, time in the frozen reference policy as REFERENCE, and time in the
+    reward model as JUDGING. All other time, including time in the value network, counts as LEARNING.
     """
 
     def __init__(self, exercise: Exercise):

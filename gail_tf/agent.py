@@ -188,10 +188,10 @@ class GAILAgent:
         decoding: Replying,
         seeds: Sequence[int],
     ) -> list[list[Answer]]:
-        """Answer several conversations in one batch, as `answers` does.
+        """Answer several conversations in one batch; see `answers`.
 
-        The answers to a conversation do not depend on the other conversations in the batch. Only probabilities and
-        scores may differ slightly, due to float32 rounding.
+        The answers to a conversation do not depend on the other conversations in the batch, except that their
+        probabilities and scores may differ slightly because of float32 rounding.
 
         Args:
             histories: The conversations, each as in `answers`.
@@ -247,7 +247,7 @@ class GAILAgent:
         return self.samples(trajectories, profiles).batch
 
     def samples(self, trajectories: Sequence[Trajectory], profiles: Sequence[Profile] | None = None) -> Samples:
-        """Encode trajectories in the same way as for the evaluation of a run.
+        """Encode trajectories as the evaluation of a run does.
 
         Args:
             trajectories: The trajectories.
@@ -261,7 +261,7 @@ class GAILAgent:
     def expert_logits(
         self, batch: Batch, tokens: np.ndarray, masks: np.ndarray, read: Sequence[Sequence[str]], texts: Sequence[str]
     ) -> np.ndarray:
-        """Compute D's logits for responses; see `ConversationJudge.expert_logits`."""
+        """Compute the discriminator's logits for responses; see `ConversationJudge.expert_logits`."""
         return self._judging.expert_logits(batch, tokens, masks, read, texts)
 
     @property
@@ -305,14 +305,14 @@ class GAILAgent:
         return f"p(y|x) {answer.probability:.2g}  D's score {answer.score:.3f}"
 
     def crisis_note(self, message: str) -> str | None:
-        """Return the note that answers a message about self-harm or danger. No model is involved.
+        """Return the note that answers a message about self-harm or danger. This check does not use a model.
 
         Args:
             message: The message to check.
 
         Returns:
-            The note, followed by each of `crisis_lines` on a separate line, or None if the message mentions neither
-            self-harm nor danger or `notes_crises` is False.
+            The note, followed by each of `crisis_lines` on a separate line. None if the message does not mention
+            self-harm or danger, or if `notes_crises` is False.
         """
         return note_on(message, self.crisis_lines) if self.notes_crises else None
 

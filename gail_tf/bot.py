@@ -92,7 +92,7 @@ class Bot:
             raise damaged_bot(path, error) from None
 
     def write(self, path: str | os.PathLike, half_precision: bool = False) -> None:
-        """Write the bot as an HDF5 file. To load a bot that has a base, the files of the base are also needed.
+        """Write the bot as an HDF5 file. Loading a bot that has a base also requires the files of the base.
 
         Args:
             path: The file to write.

@@ -71,12 +71,12 @@ def read_pretrained(config: GAILConfig, folder: Path, tokenizer: Tokenizer, rows
         config: The settings, which include the adapters, the dropout rate, the precision and the seed.
         folder: A folder in Hugging Face's format.
         tokenizer: The tokenizer of the folder, with control tokens added.
-        rows: The number of rows in the stored embedding tables that belong to tokens of the stored tokenizer. By
+        rows: The number of rows to use from the stored embedding tables, one for each token of the stored tokenizer. By
             default, `tokenizer.known`.
 
     Returns:
-        The network. The row of a control token is initialised with the mean of the rows of the tokens that spell the
-        control token's name, for example "positive".
+        The network. Each control token's row is initialised with the mean of the rows of the tokens that spell its
+        name, for example "positive".
 
     Raises:
         UserError: The tokenizer does not belong to the network, the network has too few positions, or a file cannot be
@@ -175,7 +175,7 @@ def make_encoder(
     reader: TextReader | None = None,
     reference: LanguagePolicy | None = None,
 ) -> Encoder:
-    """Make the encoder that computes D's features of responses.
+    """Make the encoder that computes features of responses for the discriminator D.
 
     The reference is the policy after maximum likelihood training.
 
@@ -218,7 +218,7 @@ def make_judge(
     Args:
         config: The settings.
         sizes: The dimensions of the language model, or None for RL-Seq2Seq.
-        reader: The RoBERTa of D for `--discriminator-encoder roberta`, else None.
+        reader: The RoBERTa of the discriminator for `--discriminator-encoder roberta`, else None.
         emotions: The emotion classifier of RL-Seq2Seq, which is required if `sizes` is None.
         learns: Whether the discriminator will be trained and therefore needs an optimizer.
         reference: The policy after maximum likelihood training; see `make_encoder`.

@@ -118,7 +118,7 @@ def calibrate(file: AnswersFile, asked: Sequence[Question], crisis_note: Callabl
 
 
 def with_answers(replying: "Replying", answers: Answers) -> "Replying":
-    """Return a copy of the reply settings with the profile that follows from calibration answers."""
+    """Return a copy of the reply settings with the profile derived from the calibration answers."""
     return dataclasses.replace(replying, profile=profile_of_answers(answers))
 
 

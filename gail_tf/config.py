@@ -241,7 +241,7 @@ class GAILConfig(Settings):
             )
         if self.algorithm == "selection" and (self.rollout.updates or self.judge.discriminator == "token"):
             raise UserError(
-                "--algorithm selection: D chooses among complete responses, and the policy is not trained any further; "
+                "--algorithm selection: D chooses among complete responses, and the policy is trained no further; "
                 "use --updates 0, and --discriminator binary or contrastive"
             )
         if self.judge.discriminator_encoder == "roberta" and self.judge.instance_noise:
@@ -278,7 +278,7 @@ class GAILConfig(Settings):
 
     @property
     def offline(self) -> bool:
-        """Whether updates use only the experts' responses, and neither responses of the policy nor D."""
+        """Whether updates use only the experts' responses, without the policy's responses or the discriminator."""
         return self.algorithm in OFFLINE
 
     @property
@@ -301,9 +301,9 @@ class GAILConfig(Settings):
     def warm_up(self, total_steps: int | None) -> int:
         """Return the number of warm-up steps in a phase.
 
-        This number is the setting `warmup_steps`, unless a preset's value is too large for a small corpus: if the user
-        has not given the setting and the warm-up would not end before the phase does, the warm-up takes a tenth of the
-        steps of the phase instead, but at least one step and never all of them.
+        This number is the setting `warmup_steps`. However, a preset's value may be too large for a small corpus. If
+        this value is not below the number of steps in the phase, the warm-up takes a tenth of these steps instead, but
+        at least one and never all of them. A value given by the user is never changed.
 
         Args:
             total_steps: The result of the method `total_steps` for the phase.

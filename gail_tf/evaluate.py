@@ -27,10 +27,10 @@ responses     Responses are sampled from the policies. Their metrics are BLEU (s
               BLEU-1 to BLEU-4 for single responses), distinct-1, distinct-2, length, the share of repeated responses,
               similarity to the human responses according to word vectors, and MAUVE. With --encoder, an independent
               encoder measures MAUVE, the relevance of responses to their contexts, and the similarity to the human
-              responses. Two further metrics are the shares of responses with the same sentiment (according to VADER)
-              and with the same emotion as the human response or the prompt. The emotion classifiers are trained on
-              held-out conversations. The tables also show the accuracy of these classifiers, the agreement of shuffled
-              pairs, and the same metrics for the human responses.
+              responses. Further metrics are the shares of responses whose sentiment (according to VADER) or emotion
+              matches that of the human response or the prompt. The emotion classifiers are trained on held-out
+              conversations. The tables also show the accuracy of these classifiers, the shares of matches expected by
+              chance, and the same metrics for the human responses.
 uncertainty   The metrics of a single run have 95 % intervals from a bootstrap over conversations. For several runs, the
               tables show the standard deviation over seeds. Paired sign-flip tests compare systems on the same test
               trajectories.
@@ -42,7 +42,7 @@ ratings       --ratings reads people's ratings of responses from FILE. Each line
 EPILOG = """\
 RUN/evaluation.json stores the metrics, likelihoods and responses. This file is reused as long as the bot and the
 options stay the same. The following files are written to DIR (see --output): tables.md, tables.tex and tables.json with
-Table 2, the metrics of the responses and the paired tests; table2.csv, responses.csv, figure5.png, figure6.png and
+Table 2, the response metrics and the paired tests; table2.csv, responses.csv, figure5.png, figure6.png and
 table3.md. If a policy was trained by imitation, curves.png shows how its metrics changed during imitation.
 """
 
@@ -62,7 +62,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _evaluate(options: argparse.Namespace, command: str) -> dict[str, Any] | None:
-    """Measure the runs, write and print the tables, and return the values for --json, or None if time runs out."""
+    """Measure the runs, write and print the tables, and return the values for --json. If time runs out, return None."""
     from gail_tf.evaluation.report import Options, evaluate_runs
     from keras_gca.evaluation import provenance
 
@@ -87,7 +87,7 @@ def _evaluate(options: argparse.Namespace, command: str) -> dict[str, Any] | Non
 
 
 def _fetch_encoder(options: argparse.Namespace) -> None:
-    """Download the encoder, after asking the user, if it is not on this machine."""
+    """If the encoder is not on this machine, ask the user and download it."""
     from gail_tf.base_models.locate import locate
 
     if options.encoder is not None:
@@ -169,7 +169,7 @@ def make_parser() -> argparse.ArgumentParser:
         "--ratings",
         type=Path,
         metavar="FILE",
-        help="only compare D, the likelihood, the length and the relevance with the human ratings in this file",
+        help="only compare the discriminator, likelihood, length and relevance with the human ratings in this file",
     )
     parser.add_argument("--yes", action="store_true", help="download the encoder without asking")
     parser.add_argument("--beside-paper", action="store_true", help="also show the paper's numbers in the tables")

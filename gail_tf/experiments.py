@@ -16,7 +16,7 @@ from keras_gca.engine import command_line, loading, reporting
 from keras_gca.errors import UserError, refuse_missing
 
 DESCRIPTION = f"""\
-Train the systems of an experiment with several seeds, and write tables that compare them:
+Train the systems of an experiment with several seeds, and write tables that compare the systems. The experiments are:
 
 {chr(10).join(f"  {name:15} {experiment.question}" for name, experiment in EXPERIMENTS.items())}
   {"all":15} all of these experiments
@@ -41,7 +41,7 @@ their rollouts from the unfiltered distribution: --temperature 1 --top-p 1.
 The experiment table2 writes the same files as python -m gail_tf.evaluate, to DIR/table2. Every other experiment writes
 four files to DIR: EXPERIMENT.md and EXPERIMENT.json with the metrics, EXPERIMENT.png with plots of the metrics, and
 EXPERIMENT_curves.png with the learning curves of imitation. With --scale pretrained, each run is measured as soon as it
-ends, and its metrics are written to a JSON file in DIR/EXPERIMENT_systems. notebooks/04_results.ipynb plots all
+is finished, and its metrics are written to a JSON file in DIR/EXPERIMENT_systems. notebooks/04_results.ipynb plots all
 finished experiments.
 """
 
@@ -92,7 +92,7 @@ def make_parser() -> argparse.ArgumentParser:
         "experiment",
         choices=[*EXPERIMENTS, "all"],
         metavar="EXPERIMENT",
-        help="the experiment to run: one of the names above, or all",
+        help="the experiment to run, or all for every experiment",
     )
     parser.add_argument("--scale", choices=SCALES, default="small", help="the size of the training runs [small]")
     parser.add_argument(

@@ -15,8 +15,8 @@ policy that was trained with --trainable head cannot be exported, because transf
 
 The folder also contains the complete agent as bot.h5, and a model card with the data, seed, settings, metrics and
 limitations. With --push, the folder is published on the Hugging Face Hub after you agree, in the account that you
-logged in to with `hf auth login`. `python -m gail_tf.chat OWNER/NAME` then chats with the published agent. Unlike the
-chats of this project, the exported policy does not check whether a message mentions self-harm or danger.
+logged in to with `hf auth login`. `python -m gail_tf.chat OWNER/NAME` then chats with the published agent. Unlike this
+project's chat commands, the exported policy does not check whether a message mentions self-harm or danger.
 """
 
 

@@ -1,6 +1,6 @@
-"""`python -m gail_tf.quality_diversity`: compare policies, each at its best point in a grid of sampling settings.
+"""`python -m gail_tf.quality_diversity`: compare policies, each at the best point of a grid of sampling settings.
 
-The method is that of `keras_gca.quality_diversity`. `evaluation/quality_diversity.py` computes the results.
+The method is the same as in `keras_gca.quality_diversity`. `evaluation/quality_diversity.py` computes the results.
 """
 
 import argparse
@@ -66,8 +66,8 @@ def make_parser() -> argparse.ArgumentParser:
         type=command_line.at_least_one,
         default=500,
         metavar="N",
-        help="number of validation conversations, and also of test conversations, to respond to at each point, evenly "
-        "spread over each set [500]",
+        help="number of conversations to respond to at each point in each of the two sets (validation and test), "
+        "evenly spread over the set [500]",
     )
     parser.add_argument(
         "--batch-size",

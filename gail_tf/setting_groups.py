@@ -27,8 +27,8 @@ class DataSettings:
     )  # fmt: skip
     max_trajectories: int | None = option(
         None,
-        "train on about this many trajectories, drawn as complete conversations, and pretrain on at most this many "
-        "general conversations (default: all)",
+        "train on about this many trajectories from randomly chosen complete conversations, and pretrain on at most "
+        "this many general conversations (default: all)",
         low=30,
     )
     splits: str = option(
@@ -39,13 +39,13 @@ class DataSettings:
     sentiment: str = option(
         "on",
         "on: VADER computes each utterance's sentiment, which the policy reads as a control token and the "
-        "discriminator as a number",
+        "discriminator reads as a number",
         choices=("on", "off"),
     )
     sentiment_history: str = option(
         "off",
-        "on: from the second turn on, changes in the user's sentiment over the turns are additional inputs, as control "
-        "tokens for the policy and as numbers for the discriminator. Requires --sentiment on",
+        "on: from the second turn on, the policy (as control tokens) and the discriminator (as numbers) also read how "
+        "the user's sentiment has changed over the turns. Requires --sentiment on",
         choices=("on", "off"),
     )
     listener_profile: str = option(
@@ -58,7 +58,7 @@ class DataSettings:
     )
     layout: str = option(
         "auto",
-        "tokens around each utterance. auto: those of the pretrained model's chat template, without its system "
+        "tokens around each utterance. auto: the tokens of the pretrained model's chat template, without its system "
         "message; end_of_text: <|endoftext|> ends each utterance, as for GPT-2 and models from scratch; plain: each "
         "utterance is a line that begins with a dash; chatml: <|im_start|>user ... <|im_end|>; llama3: "
         "<|start_header_id|>user<|end_header_id|> ... <|eot_id|>; smollm2, qwen2, qwen2.5: the model's system "
@@ -180,8 +180,8 @@ class RolloutSettings:
         8, "number of responses to each prompt, of which D chooses one, for --algorithm selection", low=2
     )
     counting: str = option(
-        "plain", "probabilities compared in PPO's ratio. plain: those computed by GPT-2; filtered: those with which "
-        "tokens are drawn, at --temperature and within the nucleus",
+        "plain", "probabilities compared in PPO's ratio. plain: GPT-2's own probabilities; filtered: the probabilities "
+        "with which tokens are drawn, at --temperature and within the nucleus",
         choices=COUNTING,
     )  # fmt: skip
     old_log_probs: str = option(
@@ -203,11 +203,11 @@ class RewardSettings:
     )  # fmt: skip
     human_reward: float = option(2.0, "reward for a human demonstration (TextGAIL)", low=-100, high=100)
     length_drift_strength: float = option(
-        0.0, "strength of the reward that counters drift in the mean response length; 0 turns it off", low=0
+        0.0, "strength of the reward that counters drift in the mean response length; 0 turns this reward off", low=0
     )
     reward_control: str = option(
         "none", "control experiment that removes D's information from the rewards. permuted: permute D's rewards "
-        "among the policy's responses in a buffer; zero: replace D's rewards by 0; none: leave D's rewards "
+        "among the policy's responses in a buffer; zero: replace D's rewards with 0; none: leave D's rewards "
         "unchanged. Human demonstrations always keep their reward",
         choices=REWARD_CONTROLS,
     )  # fmt: skip
@@ -247,7 +247,7 @@ class PPOSettings:
     )  # fmt: skip
     kl_coefficient: float = option(0.1, "initial weight C of the KL in Eq. 7", low=0)
     kl_target: float = option(
-        0.05, "KL of an update that --kl-penalty adaptive aims for, in nats per action (see --level)", low=1e-9
+        0.05, "KL per update that --kl-penalty adaptive aims for, in nats per action (see --level)", low=1e-9
     )
     kl_stop: float | None = option(
         None, "end an update as soon as the KL of a minibatch exceeds this value (default: no limit)", low=0
@@ -271,7 +271,7 @@ class PPOSettings:
         high=1,
     )
     trust_region: float = option(
-        0.01, "maximum KL of an update with --algorithm trpo, in nats per action (see --level)", low=1e-9
+        0.01, "maximum KL per update with --algorithm trpo, in nats per action (see --level)", low=1e-9
     )
     value_baseline: str = option(
         "off",
@@ -303,12 +303,12 @@ class JudgeSettings:
         "frozen", "network that computes D's features. frozen: the reference policy; adapters: the reference's "
         "frozen network with separate low-rank adapters, which are trained with D; trainable: a full copy of the "
         "reference's network, which is trained with D; roberta: the RoBERTa of --roberta, or one from scratch. With "
-        "adapters or trainable, the initial features are those of the reference",
+        "adapters or trainable, the initial features are the same as with frozen",
         choices=ENCODERS,
     )  # fmt: skip
     discriminator_passes: int = option(1, "number of times D is trained on the rollouts of each update", low=0)
     label_smoothing: float = option(
-        0.0, "when D is trained, expert responses have the label 1 minus this value", low=0, high=0.49
+        0.0, "label smoothing in D's training: the label of expert responses is 1 minus this value", low=0, high=0.49
     )
     instance_noise: float = option(
         0.0,
@@ -325,7 +325,7 @@ class RunSettings:
         10, 'Table 1, "Validation Frequency": number of updates between two validations', low=1
     )
     on_failure: str = option(
-        "warn", "what to do when training fails in a known way (gail_tf/imitation/failures.py). warn: print a "
+        "warn", "what to do when a known training failure occurs (gail_tf/imitation/failures.py). warn: print a "
         "warning; stop: print a warning and stop the run",
         choices=("warn", "stop"),
     )  # fmt: skip

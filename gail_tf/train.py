@@ -94,8 +94,8 @@ def make_parser() -> command_line.Parser:
         "--preset",
         choices=PRESETS,
         help="the settings to start from. paper: Table 1's settings, for a pretrained GPT-2; pretrained: train "
-        "adapters for a pretrained network, on two CPU cores; default: train a small GPT-2 from scratch, without a "
-        "download; tiny: a trial run that takes seconds",
+        "adapters for a pretrained network, which is feasible on two CPU cores; default: train a small GPT-2 from "
+        "scratch, without a download; tiny: a trial run that takes seconds",
     )
     command_line.add_config(parser)
     parser.add_argument(

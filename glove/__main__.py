@@ -15,7 +15,9 @@ from glove.standard_streams import show_and_read_anything
 from glove.text_files import SKIP_HINT, BadLines, VectorFileError, counted, one_line, text_lines
 from glove.vectors import read_vectors, refuse_unreadable_name, write_vectors
 
-VECTORS = "word vectors: a GloVe, word2vec or fastText text file or a word2vec .bin file, also as .gz or in a .zip"
+VECTORS = (
+    "word vectors: a GloVe, word2vec or fastText text file or a word2vec .bin file, which may be a .gz or in a .zip"
+)
 CORPUS = "a UTF-8 text file with one document per line and spaces between the words"
 
 
@@ -133,12 +135,12 @@ def _parser() -> argparse.ArgumentParser:
         "--x-max",
         type=_positive_number,
         default=100.0,
-        help="the co-occurrence count from which a pair of words has full weight; 10 is better than the default for "
-        "small corpora",
+        help="the co-occurrence count at which a pair of words reaches full weight; for small corpora, 10 is better "
+        "than the default",
     )
     command.add_argument("--epochs", type=_positive, default=50, help="the number of passes over the co-occurrences")
     command.add_argument(
-        "--minimum-count", type=_positive, default=1, help="leave out words that occur fewer times than this"
+        "--minimum-count", type=_positive, default=1, help="ignore words that occur fewer times than this"
     )
     command.add_argument(
         "--minutes",
@@ -151,15 +153,15 @@ def _parser() -> argparse.ArgumentParser:
 
     command = commands.add_parser("neighbours", help="list the words nearest to a word, by cosine similarity")
     command.add_argument("vectors", type=Path, help=VECTORS)
-    command.add_argument("words", nargs="+", help="the words whose neighbours to list")
-    command.add_argument("--member", help="the file to read inside a .zip")
+    command.add_argument("words", nargs="+", help="list the neighbours of these words")
+    command.add_argument("--member", help="the file to read in a .zip archive")
     command.add_argument("--count", type=_positive, default=10, help="the number of neighbours to list")
     command.set_defaults(run=_neighbours)
 
     command = commands.add_parser("coverage", help="measure how many words of a tokenised text have vectors")
     command.add_argument("vectors", type=Path, help=VECTORS)
     command.add_argument("corpus", type=Path, help=CORPUS)
-    command.add_argument("--member", help="the file to read inside a .zip")
+    command.add_argument("--member", help="the file to read in a .zip archive")
     command.add_argument("--count", type=_positive, default=20, help="the number of missing words to list")
     command.set_defaults(run=_coverage)
     for subparser in commands.choices.values():

@@ -33,7 +33,7 @@ class Estimate(NamedTuple):
 
     @property
     def is_long(self) -> bool:
-        """Whether the command takes long enough for its cost to be printed."""
+        """Whether the expected time is long enough for the cost to be printed."""
         return self.total >= LONG
 
     def __str__(self) -> str:
@@ -85,7 +85,7 @@ class TimeLimit:
 
 
 def median_rate(work: Callable[[], object], amount: float, clock: Callable[[], float] = time.perf_counter) -> float:
-    """Return the amount of work this machine does per second, as the median of several measurements.
+    """Return the amount of work that this machine does per second, as the median of several measurements.
 
     Args:
         work: A function that does the work once.

@@ -82,7 +82,7 @@ def cooccurrences(documents: Iterable[Sequence[int]], vocabulary_size: int, wind
 
     Args:
         documents: Sequences of word indices in [0, vocabulary_size). A negative index stands for a word that is not
-            counted but still occupies a position between its neighbours. Windows do not cross document boundaries.
+            counted but still takes up a position in the text. Windows do not cross document boundaries.
         vocabulary_size: The number of words.
         window: The maximum distance between two words that count as occurring together.
 
@@ -167,7 +167,7 @@ def fit(
 ) -> Vectors:
     """Fit GloVe vectors by AdaGrad over shuffled batches of the non-zero co-occurrences.
 
-    An entry is a pair of words with its count. The same arguments and seed give the same vectors.
+    An entry is a pair of words with its count. The same arguments, including the seed, always give the same vectors.
 
     The authors' C program takes one step per entry. Here, each step uses the summed gradients of a batch of entries.
     AdaGrad's accumulators start at 1, as in the C program. The square of the summed gradient is added to the
@@ -286,7 +286,7 @@ def _by_frequency(documents: Sequence[Sequence[str]]) -> list[str]:
 def _initial(random: np.random.Generator, count: int, dimension: int, bias: int) -> np.ndarray:
     """Draw initial vectors and biases from the interval (-0.5, 0.5) and divide them by the dimension.
 
-    The column `bias` holds the biases. The other extra column is filled with ones.
+    Each row has two additional columns: the column `bias` holds the biases, and the other column holds ones.
     """
     side = np.ones((count, dimension + 2), np.float32)
     side[:, :dimension] = (random.random((count, dimension), np.float32) - 0.5) / dimension
@@ -304,7 +304,7 @@ def _step(
 ) -> None:
     """Take one in-place AdaGrad step on the rows of `parameters` listed in `indices`.
 
-    If a row is listed more than once, its gradients are summed. The column `constant` stays the same.
+    The gradients of a row that is listed more than once are summed. The column `constant` is not changed.
     """
     order = np.argsort(indices, kind="stable")
     touched, starts = np.unique(indices[order], return_index=True)

@@ -12,8 +12,8 @@ BETWEEN_LINES = 30.0  # seconds, so that lines do not fill a log file
 class ProgressLines:
     """Progress as lines on standard error, suitable for a log file.
 
-    A progress bar does not end its line, so in a file it would run into the lines of results. The methods are those of
-    a tqdm bar. Nothing is printed for a task that takes less than BETWEEN_LINES seconds.
+    A progress bar does not end its line, so in a file it would run into the lines of results. This class has the same
+    methods as a tqdm bar. Nothing is printed for a task that takes less than BETWEEN_LINES seconds.
 
     Args:
         total: The number of steps.

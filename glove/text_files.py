@@ -50,11 +50,11 @@ class BadLines:
         self._reason: str | None = None
 
     def begin(self) -> None:
-        """Start a new file: `refuse_nearly_all` will consider only the lines reported after this call."""
+        """Start a new file. Only lines reported after this call are considered by `refuse_nearly_all`."""
         self._before, self._reason = self.counts.total(), None
 
     def refuse_nearly_all(self, name: str, used: int) -> None:
-        """Raise `error` if more than 9 in 10 lines have been skipped since `begin`, as in a file of the wrong kind.
+        """Raise `error` if more than 9 in 10 lines since `begin` have been skipped, as in a file of the wrong kind.
 
         Args:
             name: The name of the file.
@@ -80,7 +80,7 @@ class BadLines:
         self._reason = self._reason or f"{where}: {message}"
 
     def rename(self, old: str, new: str) -> None:
-        """Replace the name of a temporary file, in the records of skipped lines, with the name that the user knows."""
+        """In the records of skipped lines, replace the name of a temporary file with the name that the user knows."""
         self._first = {kind: where.replace(old, new) for kind, where in self._first.items()}
         self._reason = self._reason and self._reason.replace(old, new)
 
@@ -143,7 +143,7 @@ def read_lines(
     """Yield the number, counted from 1, and the content of each line, including the newline.
 
     A line is bad if it has more than `longest` bytes or contains NUL bytes. A line that is too long is never held in
-    memory completely. If a compressed file is damaged or unpacks to more than `most` bytes, `bad.error` is raised.
+    memory as a whole. If a compressed file is damaged or unpacks to more than `most` bytes, `bad.error` is raised.
 
     Args:
         stream: The stream to read from.
@@ -172,7 +172,7 @@ def read_lines(
 def most_unpacked(packed: int) -> int:
     """Return the maximum unpacked size of a compressed file of `packed` bytes.
 
-    Text and numbers unpack to far fewer bytes, so a file that exceeds the maximum contains neither.
+    Compressed text and numbers unpack to far fewer bytes, so a file that exceeds the maximum contains neither.
     """
     return max(UNPACKED * packed, FREELY_UNPACKED)
 

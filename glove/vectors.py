@@ -114,7 +114,7 @@ def read_vectors(
 
 
 def refuse_unreadable_name(path: Path) -> None:
-    """Raise VectorFileError if `read_vectors` would take a file with this name for a .zip or a binary file."""
+    """Raise VectorFileError if `read_vectors` would read a file with this name as a .zip or binary file."""
     if path.suffix == ".zip" or path.name.endswith((".bin", ".bin.gz")):
         raise VectorFileError(f"{path}: word vectors are written only as text; use a name that ends with .txt or .gz")
 
@@ -144,8 +144,8 @@ def write_vectors(path: str | os.PathLike, vectors: Vectors) -> None:
 class _Kept:
     """A growing table of the requested words and their vectors.
 
-    The vectors are rows of a float32 matrix that doubles in size when it is full, so the numbers in a large file are
-    never held as Python objects. `dimension` is None until a line has determined it.
+    The vectors are rows of a float32 matrix that doubles in size when it is full, so the numbers of a large file are
+    never stored as Python objects. `dimension` is None until a line has determined it.
     """
 
     def __init__(self, wanted: set[str] | None, dimension: int | None):

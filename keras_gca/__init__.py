@@ -21,17 +21,17 @@ Settings and data:
     Source                         the files that a training run reads
     UserError                      an error that the user can fix, with a one-line message
     Vocabulary                     the words that a model knows, and their indices
-    read_conversations             the conversations of a corpus in any supported format
+    read_conversations             reads the conversations of a corpus in any supported format
 
 Training (Algorithm 2) and evaluation:
 
     GCARun                         a run folder: settings, data, checkpoint, log
     GCASession                     a training run and its run folder
-    evaluate_run                   the metrics of one run on its held-out conversations
-    evaluate_runs                  the metrics of several runs: mean, standard deviation and confidence interval
+    evaluate_run                   measures one run on its held-out conversations
+    evaluate_runs                  measures several runs: means, standard deviations and confidence intervals
     resume                         continues an interrupted training run, or adds training to a finished one
-    start_from                     starts training at line 4 with the data and the generator of another run
-    train_agent                    trains an agent on a corpus, and writes a bot to chat with
+    start_from                     starts adversarial training (line 4) with the data and generator of another run
+    train_agent                    trains an agent on a corpus, and saves it as bot.h5
 
 Networks (Figures 1 and 2):
 
@@ -39,15 +39,15 @@ Networks (Figures 1 and 2):
     GenerativeConversationalAgent  the generator, the discriminator and their composition, with shared layers
     Sizes                          the sizes of these networks
 
-Losses and scores. Where a line of Algorithm 2 is given, the class computes its loss and runs its training steps:
+Losses and scores. A class listed with a line of Algorithm 2 computes the loss and runs the training steps of that line:
 
     AdversarialTraining            Algorithm 2 as a sequence of stages
     DiscriminatorTraining          line 6: binary cross-entropy of D on human and machine-generated pairs (Eq. 7-8)
-    GeneratorTraining              line 9: G through the frozen D, mean squared error against "human"
-    ReinforceTraining              line 9 by a policy gradient (Li et al. 2017)
+    GeneratorTraining              line 9: G trained through the frozen D, with the mean squared error from "human"
+    ReinforceTraining              line 9: G trained by a policy gradient instead (Li et al. 2017)
     TeacherForcing                 lines 3 and 11: categorical cross-entropy of G on human answers (Eq. 1-3)
     jaccard_index                  Eq. 11: the agreement between the discriminator and the volunteers
-    log_human_probability          Eq. 9: the log-probability that an answer was given by a human
+    log_human_probability          Eq. 9: the log-probability that a human gave the answer
     log_score                      Eq. 10: the logarithm of the score by which answers are ranked
 """
 

@@ -46,10 +46,12 @@ class Agent:
         backward: The weights of the generator for p(x|y) that ranks answers, or None; see `Bot`.
 
     Attributes:
-        notes_crises: Whether `crisis_note` answers messages that mention self-harm or danger; initially True.
-        crisis_lines: Local crisis lines that the note names, for example "Samaritans (UK): 116 123"; initially empty.
+        notes_crises: Whether `crisis_note` returns notes. Initially True.
+        crisis_lines: Local crisis lines to list after the note, for example "Samaritans (UK): 116 123". Initially
+            empty.
         persona: The name of the speaker set by `speak_as`, or None if no speaker is set.
-        networks: The generators and the discriminator as networks that take and return arrays instead of text.
+        networks: The generators and the discriminator as a `TrainedNetworks` object, whose methods take and return
+            arrays instead of text.
 
     Raises:
         ValueError: There is no generator, or the sizes of the weights do not match the config.
@@ -123,9 +125,9 @@ class Agent:
     def export(self, folder: str | os.PathLike) -> list[str]:
         """Export the agent so that Keras and TensorFlow can load it without this project.
 
-        The folder will contain each generator (Figure 1) as `GENERATOR.keras`, a SavedModel in `saved_model` that
-        replies to text (see `models/text_replies.py`), and the agent itself as `bot.h5`. None of these models checks
-        whether a message mentions self-harm or danger.
+        Each generator (Figure 1) is saved as `GENERATOR.keras`. The folder `saved_model` will contain a SavedModel that
+        replies to text (see `models/text_replies.py`), and `bot.h5` will contain the agent itself. None of these models
+        checks whether a message mentions self-harm or danger.
 
         Args:
             folder: The folder to write; it must be empty or not exist yet.
@@ -162,7 +164,7 @@ class Agent:
 
     @property
     def judges_words(self) -> bool:
-        """Whether the discriminator scores every token of an answer; with `reinforce`, it scores only whole answers."""
+        """Whether the discriminator scores every token of an answer. With `reinforce`, it scores only whole answers."""
         return self.config.algorithm != "reinforce"
 
     @property
@@ -177,9 +179,9 @@ class Agent:
         return f"p(y|x) {answer.probability:.2g}  {by}"
 
     def crisis_note(self, message: str) -> str | None:
-        """Return the note that answers a message about self-harm or danger.
+        """Return a note if a message mentions self-harm or danger.
 
-        No model is used to recognise these messages.
+        This check does not use a model.
 
         Args:
             message: The message to check.
@@ -196,8 +198,8 @@ class Agent:
         This method does not check whether a message mentions self-harm or danger; call `crisis_note` first.
 
         Args:
-            history: The utterances so far, or a single text. The reply answers the last utterance; the last N_u form
-                the context.
+            history: The utterances so far, or a single text. The reply answers the last utterance; the last N_u
+                utterances form the context.
             decoding: How to generate answers. Decoding is greedy by default.
             seed: The random seed for sampling.
 
@@ -221,7 +223,7 @@ class Agent:
         This method does not check whether a message mentions self-harm or danger; call `crisis_note` first.
 
         Args:
-            history: The utterances so far, or a single text. The last utterance is answered.
+            history: The utterances so far, or a single text. Each answer replies to the last utterance.
             context_utterances: The number of utterances in the context, or None for the N_u used in training.
             decoding: How to generate answers. Decoding is greedy by default.
             seed: The random seed for sampling.
@@ -277,8 +279,8 @@ class Agent:
                 detector, this is the maximum number.
 
         Returns:
-            The token indices, padded on the left: an int32 array of shape (B, s_s). With a hierarchical encoder, its
-            shape is (B, N_u s_s), or wider if `context_utterances` exceeds N_u.
+            The token indices, padded on the left: an int32 array of shape (B, s_s). With a hierarchical encoder, the
+            shape is (B, N_u * s_s), or wider if `context_utterances` exceeds N_u.
         """
         count = context_utterances or self.config.context_utterances
         read = [history[-count:] for history in histories]
@@ -287,7 +289,7 @@ class Agent:
         return self.contexts_of(encoded)
 
     def contexts_of(self, encoded: Sequence[Sequence[np.ndarray]]) -> np.ndarray:
-        """Make contexts from tokenised utterances; see `encode_contexts` for their form.
+        """Join tokenised utterances into contexts, in the form that `encode_contexts` returns.
 
         Args:
             encoded: For each of the B contexts, the tokens of each utterance.
@@ -360,15 +362,15 @@ class Agent:
         return chosen_first(answers)
 
     def judge(self, contexts: np.ndarray, answers: np.ndarray) -> np.ndarray:
-        """Compute log l_i (Eq. 8) for every token of answers to contexts; see `TrainedNetworks.judge`."""
+        """Compute log l_i (Eq. 8) for every token of the given answers; see `TrainedNetworks.judge`."""
         return self.networks.judge(contexts, answers)
 
     def perplexities(self, pairs: Pairs, batch_size: int = 32) -> dict[str, float]:
-        """Compute each generator's perplexity on pairs; see `TrainedNetworks.perplexities`."""
+        """Compute the perplexity of each generator on the given pairs; see `TrainedNetworks.perplexities`."""
         return self.networks.perplexities(pairs, batch_size)
 
     def token_log_probabilities(self, pairs: Pairs, generator: str | None = None) -> np.ndarray:
-        """Compute log p(y_t | x, y) for every token of answers; see `TrainedNetworks.token_log_probabilities`."""
+        """Compute log p(y_t | x, y) for every token of the answers; see `TrainedNetworks.token_log_probabilities`."""
         return self.networks.token_log_probabilities(pairs, generator)
 
     def tokenise(self, utterances: Sequence[str]) -> list[list[str]]:

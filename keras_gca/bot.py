@@ -1,4 +1,4 @@
-"""`Bot` reads and writes the first paper's `bot.h5` files, with an agent's settings, vocabulary and weights."""
+"""`Bot` reads and writes `bot.h5` files of the first paper: an agent's settings, vocabulary and weights."""
 
 import os
 from dataclasses import dataclass

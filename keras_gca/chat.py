@@ -99,9 +99,9 @@ def make_parser() -> command_line.Parser:
         "--original",
         type=Path,
         metavar="DIR",
-        help="chat with the files of the paper's author, as his program does: --context author is the default, and "
-        "the answer with the higher score is chosen; but if the more probable answer has a probability above 0.9, "
-        "that answer is chosen",
+        help="chat with the files of the paper's author, by the rules of his program: --context author is the default; "
+        "the answer with the higher score is chosen, unless the more probable answer has a probability above 0.9, "
+        "in which case the more probable answer is chosen",
     )
     parser.add_argument(
         "--context",

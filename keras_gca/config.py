@@ -1,4 +1,4 @@
-"""All settings of a run of the first paper in one object, with their meanings, defaults and allowed values.
+"""The settings of the first paper's training runs, with their meanings, defaults and allowed values.
 
 The help text of each field gives the field's symbol in the paper, or the equation, figure or line of Algorithm 2 that
 uses the field. Comments next to the values explain departures from the paper. G is the generator. The presets are in
@@ -18,7 +18,7 @@ MOST_UTTERANCES = 100  # of a hierarchical encoder, because Figures 1 and 2 have
 
 @dataclass(frozen=True, init=False, repr=False)
 class Config(Settings):
-    """All settings of a run of the first paper.
+    """All settings of a training run of the first paper.
 
     The defaults are the paper's values (Section 5). PRESETS lists what each preset changes, and
     `python -m keras_gca.train --help` prints the meaning and the allowed values of each field.
@@ -44,8 +44,8 @@ class Config(Settings):
     context_utterances: int = option(2, "N_u: number of previous utterances that form the context", low=1)
     context_changes: str = option(
         "ignore", "what a context contains after a change of subject. ignore: the last N_u utterances, as in the "
-                  "paper; detect: only those of the last N_u that follow the latest change; a detector, trained "
-                  "without labels before line 3, finds the changes (docs/systems.md)",
+                  "paper; detect: only those of the last N_u that follow the latest change, as found by a detector "
+                  "that is trained without labels before teacher forcing (docs/systems.md)",
         choices=("ignore", "detect"),
     )  # fmt: skip
     sentence_length: int = option(
@@ -60,8 +60,8 @@ class Config(Settings):
     )
     minimum_count: int = option(
         1,
-        "words that occur fewer times than this in the training text become the unknown word, so that the "
-        "networks learn to handle unknown words",
+        "words that occur less often than this in the training text are replaced with the unknown word, so that the "
+        "networks learn to handle it",
         low=1,
     )
     contractions: str = option(
@@ -113,7 +113,7 @@ class Config(Settings):
     persona_size: int | None = option(
         None,
         "dimension of the speaker embeddings (Li et al. 2016): if the corpus names the speaker of an answer, the "
-        "speaker's embedding is concatenated to e of Eq. 2 (default: no speaker embeddings, as in the paper)",
+        "speaker's embedding is concatenated with e (Eq. 2) (default: no speaker embeddings, as in the paper)",
         low=1,
         high=100_000,
     )
@@ -129,12 +129,12 @@ class Config(Settings):
 
     # Algorithm 2, line 3
     teacher_forcing_epochs: int = option(
-        100, "epochs of teacher forcing before the adversarial iterations (line 3)", low=1
+        100, "epochs of teacher forcing (line 3), before the adversarial iterations", low=1
     )
     patience: int | None = option(
         None,
-        "end teacher forcing after this many epochs without a lower held-out perplexity, and return to the best epoch "
-        "(default: run all epochs)",
+        "end teacher forcing when the held-out perplexity has not improved for this many epochs, and return to the "
+        "best epoch (default: run all epochs)",
         low=1,
     )
     teacher_forcing_learning_rate: float = option(
@@ -160,8 +160,8 @@ class Config(Settings):
     )
     average_epochs: float = option(
         0.0,
-        "at the end of teacher forcing (line 3), replace the weights with their average over about this many of the "
-        "last epochs; 0 keeps the final weights",
+        "at the end of teacher forcing (line 3), replace the weights with their average over about the last N epochs, "
+        "where N is this number; 0 keeps the final weights",
         low=0,
     )
     ranking_epochs: int = option(
@@ -190,7 +190,7 @@ class Config(Settings):
         choices=("backpropagation", "reinforce", "dialogue_rewards"),
     )  # fmt: skip
     adversarial_epochs: int = option(
-        15, "number of adversarial iterations (line 4); 15, as in the author's program", low=0
+        15, "number of adversarial iterations (line 4); the author's program uses 15", low=0
     )
     machine_pairs: int = option(
         7900,
@@ -226,7 +226,7 @@ class Config(Settings):
     )
     replay: float = option(
         0.0,
-        "fraction of the machine-generated pairs in line 6 that come from earlier iterations, if there are any",
+        "fraction of the machine-generated pairs in line 6 that are taken from earlier iterations, if there were any",
         low=0,
         high=0.9,
     )
@@ -234,7 +234,10 @@ class Config(Settings):
         15, "N_D: epochs of the discriminator in each adversarial iteration (line 6)", low=0
     )
     label_smoothing: float = option(
-        0.0, "label smoothing: the human pairs of line 6 get the label 1 - X instead of 1", low=0, high=0.49
+        0.0,
+        "label smoothing: the human pairs of line 6 get the label 1 - X instead of 1, where X is this number",
+        low=0,
+        high=0.49,
     )
     instance_noise: float = option(
         0.0,
@@ -258,7 +261,8 @@ class Config(Settings):
         "probabilities", "what the discriminator reads in line 9. probabilities: the generator's p, as in the "
                          "paper; straight_through: the most probable token, with the gradient of p; gumbel: a "
                          "token drawn from p, with the gradient of the Gumbel-softmax. If the discriminator has a "
-                         "hidden layer, use straight_through or gumbel, because it was trained on single tokens",
+                         "hidden layer, use straight_through or gumbel, because the discriminator was trained on "
+                         "single tokens",
         choices=("probabilities", "straight_through", "gumbel"),
     )  # fmt: skip
     gumbel_temperature: float = option(
@@ -272,8 +276,8 @@ class Config(Settings):
     )
     curriculum_epochs: int = option(
         1,
-        f"with --algorithm dialogue_rewards: simulated conversations begin with {FIRST_TURNS} answers and grow by one "
-        "answer after every N epochs of line 9, where N is this number",
+        f"with --algorithm dialogue_rewards: simulated conversations have {FIRST_TURNS} answers at first, and one more "
+        "after every N epochs of line 9, where N is this number",
         low=1,
     )
     ease_of_answering_weight: float = option(
@@ -298,7 +302,7 @@ class Config(Settings):
         1, "N_tf: epochs of teacher forcing in each adversarial iteration (line 11)", low=0
     )
     final_epochs: int = option(
-        0, "epochs of teacher forcing after the last adversarial iteration; 1 in the author's program", low=0
+        0, "epochs of teacher forcing after the last adversarial iteration; the author's program uses 1", low=0
     )
     discriminator_learning_rate: float = option(
         1e-4, "alpha_d: Adam learning rate for the discriminator (line 6)", low=1e-9, high=1
@@ -313,8 +317,7 @@ class Config(Settings):
 
     # The run
     precision: str = option(
-        "float32", "number format of the generator's two large matrix products during training; weights are "
-                   "always float32",
+        "float32", "dtype of the generator's two large matrix products during training; weights are always float32",
         choices=("float32", "bfloat16"),
     )  # fmt: skip
     seed: int = option(
@@ -335,12 +338,12 @@ class Config(Settings):
 
     @property
     def detects_changes(self) -> bool:
-        """Whether a detector of context changes limits the contexts."""
+        """Whether a detector limits each context to the utterances after the last change of subject."""
         return self.context_changes == "detect"
 
     @property
     def context_length(self) -> int:
-        """The maximum number of tokens in a context: s_s, or N_u s_s for a hierarchical encoder."""
+        """The maximum number of tokens in a context: s_s, or N_u * s_s for a hierarchical encoder."""
         return self.sentence_length * (self.context_utterances if self.hierarchical else 1)
 
     @property
@@ -364,10 +367,10 @@ class Config(Settings):
         return self.ease_of_answering_weight, self.information_flow_weight, self.semantic_coherence_weight
 
     def check_backward(self, backward: object) -> None:
-        """Check that a run that models p(x|y) is given if and only if the algorithm needs one; None means no run.
+        """Check that `backward`, a run that models p(x|y), is given if the algorithm needs it, and is None otherwise.
 
         Raises:
-            UserError: The run is missing, or is given but would have no effect.
+            UserError: `backward` is needed but None, or is given but not needed.
         """
         if self.simulates_conversations and backward is None:
             raise UserError(
@@ -395,8 +398,8 @@ class Config(Settings):
             )
         if self.detects_changes and self.predict != "answer":
             raise UserError(
-                f"--context-changes detect limits the contexts of answers, but --predict {self.predict} has none; "
-                "use --predict answer"
+                f"--context-changes detect limits the contexts of answers, but --predict {self.predict} has no such "
+                "contexts; use --predict answer"
             )
         if self.generator == "canonical" and self.padding == "original":
             raise UserError(

@@ -34,7 +34,8 @@ def refuse_nan(value: float, what: str, rate: str) -> None:
     Args:
         value: The loss.
         what: The name of the training stage that has this loss, for the message.
-        rate: The learning rate that the message advises the user to lower: "generator" means --generator-learning-rate.
+        rate: The learning rate that the message suggests lowering; for example, "generator" means
+            --generator-learning-rate.
 
     Raises:
         DivergedError: The loss is NaN or infinite.

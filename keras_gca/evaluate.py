@@ -14,11 +14,11 @@ from keras_gca.settings import naming
 from keras_gca.storage.atomic import write_text
 
 DESCRIPTION = """\
-Measure the generators of a run on its held-out pairs. For several runs (seeds), the mean and standard deviation are
-reported, and --summary adds a 95 % confidence interval of the mean (Student's t).
+Measure the generators of a run on its held-out pairs. For several runs (seeds), the mean and standard deviation of
+each metric are reported, and --summary adds a 95 % confidence interval of the mean (Student's t).
 
-perplexity   exp of the total negative log-likelihood divided by the number of tokens, including EOS. For comparison, a
-             trigram model (interpolated Kneser-Ney, from NLTK) is fitted to the same training answers and also measured
+perplexity   exp of the total negative log-likelihood divided by the number of tokens, including EOS. A trigram model
+             fitted to the training answers (interpolated Kneser-Ney, from NLTK) is also measured, for comparison
 replies      diversity, length, repeated replies, the share of the most frequent reply, entropy, BLEU and word-vector
              similarities (--glove, or the run's own vectors). Human replies are measured in the same way
 Table 1      how often a discriminator prefers each generator's answer (Eq. 10, without ties). The judges are the run's
@@ -33,9 +33,9 @@ changes      With --subject-changes, each held-out conversation is appended to a
              RUN/subject_changes.json)
 personas     With --personas, the speakers of a run with --persona-size are measured: the perplexity of their answers,
              and their answers to different wordings of the same questions (see RUN/personas.json)
-simulations  With --simulated-conversations, each generator talks to itself, beginning with held-out messages. The
-             number of turns before a dull response or a repetition is measured, as is the diversity of the first
-             answers (see RUN/simulated_conversations.json)
+simulations  With --simulated-conversations, each generator talks to itself, beginning with held-out messages. Two
+             things are measured: the number of turns before a dull response or a repetition, and the diversity of the
+             first answers (see RUN/simulated_conversations.json)
 ratings      With --ratings, FILE contains human ratings of responses. Each line is a JSON object with context,
              response, system and scores. Spearman's correlation and Eq. 11 show how well each measure agrees with the
              raters.

@@ -24,8 +24,8 @@ a context are separated by line breaks. A program must import tensorflow_text be
   model.signatures["serving_default"](tf.constant(["Hello!", "How are you?\\nFine.\\nGood."]))["reply"]
 
 Unlike this project's chats, these files do not check whether a message mentions self-harm or danger.
-With --push, the folder is published on the Hugging Face Hub, with your consent, under the account that is logged in
-with `hf auth login`. `python -m keras_gca.chat OWNER/NAME` then opens the agent from the Hub.
+If you agree, --push publishes the folder on the Hugging Face Hub under the account that is logged in with
+`hf auth login`. Afterwards, `python -m keras_gca.chat OWNER/NAME` opens the agent from the Hub.
 """
 
 
@@ -86,7 +86,7 @@ def main(arguments: list[str] | None = None) -> int:
 def make_parser() -> command_line.Parser:
     """Make the parser of the command's options."""
     parser = command_line.Parser(prog="python -m keras_gca.export", description=DESCRIPTION)
-    parser.add_argument("run", type=Path, metavar="RUN", help="a run folder, a bot.h5 or a name on the Hub")
+    parser.add_argument("run", type=Path, metavar="RUN", help="a run folder, a bot.h5, or a name on the Hub")
     parser.add_argument("folder", type=Path, metavar="DIR", help="the folder to create")
     hub.add_push_options(parser)
     return parser

@@ -17,13 +17,13 @@ PACKAGES = ("keras_gca", "gail_tf")
 
 
 def begin_command() -> None:
-    """If the process is a command of this project, let Ctrl-C end it at once until `handle_in_command` is called."""
+    """In a command of this project, let Ctrl-C end the process at once until `handle_in_command` is called."""
     if is_command():
         _replace(signal.default_int_handler, signal.SIG_DFL)
 
 
 def is_command() -> bool:
-    """Return whether the process is a command of this project, not another program that imports the project."""
+    """Return whether the process is a command of this project rather than a program that imports the project."""
     _, *words = [*sys.orig_argv, ""]
     module = words[words.index("-m") + 1] if "-m" in words else ""
     return module.partition(".")[0] in PACKAGES or os.path.basename(words[0]) in PROGRAMS
@@ -46,7 +46,7 @@ def ends_at_once() -> Iterator[None]:
 
 
 def _replace(expected: object, handler: Any) -> bool:
-    """Replace the expected handler for Ctrl-C, and return whether this was possible."""
+    """Replace the handler for Ctrl-C if it is the expected one, and return whether it was replaced."""
     if threading.current_thread() is not threading.main_thread() or signal.getsignal(signal.SIGINT) is not expected:
         return False
     signal.signal(signal.SIGINT, handler)

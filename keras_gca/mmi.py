@@ -69,7 +69,7 @@ def make_parser() -> argparse.ArgumentParser:
         type=command_line.at_least_one,
         default=DEFAULT.words,
         metavar="N",
-        help=f"penalise p(y) for only the first N words of an answer [{DEFAULT.words}]",
+        help=f"apply the penalty for p(y) only to the first N words of an answer [{DEFAULT.words}]",
     )
     parser.add_argument(
         "--length-bonus",

@@ -14,8 +14,8 @@ from keras_gca.settings import naming
 
 DESCRIPTION = """\
 Prepare a corpus as a folder of token files. Training maps these files into memory, so the corpus may be larger than the
-memory. The memory that this command needs does not grow with the corpus either. If the command is interrupted, run it
-again to continue.
+memory. The memory that this command itself needs does not depend on the size of the corpus. If the command is
+interrupted, run it again to continue.
 
   python -m keras_gca.prepare FILE... --out FOLDER    prepare one or more corpora
   python -m keras_gca.train --data FOLDER             train on them

@@ -1,4 +1,4 @@
-"""The base class for a run's settings, which checks every setting, and provides presets and JSON values.
+"""The base class for a run's settings, which checks every setting, provides presets, and converts settings to JSON.
 
 Each paper has its own subclass of `Settings`. The commands offer each setting as a command-line option.
 """
@@ -107,7 +107,7 @@ class Settings:
 
     @classmethod
     def implied(cls, changes: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the options that a set of changes sets implicitly, with their values.
+        """Return the further options that the given changes imply, with their values.
 
         `preset` and `changed` set these options unless the changes name them. This base class returns an empty
         dictionary.
@@ -235,7 +235,7 @@ def check_sampling(
 
 
 def field_type(option: dataclasses.Field) -> tuple[bool, type]:
-    """Return whether a field may be None, and the type of all values other than None."""
+    """Return whether a field may be None, and the type of its other values."""
     arguments = getattr(option.type, "__args__", (option.type,))
     kinds = [kind for kind in arguments if isinstance(kind, type) and kind is not type(None)]
     return type(None) in arguments, kinds[0]

@@ -1,4 +1,4 @@
-"""`python -m keras_gca.studies` trains variants of the first paper's method over several seeds, and compares them.
+"""`python -m keras_gca.studies` trains variants of the first paper's method with several seeds, and compares them.
 
 A study compares variants of one training run; the variant `default` keeps all settings unchanged. Runs that already
 exist are reused, so studies can share runs, and an interrupted study continues where it stopped. The study
@@ -60,7 +60,7 @@ def main(arguments: list[str] | None = None) -> int:
     if options.experiment is not None:
         refuse_missing(options.experiment.absolute().parent)
     if options.study != ADVERSARIAL and (options.cells or options.teacher_forced):
-        raise UserError(f"--cells, --teacher-forced: these options belong to the study {ADVERSARIAL}; leave them out")
+        raise UserError(f"--cells, --teacher-forced: only the study {ADVERSARIAL} has these options; leave them out")
     if options.study == ADVERSARIAL and options.grid:
         raise UserError(f"--grid: the study {ADVERSARIAL} compares its generators at equal diversity; leave out --grid")
     source = Source(options.data, options.format, glove=options.glove, skip_bad_lines=options.skip_bad_lines)

@@ -24,8 +24,8 @@ discriminator is trained, the generator is trained through the frozen discrimina
   python -m keras_gca.train --data FILE --glove FILE   train on your own conversations and word vectors
   python -m keras_gca.train --resume RUN               resume an interrupted run
   python -m keras_gca.train --resume RUN --teacher-forcing-epochs 20
-                                                       continue line 3 up to epoch 20, and run lines 4 to 12 again
-  python -m keras_gca.train --start-from RUN           start a new run at line 4 with RUN's data and generator
+                                                       continue teacher forcing to epoch 20, and repeat lines 4 to 12
+  python -m keras_gca.train --start-from RUN           start a new run at line 4 with the data and generator of RUN
   python -m keras_gca.train --start-from RUN --preset author
                                                        the same with the author's settings for lines 4 to 12
   python -m keras_gca.train --config RUN/config.json   start a new run with another run's settings
@@ -51,7 +51,7 @@ def main(arguments: list[str] | None = None) -> int:
     elif options.start_from is not None:
         fixed = [name for name in changes if name not in AFTER_LINE_3]
         own = ("config", *given)
-        command_line.refuse(options, own, fixed, "--start-from uses the data and line 3 of the other run")
+        command_line.refuse(options, own, fixed, "--start-from uses the data and generator of the other run")
         if options.preset is not None:
             changes = after_line_3(options.preset) | changes
     elif options.vocabulary and (idle := [name for name in ("vocabulary_size", "minimum_count") if name in changes]):
@@ -130,13 +130,14 @@ def make_parser() -> command_line.Parser:
         metavar="RUN",
         help="start a new run at line 4 of Algorithm 2 (adversarial training), with the data, the settings and the "
         "teacher-forced generator of RUN. Only these settings may be changed: "
-        f"{', '.join(name.replace('_', '-') for name in AFTER_LINE_3)}. --preset sets them all",
+        f"{', '.join(name.replace('_', '-') for name in AFTER_LINE_3)}. --preset sets all of these",
     )
     parser.add_argument(
         "--backward",
         type=Path,
         metavar="RUN",
-        help="the run of p(x|y) for --algorithm dialogue_rewards, trained on the same data with --predict context",
+        help="the run that models p(x|y), for --algorithm dialogue_rewards. It must be trained on the same data, "
+        "with --predict context",
     )
     command_line.add_bad_lines(parser)
     command_line.add_devices(parser)

@@ -29,7 +29,7 @@ def cache_folder() -> Path:
 
 
 def converted_folder(sha256: str) -> Path:
-    """Return the folder for the model converted from the GGUF file with this SHA-256. The folder may not exist yet."""
+    """Return the folder for the model converted from a GGUF file with this SHA-256. The folder may not exist yet."""
     return cache_folder() / f"{sha256}-{CONVERSION}"
 
 

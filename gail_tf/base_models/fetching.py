@@ -33,8 +33,8 @@ def fetch(name: str, agreed: bool = False) -> Path:
         A folder in Hugging Face's format.
 
     Raises:
-        UserError: The name is unknown, the user declines, the model cannot be downloaded or written, or a SHA-256 is
-            wrong. No incomplete model is left in the cache.
+        UserError: The name is unknown, the user declines, the model cannot be downloaded or written, or a file has the
+            wrong SHA-256. No incomplete model is left in the cache.
     """
     known = known_models.KNOWN
     if name not in known:

@@ -32,7 +32,7 @@ class Tensor(NamedTuple):
         shape: The shape in NumPy's order, with the last dimension contiguous in the file.
         kind: The type of the numbers, which may be quantised.
         start: The position of the tensor's first byte in the file.
-        size: The number of bytes in the file.
+        size: The number of bytes that the values occupy in the file.
     """
 
     shape: tuple[int, ...]
@@ -89,8 +89,8 @@ class Header:
     def number(self, key: str, default: float | None = None) -> float:
         """Return a metadata value that must be a finite number above 0. Raises the same errors as `text`.
 
-        A float32 is converted to the shortest decimal number that rounds to it, for example to 1e-05 instead of
-        9.999999747378752e-06, which recovers the number that the author of the file specified.
+        A float32 is converted to the shortest decimal number that rounds to it. For example, 9.999999747378752e-06
+        becomes 1e-05, the number that the author of the file specified.
         """
         value: Any = self.metadata.get(key, default)
         if isinstance(value, np.float32):

@@ -43,7 +43,7 @@ class Network(NamedTuple):
     Attributes:
         config: The content of config.json, except for the ids of special tokens.
         weights: A function that yields the weights.
-        ignored: The names of tensors in the GGUF file to skip, because they are copies of weights or no weights at all.
+        ignored: The names of tensors in the GGUF file to skip, because they are copies of weights or are not weights.
     """
 
     config: dict[str, Any]

@@ -1,7 +1,7 @@
 """Identifies a pretrained model by its name and the SHA-256 of its weights.
 
-A bot that stores only adapters needs the pretrained model on which the adapters were trained. This model is recognised
-by its SHA-256.
+A bot that stores only adapters needs the pretrained model on which the adapters were trained. The SHA-256 shows whether
+a model is the right one.
 """
 
 import contextlib
@@ -24,8 +24,8 @@ _HUB_FOLDER = re.compile(r"models--(.+)")
 def identity(folder: Path) -> tuple[str, str]:
     """Return the name of the model in a folder in Hugging Face's format, and the SHA-256 of its weights.
 
-    If the weights consist of several shards, the SHA-256 is computed over all shards in the order of their names, as if
-    they were one file. The SHA-256 is stored in the cache with the sizes and modification times of the files, and
+    If the weights are split into shards, the SHA-256 is computed over all shards, in the order of their names, as if
+    they were one file. The cache stores the SHA-256 with the sizes and modification times of the files, so it is
     computed again only if a file has changed.
 
     Raises:

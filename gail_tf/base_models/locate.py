@@ -17,8 +17,8 @@ FILES = (".gguf", ".whl")
 def locate(model: str | os.PathLike, agreed: bool = False) -> Path:
     """Return the folder of a model in Hugging Face's format.
 
-    A folder or file of this name takes precedence. If neither exists, the name is looked up among the known models, and
-    then on the Hub. A model that is not on this machine yet is downloaded if the user agrees.
+    A folder or file with this name takes precedence. If there is none, the name is looked up among the known models,
+    and then on the Hub. A model that is not on this machine yet is downloaded if the user agrees.
 
     Args:
         model: A folder, a .gguf file, a .whl file that contains one GGUF file, the name of a known model (a key of

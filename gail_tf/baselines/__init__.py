@@ -1,1 +1,1 @@
-"""Parts of the baselines with which the second paper compares EmpathyGAIL (Section 5)."""
+"""Components of the baselines that the second paper compares with EmpathyGAIL (Section 5)."""

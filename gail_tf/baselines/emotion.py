@@ -216,7 +216,8 @@ class EmotionClassifier:
         return classifier
 
     def _features(self, texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
-        """Compute the mean word vectors of texts, and the emoticon classes with the compound score as the last column.
+        """Compute the features of texts: mean word vectors, and emoticon classes with the compound score as the last
+        column.
 
         The mean word vector of a text without known words is 0.
         """
@@ -268,7 +269,7 @@ def emoticon_classes(text: str) -> np.ndarray:
 
 
 def _words(texts: Sequence[str]) -> list[list[str]]:
-    """Return the words of each text in lower case, ignoring letters that belong to emoticons."""
+    """Remove the emoticons from each text, and return the remaining words in lower case."""
     return tokenise([_EMOTICON.sub(" ", text) for text in texts])
 
 
@@ -281,7 +282,7 @@ def _fitted(texts: Sequence[str], dimension: int, seed: int) -> dict[str, np.nda
 
 
 def _pattern(emoticon: str) -> str:
-    """Return a regular expression for an emoticon, as a group.
+    """Return a regular expression that matches an emoticon as a group.
 
     An emoticon of ASCII characters may repeat its last character. To keep "http://" from matching, the emoticon must
     not be followed by a letter or a slash. An emoticon that begins with a letter must not begin inside a word.

@@ -161,7 +161,7 @@ class Seq2SeqPolicy(LanguagePolicy):
 
 
 def word_start_vectors(tokenizer: Tokenizer, vectors: Vectors) -> dict[int, np.ndarray]:
-    """Find word vectors for tokens that spell a space followed by a whole word.
+    """Find word vectors for the tokens that consist of a space and a whole word.
 
     All other tokens, such as control tokens and parts of words, have no vector. Words are looked up in lower case, as
     in GloVe.

@@ -41,8 +41,7 @@ class TextReader:
         """Encode exchanges as pairs of texts for RoBERTa.
 
         Args:
-            exchanges: B exchanges, each of which is a pair of the utterances so far (history and prompt) and the
-                response.
+            exchanges: B exchanges. Each is a pair of the utterances so far (history and prompt) and the response.
 
         Returns:
             Token ids of shape (B, T) and dtype int32, and a bool mask of the same shape.

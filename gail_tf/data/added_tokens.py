@@ -1,10 +1,10 @@
 """Reads a byte-level BPE's added tokens from the files of transformers' slow tokenizers.
 
-tokenizer_config.json    describes each added token by its id, under the key `added_tokens_decoder`
-added_tokens.json        contains the ids of the tokens; read only if that key is missing
-special_tokens_map.json  contains the names of the special tokens; read only if that key is missing
+tokenizer_config.json    maps ids to added tokens, under the key `added_tokens_decoder`
+added_tokens.json        maps added tokens to ids; read only if `added_tokens_decoder` is missing
+special_tokens_map.json  names the special tokens; read only together with added_tokens.json
 
-These files accompany vocab.json and merges.txt. A tokenizer.json does not need them, because it contains the added
+These files accompany vocab.json and merges.txt. They are not needed with tokenizer.json, which contains the added
 tokens itself.
 """
 
@@ -23,7 +23,7 @@ _SETTINGS = ("single_word", "lstrip", "rstrip", "normalized", "special")
 
 
 def add_tokens(made: tokenizers.Tokenizer, folder: Path, special: Collection[str]) -> None:
-    """Read the added tokens from a folder's files, and add them to a tokenizer with the same ids.
+    """Extend a tokenizer with the added tokens listed in a folder's files, keeping their ids.
 
     Args:
         made: The tokenizer to extend.
@@ -81,9 +81,9 @@ def _of_ids(folder: Path) -> Iterator[tuple[int, dict[str, Any]]]:
 
 
 def _special_of(path: Path) -> set[str]:
-    """Read the names of the special tokens from a special_tokens_map.json.
+    """Read the names of the special tokens from special_tokens_map.json.
 
-    Each value in this file is a name, an object whose `content` is a name, or a list of names and such objects.
+    Each value in this file is a name, an object whose `content` is a name, or a list of these.
     """
     values = json_files.read_object(path).values()
     listed = [token for value in values for token in (value if isinstance(value, list) else [value])]

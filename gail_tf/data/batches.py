@@ -1,8 +1,8 @@
 """Encodes conversations as arrays: conditions are padded on the left, responses on the right.
 
-The condition of a response consists of the history and the prompt. The tokenizer's layout adds a frame to each
-utterance: tokens before and after its text (see `data/layouts.py`). Inside the frame, control tokens may precede the
-text, for example a token for the utterance's sentiment. END is the layout's token for the end of a response.
+A response's condition consists of the history and the prompt. The tokenizer's layout puts each utterance in a frame:
+tokens before and after the text of the utterance (see `data/layouts.py`). Inside the frame, control tokens may precede
+the text, for example a token for the utterance's sentiment. END is the token that ends a response.
 
 Shapes: B is the number of samples, C the width of the conditions, and R the width of the responses.
 """
@@ -78,8 +78,8 @@ def encode_batch(
             truncated.
         response_limit: The maximum number of tokens in a response, including END. A longer response is truncated and
             has no END.
-        multiple: The widths of the arrays are rounded up to multiples of this number, but never exceed the limits. With
-            fewer different shapes, fewer graphs are compiled.
+        multiple: The widths of the arrays are rounded up to multiples of this number, but never exceed the limits.
+            Rounding reduces the number of different shapes, and therefore the number of compiled graphs.
 
     Returns:
         The arrays, with a row for each sample.
@@ -102,7 +102,7 @@ def encode_batch(
 
 
 def encode_texts(tokenizer: Tokenizer, texts: Sequence[str], limit: int) -> Batch:
-    """Encode single texts as responses to a condition that consists only of END.
+    """Encode each text as a response to a condition that consists only of END.
 
     Args:
         tokenizer: The tokenizer.
@@ -148,7 +148,7 @@ def in_frames(tokenizer: Tokenizer, conversations: Sequence[Sequence[Utterance]]
 
 
 def check_limit(tokenizer: Tokenizer, limit: int, controls: int = 1) -> None:
-    """Raise UserError if `limit` tokens are too few for a frame, control tokens and one token of text.
+    """Raise UserError if a frame, its control tokens and one token of text do not fit into `limit` tokens.
 
     Args:
         tokenizer: The tokenizer.
@@ -164,11 +164,11 @@ def _apart(tokenizer: Tokenizer, role: str) -> list[int]:
 
 
 def _ending(tokenizer: Tokenizer) -> tuple[str, list[int]]:
-    """Take the part of a frame that follows the text, and split it at its first special token.
+    """Split the part of a frame that follows the text at its first special token.
 
     Returns:
-        The string before the special token, which must be encoded together with the text, and the token ids of the
-        rest.
+        The string before the special token, and the token ids of the rest. The string must be encoded together with the
+        text.
     """
     ending, *rest = tokenizer.layout.parts(tokenizer.layout.after)
     return ending, tokenizer.encode_frame("".join(rest))
@@ -234,7 +234,7 @@ def pad_rows(rows: list[list[int]], width: int, padding: int, on_left: bool) -> 
         rows: B rows of at most `width` ids.
         width: The width of the arrays.
         padding: The id to use as padding.
-        on_left: Whether to pad rows on the left instead of on the right.
+        on_left: Whether to pad rows on the left instead of the right.
 
     Returns:
         The ids, an int32 array of shape (B, width), and a bool mask of the same shape, which is false at padding.
@@ -258,7 +258,7 @@ def take(
     Args:
         batch: The batch.
         rows: The indices of the rows.
-        size: The number of rows in the result. Rows of padding, with false masks, are added to reach this number. If
+        size: The number of rows in the result. Padding rows, whose masks are false, are added to reach this number. If
             None, no rows are added.
         response_width: The width of the responses. By default, the smallest sufficient bucket width.
 

@@ -1,4 +1,4 @@
-"""Questions about the responses that a user wants in a chat, one for each property of a profile."""
+"""Questions that ask a user what kind of responses to give in a chat, one for each property of a listener profile."""
 
 from gail_tf.data.listening import VALUES, Profile
 from keras_gca.serving.calibration import Answers, Question
@@ -9,9 +9,9 @@ _TEXTS = {
     "ask": ("When you tell me something, should I ask you about it?", ("yes, ask me", "no questions")),
     "reflect": (
         "Should I say how I think you feel?",
-        ("yes, put my feeling into words", "no, leave my feelings to me"),
+        ("yes, name my feelings", "no, don't name my feelings"),
     ),
-    "share": ("Should I tell you about a similar experience? (A bot makes it up.)", ("yes, share", "no, stay with me")),
+    "share": ("Should I tell you about a similar experience? (I would make it up.)", ("yes, share", "no, don't")),
     "advise": ("Should I suggest what you could do?", ("yes, give advice", "no advice")),
     "console": ("Should I console or encourage you?", ("yes, console me", "no, just listen")),
     "length": ("How long should my replies be?", ("short", "medium", "long")),

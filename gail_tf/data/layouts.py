@@ -2,8 +2,8 @@
 
 The texts before and after an utterance are its frames. A pretrained chat model comes with a chat template, a program
 that writes the frames. This package never runs a template. It recognises known templates by their text and uses the
-equivalent layouts, which this module defines as data. User and assistant take turns, and the last utterance before a
-response is the user's. The possible values of the setting `layout` are the names in `setting_groups.LAYOUTS`.
+equivalent layouts, which this module defines as data. The user and the assistant take turns, and the last utterance
+before a response is the user's. The possible values of the setting `layout` are the names in `setting_groups.LAYOUTS`.
 """
 
 import hashlib
@@ -39,9 +39,9 @@ class Layout:
         after: The frame after an utterance.
         begin: The text before the first utterance: a beginning-of-text token or a complete system message.
         markers: The special tokens in the frames, other than `end`.
-        text: How the white space in an utterance is treated. "verbatim" keeps it. "stripped" removes it at both ends of
-            the utterance. "line" puts the utterance on one line, with a single space in place of each run of white
-            space.
+        text: How the white space in an utterance is treated. "verbatim" keeps all white space. "stripped" removes white
+            space at both ends of the utterance. "line" puts the utterance on one line, with a single space in place of
+            each run of white space.
     """
 
     name: str
@@ -82,7 +82,7 @@ class Layout:
         return text.strip() if self.text == "stripped" else text
 
     def ending_with(self, end: str) -> "Layout":
-        """Return a copy of the layout in which another token replaces `end`, in the attribute and inside `after`."""
+        """Return a copy of the layout with another token in place of `end`, also inside `after`."""
         return replace(self, end=end, after=self.after.replace(self.end, end))
 
     @property

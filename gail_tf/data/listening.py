@@ -1,6 +1,6 @@
 """Listener profiles: seven properties of a response, such as whether it asks a question or gives advice.
 
-For training, `profile_of` computes the profile of every expert response by rules, which work only for English. The
+For training, `profile_of` computes the profile of every expert response with rules that work only for English. The
 policy reads the profile as control tokens before the prompt. In a chat, it reads the user's wishes in the same form.
 """
 
@@ -151,7 +151,7 @@ class Profile:
 
 
 def profile_token(name: str, value: str) -> str:
-    """Return the control token for a property and its value, spelled in plain words; see `build.read_pretrained`."""
+    """Return a property value's control token, whose words initialise its embedding; see `build.read_pretrained`."""
     return f"<|{name} {value}|>"
 
 
@@ -159,7 +159,7 @@ PROFILE_TOKENS = tuple(profile_token(name, value) for name, values in VALUES.ite
 
 
 def profile_of(response: str) -> Profile:
-    """Compute the profile of a response by rules. The profile has a value for every property.
+    """Compute the profile of a response with rules. The profile has a value for every property.
 
     Args:
         response: The text of the response.
@@ -176,10 +176,10 @@ def profile_of(response: str) -> Profile:
 
 
 def training_profiles(responses: Sequence[str], seed: int) -> list[Profile]:
-    """Compute the profiles of responses for training a policy, and leave out some properties at random.
+    """Compute the profiles of responses for training a policy, leaving out some properties at random.
 
-    Users may have any number of wishes. Therefore, for each response, the number of properties to keep is drawn
-    uniformly from none to all, and that many properties are chosen at random. The choice is made once, before training
+    Users may have any number of wishes. Therefore the number of properties to keep is drawn for each response,
+    uniformly between none and all, and that many random properties are kept. They are chosen only once, before training
     starts.
 
     Args:

@@ -66,8 +66,7 @@ class RobertaTokenizer:
 
         Args:
             first: The first text of each pair. If a pair is too long, its first text is truncated at the beginning.
-            second: The second text of each pair. If it is too long even without the first text, it is truncated at the
-                end.
+            second: The second text of each pair. A second text that is too long by itself is truncated at the end.
             limit: The maximum number of tokens in a pair.
 
         Returns:

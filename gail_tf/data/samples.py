@@ -73,8 +73,8 @@ class Samples:
         response_sentiments: The compound scores of `response_texts`, as a float32 array of shape (n,).
         trajectories: The trajectories themselves, with untruncated responses.
         response_texts: The texts of the responses, truncated at the token limit and decoded like the policy's
-            responses. If they were not truncated, the discriminator could recognise experts' responses by the text
-            beyond the limit, which the policy cannot generate.
+            responses. Untruncated texts would give away experts' responses to the discriminator, because the policy's
+            responses cannot exceed the limit.
     """
 
     batch: Batch
@@ -110,7 +110,7 @@ class Samples:
                 prompt.
             profiles: The profile of each trajectory's response, or None. If given, the profile's control tokens are
                 also put before the prompt. Measure losses without profiles, because a profile reveals properties of the
-                response that is to be predicted.
+                response to predict.
         """
         width = number_of_scores(with_history)
         contexts, scores = [], np.zeros((len(trajectories), width), np.float32)
@@ -147,8 +147,8 @@ def running_text(tokenizer: Tokenizer, conversations: Sequence[Sequence[str]], l
         length: The maximum number of tokens in a piece.
 
     Returns:
-        A batch whose responses are the n pieces, shape (n, length). Its conditions contain only the token that ends
-        responses, shape (n, 1).
+        A batch of n rows. The responses, shape (n, length), are the pieces. The conditions, shape (n, 1), contain only
+        the token that ends responses.
     """
     begin, pieces = tokenizer.encode_frame(tokenizer.layout.begin), []
     spoken = [[Utterance(text) for text in utterances] for utterances in conversations]

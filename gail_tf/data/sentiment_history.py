@@ -55,7 +55,7 @@ def course(history: Sequence[str], prompt: str) -> Course:
 def words_of(history: Sequence[str], prompt: str) -> tuple[str, ...]:
     """Describe the course in two words: one of TRENDS, followed by one of LEVELS.
 
-    The result is empty for a single turn, because the prompt's sentiment already describes it.
+    For a single turn, return an empty result, because the prompt's sentiment already describes the turn.
     """
     if len(history) < 2:
         return ()

@@ -24,8 +24,8 @@ class Source:
             the first paper is used.
         model: The pretrained language model: a folder, a file, the name of a known model
             (`base_models/known_models.py`), or a name on the Hub. If None, a GPT-2 is trained from scratch.
-        roberta: The pretrained RoBERTa of the discriminator: a folder, or a name on the Hub. If None, and if the
-            settings require a RoBERTa, a small RoBERTa with random weights is used.
+        roberta: The pretrained RoBERTa of the discriminator: a folder, or a name on the Hub. If None, settings that
+            require a RoBERTa use a small one with random weights.
         glove: A file with word vectors for RL-Seq2Seq. If None, word vectors are fitted to the prompts.
         skip_bad_lines: Whether to skip and count unusable lines. If False, the first unusable line raises an error.
         format: The format of all files in `data` and `general`, one of `keras_gca.data.conversations.FORMATS`. If None,
@@ -62,7 +62,7 @@ class Source:
         refuse_missing(*self.data, *self.tweets, *self.general, self.glove)
 
     def refuse_misfits(self, config: GAILConfig) -> None:
-        """Check that a run with these settings uses whichever of `model`, `roberta` and `glove` are given.
+        """Check that `model`, `roberta` and `glove`, if given, would be used by a run with these settings.
 
         Raises:
             UserError: A network or file is given but would not be used.

@@ -1,7 +1,7 @@
-"""Normal spacing for corpora that put spaces around punctuation marks, such as DailyDialog.
+"""Restores normal spacing in corpora that put spaces around punctuation marks, such as DailyDialog.
 
-GPT-2 was trained on normally spaced text. Capitalisation does not change. (`keras_gca.data.text` does the opposite: it
-splits text into tokens for a word-based model.)
+This is necessary because GPT-2 was trained on normally spaced text. Capitalisation is left unchanged.
+(`keras_gca.data.text` does the opposite: it splits text into tokens for a word-based model.)
 """
 
 import re

@@ -45,8 +45,9 @@ class Tokenizer:
 
     Args:
         implementation: A tokenizer from the library `tokenizers`, with the special tokens of the layout.
-        known: The number of tokens in the tokenizer's files, including added tokens. Tokens with ids from this number
-            on are control tokens, for which a pretrained network has no embeddings. By default, all tokens are counted.
+        known: The number of tokens in the tokenizer's files, including added tokens. Tokens whose ids are equal to or
+            greater than this number are control tokens, for which a pretrained network has no embeddings. By default,
+            the number of all tokens.
         layout: The layout of conversations.
     """
 
@@ -99,9 +100,9 @@ class Tokenizer:
         return cls(fit_byte_level(texts, size, [*layout.tokens, *control_tokens]), layout=layout)
 
     def save(self, folder: str | os.PathLike) -> None:
-        """Write tokenizer.json and tokenizer_config.json to a folder, from which `read` restores the tokenizer.
+        """Write the tokenizer to a folder as tokenizer.json and tokenizer_config.json. `read` restores the tokenizer.
 
-        tokenizer_config.json records the layout. A tokenizer of GPT-2's kind is also saved as vocab.json and
+        tokenizer_config.json records the layout. A tokenizer that works like GPT-2's is also saved as vocab.json and
         merges.txt.
         """
         first = [part for part in self.layout.parts(self.layout.begin) if part]
@@ -241,7 +242,7 @@ def fit_byte_level(texts: Iterable[str], size: int, special: Sequence[str]) -> t
 def write_byte_level(folder: str | os.PathLike, implementation: tokenizers.Tokenizer, config: dict[str, Any]) -> None:
     """Write a tokenizer to a folder as tokenizer.json, and `config` as tokenizer_config.json.
 
-    A tokenizer of GPT-2's kind is also written as vocab.json and merges.txt.
+    A tokenizer that works like GPT-2's is also written as vocab.json and merges.txt.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -266,7 +267,7 @@ def _from_file(path: Path) -> tokenizers.Tokenizer:
         raise ValueError("it has no model")
     for name in ("continuing_subword_prefix", "end_of_word_suffix", "dropout"):  # the first can crash the process
         if model.get(name):
-            raise ValueError(f"{name} is {model[name]!r}; a byte-level BPE has none")
+            raise ValueError(f"{name} is {model[name]!r}; a byte-level BPE does not use it")
     return tokenizers.Tokenizer.from_file(str(path))
 
 
@@ -293,7 +294,7 @@ def _is_byte_level(read: tokenizers.Tokenizer, divided: bool) -> bool:
 
 
 def _divides(part: dict[str, Any]) -> bool:
-    """Return whether a step of a pre-tokenizer is one of the known steps, none of which drops any text."""
+    """Return whether a step of a pre-tokenizer is one of the known steps, which never drop text."""
     if part["type"] == "Split":
         return part["behavior"] == "Isolated" and part["pattern"].get("Regex") in _PATTERNS
     return part["type"] == "Digits"

@@ -39,7 +39,7 @@ class Trajectory:
         conversation: The index of the conversation among all those read by the same call of `read_trajectories`.
         turn: The number of the turn, counted from 1.
         part: The official split of the conversation (train, validation or test), as defined by the authors of the
-            corpus. None if official splits are not used, or once the trajectories have been divided.
+            corpus. None if official splits are not used, and after `split` has divided the trajectories.
     """
 
     history: tuple[str, ...]
@@ -54,7 +54,7 @@ class Trajectory:
 
 @dataclass(frozen=True)
 class Split:
-    """Trajectories in three splits, in the order in which they were read. No conversation is in more than one split."""
+    """Trajectories in three splits, each in input order. No conversation is in more than one split."""
 
     train: tuple[Trajectory, ...]
     test: tuple[Trajectory, ...]
@@ -77,8 +77,8 @@ def read_trajectories(
         turns: See `conversation_trajectories`.
         bad: The handler of bad lines. If None, the first bad line raises an error.
         format: The format of all conversation files, one of `FORMATS`. If None, the format is detected for each file.
-        splits: With "official", each trajectory keeps the split (train, validation or test) that the authors of the
-            corpus assigned to its conversation. Tweets have no official splits.
+        splits: With "official", each trajectory belongs to the split (train, validation or test) that the authors of
+            the corpus chose for its conversation. Tweets have no official splits.
 
     Raises:
         UserError: A file is missing or damaged, or `splits` is "official" but a file has no official splits. The

@@ -1,7 +1,7 @@
 """BERT's tokenizer (Devlin et al. 2019): WordPiece on lower-case words, with [CLS] before a text and [SEP] after it.
 
-Only the vocabulary is taken from tokenizer.json. Everything else is fixed in this module, so the rest of the file has
-no influence on how texts are encoded.
+Only the vocabulary is read from tokenizer.json. Everything else is fixed in this module, so the rest of the file does
+not affect how texts are encoded.
 """
 
 import os

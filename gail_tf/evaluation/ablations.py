@@ -38,7 +38,7 @@ Measurements = dict[str, list[dict[str, float]]]
 
 
 def measure(runs: Mapping[str, Sequence[GAILRun]], how: Options, limit: TimeLimit | None = None) -> Measurements | None:
-    """Measure each run's last policy, and the human responses, on all turns together.
+    """Measure each run's last policy and the human responses, without separating the turns.
 
     For a run of `--algorithm selection`, each method in SELECTIONS is measured under its own name.
 
@@ -84,7 +84,7 @@ def table(measurements: Measurements, question: str) -> Table:
 
 
 def paired_tests(measurements: Measurements) -> list[PairedTest]:
-    """Test whether each pair of variants differs, pairing runs by seed. With a single seed, return an empty list.
+    """Test whether the variants of each pair differ, pairing runs by seed. With a single seed, return an empty list.
 
     Perplexities are compared by their logarithms, in nats per word.
     """

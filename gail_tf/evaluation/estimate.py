@@ -56,7 +56,7 @@ def of_grid(
     batch_size: int,
     rate: float | None = None,
 ) -> Estimate:
-    """Estimate the cost of one policy's responses in `quality_diversity.measure_policies`.
+    """Estimate the cost of sampling one policy's responses in `quality_diversity.measure_policies`.
 
     Args:
         config: The settings of the run.
@@ -80,7 +80,7 @@ def of_ratings(
 ) -> Estimate:
     """Estimate the cost of `rated_responses.measures`.
 
-    The discriminator reads features that the network computes, so it counts as one additional pass through the network.
+    The discriminator counts as one additional pass through the network, because the network computes its features.
 
     Args:
         config: The settings of the run.

@@ -95,7 +95,7 @@ class Setup:
 
 
 def not_started(names: Sequence[str], setup: Setup) -> list[tuple[str, int]]:
-    """Return the training runs that experiments need but that have not started, as (variant, seed) pairs.
+    """Return the training runs that the experiments still have to start, as (variant, seed) pairs.
 
     Args:
         names: Keys of EXPERIMENTS.
@@ -224,7 +224,7 @@ def table_of_runs(finished_runs: dict[str, list[GAILRun]]) -> Table:
         )
     header = ("variant", "starts from", "own settings", "seeds", "epochs", "updates")
     return Table(
-        None, "Training runs, with the epochs of maximum likelihood and the updates of imitation.", header, rows, 4
+        None, "Training runs, with the numbers of maximum likelihood epochs and imitation updates.", header, rows, 4
     )
 
 
@@ -232,7 +232,7 @@ def table_of_runs(finished_runs: dict[str, list[GAILRun]]) -> Table:
 
 
 def _train(name: str, seed: int, setup: Setup, strategy: tf.distribute.Strategy | None, limit: TimeLimit) -> bool:
-    """Train or resume a variant, after the variant that it starts from. Return whether both are finished."""
+    """Train or resume a variant and, before it, the variant that it starts from. Return whether both are finished."""
     if name == PRETRAINED and setup.source.model is not None:
         return True
     variant, path = VARIANTS[name], setup.folder(name, seed)
@@ -346,7 +346,7 @@ def _compare(
 def _with_grid(
     name: str, setup: Setup, runs: Mapping[str, Sequence[GAILRun]], outcome: Outcome, limit: TimeLimit
 ) -> Outcome | None:
-    """Compare the variants' last policies over a grid, and add the results and tables to an experiment's outcome.
+    """Compare the variants' last policies over a grid of sampling settings, and add the results to an outcome.
 
     Returns:
         The extended outcome, or None if time runs out before all points are measured.

@@ -1,12 +1,12 @@
 """Classification of the emotions of responses by classifiers trained on held-out conversations.
 
 The reward of RL-Seq2Seq comes from a classifier trained on the training conversations. A second classifier trained on
-the same conversations would make similar mistakes, so it would only measure how well a policy maximises its reward.
-Therefore each classifier in this module is trained on the validation conversations and one half of the test
+the same conversations would make similar mistakes, so its results would only show how well a policy maximises the
+reward. Therefore each classifier in this module is trained on the validation conversations and one half of the test
 conversations, and classifies the other half.
 
-The agreement rate of two sets of emotions is meaningful only in comparison with two other values: the accuracy of the
-classifiers, and the agreement rate of shuffled pairs.
+An agreement rate between two sets of emotions is meaningful only in comparison with the accuracy of the classifiers and
+the agreement rate of shuffled pairs.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -91,7 +91,7 @@ class HeldOutEmotions:
         return classes
 
     def scores(self, responses: Sequence[str], trajectories: Sequence[Trajectory]) -> dict[str, np.ndarray]:
-        """Return whether each response's emotion equals the human response's and the prompt's, as arrays of 0 and 1."""
+        """Compare each response's emotion with the human response's and with the prompt's. Return arrays of 0 and 1."""
         classes = np.array(self.classify(responses, trajectories), str)
         return {
             title: (classes == np.array(others, str)).astype(np.float64)
@@ -99,7 +99,7 @@ class HeldOutEmotions:
         }
 
     def beside(self, responses: Sequence[str], trajectories: Sequence[Trajectory]) -> dict[str, Estimate]:
-        """Compute chance agreement and classifier accuracy, the values to compare the means of `scores` with."""
+        """Compute what to compare `scores` with: the agreement expected by chance and the classifiers' accuracy."""
         classes = self.classify(responses, trajectories)
         conversations = np.array([trajectory.conversation for trajectory in trajectories])
         floors = {
@@ -110,7 +110,7 @@ class HeldOutEmotions:
         return {title: Estimate(value) for title, value in values.items()}
 
     def of_humans(self, trajectories: Sequence[Trajectory]) -> dict[str, Estimate]:
-        """Compute how often human responses agree with their prompts, and the values to compare this share with."""
+        """Compute the share of human responses with their prompt's emotion, and the values of `beside`."""
         responses = [trajectory.response for trajectory in trajectories]
         agreed = float(self.scores(responses, trajectories)[PROMPT].mean())
         return {PROMPT: Estimate(agreed)} | self.beside(responses, trajectories)

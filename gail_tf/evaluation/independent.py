@@ -23,7 +23,7 @@ def above_shuffled(vectors: np.ndarray, others: np.ndarray, conversations: np.nd
 
         cos(v_i, o_i) - mean of cos(v_i, o_j) over all j in other conversations
 
-    The mean is taken over all pairs from different conversations, so the result is not random.
+    The mean covers all pairs from different conversations instead of a random sample, so the result is deterministic.
 
     Args:
         vectors: The vectors of the responses, shape (n, E).
@@ -48,7 +48,7 @@ def above_shuffled(vectors: np.ndarray, others: np.ndarray, conversations: np.nd
 
 
 def context_of(trajectory: Trajectory) -> str:
-    """Join the history and the prompt into one text, for measuring the relevance of a response."""
+    """Join the history and the prompt into the text that a response's relevance is measured against."""
     return " ".join((*trajectory.history, trajectory.prompt))
 
 
@@ -69,7 +69,7 @@ class IndependentMeasures:
         self._answered = answered
 
     def scores(self, vectors: np.ndarray) -> dict[str, np.ndarray]:
-        """Compute the relevance of each response to its context, and its similarity to the human response.
+        """Compute each response's relevance to its context, and each response's similarity to the human response.
 
         Args:
             vectors: The vectors of the responses, shape (n, E).

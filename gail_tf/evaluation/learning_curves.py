@@ -1,4 +1,4 @@
-"""Plots of the metrics of several systems over the course of imitation, made from the logs of their runs."""
+"""Plots that compare the logged metrics of several systems during imitation."""
 
 import itertools
 from collections.abc import Mapping, Sequence
@@ -17,7 +17,7 @@ COMPARED = (
     ("perplexity on the validation set", "lower is better", "val_perplexity", None),
     ("reward", "higher is better for the policy", "reward_generated", "reward_expert"),
     ("discriminator: share recognised", "1: all, 0.5: it guesses", "accuracy_generated", "accuracy_expert"),
-    ("KL to the reference, nats per token", "low: close to the start of imitation", "kl_per_token", None),
+    ("KL to the reference, nats per token", "low: close to the policy before imitation", "kl_per_token", None),
     ("tokens in a response", "closer to the experts is better", "response_length", "expert_length"),
     ("distinct-2 of the rollouts", "higher is more diverse", "distinct_2", None),
 )
@@ -26,8 +26,8 @@ COMPARED = (
 def compare(histories: Mapping[str, Sequence[History]]) -> Figure:
     """Plot the metrics of several systems after each update of imitation.
 
-    Solid lines show means over the runs of a system, and the bands around these lines show one standard deviation.
-    Dashed lines show the same metric for the experts' responses.
+    Solid lines show means over the runs of a system, with bands of one standard deviation. Dashed lines show the same
+    metric for the experts' responses.
 
     Args:
         histories: A mapping from the name of each system, as shown in the legend, to the logs of its runs. Systems

@@ -1,9 +1,9 @@
 """MAUVE (Pillutla et al. 2021), a measure of how similar the distributions of generated and human texts are.
 
-A language model computes the features of all generated and human texts, and all features are clustered together. For
-each of the two sets, the frequencies of the clusters form a discrete distribution. MAUVE is the area under the
-divergence frontier of the two distributions. Values can be compared only if the language model and the number of texts
-are the same.
+A language model computes the features of all generated and human texts, and all features are clustered together. The
+frequencies of the clusters form one discrete distribution for the generated texts and one for the human texts. MAUVE is
+the area under the divergence frontier of these two distributions. Two MAUVE values can be compared only if they come
+from the same language model and the same number of texts.
 
 Shapes: n and m texts, features of size E, k clusters.
 """
@@ -49,7 +49,7 @@ def clustered(generated: np.ndarray, human: np.ndarray, seed: int = 0) -> tuple[
 
 
 def of_clusters(generated: np.ndarray, human: np.ndarray) -> float:
-    """Compute MAUVE from the cluster indices of texts. These texts may be a subset of those that were clustered.
+    """Compute MAUVE from the cluster indices of texts, which may be a subset of the clustered texts.
 
     Args:
         generated: The cluster index of each generated text, as an int64 array of shape (n,).

@@ -1,4 +1,4 @@
-"""Measurement of a run's policies on its test trajectories: perplexity and all response metrics."""
+"""Measures a run's policies on the run's test trajectories: perplexity and all response metrics."""
 
 import itertools
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -94,12 +94,12 @@ def evaluate(
 
 
 class Files(NamedTuple):
-    """Everything that is read before a run is measured.
+    """The data, settings and models that are read before a run is measured.
 
     Attributes:
         data: The data of the run.
         config: The run's settings.
-        stored: The content of RUN/evaluation.json, or no policies and metrics if the file cannot be reused.
+        stored: The content of RUN/evaluation.json, or empty results if the file cannot be reused.
         agent: The agent, or None if `stored` contains all chosen policies.
         encoder: The independent encoder. None if the options name no encoder, or if `stored` contains all chosen
             policies.
@@ -115,7 +115,7 @@ class Files(NamedTuple):
 def read_files(run: GAILRun, options: Options, choose: Callable[[Sequence[str]], Sequence[str]]) -> Files:
     """Read all files that `evaluate` needs, including word vectors.
 
-    This way, errors in these files are reported before hours of computation begin.
+    The files are read first, so errors in them are reported before hours of computation begin.
 
     Args:
         run: The run.

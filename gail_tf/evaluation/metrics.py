@@ -61,8 +61,8 @@ def words(text: str) -> list[str]:
 def parts(trajectories: Sequence[Trajectory]) -> dict[str, np.ndarray]:
     """Divide trajectories into the parts that are measured separately. Empty parts are left out.
 
-    The parts TURNS and ALL contain only trajectories from conversations. Tweets are a separate part, because the prompt
-    and the response of a tweet are the same text, so a policy that copies its prompt would appear to answer well.
+    The parts TURNS and ALL contain only trajectories from conversations. Tweets are a separate part: the prompt and the
+    response of a tweet are the same text, so a policy that copies its prompt would appear to answer well.
 
     Args:
         trajectories: The trajectories.
@@ -108,7 +108,7 @@ def likelihood_figures(likelihoods: Likelihoods, conversations: np.ndarray, seed
 def sentence_bleus(responses: Sequence[str], references: Sequence[str]) -> np.ndarray:
     """Compute word-based BLEU-1 to BLEU-4 of each response with NLTK.
 
-    The scores are smoothed with method 1 of Chen and Cherry (2014): if no n-gram matches, 0.1 matches are counted.
+    The scores are smoothed with method 1 of Chen and Cherry (2014), which counts 0.1 matches if no n-gram matches.
 
     Args:
         responses: n responses.
@@ -127,12 +127,13 @@ def sentence_bleus(responses: Sequence[str], references: Sequence[str]) -> np.nd
 
 
 def agreement(classify: Classifier, texts: Sequence[str], others: Sequence[str]) -> np.ndarray:
-    """Return a float64 array that is 1 where both texts of a pair have the same class, and 0 elsewhere."""
+    """Return a float64 array that is 1 where the two texts of a pair have the same class, and 0 elsewhere."""
     return (np.array(classify(texts), str) == np.array(classify(others), str)).astype(np.float64)
 
 
 def shuffled_agreement(classes: Sequence[str], others: Sequence[str], conversations: np.ndarray) -> float:
-    """Compute the agreement expected by chance: the share of equal classes among pairs from different conversations.
+    """Compute the agreement expected by chance: the share of pairs from different conversations whose classes are
+    equal.
 
     Args:
         classes: The class of each of n texts, for example of the responses.
@@ -295,7 +296,7 @@ def compare_likelihoods(
 
 
 def by_conversation(conversations: np.ndarray, *values: np.ndarray) -> list[np.ndarray]:
-    """Sum values of shape (n, ...) within each conversation. The sums are in order of conversation number."""
+    """Sum values of shape (n, ...) within each conversation. The sums are sorted by conversation number."""
     numbers, index = np.unique(conversations, return_inverse=True)
     sums = [np.zeros((len(numbers), *np.shape(array)[1:]), np.asarray(array).dtype) for array in values]
     for total, array in zip(sums, values, strict=True):

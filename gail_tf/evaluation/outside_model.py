@@ -1,7 +1,7 @@
-"""The quality of responses under a pretrained language model from which no compared system started.
+"""Measures the quality of responses with a pretrained language model that none of the compared systems started from.
 
-The model reads conversations as plain text and is not fine-tuned. A system whose training started from this model would
-be favoured, so such runs are rejected.
+The model reads conversations as plain text and is not fine-tuned. It would favour a system whose training started from
+this model, so the runs of such systems are rejected.
 """
 
 from collections.abc import Sequence

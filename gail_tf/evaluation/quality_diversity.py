@@ -1,8 +1,8 @@
 """Measurement of policies over a grid of temperatures and top-p values; see `keras_gca.evaluation.quality_diversity`.
 
 Quality is the perplexity of the responses under a 5-gram model of the experts' responses, or under a pretrained
-language model from which no run started. With an independent encoder, the best point of each policy is the one with the
-highest MAUVE.
+language model that no run started from. If an independent encoder is given, the best point of each policy is the one
+with the highest MAUVE.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -101,8 +101,8 @@ def measure_policies(
     """Measure policies over a grid, and compare systems at their best points.
 
     Args:
-        by_system: The (run, policy) pairs of each system, one for each seed. The policy is the name of one of the run's
-            policies, or None for its last policy.
+        by_system: The (run, policy) pairs of each system, one pair for each seed. A policy is given by its name, or as
+            None for the run's last policy.
         how: How responses are sampled and measured.
         limit: The time limit after which no further point is measured, or None.
 
@@ -159,7 +159,7 @@ def _open(
 
 
 def _asked(trajectories: Sequence[Trajectory], how: How) -> list[Trajectory]:
-    """Return the trajectories to answer: those from conversations or, if there are none, tweets."""
+    """Return the trajectories to answer: those from conversations or, if there are none, those from tweets."""
     parts = metrics.parts(trajectories)
     rows = parts[metrics.ALL] if metrics.ALL in parts else parts[metrics.TWEETS]
     return [trajectories[row] for row in rows[metrics.spread(len(rows), how.max_responses)]]
@@ -209,7 +209,7 @@ def part_of(
     count = len(asked)
 
     def place(policy: str, setting: Setting) -> tuple[str, dict[str, Any]]:
-        """Return the name under which to store responses, and the facts to store with them."""
+        """Return the name under which responses are stored, and the facts that are stored with the responses."""
         facts = {"part": title, "policy": policy, **setting._asdict(), "seed": how.seed, "responses": count}
         return f"{title}_{policy}_{setting.temperature:g}_{setting.top_p:g}", facts
 

@@ -1,4 +1,4 @@
-"""How well D, the likelihood, and an encoder's measure of relevance agree with people's ratings of responses."""
+"""Measures how well D, the likelihood, and the relevance (from an encoder) agree with people's ratings of responses."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -60,17 +60,17 @@ def evaluate_ratings(
 
 
 def conversations(data: Data) -> list[tuple[str, ...]]:
-    """Return all conversations in a run's corpus and all beginnings of conversations, each as a tuple of utterances."""
+    """Return all conversations in a run's corpus and all their beginnings, each as a tuple of utterances."""
     trajectories = (*data.train, *data.test, *data.validation)
     return [*data.general, *((*one.history, one.prompt, one.response) for one in trajectories)]
 
 
 def measures(agent: GAILAgent, rated: Sequence[Rated], size: int = 32) -> dict[str, np.ndarray]:
-    """Compute the measures of rated responses. Return a dictionary of float64 arrays of shape (n,).
+    """Compute the measures of n rated responses. Return a dictionary of float64 arrays of shape (n,).
 
-    If D judges complete responses, its only measure is its logit. If D judges tokens, it has two measures: the
-    logarithms of Eq. 9 and Eq. 10 of the first paper. Each policy has two measures: the log-likelihood of the response,
-    and the log-likelihood divided by the number of tokens.
+    D gives one measure, its logit, if it judges complete responses. A D that judges tokens gives two measures: the
+    logarithms of Eq. 9 and Eq. 10 of the first paper. Each policy gives two measures: the log-likelihood of the
+    response, and the log-likelihood divided by the number of tokens.
     """
     trajectories = [Trajectory(one.context[:-1], one.context[-1], one.response) for one in rated]
     batch = agent.encode(trajectories)

@@ -192,7 +192,7 @@ def write(
 
 
 def tables_of(by_system: Systems, results: Sequence[PairedTest], beside_paper: bool) -> list[Table]:
-    """Make Table 2, the table of response metrics and, if they have rows, the tables of finer parts and of tests."""
+    """Make Table 2, the table of response metrics and, unless empty, the tables of finer parts and of paired tests."""
     tables = [table_2(by_system, beside_paper), table_of_responses(by_system)]
     if finer_parts_of(by_system):
         tables.append(table_of_parts(by_system))

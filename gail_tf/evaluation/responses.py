@@ -1,4 +1,4 @@
-"""A policy's responses to trajectories, as text, and the numbers of tokens and words in responses."""
+"""Samples a policy's responses to trajectories, and counts the tokens and words in responses."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""Reading and writing RUN/evaluation.json, from which tables and plots can be made without a model."""
+"""Reads and writes RUN/evaluation.json, which is sufficient for making tables and plots without a model."""
 
 import dataclasses
 import json
@@ -102,7 +102,7 @@ class Stored(NamedTuple):
 def options_of(run: GAILRun) -> Options:
     """Return the options of a run's last evaluation, or the defaults if the run has not been evaluated.
 
-    If `read` is called with these options, it returns the results of that evaluation.
+    With these options, `read` returns the results of that evaluation.
     """
     try:
         return Options(**json_files.read(run.path / FILE)["options"])

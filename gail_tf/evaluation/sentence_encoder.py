@@ -40,7 +40,7 @@ class SentenceEncoder:
         """Compute the vectors of n texts.
 
         Args:
-            texts: The texts. The ends of texts with more than LIMIT tokens are cut off.
+            texts: The texts. Texts with more than LIMIT tokens are truncated at the end.
             size: The number of texts in a batch.
             report: A function that is called after each batch with the number of texts in the batch.
 

@@ -79,8 +79,8 @@ def systems(evaluations: Sequence[RunEvaluation], named: Mapping[Path, str] | No
         named: A mapping from run folders to names of systems, for runs whose algorithm does not determine their system.
 
     Returns:
-        The systems in the order of Table 2, and remarks about policies that were left out or whose training stopped
-        early.
+        The systems in the order of Table 2, and remarks about policies that are left out and about imitation that
+        stopped early.
     """
     by_system: Systems = {}
     remarks = []
@@ -173,9 +173,9 @@ def notes(by_system: Systems) -> list[str]:
             "pairs from different conversations is subtracted from both, so the value expected by chance is 0."
         )
     return [
-        "Perplexity is exp(total negative log-likelihood of the human responses / number of their tokens). END counts "
-        "as a token. Perplexity per word divides by the number of words and ENDs instead, so models with different "
-        "tokenizers can be compared. "
+        "Perplexity is exp(total negative log-likelihood of the human responses / number of their tokens). END, "
+        "which marks the end of a response, counts as a token. Perplexity per word divides by the number of words and "
+        "ENDs instead, so models with different tokenizers can be compared. "
         f"{cut.mean():.1%} of the human responses are longer than the models' limit and are truncated.",
         f"Responses to {len(measured[0].policy.rows):,} of {len(measured[0].run.test):,} test trajectories are sampled "
         f"with temperature {options.temperature:g}, top-p {options.top_p:g} and seed {options.seed}.",
@@ -201,13 +201,13 @@ def parts_of(by_system: Systems) -> list[str]:
 
 
 def finer_parts_of(by_system: Systems) -> list[str]:
-    """Return the measured parts that `parts_of` leaves out; see `finer_parts.finer_parts`."""
+    """Return the finer parts for which a system has metrics; see `finer_parts.finer_parts`."""
     present = {part: None for measured in by_system.values() for one in measured for part in one.policy.figures}
     return [part for part in present if part not in (*metrics.TURNS, metrics.ALL, metrics.TWEETS)]
 
 
 def kind_of_bars(by_system: Systems) -> str:
-    """Return the words for a table's caption that explain its intervals or standard deviations."""
+    """Return the part of a table's caption that explains its intervals or standard deviations."""
     runs = {len(measured) for measured in by_system.values()}
     if runs == {1}:
         return ", with 95 % intervals over conversations"

@@ -12,7 +12,7 @@ from keras_gca.engine.compiled import Compiled
 
 
 class TextReader:
-    """A reader that computes features of texts. Each text is read without a prompt and independently of other texts.
+    """A reader that computes features of texts. It reads each text without a prompt and independently of other texts.
 
     Args:
         policy: The policy.

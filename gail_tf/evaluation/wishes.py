@@ -1,8 +1,8 @@
-"""How well responses match a user's profile, and how much a profile reveals about a response.
+"""Measures how well responses match a user's profile, and how much a profile reveals about a response.
 
 The policy answers the same prompts several times: once without a wish, and once for each possible wish, such as "ask
 yes" (the value "yes" for the property "ask"). The rules of `data/listening.py`, which also compute the profiles for
-training, decide which responses fulfil a wish. The share of these responses is reported.
+training, decide whether a response fulfils a wish. The share of responses that do is reported.
 """
 
 from collections.abc import Mapping, Sequence
@@ -75,7 +75,7 @@ def share(responses: Sequence[str], wish: tuple[str, str]) -> float:
 
 
 def table(measured: Wishes) -> Table:
-    """Make a table with the means and standard deviations of the shares and perplexities over runs."""
+    """Make a table of the shares and perplexities, with means and standard deviations over runs."""
     kinds = WITHOUT, WITH, HUMAN
     rows = []
     for variant, runs in measured.items():
@@ -92,7 +92,7 @@ def table(measured: Wishes) -> Table:
 
 
 def paired_tests(measured: Wishes) -> list[PairedTest]:
-    """Test whether the shares with and without each wish differ, pairing them by seed.
+    """For each wish, test whether the shares with and without the wish differ. The shares are paired by seed.
 
     With a single seed, return an empty list.
     """

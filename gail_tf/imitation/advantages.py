@@ -25,8 +25,8 @@ class AdvantageEstimator:
 
     Attributes:
         statistics: The running mean and variance of the rewards, which are stored in checkpoints.
-        reference_kl_coefficient: The weight of the KL to the reference in the reward. With `--reference-kl adaptive`,
-            it changes after each update.
+        reference_kl_coefficient: The weight of the penalty for the KL to the reference, which is subtracted from the
+            rewards. With `--reference-kl adaptive`, the weight changes after each update.
     """
 
     def __init__(self, config: GAILConfig, optimiser: Optimiser):
@@ -44,7 +44,7 @@ class AdvantageEstimator:
             seed: The seed for the permutation with `--reward-control permuted`.
 
         Returns:
-            Two float32 arrays, the advantages and the targets. Their shape is (B,), or (B, R) if tokens have their own
+            The advantages and the targets, two float32 arrays of shape (B,), or (B, R) if tokens have their own
             rewards.
         """
         normalised = self._rewards(rollouts, logits, seed)
@@ -84,7 +84,7 @@ class AdvantageEstimator:
         return {"reference_kl_coefficient": self.reference_kl_coefficient}
 
     def facts(self) -> dict[str, Any]:
-        """Return the adaptive weight of the reference KL as JSON values, or an empty dictionary if it is fixed."""
+        """Return the adaptive weight of the KL to the reference as JSON values, or {} if the weight is fixed."""
         adaptive = self.config.reward.reference_kl == "adaptive"
         return {"reference_kl_coefficient": self.reference_kl_coefficient} if adaptive else {}
 
@@ -100,8 +100,9 @@ class AdvantageEstimator:
     def _rewards(self, rollouts: Rollouts, logits: np.ndarray, seed: int) -> np.ndarray:
         """Compute normalised rewards of shape (B,) for responses, or (B, R) for tokens, and update the statistics.
 
-        A human demonstration, or each of its tokens if tokens have their own rewards, gets the constant reward
-        `--human-reward`. `--reward-control` changes only D's rewards, not the terms that are added to them.
+        Human demonstrations get the constant reward `--human-reward`. If tokens have their own rewards, each token of a
+        human demonstration gets this reward. `--reward-control` changes only D's rewards, not the terms that are added
+        to them.
         """
         config, mask = self.config, rollouts.batch.response_mask
         generated, lengths = rollouts.generated, rollouts.batch.response_lengths

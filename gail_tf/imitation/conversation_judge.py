@@ -1,4 +1,4 @@
-"""Judging of responses to conversations, in a chat or an evaluation, by a judge such as D."""
+"""Judges responses to conversations, in a chat or an evaluation, with a judge such as D."""
 
 from collections.abc import Sequence
 
@@ -36,8 +36,8 @@ class ConversationJudge:
 
         Args:
             batch: The conditions (history and prompt) to which the texts respond.
-            tokens: The responses as tokens, shape (B, R) and dtype int32. They are in the order of the conditions, and
-                each condition has the same number of responses.
+            tokens: The responses as tokens, shape (B, R) and dtype int32. The responses are in the order of the
+                conditions, with the same number of responses for each condition.
             masks: The bool mask of the tokens, shape (B, R), false at padding.
             read: The utterances of each condition.
             texts: The B responses as text.

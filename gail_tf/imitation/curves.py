@@ -17,7 +17,7 @@ PANELS = (
     ("held-out perplexity", "lower is better", ("val_perplexity",)),
     ("reward", "higher is better for the policy", ("reward_generated", "reward_expert", "val_reward_generated")),
     ("discriminator accuracy", "1: perfect, 0.5: guessing", ("accuracy_generated", "accuracy_expert", "val_auc")),
-    ("KL to the reference, nats per token", "low: close to the start of imitation", ("kl_per_token",)),
+    ("KL to the reference, nats per token", "low: close to the policy before imitation", ("kl_per_token",)),
     ("KL of an update, nats per response", "high: large steps", ("kl",)),
     ("clip fraction", "0 to 0.3 is usual", ("clip_fraction",)),
     ("tokens in a response", "closer to the experts is better", ("response_length", "expert_length")),

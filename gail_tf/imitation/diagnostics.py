@@ -1,7 +1,7 @@
 """The metrics that are logged during imitation; docs/metrics.md explains them.
 
-Two kinds of metrics are computed elsewhere, together with the losses: the metrics of PPO's and TRPO's steps (in
-`ppo_losses.py` and `trpo.py`), and the discriminator's loss (in `discriminator.py`).
+The metrics of PPO's and TRPO's steps and the discriminator's loss are computed elsewhere, together with the losses, in
+`ppo_losses.py`, `trpo.py` and `discriminator.py`.
 """
 
 from collections.abc import Sequence
@@ -17,7 +17,9 @@ from keras_gca.evaluation import reply_metrics
 
 
 def of_judgement(rollouts: Rollouts, judgement: Judgement, config: GAILConfig, discriminates: bool) -> Metrics:
-    """Compute the mean rewards, the KL and the judge's accuracies and entropy, before the judge learns from the buffer.
+    """Compute the mean rewards, the KL to the reference, and the judge's accuracies and entropy.
+
+    Call this function before the judge learns from the buffer.
 
     Args:
         rollouts: The buffer.
@@ -58,7 +60,7 @@ def row(
     judge_log: Sequence[Metrics],
     seconds: float,
 ) -> Metrics:
-    """Make the row that an update adds to the log, without the validation metrics.
+    """Return the row that an update adds to the log, without the validation metrics.
 
     Args:
         rollouts: The buffer.
@@ -101,7 +103,7 @@ def learned(row: Metrics) -> Metrics:
 
 
 def auc(rollouts: Rollouts, judgement: Judgement, config: GAILConfig) -> float:
-    """Compute the probability that the discriminator ranks an expert's response above a response of the policy.
+    """Compute the probability that the discriminator ranks an expert's response above one of the policy's responses.
 
     A contrastive discriminator compares only responses to the same prompt. A token discriminator ranks responses by
     their mean logit per token.

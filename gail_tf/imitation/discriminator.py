@@ -66,7 +66,7 @@ class Discriminator(Judge):
 
 
 class DiscriminatorLearner(AdamWLearner):
-    """A learner that trains all weights of an encoder on the negative of Eq. 6 or on the contrastive loss.
+    """A learner that trains all weights of an encoder to minimise the negative of Eq. 6 or the contrastive loss.
 
     Args:
         encoder: The encoder to train.

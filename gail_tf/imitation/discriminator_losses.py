@@ -120,10 +120,10 @@ def entropy(logits: tf.Tensor, mask: tf.Tensor | None = None) -> tf.Tensor:
 
 
 def auc(expert: np.ndarray, generated: np.ndarray) -> float:
-    """Compute the probability that an expert's sample has a higher logit than a generated one. Ties count half.
+    """Compute the probability that an expert's sample has a higher logit than a generated one. A tie counts as half.
 
     This is the area under the ROC curve: 0.5 if D only guesses, and 1 if a threshold separates the two kinds of
-    samples. Unlike the accuracy, it does not depend on D's decision threshold.
+    samples. Unlike the accuracy, the area does not depend on D's decision threshold.
 
     Args:
         expert: The logits of the experts' samples, shape (n,).

@@ -1,8 +1,8 @@
-"""Encoders: the networks with which the discriminator D computes expert logits for responses.
+"""Encoders: the networks that compute the discriminator D's expert logits for responses.
 
     FrozenEncoder       the paper's network, which reads features that the frozen reference computes
-    TrainableEncoder    the same network on top of its own language model, which is trained too: either all of its
-                        weights or only low-rank adapters
+    TrainableEncoder    the same network on top of its own language model; all weights of this language model, or
+                        only its low-rank adapters, are trained too
     TextEncoder         the RoBERTa of TextGAIL, which reads the text (baselines/textgail.py)
 
 An expert logit is the logit of the probability that an expert wrote the response. Shapes: B responses, R tokens, F
@@ -167,8 +167,8 @@ class TrainableEncoder(FrozenEncoder):
     """The paper's network on top of its own language model, which starts as a copy of the reference.
 
     Args:
-        language_model: The language model. If it has adapters, only the adapters are trained, and all other weights
-            must be those of the reference, which never change during imitation.
+        language_model: The language model. If it has adapters, only the adapters are trained. All other weights must
+            then be those of the reference, which stay the same during imitation.
         config: The settings.
     """
 

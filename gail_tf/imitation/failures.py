@@ -91,7 +91,7 @@ REMEDIES: dict[str, dict[str, str]] = {
         "label_smoothing": "keeps D from becoming certain about experts' responses (discriminator_losses.binary_loss)",
         "instance_noise": "noise on D's features (discriminator_losses.with_instance_noise)",
         "discriminator_passes": "fewer passes of D over each rollout",
-        "reward_form": "rewards of the form logit do not saturate where D is certain (rewards.REWARD_FORMS)",
+        "reward_form": "the reward form logit does not saturate where D is certain (rewards.REWARD_FORMS)",
     },
     "kl_runs_away": {
         "kl_penalty": "adaptive: C doubles while the KL is above its target (ppo_losses.adapt_kl_coefficient)",
@@ -112,8 +112,8 @@ def watch(history: Sequence[Mapping[str, float]], limits: Limits | None = None) 
     """Detect which of the four failures in REMEDIES the metrics show.
 
     Args:
-        history: One row of metrics for each update, in order. Rows may lack metrics or contain others. A metric is
-            checked only if at least `limits.window` rows contain it.
+        history: One row of metrics for each update, in order. Rows may lack some of METRICS, and may contain other
+            metrics. A metric is checked only if at least `limits.window` rows contain it.
         limits: The limits. If None, the defaults apply.
 
     Returns:

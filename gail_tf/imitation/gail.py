@@ -1,7 +1,7 @@
 """Algorithm 1: adversarial imitation of expert responses, after training by maximum likelihood.
 
-D is the discriminator, the network that learns to distinguish the experts' responses from the policy's. The policy and
-D learn from buffers, sets of responses that are collected together (`rollouts.py`).
+The discriminator D is a network that learns to distinguish the experts' responses from the policy's. The policy and D
+learn from buffers, which are sets of responses collected together (`rollouts.py`).
 
 A training run is a list of stages (`phases.schedule`). `GAILTraining` runs the stages in order and yields an event
 after each step. A checkpoint can be written after any event marked as resumable (`state.py`). All random numbers are

@@ -2,13 +2,12 @@
 
 Wulfmeier et al. 2024, "Imitating Language via Scalable Inverse Reinforcement Learning", apply the inverse soft
 Q-learning of Garg et al. 2021 to language models. A state s consists of a condition and the response's tokens so far,
-an action a is the next token, and s' is the state after that token. The logits of the policy are the soft Q-values of
-s:
+an action a is the next token, and s' is the state after that token. The policy's logits are the soft Q-values Q(s, a):
 
     V(s) = log sum_a exp Q(s, a),    log pi(a | s) = Q(s, a) - V(s),    the reward r(s, a) = Q(s, a) - gamma V(s')
 
 With the chi-squared divergence, IQ-Learn maximises E[r - lambda r^2] - (1 - gamma) E[V(s0)] over the experts' data. By
-a telescoping sum, the last term equals E[V(s) - gamma V(s')]. This gives the loss to minimise:
+a telescoping sum, (1 - gamma) E[V(s0)] equals E[V(s) - gamma V(s')]. Therefore the loss to minimise is
 
     loss = E[-log pi(a | s) + lambda (log pi(a | s) + V(s) - gamma V(s'))^2]
 
@@ -27,7 +26,7 @@ from keras_gca.engine.random import sample_seeds
 
 
 class IQLearn(MaximumLikelihood):
-    """A learner that trains a policy on given responses to minimise the loss above.
+    """A learner that trains a policy on given responses to minimise the loss of IQ-Learn.
 
     Args:
         policy: The policy to train.

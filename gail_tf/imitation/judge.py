@@ -36,8 +36,8 @@ class Judge(abc.ABC):
 
     Attributes:
         per_token: Whether the judge outputs a logit for each token instead of one for each response.
-        discriminates: Whether the judge is meant to distinguish experts' responses from the policy's. Only then is its
-            accuracy logged.
+        discriminates: Whether the judge is meant to distinguish experts' responses from the policy's. If not, its
+            accuracy is not logged.
     """
 
     per_token = False
@@ -91,7 +91,7 @@ class Judge(abc.ABC):
         return {}
 
     def begin_as(self, policy: LanguagePolicy) -> None:
-        """Prepare for imitation. If the judge's encoder is a trainable GPT-2, copy the policy's weights to it.
+        """Prepare for imitation: copy the policy's weights to the judge's encoder if it is a trainable GPT-2.
 
         Args:
             policy: The policy at the start of imitation.

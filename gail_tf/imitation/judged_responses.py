@@ -14,7 +14,7 @@ from keras_gca.engine.batching import filled
 
 
 class JudgedResponses(NamedTuple):
-    """B responses, with all arrays and texts that a judge may need. Each judge reads only some of these.
+    """B responses, with all arrays and texts that a judge may need. A judge may ignore some of them.
 
     Attributes:
         batch: The conditions (history and prompt) and the responses, as tokens.

@@ -49,7 +49,7 @@ class MaximumLikelihood(AdamWLearner):
 
 
 class Perplexity:
-    """A measure of a policy's perplexity, computed without dropout.
+    """A measurement of a policy's perplexity, without dropout.
 
     Args:
         policy: The policy to measure.

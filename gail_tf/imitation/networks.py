@@ -15,8 +15,8 @@ class Networks(NamedTuple):
     Attributes:
         policy: The policy to train.
         sampling: How the policy's responses are sampled.
-        reference: A second policy of the same form. When imitation starts, the policy's weights are copied to the
-            reference, which is then frozen. The two share the weights that are not trained.
+        reference: A second policy with the same architecture. When imitation starts, the policy's weights are copied to
+            the reference, which is then frozen. The two share the weights that are not trained.
         judge: The discriminator, or RL-Seq2Seq's emotion classifier.
         optimiser: The algorithm that improves the policy: PPO, TRPO or offline learning.
         pretrained: The policy for pretraining on running text, or None if the network is already pretrained. It has the

@@ -1,4 +1,4 @@
-"""Eq. 1-6 in NumPy, for small numbers of states and actions. Algorithm 1 approximates these equations with networks.
+"""Eq. 1-6 in NumPy, for few states and actions. Algorithm 1 approximates these equations with neural networks.
 
 An occupancy measure rho is the discounted distribution of the (state, action) pairs that a policy visits, normalised to
 a sum of 1. rho_pi belongs to the policy and rho_E to the expert. D is the discriminator of Eq. 6, and D(s, a) is high
@@ -54,7 +54,7 @@ def optimal_discriminator(policy: np.ndarray, expert: np.ndarray) -> np.ndarray:
 
 
 def jensen_shannon(policy: np.ndarray, expert: np.ndarray) -> float:
-    """Compute the Jensen-Shannon divergence JS in nats, from 0 to log 2. The maximum of Eq. 6 is 2 JS - log 4."""
+    """Compute the Jensen-Shannon divergence JS in nats, from 0 to log 2. The maximum of Eq. 6 is 2 * JS - log 4."""
     middle = (policy + expert) / 2
     return (_kl(policy, middle) + _kl(expert, middle)) / 2
 
@@ -110,7 +110,7 @@ class Environment:
         return cost + self.gamma * self.transitions @ values
 
     def reinforce(self, cost: np.ndarray, entropy_weight: float = 1.0, iterations: int = 1000) -> np.ndarray:
-        """Compute RL(c) of Eq. 1, the policy that minimises -entropy_weight H(pi) + E_pi[c], by soft value iteration.
+        """Compute RL(c) of Eq. 1, the policy that minimises -entropy_weight * H(pi) + E_pi[c], by soft value iteration.
 
         Args:
             cost: c, shape (S, A).
@@ -128,7 +128,7 @@ class Environment:
         return _softmax(scores)
 
     def regularised_cost(self, policy: np.ndarray, cost: np.ndarray, entropy_weight: float = 1.0) -> float:
-        """Compute the objective of Eq. 1 for one policy: -entropy_weight H(pi) + E_pi[c]."""
+        """Compute the objective of Eq. 1 for one policy: -entropy_weight * H(pi) + E_pi[c]."""
         return float(np.sum(self.occupancy(policy) * (entropy_weight * np.log(policy) + cost)))
 
     def inverse_objective(self, cost: np.ndarray, expert: np.ndarray, entropy_weight: float = 1.0) -> float:
@@ -137,7 +137,7 @@ class Environment:
         return -psi_ga(cost, expert) + smallest - float(np.sum(expert * cost))
 
     def imitation_objective(self, policy: np.ndarray, expert: np.ndarray, entropy_weight: float = 1.0) -> float:
-        """Compute the objective that Eq. 3 minimises over policies: -entropy_weight H(pi) + psi*_GA(rho_pi - rho_E)."""
+        """Compute the objective of Eq. 3 for one policy: -entropy_weight * H(pi) + psi*_GA(rho_pi - rho_E)."""
         divergence = 2 * jensen_shannon(self.occupancy(policy), expert) - np.log(4)
         return self.regularised_cost(policy, np.zeros_like(expert), entropy_weight) + divergence
 
@@ -176,7 +176,7 @@ def imitate(
     policy. Q includes the entropy of later states.
 
     Args:
-        environment: The environment, all of whose states must be reachable.
+        environment: The environment. All of its states must be reachable.
         expert: rho_E, shape (S, A).
         iterations: The number of iterations.
         discriminator_rate: The step size of D.

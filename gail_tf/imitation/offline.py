@@ -1,8 +1,8 @@
 """Training of the policy on the experts' responses alone, for as many steps as PPO takes on the policy's responses.
 
 `--algorithm extra_likelihood` continues maximum likelihood training with the same number of steps on the same prompts.
-It is a control for imitation: any improvement cannot be due to a discriminator. `--algorithm iqlearn` adds a
-regulariser (`iq_learn.py`).
+It is a control for imitation, because its improvements cannot be due to a discriminator. `--algorithm iqlearn` adds a
+regulariser to maximum likelihood (`iq_learn.py`).
 """
 
 from collections.abc import Iterator

@@ -1,6 +1,7 @@
 """The stages of a training run, and the number of human demonstrations in each update (Table 1).
 
-A human demonstration is an expert's response that replaces a policy's response in a buffer. D is the discriminator.
+A human demonstration is an expert's response that replaces one of the policy's responses in a buffer. D is the
+discriminator.
 """
 
 import math
@@ -63,7 +64,7 @@ def steps_on_a_buffer(config: GAILConfig) -> int:
 def human_ratio(update: int, updates: int, start: float = 0.3) -> float:
     """Compute the share of human demonstrations in the buffer of an update (Table 1). The share falls linearly to 0.
 
-        ratio = start max(0, 1 - update / updates)
+        ratio = start * max(0, 1 - update / updates)
 
     Args:
         update: The index of the update, starting from 0.
@@ -77,5 +78,5 @@ def human_ratio(update: int, updates: int, start: float = 0.3) -> float:
 
 
 def human_demonstrations(batch_size: int, ratio: float) -> int:
-    """Return the number of human demonstrations in a batch: batch_size times ratio, rounded down (TextGAIL)."""
+    """Return the number of human demonstrations in a batch: batch_size * ratio, rounded down as in TextGAIL."""
     return int(batch_size * ratio)

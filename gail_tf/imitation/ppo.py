@@ -182,7 +182,7 @@ class PolicyLearner(AdamWLearner):
 
 
 class ValueLearner(AdamWLearner):
-    """A learner that trains the value baseline, which predicts the return from a state before the policy acts in it.
+    """A learner that trains the value baseline, which predicts the return that the policy will get from a state.
 
     The learning rate is the same as the discriminator's.
 

@@ -41,7 +41,7 @@ def policy_loss(
 ) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
     """Compute the loss of a PPO step: the negative of Eq. 7, or of its clipped form if epsilon is given.
 
-        loss = -(mean objective - C mean KL(old || new) + entropy_coefficient mean entropy)
+        loss = -(mean objective - C * mean KL(old || new) + entropy_coefficient * mean entropy)
 
     The KL is in nats per action (response or token), and the entropy in nats per token.
 
@@ -56,8 +56,8 @@ def policy_loss(
         kl: The exact KL(old || new) at each token, shape (B, T); see `exact_kl`. If None, the KL is estimated with k3
             of `sampled_kl`.
         generated: A bool mask of the responses sampled from the old policy, shape (B,). The mean KL is taken over these
-            responses only, because it cannot be estimated from human demonstrations. If None, the mean is taken over
-            all responses.
+            responses only, because the KL cannot be estimated from human demonstrations. If None, the mean is taken
+            over all responses.
         entropy: The new policy's entropy at each token, shape (B, T), or None for no entropy term.
         entropy_coefficient: The weight of the entropy.
 
@@ -129,13 +129,16 @@ def log_ratio(log_probs: tf.Tensor, old_log_probs: tf.Tensor, mask: tf.Tensor, l
 
 
 def surrogate(ratio: tf.Tensor, advantages: tf.Tensor) -> tf.Tensor:
-    """Compute the first term of Eq. 7, ratio times advantage, for each action."""
+    """Compute ratio * advantage, the first term of Eq. 7, for each action."""
     ratio, advantages = _paired(ratio, advantages)
     return ratio * advantages
 
 
 def clipped_surrogate(ratio: tf.Tensor, advantages: tf.Tensor, epsilon: float = 0.2) -> tf.Tensor:
-    """Compute min(ratio A, clip(ratio, 1 - epsilon, 1 + epsilon) A) for advantages A (Schulman et al. 2017, Eq. 7)."""
+    """Compute PPO's clipped objective for each action, given the advantages A (Schulman et al. 2017, Eq. 7).
+
+    min(ratio * A, clip(ratio, 1 - epsilon, 1 + epsilon) * A)
+    """
     ratio, advantages = _paired(ratio, advantages)
     return tf.minimum(ratio * advantages, tf.clip_by_value(ratio, 1 - epsilon, 1 + epsilon) * advantages)
 
@@ -226,7 +229,7 @@ def generalised_advantages(
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """Compute the advantages of tokens by generalised advantage estimation (GAE; Schulman et al. 2016, Eq. 16).
 
-        A_t = sum_k (gamma lambda)^k (r_{t+k} + gamma V_{t+k+1} - V_{t+k})
+        A_t = sum_k (gamma * lambda)^k * (r_{t+k} + gamma * V_{t+k+1} - V_{t+k})
 
     The value after a response's last token is 0, even if the response was truncated at the length limit, because its
     reward applies to the truncated response.
@@ -298,7 +301,7 @@ def _counted(mask: tf.Tensor, level: str) -> tf.Tensor:
 
 
 def _paired(first: tf.Tensor, second: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """Convert two tensors to float32. Raise ValueError if their shapes differ, because TensorFlow would broadcast."""
+    """Convert two tensors to float32. Raise ValueError if their shapes differ, instead of broadcasting them."""
     first, second = tf.cast(first, tf.float32), tf.cast(second, tf.float32)
     if not first.shape.is_compatible_with(second.shape):
         raise ValueError(f"shapes {first.shape} and {second.shape} differ; equal shapes are expected")
@@ -306,7 +309,7 @@ def _paired(first: tf.Tensor, second: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
 
 
 def _expected(log_p: tf.Tensor, values: tf.Tensor) -> tf.Tensor:
-    """Compute p times values, with 0 where p is 0. For infinite values, the plain product would be NaN there."""
+    """Compute p * values, with 0 where p is 0. The plain product would be NaN there if the values are infinite."""
     possible = log_p > -float("inf")
     return tf.where(possible, tf.exp(log_p) * tf.where(possible, values, 0.0), 0.0)
 

@@ -1,4 +1,4 @@
-"""The reference, a frozen copy of the policy as it was before imitation, which computes features and probabilities.
+"""The reference: a frozen copy of the policy from before imitation, used to compute features and probabilities.
 
 D is the discriminator. Shapes: B conditions (history and prompt) with one response each; C tokens in a condition, R
 tokens in a response; hidden states of width E; F features.
@@ -21,8 +21,8 @@ from keras_gca.engine.compiled import Compiled
 def token_features(hidden_states: tf.Tensor, response_mask: tf.Tensor) -> tf.Tensor:
     """Return the features for a discriminator that judges tokens: the hidden state after each token.
 
-    A state depends on the history, the prompt, and the response up to this token, like the input to the first paper's
-    discriminator (Eq. 7 and 8).
+    The state after a token depends on the history, the prompt, and the response up to this token, as does the input to
+    the first paper's discriminator (Eq. 7 and 8).
 
     Args:
         hidden_states: The states of a causal language model at the response's tokens, shape (B, R, E).
@@ -45,7 +45,7 @@ def response_features(hidden_states: tf.Tensor, response_mask: tf.Tensor) -> tf.
         response_mask: The mask of the response's tokens, which must be contiguous, shape (B, T).
 
     Returns:
-        A float32 tensor of shape (B, 2 E), 0 in rows without a response.
+        A float32 tensor of shape (B, 2 * E), 0 in rows without a response.
     """
     mask = tf.cast(response_mask, tf.float32)
     last = mask - mask * tf.pad(mask[:, 1:], [[0, 0], [0, 1]])
@@ -69,12 +69,12 @@ class Reading(NamedTuple):
 
 
 class Reference:
-    """A frozen copy of the policy as it was before imitation, which computes log-probabilities and the features for D.
+    """A frozen copy of the policy from before imitation, used to compute log-probabilities and the features for D.
 
     The KL to the reference is computed from the log-probabilities. A single pass over a condition serves two responses:
     the response in the buffer, for which features and log-probabilities are computed, and the expert's response, for
-    which only features are computed. A policy without a language model computes only log-probabilities, and its
-    features have width 0.
+    which only features are computed. With a policy that has no language model, only log-probabilities are computed, and
+    the features have width 0.
 
     Args:
         policy: The policy.
@@ -103,7 +103,7 @@ class Reference:
         return Reading(**self._in_parts(self.compiled_read_all, size, batch))
 
     def read_with_experts(self, batch: Batch, expert: Batch, size: int) -> tuple[Reading, np.ndarray]:
-        """Do the same as `read`, and compute the features of the experts' responses in the same pass.
+        """Compute the result of `read` and, in the same pass, the features of the experts' responses.
 
         Args:
             batch: B conditions and responses.
@@ -221,8 +221,8 @@ def read_responses(
         per_token: Whether to compute features for every token.
 
     Returns:
-        A pair for each response: its float32 features of shape (B, 2 E) or, with `per_token`, (B, R, E), and the hidden
-        states before each token, shape (B, R, E).
+        A pair for each response: its float32 features of shape (B, 2 * E) or, with `per_token`, (B, R, E), and the
+        hidden states before each token, shape (B, R, E).
     """
     read, *after = network.hidden_of_each(condition, condition_mask, responses)
     features = token_features if per_token else response_features

@@ -7,7 +7,7 @@ policy's responses:
     D of Eq. 6 = 1 - expert probability = sigmoid(-expert_logit),  the cost c(s, a) = log D,  the reward -c(s, a).
 
 Shapes: B responses, T tokens. Masks have shape (B, T) and dtype bool or float, with padding on the right. A human
-demonstration is an expert's response that replaces a policy's response.
+demonstration is an expert's response that replaces one of the policy's responses.
 """
 
 from collections.abc import Callable
@@ -34,7 +34,7 @@ REWARD_FORMS: dict[str, Callable[[tf.Tensor], tf.Tensor]] = {
 
 
 def reward(expert_logit: tf.Tensor, form: str = "gail") -> tf.Tensor:
-    """Compute the reward of each response or token from its expert logit. The default is -log D of Eq. 6.
+    """Compute the reward of each response or token from its expert logit. By default, the reward is -log D of Eq. 6.
 
     Args:
         expert_logit: The expert logits, any shape.
@@ -54,9 +54,9 @@ def reward(expert_logit: tf.Tensor, form: str = "gail") -> tf.Tensor:
 def relative_logit(generated_scores: tf.Tensor, human_scores: tf.Tensor) -> tf.Tensor:
     """Compute a contrastive discriminator's expert logits for generated responses, relative to human responses.
 
-    A contrastive discriminator scores both responses to a prompt and applies a softmax to the two scores, which equals
-    the sigmoid of their difference. Therefore `reward(relative_logit(g, h), "probability")` is TextGAIL's reward, the
-    softmax probability of the generated response.
+    A contrastive discriminator scores both responses to a prompt and applies a softmax to the two scores. This softmax
+    equals the sigmoid of the difference between the scores. Therefore `reward(relative_logit(g, h), "probability")` is
+    TextGAIL's reward, the softmax probability of the generated response.
 
     Args:
         generated_scores: The scores of the generated responses, shape (B,).
@@ -100,7 +100,7 @@ def with_reference_kl(
 ) -> np.ndarray:
     """Subtract a penalty for the KL to the reference from the rewards (Ziegler et al. 2019, Eq. 2).
 
-        reward - coefficient (log p - log q)
+        reward - coefficient * (log p - log q)
 
     Here p is the policy that sampled the response, and q is the reference. The log-ratio log p - log q of a response is
     the sum over its tokens, and its expectation over the policy's responses is the KL to the reference.
@@ -135,7 +135,7 @@ class RewardStatistics(NamedTuple):
 
     @classmethod
     def initial(cls) -> "RewardStatistics":
-        """Return the initial statistics: a mean and a variance of 0, as in TextGAIL. This bias is never corrected."""
+        """Return the initial statistics: a mean and a variance of 0, as in TextGAIL, without bias correction."""
         return cls(tf.constant(0.0), tf.constant(0.0))
 
 
@@ -150,11 +150,11 @@ def normalise(
 
         clip((reward - mean) / (sqrt(variance) + 1e-5), -limit, limit)
 
-    The statistics are updated with the new rewards before they are used. With n new rewards, the old statistics have
-    the weight k = momentum^n. TextGAIL stores the mean of squares, which loses precision if the mean is large. This
-    function stores the equivalent variance:
+    The statistics are updated with the new rewards before the rewards are normalised. With n new rewards, the old
+    statistics have the weight k = momentum^n. TextGAIL stores the mean of squares, which loses precision if the mean is
+    large. This function stores the equivalent variance:
 
-        variance <- k variance + (1 - k) batch variance + k (1 - k) (mean - batch mean)^2
+        variance <- k * variance + (1 - k) * batch variance + k * (1 - k) * (mean - batch mean)^2
 
     Args:
         rewards: The rewards, any shape.
@@ -236,7 +236,7 @@ def at_last_token(rewards: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
 def returns(token_rewards: tf.Tensor, mask: tf.Tensor, gamma: float = 1.0) -> tf.Tensor:
     """Compute the return of each token: the discounted sum of its reward and the rewards of all later tokens.
 
-        R_t = sum_{k >= t} gamma^(k - t) r_k
+        R_t = sum_{k >= t} gamma^(k - t) * r_k
 
     Args:
         token_rewards: The reward of each token, shape (B, T).
@@ -257,11 +257,12 @@ def counter_length_drift(
 ) -> tf.Tensor:
     """Subtract from the rewards a penalty that keeps the mean response length close to the experts' mean length.
 
-        penalty = strength (mean length - expert_length) (length - mean length) / expert_length^2
+        penalty = strength * (mean length - expert_length) * (length - mean length) / expert_length^2
 
     The mean length is taken over the given responses. The policy gradient of the penalty equals the gradient of
-    strength / 2 ((mean length - expert_length) / expert_length)^2. The penalty does not change the mean reward. It is 0
-    for all responses if the mean length equals the experts' mean length, so individual responses may be short or long.
+    strength / 2 * ((mean length - expert_length) / expert_length)^2. The penalty does not change the mean reward. It is
+    0 for all responses if the mean length equals the experts' mean length, so individual responses may be short or
+    long.
 
     Args:
         rewards: The rewards, shape (B,).

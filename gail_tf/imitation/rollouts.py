@@ -1,8 +1,8 @@
-"""Collection of buffers: the policy's responses and human demonstrations, together with all inputs that D needs.
+"""Collects buffers: the policy's responses and human demonstrations, with all inputs that D needs.
 
 A condition consists of the tokens of a history and a prompt. A human demonstration is the expert's response to a
-condition. D is the discriminator. The reference is a frozen copy of the policy as it was before imitation. z is the
-noise from which the policy generates a response (Algorithm 2).
+condition. D is the discriminator. The reference is a frozen copy of the policy from before imitation. z is the noise
+from which the policy generates a response (Algorithm 2).
 
 Shapes: B responses in the buffer; at most C tokens in a condition and R tokens in a response; hidden states of width E;
 S sentiment scores.
@@ -130,7 +130,7 @@ class Collector:
             used. Larger batches are faster than smaller ones, because each decoding step reads all weights once per
             batch.
         keep_experts: Whether to store the features of all experts' responses, which are computed on first use. This
-            saves time if several buffers use the same trajectories. Call `forget` when the reference changes.
+            saves time if several buffers use the same trajectories. Call `forget` after the reference changes.
         recompute: Whether to recompute the log-probabilities of the policy's responses in a separate pass. If False,
             the log-probabilities from sampling are used. For human demonstrations, they are always computed in a
             separate pass.
@@ -154,7 +154,7 @@ class Collector:
         self._kept: np.ndarray | None = None
 
     def forget(self) -> None:
-        """Discard the stored features, which are outdated when the reference has changed."""
+        """Discard the stored features. Call this method when the reference has changed."""
         self._kept = None
 
     def collect(self, rows: np.ndarray, seed: tuple[int, int], size: int, human_ratio: float = 0.0) -> Rollouts:
@@ -232,7 +232,7 @@ def _sentiments(asked: np.ndarray, answered: np.ndarray) -> np.ndarray:
 def draw_rows(count: int, number: int, start: int, seed: int) -> np.ndarray:
     """Return consecutive rows from an endless sequence that consists of random permutations of all rows.
 
-    All rows occur equally often, except that the counts of two rows may differ by one.
+    Up to any position in the sequence, the counts of any two rows differ by at most one.
 
     Args:
         count: The total number of rows.

@@ -80,10 +80,10 @@ class GAILState(StagedTraining):
         return self.phase in (DISCRIMINATOR, IMITATION, None)
 
     def shortened_warm_ups(self) -> dict[str, tuple[int, int]]:
-        """Find the phases whose warm-up is shortened because the configured warm-up is too long for them.
+        """Find the phases that are too short for the configured warm-up, which is therefore shortened.
 
         Returns:
-            A dictionary that maps each such phase to its number of warm-up steps and its total number of steps.
+            A dictionary that maps each of these phases to its number of warm-up steps and its total number of steps.
         """
         shortened = {}
         for phase in dict.fromkeys(stage.phase for stage in self.stages if stage.phase != DISCRIMINATOR):
@@ -147,7 +147,7 @@ class GAILState(StagedTraining):
         self.collector.forget()
 
     def _variables(self) -> dict[str, list[keras.Variable]]:
-        """Return the variables to store in a checkpoint now, leaving out those that have not been trained yet."""
+        """Return the variables to store in a checkpoint now, without those that have not been trained yet."""
         stored = {"policy": self.policy.variables} | self.likelihood.variables(self.phase)
         if self.imitates:
             stored["reference"] = self.reference.policy.variables

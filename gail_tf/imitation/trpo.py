@@ -1,6 +1,6 @@
-"""TRPO as in the original GAIL: each update moves the policy's head by one natural-gradient step on the whole buffer.
+"""TRPO as in the original GAIL: each update trains the policy's head by one natural-gradient step on the whole buffer.
 
-Shapes: B responses of at most R tokens; states of width E.
+Shapes: B responses of at most R tokens, hidden states of width E.
 """
 
 from collections.abc import Iterator
@@ -22,8 +22,8 @@ from keras_gca.engine.masked import masked_mean, masked_sum
 class TRPO(PolicyOptimiser):
     """Trust region policy optimisation for a policy with `--trainable head`; see `trust_region.py`.
 
-    The objective is the first term of Eq. 7. The KL of each step is bounded (`--trust-region`) instead of penalised as
-    in Eq. 7.
+    The objective is the first term of Eq. 7. Instead of the KL penalty in Eq. 7, the KL of each step has an upper bound
+    (`--trust-region`).
 
     Args:
         policy: The policy to improve.
@@ -53,8 +53,8 @@ class TRPO(PolicyOptimiser):
             batch: B conditions and responses.
             states: The frozen GPT-2's features, which are the input of the head, shape (B, R, E) and dtype float32.
             advantages: One float32 advantage per response, shape (B,), or per token, shape (B, R).
-            generated: A bool mask of shape (B,), false for human demonstrations, which count in the objective but not
-                in the KL.
+            generated: A bool mask of shape (B,), false for human demonstrations, which are included in the objective
+                but not in the KL.
 
         Returns:
             A dictionary of four numbers. `objective` is the mean objective before the step. `improvement` is the amount
@@ -73,7 +73,7 @@ class TRPO(PolicyOptimiser):
         This method can be called inside a TensorFlow graph.
 
         Args:
-            features: The argument `states` of `step`, shape (B, R, E) and dtype float32.
+            features: The frozen GPT-2's features, passed to `step` as `states`, shape (B, R, E) and dtype float32.
             response: The tokens of the responses, shape (B, R) and dtype int32.
             mask: The bool mask of the tokens, shape (B, R).
             advantages: One float32 advantage per response, shape (B,), or per token, shape (B, R).
@@ -117,7 +117,7 @@ class TRPO(PolicyOptimiser):
 
 
 def _as_actions(advantages: tf.Tensor, mask: tf.Tensor, level: str) -> tf.Tensor:
-    """Return one advantage per action. If actions are tokens, each token gets the advantage of its response."""
+    """Return the advantage of each action. If the actions are tokens, each token gets its response's advantage."""
     if level == "token" and advantages.shape.rank == 1:
         return advantages[:, None] * tf.ones(tf.shape(mask))
     return advantages

@@ -2,8 +2,8 @@
 
 All parameters of a network form one float32 vector of shape (n,). The caller passes two pure functions of this vector:
 `objective`, which is maximised, and `kl`, the policy's mean KL(old || new), whose minimum, 0, is at the old parameters.
-`flatten` and `unflatten` convert a network's weights to a vector and back. All functions in this module can be
-compiled.
+`flatten` and `unflatten` convert a network's weights to a vector and back. All functions in this module can be called
+inside a TensorFlow graph.
 """
 
 from collections.abc import Callable, Sequence
@@ -46,9 +46,9 @@ def trust_region_step(
 ) -> Step:
     """Take a step along the natural gradient, as far as the bound on the KL allows (Schulman et al. 2015, Appendix C).
 
-        s = sqrt(2 max_kl / (x^T F x)) x,  F x = g
+        s = sqrt(2 * max_kl / (x^T F x)) * x,  where F x = g
 
-    Here s is the full step, g is the gradient of the objective, and F is the Fisher information matrix. A line search
+    The full step is s, g is the gradient of the objective, and F is the Fisher information matrix. A line search
     shortens s until the KL is within the bound and the objective improves.
 
     Args:
@@ -82,9 +82,9 @@ def trust_region_step(
 def fisher_vector_product(kl: Scalar, parameters: tf.Tensor, vector: tf.Tensor) -> tf.Tensor:
     """Multiply a vector v by the Fisher information matrix F, the second derivative of the KL at its minimum.
 
-    If `kl` uses `ppo_losses.exact_kl`, F is exact for the states of a batch. If `kl` uses the estimator k3 of
-    `ppo_losses.sampled_kl`, F is estimated from the sampled actions. (The second derivative of the estimator k1 is not
-    an estimate of F.)
+    If `kl` uses `ppo_losses.exact_kl`, F is exact for the states of a batch. If `kl` uses `ppo_losses.sampled_kl` with
+    the estimator k3, F is estimated from the sampled actions. (The estimator k1 is unsuitable, because its second
+    derivative does not estimate F.)
 
     Args:
         kl: The mean KL(old || new), as a function of the new parameters.
@@ -92,7 +92,7 @@ def fisher_vector_product(kl: Scalar, parameters: tf.Tensor, vector: tf.Tensor) 
         vector: v, shape (n,) and dtype float32.
 
     Returns:
-        F v, shape (n,) and dtype float32.
+        The product F v, shape (n,) and dtype float32.
     """
     # The tape watches a copy. `kl` may use the tensor `parameters` itself as the old policy, which must stay constant.
     variable = tf.identity(parameters)
@@ -113,10 +113,10 @@ def conjugate_gradients(product: Product, b: tf.Tensor, iterations: int = 10, to
         product: A function that multiplies a vector by A.
         b: The right-hand side, shape (n,) and dtype float32.
         iterations: The maximum number of iterations.
-        tolerance: The relative tolerance: the iteration ends when |A x - b|^2 is at most tolerance |b|^2.
+        tolerance: The relative tolerance. Iteration ends when |A x - b|^2 is at most tolerance * |b|^2.
 
     Returns:
-        x, shape (n,) and dtype float32.
+        The approximate solution x, shape (n,) and dtype float32.
     """
     enough = tolerance * tf.reduce_sum(tf.square(b))
 
@@ -151,8 +151,8 @@ def line_search(
 ) -> Step:
     """Shorten a step until its KL is at most max_kl and the objective improves sufficiently.
 
-    The candidates are full_step, SHRINKAGE full_step, SHRINKAGE^2 full_step and so on. The first candidate that meets
-    both conditions is accepted.
+    The candidates are full_step, SHRINKAGE * full_step, SHRINKAGE^2 * full_step, and so on. The first candidate that
+    meets both conditions is accepted.
 
     Args:
         parameters: The old parameters, shape (n,) and dtype float32.

@@ -13,9 +13,9 @@ VALIDATION_RESPONSES = 64  # the number of responses that are sampled to measure
 
 
 class Validation:
-    """A validator that measures perplexity and the reward from the discriminator D on held-out trajectories.
+    """A validator that measures the perplexity and the discriminator's rewards on held-out trajectories.
 
-    All validations sample responses with the same noise, so their results are comparable.
+    Every validation samples responses with the same noise, so results from different validations are comparable.
 
     Args:
         config: The settings, including `validation_frequency`.

@@ -1,4 +1,4 @@
-"""Makes language models and their configs from the contents of a config.json.
+"""Makes language models and their configs from the contents of a config.json file.
 
 The `model_type` in a config.json names the kind of network. Only networks that can serve as a policy are supported.
 """
@@ -19,14 +19,14 @@ NETWORKS: dict[type[LanguageModelConfig], type[LanguageModel]] = {GPT2Config: GP
 
 
 def config_of(values: dict[str, Any]) -> LanguageModelConfig:
-    """Make the config of a network from the contents of a config.json.
+    """Make a network's config from the contents of a config.json file.
 
     Args:
         values: The contents of the file. Old GPT-2 files have no model_type, so a file without one is assumed to
             describe a GPT-2.
 
     Raises:
-        UserError: The network cannot serve as a policy, or is a variant that is not implemented.
+        UserError: The network cannot serve as a policy, or is an unsupported variant.
     """
     kind = values.get("model_type", "gpt2")
     if not isinstance(kind, str) or kind not in CONFIGS:

@@ -1,7 +1,7 @@
 """BERT (Devlin et al. 2019) as a sentence encoder that computes one vector per text.
 
 The vectors are computed as in Sentence-BERT (Reimers and Gurevych 2019); all-MiniLM-L6-v2 is such an encoder. This
-project uses BERT only for evaluating responses, never in a discriminator, in a reward or for selecting responses.
+project uses BERT only to evaluate responses, never to discriminate, reward or select them.
 
 Shapes: B texts, T tokens, E = hidden_size.
 """

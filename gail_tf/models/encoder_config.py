@@ -70,14 +70,13 @@ class EncoderConfig:
         """Make a config from the contents of a config.json.
 
         Raises:
-            UserError: The file describes another kind of network or an unsupported variant, or a required value is
-                missing.
+            UserError: The file describes another kind of network or an unsupported variant, or lacks a required value.
         """
         return from_hugging_face(cls, values, cls.model_type, _ONE_VALUE, (*SIZES, "layer_norm_eps", "pad_token_id"))
 
 
 def with_biases(layers: dict[str, list[int]]) -> dict[str, list[int]]:
-    """Return the shapes of all weights and biases, keyed by tensor name, given the weights' shapes, keyed by layer."""
+    """Convert weight shapes, keyed by layer, to the shapes of all weights and biases, keyed by tensor name."""
     named: dict[str, list[int]] = {}
     for name, shape in layers.items():
         named |= {f"{name}.weight": shape, f"{name}.bias": shape[:1]}

@@ -17,9 +17,9 @@ class Embeddings(keras.layers.Layer):
     """The embedding layer: adds the embeddings of token, position and token type, and applies a layer norm.
 
     The inputs are an int32 array of tokens and their bool mask, both of shape (B, T). The output has shape (B, T, E).
-    The first token's position is the config's first_position. Padding gets the preceding position, or 0 if there is
-    none. All tokens have token type 0, the only type that RoBERTa was trained with and the type that BERT uses for
-    single texts.
+    The first token has the config's first_position. Padding has the position before it, or 0 if first_position is 0.
+    All tokens have token type 0, the only type that RoBERTa was trained with and the type that BERT uses for single
+    texts.
     """
 
     def __init__(self, config: EncoderConfig, initial: Initial, policy: keras.DTypePolicy):
@@ -165,7 +165,8 @@ def named_weights(parts: Mapping[str, keras.layers.Layer]) -> dict[str, keras.Va
 class ScoreHead(keras.layers.Layer):
     """The multiple-choice head: computes each pair's score from the first token's state.
 
-    A tanh layer is followed by a linear layer. The input has shape (B, T, E); the output is float32 of shape (B,).
+    The head consists of a tanh layer and a linear layer. The input has shape (B, T, E); the output is float32 of shape
+    (B,).
     """
 
     def __init__(self, config: EncoderConfig, initial: Initial):

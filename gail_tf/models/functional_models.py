@@ -1,4 +1,4 @@
-"""The two functional models of a causal language model: one reads whole sequences, the other one token at a time.
+"""The two functional models of a causal language model: one reads whole sequences, and the other reads token by token.
 
 Both models use the same layers. Shapes: B sequences, T tokens, C positions in the cache, hidden states of width E, K
 key and value heads of width D.
@@ -56,14 +56,14 @@ def stepwise_model(
     dtype: str,
     name: str,
 ) -> keras.Model:
-    """Build the model that reads one more token of each sequence.
+    """Build the model that reads the next token of each sequence.
 
     Args:
         embeddings: The layer that embeds tokens.
         blocks: The blocks, in order.
         last_norm: The layer after the last block.
         of_positions: A function that computes additional arguments for the blocks from the positions.
-        cache_frame: K and D, the number of key and value heads and their width.
+        cache_frame: K and D, the number and the width of the key and value heads.
         dtype: The dtype of the cache and the kernels.
         name: The name of the model.
 

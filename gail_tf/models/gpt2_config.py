@@ -106,7 +106,7 @@ class GPT2Config(LanguageModelConfig):
         """Make a config from the contents of a config.json.
 
         Raises:
-            UserError: The file does not describe a GPT-2 model, or describes a variant that is not implemented.
+            UserError: The file does not describe a GPT-2 model, or describes an unsupported variant.
         """
         return from_hugging_face(cls, values, "gpt2", _ONE_VALUE, architectures="GPT2")
 

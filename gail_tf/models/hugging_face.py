@@ -1,4 +1,4 @@
-"""The reader and writer of Hugging Face model folders: config.json, safetensors files and the tokenizer's files.
+"""Reads and writes Hugging Face model folders: config.json, safetensors files and the tokenizer's files.
 
 The weights are in model.safetensors, or in several shards listed in model.safetensors.index.json. `read_network` and
 `write_network` are for language models; `models/roberta.py` and `models/bert.py` use `read_config` and `read_weights`.
@@ -67,7 +67,7 @@ def read_config(path: Path, make: Callable[[dict[str, Any]], Config]) -> Config:
             kind of network.
 
     Raises:
-        UserError: The file is missing, is damaged, or describes another kind of network. The message names the file.
+        UserError: The file is missing or damaged, or describes another kind of network. The message names the file.
     """
     values = json_files.read_object(path)
     try:
@@ -97,7 +97,7 @@ def read_network(
         seed: The seed of the adapters' initial weights.
         dropout: A rate that replaces the dropout rates in the config.json, or None to keep them.
         rows: The number of rows in the folder's tables (`config.tables`) that belong to tokens, or None for all rows.
-            Some models pad their tables with extra rows, which are dropped so that tokens that do not exist get no
+            Some models pad their tables with extra rows, which are dropped so that nonexistent tokens get no
             probability.
         frozen: See `LanguageModel`.
 
@@ -153,10 +153,10 @@ def read_weights(
         folder: A folder with safetensors files.
         network: The name of the network in error messages.
         shapes: The shapes of the network's weights, keyed by name.
-        prefix: A prefix to remove from the names in the files that have it.
-        no_weights: A pattern for the names of the tensors to skip.
-        optional: Prefixes of weights that the files may lack. For each prefix, the files must contain all of its
-            weights or none.
+        prefix: A prefix to remove from tensor names that start with it.
+        no_weights: A pattern that matches the names of tensors to skip.
+        optional: Name prefixes of optional weights. For each prefix, the files must contain either all or none of its
+            weights.
 
     Returns:
         An iterator over the weights, as pairs of a name and float32 values, in the order of the files.
@@ -188,7 +188,7 @@ def read_weights(
 
 
 def _tensors(folder: Path, prefix: str) -> Iterator[tuple[Path, str, Any]]:
-    """For every tensor, yield its file, its name without the prefix, and an object that reads its values on demand."""
+    """Yield each tensor's file, its name without the prefix, and an object that reads its values on demand."""
     for file in _weight_files(folder):
         try:
             with safetensors.safe_open(file, "numpy") as content:

@@ -31,10 +31,11 @@ Cache = list[tuple[tf.Tensor, tf.Tensor]]  # for each block its keys and its val
 
 
 class Kernels(NamedTuple):
-    """The weights of all matrix products, converted once to the precision of the computation for all decoding steps.
+    """The weights of all matrix products, converted once to the precision of the computation and reused in every step.
 
     Attributes:
-        output: The output layer's weight matrix, of shape (V, E). A state's logits are its dot products with the rows.
+        output: The output layer's weight matrix, of shape (V, E). The logits are the dot products of a state with the
+            matrix's rows.
         blocks: Each block's kernels, in the order of the block's `projections`.
     """
 
@@ -127,7 +128,8 @@ class LanguageModel(abc.ABC):
             initial: The initializers of the weights.
             policy: The Keras dtype policy.
             shared: A network whose embeddings and last norm are reused. The blocks are new, because their adapters
-                differ, but share their other weights with that network. If None, all layers and weights are new.
+                differ, but they share all other weights with that network's blocks. If None, all layers and weights are
+                new.
         """
 
     def _of_positions(self, positions: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -221,7 +223,7 @@ class LanguageModel(abc.ABC):
     def kernels(self) -> Kernels:
         """Convert the weights of the matrix products for repeated calls to `step`.
 
-        The conversion to bfloat16 is slow. Call this method once, before the loop.
+        Converting to bfloat16 is slow, so call this method once, before the decoding loop.
         """
         blocks = [[self._cast(part.kernel) for part in block.projections] for block in self.blocks]
         return Kernels(self._cast(self.output), blocks)
@@ -251,11 +253,11 @@ class LanguageModel(abc.ABC):
     def step(
         self, tokens: tf.Tensor, positions: tf.Tensor, mask: tf.Tensor, cache: Cache, place: tf.Tensor, kernels: Kernels
     ) -> tuple[tf.Tensor, Cache]:
-        """Read one more token of each sequence.
+        """Read the next token of each sequence.
 
         Args:
             tokens: An int32 array of shape (B,).
-            positions: How many tokens precede the new token in each sequence, an int32 array of shape (B,).
+            positions: The number of tokens before the new token in each sequence, an int32 array of shape (B,).
             mask: A bool array of shape (B, C), true at the cache positions that hold tokens, including the new token.
             cache: The keys and values of the preceding tokens.
             place: The cache position where the new token's keys and values are written, an int32 scalar.
@@ -286,7 +288,7 @@ class LanguageModel(abc.ABC):
     def _check_width(self, *parts: tf.Tensor) -> None:
         """Raise ValueError if consecutive token arrays, each of shape (B, T), are together too long for the network.
 
-        If a width is unknown, as may be the case in a graph, nothing is checked.
+        Nothing is checked if a width is unknown, which can happen inside a graph.
         """
         widths = [part.shape[1] for part in parts]
         if None not in widths and sum(widths) > self.config.positions:
@@ -309,7 +311,7 @@ class LanguageModel(abc.ABC):
     def merged(self) -> dict[str, np.ndarray]:
         """Return the weights of an equivalent network without adapters, keyed by name.
 
-        An adapted weight W becomes W + A B alpha / rank.
+        An adapted weight W becomes W + (alpha / rank) * A B.
         """
         values = {name: variable.numpy().astype(np.float32) for name, variable in self.weights.items()}
         return values | {name: product.merged() for name, product in self.products.items()}
@@ -320,9 +322,10 @@ class LanguageModel(abc.ABC):
         return [weight for product in self.products.values() for weight in product.adapter_weights]
 
     def names_in_files(self, name: str) -> Sequence[str]:
-        """Return the names, without `config.prefix`, of the stored tensors that make up one of `weights`.
+        """Return the names, without `config.prefix`, of the tensors that store one of `weights`.
 
-        Usually this is a single tensor of the same name. Subclasses may join several tensors into one weight.
+        Usually a single tensor of the same name stores the weight. In subclasses, several tensors may be joined into
+        one weight.
         """
         return (name,)
 

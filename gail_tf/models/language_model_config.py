@@ -61,10 +61,10 @@ class LanguageModelConfig(abc.ABC):
     @property
     @abc.abstractmethod
     def no_weights(self) -> re.Pattern:
-        """A pattern that matches the names, without `prefix`, of the stored tensors that the network does not need."""
+        """A pattern that matches the names (without `prefix`) of stored tensors that the network does not use."""
 
     def name_in_file(self, name: str) -> str:
-        """Return a weight's name in a file: `prefix` followed by its name in `shapes`. lm_head has no prefix."""
+        """Return a weight's name in a file: `prefix` followed by the name in `shapes`. lm_head has no prefix."""
         return name if name.startswith("lm_head") else self.prefix + name
 
     @abc.abstractmethod

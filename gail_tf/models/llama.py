@@ -1,4 +1,4 @@
-"""Llama (Touvron et al. 2023) in Keras 3, the network of Llama 2 and 3, SmolLM2, Qwen2 and Qwen2.5."""
+"""Llama (Touvron et al. 2023) in Keras 3: the architecture of Llama 2 and 3, SmolLM2, Qwen2 and Qwen2.5."""
 
 from collections.abc import Sequence
 

@@ -17,8 +17,8 @@ MODEL_TYPES = ("llama", "qwen2")
 class RopeScaling:
     """Llama 3's scaling of rotary frequencies, which lets a network read longer texts than it was first trained on.
 
-    Low frequencies are divided by `factor`, and high frequencies stay the same. The scaling of the frequencies in
-    between changes gradually. The fields are named as in Hugging Face's config.json.
+    Low frequencies are divided by `factor`, and high frequencies are left unchanged. In between, the divisor falls
+    gradually from `factor` to 1. The fields are named as in Hugging Face's config.json.
 
     Args:
         factor: The divisor of low frequencies.
@@ -130,7 +130,7 @@ class LlamaConfig(LanguageModelConfig):
 
     @property
     def key_width(self) -> int:
-        """The total width of the keys of all heads, which is also the total width of the values."""
+        """The total width of the keys of all heads, equal to the total width of the values."""
         return self.num_key_value_heads * self.head_dim
 
     @property
@@ -191,8 +191,7 @@ class LlamaConfig(LanguageModelConfig):
         """Make a config from the contents of a config.json.
 
         Raises:
-            UserError: The file does not describe a Llama or Qwen2 model, or describes a variant that is not
-                implemented.
+            UserError: The file does not describe a Llama or Qwen2 model, or describes an unsupported variant.
         """
         kind = values.get("model_type")
         if kind not in MODEL_TYPES:
@@ -234,7 +233,7 @@ class LlamaConfig(LanguageModelConfig):
 
 
 def _scaling(rope: dict[str, Any]) -> RopeScaling | None:
-    """Read the scaling of rotary frequencies from a config.json; raise UserError if its type is not implemented."""
+    """Read the scaling of rotary frequencies from a config.json; raise UserError if its type is unsupported."""
     kind = rope.get("rope_type", rope.get("type", "default"))
     if kind == "default":
         return None

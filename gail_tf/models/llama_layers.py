@@ -25,7 +25,7 @@ from keras_gca.engine.random import dropout
 class Embeddings(keras.layers.Layer):
     """The embedding layer, which maps int32 tokens of shape (B, T) to embeddings of shape (B, T, E).
 
-    Attention later applies the positions as rotations; see `Angles`.
+    Positions are not embedded here; attention applies them as rotations (see `Angles`).
     """
 
     def __init__(self, config: LlamaConfig, initial: Initial, policy: keras.DTypePolicy, stored: str = "float32"):
@@ -78,7 +78,7 @@ def frequencies(config: LlamaConfig) -> np.ndarray:
 
 
 def rotate(states: tf.Tensor, angles: tf.Tensor) -> tf.Tensor:
-    """Rotate the dimension pairs (i, i + D / 2) of each head by the result of `Angles`.
+    """Rotate the dimension pairs (i, i + D / 2) of each head by the angles that `Angles` computed.
 
     The input and the output both have shape (B, H, T, D).
     """
@@ -197,7 +197,7 @@ def attend_in_groups(
 
     Args:
         query: An array of shape (B, H, T, D).
-        keys: An array of shape (B, K, S, D). Head k serves the query heads k H / K to (k + 1) H / K - 1.
+        keys: An array of shape (B, K, S, D). Head k is shared by the query heads k * H / K to (k + 1) * H / K - 1.
         values: An array of shape (B, K, S, D).
         visible: A bool array of shape (B, 1, T, S), true at the tokens that each token can attend to.
         drop: A function that applies dropout to the attention weights.

@@ -9,7 +9,7 @@ class Base(NamedTuple):
     Attributes:
         name: A folder, a file, the name of a known model, or a name on the Hub.
         sha256: The SHA-256 hash of the weights, used to recognise the files.
-        rows: The number of rows in the network's tables that belong to tokens of the network's original tokenizer.
+        rows: The number of rows in the network's tables that belong to tokens of its original tokenizer.
     """
 
     name: str

@@ -14,14 +14,15 @@ from keras_gca.errors import UserError
 class Adapters:
     """The settings of the low-rank adapters (LoRA, Hu et al. 2021) for the matrix products in a transformer's blocks.
 
-    An adapter changes a product x W + b to x W + b + x A B alpha / rank. A has shape (inputs, rank) and random initial
-    values. B has shape (rank, units) and is initially zero, so new adapters leave the network's outputs unchanged.
+    An adapter changes a product x W + b to x W + b + (alpha / rank) * x A B. A has shape (inputs, rank) and random
+    initial values. B has shape (rank, units) and is initially zero, so new adapters leave the network's outputs
+    unchanged.
 
     Args:
         rank: The rank of the product A B.
         alpha: The product A B is multiplied by alpha / rank.
-        blocks: How many of the last blocks have adapters, or None for all blocks. No gradient is propagated to the
-            blocks below the first one with adapters.
+        blocks: How many of the last blocks have adapters, or None for all blocks. Gradients are not propagated below
+            the first block with adapters.
 
     Raises:
         UserError: A value is not greater than 0.
@@ -42,7 +43,7 @@ class Adapters:
 
 
 class Projection(keras.layers.Layer):
-    """A layer that computes x W + b or, with an adapter, x W + b + x A B alpha / rank. W has shape (inputs, units).
+    """A layer that computes x W + b or, with an adapter, x W + b + (alpha / rank) * x A B. W has shape (inputs, units).
 
     Args:
         units: The number of outputs.
@@ -53,8 +54,8 @@ class Projection(keras.layers.Layer):
         name: The layer's name.
         bias: Whether the layer has a bias b.
         shared: A layer of the same dimensions that shares its W and b with this layer, or None for a new W and b.
-        stored: The dtype in which W is stored. A W that is not trained can be stored in the precision of the
-            computation, which saves converting it for each product.
+        stored: The dtype in which W is stored. Storing a frozen W in the precision of the computation avoids converting
+            W for each product.
     """
 
     kernel: keras.Variable
@@ -104,7 +105,7 @@ class Projection(keras.layers.Layer):
         return [] if self.adapters is None else [self.A, self.B]
 
     def merged(self) -> np.ndarray:
-        """Return W + A B alpha / rank, the weight of an equivalent layer without an adapter, as float32.
+        """Return W + (alpha / rank) * A B, the weight of an equivalent layer without an adapter, as float32.
 
         The array has shape (inputs, units).
         """

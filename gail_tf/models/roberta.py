@@ -118,8 +118,8 @@ def read_roberta(
     """Read a RoBERTa model from a folder.
 
     Args:
-        folder: A folder with a config.json and safetensors files. The files may lack the pooler and the classifier, as
-            those of roberta-base do. These weights then keep their random initial values.
+        folder: A folder with a config.json and safetensors files. The pooler and the classifier may be missing from the
+            files, as in roberta-base. In this case, their weights keep their random initial values.
         precision: See `Roberta`.
         seed: The seed of the initial weights.
         dropout: A rate that replaces both dropout rates in the config.json, or None to keep them.

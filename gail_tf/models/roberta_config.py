@@ -29,7 +29,7 @@ class RobertaConfig(EncoderConfig):
 
     @property
     def first_position(self) -> int:
-        """The position of a pair's first token, which comes after the position of padding."""
+        """The position of a pair's first token: one more than the position of padding."""
         return self.pad_token_id + 1
 
     @property

@@ -1,8 +1,8 @@
 """The paper's generator and discriminator network: "two hidden layers of 100 units each, with tanh" (Section 4.2).
 
 The paper does not specify this network's inputs and outputs. Here the inputs are the hidden states of a language model.
-They are large enough to saturate every tanh unit, so a layer norm with Table 1's epsilon precedes the first layer. The
-output is zero before training.
+These states are large enough to saturate every tanh unit, so a layer norm with Table 1's epsilon precedes the first
+layer. The output is zero before training.
 """
 
 import keras
@@ -51,12 +51,12 @@ class TanhNetwork(keras.layers.Layer):
 
 
 class ValueBaseline(TanhNetwork):
-    """A tanh network that predicts the reward from the policy's features. PPO can subtract the prediction.
+    """A tanh network that predicts rewards from the policy's features. PPO can subtract the predictions from rewards.
 
     The inputs are the `LanguagePolicy.features` of B responses of R tokens, a float32 array of shape (B, R, E). The
-    outputs are the values before each token, a float32 array of shape (B, R). The value before the first token is the
-    value of the whole response. No gradient flows into the features, so training the value baseline does not change the
-    policy.
+    outputs are the predictions before each token, a float32 array of shape (B, R). The prediction before the first
+    token is the value of the whole response. No gradient flows into the features, so training this network does not
+    change the policy.
 
     Args:
         features: E, the width of the features.

@@ -1,4 +1,4 @@
-"""Functions used by all networks in this folder: config checks, initial weights, precision and attention.
+"""Config checks, initial weights, precision and attention, shared by all networks in this folder.
 
 Shapes: B sequences, T attending tokens, S tokens to attend to, H heads, hidden states of width E.
 """
@@ -41,7 +41,7 @@ def check_sizes(config: Any, least: Mapping[str, int], shares: Sequence[str]) ->
         config: The config.
         least: The smallest allowed value of each attribute that must be an integer. Attributes whose names end with
             "layer" or "layers" may be at most MOST_LAYERS.
-        shares: The names of the attributes that must be numbers of at least 0 and below 1.
+        shares: The names of the attributes that must be at least 0 and below 1.
 
     Raises:
         UserError: An attribute is out of range or is not a number.
@@ -79,15 +79,14 @@ def from_hugging_face(
         kind: The class of the config, a dataclass whose fields are named as in the file.
         values: The contents of the file.
         model_type: The required `model_type` of the file.
-        one_value: The implemented values of each setting that changes the computation, starting with the default. Files
+        one_value: For each setting that changes the computation, its supported values, starting with the default. Files
             with other values are rejected.
         required: The names of the settings that the file must contain.
         architectures: A prefix. A file without a model_type is accepted if a name in its list `architectures` begins
             with this prefix. If None, files without a model_type are rejected.
 
     Raises:
-        UserError: The file describes another kind of network or an unsupported variant, or a required setting is
-            missing.
+        UserError: The file describes another kind of network or an unsupported variant, or lacks a required setting.
     """
     names = values.get("architectures")
     if "model_type" not in values and architectures is not None and isinstance(names, list):
@@ -155,7 +154,7 @@ def product(x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
     """Compute x W for all positions at once.
 
     x has shape (..., inputs), W has shape (inputs, units), and the result has shape (..., units). All positions become
-    rows of a single matrix product. On CPUs, with the gradient of W included, a batched product would take up to three
+    rows of a single matrix product. On CPUs, including the gradient of W, a batched product would take up to three
     times as long, and an einsum thirty times as long.
     """
     return tf.tensordot(x, kernel, 1)
@@ -179,7 +178,7 @@ def attend(
         drop: A function that applies dropout to the attention weights, an array of shape (B, H, T, S).
 
     Returns:
-        An array of shape (B, H, T, E / H) and the dtype of `values`.
+        An array of shape (B, H, T, E / H) with the dtype of `values`.
     """
     scores = tf.matmul(query, keys, transpose_b=True) / math.sqrt(query.shape[-1])
     scores = tf.where(visible, tf.cast(scores, tf.float32), MASKED)

@@ -25,8 +25,8 @@ def answer_of(
         tokens: The response, an int32 array of shape (R,).
         mask: A bool array of shape (R,), false at padding.
         log_probs: The log-probability of each token under the policy, a float32 array of shape (R,).
-        log_l: The logarithm of D's probability that an expert wrote the response, a float32 array of shape (R,), or
-            NaN; see `ConversationJudge.log_expert`.
+        log_l: The logarithm of the probability that an expert wrote the response, according to the discriminator D, a
+            float32 array of shape (R,), or NaN; see `ConversationJudge.log_expert`.
     """
     written = [tokenizer.decode([token]) or "<eos>" for token in tokens[mask]]
     total = float(log_probs[mask].sum())

@@ -4,9 +4,9 @@ A condition consists of the tokens of the history and the prompt. In the paper's
 the response is the action.
 
 Algorithm 2 recovers a response from noise z. Here z is Gumbel noise: one number for each token in the vocabulary at
-each position in the response. The token at a position is argmax(log p + z). It is a sample from p, and the same z
-always gives the same token. Since z depends only on a seed, the number of the sample and the position, a response does
-not depend on the rest of the batch or on the padding.
+each position in the response. The token at a position is argmax(log p + z), which is a sample from p; the same z always
+gives the same token. Since z depends only on a seed, the sample's number and the position, a response does not depend
+on the rest of the batch or on the padding.
 
 Shapes: B samples, C tokens in a condition (padded on the left), R tokens in a response (padded on the right), features
 of width E, V tokens in the vocabulary.
@@ -79,7 +79,7 @@ class LanguagePolicy(abc.ABC):
     @property
     @abc.abstractmethod
     def feature_size(self) -> int:
-        """E, the size of the features."""
+        """The width E of the features."""
 
     @property
     @abc.abstractmethod
@@ -153,7 +153,8 @@ class LanguagePolicy(abc.ABC):
         Args:
             condition: An int32 array of shape (B, C), padded on the left.
             condition_mask: A bool array of shape (B, C), false at padding.
-            seed: Two numbers for the batch, or two numbers for each condition. The seed and `samples` determine z.
+            seed: Two numbers for the whole batch, or two numbers for each condition. The seed and `samples` determine
+                z.
             sampling: How to draw tokens and compute their probabilities.
             samples: The numbers of the responses, an int32 array of shape (B * candidates,). By default, the responses
                 in the batch are numbered 0, 1, ... If each condition has its own seed, the numbering starts at 0 for
@@ -190,9 +191,9 @@ class LanguagePolicy(abc.ABC):
         response_mask: tf.Tensor,
         sampling: Sampling = DEFAULT,
     ) -> TokenScores:
-        """Compute the log-probabilities of given responses in one pass over their tokens.
+        """Compute the log-probabilities of given responses, processing all tokens in one pass.
 
-        For responses drawn by `sample`, the result equals the log-probabilities returned by `sample`, up to rounding
+        For responses drawn by `sample`, the result equals the log-probabilities that `sample` returned, up to rounding
         errors.
 
         Args:
@@ -203,7 +204,8 @@ class LanguagePolicy(abc.ABC):
             sampling: How to compute the probabilities; `max_new_tokens` has no effect.
 
         Returns:
-            log p(token | condition, earlier tokens) and the entropy at each token, two float32 arrays of shape (B, R).
+            The log-probability log p(token | condition, earlier tokens) and the entropy at each token, two float32
+            arrays of shape (B, R).
 
         Raises:
             ValueError: Condition and response together are too long for the network.
@@ -260,7 +262,7 @@ class LanguagePolicy(abc.ABC):
         return {name: function.traces for name, function in phases.items()}
 
     def _check_widths(self, condition: int, response: int) -> None:
-        """Check that the network has enough positions. Call this outside the graph, where the widths are known."""
+        """Raise ValueError if the network has too few positions. Call this outside graphs, where widths are known."""
         if self.positions is not None and condition + response - 1 > self.positions:
             raise ValueError(
                 f"conditions of {condition} and responses of {response} tokens are too long for a network with "

@@ -1,4 +1,4 @@
-"""`Policy`, a policy whose network is a language model: all weights, low-rank adapters, or a head can be trained.
+"""`Policy`, a language model used as a policy. Training can change all weights, low-rank adapters or a head.
 
 A policy responds to a condition, which consists of the history and the prompt.
 
@@ -23,9 +23,9 @@ class Policy(LanguagePolicy):
     """A policy whose network is a language model, such as GPT-2 or Llama.
 
     The paper's generator network has two hidden layers (Section 4.2), but the paper does not say how this network
-    generates responses. Here, these layers can form a head on the language model. The head reads the language model's
-    last hidden state and adds a correction to it before the logits are computed. The correction is initially 0, so
-    every policy starts out identical to its language model.
+    generates responses. Here, these two layers can be used as a head on the language model. The head reads the language
+    model's last hidden state and adds a correction to it before the logits are computed. The correction is initially 0,
+    so every policy starts out identical to its language model.
 
     Args:
         network: The language model.
@@ -60,7 +60,7 @@ class Policy(LanguagePolicy):
 
     @property
     def variables(self) -> list[keras.Variable]:
-        """The weights that a bot stores: those of the network, followed by those of the adapters or the head.
+        """The weights that a bot stores: the network's weights, followed by the weights of the adapters or the head.
 
         The weights of a frozen network that was read from files (`LanguageModel.base`) are not included.
         """
@@ -71,7 +71,7 @@ class Policy(LanguagePolicy):
 
     @property
     def trainable_variables(self) -> list[keras.Variable]:
-        """The trainable weights: those of the network, of its adapters, or of the head."""
+        """The trainable weights, which belong to the network, its adapters or the head."""
         if self.trainable == "lora":
             return self.network.adapter_weights
         if self._correction is not None:
@@ -85,7 +85,7 @@ class Policy(LanguagePolicy):
 
     @property
     def feature_size(self) -> int:
-        """E, the size of the network's hidden states."""
+        """The width E of the network's hidden states."""
         return self.network.config.width
 
     @property
@@ -118,7 +118,7 @@ class Policy(LanguagePolicy):
 
         Args:
             features: An array of shape (..., E).
-            head: Weights to use in this call instead of the head's own weights, as needed by TRPO, or None.
+            head: Weights that replace the head's own weights in this call, as TRPO requires, or None.
             kernels: See `LanguageModel.logits`.
 
         Returns:

@@ -25,10 +25,10 @@ class Sampling:
             reaches this value. With 1, tokens are drawn from the whole vocabulary.
         temperature: The logits are divided by the temperature before a token is drawn. With 0, the most likely token is
             always taken.
-        counting: The distribution under which the probability of a token is computed. "plain" is the policy itself, as
-            for the perplexity. "filtered" is the distribution from which tokens are drawn, after temperature and
-            nucleus are applied. Tokens outside the nucleus, which may occur in human responses and in responses drawn
-            before an update, are added to the nucleus so that their probability is not 0.
+        counting: The distribution under which the probability of a token is computed. "plain" is the policy itself,
+            which is also used for the perplexity. "filtered" is the distribution from which tokens are drawn, after
+            temperature and nucleus are applied. Human responses, and responses drawn before an update, may contain
+            tokens outside the nucleus. These tokens are added to the nucleus to keep their probability above 0.
 
     Raises:
         UserError: A value is out of range, or "filtered" is combined with a temperature of 0.

@@ -5,8 +5,8 @@ machine's speed in such multiplications and by the share of this speed that trai
 (`EFFICIENCY`).
 
 Let P be the number of weights in the matrices of the network's blocks, V the vocabulary size, and E the width of the
-hidden states. In a forward pass, each token costs 2 P operations, plus 2 V E operations if the network predicts the
-token after it. The gradient costs twice as much as the forward pass if all weights are trained, and as much as the
+hidden states. In a forward pass, each token costs 2 * P operations, plus 2 * V * E operations if the network predicts
+the next token. The gradient costs twice as much as the forward pass if all weights are trained, and as much as the
 forward pass if the network's weights are frozen.
 """
 
@@ -35,8 +35,8 @@ SMALL = 20_000_000  # networks with fewer weights count as small
 class Costs:
     """The costs of passes through a network.
 
-    The cost of a pass is its number of operations, divided by EFFICIENCY: the number of operations that a large matrix
-    multiplication would perform in the same time.
+    A pass costs as many operations as a large matrix multiplication would perform in the same time: the operations of
+    the pass, divided by EFFICIENCY.
 
     Args:
         config: The settings.

@@ -1,4 +1,4 @@
-"""The live view of a training run: replies to a user's questions, and how the discriminator D judges the replies.
+"""The live view of a training run: replies to a user's questions, and the discriminator's judgements of these replies.
 
 Responses are drawn with a separate seed, so watching does not affect training.
 """
@@ -30,16 +30,16 @@ def answer(
     """Respond to the user's questions and to the prompts of held-out trajectories.
 
     Args:
-        training: The training run, which is between two steps.
+        training: The training run, paused between two steps.
         trajectories: Held-out trajectories.
         emotions: RL-Seq2Seq's emotion classifier, or None for other algorithms.
         questions: The user's questions.
 
     Returns:
         The exchanges for the questions and for the trajectories. Exchanges for trajectories include the experts'
-        responses. D's scores are missing if the algorithm has no D or if D has not been trained yet. A contrastive D
-        compares a response with an expert's response, so it does not score replies to the user's questions, which no
-        expert has answered.
+        responses. The scores of the discriminator D are missing if the algorithm has no D or if D has not been trained
+        yet. A contrastive D can only compare a response with an expert's response, so it does not score replies to the
+        user's questions, which no expert has answered.
     """
     config, tokenizer = training.config, training.tokenizer
     prompts = [*(Trajectory((), question, NO_RESPONSE) for question in questions), *trajectories]
@@ -72,7 +72,7 @@ def answer(
 
 
 def _judged(training: GAILTraining, responses: JudgedResponses, logits: np.ndarray) -> list[Judged]:
-    """Return responses with D's probability that an expert wrote the response and, if D judges tokens, each token."""
+    """Return responses with D's probabilities that an expert wrote the response and, if D judges tokens, each token."""
     judged = []
     batch = responses.batch
     texts = [text for _, text in responses.exchanges]

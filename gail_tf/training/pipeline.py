@@ -102,7 +102,7 @@ def resume(
 ) -> GAILSession:
     """Continue an interrupted run, or train a run further, to a new total number of updates.
 
-    The result of a continued run is bit-for-bit identical to that of an uninterrupted run.
+    The result of a continued run is bit-for-bit identical to the result of an uninterrupted run.
 
     Args:
         run: The run folder.
@@ -111,7 +111,7 @@ def resume(
         watching: A function that returns a context manager for the live view of the run (see `watch_command.watching`),
             or None for no live view.
         **totals: `updates`, the new total number of updates, to train a run further. From the next update on, the
-            learning rate and the share of human demonstrations are those of a run that was started with this total. The
+            learning rate and the share of human demonstrations are the same as in a run started with this total. The
             weights, the optimizer states, the discriminator and the weight of the KL penalty are kept.
 
     Returns:
@@ -123,7 +123,7 @@ def resume(
         DivergedError: A loss or a weight is no longer finite.
 
     Examples:
-        Train a run of 60 updates further, to 90 updates in total:
+        Extend a run of 60 updates to a total of 90 updates:
 
             resume("runs/gail", updates=90)
     """
@@ -168,8 +168,8 @@ def _some(trajectories: Sequence[Trajectory], count: int | None, seed: int) -> l
 def _general(source: Source, config: GAILConfig, bad: BadLines) -> tuple[tuple[str, ...], ...]:
     """Read the conversations to pretrain on: the user's files or, by default, the first paper's embedded corpus.
 
-    If the network is already pretrained, nothing is read. `max_trajectories` also limits the number of conversations to
-    pretrain on; the seed determines which ones are used.
+    Nothing is read if the network is already pretrained. `max_trajectories` also limits the number of these
+    conversations; the seed determines which ones are used.
     """
     if source.model is not None or not config.likelihood.pretraining_epochs:
         return ()
@@ -246,7 +246,7 @@ def _language_model(
 
 
 def _named(model: str) -> str:
-    """Return a model's name in a form that is valid in any working directory; paths are made absolute."""
+    """Return a model's name in a form that is valid in any working directory, which means making paths absolute."""
     return str(Path(model).absolute()) if Path(model).exists() else model
 
 

@@ -43,7 +43,7 @@ from keras_gca.storage.run_folder import RunFolder, refuse_reached
 class GAILRun(RunFolder[GAILConfig]):
     """The reader and writer of one run folder of the second paper.
 
-    `create` makes the folder of a new run, and `open` opens that of an existing run.
+    `create` makes a folder for a new run, and `open` opens the folder of an existing run.
 
     Args:
         path: The folder.
@@ -81,7 +81,7 @@ class GAILRun(RunFolder[GAILConfig]):
             data: The trajectories of each split.
             tokenizer: The policy's tokenizer.
             sizes: The dimensions of the policy's language model, or None for RL-Seq2Seq.
-            source: The names of the files from which the data were read, stored only as information for the user.
+            source: The names of the files from which the data were read. They are stored only to inform the user.
             reader: The RoBERTa of the discriminator D, or None if D has another encoder.
             emotions: RL-Seq2Seq's emotion classifier, or None for other algorithms.
             base: The pretrained network whose files contain the frozen weights, or None if the run stores all weights.
@@ -160,7 +160,7 @@ class GAILRun(RunFolder[GAILConfig]):
             raise UserError(f"{path}: the file is damaged; its parts do not fit together ({error})") from None
 
     def is_finished(self) -> bool:
-        """Return whether training has finished and the bot has been written.
+        """Return whether training has finished and the bot has been saved.
 
         Raises:
             UserError: The settings or the data cannot be read, or neither checkpoint can be read.

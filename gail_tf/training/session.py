@@ -93,7 +93,7 @@ class GAILSession(Session):
             data: The trajectories.
             tokenizer: The policy's tokenizer.
             network: The policy's language model, with adapters for `--trainable lora`, or None for RL-Seq2Seq.
-            reader: The RoBERTa of D for `--discriminator-encoder roberta`, or None for other encoders.
+            reader: The discriminator's RoBERTa for `--discriminator-encoder roberta`, or None for other encoders.
             emotions: RL-Seq2Seq's emotion classifier, or None for other algorithms.
 
         Returns:
@@ -150,7 +150,7 @@ class GAILSession(Session):
         return f"{stage.phase.replace('_', ' '):18} {stage.number}/{stage.of}"
 
     def done(self) -> dict[str, int]:
-        """Return the number of completed updates, or an empty result for an algorithm without updates."""
+        """Return the number of completed updates, or an empty dictionary for an algorithm without updates."""
         config = self.training.config
         if config.algorithm in WITHOUT_UPDATES and not config.rollout.updates:
             return {}
@@ -159,8 +159,8 @@ class GAILSession(Session):
     def further(self) -> str:
         """Describe in one line the remaining updates of a run that is trained further.
 
-        The line gives the numbers of these updates, and the learning rate and share of human demonstrations at the
-        first of them.
+        The line says which updates remain, and gives the learning rate and the share of human demonstrations at the
+        first of these updates.
         """
         training, config = self.training, self.training.config
         done, course = self.done()["updates"], training.optimiser.course()
@@ -214,7 +214,7 @@ class GAILSession(Session):
         return list(zip(prompts, texts, strict=True))
 
     def write(self) -> None:
-        """Write the bot with the maximum likelihood policy and, during imitation, also the current policy."""
+        """Save the bot, with the maximum likelihood policy and, during imitation, also the current policy."""
         training = self.training
         policies = {MAXIMUM_LIKELIHOOD: training.reference.policy if training.imitates else training.policy}
         if training.imitates and training.config.rollout.updates:
@@ -271,7 +271,7 @@ class GAILSession(Session):
 
 
 def _sample_rows(trajectories: Sequence[Trajectory]) -> np.ndarray:
-    """Choose evenly spaced held-out trajectories to show, leaving out tweets unless there is nothing else."""
+    """Choose evenly spaced held-out trajectories to show, leaving out tweets unless there are no others."""
     spoken = [row for row, trajectory in enumerate(trajectories) if trajectory.source != "tweets"]
     candidates = np.array(spoken or range(len(trajectories)))
     return candidates[np.linspace(0, len(candidates) - 1, min(SAMPLES, len(candidates))).astype(int)]

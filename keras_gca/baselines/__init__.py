@@ -1,1 +1,1 @@
-"""The old location of a command that has moved."""
+"""The former location of the `mmi` command, which has moved to `keras_gca.mmi`."""

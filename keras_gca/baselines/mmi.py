@@ -1,4 +1,4 @@
-"""`python -m keras_gca.baselines.mmi`: prints the new name of this command, which has moved."""
+"""`python -m keras_gca.baselines.mmi`: says that this command is now `python -m keras_gca.mmi`."""
 
 import sys
 

@@ -1,1 +1,1 @@
-"""Detects the format and encoding of corpora, and reads each format with its own reader."""
+"""Detects the format and encoding of a corpus; there is one reader for each format."""

@@ -63,6 +63,6 @@ def kind_of(path: Path) -> str | None:
 
 
 def _is_words(head: bytes) -> bool:
-    """Return whether the first bytes are text, which may begin with the same letters as a format in BEGINNINGS."""
+    """Return whether the first bytes are text. Text may begin with the same letters as a format in BEGINNINGS."""
     high = sum(byte > 127 for byte in head)
     return not any(byte < 9 or 13 < byte < 32 for byte in head) and high <= len(head) / 2

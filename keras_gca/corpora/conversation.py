@@ -1,4 +1,4 @@
-"""`Conversation`, and `Reading`: a corpus reader's settings and its record of what it has read."""
+"""`Conversation`; and `Reading`, which has a corpus reader's settings and records what has been read."""
 
 import collections
 import re
@@ -43,7 +43,7 @@ class Reading:
     """The settings of a corpus reader, and its record of the files it has read.
 
     Attributes:
-        bad: The object that skips bad lines or raises an error.
+        bad: The `BadLines` object, which skips bad lines or raises an error.
         encodings: The encoding of each file that has been read.
         speakers: The number of utterances by each speaker, if the format names speakers.
         left_out: For each kind of text that is not an utterance, such as labels, the number of texts left out.
@@ -68,7 +68,7 @@ class Reading:
         return decoded_lines(path, self.bad, self.encodings[path])
 
     def without_speaker(self, text: str) -> str:
-        """Return an utterance without its speaker tag, and count the speaker."""
+        """Remove the speaker tag from an utterance, and count the utterance for this speaker."""
         match = SPEAKER.match(text) or CHATML.match(text)
         if not match:
             return text

@@ -1,4 +1,4 @@
-"""Reads the Cornell Movie-Dialogs Corpus: a file of lines and a file of conversations in one folder.
+"""Reads the Cornell Movie-Dialogs Corpus, a folder with a file of lines and a file of conversations.
 
 The files are `movie_lines.txt` and `movie_conversations.txt`. Their fields are separated by ` +++$+++ `. The published
 files are encoded in ISO-8859-1, but files that were saved as UTF-8 can also be read.

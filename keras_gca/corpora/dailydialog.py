@@ -64,7 +64,7 @@ def _read(path: Path, reading: Reading) -> Iterator[Conversation]:
 
 
 def _is_labels(tail: str, utterances: int) -> bool:
-    """Return whether the text after the last `__eou__` is only labels, possibly in several tab-separated columns."""
+    """Return whether the text after the last `__eou__` has only labels, in one or more tab-separated columns."""
     columns = [column.strip() for column in tail.split("\t")]
     numbers = all(NUMBERS.fullmatch(column) and len(column.split()) == utterances for column in columns)
     return bool(numbers or LABELS.fullmatch(tail))

@@ -201,7 +201,7 @@ def _saved(path: Path) -> Iterator[Table]:
 
 
 def _damaged(path: Path, read: Any) -> Any:
-    """Call a library function, and report any exception as a damaged file or folder."""
+    """Call a library function. If it raises an exception, report the file or folder as damaged."""
     try:
         return read()
     except Exception as error:

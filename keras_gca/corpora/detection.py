@@ -1,6 +1,6 @@
 """Detects the format of a file or folder. If no reader supports the format, the error says what the file looks like.
 
-If `shapes.py` recognises no other format in a file, the file is read as plain text.
+A file in which `shapes.py` recognises no other format is read as plain text.
 """
 
 import os
@@ -49,7 +49,7 @@ def detect(path: str | os.PathLike) -> str:
 
 
 def sample(path: Path) -> tuple[str, bool]:
-    """Return the beginning of a file as text, and whether this is the whole file.
+    """Return the beginning of a file as text, and whether this text is the whole file.
 
     The text consists of complete lines, unless the first line is very long. Lines that cannot be decoded are left out;
     the reader of the format reports them later.
@@ -76,5 +76,5 @@ def _detect_folder(path: Path) -> str:
     if any(path.glob("*.txt")):
         return "text"
     if (path / TOKEN_FILES).is_file():
-        raise UserError(f"{path}: these are token files, which only keras_gca.train reads; give the corpus itself")
+        raise UserError(f"{path}: these are token files, which only keras_gca.train can read; give the corpus itself")
     raise UserError(f"{path}: the folder contains no corpus; {FOLDERS}")

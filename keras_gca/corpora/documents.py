@@ -1,4 +1,4 @@
-"""Recognises text that does not consist of utterances: settings, programs, letters, trees, word lists, prose and verse.
+"""Recognises text that is not a conversation: settings, programs, letters, parse trees, word lists, prose and verse.
 
 Each function below looks for one kind of text, and returns a description of it for messages, or None.
 """
@@ -42,7 +42,7 @@ SPACED = re.compile(
 
 
 def document(lines: list[str]) -> str | None:
-    """Recognise a sample whose lines are clearly not utterances, and return its kind, or None.
+    """Return the kind of a sample whose lines are clearly not utterances, or None for any other sample.
 
     Args:
         lines: The lines of the sample that are not blank.
@@ -54,7 +54,7 @@ def document(lines: list[str]) -> str | None:
 
 
 def prose(text: str, lines: list[str]) -> str | None:
-    """Recognise a sample whose lines are single words or parts of sentences, and return its kind, or None.
+    """Return the kind of a sample whose lines are single words or parts of sentences, or None for any other sample.
 
     These kinds are the hardest to recognise, so this function is called after all other formats have been tried.
 
@@ -66,7 +66,7 @@ def prose(text: str, lines: list[str]) -> str | None:
 
 
 def share(lines: list[str], form: re.Pattern[str]) -> float:
-    """Return the fraction of lines that match a pattern at their beginning."""
+    """Return the fraction of lines whose beginnings match a pattern."""
     return sum(form.match(line) is not None for line in lines) / len(lines)
 
 
@@ -147,7 +147,7 @@ def _settings(lines: list[str]) -> str | None:
 
 
 def _transcript(lines: list[str]) -> str | None:
-    """Recognise transcripts by the codes of CHILDES and Switchboard."""
+    """Recognise transcripts in the notation of CHILDES or Switchboard."""
     if sum(CHILDES.match(line) is not None for line in lines) > 1 and any(line[0] in "@%" for line in lines):
         return "a transcript of CHILDES"
     if sum(SWITCHBOARD.match(line) is not None for line in lines) > 1:

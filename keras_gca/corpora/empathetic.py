@@ -102,7 +102,7 @@ def read_rows(names: list[str], rows: Iterator[tuple[str, list[str]]], reading: 
     """Read the rows of a table with named columns.
 
     Args:
-        names: The names of the columns, as `key_of` returns them.
+        names: The names of the columns, as returned by `key_of`.
         rows: The position (for messages) and the fields of each row.
         reading: The reader's settings, and its record of what it has read.
     """

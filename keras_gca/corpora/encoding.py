@@ -94,7 +94,7 @@ def decoded_lines(path: Path, bad: BadLines, encoding: Encoding) -> Iterator[tup
 
     Args:
         path: The file.
-        bad: The object that skips bad lines or raises an error.
+        bad: The `BadLines` object, which skips bad lines or raises an error.
         encoding: The encoding returned by `detect_encoding`.
     """
     if encoding.is_usual:
@@ -156,7 +156,7 @@ def _line_end(stream: IO[bytes], name: str) -> str:
 
 
 def _evidence(stream: IO[bytes]) -> bytes | None:
-    """Return the blocks of a file with non-ASCII bytes, or None if the file is valid UTF-8 or contains NUL bytes."""
+    """Return the blocks of a file that have non-ASCII bytes, or None if the file is valid UTF-8 or has NUL bytes."""
     decoder, valid, parts, size = codecs.getincrementaldecoder("utf-8")(), True, [], 0
     while block := stream.read(BLOCK):
         if b"\0" in block:

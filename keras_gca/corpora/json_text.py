@@ -64,8 +64,8 @@ def read_json(path: Path, reading: Reading) -> Iterator[Conversation]:
         size += len(line)
         if size > json_files.LARGEST:
             raise UserError(
-                f"{path}: the file is larger than {json_files.LARGEST:,} characters; JSON lines (one conversation "
-                "on each line) may be larger"
+                f"{path}: the file is larger than {json_files.LARGEST:,} characters; use JSON lines (one conversation "
+                "on each line) for larger files"
             )
         parts.append(line)
     try:
@@ -97,7 +97,7 @@ def _keys(value: Any) -> str:
 
 
 def contained(value: Any) -> list[Any] | None:
-    """Return an object's conversations (a list under a usual key, or one conversation under each key), or None."""
+    """Return the conversations in an object (a list under a usual key, or one under each key), or None."""
     if not isinstance(value, dict):
         return None
     parts = [item for key in value if key in PARTS and isinstance(value[key], list) for item in value[key]]
@@ -160,7 +160,7 @@ def _turns(value: dict[str, Any]) -> Any:
 
 
 def _unwrapped(turns: list[Any]) -> list[Any]:
-    """Return the utterances of PersonaChat's JSON: the last history, then the last candidate (the answer)."""
+    """Return the utterances of a PersonaChat dialogue: the last history, and the last candidate as its answer."""
     last = turns[-1] if turns else None
     if isinstance(last, dict) and isinstance(last.get("history"), list) and isinstance(last.get("candidates"), list):
         return [*last["history"], *last["candidates"][-1:]]
@@ -184,7 +184,7 @@ def _is_instruction(turn: Any) -> bool:
 
 
 def _is_turns(value: list[Any]) -> bool:
-    """Return whether a list contains the utterances of a single conversation, as objects that contain their text."""
+    """Return whether a list is one conversation whose utterances are objects that contain their text."""
     return bool(value) and all(isinstance(item, dict) and isinstance(_text(item), str) for item in value)
 
 

@@ -44,7 +44,7 @@ def read_text(path: Path, reading: Reading) -> Iterator[Conversation]:
 
 
 def _persons(folder: Path) -> dict[str, str]:
-    """Read the names of the second speakers in a folder's files from `speakers.csv`, if there is one (docs/corpus.md).
+    """Read the name of the second speaker in each file of a folder from `speakers.csv`, if it exists (docs/corpus.md).
 
     Returns:
         A dict that maps file names to speaker names. The named person speaks utterances 2, 4, 6 and so on in every
@@ -99,7 +99,7 @@ def read_speakers(path: Path, reading: Reading) -> Iterator[Conversation]:
     """Read plain text whose lines begin with speaker tags, and remove the tags.
 
     A line without a tag continues the utterance of the line before it. A tag such as "Q:" or "Question:" begins a new
-    conversation, because a question with its answer is one exchange.
+    conversation, because each question and its answer form one exchange.
 
     Empty lines usually separate conversations. But if most paragraphs are single utterances, empty lines separate
     utterances, and conversations are separated by more empty lines or by lines such as `---`.

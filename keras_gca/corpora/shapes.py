@@ -125,7 +125,7 @@ def _script(text: str) -> Shape | None:
 
 
 def _timestamps(lines: list[str]) -> Shape | None:
-    """Recognise lines that begin with a time. If dates are given too, a message may span several lines."""
+    """Recognise lines that begin with a time. If the times include dates, a message may span several lines."""
     if share(lines, STAMP) >= 0.5 or (share(lines, FULL_STAMP) >= 0.2 and len(lines) > 1):
         return Shape(None, "a chat export or a log, whose lines begin with times")
     return None
@@ -145,7 +145,10 @@ def _tables_by_suffix(lines: list[str], suffix: str) -> Shape | None:
     if tables.header_of(lines[0]) is None and suffix in (".csv", ".tsv", ".psv"):
         names = ", ".join(lines[0].split("\t" if "\t" in lines[0] else ",")[:6])[:80].strip()
         if not _is_pairs(lines):
-            return Shape(None, f"a table whose first line, {names!r}, names neither question and answer nor turns")
+            return Shape(
+                None,
+                f"a table whose first line, {names!r}, does not name the columns of question/answer pairs or turns",
+            )
     return None
 
 
@@ -163,7 +166,9 @@ def _table(lines: list[str]) -> Shape | None:
     if _is_pairs(lines):
         return Shape("table")
     if share(lines, re.compile(r".*\t")) >= MOST:
-        return Shape(None, "a tab-separated table whose first line names neither question and answer nor turns")
+        return Shape(
+            None, "a tab-separated table whose first line does not name the columns of question/answer pairs or turns"
+        )
     for separator in ",;|":
         counted = Counter(line.count(separator) for line in lines)
         count, often = counted.most_common(1)[0]
@@ -175,7 +180,7 @@ def _table(lines: list[str]) -> Shape | None:
             re.search(rf"{re.escape(separator)}[^\s{re.escape(separator)}]", line) is not None for line in lines
         )
         if count and len(lines) > 2 and often >= 0.9 * len(lines) and named and tight >= 0.9 * len(lines):
-            return Shape(None, "a table whose first line names neither question and answer nor turns")
+            return Shape(None, "a table whose first line does not name the columns of question/answer pairs or turns")
         in_quotes = re.compile(rf'\s*"[^"]*"(\s*{re.escape(separator)}\s*("[^"]*"|[\d.]*))+\s*$')
         if len(lines) > 1 and share(lines, in_quotes) >= MOST:
             return Shape(None, "a table without a line of column names")
@@ -183,7 +188,7 @@ def _table(lines: list[str]) -> Shape | None:
 
 
 def _is_pairs(lines: list[str]) -> bool:
-    """Return whether lines are a table of pairs without a header: two columns of words, with few repeated values."""
+    """Return whether lines form a table of pairs without a header: two columns of words, with few repeated values."""
     separators = {tables.separator_of_pair(line) for line in lines}
     separator = separators.pop()
     if separator is None or separators:
@@ -242,7 +247,7 @@ def _are_speakers(names: Counter[str]) -> bool:
 
 
 def _speakers(lines: list[str]) -> Shape | None:
-    """Recognise speaker tags, which are repeated, and field names, which are not.
+    """Recognise lines that begin with speaker tags, which recur, or with field names, which do not.
 
     Lines without a tag continue an utterance.
     """

@@ -83,7 +83,7 @@ def rows(path: Path, reading: Reading, separator: str) -> Iterator[tuple[int, li
 
 
 def csv_fault(error: csv.Error) -> str:
-    """Describe what is wrong with a row in plainer words than the messages of Python's csv module."""
+    """Describe an error in a row, in plainer words than Python's csv module uses."""
     message = str(error)
     if "unexpected end of data" in message:
         return "a field begins with a quotation mark that is never closed"
@@ -100,7 +100,7 @@ def read_table(path: Path, reading: Reading) -> Iterator[Conversation]:
     """Read a table of pairs or turns.
 
     Raises:
-        UserError: The first line neither names the columns nor is a pair (`separator_of_pair`).
+        UserError: The first line does not name the columns, and is not a pair (see `separator_of_pair`).
     """
     first = next((line for _, line in reading.lines(path) if line.strip()), "")
     found = header_of(first)

@@ -1,4 +1,4 @@
-"""Reads the conversations of a corpus in any supported format. No later step joins two conversations.
+"""Reads the conversations of a corpus in any supported format. Later steps never join conversations.
 
 The readers are in `keras_gca.corpora`, one module for each kind of format, and docs/formats.md describes the formats:
 
@@ -124,9 +124,9 @@ def read_corpus(
     Args:
         path: A file or a folder, or None for the embedded corpus of English-course dialogues.
         format: One of FORMATS, or None to detect the format from the file.
-        bad: The object that skips bad lines or raises an error. If None, the first bad line raises an error. If bad
-            lines are skipped, a conversation ends before its first missing turn. A line that describes how the corpus
-            was read is added to `bad.notes`.
+        bad: The `BadLines` object, which skips bad lines or raises an error. If None, the first bad line raises an
+            error. If bad lines are skipped, a conversation ends before its first missing turn. A line that describes
+            how the corpus was read is added to `bad.notes`.
         splits: If "official", each conversation keeps the split (train, validation or test) that the authors of the
             corpus assigned to it. If "random", the conversations have no split.
 
@@ -142,7 +142,7 @@ def read_corpus(
     if path is None:
         if official:
             raise UserError(
-                f"--splits official: {EMBEDDED} has no official splits; give a corpus that has them with --data"
+                f"--splits official: {EMBEDDED} has no official splits; use --data to give a corpus that has them"
             )
         with resources.as_file(resources.files("keras_gca.data") / "corpus") as folder:
             return _read(folder, "text", bad, EMBEDDED, official)
@@ -164,7 +164,7 @@ def stream_conversations(
     Args:
         path: A file or a folder.
         format: One of FORMATS, or None to detect the format.
-        bad: The object that skips bad lines or raises an error.
+        bad: The `BadLines` object, which skips bad lines or raises an error.
         splits: See `read_corpus`. If "official", conversations without an official split are left out.
 
     Raises:
@@ -268,11 +268,14 @@ def _official_parts(corpus: Corpus) -> str:
                 "validation and test"
             )
         raise UserError(
-            f"{what}: {TITLES[corpus.format]} has no official splits; use --splits random to divide it at random"
+            f"{what}: {TITLES[corpus.format]} has no official splits; use --splits random to divide the corpus at "
+            "random"
         )
     if missing := [part for part in PARTS if not sizes[part]]:
         there = " and ".join(part for part in PARTS if sizes[part])
-        raise UserError(f"{what}: the corpus has {there}, but not {' or '.join(missing)}; all three are expected")
+        raise UserError(
+            f"{what}: the corpus has {there}, but not {' or '.join(missing)}; all three splits are expected"
+        )
     parts: dict[str, set[tuple[str, ...]]] = {part: set() for part in PARTS}
     for conversation in corpus.conversations:
         if conversation.part is not None:

@@ -24,7 +24,8 @@ class Dataset:
     """A corpus prepared for training.
 
     Attributes:
-        vocabulary: The vocabulary, built only from the training text, except for the usual spellings of names.
+        vocabulary: The vocabulary. It is built only from the training text, but the usual spellings of its words are
+            learned from the whole corpus.
         training: The pairs to train on.
         validation: The pairs on which the networks are evaluated during training.
         documents: The tokenised training conversations, used to fit word vectors. Empty for token files, whose
@@ -178,7 +179,7 @@ def _tokenise_all(
 
 
 def _some(conversations: list[list[list[str]]], max_pairs: int, seed: int) -> list[tuple[int, int]]:
-    """Draw conversations until they have `max_pairs` pairs.
+    """Draw conversations until they contain `max_pairs` pairs in total.
 
     Returns:
         The index and the length of each drawn conversation, in the order of the corpus. The last conversation drawn is

@@ -31,14 +31,14 @@ def encoded(vocabulary: Vocabulary, contractions: str) -> list[np.ndarray]:
         contractions: See `Config.contractions`.
 
     Returns:
-        The token indices of each response, an int32 array of shape (m,).
+        The token indices of each response, as a one-dimensional int32 array.
     """
     responses = [vocabulary.encode(tokens) for tokens in tokenise(DULL_RESPONSES, contractions)]
     return [response for response in responses if UNK not in response]
 
 
 def framed(vocabulary: Vocabulary, contractions: str, sentence_length: int) -> np.ndarray:
-    """Frame the dull responses as answers, to compute their probabilities.
+    """Frame the dull responses as answers, so that their probabilities can be computed.
 
     Args:
         vocabulary: The vocabulary.
@@ -46,7 +46,7 @@ def framed(vocabulary: Vocabulary, contractions: str, sentence_length: int) -> n
         sentence_length: s_s.
 
     Returns:
-        An int32 array of shape (N_S, s_s + 1).
+        An int32 array of shape (N_S, s_s + 1), where N_S is the number of responses.
 
     Raises:
         UserError: Every dull response contains a word that is not in the vocabulary.

@@ -18,7 +18,7 @@ def described(corpus: Corpus, bad: BadLines, exchanges: int) -> list[str]:
 
     Args:
         corpus: The corpus.
-        bad: The object that has counted the bad lines.
+        bad: The `BadLines` object that has counted the bad lines.
         exchanges: The number of exchanges to show, from the beginning of the corpus.
     """
     lines = [str(corpus)]
@@ -65,4 +65,4 @@ def _odd(corpus: Corpus, utterances: list[str], words: list[int]) -> Iterator[st
     if count > max(2, len(utterances) / 20):
         yield f"odd: {count:,} utterances are identical: {one_line(text)}"
     if len(corpus.conversations) == 1:
-        yield "odd: one conversation; plain text needs an empty line between conversations"
+        yield "odd: only one conversation; in plain text, an empty line must separate conversations"

@@ -1,10 +1,10 @@
 """Context/answer pairs as arrays.
 
-PAD is index 0, which has no other meaning. s_s is the maximum number of tokens in a context or a partial answer, and
-N_u is the number of utterances in a context. For n pairs the arrays are:
+Index 0 is PAD and has no other meaning. s_s is the maximum number of tokens in a context or a partial answer, and N_u
+is the number of utterances in a context. For n pairs the arrays are:
 
 contexts: An int32 array of shape (n, s_s) with the last s_s tokens of the N_u utterances before the answer, padded on
-          the left. For a hierarchical encoder, the shape is (n, N_u s_s): each utterance has at most s_s tokens and
+          the left. For a hierarchical encoder, the shape is (n, N_u * s_s): each utterance has at most s_s tokens and
           ends with EOS, which occurs nowhere else in a context. With speaker embeddings, there is one more column, and
           the first token may stand for the speaker of the answer. The index of such a token is above s_v (see
           `Vocabulary.speakers`).
@@ -26,8 +26,8 @@ class Pairs:
     """Contexts and answers as arrays, and the conversation that each pair comes from.
 
     Args:
-        contexts: The contexts, padded on the left: an int32 array of shape (n, s_s), or (n, N_u s_s) for a hierarchical
-            encoder.
+        contexts: The contexts, padded on the left: an int32 array of shape (n, s_s), or (n, N_u * s_s) for a
+            hierarchical encoder.
         answers: The answers, `BOS ... EOS` padded on the right: an int32 array of shape (n, s_s + 1).
         conversation: The index of the conversation that each pair comes from, an int32 array of shape (n,).
     """
@@ -49,11 +49,11 @@ class Pairs:
 
     @property
     def in_memory(self) -> int:
-        """The number of pairs held in memory, which is all of them."""
+        """The number of pairs held in memory: all pairs."""
         return len(self)
 
     def some(self) -> "Pairs":
-        """Return a representative sample of the pairs, here all of them; see `TokenPairs.some`."""
+        """Return all pairs. For token files, `TokenPairs.some` returns a sample instead."""
         return self
 
     def drawn(self, random: np.random.Generator, count: int) -> np.ndarray:
@@ -100,7 +100,8 @@ class Pairs:
         for array, limit in ((contexts, tokens), (answers, vocabulary_size)):
             if array.min() < 0 or array.max() >= limit:
                 raise ValueError(
-                    f"the word indices range from {array.min()} to {array.max()}; 0 to {limit - 1} is expected"
+                    f"the word indices range from {array.min()} to {array.max()}; indices from 0 to {limit - 1} are "
+                    "expected"
                 )
         return cls(*arrays)
 
@@ -147,8 +148,8 @@ def joined(
         hierarchical: Whether the context is for a hierarchical encoder. If so, EOS is appended to each utterance.
 
     Returns:
-        The tokens of the context without padding, an int32 array of shape (m,). `pad_contexts` truncates or pads the
-        context to the required length.
+        The tokens of the context without padding, as a one-dimensional int32 array. `pad_contexts` truncates or pads
+        the context to the required length.
     """
     parts = [np.asarray(utterance, np.int32) for utterance in utterances]
     if hierarchical:
@@ -161,7 +162,8 @@ def with_speakers(contexts: np.ndarray, speakers: Sequence[int] | np.ndarray) ->
 
     Args:
         contexts: Contexts padded on the left, an int32 array of shape (n, s).
-        speakers: The token of each answer's speaker, or PAD for a speaker without an embedding. The shape is (n,).
+        speakers: The token of each answer's speaker, or PAD for a speaker without an embedding: an integer array of
+            shape (n,).
 
     Returns:
         The contexts, padded on the left, with one more column: an int32 array of shape (n, s + 1).
@@ -172,7 +174,7 @@ def with_speakers(contexts: np.ndarray, speakers: Sequence[int] | np.ndarray) ->
 
 
 def without_speakers(contexts: np.ndarray, vocabulary_size: int) -> np.ndarray:
-    """Undo `with_speakers`."""
+    """Remove the speaker tokens and the column that `with_speakers` added."""
     return np.where(contexts < vocabulary_size, contexts, PAD)[:, 1:]
 
 

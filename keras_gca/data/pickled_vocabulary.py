@@ -45,7 +45,7 @@ def unpickle(content: bytes) -> object:
     All operations are checked before any of them is run, because a number in a pickle can request unlimited memory.
 
     Raises:
-        ValueError: The pickle is damaged, or contains anything else.
+        ValueError: The pickle is damaged, or contains a value of any other type.
     """
     try:
         for count, (operation, argument, _) in enumerate(pickletools.genops(content)):
@@ -65,8 +65,8 @@ def read_vocabulary(path: str | os.PathLike) -> Vocabulary:
     """Read `vocabulary_movie`: a pickled list of (word, count), most frequent first.
 
     Raises:
-        UserError: The file is missing, is not a list of this kind, or contains anything but lists, tuples, strings and
-            numbers.
+        UserError: The file is missing, is not a pickled list of (word, count), or contains values other than lists,
+            tuples, strings and numbers.
     """
     path = Path(path)
     try:
@@ -88,7 +88,7 @@ def read_vocabulary(path: str | os.PathLike) -> Vocabulary:
 
 
 def is_pickle(path: str | os.PathLike) -> bool:
-    """Return whether a file begins like a pickled list, in any pickle protocol. Return False if it cannot be read."""
+    """Return whether a file begins like a pickled list, in any pickle protocol. An unreadable file gives False."""
     try:
         with open(path, "rb") as stream:
             start = stream.read(2)

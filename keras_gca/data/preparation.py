@@ -1,10 +1,10 @@
 """Prepares a corpus of any size as token files, with bounded memory and several processes.
 
-The first pass, which takes longest, reads the corpus and tokenises it in chunks (`token_chunks.py`). Then the held-out
-conversations are drawn, the words of the training text are counted, and the chunks are encoded with the vocabulary as
-shards (`token_folder.py`). If an interrupted command is repeated, it uses the chunks and shards that are already
-written. The results do not depend on the number of processes. For a small corpus, the results are the same as those of
-`dataset.prepare`.
+The first pass, which takes the longest, reads the corpus and tokenises it in chunks (`token_chunks.py`). Next, the
+held-out conversations are drawn and the words of the training text are counted. Finally, the vocabulary is used to
+encode the chunks as shards (`token_folder.py`). After an interruption, run the command again: it reuses all chunks and
+shards already written. The results do not depend on the number of processes. For a small corpus, the results are the
+same as those of `dataset.prepare`.
 """
 
 import collections
@@ -86,10 +86,10 @@ def prepare_folder(
         corpora: The corpora.
         config: The settings. Only those in `token_folder.PREPARED` and the seed for holding out pairs are used.
         out: The folder to create.
-        bad: The object that skips bad lines or raises an error.
+        bad: The `BadLines` object, which skips bad lines or raises an error.
         words: The words of the vocabulary in order, or None for the most frequent words in the training text.
         processes: The number of parallel processes. If 1, this process does all the work.
-        minutes: The time limit in minutes, or None for no limit. The time for reading what an interrupted preparation
+        minutes: The time limit in minutes, or None for no limit. Time spent on chunks that an interrupted preparation
             has already written does not count.
 
     Returns:
@@ -104,7 +104,7 @@ def prepare_folder(
             f"{out}: this folder is already complete; give a new folder, or train on this one with --data {out}"
         )
     if out.exists() and (not out.is_dir() or ((others := os.listdir(out)) and WORK not in others)):
-        raise UserError(f"{out}: this is not an empty folder; name a new one")
+        raise UserError(f"{out}: this is not an empty folder; give a new folder")
     if config.splits == "official" and "validation_fraction" in config.given:
         raise UserError("--validation-fraction has no effect with --splits official; leave out one of the two")
     work = out / WORK
@@ -117,7 +117,7 @@ def prepare_folder(
     except TimeOverError:
         return None
     except filelock.Timeout:
-        raise UserError(f"{out}: another process is preparing this folder; wait until it is done") from None
+        raise UserError(f"{out}: another process is preparing this folder; wait until it has finished") from None
     except BrokenProcessPool:
         raise UserError(
             f"{out}: one of the processes ended unexpectedly, perhaps because memory ran out; repeat the command "
@@ -128,7 +128,7 @@ def prepare_folder(
 
 
 def _refuse_other_plan(work: Path, corpora: Corpora, config: Config) -> None:
-    """Store the files and options of a preparation. Raise an error if an interrupted preparation used others."""
+    """Store the files and options of a preparation. Raise an error if those of an interrupted preparation differ."""
     states = [(str(file.resolve()), file.stat().st_size, file.stat().st_mtime_ns) for file in _files(corpora)]
     plan = {
         "files": [list(state) for state in states],
@@ -152,7 +152,7 @@ def _files(corpora: Corpora) -> list[Path]:
 
 
 class _Preparation:
-    """One preparation; see `prepare_folder`. The tasks run in `pool`."""
+    """A preparation whose tasks run in `pool`; see `prepare_folder`."""
 
     def __init__(
         self,
@@ -261,7 +261,7 @@ class _Preparation:
         return self._pool.submit(encode_shard, task, words)
 
     def _remove_other_records(self, determined_by: list[Any]) -> str:
-        """Remove the records of shards that an interrupted preparation made with other settings or words.
+        """Remove the records of shards that an interrupted preparation made with another vocabulary or other settings.
 
         Args:
             determined_by: Everything that determines the shards, except the chunks.
@@ -302,8 +302,8 @@ class _Preparation:
         """Draw the conversations or pairs to hold out.
 
         Returns:
-            The indices of the drawn units in each chunk, or None if the corpus has its own splits; and whether the
-            units are conversations rather than pairs.
+            Two values: the indices of the drawn conversations or pairs in each chunk, or None if the corpus has its own
+            splits; and whether whole conversations were drawn.
         """
         pairs = sum(chunk.pairs for chunk in facts)
         if self._config.splits == "official":

@@ -47,7 +47,7 @@ class Read(NamedTuple):
 
     Attributes:
         seconds: The reading time so far, in seconds.
-        lines: The size in bytes of the lines read so far, or 0 if the format does not consist of lines.
+        lines: The size in bytes of the lines read so far, or 0 if the format is not line-based.
         text: The size in bytes of the utterances read so far.
         files: The size in bytes of all files.
     """
@@ -76,7 +76,7 @@ class Read(NamedTuple):
 def measure(
     folder: Path, conversations: Sequence[Sequence[str]], parts: Sequence[int], style: str, vocabulary_size: int
 ) -> Rates:
-    """Measure the steps of a preparation on a chunk, and remove the files that the steps write.
+    """Measure how long each step of a preparation takes for a chunk, and remove the files that the steps write.
 
     Args:
         folder: The folder in which the steps write their files.
@@ -111,7 +111,7 @@ def estimate(
         read: How much of the corpora had been read when the first chunk was complete.
         processes: The number of parallel processes.
         chunks: The number of chunks already written by an interrupted preparation.
-        shards: The number of shards that the interrupted preparation has already written.
+        shards: The number of shards already written by the interrupted preparation.
         shard_pairs: The number of pairs in a shard.
         cores: The number of cores of this machine, or None to ask the system.
 

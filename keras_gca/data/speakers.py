@@ -18,7 +18,7 @@ def speaker_named(persona: str, vocabulary: Vocabulary) -> str:
     """
     names = {name.casefold(): name for name in vocabulary.speakers}
     if not names:
-        raise UserError("--persona: this bot has no speakers; train one with --persona-size")
+        raise UserError("--persona: this bot does not know any speakers; train a bot with --persona-size")
     if persona.casefold() not in names:
         shown = ", ".join(vocabulary.speakers[:SHOWN_SPEAKERS])
         more = len(names) - SHOWN_SPEAKERS

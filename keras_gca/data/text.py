@@ -140,7 +140,7 @@ def lowered(tokens: Sequence[str]) -> list[str]:
 
 
 def detokenise(tokens: Iterable[str], surfaces: dict[str, str] | None = None) -> str:
-    """Write tokens as text: attach clitics and punctuation, and capitalise sentences and names.
+    """Convert tokens to text: attach clitics and punctuation, and capitalise sentences and names.
 
     Args:
         tokens: The tokens, in lower case.

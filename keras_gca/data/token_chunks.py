@@ -1,4 +1,4 @@
-"""The tasks of the processes that prepare token files. Each task makes one file from one piece of the corpus.
+"""The tasks that prepare token files in several processes. Each task makes one chunk or one shard.
 
 A chunk is a tokenised piece of the corpus. Its tokens are indices into its own list of word forms, so that chunks are
 independent of each other and of the vocabulary, which is known only after the last chunk. Forms keep their original
@@ -99,7 +99,7 @@ class Chunk:
 
 
 def import_tensorflow() -> None:
-    """Import TensorFlow without start-up messages, in a process that tokenises. Reading does not need TensorFlow."""
+    """Import TensorFlow without start-up messages, in a process that will tokenise text."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     with quiet_imports():
         import keras_gca.data.text  # noqa: F401
@@ -236,7 +236,7 @@ def count_chunk(path: Path, held_out: np.ndarray | None, whole: bool) -> tuple[l
 
 
 class ShardTask(NamedTuple):
-    """The task of making one shard from chunks.
+    """A task that makes one shard from one or more chunks.
 
     Attributes:
         folder: The folder of token files.

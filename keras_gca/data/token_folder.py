@@ -5,8 +5,8 @@ vocabulary.json   the vocabulary
 00000.bin         the tokens of all utterances of a shard, one after the other: uint16, or uint32 for large vocabularies
 00000.idx         offsets: u + 1 uint32 numbers, the positions in the .bin at which the u utterances begin and the last
                   one ends;
-                  roles: u uint8 numbers. The first utterance of a conversation has the role FIRST. The role of any
-                  other utterance is TRAINING, VALIDATION or TEST, the set of the pair with this utterance as its answer
+                  roles: u uint8 numbers. The first utterance of a conversation has the role FIRST. Any other utterance
+                  is the answer of a pair; its role is the set of this pair: TRAINING, VALIDATION or TEST
 
 All numbers are little-endian. Every utterance except the first of its conversation forms a pair with the utterances
 before it, which are its context. The lengths of contexts and answers can therefore be chosen when a training run
@@ -157,7 +157,9 @@ class TokenFolder:
             if any(type(number) is not int or not 0 <= number < 2**32 for number in list(asdict(facts).values())[:6]):
                 raise ValueError("every size in a shard's entry must be a non-negative whole number")
             if not 1 <= facts.conversations < facts.utterances <= facts.tokens:
-                raise ValueError("a shard must have conversations of several utterances, each with tokens")
+                raise ValueError(
+                    "a shard must have more utterances than conversations, and at least as many tokens as utterances"
+                )
         Config().changed(**{name: self.settings[name] for name in PREPARED})  # an impossible setting is an error
 
     @classmethod
@@ -198,7 +200,8 @@ class TokenFolder:
         Args:
             path: The folder, which already contains all shards.
             vocabulary: The vocabulary.
-            values: `settings`, `source`, `whole_conversations`, `dtype`, and `shards`, a list of ShardFacts.
+            values: A dict with `settings`, `source`, `whole_conversations`, `dtype` and `shards`, which is a list of
+                ShardFacts.
         """
         write_text(path / WORDS, json.dumps(vocabulary.to_values(), ensure_ascii=False))
         shards = [asdict(facts) for facts in values["shards"]]
@@ -258,7 +261,7 @@ class TokenFolder:
         ]
 
     def shard(self, number: int) -> Shard:
-        """Map a shard into memory without checking it; use `verify` for that."""
+        """Map a shard into memory without checking it; call `verify` to check it."""
         facts = self.shards[number]
         idx = np.memmap(_file(self.path, number, "idx"), np.uint8, "r")
         split = 4 * (facts.utterances + 1)
@@ -285,8 +288,8 @@ class TokenFolder:
         low, high = shard.tokens.min(), shard.tokens.max()
         if low < len(SPECIAL_TOKENS) - 1 or high >= len(self.vocabulary):
             raise UserError(
-                f"{_file(self.path, number, 'bin')}: word indices range from {low} to {high}; "
-                f"{len(SPECIAL_TOKENS) - 1} to {len(self.vocabulary) - 1} is expected"
+                f"{_file(self.path, number, 'bin')}: word indices range from {low} to {high}; indices from "
+                f"{len(SPECIAL_TOKENS) - 1} to {len(self.vocabulary) - 1} are expected"
             )
 
 

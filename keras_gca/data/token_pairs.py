@@ -1,8 +1,9 @@
 """Context/answer pairs that are read from token files when a batch needs them.
 
 `TokenPairs` takes the place of `Pairs` for corpora that do not fit into memory. The seed determines the order of an
-epoch: the shards are shuffled, batches are taken in turn from SHARDS_TOGETHER shards, and the pairs of each shard are
-shuffled like `Pairs` (`batching.plan`). With a single shard, the order is exactly that of the same pairs in memory.
+epoch: the shards are shuffled, batches are taken in turn from SHARDS_TOGETHER shards, and the pairs within each shard
+are shuffled by `batching.plan`, as in `Pairs`. With a single shard, the order is exactly the same as for pairs in
+memory.
 """
 
 from collections.abc import Sequence
@@ -43,7 +44,7 @@ class Lane:
 
 
 class _PairIndex(NamedTuple):
-    """The positions of a shard's n pairs that have the same role.
+    """The positions of the n pairs in a shard that have the same role.
 
     Attributes:
         shard: The arrays of the shard.
@@ -147,7 +148,7 @@ class TokenPairs:
         return self[np.linspace(0, len(self) - 1, count).astype(np.int64)]
 
     def drawn(self, random: np.random.Generator, count: int) -> np.ndarray:
-        """Draw the indices of at most `count` different pairs. With one shard, the result is that of `Pairs.drawn`."""
+        """Draw the indices of at most `count` different pairs. With one shard, they equal those of `Pairs.drawn`."""
         if len(self._numbers) == 1:
             return random.permutation(len(self))[:count]
         return random.choice(len(self), min(count, len(self)), replace=False)
@@ -257,7 +258,7 @@ class TokenPairs:
 
 
 class Epoch(Sequence[np.ndarray]):
-    """The batches of one epoch, planned a few shards at a time. A batch consists of the indices of its pairs.
+    """The batches of one epoch, planned a few shards at a time. Each batch is given by the indices of its pairs.
 
     Any batch can be requested, so an epoch can be resumed at any step. With several lanes, a batch contains only the
     rows of this process; after the last shard of the process's lane, batches are empty. All lanes have the same number

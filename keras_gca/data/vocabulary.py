@@ -68,7 +68,7 @@ class Vocabulary:
         period_first: bool = False,
         words: Sequence[str] | None = None,
     ) -> "Vocabulary":
-        """Build a vocabulary of the most frequent words in utterances, with ties in alphabetical order.
+        """Build a vocabulary of the most frequent words in utterances; ties are broken alphabetically.
 
         Args:
             utterances: The tokens of each utterance.
@@ -169,7 +169,7 @@ class Vocabulary:
         """Make a vocabulary from the values returned by `to_values`.
 
         Raises:
-            ValueError: The values are not those of a vocabulary.
+            ValueError: The values do not describe a vocabulary.
         """
         if not isinstance(values, dict) or values.keys() - {"speakers"} != {"words", "counts", "surfaces"}:
             raise ValueError("a vocabulary must have words, counts and surfaces")
@@ -191,7 +191,8 @@ def read_words(path: str | os.PathLike, bad: BadLines | None = None) -> list[str
 
     Args:
         path: The file.
-        bad: The object that skips bad lines or raises an error. If None, the first bad line raises an error.
+        bad: The `BadLines` object, which skips bad lines or raises an error. If None, the first bad line raises an
+            error.
 
     Raises:
         UserError: The file is missing, is not UTF-8, or has no words, or one of its lines has several words, a repeated
@@ -215,7 +216,7 @@ def read_words(path: str | os.PathLike, bad: BadLines | None = None) -> list[str
         else:
             words[word] = number
     if not words:
-        raise UserError(f"{path}: the file contains no word; one word on each line is expected")
+        raise UserError(f"{path}: the file contains no words; one word on each line is expected")
     return list(words)
 
 

@@ -24,7 +24,7 @@ def given_words(path: Path, config: Config, bad: BadLines) -> list[str]:
     Args:
         path: The file.
         config: The settings.
-        bad: The object that skips bad lines or raises an error.
+        bad: The `BadLines` object, which skips bad lines or raises an error.
 
     Raises:
         UserError: The file cannot be used; see `read_words`.
@@ -57,5 +57,7 @@ def chosen_vocabulary(build: Callable[[int], Vocabulary], config: Config, given:
     if all_too_rare(vocabulary, config):
         vocabulary = build(1)
     if not vocabulary.counts:
-        raise UserError(f"no word occurs {config.minimum_count} times in the training text; try --minimum-count 1")
+        raise UserError(
+            f"no word occurs at least {config.minimum_count} times in the training text; try --minimum-count 1"
+        )
     return vocabulary

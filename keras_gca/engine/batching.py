@@ -21,12 +21,12 @@ def plan(
 
     Args:
         lengths: The length in tokens of each row's first part, such as the context. An integer array of shape (n,).
-        size: The number of rows in a batch. The last batch of a pool may have fewer rows.
+        size: The number of rows in a batch. The last batch of a pool may have fewer.
         seed: The seed for shuffling, or None for a fixed order (needed for validation). The same seed gives the same
             plan, so an interrupted epoch can be resumed.
         then: The length of each row's second part, such as the answer, or None if rows have only one part. An integer
             array of shape (n,). Rows whose first parts need the same width are sorted by this length.
-        pool: The number of batches whose rows are sorted together.
+        pool: The number of batches in a pool. Rows are sorted by length only within their pool.
 
     Returns:
         The indices of the rows in each batch.
@@ -65,7 +65,7 @@ def fitted(rows: np.ndarray, width: int, on_left: bool) -> np.ndarray:
 
 
 def filled(rows: np.ndarray, size: int, before: int = 0) -> np.ndarray:
-    """Pad an array of n rows with zeros to `size` rows. Rows of zeros contain no tokens, so they do not count.
+    """Pad an array of n rows with zeros to `size` rows. Rows of zeros contain only padding.
 
     Args:
         rows: The array, of shape (n, ...).

@@ -97,7 +97,7 @@ def redraw(run: RunFolder, history: list[dict[str, Any]], settings: Mapping[str,
 
 @contextlib.contextmanager
 def _plain_errors(folder: Path) -> Iterator[None]:
-    """A context manager that raises TensorFlow errors as OSError, for code that writes to a folder."""
+    """A context manager that turns TensorFlow errors into OSError, for code that writes to a folder."""
     try:
         yield
     except tf.errors.OpError as error:

@@ -33,7 +33,7 @@ _called_as: ContextVar[tuple[str, str]] = ContextVar("called_as", default=("", "
 
 
 class Parser(argparse.ArgumentParser):
-    """An ArgumentParser with one-line errors, exit status 2 and a --version option that prints the project's version.
+    """An ArgumentParser with one-line errors, exit status 2 for errors, and --version for the project's version.
 
     Args:
         prog: `python -m` and the module of the command. If the user called the command by another name, the help shows
@@ -80,7 +80,7 @@ def hint(module: str, *arguments: object) -> str:
 
 
 def add_settings(parser: argparse.ArgumentParser, kind: type[Settings], names: Collection[str] | None = None) -> None:
-    """Add one option for each setting, under the title of its group.
+    """Add one option for each setting, under the heading of the setting's group.
 
     The parsed options have an attribute for a setting only if the user has given its option.
 
@@ -125,7 +125,7 @@ def add_config(parser: argparse.ArgumentParser) -> None:
 
 
 def chosen_settings(options: argparse.Namespace, kind: type[Kind]) -> Kind:
-    """Return the settings of a run: those of --config or --preset, with the changes that the other options make.
+    """Return the settings of a run: those of --config or --preset, as changed by the other options.
 
     Raises:
         UserError: Both --config and --preset are given, the file is damaged or belongs to another package, or a setting
@@ -193,8 +193,8 @@ def add_run(parser: argparse.ArgumentParser, totals: Sequence[str]) -> None:
     )
     add_minutes(
         parser,
-        "stop training after this many minutes, like Ctrl-C; --resume continues the run. The time for reading the "
-        "data does not count",
+        "stop training after this many minutes, as Ctrl-C does; --resume continues the run. Time spent reading the "
+        "data is not counted",
     )
 
 
@@ -204,7 +204,7 @@ def add_minutes(parser: argparse.ArgumentParser, help: str) -> None:
 
 
 def new_run(options: argparse.Namespace, prefix: str = "") -> Path:
-    """Return the run folder that --run names, or one in runs/ named after the date."""
+    """Return the run folder given by --run, or by default a folder in runs/ named after the date."""
     return options.run or Path("runs") / datetime.datetime.now().strftime(f"{prefix}%Y-%m-%d_%H-%M-%S")
 
 

@@ -81,7 +81,7 @@ class Compiled:
         return graph(*arguments)
 
     def _map_rows(self, change: Callable[[Any], Any], arguments: tuple) -> tuple:
-        """Apply a function to all arrays in the arguments whose rows are distributed over the replicas."""
+        """Apply a function to those arrays in the arguments whose rows are distributed over the replicas."""
 
         def changed(leaf: Any) -> Any:
             return change(leaf) if _is_array(leaf) and leaf.shape.rank != 0 else leaf
@@ -101,7 +101,7 @@ class Compiled:
         return arrays
 
     def run_on_replicas(self, *arguments: Any) -> Any:
-        """Run the function on all replicas, each with its own rows. This method is called inside a graph."""
+        """Run the function on all replicas, each with its own rows. Call this method only inside a graph."""
         strategy = tf.distribute.get_strategy()
         results = strategy.run(lambda: self._run_share(arguments))
         return tf.nest.map_structure(lambda leaf: strategy.experimental_local_results(leaf)[0], results)
@@ -113,7 +113,7 @@ class Compiled:
 
 
 def _map_tensors(change: Callable[[tf.Tensor], tf.Tensor], results: Any) -> Any:
-    """Apply a function to all tensors in results, and leave None unchanged."""
+    """Apply a function to all tensors in the results, and leave None unchanged."""
     return tf.nest.map_structure(lambda leaf: None if leaf is None else change(leaf), results)
 
 
@@ -122,7 +122,7 @@ def _is_array(leaf: Any) -> bool:
 
 
 def _of_any_size(leaf: Any) -> Any:
-    """Return the spec of an array whose numbers of rows and tokens may vary: (B, ...), (B, T) or (B, T, F).
+    """Return the spec of an array of shape (B, ...), (B, T) or (B, T, F), with any number of rows B and tokens T.
 
     The second dimension of a two-dimensional float array stays fixed, because it is the number of features, as in
     (B, F), or the common width of all responses. A plain value is returned unchanged.
@@ -144,7 +144,7 @@ def _filled_up(leaf: tf.Tensor, count: int, replicas: int) -> tf.Tensor:
 
 
 def _share(leaf: tf.Tensor) -> tf.Tensor:
-    """Return this replica's rows. This function is called inside a step with several replicas."""
+    """Return this replica's rows. Call this function only inside a step with several replicas."""
     context = tf.distribute.get_replica_context()
     size = (leaf.shape[0] or tf.shape(leaf)[0]) // context.num_replicas_in_sync
     start = tf.cast(context.replica_id_in_sync_group, tf.int32) * size
@@ -156,7 +156,7 @@ def _share(leaf: tf.Tensor) -> tf.Tensor:
 
 
 def _gathered(leaf: tf.Tensor) -> tf.Tensor:
-    """Return the rows of all replicas in order. This function is called inside a step with several replicas."""
+    """Return the rows of all replicas in order. Call this function only inside a step with several replicas."""
     if leaf.dtype == tf.bool:
         return tf.cast(_gathered(tf.cast(leaf, tf.int32)), tf.bool)
     if 0 in leaf.shape[1:]:  # TensorFlow aborts the process when it gathers rows without values

@@ -133,7 +133,7 @@ def _run_folder(path: Path) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def _reporting_loss(path: Path) -> Iterator[None]:
-    """A context manager that raises TensorFlow's error about a lost process as a UserError that says how to resume."""
+    """A context manager that turns TensorFlow's error about a lost process into a UserError that says how to resume."""
     try:
         yield
     except GONE:

@@ -35,10 +35,10 @@ class StepResult(NamedTuple):
 
 
 class Learner:
-    """Base class that trains variables by gradient descent. A subclass defines `loss`.
+    """Base class for training variables by gradient descent. A subclass defines `loss`.
 
     `train_step(*batch)` takes one optimisation step and returns a `StepResult`. `test_step(*batch)` only returns the
-    sums that `loss` computes for metrics; no variables change. Both methods take the arguments of `loss`. Only the
+    sums that `loss` computes for metrics; it changes no variables. Both methods take the arguments of `loss`. Only the
     given variables are trained.
 
         class Regression(Learner):
@@ -174,7 +174,7 @@ class AdamWLearner(Learner):
         super().update(gradients)
 
     def course(self) -> str:
-        """Describe the learning rate from the next step on, as the end of "the learning rate restarts at ..."."""
+        """Describe the learning rate from the next step on, in words that complete "the learning rate restarts at"."""
         course = f"{float(self._peak * self._next_factor()):.2g}"
         if self.steps + 1 < self._warmup_steps:
             course += f", rises to {self._peak:.2g}"

@@ -1,7 +1,7 @@
 """Sums and means over masked values.
 
-A mask is a Boolean or float tensor with the same shape as the values. It selects the values at which it is True or 1.
-All other values are ignored, and may be anything, including NaN and infinity.
+A mask is a Boolean or float tensor with the same shape as the values. The values where the mask is True or 1 are
+selected. All other values are ignored, and may be anything, including NaN and infinity.
 
 Inside a step with several replicas, a mean over all axes is this replica's part of the mean (see `replicas`).
 """
@@ -26,7 +26,10 @@ def masked(values: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
     """
     values, mask = tf.convert_to_tensor(values), tf.convert_to_tensor(mask)
     if not values.shape.is_compatible_with(mask.shape):
-        raise ValueError(f"values of shape {values.shape} with a mask of shape {mask.shape}; equal shapes are expected")
+        raise ValueError(
+            f"the values have the shape {values.shape}, but the mask has the shape {mask.shape}; equal "
+            "shapes are expected"
+        )
     return tf.where(tf.cast(mask, tf.bool), tf.cast(values, tf.float32), 0.0)
 
 

@@ -34,7 +34,7 @@ def estimate_of(
 
 
 def matrix_product_rate(inputs: int, outputs: int, precision: str = "float32") -> float:
-    """Measure how fast a (512, inputs) matrix is multiplied by an (inputs, outputs) matrix, in operations per second.
+    """Measure the operations per second when a (512, inputs) matrix is multiplied by an (inputs, outputs) matrix.
 
     Args:
         inputs: The width of the first matrix.

@@ -1,4 +1,4 @@
-"""Checks that a network fits into memory before the network is built, because a file may specify huge networks."""
+"""Checks, before a network is built, that the network fits into memory; a file may specify a huge network."""
 
 import math
 import os
@@ -18,7 +18,7 @@ def refuse_beyond_memory(numbers: int, what: str) -> None:
     """Raise an error if a network needs more memory than this machine has.
 
     Args:
-        numbers: The number of the network's float32 weights.
+        numbers: The number of float32 weights in the network.
         what: The name of the network, for the error message.
 
     Raises:

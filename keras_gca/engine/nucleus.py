@@ -33,11 +33,11 @@ def nucleus_log_probs(scores: tf.Tensor, top_p: tf.Tensor | float, also: tf.Tens
 
 @tf.function(jit_compile=True)  # XLA fuses the three operations of an iteration into one pass over the memory
 def lowest_in_nucleus(probabilities: tf.Tensor, top_p: tf.Tensor | float) -> tf.Tensor:
-    """Find the smallest nucleus probability in each row of an (N, V) array, as a float32 array of shape (N, 1).
+    """Find the lowest probability in the nucleus of each row.
 
-    A token belongs to the nucleus if the sum of all higher probabilities is below top_p. Bisection finds the smallest
-    number for which this is true. This number is a token's probability, because the sum changes only at tokens'
-    probabilities.
+    The probabilities are an array of shape (N, V), and the result is a float32 array of shape (N, 1). A token belongs
+    to the nucleus if the sum of all higher probabilities is below top_p. Bisection finds the smallest number for which
+    this is true. This number is a token's probability, because the sum changes only at tokens' probabilities.
     """
     count = tf.shape(probabilities)[0]
     low = tf.zeros([count, 1], tf.int32)

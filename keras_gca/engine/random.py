@@ -36,9 +36,10 @@ def sample_seeds(seed: tf.Tensor, samples: tf.Tensor) -> tf.Tensor:
 
 
 def _scrambled(seed: tf.Tensor) -> tf.Tensor:
-    """Draw 64 random bits from a seed. Seed and result are int32 arrays of shape (2,).
+    """Draw 64 random bits from a seed. The seed and the result are int32 arrays of shape (2,).
 
-    Callers add small numbers to the result. Unlike with `fold_in`, these sums do not equal the result for another seed.
+    Callers add small numbers to the result to get further seeds. With `fold_in`, such a sum could equal the result for
+    another seed.
     """
     return tf.random.stateless_uniform([2], seed, None, None, tf.int32, alg="philox")
 

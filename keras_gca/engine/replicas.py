@@ -48,7 +48,7 @@ class Place(NamedTuple):
 
     Attributes:
         own: The number of this replica's rows, an int32 scalar.
-        before: The number of other replicas' rows before the rows of this replica, an int32 scalar.
+        before: The number of rows that precede this replica's rows, an int32 scalar.
         all: The number of rows of all replicas, an int32 scalar.
     """
 

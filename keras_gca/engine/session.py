@@ -1,7 +1,7 @@
 """Runs the training of either paper, from the first step to the final files.
 
 A session belongs to a run folder. It trains in a loop (`training_loop.walk`). At the end, or after an interruption, it
-writes the trained networks and prints the commands that the user can run next.
+saves the trained networks and prints the commands that the user can run next.
 """
 
 import abc
@@ -63,7 +63,7 @@ class Session(abc.ABC):
 
     @abc.abstractmethod
     def write(self) -> None:
-        """Write the bot."""
+        """Save the bot to bot.h5."""
 
     @abc.abstractmethod
     def sizes(self) -> dict[str, int]:
@@ -71,7 +71,7 @@ class Session(abc.ABC):
 
     @abc.abstractmethod
     def further(self) -> str:
-        """Return a sentence that describes what a restored training run with new totals will do."""
+        """Return a sentence that says what a restored training run with new totals will do."""
 
     @abc.abstractmethod
     def done(self) -> dict[str, int]:
@@ -163,14 +163,15 @@ class Session(abc.ABC):
         return facts
 
     def _forget(self, rows: int) -> None:
-        """Remove the files and TensorBoard points of rows removed from the history. Repeating this does no harm."""
+        """Remove the files and TensorBoard points of rows removed from the history. It is safe to repeat this."""
         run, history = self.run, self.training.history
         removed = run.remove_samples(len(history))
         LiveFiles(run.path).remove(len(history))
         run.write_log(history)
         reporting.say(
-            f"removed the results of the parts that are trained again: {counted(rows, 'row')} of log.csv, their points "
-            f"in tensorboard, and {counted(removed, 'file')} in samples; bot.h5 is kept until a new one is written"
+            f"removed the results of the stages that will be trained again: {counted(rows, 'row')} of log.csv, their "
+            f"points in tensorboard, and {counted(removed, 'file')} in samples; bot.h5 is kept until a new one is "
+            "written"
         )
 
     def train(self, minutes: float | None = None, watching: Watching | None = None) -> bool:
@@ -179,7 +180,7 @@ class Session(abc.ABC):
         Args:
             minutes: The time limit in minutes, counted from now, or None for no limit. Training stops after the step
                 during which the limit is reached, as after Ctrl-C.
-            watching: A function that returns a context manager in which the live view shows the run, or None for no
+            watching: A function that returns a context manager inside which the live view shows the run, or None for no
                 live view.
 
         Returns:

@@ -52,7 +52,7 @@ class TrainingSettings(Protocol):
 
 
 class StagedTraining:
-    """Base class of training runs: `for event in training: ...` takes a step before each event.
+    """Base class of training runs. The loop `for event in training` takes one step before each event.
 
     After a `resumable` event, the state may be stored (`state`, `restore`), or the loop may be left. A new loop
     continues training from there.
@@ -83,7 +83,7 @@ class StagedTraining:
             yield from self.walk_through(self.stages[self._position])
 
     def walk_through(self, stage: Any) -> Iterator[Event]:
-        """Take the remaining steps of a stage, and yield an event after each step. `_end` returns the last event."""
+        """Take the remaining steps of a stage, and yield an event after each step. The last event is made by `_end`."""
         raise NotImplementedError
 
     def _seeds(self) -> list[int]:
@@ -145,7 +145,7 @@ def validated_position(facts: dict[str, Any], stages: int) -> tuple[int, int, li
     """
     position, step, history = facts["position"], facts["step"], facts["history"]
     if type(position) is not int or type(step) is not int or not 0 <= position <= stages or step < 0:
-        raise ValueError(f"it is at step {step} of stage {position}, but the training has {stages} stages")
+        raise ValueError(f"it is at step {step} of stage {position}, but the training run has {stages} stages")
     if not isinstance(history, list) or not all(isinstance(row, dict) and "phase" in row for row in history):
         raise ValueError("the history is not a list of rows")
     return position, step, list(history)

@@ -73,15 +73,16 @@ def walk(
     """Train to the end, or until an interruption.
 
     A checkpoint is written at the end of each stage, every `checkpoint_minutes` within a stage, at an interruption, and
-    at the end. The checkpoint at the end of a stage is skipped if stages are so short that checkpoints would take more
-    than a tenth of the time. If several processes take part in training (`devices`), all of them stop at the same step,
-    and only the chief writes checkpoints.
+    at the end. The checkpoint at the end of a stage is skipped if stages are so short that writing checkpoints would
+    take more than a tenth of the time. If several processes take part in training (`devices`), all of them stop at the
+    same step, and only the chief writes checkpoints.
 
     Args:
         training: The training run.
         run: The run folder.
         interruption: The request to stop, which is checked after each step.
-        title: A function that returns the name of a stage for the progress bar and for the line after the stage.
+        title: A function that returns the name of a stage for the progress bar and for the line printed after the
+            stage.
         end_of_stage: A function that is called after each stage, when the stage's row has been written to the log and
             to TensorBoard. It returns True to stop training.
         shown: The metrics to print after each stage, or None for all metrics.

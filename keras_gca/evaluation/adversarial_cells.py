@@ -124,7 +124,7 @@ def _refuse_other_settings(path: Path, expected: Mapping[str, Any], changes: Map
 
 
 def _stored(run: Path) -> dict[str, Any] | None:
-    """Return the results of a cell if they are stored and newer than its bot."""
+    """Return the results of a cell if they are stored and newer than the cell's bot."""
     file = run / FILE
     if not file.exists() or file.stat().st_mtime < GCARun(run).bot.stat().st_mtime:
         return None
@@ -156,7 +156,7 @@ def _measured(cell: str, run: Path, setup: Setup, sampled: Sampled) -> dict[str,
 
 
 def _terms(history: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, float]]:
-    """Return the gap and the AUC for each term of Eq. 8 after the last epochs of lines 6 and 9."""
+    """Return the gap and the AUC of each term of Eq. 8, as measured after the last epoch of line 6 and of line 9."""
     last = {row["phase"]: row for row in history}
     return {
         phase: {name: last[phase][f"val_{name}"] for term in TERMS for name in (f"{term}_gap", f"{term}_auc")}
@@ -324,11 +324,12 @@ def tables(results: Sequence[Mapping[str, Any]]) -> list[Table]:
     ]
     caption = (
         "Each cell starts from the same teacher-forced generator, and is compared with it at equal diversity "
-        "(distinct-2). AUC is measured for each term of Eq. 8 after line 6. The gap, in logits, is measured for the "
-        "term of p after line 9. The gain is log S (Eq. 10) by independent judges, adversarial minus teacher forcing, "
-        f"in nats per token. T of t. f. is the temperature, from {TEMPERATURES[0]} to {TEMPERATURES[-1]}, at which "
-        "teacher forcing (t. f.) is equally diverse. 5-gram is the perplexity under the word model. The cells are "
-        "sorted by their gain on validation conversations."
+        "(distinct-2). The AUC of each term of Eq. 8 is measured after line 6. The gap is the mean of the term of p "
+        "for human tokens minus its mean for machine-generated tokens, in logits, after line 9. The gain is log S "
+        "(Eq. 10) by independent judges, adversarial minus teacher forcing, in nats per token. T of t. f. is the "
+        f"temperature, from {TEMPERATURES[0]} to {TEMPERATURES[-1]}, at which teacher forcing (t. f.) is equally "
+        "diverse. 5-gram is the perplexity under the word model. The cells are sorted by their gain on validation "
+        "conversations."
     )
     tested = table_of_tests(tests(cells), _title, " of the gain on test conversations")
     return [Table(None, caption, header, rows, len(FACTORS)), tested]
@@ -341,8 +342,8 @@ def tests(cells: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[PairedTest]:
         cells: The results of each cell with each seed.
 
     Returns:
-        The tests: by conversations for a cell with one seed, and by seeds for a cell with several. The p-values are
-        corrected jointly for all tests.
+        The tests. A cell with one seed is tested over conversations, and a cell with several seeds over seeds. The
+        p-values are corrected jointly for all tests.
     """
     rows: list[tuple[tuple[str, str], int | None, str, Comparison]] = []
     for cell, runs in cells.items():

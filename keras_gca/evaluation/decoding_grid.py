@@ -19,7 +19,7 @@ CONTINUES = "the time limit has been reached; next: the same command continues w
 
 
 class Setting(NamedTuple):
-    """One point of the grid, which defines how replies are sampled.
+    """One point of the grid: the settings with which replies are sampled.
 
     Attributes:
         temperature: The temperature.
@@ -58,7 +58,7 @@ def at_edge(setting: Setting, settings: Sequence[Setting]) -> bool:
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options that the commands of both papers share."""
+    """Add the options shared by the commands of both papers."""
     for name, default, meaning in (
         ("--temperatures", TEMPERATURES, "the temperatures of the grid"),
         ("--top-ps", TOP_PS, "the top-p values of the grid; 1 allows all tokens"),

@@ -1,4 +1,4 @@
-"""Estimates how long the networks of an evaluation take on this machine, and how much memory they need.
+"""Estimates the time and the memory that the networks need for an evaluation on this machine.
 
 Computations that do not use the networks (BLEU, the word models and the bootstrap) are not counted.
 """

@@ -7,7 +7,7 @@ systems.
 A measure gives each response a number, and a higher number should mean a better response. This module answers two
 questions. Does the measure rank all responses as the raters do (Spearman's rank correlation)? Given two responses to
 the same context, does the measure choose the better one (Eq. 11, Jaccard index)? A measure cannot be expected to agree
-with the raters more than the raters agree with each other; `split_half` measures how much they do.
+with the raters more than the raters agree with each other; `split_half` measures the agreement between raters.
 """
 
 import collections
@@ -58,7 +58,7 @@ class Agreement(NamedTuple):
         spearman: The rank correlation of the measure with the mean scores, or NaN if either is constant.
         low: The lower end of the 95 % interval of `spearman`, by a bootstrap over contexts.
         high: The upper end of this interval.
-        jaccard: Eq. 11 for the measure's and the raters' choices of the better of two responses.
+        jaccard: Eq. 11, computed from the responses that the measure and the raters choose as the better of two.
         jaccard_low: The lower end of the 95 % interval of `jaccard`.
         jaccard_high: The upper end of this interval.
         chance: The expected value of Eq. 11 on the same contexts for a measure that has as many ties but otherwise
@@ -124,7 +124,7 @@ def _is_score(value: Any) -> bool:
 
 
 def unseen(rated: Sequence[Rated], conversations: Iterable[Sequence[str]]) -> list[Rated]:
-    """Leave out the responses to contexts that occur in the data of a training run.
+    """Leave out responses whose contexts occur in the data of a training run.
 
     A context occurs in a conversation if the conversation contains the context's utterances in direct succession. Case,
     spaces and punctuation are ignored.
@@ -152,7 +152,7 @@ def _letters(text: str) -> str:
 def split_half(rated: Sequence[Rated], seed: int = 0, splits: int = SPLITS) -> float:
     """Compute the mean rank correlation between the mean scores of two random halves of each response's raters.
 
-    A measure as good as one half of the raters would agree with the other half to this degree.
+    A measure as good as half of the raters would reach this correlation with the other half.
 
     Args:
         rated: The rated responses.

@@ -150,13 +150,13 @@ class CrossFitted:
             self._judges.append(independent_judge(agent, human, machine, seed + fold, epochs))
 
     def judge(self, contexts: np.ndarray, answers: np.ndarray) -> np.ndarray:
-        """Judge one answer to each of the n contexts of `pairs`, in order, like `Agent.judge`.
+        """Judge one answer to each of the n contexts of `pairs`, in order; see `Agent.judge`.
 
         Raises:
             ValueError: The contexts are not those of `pairs`.
         """
         if not np.array_equal(contexts, self._pairs.contexts):
-            raise ValueError("a cross-fitted discriminator judges only answers to its own contexts")
+            raise ValueError("a cross-fitted discriminator can judge only answers to the contexts of its own pairs")
         log_l = np.full((len(answers), answers.shape[1] - 1), np.nan, np.float32)
         for fold, agent in enumerate(self._judges):
             rows = self._folds == fold

@@ -1,9 +1,9 @@
 """Paired comparisons of two systems: exact sign-flip tests, intervals, Holm's correction, and detectable differences.
 
-Both systems are measured on the same units: the conversations if two models trained with the same seed are compared, or
-the seeds if two methods are compared. A test by conversations compares only two trained models, so a claim about two
-methods needs a test by seeds. The smallest possible p-value of a test by n seeds is 2 / 2^n: 0.25 with 3 seeds, and
-0.03 with 6.
+Both systems are measured on the same units. To compare two models trained with the same seed, the units are
+conversations; to compare two methods, the units are seeds. A test over conversations says nothing about other seeds, so
+a claim about two methods needs a test over seeds. With n seeds, the smallest possible p-value is 2 / 2^n: 0.25 for 3
+seeds, and 0.03 for 6.
 """
 
 import itertools
@@ -117,7 +117,7 @@ def compare_seeds(first: Sequence[float], second: Sequence[float], seed: int = 0
     Args:
         first: The first method's value for each seed.
         second: The second method's value for each of the same seeds.
-        seed: The seed for the random sign flips, which are used if there are more than 13 values.
+        seed: The seed for the random sign flips, which are used if there are more than 13 seeds.
 
     Raises:
         ValueError: The methods have different numbers of values, or there are no values.
@@ -169,13 +169,13 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 
 def with_correction(rows: Sequence[tuple[tuple[str, str], int | None, str, Comparison]]) -> list[PairedTest]:
-    """Apply `holm` to all tests in a table; each row holds the attributes of `PairedTest` except `corrected`."""
+    """Apply `holm` to all tests in a table. Each row holds the attributes of `PairedTest` except `corrected`."""
     corrected = holm([comparison.p_value for *_, comparison in rows])
     return [PairedTest(*row, p_value) for row, p_value in zip(rows, corrected, strict=True)]
 
 
 def tests_by_seeds(values: Mapping[str, Mapping[str, Sequence[float]]]) -> list[PairedTest]:
-    """Test each pair of systems by seeds on every metric that both systems have, and correct all tests with `holm`.
+    """Compare each pair of systems on every metric that both have, with seeds as units, and apply `holm` to all tests.
 
     Args:
         values: {system: {metric: its value for each seed}}. Systems with a single seed are not tested.
@@ -194,11 +194,11 @@ def table_of_tests(results: Sequence[PairedTest], name: Callable[[str], str] = s
 
     Args:
         results: The tests.
-        name: A function that returns the name of a system as shown in the table.
-        what: Text for the caption that names the data on which the systems are compared.
+        name: A function that returns the display name of a system.
+        what: Text that is added to the caption to name the data on which the systems are compared.
     """
     caption = (
-        f"Paired sign-flip tests{what}. A test of one seed compares conversations; a test of all seeds compares seeds. "
+        f"Paired sign-flip tests{what}. Tests of one seed are over conversations; tests of all seeds are over seeds. "
         "The columns show the difference with its 95 % interval, the two-sided p-value (p), the p-value after Holm's "
         "correction over this table, and the smallest true difference that a test would detect with a probability of "
         "80 % (detectable)."

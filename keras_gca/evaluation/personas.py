@@ -1,8 +1,8 @@
 """Measures the effect of a run's speaker embeddings (`--persona-size`, Li et al. 2016).
 
 The metrics answer three questions. Does a speaker's embedding make the speaker's own answers more probable? Does a
-speaker give similar answers when a question is worded differently? Do different speakers answer the same question
-differently?
+speaker give similar answers to differently worded versions of a question? Do different speakers answer the same
+question differently?
 """
 
 import itertools
@@ -108,12 +108,12 @@ def _mean_overlap(pairs: Iterable[tuple[Sequence[int], Sequence[int]]]) -> float
 
 
 def _in_wordings(answers: Sequence[Sequence[Sequence[int]]]) -> float:
-    """Compute the mean overlap of one speaker's answers to each pair of wordings of a question."""
+    """Compute the mean overlap of a speaker's answers to different wordings of the same question."""
     return _mean_overlap(pair for wordings in answers for pair in itertools.combinations(wordings, 2))
 
 
 def _answers(agent: Agent, generator: str, speaker: str | None) -> list[list[list[int]]]:
-    """Let a speaker answer each wording of each question, and return the word indices of the answers."""
+    """Let a speaker answer every wording of every question, and return the answers as word indices."""
     before, agent.persona = agent.persona, speaker
     contexts = agent.encode_contexts([[wording] for wordings in QUESTIONS for wording in wordings])
     agent.persona = before
@@ -123,7 +123,7 @@ def _answers(agent: Agent, generator: str, speaker: str | None) -> list[list[lis
 
 
 def _spoken_by(kind: str, pairs: Pairs, agent: Agent) -> Pairs:
-    """Attribute each answer to its own speaker (OWN), an unnamed speaker (NOBODY), or the next speaker (OTHER)."""
+    """Attribute every answer to its own speaker (OWN), an unnamed one (NOBODY), or the next speaker (OTHER)."""
     size, count = len(agent.vocabulary), len(agent.vocabulary.speakers)
     own = np.max(pairs.contexts, axis=1)
     speakers = {OWN: own, NOBODY: np.full_like(own, PAD), OTHER: size + 1 + (own - size) % count}[kind]

@@ -58,7 +58,7 @@ def document(command: str, results: Any, written: Sequence[Path]) -> dict[str, A
 
     Args:
         command: The command; see `command_of`.
-        results: The results, in a form that can be written as JSON except that numbers may be NaN.
+        results: The results, as values that can be written as JSON. Numbers may be NaN.
         written: The files that the command wrote.
     """
     return {"command": command, "results": results, "written": [str(path) for path in written]}
@@ -96,7 +96,7 @@ def write_if_asked(path: Path | None, command: str, outcome: Outcome) -> list[Pa
         outcome: The outcome.
 
     Returns:
-        A list that contains the path of the written file, or an empty list.
+        A list with the path of the written file, or an empty list if no file was written.
     """
     if path is None:
         return []
@@ -116,7 +116,7 @@ def run_all(names: Sequence[str], run: Callable[[str], Outcome | None], path: Pa
         command: The command.
 
     Returns:
-        The exit status: 0, or 130 if an experiment was not completed and nothing was written.
+        The exit status: 0, or 130 if an experiment was not completed, in which case nothing is written.
     """
     outcomes: dict[str, Outcome] = {}
     for name in names:

@@ -1,7 +1,7 @@
 """Measures the quality and diversity of systems over a grid of temperatures and top-p values.
 
 Results at a single temperature prove nothing: a system may seem better there only because its replies are less diverse.
-Caccia et al. 2020 ("Language GANs Falling Short") therefore compare curves over all temperatures. Here quality is the
+Caccia et al. 2020 ("Language GANs Falling Short") therefore compare curves over all temperatures. Here, quality is the
 perplexity of sampled replies under an independent model (lower is better), and diversity is the distinct-2 of the
 replies, computed from the same number of tokens for every system.
 
@@ -40,15 +40,15 @@ Measure = Callable[[np.ndarray], float]  # computes a metric of the replies for 
 
 @dataclass(frozen=True)
 class Part:
-    """A set of held-out conversations, with everything needed to measure a run's replies in them.
+    """A set of held-out conversations, with everything that is needed to measure a run's replies to them.
 
     Attributes:
         human: The n human replies.
         conversations: The index of each reply's conversation, shape (n,).
         sample: A function that takes the name of a generator and a setting, and samples n replies.
-        costs: A function that takes n replies and a name under which their costs may be stored. It returns the negative
-            log-likelihood of each reply in nats, under the model that measures quality, and the number of words in each
-            reply, as an array of shape (n, 2) and dtype float64.
+        costs: A function that takes n replies and a name under which their costs may be stored. It returns a float64
+            array of shape (n, 2): for each reply, its negative log-likelihood in nats under the model that measures
+            quality, and its number of words.
         words: A function that splits a reply into words.
         mauve: A function that takes n replies and returns a `Measure` of their MAUVE against the human replies, or
             None if there is no encoder.
@@ -76,9 +76,8 @@ class Speaker:
         seed: The seed of the run.
         validation: The conversations on which the best point of the generator is chosen.
         test: The conversations on which the best point is measured.
-        estimate: A function that takes the number of points to measure on the validation conversations, and estimates
-            the cost of sampling the replies for these points and for one point on the test conversations. None if no
-            estimate is possible.
+        estimate: A function that estimates the cost of sampling replies at a given number of points for the validation
+            conversations, and at one point for the test conversations. None if no estimate is possible.
     """
 
     name: str
@@ -214,19 +213,19 @@ def _cost(speakers: Sequence[Speaker], settings: Sequence[Setting]) -> cost.Esti
 
 
 def spoken(part: Part, texts: Sequence[str], name: str) -> Said:
-    """Measure each reply; `name` is passed to `Part.costs`."""
+    """Measure replies; their costs may be stored under `name` (see `Part.costs`)."""
     mauve = None if part.mauve is None or name == HUMAN else part.mauve(texts)
     return Said(part, [part.words(text) for text in texts], part.costs(texts, name), mauve)
 
 
 def _humans(parts: Sequence[Part]) -> list[Said]:
-    """Measure the human replies of each distinct part once."""
+    """Measure the human replies of each part, skipping duplicate parts."""
     different = {id(part): part for part in parts}
     return [spoken(part, part.human, HUMAN) for part in different.values()]
 
 
 def _fewest_tokens(said: Sequence[Sequence[Said]]) -> int:
-    """Return the number of words in the smallest set of replies, from which all distinct-2 values are computed."""
+    """Return the number of words in the smallest set of replies; every distinct-2 is computed from this many words."""
     return min(one.tokens for of_system in said for one in of_system)
 
 
@@ -265,7 +264,7 @@ def figures(said: Said, tokens: int) -> Figures:
 
 
 def averaged(runs: Sequence[Figures]) -> Figures:
-    """Average metrics over runs, with a Student's t interval of the mean; metrics of a single run stay unchanged."""
+    """Average metrics over runs, with Student's t intervals, or return the metrics of a single run unchanged."""
     if len(runs) == 1:
         return runs[0]
     common = [name for name in runs[0] if all(name in run for run in runs)]
@@ -296,7 +295,7 @@ def distance(point: Figures, human: Figures) -> float:
 
 
 def _tests(systems: Mapping[str, Sequence[Speaker]], best: Mapping[str, Sequence[Said]]) -> list[PairedTest]:
-    """Compare each pair of systems at their best points: by conversations for each seed, and by seeds."""
+    """Compare each pair of systems at their best points, over the conversations of each seed and over the seeds."""
     rows: list[tuple[tuple[str, str], int | None, str, Comparison]] = []
     for pair in itertools.combinations(systems, 2):
         first, second = ({one.seed: i for i, one in enumerate(systems[system])} for system in pair)
@@ -319,7 +318,7 @@ def _comparable(name: str, value: float) -> float:
 
 
 def _by_conversations(a: Said, b: Said) -> Comparison:
-    """Compare two systems by conversations on the nats per word of their replies, giving each reply the same weight."""
+    """Compare the nats per word of two systems' replies over conversations, with the same weight for every reply."""
     per_reply = [one.costs[:, 0] / one.costs[:, 1] for one in (a, b)]
     numbers, index = np.unique(a.part.conversations, return_inverse=True)
     differences = np.bincount(index, per_reply[0] - per_reply[1], len(numbers))

@@ -1,4 +1,4 @@
-"""Measures how well scores by the first paper's discriminator and generators agree with human ratings of answers."""
+"""Measures how well the scores of the first paper's discriminator and generators agree with human ratings."""
 
 from collections.abc import Sequence
 from pathlib import Path

@@ -82,7 +82,7 @@ def evaluate_runs(
 
 
 def summarised(figures: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Summarise the metrics from `evaluate_run` over several runs, leaving out parts that are missing from any run."""
+    """Summarise the metrics from `evaluate_run` over several runs, leaving out parts that any of the runs lacks."""
     common = [part for part in figures[0]["parts"] if all(part in of_run["parts"] for of_run in figures)]
     return over_runs([of_run | {"parts": {part: of_run["parts"][part] for part in common}} for of_run in figures])
 

@@ -55,7 +55,7 @@ def measure_runs(
 
 
 def speakers(run: str | Path, seed: int = 0) -> list[Speaker]:
-    """Return the generators of a run as speakers for `quality_diversity.compare`.
+    """Return the generators of a run as `Speaker` objects for `quality_diversity.compare`.
 
     The held-out conversations are divided into a validation set and a test set; see `judges.parts`. Replies are stored
     in RUN/grid, so that an interrupted measurement can be resumed.
@@ -96,7 +96,7 @@ def part_of(agent: Agent, pairs: Pairs, model: WordModel, store: StoredValues, t
         return [" ".join(agent.vocabulary.decode(row[1:])) for row in answers]
 
     def place(generator: str, setting: Setting) -> tuple[str, dict[str, Any]]:
-        """Return the name under which replies are stored, and the facts that they depend on."""
+        """Return the name under which replies are stored, and the facts that determine these replies."""
         facts = {"part": title, "generator": generator, **setting._asdict(), "seed": seed, "replies": len(pairs)}
         return f"{title}_{generator}_{setting.temperature:g}_{setting.top_p:g}", facts
 

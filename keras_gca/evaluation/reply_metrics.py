@@ -18,7 +18,7 @@ ORDERS = 10  # the number of random orders of replies in `distinct_at`
 
 
 def distinct(replies: Sequence[Reply], n: int) -> float:
-    """Compute distinct-n (Li et al. 2016): distinct n-grams divided by all n-grams, or NaN if there are none."""
+    """Compute distinct-n (Li et al. 2016), the share of distinct n-grams among all n-grams, or NaN for no n-grams."""
     grams = [tuple(reply[i : i + n]) for reply in replies for i in range(len(reply) - n + 1)]
     return len(set(grams)) / len(grams) if grams else math.nan
 
@@ -53,9 +53,9 @@ def distinct_at(replies: Sequence[Reply], n: int, tokens: int, seed: int = 0) ->
 
 
 def equal_distinct(systems: Mapping[System, Sequence[Reply]], n: int, seed: int = 0) -> tuple[int, dict[System, float]]:
-    """Compute distinct-n of several systems from equal numbers of tokens.
+    """Compute the distinct-n of several systems from the same number of tokens.
 
-    The number of tokens is the smallest total over all systems.
+    This number is the total of the system whose replies have the fewest tokens.
 
     Args:
         systems: The replies of each system.
@@ -80,7 +80,7 @@ def repeated(replies: Sequence[Reply]) -> float:
 
 
 def most_frequent(replies: Sequence[Reply]) -> float:
-    """Compute the share of the most frequent reply, which is often a safe answer, among all replies."""
+    """Compute the share of replies that equal the most frequent reply, which is often a safe answer."""
     return collections.Counter(map(tuple, replies)).most_common(1)[0][1] / len(replies)
 
 
@@ -103,7 +103,7 @@ def bleu(replies: Sequence[str], references: Sequence[str]) -> tuple[float, str]
 
 
 def bleu_counts(replies: Sequence[str], references: Sequence[str]) -> np.ndarray:
-    """Count, for each reply, the matches and lengths from which corpus BLEU is computed.
+    """For each reply, count the matches and lengths from which corpus BLEU is computed.
 
     `bleu_of_counts` computes the BLEU of any selection of replies from the sum of their counts, which is fast enough
     for the many resamples of a bootstrap.

@@ -1,8 +1,8 @@
 """Reranks N-best lists by maximum mutual information.
 
-Li et al. 2016, "A Diversity-Promoting Objective Function for Neural Conversation Models", find an N-best list of
-answers y to a context x by beam search, and choose the answer with the highest score from this list. They define two
-forms of the score:
+Li et al. 2016, "A Diversity-Promoting Objective Function for Neural Conversation Models", use beam search to find an
+N-best list of answers y to a context x, and choose the answer with the highest score. They define two forms of the
+score:
 
     anti-language model   log p(y|x) - lambda * log U(y) + gamma * N
     bidirectional         (1 - lambda) * log p(y|x) + lambda * log p(x|y) + gamma * N
@@ -186,12 +186,12 @@ def _tokens(choices: dict[str, np.ndarray]) -> np.ndarray:
 
 
 def choose(choices: dict[str, np.ndarray], weight: float, words: int, bonus: float) -> dict[str, np.ndarray]:
-    """Choose the candidate with the highest score for each context, for each form of the score.
+    """Choose the candidate with the highest score for each context, once with each form of the score.
 
     Args:
         choices: The candidates, as returned by `candidates`.
-        weight: lambda, the weight of the second network. If it is 0, both forms are the same, and only one choice is
-            returned.
+        weight: lambda, the weight of the second network. If it is 0, both forms choose the same answers, which are
+            returned only once.
         words: k, the number of words of an answer from which U is computed.
         bonus: gamma, the bonus for each token.
 
@@ -211,7 +211,7 @@ def choose(choices: dict[str, np.ndarray], weight: float, words: int, bonus: flo
 def best_bonuses(
     agent: Agent, choices: dict[str, np.ndarray], pairs: Pairs, weights: Sequence[float], words: int
 ) -> dict[str, float]:
-    """Choose gamma for each form and lambda: the value in LENGTH_BONUSES that gives the highest BLEU.
+    """Choose gamma for each form of the score and each lambda: the value in LENGTH_BONUSES with the highest BLEU.
 
     Args:
         agent: The agent of p(y|x).

@@ -1,4 +1,4 @@
-"""Lets generators talk to themselves, and measures the length of these conversations and the diversity of answers.
+"""Lets generators talk to themselves, and measures the length of the conversations and the diversity of the answers.
 
 Following Section 5 of Li et al. 2016, "Deep Reinforcement Learning for Dialogue Generation", a conversation ends when
 an agent gives a dull response or repeats itself. An agent repeats itself if two of its successive utterances share more
@@ -158,7 +158,7 @@ def ends_of(simulated: Simulated, phrases: Sequence[Sequence[int]]) -> list[tupl
 
 
 def is_dull(words: Sequence[int], phrases: Sequence[Sequence[int]]) -> bool:
-    """Return whether an utterance contains any of the phrases. The utterance and the phrases are word indices."""
+    """Return whether an utterance contains any of the phrases, all given as word indices."""
     words = list(words)
     return any(
         words[start : start + len(phrase)] == list(phrase)
@@ -170,8 +170,8 @@ def is_dull(words: Sequence[int], phrases: Sequence[Sequence[int]]) -> bool:
 def overlap(first: Sequence[int], second: Sequence[int]) -> float:
     """Compute the number of words that two utterances share, divided by the length of the longer utterance.
 
-    A repeated word counts as often as it occurs in both utterances. Because of the division, the overlap of a short
-    utterance with a much longer one that contains it is low.
+    A short utterance therefore has a low overlap with a much longer utterance that contains it. A word that occurs j
+    times in one utterance and k times in the other counts min(j, k) times.
 
     Returns:
         A number from 0 to 1, or 0 if both utterances are empty.

@@ -3,12 +3,12 @@
 Over several runs, a metric has a mean, a standard deviation, and a 95 % confidence interval of the mean (`summarise`,
 `over_runs`).
 
-Within one run, the 95 % interval of a metric comes from a bootstrap over groups such as conversations (`bootstrap` and
-the functions after it). The members of a group depend on each other, but different groups are nearly independent, so
-complete groups are drawn with replacement.
+Within one run, the 95 % interval of a metric comes from a bootstrap over groups such as conversations (`bootstrap`,
+`ratio_interval`, `bootstrap_interval`). The lines of a conversation depend on each other, but different conversations
+are nearly independent, so complete conversations are drawn with replacement.
 
-A bootstrap does not suit metrics such as distinct-n, which change when a text is drawn twice. The interval of these
-metrics comes from a jackknife, which leaves out one block of groups at a time (`jackknife`).
+A bootstrap does not suit metrics such as distinct-n, which change when a text is drawn twice. For these metrics, the
+interval comes from a jackknife, which leaves out one block of groups at a time (`jackknife`).
 """
 
 import math
@@ -53,7 +53,7 @@ class Summary(NamedTuple):
     runs: int
 
     def __format__(self, form: str) -> str:
-        """Format `mean ± deviation` with a format for floats, or only the mean if there is just one run."""
+        """Format as `mean ± deviation` using the given float format, or as the mean alone for a single run."""
         if self.runs == 1:
             return format(self.mean, form)
         return f"{format(self.mean, form)} ± {format(self.deviation, form)}"
@@ -120,7 +120,7 @@ def bootstrap(groups: int, seed: int, resamples: int = RESAMPLES) -> np.ndarray:
 
 
 def ratio_interval(drawn: np.ndarray, numerator: np.ndarray, denominator: np.ndarray) -> tuple[float, float]:
-    """Compute the 95 % interval of a ratio of sums over groups.
+    """Compute the 95 % bootstrap interval of a ratio whose numerator and denominator are sums over groups.
 
     Args:
         drawn: The resamples, as `bootstrap` returns them.
@@ -136,7 +136,7 @@ def ratio_interval(drawn: np.ndarray, numerator: np.ndarray, denominator: np.nda
 
 
 def bootstrap_interval(values: np.ndarray) -> tuple[float, float]:
-    """Compute the 95 % interval of a metric from its values in all resamples; both ends are NaN if there are none."""
+    """Compute the 95 % interval of a metric from its values in all resamples. Without resamples, both ends are NaN."""
     if not len(values):
         return math.nan, math.nan
     low, high = np.percentile(values, COVERED).tolist()
@@ -144,14 +144,14 @@ def bootstrap_interval(values: np.ndarray) -> tuple[float, float]:
 
 
 def jackknife(measure: Callable[[np.ndarray], float], groups: np.ndarray, logarithm: bool = False) -> Estimate:
-    """Compute a metric and its 95 % interval by leaving out one block of complete groups at a time.
+    """Compute a metric and its 95 % jackknife interval, leaving out one block of complete groups at a time.
 
     With B blocks and the metric m_b without block b, the standard error is sqrt((B - 1) / B * sum of (m_b - mean)^2).
     The interval uses Student's t-distribution with B - 1 degrees of freedom.
 
     Args:
-        measure: A function that computes the metric of the members selected by a boolean mask of shape (n,).
-        groups: The group index of each member, for example the index of its conversation, shape (n,).
+        measure: A function that computes the metric from the replies selected by a boolean mask of shape (n,).
+        groups: The index of the group that each reply belongs to, such as its conversation, shape (n,).
         logarithm: Whether to compute the interval on the logarithm of the metric, which suits a perplexity.
     """
     value = measure(np.ones(len(groups), bool))

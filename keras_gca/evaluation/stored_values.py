@@ -41,11 +41,11 @@ class StoredValues:
         return value
 
     def has(self, name: str, facts: Mapping[str, Any]) -> bool:
-        """Return whether `get` with this name and these facts would only read a stored value."""
+        """Return whether `get` would read a stored value for this name and these facts instead of computing one."""
         return self._read(self._folder / f"{name}.json", dict(facts)) is not None
 
     def _read(self, path: Path, facts: dict[str, Any]) -> list | None:
-        """Return the list in a file, or None if the file is missing, damaged, outdated, or has other facts."""
+        """Return the list in a file, or None if the file is missing, damaged, or outdated, or its facts differ."""
         try:
             if path.stat().st_mtime < self._bot.stat().st_mtime:
                 return None

@@ -112,7 +112,7 @@ def _measure(name: str, setup: Setup, limit: TimeLimit) -> tuple[list[Table], An
 
 
 def _tests(of_runs: Mapping[str, Sequence[dict[str, Any]]]) -> list[PairedTest]:
-    """Test each pair of systems of a study by seeds, or return an empty list if there is only one seed.
+    """Compare each pair of systems of a study over seeds, or return an empty list if there is only one seed.
 
     A system is a generator of a variant. The metrics are the logarithm of the perplexity and those in REPLIES.
     """

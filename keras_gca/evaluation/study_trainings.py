@@ -1,6 +1,6 @@
-"""Trains the variants that the studies compare, which are defined in `variants.py`.
+"""Trains the variants defined in `variants.py`, which the studies compare.
 
-Existing runs in the folder are reused, so several studies can share a run, and an interrupted study can be resumed.
+Existing runs are reused, so several studies can share a run, and an interrupted study can be resumed.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -37,10 +37,10 @@ class Setup:
         preset: The preset of all training runs.
         settings: Settings for all training runs. The settings that define a variant take precedence.
         source: The data. Its word vectors are also used for the similarity of replies.
-        settings_of_grid: The points of a grid of temperatures and top-p values over which the generators of the
-            variants are also compared, or None to skip this comparison.
-        teacher_forced: The folder of the runs that provide the teacher-forced generators from which the variants of the
-            study `adversarial` start, or None for `runs`.
+        settings_of_grid: The points of a grid of temperatures and top-p values, at which the variants' generators are
+            compared too, or None to skip this comparison.
+        teacher_forced: The folder with the teacher-forcing runs whose generators the variants of the study
+            `adversarial` start from, or None for `runs`.
     """
 
     runs: Path
@@ -75,7 +75,7 @@ class Setup:
 
 
 def first_of(variant: str) -> str | None:
-    """Return the variant whose teacher-forced generator a variant uses, or None if it trains its own (line 3)."""
+    """Return the variant whose teacher-forced generator a variant starts from, or None if it trains its own."""
     if variant in CELLS or variant == DIALOGUE_REWARDS:
         return TEACHER_FORCED
     changes = VARIANTS[variant]

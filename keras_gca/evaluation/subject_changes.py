@@ -1,9 +1,9 @@
-"""Measures generators after a change of subject, which is made by joining two held-out conversations.
+"""Measures generators after a change of subject, which is created by joining two held-out conversations.
 
 Ludwig 2017, Section 5: "with Nu > 2 the machine cannot change the subject of the conversation when the human
-interlocutor does it". Just after the joint, the point where the second conversation begins, the contexts of the human
-answers may still include utterances from the first conversation. The perplexity of these answers is compared with their
-perplexity without the first conversation.
+interlocutor does it". Just after the joint, where the second conversation begins, the contexts of the human answers may
+still include utterances from the first conversation. The perplexity of these answers is compared with their perplexity
+without the first conversation.
 """
 
 import itertools
@@ -29,7 +29,7 @@ JOINED, ALONE = "joined", "alone"
 
 
 def evaluate_subject_changes(run: str | Path, seed: int = 0) -> dict[str, Any]:
-    """Measure a run on its held-out conversations, each of which is appended to another one.
+    """Measure a run on its held-out conversations after each of them has been appended to another one.
 
     Args:
         run: The run folder.
@@ -63,11 +63,11 @@ def measure(agent: Agent, dataset: Dataset, seed: int = 0) -> dict[str, Any]:
     Returns:
         A dictionary for JSON:
 
-        - "pairs": the number of answers at each of DISTANCES;
+        - "pairs": the number of answers at each distance from the joint (DISTANCES);
         - "perplexity": the perplexity of each generator at each distance, with the first conversation (JOINED) and
             without it (ALONE);
-        - "detector": how often the detector sees a change between two utterances, as a share of the joints ("joints")
-            and of all other positions ("elsewhere"). This key is missing if the agent has no detector.
+        - "detector": the share of joints ("joints") and of all other positions between two utterances ("elsewhere") at
+            which the detector sees a change. This key is missing if the agent has no detector.
 
     Raises:
         UserError: Fewer than two conversations are held out.

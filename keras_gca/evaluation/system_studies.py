@@ -1,4 +1,4 @@
-"""Evaluates studies with metrics of their own: subject changes, personas, and dialogue rewards (docs/systems.md)."""
+"""Evaluates studies that have their own metrics: subject changes, personas, and dialogue rewards (docs/systems.md)."""
 
 import json
 import math
@@ -26,7 +26,7 @@ TESTED = ("turns", "distinct-1 at equal counts", "distinct-2 at equal counts", "
 def after_changes(folders: Folders, limit: TimeLimit) -> Measured | None:
     """Compare variants after changes of subject; see `subject_changes`.
 
-    A distance at which any run has no answers is left out for all runs.
+    Distances at which one of the runs has no answers are left out for all runs.
 
     Args:
         folders: The run folders.
@@ -90,8 +90,9 @@ def of_personas(folders: Folders, limit: TimeLimit) -> Measured | None:
 def of_conversations(folders: Folders, limit: TimeLimit) -> Measured | None:
     """Compare generators before and after training with dialogue rewards.
 
-    Before this training, a generator is teacher-forced in the same run. The runs that provide p(x|y) are not measured.
-    The metrics are those of `simulated_conversations`; the arguments and the result are those of `after_changes`.
+    The generator before this training is the teacher-forced generator of the same run. Runs that only provide p(x|y)
+    are not measured. The metrics are those of `simulated_conversations`; the arguments and the result are those of
+    `after_changes`.
     """
     measured = {DIALOGUE_REWARDS: folders[DIALOGUE_REWARDS]}
     file, evaluated = simulated_conversations.STUDIED, simulated_conversations.evaluate_conversations
@@ -119,7 +120,7 @@ def is_newer(file: Path, *runs: Path) -> bool:
 
 
 def shown(system: str) -> str:
-    """Return the name of a system as shown in tables."""
+    """Return the display name of a system for tables."""
     return system.replace("_", " ")
 
 
@@ -146,7 +147,7 @@ def _compared(
     values: Mapping[str, Mapping[str, Sequence[float]]],
     table: Callable[[Mapping[str, Any]], Table],
 ) -> Measured:
-    """Return a table of all variants and a table of paired tests by seeds, and the content of both tables for JSON."""
+    """Return a table of all variants, a table of paired tests over seeds, and the content of both tables for JSON."""
     figures = {variant: over_runs(of_variant) for variant, of_variant in runs.items()}
     tests = tests_by_seeds(values)
     tables = [table(figures)] + ([table_of_tests(tests, shown)] if tests else [])

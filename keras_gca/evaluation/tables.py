@@ -37,7 +37,7 @@ class Table:
     words: int = 1
 
     def to_text(self) -> str:
-        """Format the cells for a terminal, with text aligned left and numbers right, and no line break at the end."""
+        """Format the cells for a terminal: left-aligned text, right-aligned numbers, and no trailing line break."""
         return "\n".join("  ".join(line).rstrip() for line in self._aligned(self._texts()))
 
     def to_markdown(self) -> str:
@@ -50,7 +50,7 @@ class Table:
         return f"{title}\n\n{grid}" if title else grid
 
     def to_latex(self, label: str) -> str:
-        """Format a floating LaTeX table that needs no packages; LaTeX assigns its number."""
+        """Format the table as a LaTeX float that needs no packages; LaTeX assigns the table number."""
         rows = [r" & ".join(map(_latex, row)) + r" \\" for row in self._texts()]
         return "\n".join(
             [

@@ -1,7 +1,7 @@
 """NLTK's interpolated Kneser-Ney trigram model, a baseline for the held-out perplexity of a generator.
 
-The model sees only the two previous words, not the context. If a generator has a lower perplexity, the reasons are the
-context and the generator's longer memory.
+The model sees only the two previous words, not the context. A generator that reaches a lower perplexity benefits from
+the context and from its longer memory.
 """
 
 import collections
@@ -18,7 +18,7 @@ ORDER = 3
 
 
 class IndexedKneserNey(KneserNey):
-    """NLTK's smoothing with an index of continuation counts; NLTK's own class searches all n-grams in each call."""
+    """NLTK's smoothing with an index of continuation counts, because NLTK's class searches all n-grams in each call."""
 
     def index(self) -> None:
         """Count the distinct words that precede each n-gram and each context."""

@@ -93,7 +93,7 @@ STUDIES = {
     "selection": Study("choice by Eq. 9, or by Eq. 10?", ("default",)),
     "context": Study("N_u = 1, 2 or 3 utterances of context?", ("one_utterance", "two_utterances", "three_utterances")),
     "dynamic_context": Study(
-        "N_u = 1, 2 or 3, or as many utterances as a detector of context changes allows, when the subject changes?",
+        "when the subject changes: N_u = 1, 2 or 3, or as many utterances as a detector of context changes allows?",
         ("one_utterance", "two_utterances", "three_utterances", "dynamic_context"),
     ),
     "persona": Study("do speaker embeddings make a speaker's answers more probable and consistent?", ("persona",)),
@@ -101,7 +101,7 @@ STUDIES = {
         "one LSTM over the words of a context, or a hierarchical encoder, with N_u = 2 or 5 utterances?",
         ("two_utterances", "five_utterances", "hierarchical_two", "hierarchical_five"),
     ),
-    "discriminator": Study("discriminator of Eq. 8, or with a hidden layer?", ("default", "hidden_discriminator")),
+    "discriminator": Study("discriminator of Eq. 8, or one with a hidden layer?", ("default", "hidden_discriminator")),
     "dialogue_rewards": Study(
         "do rewards for simulated conversations (Li et al. 2016) make conversations longer and answers more diverse?",
         ("backward", "dialogue_rewards"),

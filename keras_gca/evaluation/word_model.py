@@ -1,8 +1,8 @@
 """An interpolated Kneser-Ney 5-gram model of words that derives the probability of an unseen word from its spelling.
 
-The model measures the quality of replies. A word model that gives all unseen words the same probability, such as
-1 / (number of words), can prefer a meaningless string of letters to a rare word. Here a word that occurs at most once
-in the training data has the probability
+The model measures the quality of replies. A word model that gives the same probability to all unseen words can prefer a
+meaningless string of letters to a rare word. In this model, a word that occurs at most once in the training data has
+the probability
 
     p(unseen | previous words) * product of p(letter) over its letters and its end
 

@@ -1,6 +1,6 @@
-"""Beam search as a TensorFlow graph, which keeps the best partial answers to each context at every step.
+"""Beam search as a TensorFlow graph. At every step, the search keeps the best partial answers to each context.
 
-Shapes: B contexts; s_v tokens in the vocabulary; K partial answers to each context (K is the width of the beam).
+Shapes: B contexts; s_v tokens in the vocabulary; K partial answers to each context (the width of the beam).
 """
 
 from typing import Any
@@ -34,9 +34,9 @@ class BeamSearch:
     ) -> list[tf.Tensor]:
         """Run a beam search; see `Decoder.n_best`.
 
-        Each context has K = width partial answers, so the model processes a batch of B K rows. The scalar `repeating`
-        is added to the log-probabilities of the tokens that `_repeating` finds. Answers that have ended are continued
-        with PAD, which does not change their scores.
+        The model processes B * K partial answers at a time, where K is `width`. The scalar `repeating` is added to the
+        log-probabilities of the tokens that `_repeating` finds. Answers that have ended are continued with PAD, which
+        does not change their scores.
         """
         term, memory = self._steps.start(contexts)
         count, size, length = tf.shape(contexts)[0], self._steps.sizes.vocabulary, self._steps.gca.longest_answer
@@ -96,7 +96,7 @@ def _repeating(answers: tf.Tensor, size: int) -> tf.Tensor:
     """Find the tokens that would repeat a partial answer's last token or any pair of its neighbouring tokens.
 
     Args:
-        answers: The tokens so far, without padding, shape (N, T) and dtype int32.
+        answers: The T tokens so far of each of N partial answers, without padding, shape (N, T) and dtype int32.
         size: s_v, the number of tokens in the vocabulary.
 
     Returns:

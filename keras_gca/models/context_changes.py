@@ -4,7 +4,7 @@ Ludwig 2017, Section 5: "An algorithm able to process the conversation and detec
 to set the best value of Nu before generating an answer." The paper does not describe such an algorithm. The algorithm
 used here is a small network that compares two successive utterances a and b:
 
-    p(change | a, b) = sigmoid(w_2 relu(W_1 [m_a m_b |m_a - m_b| m_a * m_b] + b_1) + b_2)
+    p(change | a, b) = sigmoid(w_2 @ relu(W_1 @ [m_a m_b |m_a - m_b| m_a * m_b] + b_1) + b_2)
 
 m is the mean word vector of an utterance. The detector has its own word vectors. Shapes: B pairs of utterances with at
 most T tokens each; s_v tokens in the vocabulary; s_e numbers in a word vector; h units in the hidden layer.
@@ -74,10 +74,11 @@ class ChangeDetector:
         return [variable.numpy() for variable in self.variables]
 
     def logits(self, first: tf.Tensor, second: tf.Tensor) -> tf.Tensor:
-        """Compute the argument of the sigmoid for pairs of successive utterances; works eagerly and in a graph.
+        """Compute the argument of the sigmoid for pairs of successive utterances, eagerly or in a graph.
 
         Args:
-            first: The tokens of the first utterances, shape (B, T) and dtype int32, padded with PAD on either side.
+            first: The tokens of the first utterances, shape (B, T) and dtype int32, padded with PAD on the left or on
+                the right.
             second: The tokens of the second utterances, in the same format.
 
         Returns:
@@ -87,7 +88,7 @@ class ChangeDetector:
         return self.change(self.hidden(tf.concat([a, b, tf.abs(a - b), a * b], 1)))[:, 0]
 
     def _means(self, tokens: tf.Tensor) -> tf.Tensor:
-        """Compute the mean word vector of each utterance (zeros if it has no tokens), shape (B, s_e), dtype float32."""
+        """Compute the mean word vector of each utterance (zeros if it is empty), shape (B, s_e) and dtype float32."""
         read = tf.cast(tf.not_equal(tokens, PAD), tf.float32)[..., None]
         total = tf.reduce_sum(tf.gather(self.words.embeddings, tokens) * read, 1)
         return total / tf.maximum(tf.reduce_sum(read, 1), 1)

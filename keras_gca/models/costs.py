@@ -1,8 +1,8 @@
-"""Counts the operations of Figure 2's networks, from which commands estimate how long they will take.
+"""Counts the operations of Figure 2's networks, so that commands can estimate how long they will take.
 
 An operation is a multiplication or an addition in a matrix product. Training and decoding reach only a fraction of the
-speed of one large matrix product; `DENSE` and `LSTM` are these fractions, as measured. Dividing a count by its fraction
-gives the number of operations that the large product would perform in the same time.
+speed of one large matrix product; `DENSE` and `LSTM` are the measured fractions. Dividing a count by its fraction gives
+the number of operations that the large product would perform in the same time.
 
 `sizes.py` explains s_e, s_se, s_sed, and s_v. y_h is the output of the generator's hidden layer.
 """
@@ -84,7 +84,7 @@ class Costs:
         return GRADIENT * self.read(some)
 
     def judge(self, some: Lengths) -> float:
-        """Return the number of operations that the discriminator needs to judge each token of pairs (Eq. 7 and 8)."""
+        """Return the number of operations that the discriminator needs to judge every answer token (Eq. 7 and 8)."""
         sizes, tokens = self._sizes, some.pairs * some.answer
         hidden = 2 * 2 * sizes.discriminator_sentence_embedding * (sizes.discriminator_hidden or 0)
         states = some.pairs * (some.context + some.answer + self._of_utterances)
@@ -105,7 +105,7 @@ class Costs:
         """Estimate the time and memory that a command needs.
 
         Args:
-            operations: The number of operations of each part of the command, as counted by the other methods.
+            operations: The number of operations in each part of the command, as counted by the other methods.
             pairs: The number of pairs in memory.
             at_once: The maximum number of answers processed at a time.
             copies: The number of values stored for each weight, which is 1 without training.
@@ -126,7 +126,7 @@ class Costs:
 
     @property
     def _of_utterances(self) -> int:
-        """The number of a hierarchical encoder's utterance states; each of them costs as much as a state for a word."""
+        """The number of utterance states in a hierarchical encoder; each of them costs as much as a word's state."""
         return self._sizes.utterances or 0
 
     @property

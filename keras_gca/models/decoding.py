@@ -3,8 +3,8 @@
 `Decoder` takes and returns NumPy arrays. The loops over tokens are in `token_by_token.py` and `beam_search.py`, and
 their shared steps are in `decoding_steps.py`. Each loop is one compiled function.
 
-Shapes: B contexts of at most s tokens; s_v tokens in the vocabulary. Answers have the shape (B, s_s + 1), and are
-framed as in `data/pairs.py`: `BOS ... EOS`, padded on the right.
+Shapes: B contexts of at most s tokens; s_v tokens in the vocabulary. Answers have shape (B, s_s + 1), and are framed as
+in `data/pairs.py`: `BOS ... EOS`, padded on the right.
 """
 
 from collections.abc import Sequence
@@ -103,8 +103,8 @@ class Decoder:
             allow_unknown: Whether the unknown word may be chosen.
 
         Returns:
-            One answer for each context. The probabilities are those of the model itself, at temperature 1 and without
-            filters.
+            One answer for each context. Its probabilities are those of the model at temperature 1, without top_k or
+            top_p.
 
         Raises:
             ValueError: top_k is below 1.
@@ -140,10 +140,10 @@ class Decoder:
     ) -> Decoded:
         """Search for the answer with the highest log p(y|x) / tokens^length_penalty.
 
-        With `anti_language_model`, the answers in the beam are reranked by (log p(y|x) - lambda log p(y)) /
+        With `anti_language_model`, the answers in the beam are reranked by (log p(y|x) - lambda * log p(y)) /
         tokens^length_penalty (Li et al. 2016, "A Diversity-Promoting Objective Function for Neural Conversation
-        Models"), which lowers the rank of answers that would fit any context. p(y) is the probability of the answer
-        under the generator for a context without tokens.
+        Models"), which lowers the rank of answers that would fit any context. p(y) is the generator's probability of
+        the answer given an empty context.
 
         Args:
             contexts: The contexts, shape (B, s) and dtype int32, padded on the left.
@@ -153,7 +153,8 @@ class Decoder:
             unwanted: For each context, an answer that must not be returned, shape (B, s_s + 1) and dtype int32. If this
                 answer is the best in the beam, the second-best answer is returned.
             anti_language_model: The weight lambda.
-            allow_repeats: Whether a token may follow itself, and a pair of neighbouring tokens may occur twice.
+            allow_repeats: Whether the same token may occur twice in a row, and the same pair of neighbouring tokens
+                twice in an answer.
 
         Returns:
             One answer for each context.
@@ -170,9 +171,9 @@ class Decoder:
         return best_of(lists, ranks, unwanted)
 
     def _log_probabilities_alone(self, answers: np.ndarray) -> np.ndarray:
-        """Compute log p(y) of answers to contexts without tokens.
+        """Compute log p(y), the log-probability of each answer given an empty context.
 
-        The answers have the shape (B, K, s_s + 1) and dtype int32; the result has the shape (B, K) and dtype float32.
+        The answers have shape (B, K, s_s + 1) and dtype int32; the result has shape (B, K) and dtype float32.
         """
         rows = answers.reshape(-1, answers.shape[-1])
         contexts = np.full((len(rows), self._sizes.sentence_length), PAD, np.int32)

@@ -32,8 +32,8 @@ class Decoding:
         bidirectional: The weight lambda of log p(x|y) in a beam search, whose answers are then ranked by
             (1 - lambda) log p(y|x) + lambda log p(x|y); see `bidirectional.py`. The agent must have a generator for
             p(x|y).
-        repeats: Whether a beam search may produce the same word twice in a row, or the same pair of neighbouring words
-            twice.
+        repeats: Whether a beam search may produce the same word twice in a row, and the same pair of neighbouring words
+            twice in an answer.
 
     Raises:
         UserError: Two arguments exclude each other, or an argument is out of range.
@@ -64,7 +64,7 @@ class Decoding:
         of_beam = self.length_penalty, self.anti_language_model, self.bidirectional, self.repeats
         if self.beam is None and of_beam != (1.0, 0.0, 0.0, True):
             raise UserError(
-                "length penalty, anti-language model, bidirectional, and repeats belong to a beam search; add --beam"
+                "length penalty, anti-language model, bidirectional, and repeats apply only to a beam search; add --beam"
             )
         if not 0 <= self.bidirectional <= 1:
             raise UserError(f"bidirectional: {self.bidirectional}; from 0 to 1 is expected")

@@ -27,7 +27,7 @@ class DecodingSteps:
 
     Args:
         gca: The networks. The steps follow later changes to their weights.
-        xla: Whether to use `relu_sparse_matmul`, which is fast only as an XLA program.
+        xla: Whether to use `relu_sparse_matmul`, which is fast only if XLA compiles it.
     """
 
     def __init__(self, gca: GenerativeConversationalAgent, xla: bool = True):
@@ -37,7 +37,7 @@ class DecodingSteps:
         self._xla = xla
 
     def forbidden(self, allow_unknown: bool) -> tf.Tensor:
-        """Return a float32 term of shape (s_v,) that, added to log-probabilities, excludes tokens from the choice."""
+        """Return a float32 tensor of shape (s_v,) to add to log-probabilities, which rules out forbidden tokens."""
         excluded = [] if self.gca.original_padding else [PAD, BOS]
         if not allow_unknown:
             excluded.append(UNK)
@@ -46,8 +46,9 @@ class DecodingSteps:
     def start(self, contexts: tf.Tensor) -> tuple[tf.Tensor, States]:
         """Compute the context's term in the hidden layer, and the memory of the answer's LSTM before the first token.
 
-        The parts h and c of the memory have the shape (B, s_se). With `original` padding their shape is (B, steps,
-        s_se): memory t has read the padding tokens that precede a partial answer of t + 1 tokens.
+        The memory consists of h and c, each of shape (B, s_se). With `original` padding, there is one memory for each
+        step, and the shape is (B, steps, s_se): memory t has read the padding tokens before a partial answer of t + 1
+        tokens.
         """
         generator, count = self._generator, tf.shape(contexts)[0]
         lengths, moved = moved_right(generator.words_of(contexts))
@@ -86,13 +87,13 @@ class DecodingSteps:
         )
 
     def forbid_end(self, t: tf.Tensor) -> tf.Tensor:
-        """Return a float32 term of shape (s_v,) that, added to log-probabilities, excludes EOS at step 0."""
+        """Return a float32 tensor of shape (s_v,) to add to log-probabilities, which rules out EOS at step 0."""
         if self.gca.original_padding:
             return tf.zeros(self.sizes.vocabulary)
         return tf.where(t == 0, tf.one_hot(EOS, self.sizes.vocabulary, on_value=FORBIDDEN, off_value=0.0), 0.0)
 
     def frame(self, chosen: tf.Tensor, logs: tf.Tensor, steps: tf.Tensor) -> tuple[tf.Tensor, ...]:
-        """Convert the tokens and log-probabilities of `steps` steps, each of shape (T, B), to fields of `Decoded`."""
+        """Convert the first `steps` tokens and log-probabilities, each of shape (T, B), to fields of `Decoded`."""
         made = tf.range(tf.shape(chosen)[0])[:, None] < steps
         tokens = tf.transpose(tf.where(made, chosen, PAD))
         logs = tf.transpose(tf.where(made, logs, -np.inf))

@@ -158,7 +158,7 @@ def _depth(name: str, parents: dict[str, list[str]]) -> int:
 
 
 def _with_bends(arrows: list[tuple[str, str]]) -> list[tuple[str, str]]:
-    """Insert a bend into each arrow that skips rows; the bend occupies a box in the row below the source."""
+    """Insert a bend into each arrow that skips rows; the bend takes the place of a box in the row below the source."""
     _, parents = _names_and_parents(arrows)
     bent = []
     for source, target in arrows:

@@ -1,4 +1,4 @@
-"""Computes Figure 2 for all prefixes of an answer in one pass, for training, decoding, and scoring.
+"""Computes the networks of Figure 2 for all prefixes of an answer in one pass, for training, decoding, and scoring.
 
 A prefix is a partial answer: the first tokens of an answer. `networks.py` contains Figure 2 as the paper draws it. This
 module uses the same layers, and must compute the same values.
@@ -10,16 +10,16 @@ therefore enough (Eq. 2 and 7).
 
 With `original` padding, the LSTM reads s_s - k padding tokens before a partial answer of k tokens. Its memory after j
 padding tokens is the same for every sample, so one pass over s_s padding tokens gives the memories for all j. Starting
-from such a memory, each partial answer needs k steps instead of s_s, and all partial answers are computed in parallel.
-A context needs as many steps as it has tokens.
+from such a memory, a partial answer of k tokens takes k steps instead of s_s, and all partial answers are computed in
+parallel. Encoding a context takes one step for each of its tokens.
 
 With a hierarchical encoder, the utterances of a context are joined into one sequence of tokens, in which each utterance
 ends with EOS. One pass over this sequence encodes all utterances: the memory of the LSTM is reset to 0 at the beginning
-of each utterance, and its state at EOS is the encoding of the utterance.
+of each utterance, and the LSTM's state at EOS is the encoding of the utterance.
 
 A row is a pair of a partial answer and the token that follows it (`rows.py`). The layers after the LSTMs process only
-rows, not the padding of a batch. Shapes: B answers; T partial answers in the longest of them; R <= B T rows; at most n
-utterances in a context; the other sizes as in `sizes.py`.
+rows, not the padding of a batch. Shapes: B answers; T partial answers in the longest answer; R rows (at most B * T); at
+most n utterances in a context; the other sizes as in `sizes.py`.
 """
 
 from collections.abc import Callable
@@ -53,8 +53,8 @@ class PrefixGenerator(PrefixLayer):
         bot: The hidden layer, W_1 and b_1 of Eq. 3.
         decision_bot: The output layer, whose softmax is Eq. 3.
         paddings: See `PrefixLayer`.
-        canonical: Whether encoder_answer_bot starts from the memory of encoder_context_bot (Eq. 5). In this case, e is
-            only the encoding of the answer.
+        canonical: Whether encoder_answer_bot starts from the memory of encoder_context_bot (Eq. 5). In this case, e in
+            Eq. 3 is only the encoding of the answer.
         precision: The number format of the matrix products of `bot` and `decision_bot`, "float32" or "bfloat16".
         encoder_utterance_bot: The LSTM that reads each utterance of a context, with s_se units; see `PrefixLayer`.
         persona_bot: The speaker embeddings, with weights of shape (speakers + 1, s_p), or None if there are none.
@@ -138,7 +138,7 @@ class PrefixGenerator(PrefixLayer):
     def encodings(self, contexts: tf.Tensor) -> tf.Tensor:
         """Encode contexts without dropout: e_c of Eq. 2, or h of g(x) of Eq. 4.
 
-        The contexts have the shape (B, s) and dtype int32; the result has the shape (B, s_se) and dtype float32.
+        The contexts have shape (B, s) and dtype int32; the result has shape (B, s_se) and dtype float32.
         """
         lengths, moved = moved_right(self.words_of(contexts))
         return self.encode_contexts(*self.inputs_of_contexts(self.embed(moved), moved, lengths))
@@ -157,7 +157,7 @@ class PrefixGenerator(PrefixLayer):
         return States(*(last_states(memory, lengths, 0.0) for memory in memories))
 
     def personas(self, contexts: tf.Tensor) -> tf.Tensor:
-        """Look up the embedding v of the speaker whose token precedes a context; shapes (B, s) -> (B, s_p)."""
+        """Look up v, the embedding of the speaker whose token begins the context; shapes (B, s) -> (B, s_p)."""
         if self.persona_bot is None:
             raise ValueError("the generator has no speaker embeddings")
         numbers = tf.reduce_max(tf.where(contexts < self.shared.input_dim, 0, contexts - self.shared.input_dim), 1)
@@ -290,7 +290,7 @@ class PrefixDiscriminator(PrefixLayer):
     def logits(self, total: tf.Tensor) -> tf.Tensor:
         """Compute the argument of the sigmoid in Eq. 8 from the sum of the three terms.
 
-        The result has the shape (R,) and dtype float32.
+        The result has shape (R,) and dtype float32.
         """
         total = total + self._first.bias
         if self.discriminator_hidden:

@@ -17,7 +17,7 @@ from keras_gca.models.rows import rows_of
 
 
 class Evaluator:
-    """An evaluator of a generator's teacher-forcing losses, which applies no dropout and changes no weights.
+    """An evaluator of a generator's teacher-forcing losses, without dropout and without changes to the weights.
 
     Args:
         gca: The networks. The evaluator always uses their current weights.
@@ -29,7 +29,7 @@ class Evaluator:
         self.compiled_token_losses = Compiled(self.token_losses, distribute=False)
 
     def perplexity(self, pairs: Pairs, batch_size: int = 32) -> float:
-        """Compute the exponential of the mean negative log-likelihood per token of the answers, including EOS.
+        """Compute the perplexity of the answers: exp(mean negative log-likelihood per token), including EOS.
 
         Args:
             pairs: The contexts and answers.
@@ -70,13 +70,13 @@ class Evaluator:
     def token_losses(self, contexts: tf.Tensor, answers: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """Compute the position and the loss of each token.
 
-        The positions (see `Rows.positions`) have the shape (R, 2) and dtype int64, and the losses have the shape (R,)
-        and dtype float32. This method can run inside a TensorFlow graph.
+        The positions (see `Rows.positions`) have shape (R, 2) and dtype int64, and the losses have shape (R,) and dtype
+        float32. This method can run inside a TensorFlow graph.
         """
         return rows_of(answers).positions, negative_log_likelihoods(self._generator, contexts, answers)
 
     def sum_losses(self, contexts: tf.Tensor, answers: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """Compute the result of `evaluate`; works eagerly and in a graph."""
+        """Compute the result of `evaluate`, eagerly or in a graph."""
         losses = negative_log_likelihoods(self._generator, contexts, answers)
         return tf.reduce_sum(losses), tf.size(losses)
 

@@ -5,7 +5,7 @@ pass propagates only the gradients of the gates through time. The gradient of ea
 matrix product over all steps. Both passes are compiled by XLA. The equations are those of the usual LSTM, with the
 gates in Keras' order, where s is the sigmoid or `hard_sigmoid`:
 
-    [i f g o] = [s(z_i) s(z_f) tanh(z_c) s(z_o)],  z = x W + h' U + b,  c = f c' + i g,  h = o tanh(c)
+    [i f g o] = [s(z_i) s(z_f) tanh(z_c) s(z_o)],  z = x @ W + h' @ U + b,  c = f * c' + i * g,  h = o * tanh(c)
 
 x is the input of a step, h is its output, and c is its cell; h' and c' are the output and the cell of the previous
 step. W, U, and b are the weights of the layer. Several sequences can be joined into one; h' and c' are then 0 at the
@@ -22,7 +22,7 @@ import tensorflow as tf
 
 @keras.saving.register_keras_serializable("keras_gca")
 def hard_sigmoid(z: tf.Tensor) -> tf.Tensor:
-    """Compute Keras 2's hard sigmoid, clip(0.2 z + 0.5, 0, 1); Keras 3's hard sigmoid has a different slope."""
+    """Compute Keras 2's hard sigmoid, clip(0.2 * z + 0.5, 0, 1); Keras 3's hard sigmoid has a different slope."""
     return tf.clip_by_value(0.2 * z + 0.5, 0.0, 1.0)
 
 
@@ -41,8 +41,8 @@ class States(NamedTuple):
 def lstm_states(lstm: keras.layers.LSTM, sequences: tf.Tensor, start: States | None = None) -> tf.Tensor:
     """Compute the state h of an LSTM after every step. The result can be differentiated only once.
 
-    No mask is needed, because padding on the right of a sequence does not change the states at the tokens. On a GPU,
-    Keras' own layer is used instead, which runs the cuDNN kernel if the gates are sigmoids.
+    No mask is needed, because padding on the right of a sequence does not change the states at the tokens before it. On
+    a GPU, Keras' own layer is used instead, which runs the cuDNN kernel if the gates are sigmoids.
 
     Args:
         lstm: A layer whose gates are sigmoids or `hard_sigmoid`.

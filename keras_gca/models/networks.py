@@ -56,20 +56,19 @@ class Layers:
 class GenerativeConversationalAgent:
     """The three functional models of the paper, which share their layers.
 
-    `context` and `answer` have the shape (B, s_s) and dtype int32, and are padded on the left by one of two
-    conventions:
+    `context` and `answer` have shape (B, s_s) and dtype int32, and are padded on the left by one of two conventions:
 
     - masked: they are padded with PAD. Every LSTM skips the padding, and its gates are sigmoids.
     - original: as in the author's program, they are padded with the token "." (PERIOD), which every LSTM reads like any
       other token. The gates are Keras 2's hard sigmoids. PAD never occurs, and its probability is 0.
 
     In a canonical generator (Eq. 4 and 5, the baseline of Section 3.1), the LSTM that reads the answer starts from the
-    memory of the LSTM that has read the context. In this case, e is only the encoding of the answer.
+    memory of the LSTM that has read the context. In this case, e in Eq. 3 is only the encoding of the answer.
 
-    With a hierarchical encoder (`Sizes.utterances`), `context` has the shape (B, N_u, s_s) and dtype int32. It holds
-    the tokens of each utterance, which end with EOS and are padded on the left. A context with fewer utterances begins
-    with rows of padding. One LSTM encodes the words of each utterance, and the context LSTM reads these encodings,
-    u_1 ... u_n, instead of word vectors:
+    With a hierarchical encoder (`Sizes.utterances`), `context` has shape (B, N_u, s_s) and dtype int32. Each row holds
+    the tokens of an utterance, which end with EOS and are padded on the left. A context with fewer utterances begins
+    with rows of padding. One LSTM encodes the words of each utterance, and the context LSTM reads these encodings, u_1
+    ... u_n, instead of word vectors:
 
         u_k = LSTM(W_e x_k),   e_c = LSTM([u_1 ... u_n])
 
@@ -259,13 +258,13 @@ class GenerativeConversationalAgent:
 
     @property
     def yellow(self) -> tuple[str, ...]:
-        """The names of the generator's layers: YELLOW, and any utterance encoder and speaker embeddings."""
+        """The names of the generator's layers: YELLOW, plus utterance encoder and speaker embeddings, if any."""
         utterances = (UTTERANCES_BOT,) if self.sizes.hierarchical else ()
         return (*YELLOW, *utterances, *((PERSONA,) if self.sizes.persona else ()))
 
     @property
     def green(self) -> tuple[str, ...]:
-        """The names of the discriminator's layers: GREEN, and any hidden layer and utterance encoder."""
+        """The names of the discriminator's layers: GREEN, plus hidden layer and utterance encoder, if any."""
         hidden = ("discriminator_hidden",) if self.sizes.discriminator_hidden else ()
         return (*GREEN, *hidden, *((UTTERANCES_DISCRIMINATOR,) if self.sizes.hierarchical else ()))
 
@@ -357,7 +356,7 @@ def _lstm(
 
 
 def _of_each_utterance(units: int, name: str, seeds: Iterator[int]) -> keras.layers.TimeDistributed:
-    """Make the utterance encoder: an LSTM that reads each row of a context with the same weights."""
+    """Make the utterance encoder: one LSTM that encodes every utterance of a context."""
     return keras.layers.TimeDistributed(_lstm(units, "sigmoid", f"{name}_words", seeds), name=name)
 
 

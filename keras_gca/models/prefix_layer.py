@@ -1,7 +1,7 @@
 """The part of Figure 2 that the generator and the discriminator share, for all prefixes of answers (see `forward.py`).
 
-Shapes: B answers; T partial answers in the longest of them; R <= B T rows; at most s tokens and n utterances in a
-context; the other sizes as in `sizes.py`.
+Shapes: B answers; T partial answers in the longest answer; R rows (at most B * T); at most s tokens and n utterances in
+a context; the other sizes as in `sizes.py`.
 """
 
 from typing import NamedTuple
@@ -63,14 +63,14 @@ class PrefixLayer(keras.layers.Layer):
     def embed(self, tokens: tf.Tensor) -> tf.Tensor:
         """Look up word vectors (Eq. 1).
 
-        The tokens have the shape (B, T) and dtype int32; the result has the shape (B, T, s_e) and dtype float32.
+        The tokens have shape (B, T) and dtype int32; the result has shape (B, T, s_e) and dtype float32.
         """
         return tf.gather(self.shared.embeddings, tokens)
 
     def words_of(self, contexts: tf.Tensor) -> tf.Tensor:
-        """Replace the speaker tokens before the words of contexts with padding.
+        """Replace the speaker tokens at the beginning of contexts with padding.
 
-        The contexts and the result have the shape (B, s) and dtype int32.
+        The contexts and the result have shape (B, s) and dtype int32.
         """
         if not self.speakers:
             return contexts
@@ -141,11 +141,11 @@ class PrefixLayer(keras.layers.Layer):
         return tf.gather_nd(states, tf.concat([rows.positions, rows.positions[:, 1:]], 1))
 
     def after_paddings(self, lstm: keras.layers.LSTM, counts: tf.Tensor) -> States:
-        """Compute the memory of an LSTM that has read only padding tokens, which happens only with `original` padding.
+        """Compute the memory of an LSTM that has read only padding tokens; requires `original` padding.
 
         Args:
             lstm: One of the two encoders.
-            counts: The number of padding tokens (at most s_s) that the LSTM has read for each of n memories, shape
+            counts: For each of n memories, the number of padding tokens (at most s_s) that the LSTM has read, shape
                 (n,) and dtype int32.
 
         Returns:
@@ -164,7 +164,7 @@ class PrefixLayer(keras.layers.Layer):
 def last_states(states: tf.Tensor, lengths: tf.Tensor, empty: tf.Tensor | float) -> tf.Tensor:
     """Return the state after the last token of each sequence, or `empty` for sequences without tokens.
 
-    The states have the shape (B, s, u); the result has the shape (B, u) and dtype float32.
+    The states have shape (B, s, u); the result has shape (B, u) and dtype float32.
     """
     last = tf.gather(states, tf.maximum(lengths - 1, 0), batch_dims=1)
     return tf.where(lengths[:, None] > 0, last, empty)

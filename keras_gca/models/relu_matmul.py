@@ -1,7 +1,7 @@
 """Multiplies the output of a ReLU by a matrix, skipping the matrix rows for units whose output is zero.
 
-The product of a single row with a large matrix takes as long as reading the matrix. In a trained generator, about four
-in five hidden units are zero for any given token, so most rows of the matrix need not be read. The result is the same,
+Multiplying a single row by a large matrix takes as long as reading the matrix. In a trained generator, about four in
+five hidden units are zero for any given token, so most rows of the matrix need not be read. The result is the same,
 because the skipped rows would only add zeros.
 """
 
@@ -11,7 +11,7 @@ UNROLLED = 16  # rows added in one pass over the result
 
 
 def relu_sparse_matmul(row: tf.Tensor, matrix: tf.Tensor) -> tf.Tensor:
-    """Multiply a row by a matrix, reading only the matrix rows that have a factor above zero.
+    """Multiply a row by a matrix, reading only the matrix rows whose factor is above zero.
 
     The result cannot be differentiated.
 
@@ -33,7 +33,7 @@ def relu_sparse_matmul(row: tf.Tensor, matrix: tf.Tensor) -> tf.Tensor:
 
 @tf.function(jit_compile=True)
 def _sum_of_rows(indices: tf.Tensor, values: tf.Tensor, count: tf.Tensor, matrix: tf.Tensor) -> tf.Tensor:
-    """Sum values[i] * matrix[indices[i]] over the first `count` indices, and over padding that adds only zeros."""
+    """Sum values[i] * matrix[indices[i]] over the first `count` indices, and over padding whose values are zero."""
 
     def step(start: tf.Tensor, total: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         index, value = tf.slice(indices, [start], [UNROLLED]), tf.slice(values, [start], [UNROLLED])

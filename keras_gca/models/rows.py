@@ -1,7 +1,7 @@
-"""Finds the rows of answers, and moves the padding of contexts from the left to the right.
+"""Splits answers into rows, and moves the padding of contexts from the left to the right.
 
 A row is a pair of a partial answer and the token that follows it. Shapes: B answers; T partial answers in the longest
-of them; R <= B T rows; contexts with at most s tokens.
+answer; R rows (at most B * T); contexts with at most s tokens.
 """
 
 from typing import NamedTuple

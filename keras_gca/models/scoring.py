@@ -72,7 +72,7 @@ def best(scores: Sequence[float], probabilities: Sequence[float]) -> int:
 
 
 def is_tie_of_logs(first: float, second: float) -> bool:
-    """Return whether two scores, which may be too small for a float, tie; takes their logarithms (see `is_tie`)."""
+    """Return whether two scores tie (see `is_tie`), given their logarithms, so that tiny scores do not underflow."""
     return abs(first - second) < math.log1p(TIE)
 
 

@@ -81,7 +81,7 @@ class TextReplies(tf.Module):
         tf.saved_model.save(self, path, {"serving_default": signature}, without_gradients)
 
     def reply(self, contexts: tf.Tensor) -> dict[str, tf.Tensor]:
-        """Answer each context greedily, as `Agent.reply` does; this method can run inside a graph.
+        """Answer each context greedily, as `Agent.reply` does. This method can run inside a graph.
 
         Args:
             contexts: The contexts as UTF-8 strings, shape (B,). Each line of a context is an utterance, and the last
@@ -117,15 +117,16 @@ class TextReplies(tf.Module):
             return tf.function(self.reply, autograph=False).get_concrete_function(contexts)
 
     def encode(self, contexts: tf.Tensor) -> tf.Tensor:
-        """Convert contexts to the indices of their last s_s tokens, padded on the left; can run inside a graph.
+        """Convert contexts to the indices of their last s_s tokens, padded on the left.
 
-        For a hierarchical encoder, each utterance has at most s_s tokens, and ends with EOS (see `data/pairs.py`).
+        For a hierarchical encoder, each utterance has at most s_s tokens, and ends with EOS (see `data/pairs.py`). This
+        method can run inside a graph.
 
         Args:
             contexts: The contexts as strings, shape (B,); see `reply`.
 
         Returns:
-            An int32 tensor of shape (B, s_s), or (B, N_u s_s) for a hierarchical encoder.
+            An int32 tensor of shape (B, s_s), or (B, N_u * s_s) for a hierarchical encoder.
         """
         utterances = tf.strings.split(tf.strings.strip(contexts), "\n")[:, -self._context_utterances :]
         tokens = utterances.with_values(tokens_of(utterances.values, self._contractions))
@@ -164,7 +165,7 @@ class TextReplies(tf.Module):
         return tf.math.unsorted_segment_mean(log_l, rows.answer, tf.shape(answers)[0])
 
     def as_text(self, answers: tf.Tensor) -> tf.Tensor:
-        """Convert answers to text, as `detokenise` does; this method can run inside a graph.
+        """Convert answers to text, as `detokenise` does. This method can run inside a graph.
 
         Args:
             answers: `BOS ... EOS` padded on the right, shape (B, s_s + 1) and dtype int32.

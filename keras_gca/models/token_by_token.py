@@ -57,7 +57,7 @@ class TokenByToken:
     def _loop(
         self, contexts: tf.Tensor, forbidden: tf.Tensor, choose: Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
     ) -> tuple[tf.Tensor, ...]:
-        """Decode with choose(log_probabilities, step), which maps log-probabilities, shape (B, s_v), to B tokens."""
+        """Decode with choose(log_probabilities, step), which returns one token per context; shapes (B, s_v) -> (B,)."""
         term, memory = self._steps.start(contexts)
         count = tf.shape(contexts)[0]
         length = self._steps.gca.longest_answer
@@ -89,7 +89,7 @@ class TokenByToken:
 
 
 def keep_likeliest(scores: tf.Tensor, top_k: int | None, top_p: tf.Tensor | None) -> tf.Tensor:
-    """Keep only tokens that are among the top_k likeliest and in the nucleus; see `engine/nucleus.py`.
+    """Keep only tokens that are among the top_k likeliest and also in the nucleus; see `engine/nucleus.py`.
 
     Args:
         scores: Log-probabilities up to an additive constant, shape (B, s_v) and dtype float32.

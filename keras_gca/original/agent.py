@@ -35,7 +35,7 @@ class OriginalAgent(Agent):
     """An agent that is made from the author's files, and replies as his `conversation_discriminator.py` does.
 
     Attributes:
-        report: One line for each layer in each file, which names the layer of this project that received the weights.
+        report: One line for each layer in each file, naming the layer of this project that received its weights.
     """
 
     report: list[str]
@@ -46,7 +46,7 @@ class OriginalAgent(Agent):
 
     @staticmethod
     def _ranked(answers: list[Answer]) -> list[Answer]:
-        """Rank answers by probability if any probability exceeds 0.9, and by score (Eq. 10) otherwise."""
+        """Rank answers by probability if any answer's probability exceeds 0.9, and otherwise by score (Eq. 10)."""
         likely = max(answer.probability_of_words for answer in answers) > LIKELY
         return sorted(answers, key=lambda answer: -(answer.probability_of_words if likely else answer.score))
 

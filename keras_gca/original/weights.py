@@ -1,9 +1,9 @@
 """Reads and writes the author's weights, `my_model_weights*.h5`, and writes his vocabulary, `vocabulary_movie`.
 
-His programs (2017, Keras 2.0.4) number the words by descending frequency: "." is 0, "," is 1, BOS is 2, and EOS is 3.
-The last index stands for unknown words, which he replaces with the real word "something". In this project, PAD, BOS,
-EOS, and UNK come first, followed by the words in his order. `our_weights` and `his_weights` convert weights from one
-order to the other. Other differences between his networks and those of this project are explained in
+The author's programs (2017, Keras 2.0.4) number the words by descending frequency: "." is 0, "," is 1, BOS is 2, and
+EOS is 3. The last index stands for unknown words, which the programs replace with the real word "something". In this
+project, PAD, BOS, EOS, and UNK come first, followed by the words in his order. `our_weights` and `his_weights` convert
+weights from one order to the other. Other differences between his networks and those of this project are explained in
 `models/networks.py` under the padding convention `original`. `data/pickled_vocabulary.py` reads his vocabulary.
 """
 
@@ -58,7 +58,7 @@ _PARTS = {
 
 
 def write_vocabulary(path: Path, vocabulary: Vocabulary) -> None:
-    """Write `vocabulary_movie` atomically, as a pickled list of (word, count) starting with the most frequent word."""
+    """Write `vocabulary_movie` atomically, as a pickled list of (word, count) pairs, most frequent word first."""
     counts = [*vocabulary.counts.items()]
     sentences = max(counts[0][1], 1)  # his file counts BOS and EOS; a `Vocabulary` does not, so "." gives the count
     entries = [*counts[:2], ("BOS", sentences), ("EOS", sentences), *counts[2:]]
@@ -82,7 +82,7 @@ def original_indices(size: int) -> np.ndarray:
 
 
 class Placement(NamedTuple):
-    """The layer of this project that received the weights of a layer in a file.
+    """A layer in a file, and the layer of this project that received its weights.
 
     Attributes:
         source: The name of the layer in the file.

@@ -1,8 +1,8 @@
-"""The access token of a server that other computers can reach. Requests without it get neither pages nor replies.
+"""The access token of a server that other computers can reach.
 
-When the server starts, it prints an address that contains the token. A browser that opens this address receives the
-token as a cookie, and is redirected to the address without the token, to keep the token out of the browser's history.
-Programs send the token in the header `Authorization: Bearer TOKEN`.
+Requests without the token get neither pages nor replies. When the server starts, it prints an address that contains the
+token. A browser that opens this address receives the token as a cookie, and is redirected to the address without the
+token, to keep the token out of the browser's history. Programs send the header `Authorization: Bearer TOKEN`.
 """
 
 import hmac
@@ -46,7 +46,7 @@ def is_loopback(host: str) -> bool:
 
 
 def require_token(app: Flask, token: str | None, without: Collection[str] = ()) -> None:
-    """Refuse requests without the server's token (status 401), and limit wrong tokens per address (status 429).
+    """Refuse requests without the server's token (status 401), and addresses with too many wrong tokens (status 429).
 
     Tokens are compared in constant time. Call this function after `protect`, which defines the error pages.
 

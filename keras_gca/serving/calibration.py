@@ -96,7 +96,7 @@ class AnswersFile:
 
 @dataclass(frozen=True)
 class Calibration:
-    """What a chat page needs for a calibration.
+    """Everything that a chat page needs for a calibration.
 
     Args:
         questions: The questions.
@@ -160,7 +160,7 @@ def ask(
     """Ask the questions in the terminal.
 
     The user answers with a number or with the first letters of an answer. An empty line means no preference. Each line
-    is first checked for a crisis. If a line speaks of a crisis, the crisis note is shown, and no further question is
+    is first checked for signs of a crisis. If there are any, the crisis note is shown, and no further questions are
     asked.
 
     Args:

@@ -1,4 +1,4 @@
-"""The calibration of a web chat: stores and deletes the answers that the user gives in the form of `chat.html`."""
+"""Stores and deletes the answers that a user gives in the calibration form of a web chat (`chat.html`)."""
 
 import contextlib
 import threading
@@ -13,15 +13,15 @@ from keras_gca.serving.protocol import Chatting
 
 
 def add_calibration(app: Flask, agent: Chatting, calibration: Calibration) -> None:
-    """Add the addresses for storing and deleting answers, if the calibration has a file for them.
+    """Add the endpoints that store and delete answers, if the calibration has a file for the answers.
 
         /profile         a POST of {"answers": {name: value}} stores the answers in the file
         /profile/delete  a POST deletes the file
 
     Args:
         app: The application, prepared by `protect` and `require_token`.
-        agent: The agent, which first checks every text for a crisis.
-        calibration: The questions and the file. Without a file, no addresses are added.
+        agent: The agent, which checks the texts for signs of a crisis before they are stored.
+        calibration: The questions and the file. Without a file, no endpoints are added.
     """
     file = calibration.file
     if file is None:
@@ -53,7 +53,7 @@ def answers_of(sent: Any, calibration: Calibration) -> Answers:
 
 
 def kept_answers(calibration: Calibration) -> Answers:
-    """Return the stored answers, with which the form is filled in, or refuse a damaged file with status 400."""
+    """Return the stored answers for filling in the form, or refuse a damaged file with status 400."""
     with _refusing():
         return {} if calibration.file is None else calibration.file.read()
 

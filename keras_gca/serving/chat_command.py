@@ -141,7 +141,7 @@ def named(path: Path) -> ChosenBot:
 
 
 def listen(options: argparse.Namespace, path: Path) -> socket.socket | None:
-    """Reserve the port of --web before the model is loaded, and print that loading starts.
+    """Reserve the port of --web before the model is loaded, and announce that loading starts.
 
     Args:
         options: The parsed options of `add_options`.

@@ -86,7 +86,7 @@ def add_completions(
 
 
 def _asked() -> dict[str, Any]:
-    """Check the messages of the request, and return its content."""
+    """Check the messages in the request, and return the content of the request."""
     if request.mimetype != "application/json":  # a form on another site cannot send this type
         abort(400, "The body must have the type application/json.")
     try:
@@ -97,7 +97,7 @@ def _asked() -> dict[str, Any]:
     if not isinstance(asked, dict) or not isinstance(messages, list) or not 1 <= len(messages) <= MOST_MESSAGES:
         abort(400, f"The body must be an object with 1 to {MOST_MESSAGES:,} messages.")
     if asked.get("n") not in (None, 1):
-        abort(400, "This server gives only one choice (n = 1).")
+        abort(400, "This server returns only one choice (n = 1).")
     for message in messages:
         if not isinstance(message, dict) or message.get("role") not in ROLES:
             abort(400, f"Each message must have one of the roles {', '.join(ROLES)}.")
@@ -107,7 +107,7 @@ def _asked() -> dict[str, Any]:
 
 
 def _history(asked: dict[str, Any], batches: SharedBatches) -> list[str]:
-    """Return the utterances of the conversation; the last one is to be answered.
+    """Return the utterances of the conversation, ending with the one to answer.
 
     The agents do not follow instructions, so messages with the roles `system` and `developer` are left out. A message
     that speaks of a crisis is left out together with the crisis note that answered it, as in the other chats.

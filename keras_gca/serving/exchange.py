@@ -1,7 +1,7 @@
 """One exchange of a chat: a message with its answers, or with the crisis note that replaces them.
 
-Every chat (terminal, browser, `--say`) gets its answers from `respond`, so every message is checked for a crisis before
-it reaches a model.
+Every chat (terminal, browser, `--say`) gets its answers from `respond`, so every message is checked for signs of a
+crisis before it reaches a model.
 """
 
 import math
@@ -95,5 +95,5 @@ def _answer_as_json(answer: Answer) -> dict[str, Any]:
 
 
 def _number(value: float) -> float | None:
-    """Return the number itself, or None if JSON cannot represent the number."""
+    """Return the number, or None if JSON cannot represent it."""
     return value if math.isfinite(value) else None

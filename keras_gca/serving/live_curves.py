@@ -1,4 +1,4 @@
-"""The plots of the live view: the metrics of the log that each plot shows, and whether higher or lower is better."""
+"""The plots of the live view: the log columns that each plot shows, and whether higher or lower values are better."""
 
 from typing import NamedTuple
 

@@ -16,7 +16,7 @@ from keras_gca.storage.live_files import Exchange, LiveFiles
 def record(
     run: Path, row: int, stage: str, answer: Callable[[list[str]], tuple[list[Exchange], list[Exchange]]]
 ) -> None:
-    """Write the replies after a training stage, if the user has asked questions.
+    """Write the replies to the user's questions after a training stage, if there are any questions.
 
     A question about self-harm or danger does not reach the network; the crisis note replaces the reply. If the file of
     questions is damaged, a warning is printed to standard error, and training continues.
@@ -26,7 +26,7 @@ def record(
         row: The number of the stage's row in the log, starting from 1.
         stage: The name of the stage.
         answer: A function that takes questions, and returns an exchange for each question and the exchanges for
-            held-out samples. The function must not draw from the training run's random numbers.
+            held-out samples. The function must not use the random number generators of the training run.
 
     Raises:
         OSError: The file cannot be written.

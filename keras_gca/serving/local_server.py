@@ -1,7 +1,7 @@
 """The parts shared by all web pages: a local server, limits on requests, security headers, and error pages.
 
-The pages load nothing from other sites, and refuse POST requests from other sites. An error is shown as one plain
-sentence.
+The pages load nothing from other sites, and the server refuses POST requests that come from other sites. An error is
+shown as one plain sentence.
 
 A thread starts handling a request only after the complete request has arrived, and does not wait until the response has
 been sent. A client with a slow connection, or a client that does not read the response, therefore does not delay other
@@ -96,7 +96,7 @@ class Limit:
     The counts are deleted after each minute, so they need little memory, and no data about visitors are kept.
 
     Args:
-        what: The plural name of what is counted, for the message.
+        what: The plural noun for what is counted, used in the message.
         per_minute: The maximum number per minute.
     """
 
@@ -156,10 +156,11 @@ class LocalServer:
     def serve(self, give_up: Callable[[], None] = lambda: None) -> None:
         """Serve until `stop` is called or KeyboardInterrupt is raised.
 
-        Requests that are being handled when this happens have 5 seconds to finish.
+        Requests in progress at that moment have 5 seconds to finish.
 
         Args:
-            give_up: A function that is called before these 5 seconds begin, to end requests that would take longer.
+            give_up: A function that is called at the beginning of these 5 seconds, to end requests that would take
+                longer.
         """
         with contextlib.suppress(KeyboardInterrupt):
             wasyncore.loop(timeout=1, map=self._map, use_poll=True)  # select can watch fewer connections

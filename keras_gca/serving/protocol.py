@@ -56,7 +56,7 @@ class Decodings:
 
 
 class Chatting(Protocol):
-    """The interface that a chat requires of an agent, which the agents of both papers implement."""
+    """The interface between a chat and an agent, implemented by the agents of both papers."""
 
     @property
     def description(self) -> str:

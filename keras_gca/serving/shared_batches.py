@@ -105,7 +105,7 @@ class SharedBatches:
 
     @property
     def summary(self) -> str:
-        """The number of answered messages and the sizes of their batches, as a text."""
+        """The number of answered messages and the sizes of their batches, as text."""
         with self._lock:
             sizes = list(self._sizes)
         batches, messages = sum(sizes), sum(size * count for size, count in enumerate(sizes, start=1))
@@ -143,7 +143,7 @@ class SharedBatches:
         return self.agent.answers_to_all(histories, self._context_utterances, decoding, seeds)[:count]
 
     def _take(self, count: int) -> list[_Message]:
-        """Take up to `count` waiting messages: the oldest, and the next oldest with the same decoding."""
+        """Take up to `count` waiting messages: the oldest one, and the next-oldest ones with the same decoding."""
         with self._lock:
             if not self._waiting:
                 return []

@@ -59,7 +59,7 @@ def talk(
     if notice:
         print(f"{notice}\n")
     print(f"{path}: {agent.description}")
-    print("Type a line and press Enter; /help lists the commands, Ctrl-D ends the chat.\n")
+    print("Type a line and press Enter; /help lists the commands, and Ctrl-D ends the chat.\n")
     with _transcript(options, folder) as transcript, warming_up(reply, warm_up) as ready:
         for said in _Chat(agent, ready, options.verbose, folder).run():
             if transcript is not None:
@@ -72,7 +72,7 @@ def talk(
 
 @contextlib.contextmanager
 def warming_up(reply: Reply, warm_up: Callable[[], object] | None) -> Iterator[Reply]:
-    """If the user types messages in a terminal, prepare the agent for its first reply in another thread.
+    """If the user types messages in a terminal, use a separate thread to prepare the agent for its first reply.
 
     Args:
         reply: See `talk`.
@@ -98,7 +98,7 @@ def warming_up(reply: Reply, warm_up: Callable[[], object] | None) -> Iterator[R
 
 
 def print_answers(answers: Sequence[Answer], generators: Sequence[str], width: int) -> None:
-    """Print all answers to a conversation, marking the answer that a chat would show with a star.
+    """Print all answers to a conversation, with a star before the answer that a chat would show.
 
     Args:
         answers: The answers, starting with the chosen one.
@@ -207,7 +207,7 @@ class _Chat:
 
 
 def _say(agent: Chatting, reply: Reply, options: argparse.Namespace, notice: str) -> int:
-    """Answer the messages of --say, printing only the replies to standard output."""
+    """Answer the messages of --say, writing nothing but the replies to standard output."""
     if notice:
         print(notice, file=sys.stderr)
     history: list[str] = []

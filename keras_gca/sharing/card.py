@@ -13,8 +13,8 @@ from keras_gca.storage.config_file import read_source
 
 WITHOUT_CHECK = (
     "**The crisis check is not part of this model.** The chat programs of Keras conversational agents "
-    "answer messages about suicide, self-harm, or danger with a fixed note, without running a model. The files here do "
-    "not include that check. If you let people chat with the model, add a check yourself (`keras_gca.safety.crisis`)."
+    "answer messages about suicide, self-harm, or danger with a fixed note, without running a model. The files of this "
+    "model do not include that check. If you let people chat with the model, add one (see `keras_gca.safety.crisis`)."
 )
 LIMITS = (
     "This is a small research model of English conversation. It knows no facts, contradicts itself, and makes "
@@ -23,29 +23,29 @@ LIMITS = (
     "counsellor, or a doctor. Do not use it for advice or in an emergency.",
 )
 OF_METRICS = (
-    "The metrics above were measured on held-out conversations of the training corpus. They do not show how "
-    "well the model does in other conversations, and they do not measure harm."
+    "The metrics above were measured on held-out conversations from the training corpus. They do not show how "
+    "well the model performs in other conversations, and they do not measure harm."
 )
 
 
 @dataclass(frozen=True)
 class Card:
-    """The content of a model card. All texts are in Markdown.
+    """The content of a model card, as Markdown text.
 
     Args:
         title: The title.
         library: The library that loads the files, in the Hub's spelling.
-        summary: A description of the model that names the paper.
+        summary: A description of the model, which includes the name of the paper.
         usage: Python code that loads the files and generates a reply.
         files: The description of each file, by file name.
         source: The source of the training data, as stored in the run's `config.json`, or None if it is unknown. The
             card shows only the last part of an absolute path, because the other parts describe the computer on which
             the model was trained.
-        embedded: The name of the embedded corpus, which was used for training if the source does not name any data.
+        embedded: The name of the embedded corpus. The card lists it as the training data if `source` names no data.
         settings: The values of training settings, by name.
         metrics: The metrics by name, as nested dictionaries. Empty if nothing was measured. A metric is a number, or a
             list of a number and the lower and upper bounds of its interval.
-        limits: Further limits of the model. The card lists them after LIMITS and, if there are metrics, OF_METRICS.
+        limits: Further limitations of the model, to be listed after LIMITS and, if there are metrics, after OF_METRICS.
     """
 
     title: str
@@ -82,7 +82,9 @@ class Card:
 
     def _data(self) -> str:
         if self.source is None:
-            return "Not known: the bot was exported without its run, and a bot does not store the source of its data."
+            return (
+                "Unknown: the model was exported from a bot file, which does not store the source of the training data."
+            )
         named = {name: _without_folders(value) for name, value in self.source.items() if value}
         if not named.keys() & {"data", "tweets"}:
             named = {"data": self.embedded, **named}
@@ -111,7 +113,7 @@ def facts_of(run: Path) -> tuple[dict[str, Any] | None, dict[str, Any]]:
         The source, which is None if it is unknown, and the evaluation, which is empty if the run was not evaluated.
 
     Raises:
-        UserError: A file of the run is damaged.
+        UserError: A file in the run folder is damaged.
     """
     if not run.is_dir():
         return None, {}
@@ -136,7 +138,7 @@ def _number(value: Any) -> str:
 
 
 def _without_folders(value: Any) -> str:
-    """Format a value of the source as text, and shorten a path outside the working folder to its last part."""
+    """Format a value as text, keeping only the last part of a path that is outside the working folder."""
     if isinstance(value, list):
         return ", ".join(map(_without_folders, value))
     if not isinstance(value, str):

@@ -1,4 +1,4 @@
-"""Asks the user before anything is downloaded or published over the network."""
+"""Asks the user for consent before downloading or publishing anything."""
 
 import sys
 
@@ -36,7 +36,7 @@ def _ask(what: str, agreed: bool, question: str, refusal: str) -> None:
     if agreed:
         return
     if sys.stdin is None or not sys.stdin.isatty():
-        raise UserError(f"{refusal}, because there is no terminal to ask; use --yes to agree (agreed=True in Python)")
+        raise UserError(f"{refusal}, because the input is not a terminal; use --yes to agree (agreed=True in Python)")
     try:
         answer = input(f"{question} [y/N] ")
     except EOFError:

@@ -26,7 +26,7 @@ def add_push_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--push", metavar="OWNER/NAME", help="also publish the folder under this name on the Hugging Face Hub"
     )
-    parser.add_argument("--private", action="store_true", help="with --push: make a new model visible only to you")
+    parser.add_argument("--private", action="store_true", help="with --push: make the model private if it is new")
     parser.add_argument("--yes", dest="agreed", action="store_true", help="download and publish without asking")
 
 
@@ -36,7 +36,7 @@ def is_name(text: str) -> bool:
 
 
 def cached_folder(name: str) -> Path | None:
-    """Return the local folder of a model that was downloaded from the Hub earlier, or None if there is none."""
+    """Return the folder of a model in the local Hub cache, or None if the model has not been downloaded."""
     import huggingface_hub
     from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
 
@@ -92,7 +92,7 @@ def download(name: str, files: Sequence[str]) -> Path:
 
 
 def bot_of(path: str | os.PathLike, agreed: bool = False) -> Path:
-    """Return the path of a bot, and download the bot first if only its name on the Hub is given.
+    """Return the local path of a bot, downloading the bot first if a name on the Hub is given.
 
     A text is treated as a name on the Hub if it has the form OWNER/NAME and there is no local folder OWNER, so a
     mistyped path to a run is not looked up on the Hub. Only the bot is downloaded, and only if the user agrees.
@@ -135,7 +135,7 @@ def push(folder: Path, name: str, private: bool, agreed: bool, api: Any = None) 
     refuse_bad_name(name)
     files = [path for path in folder.rglob("*") if path.is_file()]
     size = sum(path.stat().st_size for path in files) / 1e6
-    seen = "visible to you only" if private else "visible to everybody"
+    seen = "private" if private else "public"
     what = f"{counted(len(files), 'file')}, {size:,.0f} MB, {seen} if the model is new"
     ask_before_publishing(f"{name}: {what}, to the Hugging Face Hub", agreed)
     import huggingface_hub

@@ -70,14 +70,14 @@ class ArrayFile:
         """Read an array.
 
         Raises:
-            ValueError: There is no numeric array of this name, some numbers of the array are missing from the file, or
-                the array is far larger than the file.
+            ValueError: There is no numeric array with this name, part of the array is missing from the file, or the
+                array is far larger than the file.
         """
         member = self._member(name)
         if not isinstance(member, h5py.Dataset) or member.dtype.kind not in "fiub" or member.shape is None:
             raise ValueError(f"{name} is not an array of numbers")
         if not _is_whole(member):
-            raise ValueError(f"some numbers of {name} are missing from this file")
+            raise ValueError(f"a part of {name} is missing from this file")
         self._left -= member.nbytes
         if self._left < 0:
             raise ValueError(f"{name} is far larger than the file")
@@ -126,15 +126,15 @@ HDF5_STRUCTURE = 2**18  # a file with a few dozen arrays has at most this many b
 def new_hdf5(path: Path, **options: Any) -> Iterator[h5py.File]:
     """Open a new HDF5 file for writing.
 
-    The file is written through a Python stream, because HDF5, if it writes the file itself, crashes the process when
-    the file cannot be closed, for example because the disk is full.
+    HDF5 writes through a Python stream instead of directly to the file, because a failed write, for example to a full
+    disk, would otherwise crash the process when the file is closed.
 
     Args:
         path: The file.
         **options: Keyword arguments for `h5py.File`.
 
     Raises:
-        OSError: The disk is full or fails.
+        OSError: The file cannot be written, for example because the disk is full.
     """
     with path.open("wb+") as stream:
         sink = _Sink(stream)
@@ -147,7 +147,7 @@ def new_hdf5(path: Path, **options: Any) -> Iterator[h5py.File]:
 
 
 class _Sink(io.RawIOBase):
-    """A stream that passes data to another stream until an error occurs, and stores the error instead of raising it."""
+    """A stream that forwards data to another stream. The first error is stored, not raised, and ends the forwarding."""
 
     def __init__(self, stream: io.BufferedRandom):
         super().__init__()
@@ -207,13 +207,13 @@ def write_arrays(
 
 
 def _checksum(stream: io.BufferedIOBase) -> bytes:
-    """Return the SHA-256 of everything after the header, in hexadecimal."""
+    """Return the SHA-256 of everything after the header of an HDF5 file, in hexadecimal."""
     stream.seek(HEADER)
     return hashlib.file_digest(stream, "sha256").hexdigest().encode()
 
 
 def _has_right_checksum(path: Path) -> bool:
-    """Return whether the checksum is correct. Files written by earlier versions have no checksum and are accepted."""
+    """Return whether a file has the right checksum, or none at all, as in files written by earlier versions."""
     with path.open("rb") as stream:
         header = stream.read(HEADER)
         return not header.startswith(MARK) or header[len(MARK) :].rstrip(b"\0") == _checksum(stream)
@@ -232,8 +232,8 @@ def read_arrays(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
 def read_facts(path: Path) -> dict[str, Any]:
     """Read only the facts of a file written by `write_arrays`, without reading the arrays.
 
-    The time this takes does not depend on the size of the file. The checksum is not verified, because that would
-    require reading the whole file, so damage to the arrays goes unnoticed.
+    Reading takes the same time for files of any size. The checksum is not verified, because that would require reading
+    the whole file, so damage to the arrays goes unnoticed.
 
     Raises:
         UserError: The file is missing, or so damaged that its facts cannot be read.
@@ -256,7 +256,7 @@ def _reading(path: Path, check: bool) -> Iterator[ArrayFile]:
         with open_arrays(path) as file:
             yield file
     except (OSError, ValueError) as error:
-        raise UserError(f"{path}: the file is incomplete or not a file of this program ({error})") from None
+        raise UserError(f"{path}: the file is incomplete, or was not written by this program ({error})") from None
 
 
 def _facts(file: ArrayFile) -> dict[str, Any]:

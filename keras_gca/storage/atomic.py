@@ -14,9 +14,9 @@ def replacing(path: Path, suffix: str = "", keep: Path | None = None) -> Iterato
     Args:
         path: The file to replace.
         suffix: A suffix for the name of the temporary file.
-        keep: Where to keep the previous file, or None to discard it. If a file exists at either path, a complete file
-            remains at that path at all times. The old and the new file share no data on disk, so damage to one does not
-            affect the other.
+        keep: Where to keep the previous file, or None to discard it. A file at `path` or at `keep` is complete at all
+            times, even while it is being replaced. The old and the new file share no data on disk, so damage to one
+            does not affect the other.
 
     Raises:
         OSError: The file cannot be written. The `filename` of the error is `path`.

@@ -62,7 +62,7 @@ def read_bot(path: str | os.PathLike, *formats: str) -> tuple[Path, dict[str, An
         path = run.bot
         if not path.exists():
             raise UserError(
-                f"{path}: the bot has not been written yet; python -m {package}.train --resume {run.path} writes it"
+                f"{path}: the bot has not been written yet; run python -m {package}.train --resume {run.path} first"
             )
     facts, arrays = read_arrays(path)
     refuse_bot_of_another(path, facts.get("format"), package)

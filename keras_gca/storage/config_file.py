@@ -45,10 +45,10 @@ def read_source(path: str | os.PathLike) -> dict[str, Any]:
     source = _part(path, "source")
     kinds = (str, list, dict, type(None))
     if not isinstance(source, dict) or not all(isinstance(value, kinds) for value in source.values()):
-        raise UserError(f"{path}: the file is damaged; the source of the run is not an object with strings as values")
+        raise UserError(f"{path}: the file is damaged; the source of the run must be an object that contains strings")
     if not all(isinstance(name, str) for value in source.values() if isinstance(value, list) for name in value):
         raise UserError(
-            f"{path}: the file is damaged; a list in the source of the run has an item that is not a string"
+            f"{path}: the file is damaged; a list in the source of the run contains an item that is not a string"
         )
     return source
 

@@ -37,7 +37,7 @@ class Exchange(NamedTuple):
 
     Attributes:
         context: The text to reply to.
-        reply: The reply of the network in training, or None if a crisis note replaces the reply.
+        reply: The reply of the network being trained, or None if a crisis note replaces the reply.
         human: A human's reply to the same context, or None if there is none.
         note: The crisis note that replaces the reply, or None.
     """

@@ -16,7 +16,7 @@ def refuse_run_of_another(path: Path, package: str, door: str = "chat") -> None:
     Args:
         path: The folder.
         package: The name of the expected package.
-        door: The other package's command that the message suggests, with any options.
+        door: The command of the other package for the message to suggest, including any options.
 
     Raises:
         UserError: The run belongs to another package.
@@ -27,7 +27,7 @@ def refuse_run_of_another(path: Path, package: str, door: str = "chat") -> None:
 
 
 def refuse_bot_of_another(path: Path, format: Any, package: str) -> None:
-    """Raise an error if a file is another package's bot, whatever its version.
+    """Raise an error if a file is a bot of another package, in any version of that package's format.
 
     Args:
         path: The file.

@@ -171,10 +171,10 @@ class RunFolder(Generic[SettingsT]):
     def config_of(self, facts: dict[str, Any]) -> SettingsT:
         """Return the settings of the run, with the totals taken from a checkpoint.
 
-        Totals are the settings that `--resume` may change. The totals in a checkpoint and in config.json can differ for
-        two reasons: a training run with new totals was killed before it updated config.json, or the last checkpoint is
-        damaged, so the previous one, with older totals, is used. Checkpoints written by earlier versions of the program
-        contain no totals; for these, the totals in config.json are used.
+        Totals are the settings that `--resume` may change. The totals in a checkpoint can differ from those in
+        config.json. A training run with new totals may have been killed before it updated config.json, or the last
+        checkpoint may be damaged, so the previous one, with older totals, is used. Checkpoints written by earlier
+        versions of the program contain no totals; for these, the totals in config.json are used.
 
         Args:
             facts: The facts of the checkpoint.
@@ -269,8 +269,8 @@ class RunFolder(Generic[SettingsT]):
     def read_facts(self) -> dict[str, Any]:
         """Read only the facts of a checkpoint.
 
-        The last checkpoint is used, unless its facts are damaged, in which case the previous one is used. Damage to the
-        arrays is not detected; see `arrays.read_facts`.
+        If the facts of the last checkpoint are damaged, the previous checkpoint is used. Damage to the arrays is not
+        detected; see `arrays.read_facts`.
         """
         return self._of_checkpoint(read_facts)
 
@@ -286,7 +286,7 @@ class RunFolder(Generic[SettingsT]):
             return previous
 
     def write_log(self, history: list[dict[str, Any]]) -> None:
-        """Replace log.csv with the whole history, so that the log of a resumed run contains each epoch only once."""
+        """Overwrite log.csv with the whole history, so the log of a resumed run contains each epoch only once."""
         columns = list(dict.fromkeys(key for row in history for key in row))
         text = io.StringIO()
         writer = csv.DictWriter(text, columns, lineterminator="\n")
@@ -316,7 +316,7 @@ class RunFolder(Generic[SettingsT]):
             raise UserError(f"{path}: cannot be read ({error})") from None
 
     def write_samples(self, name: str, exchanges: list[tuple[str, str]]) -> None:
-        """Write contexts and the replies to them to a text file in the folder `samples`."""
+        """Write contexts and their replies to a text file in the folder `samples`."""
         (self.path / "samples").mkdir(exist_ok=True)
         write_text(
             self.path / "samples" / f"{name}.txt",

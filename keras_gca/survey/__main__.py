@@ -117,7 +117,7 @@ def _size(survey: Survey) -> str:
 
 
 def _held_out(options: argparse.Namespace, agent: "Agent", utterances: int) -> tuple[str, list[list[tuple[str, ...]]]]:
-    """Return a description of a run's held-out lines, and the lines as text from the run's corpus."""
+    """Return a description of a run's held-out lines, and the text of the lines, looked up in the run's corpus."""
     from keras_gca.survey.dialogues import held_out_lines
     from keras_gca.training.run_folder import GCARun
 
@@ -235,7 +235,10 @@ def make_parser() -> command_line.Parser:
         "--models", nargs=2, metavar=("A", "B"), help="the generators to compare [teacher_forcing adversarial]"
     )
     make.add_argument(
-        "--data", type=Path, metavar="FILE", help="take lines from this corpus instead of the run's held-out lines"
+        "--data",
+        type=Path,
+        metavar="FILE",
+        help="a corpus to take the lines from, instead of the run's held-out conversations",
     )
     make.add_argument("--format", choices=sorted(FORMATS), help="the format of the corpus (default: detected)")
     command_line.add_bad_lines(make)

@@ -49,7 +49,8 @@ def held_out_lines(
     """Look up the text of held-out lines and their contexts in the corpus.
 
     Args:
-        validation: The held-out pairs of a run. They contain only word indices, in which rare words are lost.
+        validation: The held-out pairs of a run, which contain word indices instead of text. All rare words share one
+            index.
         conversations: The corpus of the run, as text.
         agent: The agent trained in the run.
         utterances: N_u, the number of utterances to show.
@@ -105,9 +106,9 @@ def make_survey(
 ) -> Survey:
     """Draw conversations at random, and let both models answer the lines.
 
-    Lines that both models answer identically are left out, because volunteers cannot choose between identical answers,
-    and ties do not count in Tables 1 and 2 and Eq. 11. The discriminator of the first model's agent judges the answers
-    of both models.
+    Lines that both models answer identically are left out: volunteers cannot choose between identical answers, and ties
+    do not count in Tables 1 and 2 and Eq. 11. The discriminator of the first model's agent judges the answers of both
+    models.
 
     Args:
         models: The two models.

@@ -75,7 +75,7 @@ class Survey:
 
     @property
     def fingerprint(self) -> str:
-        """A short text that identifies this survey and is stored in its files of votes."""
+        """A short string that identifies this survey. It is stored with the votes on the survey."""
         return f"survey-{hashlib.sha256(self.to_json().encode()).hexdigest()[:16]}"
 
     def to_json(self) -> str:

@@ -1,7 +1,7 @@
 """The form of Figure 3 as a web page: every volunteer has a secret link, and every vote is stored immediately.
 
 For each line, volunteers see two answers, and mark the better one or "no difference". The pages do not reveal the names
-of the models. They work with and without JavaScript, and load nothing from other sites.
+of the models, load nothing from other sites, and also work without JavaScript.
 """
 
 import hmac

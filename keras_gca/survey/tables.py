@@ -22,7 +22,7 @@ NAN = float("nan")
 
 @dataclass(frozen=True)
 class Comparison:
-    """How often each of two models wins. If neither model wins, the shares and the interval are NaN.
+    """How often each of two models wins. If neither model ever wins, the shares and the interval are NaN.
 
     Attributes:
         wins: The number of wins of each model.

@@ -161,7 +161,7 @@ class Votes:
         return [Progress(Volunteer(number, name), *rest) for number, name, *rest in rows]
 
     def replace_imported(self, name: str, choices: Mapping[int, int]) -> None:
-        """Store the votes from a form, replacing the votes from an earlier form of the same name.
+        """Store the votes from a form, replacing those from an earlier form with the same name.
 
         Raises:
             ValueError: A line does not exist, or a vote is invalid. Nothing is stored in this case.

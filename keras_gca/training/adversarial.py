@@ -32,17 +32,19 @@ from keras_gca.training.state import AdversarialState, present
 
 
 class AdversarialTraining(AdversarialState):
-    """Algorithm 2, run step by step: `for event in training: ...` takes a step before each event.
+    """Algorithm 2, run step by step. Each iteration of `for event in training: ...` takes a step, and then yields an
+    event.
 
     Between two events, the state of training can be stored (`state`). A loop may end at any event; the next loop
-    continues from there. H is the attribute `training`, and M is the first element of `machine`.
+    continues from there. The human pairs H are stored in `training`, and the machine-generated pairs M in the first
+    element of `machine`.
     """
 
     def walk_through(self, stage: Stage) -> Iterator[Event]:
-        """Run one epoch of a line, and yield an event after each step. The loop over lines 4 to 12 is in `schedule`.
+        """Run one epoch of a line of Algorithm 2, and yield an event after each step.
 
-        Lines 7, 8 and 10, which copy weights between networks, have no counterpart here, because the networks share
-        their layers.
+        The loop over lines 4 to 12 is in `schedule`. Lines 7, 8 and 10, which copy weights between networks, have no
+        counterpart here, because the networks share their layers.
         """
         match stage.line:
             case 3:
@@ -59,7 +61,7 @@ class AdversarialTraining(AdversarialState):
                 yield from self.teacher_forcing(stage)  # G learns H's answers again, without the word vectors
 
     def teacher_forcing(self, stage: Stage) -> Iterator[Event]:
-        """Run an epoch of line 3 or 11 (`TeacherForcing`)."""
+        """Train the generator for one epoch of teacher forcing (line 3 or 11 of Algorithm 2)."""
         learner, size = self._learner(stage)
         order, dropout, *_ = self._seeds()
         batches = plan_batches(self.training, size, order)
@@ -76,7 +78,7 @@ class AdversarialTraining(AdversarialState):
         yield event
 
     def self_conversation(self, stage: Stage) -> Iterator[Event]:
-        """Run line 5, which generates M and, for validation, pairs from held-out contexts."""
+        """Generate the pairs M (line 5 of Algorithm 2) and, for validation, pairs from held-out contexts."""
         config, (*seeds, kept, _) = self.config, self._seeds()
         numbers = config.machine_pairs, min(len(self.validation), config.machine_pairs)
         sources = [
@@ -107,11 +109,11 @@ class AdversarialTraining(AdversarialState):
         yield self._end(stage, total, {}, diversity(machine[0]))
 
     def _contexts(self, pairs: Pairs | TokenPairs, count: int, seed: int) -> tuple[np.ndarray, np.ndarray | None]:
-        """Choose seed contexts for line 5.
+        """Choose the contexts from which self-conversation (line 5) starts.
 
         Returns:
-            The contexts, shape (count, s_s), and their last utterances (see `seeds_with_utterances`), or None if line 5
-            does not need them.
+            The contexts, shape (count, s_s), and their last utterances (see `seeds_with_utterances`). The utterances
+            are None if line 5 does not need them.
         """
         config = self.config
         if config.machine_contexts == "answer" or config.predict != "answer" or self._turns == 1:
@@ -121,7 +123,7 @@ class AdversarialTraining(AdversarialState):
         return seeds_with_utterances(pairs, count, seed, utterances, config.hierarchical, words)
 
     def discriminator(self, stage: Stage) -> Iterator[Event]:
-        """Run an epoch of line 6 (`DiscriminatorTraining`)."""
+        """Train the discriminator for one epoch (line 6 of Algorithm 2)."""
         learner, size = self._learner(stage)
         chosen, order, noise, replayed = self._seeds()
         machine, machine_held_out = present(self.machine, "M of line 5")
@@ -138,10 +140,10 @@ class AdversarialTraining(AdversarialState):
         yield self.epoch_is_done(stage, learner, len(batches), held_out)
 
     def generator(self, stage: Stage) -> Iterator[Event]:
-        """Run an epoch of line 9.
+        """Train the generator for one epoch (line 9 of Algorithm 2).
 
-        `GeneratorTraining` learns from M. `ReinforceTraining` uses only the contexts of M, for which the current G
-        samples new answers.
+        `GeneratorTraining` learns from the pairs of line 5. `ReinforceTraining` uses only the contexts of these pairs,
+        for which the current generator samples new answers.
         """
         learner, size = self._learner(stage)
         order, drawn, *_ = self._seeds()
@@ -160,7 +162,7 @@ class AdversarialTraining(AdversarialState):
         yield self.epoch_is_done(stage, learner, len(batches), held_out)
 
     def dialogues(self, stage: Stage) -> Iterator[Event]:
-        """Run an epoch of line 9 on simulated conversations (`DialogueTraining`), without using M.
+        """Train the generator for one epoch on simulated conversations instead of the pairs of line 5.
 
         The held-out metrics are always measured on conversations with the maximum number of turns, so they are
         comparable across the epochs of the curriculum.
@@ -197,7 +199,7 @@ class AdversarialTraining(AdversarialState):
 
     @property
     def _turns(self) -> int:
-        """The number of answers that line 5 generates from each seed context."""
+        """The number of answers that self-conversation (line 5) generates from each seed context."""
         return 1 if self._reinforce else self.config.self_conversation_turns
 
     @property

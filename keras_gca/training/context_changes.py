@@ -55,7 +55,7 @@ class ChangeLearner(Learner):
 
 @dataclasses.dataclass(frozen=True)
 class Successions:
-    """Pairs of successive utterances, and a pool from which the second utterances of pairs with a change are drawn.
+    """Pairs of successive utterances, and a pool of utterances for making pairs with a change.
 
     Attributes:
         first: The last utterance before each answer, shape (n, s_s) and dtype int32.
@@ -77,7 +77,8 @@ class Successions:
 
         Args:
             pairs: The pairs. Each utterance in their contexts must end with EOS.
-            vocabulary_size: s_v. Speaker tokens, whose indices are s_v or higher, are left out.
+            vocabulary_size: s_v, the size of the vocabulary. Speaker tokens, whose indices are s_v or higher, are left
+                out.
 
         Raises:
             UserError: All pairs come from the same conversation.
@@ -158,8 +159,8 @@ def rates(detector: ChangeDetector, pairs: Pairs, seed: int) -> tuple[float, flo
         seed: The random seed for drawing utterances from other conversations.
 
     Returns:
-        The true-positive rate, which is the share of changes that the detector finds, and the false-positive rate,
-        which is the share of successive utterances between which the detector wrongly sees a change.
+        The true-positive rate (the share of pairs with a change in which the detector finds the change) and the
+        false-positive rate (the share of pairs without a change in which the detector wrongly sees one).
     """
     held_out = Successions.of(pairs, detector.words.input_dim)
     joined = held_out.joined(np.arange(len(pairs)), np.random.default_rng(seed))
@@ -168,7 +169,7 @@ def rates(detector: ChangeDetector, pairs: Pairs, seed: int) -> tuple[float, flo
 
 
 def with_dynamic_contexts(dataset: Dataset, config: Config, embedding: np.ndarray) -> Dataset:
-    """Train a detector on the training pairs, and drop all utterances before the last change from every context.
+    """Train a detector on the training pairs, and remove all utterances before the last change from every context.
 
     Args:
         dataset: The data. Each utterance in its contexts ends with EOS.
@@ -185,8 +186,8 @@ def with_dynamic_contexts(dataset: Dataset, config: Config, embedding: np.ndarra
     detector = train_detector(training, validation, embedding, config.seed)
     hit, false = rates(detector, validation, config.seed)
     reporting.say(
-        f"context changes: detected before {hit:.0%} of the held-out utterances from another conversation, and before "
-        f"{false:.0%} of those from the same conversation"
+        f"context changes: the detector finds {hit:.0%} of the changes in held-out pairs, and wrongly sees one in "
+        f"{false:.0%} of the pairs without a change"
     )
     return dataclasses.replace(
         dataset,

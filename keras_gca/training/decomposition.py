@@ -1,7 +1,7 @@
 """Measures how well each term of Eq. 8 (token, context and partial answer) distinguishes H from M.
 
-In line 9, the generator can influence only the term of the current token, W_p p. The other two terms are constant for
-the generator, however well they distinguish H from M. If the discriminator recognises M by its contexts, the generator
+In line 9, the generator can influence only the term of the current token, W_p p. It cannot influence the other two
+terms, however well they distinguish H from M. If the discriminator recognises M by its contexts, the generator
 therefore learns nothing.
 
 H is the set of human pairs, and M the set of machine-generated pairs. D is the discriminator.
@@ -27,7 +27,7 @@ from keras_gca.training.generator import shown_tokens
 class Terms(NamedTuple):
     """The three terms of Eq. 8 for R tokens.
 
-    Each term has shape (R, 1) and dtype float32. If D has a hidden layer, the shape is (R, units).
+    Each term has dtype float32 and shape (R, 1), or (R, units) if the discriminator has a hidden layer.
 
     Attributes:
         token: W_p times the current token.
@@ -41,11 +41,12 @@ class Terms(NamedTuple):
 
 
 class Decomposition:
-    """A measurement of how much each term of Eq. 8 differs between tokens of H and tokens of M, as a gap and an AUC.
+    """A measurement of how much each term of Eq. 8 differs between human and machine-generated tokens.
 
     Args:
         gca: The networks.
-        config: The settings, which determine how G's tokens are shown to D in line 9.
+        config: The settings, which determine the form in which the discriminator reads the generator's tokens in line
+            9.
     """
 
     def __init__(self, gca: GenerativeConversationalAgent, config: Config):
@@ -56,24 +57,24 @@ class Decomposition:
         self.compiled_generated = Compiled(self.generated, distribute=False)
 
     def given(self, contexts: tf.Tensor, answers: tf.Tensor) -> tuple[tf.Tensor, ...]:
-        """Compute the terms for the tokens of the answers, which D reads in line 6."""
+        """Compute the terms for the tokens of the answers, which the discriminator learns from in line 6."""
         return self._discriminator.terms(contexts, answers, self._rows(answers))
 
     def generated(self, contexts: tf.Tensor, answers: tf.Tensor) -> tuple[tf.Tensor, ...]:
-        """Compute the terms for the generator's tokens, which D reads in line 9."""
+        """Compute the terms for the generator's tokens, which the discriminator judges in line 9."""
         rows = self._rows(answers)
         tokens = shown_tokens(self._generator(contexts, answers, rows), self._how, self._temperature)
         return self._discriminator.terms(contexts, answers, rows, tokens)
 
     def measure(self, human: Pairs, machine: Pairs, batch_size: int, generated: bool = False) -> dict[str, float]:
-        """Measure how well each term distinguishes H from M.
+        """Measure how well each term of Eq. 8 distinguishes human from machine-generated pairs.
 
         Args:
-            human: Pairs of H.
-            machine: Pairs of M.
+            human: The human pairs.
+            machine: The machine-generated pairs.
             batch_size: The number of pairs to process at a time.
-            generated: Whether D reads the generator's tokens for the pairs of M, as in line 9. If False, D reads the
-                tokens of the pairs.
+            generated: Whether the discriminator reads the generator's current tokens for the machine-generated pairs,
+                as in line 9. If False, it reads the tokens of the pairs.
 
         Returns:
             The metrics of `separations`.
@@ -94,14 +95,15 @@ class Decomposition:
 def separations(human: Terms, machine: Terms, logits: Callable[[np.ndarray], np.ndarray]) -> dict[str, float]:
     """Compute the gap and the AUC of each term.
 
-    The value of a term is D's logit with the other two terms replaced by their means over all tokens. Without a hidden
-    layer, this is the term plus a constant. The gap is the mean value over H minus the mean value over M. The AUC is
-    the probability that the value is higher for a token of H than for a token of M, with ties counting half.
+    The value of a term is the discriminator's logit with the other two terms replaced by their means over all tokens.
+    Without a hidden layer, this is the term plus a constant. The gap is the mean value for human tokens minus the mean
+    value for machine-generated tokens. The AUC is the probability that the value is higher for a human token than for a
+    machine-generated token, with ties counting half.
 
     Args:
-        human: The terms for the tokens of H.
-        machine: The terms for the tokens of M.
-        logits: A function that computes D's logits from sums of the three terms.
+        human: The terms for the human tokens.
+        machine: The terms for the machine-generated tokens.
+        logits: A function that computes the discriminator's logits from sums of the three terms.
 
     Returns:
         The metrics by name: "token_gap" and "token_auc", and the same for "context" and "answer".

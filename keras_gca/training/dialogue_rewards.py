@@ -98,7 +98,7 @@ class DialogueRewards:
         vocabulary_size: s_v, the size of the vocabulary.
         speakers: The number of speakers with an embedding.
         backward: The agent that computes p_backward.
-        dull: Token ids of the dull responses, framed as answers, shape (N_S, s_s + 1) and dtype int32.
+        dull: Token ids of the dull responses with BOS and EOS, shape (N_S, s_s + 1) and dtype int32.
     """
 
     def __init__(self, config: Config, vocabulary_size: int, speakers: int, backward: Agent, dull: np.ndarray):

@@ -4,9 +4,9 @@ The generator talks to itself, and learns by REINFORCE from the rewards r of all
 
     gradient of J  =  E[ sum over turns a_i of gradient of log p(a_i|x_i) * (Q - b) ],     Q = sum over turns of r(a_i)
 
-The program divides the sum Q by the number of turns. This hardly changes the steps of Adam, and keeps the baseline
-valid when the curriculum makes conversations longer. The baseline b is that of `reinforce.py`: a regression on the
-hidden layer, which depends on the context and the partial answer.
+The program divides Q by the number of turns. Adam's steps hardly change, and the baseline stays valid when the
+curriculum makes conversations longer. The baseline b is that of `reinforce.py`: a regression on the hidden layer, which
+depends on the context and the partial answer.
 
 Shapes: B is the number of answers, T the maximum number of tokens in an answer, and R the number of rows, one for each
 token of the answers.
@@ -32,7 +32,7 @@ class DialogueTraining(PolicyGradient):
     Args:
         gca: The networks.
         learning_rate: Adam's learning rate.
-        precision: The number format of the generator's two large matrix products, "float32" or "bfloat16".
+        precision: The dtype of the generator's two large matrix products, "float32" or "bfloat16".
     """
 
     def loss(
@@ -62,7 +62,7 @@ class DialogueTraining(PolicyGradient):
 
         Args:
             *batch: The arguments of `loss`.
-            seed: The random seed for the step. It has no effect here.
+            seed: The random seed for the step, which is ignored here.
         """
         if not self.steps:
             _, answers, returns, _ = batch
@@ -71,20 +71,20 @@ class DialogueTraining(PolicyGradient):
 
     @staticmethod
     def _sums(rewards: tf.Tensor, errors: tf.Tensor) -> tuple[tf.Tensor, ...]:
-        """Compute the totals of the reward, its three terms, turns, the baseline's squared error, and tokens."""
+        """Sum the reward, its three terms and the baseline's squared error over a batch, and count turns and tokens."""
         turns, tokens = tf.cast(tf.shape(rewards)[0], tf.float32), tf.cast(tf.size(errors), tf.float32)
         return *tf.unstack(tf.reduce_sum(rewards, axis=0)), turns, tf.reduce_sum(tf.square(errors)), tokens
 
     @staticmethod
     def metrics(sums: np.ndarray) -> dict[str, float]:
-        """Compute the mean reward per turn, the means of its three terms, and the baseline's mean squared error."""
+        """Compute the mean reward per turn, the mean of each reward term, and the baseline's mean squared error."""
         *of_turns, turns, errors, tokens = sums
         means = {name: float(value / turns) for name, value in zip(("reward", *TERMS), of_turns, strict=True)}
         return means | {"baseline_error": float(errors / tokens)}
 
 
 class DialogueEpoch:
-    """The batches of an epoch of line 9.
+    """The batches of one epoch of training on simulated conversations (line 9 of Algorithm 2).
 
     The conversations of a batch are simulated, and their rewards computed, only when the batch is needed.
 

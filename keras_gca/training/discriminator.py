@@ -27,14 +27,16 @@ ENCODINGS = ("e_cd", "e_ad")  # the encodings of Eq. 7, to which noise may be ad
 
 
 class DiscriminatorTraining(BlockLearner):
-    """A learner that trains D to distinguish H from M, token by token, with binary cross-entropy (Eq. 7-8).
+    """A learner that trains the discriminator D to distinguish human from machine-generated answers, token by token.
+
+    The loss is binary cross-entropy (Eq. 7-8).
 
     Args:
         gca: The networks.
         learning_rate: Adam's learning rate.
         whole_answers: Whether D judges each answer only at the last token, as in Li et al. 2017, instead of at every
             token.
-        label_smoothing: The amount by which the label of human tokens is lowered from HUMAN.
+        label_smoothing: The amount subtracted from HUMAN, the label of human tokens.
         instance_noise: The standard deviation of the noise that training steps add to D's encodings e_cd and e_ad (Eq.
             7), relative to that of each encoding over the batch.
         spectral_normalisation: Whether `step` keeps the largest singular value of each of D's matrices at 1 or below.
@@ -71,7 +73,7 @@ class DiscriminatorTraining(BlockLearner):
         return result
 
     def normalise(self) -> None:
-        """Divide each of D's matrices by its largest singular value if that value exceeds 1.
+        """Divide each matrix of the discriminator by its largest singular value if that value exceeds 1.
 
         Miyato et al. 2018 divide the weights in each forward pass, and let the gradient flow through the singular
         value. Here the stored weights themselves are divided, so a saved bot can be loaded without extra code.
@@ -82,7 +84,7 @@ class DiscriminatorTraining(BlockLearner):
     def loss(
         self, contexts: tf.Tensor, answers: tf.Tensor, labels: tf.Tensor, seed: tf.Tensor | None = None
     ) -> tuple[tf.Tensor, tuple[tf.Tensor, ...]]:
-        """Compute the binary cross-entropy between D's outputs for tokens (or complete answers) and their labels.
+        """Compute the binary cross-entropy of the discriminator's outputs for tokens (or for complete answers).
 
         Args:
             contexts: Token ids of the contexts of B pairs, shape (B, s) and dtype int32.
@@ -93,8 +95,8 @@ class DiscriminatorTraining(BlockLearner):
                 evaluation.
 
         Returns:
-            The mean loss, and five totals over the batch: the loss, and the numbers of human tokens, human tokens that
-            D recognises, machine-generated tokens, and machine-generated tokens that D recognises.
+            The mean loss, and five totals over the batch: the loss, and the numbers of human tokens, correctly
+            classified human tokens, machine-generated tokens, and correctly classified machine-generated tokens.
         """
 
         def noise(encoding: str, values: tf.Tensor) -> tf.Tensor:
@@ -134,11 +136,11 @@ class DiscriminatorTraining(BlockLearner):
 def labelled_batches(
     human: Pairs | TokenPairs, machine: Pairs, batch_size: int, seed: int | None = None
 ) -> tuple[Sequence[np.ndarray], Callable[[np.ndarray], tuple[np.ndarray, ...]]]:
-    """Plan the batches of one epoch over H and M.
+    """Plan the batches of one epoch over human and machine-generated pairs.
 
     Args:
-        human: The pairs of H.
-        machine: The pairs of M.
+        human: The human pairs.
+        machine: The machine-generated pairs.
         batch_size: The number of pairs in a batch.
         seed: The random seed for shuffling, or None for a fixed order.
 

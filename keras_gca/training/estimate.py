@@ -1,4 +1,4 @@
-"""Estimates, before Algorithm 2 starts, how long training takes on this machine and how much memory it needs."""
+"""Estimates how long training will take on this machine, and how much memory it will need, before training starts."""
 
 from collections import Counter
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Algorithm 2, line 9: the generator learns, through the frozen discriminator, to appear human.
+"""Algorithm 2, line 9: the generator learns to appear human by backpropagation through the frozen discriminator.
 
 G is the generator, and D the discriminator. D's output l (Eq. 8) says how human a token looks, from 0 to 1. M is the
 set of pairs that G generated in line 5.
@@ -16,12 +16,12 @@ from keras_gca.training.learner import BlockLearner
 
 
 class GeneratorTraining(BlockLearner):
-    """A learner that trains G to raise D's output for G's tokens towards 1, while D is frozen.
+    """A learner that trains the generator G to raise the output of the frozen discriminator D for G's tokens towards 1.
 
     Args:
         gca: The networks.
         learning_rate: Adam's learning rate.
-        precision: The number format of the generator's two large matrix products, "float32" or "bfloat16".
+        precision: The dtype of the generator's two large matrix products, "float32" or "bfloat16".
         kind: The loss of a token: "squared" is (1 - l)^2, as in the paper, and "log" is -log l, the non-saturating loss
             of Goodfellow et al. 2014.
         tokens: The form in which D reads G's current token; see `shown_tokens`.
@@ -50,7 +50,8 @@ class GeneratorTraining(BlockLearner):
     def loss(
         self, contexts: tf.Tensor, answers: tf.Tensor, seed: tf.Tensor | None = None
     ) -> tuple[tf.Tensor, tuple[tf.Tensor, ...]]:
-        """Compute the mean of (1 - l)^2 or -log l over the tokens of G, as judged by D (Figure 2).
+        """Compute the mean of (1 - l)^2 or -log l over the generator's tokens, where l is D's output for a token
+        (Figure 2).
 
         Args:
             contexts: Token ids of the contexts of B pairs of M, shape (B, s) and dtype int32.
@@ -71,13 +72,13 @@ class GeneratorTraining(BlockLearner):
 
     @staticmethod
     def metrics(sums: np.ndarray) -> dict[str, float]:
-        """Compute the mean loss, and D's mean output for the generator's tokens."""
+        """Compute the mean loss, and the discriminator's mean output for the generator's tokens."""
         errors, judged, tokens = sums
         return {"loss": float(errors / tokens), "judged_human": float(judged / tokens)}
 
 
 def shown_tokens(logits: tf.Tensor, how: str, temperature: float = 1.0, seed: tf.Tensor | None = None) -> tf.Tensor:
-    """Compute the vector that D reads as G's current token in line 9.
+    """Compute the vector that the discriminator D reads in line 9 as the current token of the generator G.
 
     In line 6, D learns from one-hot vectors, but G's output is a distribution p over tokens. If D has no hidden layer,
     D's logit for p is the mean of D's logits for single tokens, weighted by p. With a hidden layer, D's output for p

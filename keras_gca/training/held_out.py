@@ -23,11 +23,11 @@ from keras_gca.training.learner import BlockLearner
 
 
 class HeldOut:
-    """Measurements of G and D on held-out pairs of H, and on pairs that G generates from held-out contexts.
+    """Measurements of the networks on held-out human pairs, and on pairs generated from held-out contexts.
 
     Args:
-        gca: The networks G and D.
-        pairs: The held-out pairs of H.
+        gca: The networks.
+        pairs: The held-out human pairs.
         config: The settings.
     """
 
@@ -36,26 +36,27 @@ class HeldOut:
         self.decomposition = Decomposition(gca, config)
 
     def perplexity(self) -> dict[str, float]:
-        """Measure G's perplexity on H."""
+        """Measure the generator's perplexity on the held-out human pairs."""
         return {"val_perplexity": self.evaluator.perplexity(self.pairs, self.config.batch_size)}
 
     def discriminator(self, learner: BlockLearner, machine: Pairs) -> dict[str, float]:
-        """Measure how well D and each term of Eq. 8 distinguish held-out pairs of H from those of M (line 6)."""
+        """Measure how well the discriminator and each term of Eq. 8 distinguish human from machine-generated pairs."""
         metrics = self._metrics(learner, *labelled_batches(self.pairs, machine, self.config.adversarial_batch_size))
         return metrics | self._terms(machine, generated=False)
 
     def generator(self, learner: BlockLearner, machine: Pairs) -> dict[str, float]:
-        """Measure how human the generated tokens look to D (line 9), and G's perplexity on H.
+        """Measure how human the generated tokens look to the discriminator, and the generator's perplexity on human
+        pairs.
 
-        The terms of Eq. 8 are computed for the current token in the form in which D reads the token. With `reinforce`,
-        D reads the token that G has sampled.
+        The terms of Eq. 8 are computed for the current token in the form that the discriminator reads in line 9. With
+        `reinforce`, this is the token that the generator has sampled.
         """
         size = self.config.adversarial_batch_size
         metrics = self._metrics(learner, plan_batches(machine, size), lambda batch: take_batch(machine, batch, size))
         return metrics | self._terms(machine, self.config.algorithm != "reinforce") | self.perplexity()
 
     def dialogues(self, learner: BlockLearner, epoch: DialogueEpoch) -> dict[str, float]:
-        """Measure the rewards of simulated conversations (line 9), and G's perplexity on H."""
+        """Measure the rewards of simulated conversations, and the generator's perplexity on human pairs."""
         return self._metrics(learner, range(len(epoch.batches)), epoch.take) | self.perplexity()
 
     def _terms(self, machine: Pairs, generated: bool) -> dict[str, float]:

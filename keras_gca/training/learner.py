@@ -22,7 +22,7 @@ class BlockLearner(Learner):
         names: The names of the layers to train, for example `gca.yellow`.
         learning_rate: Adam's learning rate.
         average: The momentum for a running average of the weights (see `WeightAverage`), or 0 for no average.
-        precision: The number format of the generator's two large matrix products, "float32" or "bfloat16".
+        precision: The dtype of the generator's two large matrix products, "float32" or "bfloat16".
     """
 
     def __init__(
@@ -90,9 +90,9 @@ class WeightAverage:
 
         (1 - m) (w_t + m w_(t-1) + ... + m^(t-1) w_1) / (1 - m^t),
 
-    whose coefficients sum to 1 for every t, as in Adam's moments (Kingma and Ba 2015, Section 3). An average
-    started at w_1 would instead give w_1 the coefficient m^(t-1), so w_1 would dominate an average over many steps
-    during the first epochs.
+    whose coefficients sum to 1 for every t, as in Adam's moments (Kingma and Ba 2015, Section 3). If the average
+    started at w_1 instead, w_1 would have the coefficient m^(t-1). With a momentum close to 1, w_1 would then dominate
+    the average during the first epochs.
 
     Args:
         variables: The weights, which determine the shapes of the float32 sums.

@@ -1,4 +1,4 @@
-"""Makes the learner for each line of Algorithm 2 when training first reaches that line."""
+"""Makes the learners for the lines of Algorithm 2, each when training first reaches its line."""
 
 from keras_gca.config import Config
 from keras_gca.models.networks import WHITE, GenerativeConversationalAgent
@@ -68,7 +68,7 @@ class Learners(dict[str, BlockLearner]):
         return GeneratorTraining(*common, config.generator_loss, config.generator_tokens, config.gumbel_temperature)
 
     def line_11(self) -> TeacherForcing:
-        """Make the learner for teacher forcing in adversarial iterations, where the word vectors are fixed."""
+        """Make the learner for teacher forcing during adversarial iterations, which keeps the word vectors fixed."""
         return self._teacher_forcing(self.gca.yellow, self.config.interleaved_learning_rate)
 
     def _teacher_forcing(self, names: tuple[str, ...], rate: float, average: float = 0.0) -> TeacherForcing:

@@ -30,7 +30,7 @@ def answer(
 
     Returns:
         The exchanges for the questions, and the exchanges for the samples, which also contain the human replies. There
-        are no scores until line 6 has trained D.
+        are no scores until the discriminator has been trained (line 6).
     """
     config = training.config
     encoded = [vocabulary.encode(tokens) for tokens in tokenise(questions, config.contractions)]
@@ -52,7 +52,7 @@ def answer(
 
 
 def _judged(vocabulary: Vocabulary, row: np.ndarray, log_l: np.ndarray) -> Judged:
-    """Return an answer with D's score (Eq. 10) and, if D judges single tokens, D's output for every token (Eq. 8)."""
+    """Return an answer with the discriminator's score (Eq. 10) and, if it judges tokens, its outputs (Eq. 8)."""
     numbers = np.flatnonzero(~np.isnan(log_l))
     tokens = [(vocabulary.tokens[row[1 + i]], float(np.exp(log_l[i]))) for i in numbers]
     return Judged(_text(vocabulary, row), float(np.exp(log_score(log_l))), tuple(tokens) if len(tokens) > 1 else ())

@@ -61,7 +61,8 @@ def train_agent(
         minutes: The number of minutes after which training stops as if Ctrl-C had been pressed, or None for no limit.
         watching: A function that returns a context manager in which the live view shows the run (see
             `watch_command.watching`), or None for no live view.
-        backward: The run of p(x|y) for `--algorithm dialogue_rewards`, or None. Its bot is copied to the new run.
+        backward: The run that models p(x|y), for `--algorithm dialogue_rewards`, or None. Its bot is copied to the new
+            run.
 
     Returns:
         The session, whose `finished` is False if training stopped early.
@@ -88,7 +89,7 @@ def train_agent(
     reporting.say(*_first_exchange(dataset))
     _describe(dataset, names["vocabulary"])
     if words is None and all_too_rare(dataset.vocabulary, config):
-        reporting.say(f"no word in the training text occurs {config.minimum_count} times, so all words are used")
+        reporting.say(f"no word in the training text occurs at least {config.minimum_count} times, so all are kept")
     reverse = backward_agent(config, backward, dataset)
     embedding = _word_vectors(dataset, config, source, bad)
     if config.detects_changes:
@@ -124,7 +125,8 @@ def start_from(
         minutes: The number of minutes after which training stops as if Ctrl-C had been pressed, or None for no limit.
         watching: A function that returns a context manager in which the live view shows the run (see
             `watch_command.watching`), or None for no live view.
-        backward: The run of p(x|y) for `--algorithm dialogue_rewards`, or None. Its bot is copied to the new run.
+        backward: The run that models p(x|y), for `--algorithm dialogue_rewards`, or None. Its bot is copied to the new
+            run.
 
     Returns:
         The session, as in `train_agent`.
@@ -147,7 +149,7 @@ def start_from(
         session = RankedSession.of(made, config, dataset)
         session.training.start_from(weights)
         perplexity = f"held-out perplexity {session.training.teacher_forced_perplexity:.2f}"
-        reporting.say(f"starting from {first}, with its data and its generator after line 3: {perplexity}")
+        reporting.say(f"starting from {first}, with its data and its teacher-forced generator: {perplexity}")
         session.begin()
         session.train(minutes, watching)
     return session
@@ -170,10 +172,10 @@ def resume(
         minutes: The number of minutes after which training stops as if Ctrl-C had been pressed, or None for no limit.
         watching: A function that returns a context manager in which the live view shows the run (see
             `watch_command.watching`), or None for no live view.
-        **totals: New totals, with names from `Config.totals`. `teacher_forcing_epochs` is the new number of epochs for
-            line 3. If line 3 has already ended, line 3 continues from its last weights, and lines 4 to 12 are run again
-            (see `AdversarialState.restore_with_totals`). `adversarial_epochs` is the new number of adversarial
-            iterations.
+        **totals: New totals, with names from `Config.totals`. `teacher_forcing_epochs` is the new number of epochs of
+            teacher forcing (line 3). If that phase is already complete, it continues from its final weights, and lines
+            4 to 12 are run again (see `AdversarialState.restore_with_totals`). `adversarial_epochs` is the new number
+            of adversarial iterations.
 
     Returns:
         The session, as in `train_agent`.
@@ -183,7 +185,7 @@ def resume(
         DivergedError: A loss or a weight is no longer finite.
 
     Examples:
-        Continue line 3 of a finished run to 20 epochs in total, and run its adversarial iterations again:
+        Continue teacher forcing in a finished run to a total of 20 epochs, and run the adversarial iterations again:
 
             resume("runs/first", teacher_forcing_epochs=20)
     """

@@ -1,8 +1,9 @@
-"""Implements line 9 by a policy gradient (Li et al. 2017, "Adversarial Learning for Neural Dialogue Generation").
+"""Implements line 9 with a policy gradient (Li et al. 2017, "Adversarial Learning for Neural Dialogue Generation").
 
 The discriminator judges whole answers to human contexts x+: the human answer y+, or an answer y- from the generator.
-Its output for a sampled answer is the reward Q. The generator learns by REINFORCE with a baseline b_t for token t. The
-baseline is a linear regression on the generator's hidden layer that is trained to predict Q (Ranzato et al. 2016):
+The discriminator's output for a sampled answer is the reward Q. The generator learns by REINFORCE with a baseline b_t
+for token t. The baseline is a linear regression on the generator's hidden layer, trained to predict Q (Ranzato et al.
+2016):
 
     gradient of E[Q]  =  E[ sum over t of (Q - b_t) * gradient of log p(y_t | x, y_1..t-1) ]
 
@@ -25,14 +26,14 @@ BASELINE_RATE = 1e-3  # Adam's learning rate for the baseline, which is a small,
 
 
 class PolicyGradient(BlockLearner):
-    """The base class of learners that use REINFORCE with a baseline on answers that the generator has just sampled.
+    """The base class of learners that apply REINFORCE with a baseline to newly sampled answers.
 
     A subclass defines `_sums` and a method `loss` that passes the rewards to `policy_loss`.
 
     Args:
         gca: The networks.
         learning_rate: Adam's learning rate.
-        precision: The number format of the generator's two large matrix products, "float32" or "bfloat16".
+        precision: The dtype of the generator's two large matrix products, "float32" or "bfloat16".
     """
 
     def __init__(self, gca: GenerativeConversationalAgent, learning_rate: float, precision: str = "float32"):
@@ -53,7 +54,7 @@ class PolicyGradient(BlockLearner):
             contexts: Token ids of the contexts, shape (B, s) and dtype int32.
             answers: Token ids of the answers that the generator sampled for these contexts, shape (B, T + 1) and dtype
                 int32.
-            rows: The rows of the answers.
+            rows: The rows of the answers, one for each token.
             rewards: For each row, the reward Q of its answer, shape (R,) and dtype float32.
 
         Returns:
@@ -67,10 +68,10 @@ class PolicyGradient(BlockLearner):
         return replicas.mean(tf.stop_gradient(errors) * losses), errors, y_h
 
     def descend(self, *batch: tf.Tensor) -> StepResult:
-        """Take a training step for the generator, and use the same errors for a training step of the baseline.
+        """Take a training step for the generator, and then one for the baseline, using the same errors.
 
         Args:
-            *batch: The arguments of `loss`. Its second result contains the rewards, the errors and y_h.
+            *batch: The arguments of `loss`, which must return the rewards, the errors and y_h together with the loss.
 
         Returns:
             The result of the step, with the sums computed by `_sums`.
@@ -143,9 +144,9 @@ class ReinforceTraining(PolicyGradient):
         return scalar, (rewards, errors, y_h)
 
     def _rewards(self, contexts: tf.Tensor, answers: tf.Tensor, rows: Rows) -> tuple[tf.Tensor, tf.Tensor]:
-        """Compute the reward Q of each answer, and for each row, the reward of its answer.
+        """Compute the reward Q of each answer, and repeat it for each row of the answer.
 
-        Empty answers, which are padding, have no reward.
+        Empty answers, which are padding, get no reward.
         """
         last = last_rows(answers)
         rewards = tf.sigmoid(self.discriminator(contexts, answers, last))
@@ -154,7 +155,7 @@ class ReinforceTraining(PolicyGradient):
 
     @staticmethod
     def _sums(rewards: tf.Tensor, errors: tf.Tensor) -> tuple[tf.Tensor, ...]:
-        """Compute the totals of the reward, answers, the baseline's squared error, and tokens."""
+        """Sum the reward and the baseline's squared error over a batch, and count answers and tokens."""
         count = tf.cast(tf.size(rewards), tf.float32), tf.cast(tf.size(errors), tf.float32)
         return tf.reduce_sum(rewards), count[0], tf.reduce_sum(tf.square(errors)), count[1]
 

@@ -3,7 +3,7 @@
 config.json                     all settings of the run, and the source of its data
 vocabulary.json  pairs.h5       the training, held-out and test pairs, so that a resumed run does not need the corpus;
                                 a run on token files stores their location instead of the training pairs
-backward.h5                     the bot of p(x|y), only for --algorithm dialogue_rewards
+backward.h5                     the bot that models p(x|y), only for --algorithm dialogue_rewards
 checkpoint.h5                   everything that `--resume` needs
 checkpoint.previous.h5          the previous checkpoint, in case the latest one is damaged
 log.csv          tensorboard/   for each epoch, a row of the log and a point on each curve
@@ -133,7 +133,8 @@ class GCARun(RunFolder[Config]):
     def refuse_totals(self, before: Config, facts: dict[str, Any], changes: Mapping[str, Any]) -> None:
         """Check that new totals exceed what has already been completed; see `RunFolder.refuse_totals`.
 
-        If line 3 is continued after it has ended, lines 4 to 12 do not count as completed, because they are run again.
+        If teacher forcing (line 3) is complete and a new total continues it, lines 4 to 12 do not count as completed,
+        because they are run again.
         """
         stages = schedule(before)
         position, step, history = validated_position(facts, len(stages))
@@ -149,7 +150,7 @@ class GCARun(RunFolder[Config]):
                     )
             elif not done["teacher_forcing_epochs"]:
                 raise UserError(
-                    f"--teacher-forcing-epochs: {self.path} took line 3 from another run (--start-from); "
+                    f"--teacher-forcing-epochs: {self.path} got its generator from another run (--start-from); "
                     "train that other run further, and start from it again"
                 )
         for name, number in changes.items():
@@ -157,7 +158,7 @@ class GCARun(RunFolder[Config]):
 
     @property
     def backward(self) -> Path:
-        """The path of the bot of p(x|y), whose probabilities serve as rewards."""
+        """The path of the bot that models p(x|y). The probabilities computed by this bot serve as rewards."""
         return self.path / "backward.h5"
 
     def weights_file(self, name: str) -> Path:

@@ -26,7 +26,7 @@ class Stage:
 
     Attributes:
         phase: The name of the line, which is one of LINES.
-        iteration: The number of the iteration in the loop of line 4, starting from 1. For line 3, it is 0.
+        iteration: The number of the iteration in the loop of line 4, starting from 1, or 0 for line 3.
         epoch: The number of the epoch of this line within the iteration, counted from 1.
         epochs: The total number of epochs of this line within the iteration.
     """
@@ -70,8 +70,8 @@ def schedule(config: Config) -> list[Stage]:
 def simulated_turns(config: Config, stage: Stage) -> int:
     """Return the number of answers in a simulated conversation, which the curriculum of Li et al. 2016 increases.
 
-    The number depends only on how many epochs of line 9 have been completed, not on the total number of epochs, so a
-    run can be trained further.
+    The number depends only on how many epochs of line 9 have been completed, not on the total number of epochs, so it
+    stays the same if the total is raised later.
 
     Args:
         config: The settings.

@@ -21,10 +21,10 @@ from keras_gca.models.decoding import Decoder
 
 
 def choose_seeds(pairs: Pairs | TokenPairs, count: int, seed: int) -> np.ndarray:
-    """Choose contexts x+ from H as seeds.
+    """Choose contexts of human pairs as seeds.
 
     Args:
-        pairs: The pairs of H.
+        pairs: The human pairs.
         count: The number of seeds. If there are fewer pairs, contexts are repeated as evenly as possible.
         seed: The random seed for the choice.
 
@@ -50,7 +50,7 @@ def seeds_with_utterances(
     Contexts whose utterances are unknown (see `last_utterances`) are chosen only if there are no others.
 
     Args:
-        pairs: The pairs of H, with the pairs of each conversation in order.
+        pairs: The human pairs, with the pairs of each conversation in order.
         count: The number of seeds, which may exceed the number of pairs.
         seed: The random seed for the choice.
         utterances: The number of utterances to find for each seed.
@@ -100,10 +100,10 @@ def last_utterances(pairs: Pairs, count: int) -> tuple[np.ndarray, np.ndarray]:
     """Find the last utterances of the contexts of pairs.
 
     Contexts do not mark where utterances end. However, each utterance of a context is also the answer in an earlier
-    pair of the conversation, except for the first utterance, which is the whole context of the first pair.
+    pair of the conversation. The only exception is the first utterance, which is the whole context of the first pair.
 
     Args:
-        pairs: The pairs of H, with the pairs of each conversation in order.
+        pairs: The human pairs, with the pairs of each conversation in order.
         count: The number of utterances to find for each context.
 
     Returns:
@@ -135,13 +135,13 @@ def kept_for_replay(earlier: Pairs | None, latest: Pairs, iterations: int, seed:
 
     Args:
         earlier: The result of the previous call, or None after the first iteration.
-        latest: M of the latest iteration.
+        latest: The machine-generated pairs of the latest iteration.
         iterations: The number of iterations so far, including the latest. About the same number of pairs is kept from
             each iteration.
         seed: The random seed for the choice.
 
     Returns:
-        As many pairs as there are in M.
+        As many pairs as `latest` contains.
     """
     if earlier is None:
         return latest
@@ -151,12 +151,12 @@ def kept_for_replay(earlier: Pairs | None, latest: Pairs, iterations: int, seed:
 
 
 def with_replay(machine: Pairs, earlier: Pairs | None, share: float, seed: int) -> Pairs:
-    """Replace a share of M with pairs from earlier iterations (Shrivastava et al. 2017).
+    """Replace a share of the machine-generated pairs with pairs from earlier iterations (Shrivastava et al. 2017).
 
     Args:
-        machine: M of the current iteration.
+        machine: The machine-generated pairs of the current iteration.
         earlier: Pairs from earlier iterations, or None if there are none.
-        share: The share of M to replace.
+        share: The share of the pairs to replace.
         seed: The random seed for choosing the pairs to replace and their replacements.
     """
     number = 0 if earlier is None else round(share * len(machine))
@@ -189,8 +189,8 @@ def converse(
         batch_size: The number of seeds to answer at a time.
         temperature: The sampling temperature.
         top_p: The probability mass of the nucleus to sample from, or 1 for all tokens.
-        before: The last utterances of each seed (see `last_utterances`), shape (n, N_u - 1, s_s) and dtype int32, which
-            are used to make contexts of N_u utterances. If None, contexts consist only of the previous answer.
+        before: The last utterances of each seed (see `last_utterances`) for making contexts of N_u utterances, shape
+            (n, N_u - 1, s_s) and dtype int32. If None, contexts consist only of the previous answer.
 
     Yields:
         For each batch, the number of seeds answered so far, and the pairs of the batch. The `conversation` attribute of
@@ -225,8 +225,8 @@ def take_turns(
     """Let two agents talk to each other. Each answer is the last utterance of the next context.
 
     Args:
-        answered: A function that takes the contexts and the number of the turn, and returns the answers, an int32 array
-            of shape (B, s_s + 1).
+        answered: A function that takes contexts and the number of a turn, and returns the answers: an int32 array of
+            shape (B, s_s + 1).
         contexts: Token ids of the contexts of the first answers, shape (B, s) and dtype int32.
         turns: The number of answers to each context.
         said: The last N_u - 1 utterances of these contexts, shape (B, N_u - 1, s) and dtype int32.

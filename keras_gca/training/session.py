@@ -1,4 +1,4 @@
-"""The first paper's session, which runs Algorithm 2 in a run folder, writes the bot, and prints the results."""
+"""Trains an agent of the first paper by Algorithm 2: writes the run folder, saves the bot, and prints the results."""
 
 from typing import Self
 
@@ -83,7 +83,7 @@ class GCASession(Session):
         return {"generator": gca.generator.count_params(), "discriminator": gca.discriminator.count_params()}
 
     def _describe(self) -> None:
-        """Print the sizes of the networks if -v is given, and a cost estimate if training will take long."""
+        """Print the sizes of the networks if -v is given, and a cost estimate if training will take a long time."""
         super()._describe()
         training = self.training
         reporting.say_cost(self.cost(training.stages[len(training.history) :]))
@@ -102,26 +102,26 @@ class GCASession(Session):
     def done(self) -> dict[str, int]:
         """Return the totals that a finished run has reached.
 
-        The epochs of line 3 are left out if they were trained in another run (see `start_from`).
+        The epochs of teacher forcing are left out if another run trained the generator in line 3 (see `start_from`).
         """
         epochs = sum(row["phase"] == TEACHER_FORCING for row in self.training.history)
         own = {"teacher_forcing_epochs": epochs} if epochs else {}
         return own | {"adversarial_epochs": self.training.config.adversarial_epochs}
 
     def further(self) -> str:
-        """Return a message that says where a run that is trained further continues, and what starts from scratch."""
+        """Return a message that says where further training of the run begins, and what starts from scratch."""
         training, config = self.training, self.training.config
         if training.phase != TEACHER_FORCING:
             return f"the adversarial iterations continue to a total of {config.adversarial_epochs}"
         done = sum(row["phase"] == TEACHER_FORCING for row in training.history)
         epochs = f"from epoch {done + 1} to the end of epoch {config.teacher_forcing_epochs}"
         if not done or TEACHER_FORCING in training.learners:
-            return f"line 3 continues {epochs}"
-        average = " and the running average of the weights start" if config.average_epochs else " start"
+            return f"teacher forcing (line 3) continues {epochs}"
+        average = ", the running average of the weights" if config.average_epochs else ""
         rate = config.teacher_forcing_learning_rate * config.learning_rate_decay**done
         return (
-            f"line 3 continues from the weights that it ended with, {epochs}, with an initial learning rate of "
-            f"{rate:.2g}; Adam's moments{average} from scratch, as do the discriminator and the adversarial iterations"
+            f"teacher forcing (line 3) continues with its final weights, {epochs}, with an initial learning rate of "
+            f"{rate:.2g}; Adam's moments{average}, the discriminator and the adversarial iterations start from scratch"
         )
 
     def end_of_stage(self, event: Event) -> bool:

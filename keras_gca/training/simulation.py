@@ -4,8 +4,8 @@ A conversation continues a human context. The first agent answers the last utter
 counts as a turn of the second agent. The utterance before it, if there is one, counts as a turn of the first agent.
 Both agents are the same generator.
 
-Shapes: B is the number of conversations, T the number of turns in each, and n = B T. N_u is the number of utterances in
-a context, and s the maximum number of tokens in a context.
+Shapes: B is the number of conversations, T the number of turns in each, and n = B * T. N_u is the number of utterances
+in a context, and s is the maximum number of tokens in a context.
 """
 
 from collections.abc import Callable
@@ -41,10 +41,10 @@ class Simulated(NamedTuple):
     """Simulated conversations as pairs of a context and an answer.
 
     Attributes:
-        pairs: The n pairs: first the first turns of all conversations, then the second turns, and so on. The
+        pairs: The n pairs in the order of turns: the first turns of all conversations, the second turns, and so on. The
             `conversation` attribute of a pair is the index of the simulated conversation.
-        said: All utterances of each conversation, those of the human context followed by the turns, shape (B, N_u + T,
-            s) and dtype int32.
+        said: All utterances of each conversation, shape (B, N_u + T, s) and dtype int32. The utterances of the human
+            context come first, followed by the turns.
         length: T, the number of turns.
     """
 
@@ -58,7 +58,7 @@ class Simulated(NamedTuple):
         return self.earlier(0)
 
     def earlier(self, steps: int) -> np.ndarray:
-        """Return, for each turn, the utterance that comes the given number of steps earlier.
+        """Return, for each turn, the utterance that comes the given number of utterances earlier.
 
         Returns:
             An int32 array of shape (n, s). Rows without such an utterance are padding.
@@ -73,7 +73,7 @@ def openings(pairs: Pairs | TokenPairs, count: int, seed: int, config: Config, v
     """Choose human contexts to start conversations.
 
     Args:
-        pairs: The pairs of H, with the pairs of each conversation in order.
+        pairs: The human pairs, with the pairs of each conversation in order.
         count: The number of contexts, which may exceed the number of pairs.
         seed: The random seed for the choice.
         config: The settings, which include N_u.
@@ -99,8 +99,8 @@ def simulate(
     """Simulate conversations that start from human contexts.
 
     Args:
-        answered: A function that takes the contexts and the number of the turn, and returns the answers, an int32 array
-            of shape (B, s_s + 1).
+        answered: A function that takes contexts and the number of a turn, and returns the answers: an int32 array of
+            shape (B, s_s + 1).
         begun: The human contexts.
         turns: T, the number of answers in each conversation.
         hierarchical: Whether the contexts are for a hierarchical encoder.

@@ -27,7 +27,7 @@ class TeacherForcing(BlockLearner):
         answer_dropout: The probability that the word vector of a token in a partial answer is set to zero, which forces
             the generator to predict the next token from the context.
         average: See `BlockLearner`.
-        precision: The number format of the generator's two large matrix products, "float32" or "bfloat16".
+        precision: The dtype of the generator's two large matrix products, "float32" or "bfloat16".
     """
 
     replicated = ("seed",)

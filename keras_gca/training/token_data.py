@@ -1,4 +1,4 @@
-"""Opens token files as training data, and finds them again when a run that was trained on them is resumed."""
+"""Opens token files as training data, and finds them again when a run is resumed."""
 
 import os
 from pathlib import Path

@@ -378,7 +378,7 @@ def spoil_vectors(folder):
 @pytest.mark.parametrize(
     ("spoil", "arguments", "message"),
     [
-        (cut_bot, ["first", "second"], "second/bot.h5: the file is incomplete or not a file of this program"),
+        (cut_bot, ["first", "second"], "second/bot.h5: the file is incomplete, or was not written by this program"),
         (spoil_line, ["first", "second"], r"second/trajectories.jsonl:\d+: the line is damaged"),
         (spoil_vectors, ["first"], "vectors.txt:4: 1 number after the word; 2 are expected"),
         (spoil_vectors, ["first", "second"], "vectors.txt:4: 1 number after the word; 2 are expected"),

@@ -125,7 +125,7 @@ FOLDERS = {
             "tokenizer.json",
             model=json.loads((folder / "tokenizer.json").read_text())["model"] | {"continuing_subword_prefix": "##"},
         )(folder),
-        "continuing_subword_prefix is '##'; a byte-level BPE has none",
+        "continuing_subword_prefix is '##'; a byte-level BPE does not use it",
     ),
     "another normaliser": (in_json("tokenizer.json", normalizer={"type": "NFC"}), "a byte-level BPE tokenizer"),
     "another decoder": (in_json("tokenizer.json", decoder=None), "a byte-level BPE tokenizer"),

@@ -52,7 +52,7 @@ def test_nothing_is_fetched_without_agreement(cache_path, capsys, monkeypatch):
     out, err = capsys.readouterr()
     assert out.startswith("smollm2-135m: SmolLM2-135M-Instruct, 93 MB, 540 MB when converted, Apache-2.0, from ")
     assert err == (
-        "pretrained: nothing was fetched, because there is no terminal to ask; use --yes to agree "
+        "pretrained: nothing was fetched, because the input is not a terminal; use --yes to agree "
         "(agreed=True in Python)\n"
     )
 

@@ -163,13 +163,13 @@ def test_a_discriminators_judgement_ends_with_the_answer(agent):
 
 def test_damaged_and_foreign_files_are_one_clear_line(agent, tmp_path):
     path = tmp_path / "bot.h5"
-    for content, message in ((b"no HDF5", "incomplete or not a file"), (b"", "incomplete or not a file")):
+    for content, message in ((b"no HDF5", "incomplete, or was not written"), (b"", "incomplete, or was not written")):
         path.write_bytes(content)
         with pytest.raises(UserError, match=message):
             Agent.load(path)
     agent.save(path)
     path.write_bytes(path.read_bytes()[:-3000])
-    with pytest.raises(UserError, match="incomplete or not a file"):
+    with pytest.raises(UserError, match="incomplete, or was not written"):
         Agent.load(path)
     agent.save(path)
     facts, arrays = read_arrays(path)
@@ -179,7 +179,7 @@ def test_damaged_and_foreign_files_are_one_clear_line(agent, tmp_path):
         Agent.load(path)
     with h5py.File(path, "w") as file:
         file["something"] = [1]
-    with pytest.raises(UserError, match="incomplete or not a file"):
+    with pytest.raises(UserError, match="incomplete, or was not written"):
         Agent.load(path)
     with pytest.raises(UserError, match=r"none\.h5: no such file"):
         Agent.load(tmp_path / "none.h5")

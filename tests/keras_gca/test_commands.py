@@ -187,7 +187,7 @@ def test_a_run_that_starts_from_another_ends_like_it(trained):
     path, _ = trained
     status, out, err = run("train", "--start-from", "run", "--run", "again", folder=path.parent)
     assert status == 0, err
-    assert "run, with its data and its generator after line 3: held-out perplexity" in out
+    assert "run, with its data and its teacher-forced generator: held-out perplexity" in out
     assert "line  3" not in out
     expected, found = weights(path), weights(path.parent / "again")
     for name in expected:
@@ -311,7 +311,7 @@ def test_a_served_survey_takes_votes_until_ctrl_c(tmp_path):
         (["--resume", "none", "--backward", "b"], "leave out --backward"),
         (
             ["--start-from", "none", "--hidden-size", "9"],
-            "uses the data and line 3 of the other run; leave out --hidden-size",
+            "uses the data and generator of the other run; leave out --hidden-size",
         ),
     ],
 )

@@ -95,7 +95,9 @@ def test_arrays_that_are_not_what_they_seem(tmp_path, name):
         elif "arrays" not in file:
             file["arrays/a"] = [1.0]
     assert path.stat().st_size < 10_000_000
-    with pytest.raises(UserError, match=r"bot\.h5: the file is incomplete or not a file of this program \(") as caught:
+    with pytest.raises(
+        UserError, match=r"bot\.h5: the file is incomplete, or was not written by this program \("
+    ) as caught:
         read_arrays(path)
     assert "\n" not in str(caught.value)
 
@@ -281,7 +283,7 @@ RUNS = {
         "pairs.h5: the file is damaged; its parts do not fit together (the word indices range from",
     ),
     "words below zero": (pairs(training_0=lambda array: array - 1), "(the word indices range from -1"),
-    "words beyond all": (pairs(validation_1=lambda array: array + VOCABULARY), "; 0 to 29 is expected"),
+    "words beyond all": (pairs(validation_1=lambda array: array + VOCABULARY), "; indices from 0 to 29 are expected"),
     "words of floats": (pairs(training_1=lambda array: array.astype(np.float32)), "pair, with integer tokens"),
     "fewer answers": (pairs(training_1=lambda array: array[:-1]), "the shapes of the pairs are"),
     "flat contexts": (pairs(training_0=np.ravel), "the shapes of the pairs are"),

@@ -128,7 +128,7 @@ def test_a_bad_config_is_one_line_that_names_file_and_field(tmp_path, content, m
             "--resume keeps the run's own settings and accepts new values only for --teacher-forcing-epochs, "
             "--adversarial-epochs; leave out --config",
         ),
-        (["--start-from", "none"], "--start-from uses the data and line 3 of the other run; leave out --config"),
+        (["--start-from", "none"], "--start-from uses the data and generator of the other run; leave out --config"),
         (["--batch-size", "0"], "--batch-size: 0 is out of range; at least 1 is expected"),
     ],
 )

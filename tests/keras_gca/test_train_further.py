@@ -71,11 +71,11 @@ def test_line_3_goes_on_and_what_came_after_it_is_run_anew(trained, longer):
     }  # fmt: skip
     assert (
         "\nnew totals: teacher forcing epochs 2, adversarial epochs 1\n"
-        "line 3 continues from the weights that it ended with, from epoch 2 to the end of epoch 2, with an initial "
-        "learning rate of 0.01; Adam's moments start from scratch, as do the discriminator and the adversarial "
-        "iterations\n"
-        "removed the results of the parts that are trained again: 4 rows of log.csv, their points in tensorboard, and "
-        "2 files in samples; bot.h5 is kept until a new one is written"
+        "teacher forcing (line 3) continues with its final weights, from epoch 2 to the end of epoch 2, with an "
+        "initial learning rate of 0.01; Adam's moments, the discriminator and the adversarial iterations start from "
+        "scratch\n"
+        "removed the results of the stages that will be trained again: 4 rows of log.csv, their points in tensorboard, "
+        "and 2 files in samples; bot.h5 is kept until a new one is written"
     ) in out
     assert "line  3  teacher forcing   1/" not in out
     assert "line  3  teacher forcing   2/2  " in out
@@ -166,7 +166,7 @@ def test_a_setting_that_is_no_total_is_refused_in_python_too(trained):
 def test_line_3_of_another_run_is_trained_there(trained):
     facts = read_facts(trained / "checkpoint.h5")
     facts["history"] = facts["history"][1:]  # as `start_from` begins: without rows of line 3
-    with pytest.raises(UserError, match=r"took line 3 from another run \(--start-from\); train that other run"):
+    with pytest.raises(UserError, match=r"got its generator from another run \(--start-from\); train that other run"):
         GCARun.open(trained).with_new_totals(facts, {"teacher_forcing_epochs": 3})
 
 

@@ -318,7 +318,7 @@ class Campaign:
 
     def _expect_message(self, process: "Process", folder: Path) -> None:
         checkpoint = re.escape(str(folder / CHECKPOINT))
-        pattern = rf"^{checkpoint}: the file is incomplete or not a file .*; the previous checkpoint is used$"
+        pattern = rf"^{checkpoint}: the file is incomplete, or was not written .*; the previous checkpoint is used$"
         if not re.search(pattern, process.err, re.MULTILINE):
             raise DifferenceError(f"no message of the damaged checkpoint: {process.err}")
         self.counts["previous taken"] += 1

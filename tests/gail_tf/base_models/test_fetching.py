@@ -102,7 +102,7 @@ def test_it_is_fetched_once(index, cache_path, capsys, monkeypatch):
 def test_who_is_not_asked_does_not_agree(index, cache_path, monkeypatch, capsys):
     monkeypatch.setattr(fetching.subprocess, "run", None)
     with pytest.raises(
-        UserError, match=r"nothing was fetched, because there is no terminal to ask; use --yes to agree"
+        UserError, match=r"nothing was fetched, because the input is not a terminal; use --yes to agree"
     ):
         fetch("toy")
     assert re.match(LINE, capsys.readouterr().out)

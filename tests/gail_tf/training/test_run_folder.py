@@ -86,7 +86,7 @@ def test_a_damaged_trajectory_is_named_by_its_line(run, line):
             GAILRun.tokenizer,
             r"tokenizer.json: the file cannot be read as a tokenizer",
         ),
-        ("checkpoint.h5", "x", GAILRun.read_checkpoint, r"checkpoint.h5: the file is incomplete or not a file"),
+        ("checkpoint.h5", "x", GAILRun.read_checkpoint, r"checkpoint.h5: the file is incomplete, or was not written"),
     ],
 )
 def test_damaged_files_are_named(run, name, content, read, message):
@@ -158,7 +158,9 @@ def test_how_much_of_a_conversation_is_read(agent):
 
 
 def test_a_damaged_bot_is_named(agent, run, tmp_path):
-    with pytest.raises(UserError, match=r"bot.h5: the bot has not been written yet; python -m gail_tf.train --resume"):
+    with pytest.raises(
+        UserError, match=r"bot.h5: the bot has not been written yet; run python -m gail_tf.train --resume"
+    ):
         GAILAgent.load(run.path)
     with pytest.raises(UserError, match="no such file"):
         GAILAgent.load(tmp_path / "bot.h5")

@@ -51,5 +51,5 @@ def test_what_cannot_be_read_is_one_line(said, tmp_path):
 def test_odd_corpora(tmp_path, capsys, text):
     (tmp_path / "a.txt").write_text(text)
     said = shown(capsys, tmp_path / "a.txt")
-    assert "odd: one conversation; plain text needs an empty line between conversations" in said
+    assert "odd: only one conversation; in plain text, an empty line must separate conversations" in said
     assert ("odd: 9 utterances are identical: Same." in said) == (text.count("Same.") == 9)

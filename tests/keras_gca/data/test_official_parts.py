@@ -89,7 +89,7 @@ def test_conversations_of_test_that_are_also_in_train_are_counted(tmp_path):
         (
             CORNELL,
             "",
-            "the Cornell Movie-Dialogs Corpus has no official splits; use --splits random to divide it at random",
+            "the Cornell Movie-Dialogs Corpus has no official splits; use --splits random to divide the corpus",
         ),
         ({"a.txt": "Hi.\nYes.\n"}, "a.txt", "plain text has no official splits"),
         (
@@ -102,11 +102,11 @@ def test_conversations_of_test_that_are_also_in_train_are_counted(tmp_path):
             "",
             "no official splits were found; give the folder or archive",
         ),
-        ({"train.csv": empathetic("train", 2)}, "", "the corpus has train, but not validation or test; all three are"),
+        ({"train.csv": empathetic("train", 2)}, "", "the corpus has train, but not validation or test; all three"),
         (
             {"train.csv": empathetic("train", 2), "test.csv": empathetic("test", 2)},
             "",
-            "the corpus has train and test, but not validation; all three are expected",
+            "the corpus has train and test, but not validation; all three splits are expected",
         ),
     ],
 )
@@ -121,7 +121,7 @@ def test_a_corpus_without_official_parts_is_one_line_of_both_trainings(said, tmp
 
 
 def test_the_embedded_corpora_and_tweets_alone_have_no_official_parts(said, tmp_path):
-    assert "the embedded corpus has no official splits; give a corpus that has them with --data" in said(
+    assert "the embedded corpus has no official splits; use --data to give a corpus that has them" in said(
         gca_train.main, "train", "--splits", "official"
     )
     (tmp_path / "t.txt").write_text("Be kind.\n")

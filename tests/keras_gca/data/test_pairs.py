@@ -86,7 +86,7 @@ def test_max_pairs_and_a_corpus_that_is_too_small():
 
 def test_a_corpus_in_which_no_word_returns_says_so():
     once = [Conversation((f"one{i}", f"two{i}")) for i in range(30)]
-    with pytest.raises(UserError, match="no word occurs 2 times in the training text; try --minimum-count 1"):
+    with pytest.raises(UserError, match="no word occurs at least 2 times in the training text; try --minimum-count 1"):
         prepare(once, Config.preset("paper", minimum_count=2))
     # If the number comes from a preset, a small corpus is not refused: all of its words are taken.
     dataset = prepare(once, Config.preset("default"))

@@ -151,7 +151,7 @@ def test_no_discriminator_judges_a_pair_that_it_was_trained_on(agent, monkeypatc
     np.testing.assert_allclose(
         fitted.judge(pairs.contexts, pairs.answers), agent.judge(pairs.contexts, pairs.answers), atol=1e-5
     )
-    with pytest.raises(ValueError, match="judges only answers to its own contexts"):
+    with pytest.raises(ValueError, match="can judge only answers to the contexts of its own pairs"):
         fitted.judge(pairs.contexts[::-1], pairs.answers)
 
 

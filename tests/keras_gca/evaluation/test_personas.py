@@ -62,7 +62,7 @@ def test_an_agent_speaks_as_a_speaker_of_the_corpus():
     assert agent.encode_contexts([["hello"]])[0, -2:].tolist() == [size + 2, agent.vocabulary.encode(["hello"])[0]]
     with pytest.raises(UserError, match=r"'Zoe' is not a speaker of this bot; its speakers are Anna, Tom$"):
         agent.speak_as("Zoe")
-    with pytest.raises(UserError, match="this bot has no speakers; train one with --persona-size"):
+    with pytest.raises(UserError, match="this bot does not know any speakers; train a bot with --persona-size"):
         make_agent().speak_as("Anna")
 
 

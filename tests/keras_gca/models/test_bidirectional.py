@@ -87,7 +87,7 @@ def test_weights_of_another_size_are_refused(persona):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"bidirectional": 0.5}, "belong to a beam search"),
+        ({"bidirectional": 0.5}, "apply only to a beam search"),
         ({"bidirectional": 1.5, "beam": 2, "length_penalty": 0.0}, "bidirectional: 1.5; from 0 to 1"),
         ({"bidirectional": 0.5, "beam": 2}, "excludes a length penalty"),
         ({"bidirectional": 0.5, "beam": 2, "length_penalty": 0.0, "anti_language_model": 0.1}, "excludes a length"),

@@ -49,7 +49,7 @@ def test_it_says_data_seed_settings_metrics_limits_and_that_the_check_is_missing
 
 def test_what_is_not_known_is_said():
     text = card(source=None, metrics={}).text()
-    assert "Not known: the bot was exported without its run" in text
+    assert "Unknown: the model was exported from a bot file" in text
     assert "The run was not evaluated before the export." in text
     assert "metrics above" not in text
     assert "| data | the embedded corpus |" in card(source={"data": [], "tweets": []}).text()

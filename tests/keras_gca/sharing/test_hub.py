@@ -42,7 +42,7 @@ def fake(tmp_path, monkeypatch):
 
 def test_a_bot_of_the_hub_is_fetched_after_agreement_and_then_kept(fake, capsys):
     kept, calls = fake
-    with pytest.raises(UserError, match="nothing was fetched, because there is no terminal to ask; use --yes to agree"):
+    with pytest.raises(UserError, match="nothing was fetched, because the input is not a terminal; use --yes to agree"):
         hub.bot_of("owner/bot")
     assert calls == [("local",), ("asked",)]
     assert capsys.readouterr().out.startswith("owner/bot: 3 MB, mit, from the Hugging Face Hub, into /")
@@ -78,15 +78,15 @@ def folder(tmp_path):
     return tmp_path / "out"
 
 
-@pytest.mark.parametrize(("private", "seen"), [(True, "you only"), (False, "everybody")])
+@pytest.mark.parametrize(("private", "seen"), [(True, "private"), (False, "public")])
 def test_a_folder_is_published_after_agreement(folder, private, seen, capsys):
     api = FakeApi()
     with pytest.raises(
-        UserError, match="nothing was published, because there is no terminal to ask; use --yes to agree"
+        UserError, match="nothing was published, because the input is not a terminal; use --yes to agree"
     ):
         hub.push(folder, "me/bot", private, agreed=False, api=api)
     assert api.calls == []
-    expected = f"me/bot: 2 files, 2 MB, visible to {seen} if the model is new, to the Hugging Face Hub\n"
+    expected = f"me/bot: 2 files, 2 MB, {seen} if the model is new, to the Hugging Face Hub\n"
     assert capsys.readouterr().out == expected
     assert hub.push(folder, "me/bot", private, agreed=True, api=api) == "https://hub.invalid/me/bot"
     made, uploaded = api.calls

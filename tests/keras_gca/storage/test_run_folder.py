@@ -57,12 +57,14 @@ def test_any_damage_is_found_and_the_checkpoint_before_is_taken(run, capsys):
     spoiled.append(content + b"\0")
     for each in spoiled:
         (run.path / CHECKPOINT).write_bytes(each)
-        with pytest.raises(UserError, match=r"checkpoint\.h5: the file is incomplete or not a file of this program"):
+        with pytest.raises(
+            UserError, match=r"checkpoint\.h5: the file is incomplete, or was not written by this program"
+        ):
             read_arrays(run.path / CHECKPOINT)
         assert number_of(run) == 1
         said = capsys.readouterr().err
         assert said.count("\n") == 1
-        assert "checkpoint.h5: the file is incomplete or not a file" in said
+        assert "checkpoint.h5: the file is incomplete, or was not written" in said
         assert said.endswith("; the previous checkpoint is used\n")
 
 
@@ -79,7 +81,7 @@ def test_a_damaged_checkpoint_never_replaces_the_one_before(run, capsys):
 def test_two_damaged_checkpoints_are_one_error(run):
     for name in (CHECKPOINT, PREVIOUS):
         (run.path / name).write_bytes(b"nothing")
-    with pytest.raises(UserError, match=r"checkpoint\.previous\.h5: the file is incomplete or not a file"):
+    with pytest.raises(UserError, match=r"checkpoint\.previous\.h5: the file is incomplete, or was not written"):
         run.read_checkpoint()
 
 
@@ -90,12 +92,14 @@ def test_facts_are_read_without_the_arrays(run, capsys, monkeypatch):
     content = (run.path / CHECKPOINT).read_bytes()
     for spoiled in (b"", b"nothing", content[:100], content[: len(content) // 2], content.replace(b'{"', b"[[")):
         (run.path / CHECKPOINT).write_bytes(spoiled)
-        with pytest.raises(UserError, match=r"checkpoint\.h5: the file is incomplete or not a file of this program"):
+        with pytest.raises(
+            UserError, match=r"checkpoint\.h5: the file is incomplete, or was not written by this program"
+        ):
             read_facts(run.path / CHECKPOINT)
         assert run.read_facts() == {"number": 1}
         assert capsys.readouterr().err.endswith("; the previous checkpoint is used\n")
     (run.path / PREVIOUS).unlink()
-    with pytest.raises(UserError, match=r"checkpoint\.h5: the file is incomplete or not a file"):
+    with pytest.raises(UserError, match=r"checkpoint\.h5: the file is incomplete, or was not written"):
         run.read_facts()
     (run.path / CHECKPOINT).unlink()
     with pytest.raises(UserError, match=r"checkpoint\.h5: no such file"):
@@ -277,6 +281,7 @@ def test_bots_have_a_checksum_too(tmp_path):
     content = (tmp_path / "bot.h5").read_bytes()
     (tmp_path / "bot.h5").write_bytes(flipped(content, len(content) // 2))
     with pytest.raises(
-        UserError, match=r"bot\.h5: the file is incomplete or not a file of this program \(its checksum is wrong\)"
+        UserError,
+        match=r"bot\.h5: the file is incomplete, or was not written by this program \(its checksum is wrong\)",
     ):
         read_arrays(tmp_path / "bot.h5")

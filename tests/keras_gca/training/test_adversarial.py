@@ -417,7 +417,7 @@ def test_the_line_about_such_a_run_is_not_buried_in_another(tmp_path):
     next(iter(session.training))
     facts, arrays = session.training.state()
     old = {name: array for name, array in arrays.items() if not name.startswith("average/")}
-    with pytest.raises(UserError, match=r"^this run was interrupted in line 3 by an older version of the program"):
+    with pytest.raises(UserError, match=r"^this run cannot be resumed, because an older version of the program"):
         GCASession.of(run, config, data).restore(facts, old, "epochs")
 
 

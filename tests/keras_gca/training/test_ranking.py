@@ -72,7 +72,9 @@ def test_it_starts_from_the_word_vectors_of_line_3_and_then_learns(run):
     agent = Agent.load(run.path)
     learned = agent.weights["teacher_forcing"][0]
     moved = np.abs(agent.backward[0] - learned).max(axis=1)
-    assert 0 < moved.max() < 0.5  # two short epochs change the vectors a little; new random vectors would differ by more
+    assert (
+        0 < moved.max() < 0.5
+    )  # two short epochs change the vectors a little; new random vectors would differ by more
     assert np.corrcoef(agent.backward[0].ravel(), learned.ravel())[0, 1] > 0.9
 
 
