@@ -176,6 +176,13 @@ class Config(Settings):
     context_dropout: float = option(
         0.0, "probability of leaving out each token of a context during teacher forcing", low=0, high=0.95
     )
+    context_paraphrases: float = option(
+        0.0,
+        "probability of replacing a context of one utterance by a similar message of the embedded corpus, if there is "
+        "one, during teacher forcing; other corpora have no list of similar messages",
+        low=0,
+        high=1,
+    )
     answer_dropout: float = option(
         0.0, "probability of hiding each token of a partial answer during teacher forcing", low=0, high=0.95
     )
@@ -436,6 +443,7 @@ def predicting_contexts(config: Config) -> Config:
         predict="context",
         teacher_forcing_epochs=max(config.ranking_epochs, 1),
         ranking_epochs=0,
+        context_paraphrases=0.0,
         algorithm="backpropagation",
         adversarial_epochs=0,
         final_epochs=0,

@@ -31,6 +31,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "dropout": 0.1,
         "hidden_dropout": 0.2,
         "context_dropout": 0.15,
+        "context_paraphrases": 0.4,
         "answer_dropout": 0.3,
         "average_epochs": 2.0,
         "precision": "bfloat16",

@@ -10,6 +10,7 @@ from keras_gca.config import Config
 from keras_gca.data.conversations import PARTS, Conversation
 from keras_gca.data.held_out import hold_out, is_divisible, refuse_too_few
 from keras_gca.data.pairs import PREDICTED, Pairs, make_pairs, with_speakers
+from keras_gca.data.paraphrases import Similar, links
 from keras_gca.data.text import tokenise
 from keras_gca.data.token_pairs import TokenPairs
 from keras_gca.data.vocabulary import Vocabulary, usual_surfaces
@@ -33,6 +34,8 @@ class Dataset:
         whole_conversations: Whether complete conversations are held out, rather than single pairs (see `hold_out`).
         test: The pairs of the corpus's official test set, or None without `--splits official`.
         detector: The weights of the detector that limited the contexts (`--context-changes detect`), or None.
+        paraphrases: The training pairs with similar contexts (`paraphrases.links`), or None if contexts are never
+            replaced.
     """
 
     vocabulary: Vocabulary
@@ -42,6 +45,7 @@ class Dataset:
     whole_conversations: bool
     test: Pairs | None = None
     detector: list[np.ndarray] | None = None
+    paraphrases: np.ndarray | None = None
 
     @property
     def held_out(self) -> Pairs:
@@ -55,7 +59,12 @@ class Dataset:
         return np.concatenate([part.contexts for part in parts])
 
 
-def prepare(conversations: Sequence[Conversation], config: Config, words: Sequence[str] | None = None) -> Dataset:
+def prepare(
+    conversations: Sequence[Conversation],
+    config: Config,
+    words: Sequence[str] | None = None,
+    similar: Similar | None = None,
+) -> Dataset:
     """Tokenise conversations, hold out some of them, build the vocabulary, and make the pairs.
 
     If every word is rarer than `minimum_count` and the user has not set this option, the vocabulary contains all words
@@ -66,6 +75,7 @@ def prepare(conversations: Sequence[Conversation], config: Config, words: Sequen
         conversations: The conversations.
         config: The settings.
         words: The words of the vocabulary in order, or None for the most frequent words in the training text.
+        similar: The similar messages of the corpus, or None if they are unknown.
 
     Raises:
         UserError: The corpus is too small to be divided, a split has no pairs, none of the corpus's words is in the
@@ -135,7 +145,26 @@ def prepare(conversations: Sequence[Conversation], config: Config, words: Sequen
         [[token for utterance in document for token in utterance] for document in documents],
         whole_conversations=official or is_divisible(len(lengths), len(owner), max(lengths)),
         test=None if test is None else pairs[test],
+        paraphrases=_paraphrases(tokenised, training, config, similar),
     )
+
+
+def _paraphrases(
+    tokenised: Sequence[list[list[str]]], training: np.ndarray, config: Config, similar: Similar | None
+) -> np.ndarray | None:
+    """Return the links between training pairs with similar contexts (`paraphrases.links`), or None if they are unused.
+
+    Only contexts of one utterance are linked. Contexts that name a speaker, or that are changed later
+    (`--context-changes detect`), are not.
+    """
+    if similar is None or not config.context_paraphrases or config.names_speakers or config.detects_changes:
+        return None
+    contexts = [
+        " ".join(tokens) if config.context_utterances == 1 or k == 0 else None
+        for conversation in tokenised
+        for k, tokens in enumerate(conversation[:-1])
+    ]
+    return links([text for text, used in zip(contexts, training, strict=True) if used], similar)
 
 
 def _speakers(of_answers: Sequence[str | None]) -> tuple[str, ...]:

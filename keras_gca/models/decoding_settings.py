@@ -64,7 +64,7 @@ class Decoding:
         of_beam = self.length_penalty, self.anti_language_model, self.bidirectional, self.repeats
         if self.beam is None and of_beam != (1.0, 0.0, 0.0, True):
             raise UserError(
-                "length penalty, anti-language model, bidirectional, and repeats apply only to a beam search; add --beam"
+                "length penalty, anti-language model, bidirectional and repeats apply only to a beam search; add --beam"
             )
         if not 0 <= self.bidirectional <= 1:
             raise UserError(f"bidirectional: {self.bidirectional}; from 0 to 1 is expected")
@@ -111,4 +111,4 @@ GREEDY = Decoding()
 CHAT = Decoding(beam=CHAT_BEAM, length_penalty=0.0, repeats=False)
 
 # The same for agents that have a generator for p(x|y)
-RANKED = Decoding(beam=40, length_penalty=0.0, bidirectional=0.5, repeats=False)
+RANKED = Decoding(beam=20, length_penalty=0.0, bidirectional=0.5, repeats=False)

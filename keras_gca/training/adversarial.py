@@ -13,6 +13,7 @@ import numpy as np
 
 from keras_gca.data.batches import plan_batches, take_batch
 from keras_gca.data.pairs import Pairs
+from keras_gca.data.paraphrases import paraphrased
 from keras_gca.data.token_pairs import TokenPairs
 from keras_gca.engine.staged_training import Event
 from keras_gca.training.dialogue_training import DialogueEpoch
@@ -63,10 +64,13 @@ class AdversarialTraining(AdversarialState):
     def teacher_forcing(self, stage: Stage) -> Iterator[Event]:
         """Train the generator for one epoch of teacher forcing (line 3 or 11 of Algorithm 2)."""
         learner, size = self._learner(stage)
-        order, dropout, *_ = self._seeds()
-        batches = plan_batches(self.training, size, order)
+        order, dropout, similar, *_ = self._seeds()
+        training = self.training
+        if self.paraphrases is not None and isinstance(training, Pairs):
+            training = paraphrased(training, self.paraphrases, self.config.context_paraphrases, similar)
+        batches = plan_batches(training, size, order)
         for number, batch in self.remaining(batches):
-            result = learner.step(*take_batch(self.training, batch, size), seed=(dropout, number))
+            result = learner.step(*take_batch(training, batch, size), seed=(dropout, number))
             yield self.step_is_done(stage, learner, len(batches), result)
         with learner.averaged():
             held_out = self.held_out.perplexity()

@@ -13,6 +13,7 @@ AFTER_LINE_3 = (
     "dropout",
     "hidden_dropout",
     "context_dropout",
+    "context_paraphrases",
     "answer_dropout",
     "ranking_epochs",
     "algorithm",

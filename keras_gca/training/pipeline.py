@@ -18,6 +18,7 @@ from keras_gca.agent import Agent
 from keras_gca.config import Config
 from keras_gca.data.conversations import Conversation
 from keras_gca.data.dataset import Dataset, prepare
+from keras_gca.data.paraphrases import read_similar
 from keras_gca.data.source import Source
 from keras_gca.data.speakers import SHOWN_SPEAKERS
 from keras_gca.data.token_folder import is_token_folder
@@ -85,7 +86,10 @@ def train_agent(
         conversations, bad = read or source.read(config.splits)
         words = given_words(source.vocabulary, config, bad) if source.vocabulary else None
         reporting.say(*bad.notes)
-        dataset = prepare(conversations, config, words)
+        similar = None
+        if source.data is None and config.context_paraphrases:  # the embedded corpus
+            similar = read_similar(conversations, config.contractions)
+        dataset = prepare(conversations, config, words, similar)
     reporting.say(*_first_exchange(dataset))
     _describe(dataset, names["vocabulary"])
     if words is None and all_too_rare(dataset.vocabulary, config):

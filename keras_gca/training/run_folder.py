@@ -20,6 +20,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+import numpy as np
+
 from keras_gca.config import Config
 from keras_gca.data.dataset import Dataset
 from keras_gca.data.pairs import Pairs
@@ -84,6 +86,8 @@ class GCARun(RunFolder[Config]):
             pairs["test"] = dataset.test
         arrays = {f"{name}/{i}": array for name in pairs for i, array in enumerate(pairs[name].arrays())}
         arrays |= {f"detector/{i}": array for i, array in enumerate(dataset.detector or ())}
+        if dataset.paraphrases is not None:
+            arrays["paraphrases"] = dataset.paraphrases
         write_arrays(run.path / "pairs.h5", arrays, facts, compress=True)
         return run
 
@@ -112,7 +116,9 @@ class GCARun(RunFolder[Config]):
             detector = unpack("detector", arrays) if config.detects_changes else None
             if detector == []:
                 raise ValueError("the detector of context changes is missing")
-            return Dataset(vocabulary, training, pairs["validation"], [], whole, pairs.get("test"), detector)
+            similar = _links_of(arrays, len(training))
+            test = pairs.get("test")
+            return Dataset(vocabulary, training, pairs["validation"], [], whole, test, detector, similar)
         except UserError:
             raise
         except (KeyError, TypeError, ValueError) as error:
@@ -175,3 +181,19 @@ class GCARun(RunFolder[Config]):
             # Keras writes with HDF5, which crashes if the disk is full (see `new_hdf5`). The next line fails before it.
             temporary.write_bytes(bytes(sum(value.nbytes for value in network.get_weights()) + HDF5_STRUCTURE))
             network.save_weights(temporary)
+
+
+def _links_of(arrays: Mapping[str, np.ndarray], count: int) -> np.ndarray | None:
+    """Return the links between `count` training pairs with similar contexts, or None if there are none.
+
+    Raises:
+        ValueError: The links do not fit the pairs.
+    """
+    links = arrays.get("paraphrases")
+    if links is None:
+        return None
+    if links.ndim != 2 or links.shape[1] != 2 or not np.issubdtype(links.dtype, np.integer):
+        raise ValueError("the links between similar contexts must be two columns of whole numbers")
+    if len(links) and not (links.min() >= 0 and links.max() < count and (np.diff(links[:, 0]) >= 0).all()):
+        raise ValueError("the links between similar contexts must be sorted row numbers of training pairs")
+    return links

@@ -73,6 +73,7 @@ class GCASession(Session):
         """
         gca = build(config, len(dataset.vocabulary), embedding, len(dataset.vocabulary.speakers))
         training = AdversarialTraining(config, gca, dataset.training, dataset.validation)
+        training.paraphrases = dataset.paraphrases
         if config.simulates_conversations:
             training.rewards = DialogueRewards.of(config, dataset, Agent.load(run.backward))
         return cls(run, training, dataset.vocabulary, dataset.detector)
