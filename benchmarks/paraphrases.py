@@ -14,7 +14,7 @@ import numpy as np
 
 from gail_tf.base_models.known_models import ENCODER
 from keras_gca.data.conversations import read_conversations
-from keras_gca.data.paraphrases import FILE
+from keras_gca.data.paraphrases import FILE, fingerprint
 from keras_gca.engine import command_line
 from keras_gca.storage.atomic import write_text
 
@@ -56,7 +56,8 @@ def main(arguments: list[str] | None = None) -> int:
 
     first: dict[str, int] = {}  # the number of the first utterance with this text that is followed by an answer
     number = 0
-    for conversation in read_conversations():
+    conversations = read_conversations()
+    for conversation in conversations:
         for text in conversation.utterances[:-1]:
             first.setdefault(text, number)
             number += 1
@@ -66,7 +67,8 @@ def main(arguments: list[str] | None = None) -> int:
     written = [
         " ".join(map(str, (numbers[i], *(numbers[other] for other in near)))) for i, near in enumerate(found) if near
     ]
-    write_text(options.output, "\n".join(written) + "\n")
+    utterances = [text for conversation in conversations for text in conversation.utterances]
+    write_text(options.output, "\n".join([fingerprint(utterances), *written]) + "\n")
     print(f"wrote {options.output}: {len(written):,} of {len(texts):,} messages have similar messages")
     return 0
 

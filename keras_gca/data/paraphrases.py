@@ -6,6 +6,7 @@ answer for several wordings. Similar messages are found once by a pretrained sen
 (`benchmarks/paraphrases.py`) and stored with the corpus, so training needs no encoder.
 """
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -26,8 +27,8 @@ def read_similar(
 ) -> dict[str, list[str]]:
     """Read the similar messages of the embedded corpus.
 
-    Each line of the file contains the number of an utterance, counted from 0 over the whole corpus, followed by the
-    numbers of the utterances that are similar to it.
+    The first line of the file is the fingerprint of the corpus. Each other line contains the number of an utterance,
+    counted from 0 over the whole corpus, followed by the numbers of the utterances that are similar to it.
 
     Args:
         conversations: The embedded conversations.
@@ -39,13 +40,19 @@ def read_similar(
     """
     utterances = [text for conversation in conversations for text in conversation.utterances]
     texts = [" ".join(tokens) for tokens in tokenise(utterances, style)]
+    expected, *lines = path.read_text(encoding="utf-8").splitlines()
+    if expected != fingerprint(utterances):
+        raise ValueError(f"{path}: the file does not belong to these {len(utterances):,} utterances")
     similar: dict[str, list[str]] = {}
-    for line in path.read_text(encoding="utf-8").splitlines():
+    for line in lines:
         number, *others = map(int, line.split())
-        if not others or max(number, *others) >= len(texts):
-            raise ValueError(f"{path}: the file does not belong to these {len(texts):,} utterances")
         similar[texts[number]] = [texts[other] for other in others]
     return similar
+
+
+def fingerprint(utterances: Sequence[str]) -> str:
+    """Return a checksum of the utterances of a corpus."""
+    return hashlib.sha256("\n".join(utterances).encode()).hexdigest()[:16]
 
 
 def links(contexts: Sequence[str | None], similar: Similar) -> np.ndarray:

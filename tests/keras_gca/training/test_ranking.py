@@ -18,7 +18,7 @@ SETTINGS = {**SMALL, "teacher_forcing_epochs": 1, "adversarial_epochs": 0, "rank
 def corpus(speakers=False):
     names = ("Ann", "Tom", "Ann") if speakers else None
     texts = [(f"Do you know number {i}?", f"Yes, I know {i}.", "Good.") for i in range(20)]
-    return [Conversation(lines, names) if names else Conversation(lines) for lines in texts]
+    return [Conversation(lines, speakers=names) if names else Conversation(lines) for lines in texts]
 
 
 @pytest.fixture(scope="module")
@@ -56,6 +56,7 @@ def test_speakers_are_left_out(tmp_path):
     assert not predicting_contexts(config).names_speakers
 
 
+@pytest.mark.thorough
 def test_a_run_ends_with_a_generator_that_learned_to_predict_contexts(run):
     agent = Agent.load(run.path)
     backward = GCARun.open(run.path / BACKWARD_FOLDER)
@@ -68,6 +69,7 @@ def test_a_run_ends_with_a_generator_that_learned_to_predict_contexts(run):
     assert agent.answers("Do you know number 3?", decoding=agent.usual_decoding)[0].text
 
 
+@pytest.mark.thorough
 def test_it_starts_from_the_word_vectors_of_line_3_and_then_learns(run):
     agent = Agent.load(run.path)
     learned = agent.weights["teacher_forcing"][0]
@@ -78,6 +80,7 @@ def test_it_starts_from_the_word_vectors_of_line_3_and_then_learns(run):
     assert np.corrcoef(agent.backward[0].ravel(), learned.ravel())[0, 1] > 0.9
 
 
+@pytest.mark.thorough
 def test_an_interrupted_training_is_resumed_with_the_same_bits(run, source, tmp_path, monkeypatch, capsys):
     walk = BackwardSession.walk
 
@@ -99,6 +102,7 @@ def test_an_interrupted_training_is_resumed_with_the_same_bits(run, source, tmp_
     assert stopped.is_finished()
 
 
+@pytest.mark.thorough
 def test_a_run_killed_before_the_first_checkpoint_starts_again(run, source, tmp_path, monkeypatch):
     def killed(self):
         raise KeyboardInterrupt
