@@ -61,8 +61,7 @@ def main(arguments: list[str] | None = None) -> int:
     decoding = Decoding(options.temperature, options.top_k, options.top_p, options.beam)
     agent = original.load(path) if options.original else Agent.load(path, options.agreed)
     if not options.original and (by_beam or options.beam is not None):
-        usual = agent.usual_decoding
-        decoding = dataclasses.replace(usual, beam=options.beam or usual.beam)
+        decoding = dataclasses.replace(agent.usual_decoding, beam=options.beam or agent.usual_decoding.beam)
     if options.persona is not None:
         agent.speak_as(options.persona)
     agent.notes_crises, agent.crisis_lines = not options.no_crisis_note, options.crisis_line
