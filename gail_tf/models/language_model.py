@@ -334,7 +334,7 @@ class LanguageModel(abc.ABC):
         return tensors[0]
 
     def to_file(self, name: str, values: np.ndarray) -> Sequence[np.ndarray]:
-        """Convert the values of one of `weights` to the tensors named by `names_in_files`."""
+        """Convert the values of a weight to the tensors that files store for it; see `names_in_files`."""
         return (values,)
 
     def load(self, tensors: Iterable[tuple[str, np.ndarray]]) -> None:

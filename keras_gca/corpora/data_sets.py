@@ -46,7 +46,7 @@ class Table(NamedTuple):
 
     Attributes:
         path: The file or folder, to be named in messages.
-        part: The official split of the table, one of PARTS, or None.
+        part: The official split that the conversations of this table belong to, one of PARTS, or None.
         schema: The names and types of the columns.
         batches: The rows in batches. Only the columns whose names are in USED are read.
     """

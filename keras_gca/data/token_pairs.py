@@ -148,7 +148,7 @@ class TokenPairs:
         return self[np.linspace(0, len(self) - 1, count).astype(np.int64)]
 
     def drawn(self, random: np.random.Generator, count: int) -> np.ndarray:
-        """Draw the indices of at most `count` different pairs. With one shard, they equal those of `Pairs.drawn`."""
+        """Draw the indices of at most `count` different pairs. With one shard, the result is that of `Pairs.drawn`."""
         if len(self._numbers) == 1:
             return random.permutation(len(self))[:count]
         return random.choice(len(self), min(count, len(self)), replace=False)

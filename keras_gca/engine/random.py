@@ -72,7 +72,7 @@ def normal(seeds: tf.Tensor, place: int | tf.Tensor, shape: Sequence[int | tf.Te
 
 
 def dropout(values: tf.Tensor, rate: float, seeds: tf.Tensor, place: int) -> tf.Tensor:
-    """Set a fraction `rate` of values of shape (B, ...) to zero and scale the others; see `uniform` for the seeds."""
+    """Set values to zero with probability `rate`, and scale the others; see `uniform` for the seeds."""
     if not rate:
         return values
     return _kept(values, rate, uniform(seeds, place, tf.shape(values)[1:]))

@@ -135,7 +135,7 @@ def bot_of(package: str, options: argparse.Namespace, shipped: Path) -> ChosenBo
 
 
 def named(path: Path) -> ChosenBot:
-    """Return the bot named by the user. A bot file with the usual name `bot.h5` is named after its folder."""
+    """Return the bot that the user asked for. If its file is called `bot.h5`, the bot is named after the folder."""
     name = path.absolute().parent.name if path.name == BOT else path.name
     return ChosenBot(path, name, FIRST_USE_NOTICE)
 
