@@ -191,9 +191,11 @@ class Session(abc.ABC):
             UserError: A file cannot be written.
         """
         was_finished, limit = self.finished, TimeLimit(minutes)
-        self.walk(minutes, watching)
-        if self.training.finished:
-            self.complete(limit)
+        view: AbstractContextManager[object] = nullcontext() if watching is None else watching(self.run.path)
+        with view:
+            self.walk(minutes)
+            if self.training.finished:
+                self.complete(limit)
         if not self.finished:
             path = self.run.path
             print(f"\nstopped; {path} contains what was learned so far")
@@ -212,10 +214,13 @@ class Session(abc.ABC):
                 print(f"  or: {command}  (N above {number})")
         return True
 
-    def walk(self, minutes: float | None = None, watching: Watching | None = None) -> None:
-        """Train like `train`, write the log and the bot, and print nothing after that."""
-        view: AbstractContextManager[object] = nullcontext() if watching is None else watching(self.run.path)
-        with view, interruptible(minutes) as interruption:
+    def walk(self, minutes: float | None) -> None:
+        """Run the remaining stages, and write the log and the bot.
+
+        Args:
+            minutes: The time limit in minutes, or None for no limit; see `train`.
+        """
+        with interruptible(minutes) as interruption:
             walk(self.training, self.run, interruption, self.title, self.end_of_stage, self.shown)
         self.run.write_log(self.training.history)
         self.write()

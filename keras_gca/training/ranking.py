@@ -83,6 +83,9 @@ class RankedSession(GCASession):
         """Make a session with new networks; see `GCASession.of`."""
         session = super().of(run, config, dataset, embedding)
         session.dataset = dataset
+        made = GCARun(run.path / BACKWARD_FOLDER)
+        if config.ranking_epochs and (made.path / CHECKPOINT).exists() and made.is_finished():
+            session.backward = _weights_of(made)
         return session
 
     @property
@@ -111,7 +114,7 @@ class RankedSession(GCASession):
         session = self._backward_session()
         session.walk(limit.remaining)
         if session.finished:
-            self.backward = Bot.read(session.run.bot)[1].generators["teacher_forcing"]
+            self.backward = _weights_of(session.run)
             self.write()
 
     def _backward_session(self) -> BackwardSession:
@@ -130,3 +133,8 @@ class RankedSession(GCASession):
         session = BackwardSession.of(run, config, dataset, words)
         session.begin()
         return session
+
+
+def _weights_of(run: GCARun) -> list[np.ndarray]:
+    """Return the weights of the generator for p(x|y) that was trained in a run folder."""
+    return Bot.read(run.bot)[1].generators["teacher_forcing"]

@@ -4,9 +4,12 @@ import pytest
 from benchmarks import paraphrases as tool
 from keras_gca.config import Config
 from keras_gca.data.conversations import Conversation, read_conversations
-from keras_gca.data.dataset import prepare
+from keras_gca.data.dataset import Dataset, prepare
 from keras_gca.data.pairs import Pairs, frame_answers, pad_contexts
 from keras_gca.data.paraphrases import FILE, fingerprint, links, paraphrased, read_similar
+from keras_gca.errors import UserError
+from keras_gca.training.run_folder import GCARun
+from tests.factories.gca import make_agent, random_pairs
 
 CONVERSATIONS = [Conversation(("Hello!", "Hi.", "How are you?", "Fine.")), Conversation(("Hi there!", "Hey."))]
 
@@ -97,3 +100,23 @@ def test_the_embedded_file_belongs_to_the_embedded_corpus():
     numbers = {int(number) for line in FILE.read_text().splitlines()[1:] for number in line.split()}
     assert all(id(utterances[number]) in followed for number in numbers)  # each of them has an answer
     assert "hello , is anyone there ?" in similar["hello , is anybody there ?"]
+
+
+def run_with(path, similar):
+    """Write a run folder whose four training pairs have these links, and return the run."""
+    agent = make_agent()
+    pairs = random_pairs(4, vocabulary=len(agent.vocabulary), length=agent.longest)
+    dataset = Dataset(agent.vocabulary, pairs, pairs, [], True, paraphrases=similar)
+    return GCARun.create(path, agent.config, dataset, {})
+
+
+def test_links_are_stored_with_the_pairs(tmp_path):
+    similar = np.array([[0, 2], [2, 0], [2, 3]], np.int32)
+    np.testing.assert_array_equal(run_with(tmp_path / "linked", similar).dataset().paraphrases, similar)
+    assert run_with(tmp_path / "plain", None).dataset().paraphrases is None
+
+
+@pytest.mark.parametrize("similar", [[[0, 4]], [[-1, 2]], [[2, 0], [0, 2]], [[0, 1, 2]], [0, 1], [[0.0, 1.0]]], ids=str)
+def test_links_that_do_not_fit_the_pairs_are_refused(tmp_path, similar):
+    with pytest.raises(UserError, match="pairs.h5: the file is damaged; its parts do not fit together"):
+        run_with(tmp_path / "run", np.array(similar)).dataset()

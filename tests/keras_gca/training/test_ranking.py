@@ -70,6 +70,15 @@ def test_a_run_ends_with_a_generator_that_learned_to_predict_contexts(run):
 
 
 @pytest.mark.thorough
+def test_a_finished_run_stays_as_it_is_and_says_how_to_train_further(run, capsys):
+    before = Agent.load(run.path).backward
+    assert pipeline.resume(run.path).finished
+    assert "--teacher-forcing-epochs N  (N above 1)" in capsys.readouterr().out
+    for a, b in zip(Agent.load(run.path).backward, before, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.thorough
 def test_it_starts_from_the_word_vectors_of_line_3_and_then_learns(run):
     agent = Agent.load(run.path)
     learned = agent.weights["teacher_forcing"][0]
@@ -84,8 +93,8 @@ def test_it_starts_from_the_word_vectors_of_line_3_and_then_learns(run):
 def test_an_interrupted_training_is_resumed_with_the_same_bits(run, source, tmp_path, monkeypatch, capsys):
     walk = BackwardSession.walk
 
-    def interrupted(self, minutes=None, watching=None):
-        walk(self, 0.0, watching)  # stops after one step
+    def interrupted(self, minutes):
+        walk(self, 0.0)  # stops after one step
 
     with monkeypatch.context() as patch:
         patch.setattr(BackwardSession, "walk", interrupted)
