@@ -118,5 +118,5 @@ def test_links_are_stored_with_the_pairs(tmp_path):
 
 @pytest.mark.parametrize("similar", [[[0, 4]], [[-1, 2]], [[2, 0], [0, 2]], [[0, 1, 2]], [0, 1], [[0.0, 1.0]]], ids=str)
 def test_links_that_do_not_fit_the_pairs_are_refused(tmp_path, similar):
-    with pytest.raises(UserError, match="pairs.h5: the file is damaged; its parts do not fit together"):
+    with pytest.raises(UserError, match=r"pairs\.h5: the file is damaged; its parts do not fit together"):
         run_with(tmp_path / "run", np.array(similar)).dataset()
