@@ -5,8 +5,9 @@ uses the field. Comments next to the values explain departures from the paper. G
 `presets.py`.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from keras_gca.errors import UserError
 from keras_gca.presets import PRESETS
@@ -337,6 +338,14 @@ class Config(Settings):
 
     presets: ClassVar = PRESETS
     totals: ClassVar = ("teacher_forcing_epochs", "adversarial_epochs")
+
+    @classmethod
+    def implied(cls, changes: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the options that a set of changes sets implicitly; see `Settings.implied`.
+
+        A generator that predicts something other than answers has no answers to rank.
+        """
+        return {} if changes.get("predict", "answer") == "answer" else {"ranking_epochs": 0}
 
     @property
     def hierarchical(self) -> bool:

@@ -128,3 +128,4 @@ def test_a_run_killed_before_the_first_checkpoint_starts_again(run, source, tmp_
 def test_only_a_run_that_answers_can_rank_answers():
     with pytest.raises(UserError, match="--ranking-epochs ranks answers, but --predict context generates none"):
         Config.preset("tiny", predict="context", ranking_epochs=1)
+    assert Config.preset("default", predict="context").ranking_epochs == 0 < Config.preset("default").ranking_epochs
