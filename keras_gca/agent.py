@@ -42,6 +42,7 @@ class Agent:
             Figure 2 (the word vectors), and then the blocks `yellow`.
         discriminator: The weights of the discriminator in the same form: WHITE, and then `green`.
         detector: The weights of the detector of context changes if `context_changes` is "detect", or None otherwise.
+        topics: The weights of the topic model if `topics` is set, or None otherwise.
 
     Attributes:
         notes_crises: Whether `crisis_note` answers messages that mention self-harm or danger; initially True.
@@ -73,8 +74,9 @@ class Agent:
         generators: dict[str, list[np.ndarray]],
         discriminator: list[np.ndarray],
         detector: list[np.ndarray] | None = None,
+        topics: list[np.ndarray] | None = None,
     ):
-        Bot(config, vocabulary, generators, discriminator, detector).refuse_misfits()
+        Bot(config, vocabulary, generators, discriminator, detector, topics).refuse_misfits()
         self.detector = None if detector is None else ChangeDetector.of_weights(detector)
         if self.detector is not None and self.detector.words.input_dim != len(vocabulary):
             raise ValueError(f"the detector of context changes knows {self.detector.words.input_dim:,} words")
@@ -82,8 +84,8 @@ class Agent:
         self.crisis_lines: Sequence[str] = ()
         self.persona: str | None = None
         self.config, self.vocabulary = config, vocabulary
-        self.weights, self.discriminator = generators, discriminator
-        self.networks = TrainedNetworks(config, vocabulary, generators, discriminator)
+        self.weights, self.discriminator, self.topics = generators, discriminator, topics
+        self.networks = TrainedNetworks(config, vocabulary, generators, discriminator, topics)
 
     @classmethod
     def load(cls, path: str | os.PathLike, agreed: bool = False) -> "Agent":
@@ -98,7 +100,7 @@ class Agent:
         """
         path, bot = Bot.read(hub.bot_of(path, agreed))
         try:
-            return cls(bot.config, bot.vocabulary, bot.generators, bot.discriminator, bot.detector)
+            return cls(bot.config, bot.vocabulary, bot.generators, bot.discriminator, bot.detector, bot.topics)
         except (LookupError, TypeError, ValueError, AttributeError) as error:
             raise damaged_bot(path, error) from None
 
@@ -113,7 +115,8 @@ class Agent:
             OSError: The file cannot be written; a previous file stays unchanged.
         """
         detector = None if self.detector is None else self.detector.weights
-        Bot(self.config, self.vocabulary, self.weights, self.discriminator, detector).write(path, half_precision)
+        bot = Bot(self.config, self.vocabulary, self.weights, self.discriminator, detector, self.topics)
+        bot.write(path, half_precision)
 
     def export(self, folder: str | os.PathLike) -> list[str]:
         """Write the agent for other programs: Keras and TensorFlow load it without this project.

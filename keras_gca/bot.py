@@ -7,12 +7,14 @@ from pathlib import Path
 import numpy as np
 
 from keras_gca.config import Config
+from keras_gca.data.topics import TopicModel
 from keras_gca.data.vocabulary import Vocabulary
 from keras_gca.models.sizes import sizes_of
 from keras_gca.storage.bot_file import damaged_bot, read_bot, write_bot
 
 FORMAT = "keras_gca bot 2"
 DETECTOR = "context_detector"  # the name of the detector's weights in the file
+TOPICS = "topic_model"  # the name of the topic model's weights in the file
 
 
 @dataclass
@@ -26,6 +28,7 @@ class Bot:
             Figure 2 (the word vectors), and then the blocks `yellow`.
         discriminator: The weights of the discriminator in the same form: WHITE, and then `green`.
         detector: The weights of the detector of context changes if `context_changes` is "detect", or None otherwise.
+        topics: The weights of the topic model if `topics` is set, or None otherwise.
     """
 
     config: Config
@@ -33,6 +36,7 @@ class Bot:
     generators: dict[str, list[np.ndarray]]
     discriminator: list[np.ndarray]
     detector: list[np.ndarray] | None = None
+    topics: list[np.ndarray] | None = None
 
     @classmethod
     def read(cls, path: str | os.PathLike) -> tuple[Path, "Bot"]:
@@ -52,7 +56,8 @@ class Bot:
             config = Config.from_values(facts["config"])
             vocabulary = Vocabulary.from_values(facts["vocabulary"])
             discriminator, detector = networks.pop("discriminator"), networks.pop(DETECTOR, None)
-            return path, cls(config, vocabulary, networks, discriminator, detector)
+            topics = networks.pop(TOPICS, None)
+            return path, cls(config, vocabulary, networks, discriminator, detector, topics)
         except (LookupError, TypeError, ValueError, AttributeError) as error:
             raise damaged_bot(path, error) from None
 
@@ -70,6 +75,8 @@ class Bot:
         networks = {**self.generators, "discriminator": self.discriminator}
         if self.detector is not None:
             networks[DETECTOR] = self.detector
+        if self.topics is not None:
+            networks[TOPICS] = self.topics
         write_bot(Path(path), FORMAT, facts, networks, half_precision)
 
     def refuse_misfits(self) -> None:
@@ -87,6 +94,12 @@ class Bot:
             raise ValueError("the settings and the weights disagree about a detector of context changes")
         if config.names_speakers != bool(speakers):
             raise ValueError("the settings and the vocabulary disagree about embeddings of speakers")
+        if (config.topics is not None) != (self.topics is not None):
+            raise ValueError("the settings and the weights disagree about topics")
+        if self.topics is not None:
+            shape = TopicModel.of_weights(self.topics).log_words.shape
+            if shape != (len(self.vocabulary), config.topics):
+                raise ValueError(f"the topic model has the shape {shape}")
         sizes = sizes_of(config, len(self.vocabulary), len(speakers))
         of_generator, of_discriminator = sizes.numbers(config.generator == "canonical")
         expected = [*(of_generator for _ in self.generators), of_discriminator]

@@ -115,6 +115,18 @@ class Config(Settings):
         low=1,
         high=100_000,
     )
+    topics: int | None = option(
+        None,
+        "number of topics of a topic model that is fitted to the training conversations. The generator attends to the "
+        "words of the context's topic, and these words get a bonus in the softmax (Xing et al. 2017; "
+        "docs/systems.md). Needs scikit-learn (default: no topics, as in the paper)",
+        low=2,
+        high=1000,
+    )
+    topic_words: int = option(
+        100, "with --topics: number of words of a topic to which the generator attends (Xing et al. 2017)", low=1,
+        high=1000,
+    )  # fmt: skip
     hidden_size: int | None = option(
         None, "number of units of the generator's hidden layer (default: half the size of the vocabulary)", low=1
     )
@@ -369,6 +381,8 @@ class Config(Settings):
             raise UserError("--encoder hierarchical: the author's program has no such encoder; use --padding masked")
         if self.names_speakers and (self.padding == "original" or self.predict != "answer"):
             raise UserError("--persona-size: use --padding masked and --predict answer")
+        if self.topics and (self.padding == "original" or self.predict != "answer"):
+            raise UserError("--topics: use --padding masked and --predict answer")
         if self.hierarchical and self.context_utterances > MOST_UTTERANCES:
             raise UserError(
                 f"--context-utterances: {self.context_utterances} is out of range; with --encoder hierarchical, from 1 "

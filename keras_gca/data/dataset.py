@@ -12,6 +12,7 @@ from keras_gca.data.held_out import hold_out, is_divisible, refuse_too_few
 from keras_gca.data.pairs import PREDICTED, Pairs, make_pairs, with_speakers
 from keras_gca.data.text import tokenise
 from keras_gca.data.token_pairs import TokenPairs
+from keras_gca.data.topics import TopicModel
 from keras_gca.data.vocabulary import Vocabulary, usual_surfaces
 from keras_gca.data.vocabulary_choice import chosen_vocabulary
 from keras_gca.errors import UserError
@@ -32,6 +33,7 @@ class Dataset:
         whole_conversations: Whether complete conversations are held out, rather than single pairs (see `hold_out`).
         test: The pairs of the corpus's official test set, or None without `--splits official`.
         detector: The weights of the detector that limited the contexts (`--context-changes detect`), or None.
+        topics: The weights of the topic model (`--topics`), or None.
     """
 
     vocabulary: Vocabulary
@@ -41,6 +43,12 @@ class Dataset:
     whole_conversations: bool
     test: Pairs | None = None
     detector: list[np.ndarray] | None = None
+    topics: list[np.ndarray] | None = None
+
+    @property
+    def topic_model(self) -> TopicModel | None:
+        """The topic model, or None without `--topics`."""
+        return None if self.topics is None else TopicModel.of_weights(self.topics)
 
     @property
     def held_out(self) -> Pairs:

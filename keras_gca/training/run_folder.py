@@ -24,6 +24,7 @@ from keras_gca.config import Config
 from keras_gca.data.dataset import Dataset
 from keras_gca.data.pairs import Pairs
 from keras_gca.data.token_pairs import TokenPairs
+from keras_gca.data.topics import TopicModel
 from keras_gca.data.vocabulary import Vocabulary
 from keras_gca.engine.staged_training import unpack, validated_position
 from keras_gca.errors import UserError
@@ -82,6 +83,7 @@ class GCARun(RunFolder[Config]):
             pairs["test"] = dataset.test
         arrays = {f"{name}/{i}": array for name in pairs for i, array in enumerate(pairs[name].arrays())}
         arrays |= {f"detector/{i}": array for i, array in enumerate(dataset.detector or ())}
+        arrays |= {f"topics/{i}": array for i, array in enumerate(dataset.topics or ())}
         write_arrays(run.path / "pairs.h5", arrays, facts, compress=True)
         return run
 
@@ -110,7 +112,10 @@ class GCARun(RunFolder[Config]):
             detector = unpack("detector", arrays) if config.detects_changes else None
             if detector == []:
                 raise ValueError("the detector of context changes is missing")
-            return Dataset(vocabulary, training, pairs["validation"], [], whole, pairs.get("test"), detector)
+            topics = unpack("topics", arrays) if config.topics else None
+            if topics is not None and len(TopicModel.of_weights(topics).log_words) != len(vocabulary):
+                raise ValueError("the topic model and the vocabulary differ in the number of tokens")
+            return Dataset(vocabulary, training, pairs["validation"], [], whole, pairs.get("test"), detector, topics)
         except UserError:
             raise
         except (KeyError, TypeError, ValueError) as error:

@@ -38,6 +38,7 @@ class GCASession(Session):
         training: The training, with the settings and the data of the run.
         vocabulary: The vocabulary of the networks.
         detector: The weights of the detector of context changes, for the bot, or None.
+        topics: The weights of the topic model, for the bot, or None.
     """
 
     package = "keras_gca"
@@ -50,9 +51,10 @@ class GCASession(Session):
         training: AdversarialTraining,
         vocabulary: Vocabulary,
         detector: list[np.ndarray] | None = None,
+        topics: list[np.ndarray] | None = None,
     ):
         super().__init__(run, training)
-        self.vocabulary, self.detector = vocabulary, detector
+        self.vocabulary, self.detector, self.topics = vocabulary, detector, topics
 
     @classmethod
     def of(cls, run: GCARun, config: Config, dataset: Dataset, embedding: np.ndarray | None = None) -> "GCASession":
@@ -65,11 +67,12 @@ class GCASession(Session):
             embedding: The initial word vectors, float32, with one row for each token in the vocabulary, or None for
                 random vectors.
         """
-        gca = build(config, len(dataset.vocabulary), embedding, len(dataset.vocabulary.speakers))
+        vocabulary = dataset.vocabulary
+        gca = build(config, len(vocabulary), embedding, len(vocabulary.speakers), dataset.topic_model)
         training = AdversarialTraining(config, gca, dataset.training, dataset.validation)
         if config.simulates_conversations:
             training.rewards = DialogueRewards.of(config, dataset, Agent.load(run.backward))
-        return cls(run, training, dataset.vocabulary, dataset.detector)
+        return cls(run, training, vocabulary, dataset.detector, dataset.topics)
 
     def sizes(self) -> dict[str, int]:
         """Return the number of weights in the generator and in the discriminator, both including the word vectors."""
@@ -147,7 +150,7 @@ class GCASession(Session):
         assign(gca.variables(*WHITE, *gca.yellow), live)
         self.run.write_weights("discriminator", gca.discriminator)
         green = [variable.numpy() for variable in gca.variables(*WHITE, *gca.green)]
-        Bot(training.config, self.vocabulary, generators, green, self.detector).write(self.run.bot)
+        Bot(training.config, self.vocabulary, generators, green, self.detector, self.topics).write(self.run.bot)
 
     def summarise(self) -> None:
         """Print the held-out perplexity, and how many human and machine tokens the discriminator recognises."""
