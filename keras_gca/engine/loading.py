@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 SAY_AFTER = 1.0  # seconds
 # If these packages are installed, Keras imports them for pictures and tables that no command uses. This takes a fifth
 # of the time that the import of Keras takes. This project imports Matplotlib later, when it draws a plot.
-OPTIONAL_OF_KERAS = ("matplotlib", "pandas")
+OPTIONAL_OF_KERAS = ("matplotlib", "pandas", "sklearn")
 
 
 def set_up_tensorflow(options: argparse.Namespace | None = None) -> "tf.distribute.Strategy":

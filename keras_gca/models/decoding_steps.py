@@ -23,7 +23,9 @@ from keras_gca.models.relu_matmul import relu_sparse_matmul
 from keras_gca.models.rows import moved_right
 from keras_gca.models.topics import TopicTerms
 
-Term: TypeAlias = tf.Tensor | TopicTerms  # what the hidden layer reads of a context, (B, hidden), or the terms of its topic
+Term: TypeAlias = (
+    tf.Tensor | TopicTerms
+)  # what the hidden layer reads of a context, (B, hidden), or the terms of its topic
 
 
 class DecodingSteps:

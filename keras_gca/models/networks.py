@@ -95,7 +95,8 @@ class GenerativeConversationalAgent:
         >>> gca  # doctest: +NORMALIZE_WHITESPACE
         <GenerativeConversationalAgent of Sizes(vocabulary=20, sentence_length=5, word_embedding=4,
         sentence_embedding=6, discriminator_sentence_embedding=7, hidden=None, discriminator_hidden=None,
-        utterances=None, persona=None, speakers=0, topic_words=None), masked padding; generator of 958 weights, discriminator of 787>
+        utterances=None, persona=None, speakers=0, topic_words=None), masked padding; generator of 958 weights,
+        discriminator of 787>
         >>> context, answer = np.array([[0, 0, 0, 9, 8]]), np.array([[0, 0, 0, 0, 1]])
         >>> p = gca.generator([context, answer])  # Eq. 3: the next token's probabilities
         >>> p.shape, round(float(sum(p[0])), 3)

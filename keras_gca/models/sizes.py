@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from keras_gca.config import Config
 
-TOPIC_UNITS = 32  # u, the number of units in the attention over topic words
+TOPIC_UNITS = 16  # u, the number of units in the attention over topic words
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ Shapes: B contexts, T partial answers in the longest answer, R rows (`rows.py`);
 attention.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import keras
 import tensorflow as tf
@@ -88,7 +88,8 @@ class TopicAttention:
         query = _by_context(own, terms, positions) + terms.query[:, None]  # (B, T, u)
         hidden = tf.tanh(query[:, :, None] + terms.keys[:, None])  # (B, T, n, u)
         # Not tf.linalg.matvec: TensorFlow 2.21's product of many matrices with one vector writes beyond its memory.
-        eta = tf.tensordot(hidden, tf.convert_to_tensor(self.layers.topic_attention_bot.scale), 1)  # (B, T, n)
+        a = tf.convert_to_tensor(self.layers.topic_attention_bot.scale)[:, None]
+        eta = tf.reshape(tf.reshape(hidden, [-1, a.shape[0]]) @ a, tf.shape(hidden)[:3])  # (B, T, n)
         o = tf.nn.softmax(eta) @ terms.vectors  # (B, T, s_e)
         return tf.concat([_by_row(o, positions), e_a], 1)
 
@@ -110,10 +111,28 @@ class TopicAttention:
         direction = _by_context(own, terms, positions) + terms.bonus[:, None]  # (B, T, s_e)
         psi_K = _by_row(tf.matmul(direction, terms.vectors, transpose_b=True), positions)  # (R, n)
         words = terms.words if positions is None else tf.gather(terms.words, positions[:, 0])
-        rows = tf.repeat(tf.range(tf.shape(words)[0])[:, None], tf.shape(words)[1], 1)
-        places = tf.stack([rows, words], 2)  # (R, n, 2)
-        added = tf.math.softplus(psi_K - tf.gather_nd(psi_V, places))
-        return tf.tensor_scatter_nd_add(psi_V, places, added)
+        rows = tf.broadcast_to(tf.range(tf.shape(words)[0])[:, None], tf.shape(words))
+        return _log_of_both(psi_V, psi_K, tf.stack([rows, words], 2))
+
+
+@tf.custom_gradient
+def _log_of_both(psi_V: tf.Tensor, psi_K: tf.Tensor, places: tf.Tensor) -> tuple[tf.Tensor, Any]:
+    """Compute log(exp psi_V + exp psi_K) at some places of psi_V, and psi_V elsewhere.
+
+    TensorFlow's own gradient would make two more passes over all values.
+
+    Args:
+        psi_V: (R, s_v) float32.
+        psi_K: (R, n) float32.
+        places: (R, n, 2) int32, the row and the token of each value of psi_K; all of them differ.
+    """
+    difference = psi_K - tf.gather_nd(psi_V, places)
+
+    def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, None]:
+        of_bonus = tf.gather_nd(upstream, places) * tf.sigmoid(difference)
+        return tf.tensor_scatter_nd_sub(upstream, places, of_bonus), of_bonus, None
+
+    return tf.tensor_scatter_nd_add(psi_V, places, tf.math.softplus(difference)), gradient
 
 
 def _by_context(rows: tf.Tensor, terms: TopicTerms, positions: tf.Tensor | None) -> tf.Tensor:

@@ -107,14 +107,16 @@ def make_agent(words=WORDS, detector=None, speakers=(), **settings) -> Agent:
     generators = {}
     random = np.random.default_rng(0)
     shared = random.normal(size=(len(vocabulary), 5)).astype(np.float32)
-    gca = build(config, len(vocabulary), speakers=len(speakers))
+    model = None if config.topics is None else toy_topics(config.topics, vocabulary=len(vocabulary))
+    gca = build(config, len(vocabulary), speakers=len(speakers), topics=model)
     for name in ("teacher_forcing", "adversarial"):
         shapes = [variable.shape for variable in gca.variables(*gca.yellow)]
         generators[name] = [shared, *(random.normal(0, 0.7, shape).astype(np.float32) for shape in shapes)]
         if config.padding == "original":
             generators[name][-1][PAD] = FORBIDDEN  # the bias of PAD, which never occurs
     green = [random.normal(0, 0.7, variable.shape).astype(np.float32) for variable in gca.variables(*gca.green)]
-    return Agent(config, vocabulary, generators, [shared, *green], detector)
+    topics = None if model is None else model.weights
+    return Agent(config, vocabulary, generators, [shared, *green], detector, topics)
 
 
 def make_original_agent() -> Agent:

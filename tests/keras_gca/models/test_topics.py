@@ -48,7 +48,7 @@ def test_a_topic_is_the_most_probable_one_of_the_contexts_words(networks, model,
 
 
 @pytest.mark.parametrize("name", GENERATORS)
-def test_one_pass_and_decoding_compute_the_equations_of_topics(networks, pairs, name):
+def test_one_pass_computes_the_equations_of_topics(networks, pairs, name):
     gca = networks[name]
     equations = TopicEquations(gca)
     x, partial, _, _ = per_token_samples(pairs)
@@ -57,15 +57,24 @@ def test_one_pass_and_decoding_compute_the_equations_of_topics(networks, pairs, 
     np.testing.assert_allclose(
         tf.nn.softmax(PrefixGenerator.of(gca)(contexts, answers, rows_of(answers))), p, atol=1e-5
     )
-    decoder = Decoder(gca)
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("name", GENERATORS)
+def test_decoding_follows_the_equations_of_topics(networks, pairs, name):
+    gca = networks[name]
+    equations, decoder = TopicEquations(gca), Decoder(gca)
     chosen = decoder.greedy(pairs.contexts)
     for i in range(3, 6):
         tokens, probability, _ = algorithm_1(equations, pairs.contexts[i], LENGTH)
         assert chosen.answers[i, : len(tokens)].tolist() == tokens
         assert chosen.probabilities[i] == pytest.approx(probability, rel=1e-3)
+    many = decoder.greedy(np.tile(pairs.contexts, (20, 1)))  # large batches have other kernels
+    np.testing.assert_array_equal(many.answers, np.tile(chosen.answers, (20, 1)))
     if name == "gca":
-        beam = decoder.n_best(pairs.contexts[3:6], 1)
-        np.testing.assert_array_equal(beam.answers[:, 0], chosen.answers[3:6])
+        beam = decoder.n_best(pairs.contexts[3:6], 3)
+        probabilities = np.take_along_axis(beam.probabilities, beam.log_probabilities.argmax(1)[:, None], 1)[:, 0]
+        assert (probabilities >= chosen.probabilities[3:6] * 0.999).all()
 
 
 @pytest.mark.thorough
