@@ -29,7 +29,7 @@ def with_topics(dataset: Dataset, config: Config) -> Dataset:
     """
     if config.topics is None:
         raise ValueError("the settings have no topics")
-    documents = list(_documents(dataset))
+    documents = list(documents_of(dataset))
     model = fit_topics(documents, dataset.vocabulary, config.topics, config.seed)
     reporting.say(*described(model, dataset, len(documents)))
     return dataclasses.replace(dataset, topics=model.weights)
@@ -44,7 +44,7 @@ def described(model: TopicModel, dataset: Dataset, documents: int) -> list[str]:
     return [f"topics:     {len(model.log_topics)}, fitted to {fitted}; the most frequent topics:", *shown]
 
 
-def _documents(dataset: Dataset) -> Iterator[np.ndarray]:
+def documents_of(dataset: Dataset) -> Iterator[np.ndarray]:
     """Yield the tokens of each training conversation; of token files, only a part of the conversations."""
     if not isinstance(dataset.training, TokenPairs):
         yield from (dataset.vocabulary.encode(document) for document in dataset.documents)
