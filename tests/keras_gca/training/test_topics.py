@@ -1,17 +1,20 @@
 """Runs with topics: the settings, the bot, the exported SavedModel, and a training run that is resumed."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
 from keras_gca.agent import Agent
 from keras_gca.bot import Bot
 from keras_gca.config import Config
+from keras_gca.data.dataset import Dataset
 from keras_gca.data.source import Source
 from keras_gca.errors import UserError
 from keras_gca.models.text_replies import TextReplies
 from keras_gca.training import pipeline
 from keras_gca.training.run_folder import GCARun
-from tests.factories.gca import make_agent
+from tests.factories.gca import make_agent, random_pairs
 
 HISTORIES = [["hello there"], ["how are you ?"], ["fine , tom ."]]
 
@@ -56,6 +59,22 @@ def test_bots_whose_topics_do_not_fit_are_refused(agent):
         Bot(agent.config.changed(topics=None), *parts[1:], agent.topics).refuse_misfits()
 
 
+def test_a_run_folder_stores_topics_beside_links_between_contexts(agent, tmp_path):
+    pairs, links = random_pairs(4, vocabulary=len(agent.vocabulary), length=agent.longest), np.array([[0, 1], [1, 0]])
+    dataset = Dataset(agent.vocabulary, pairs, pairs, [], True, paraphrases=links, topics=agent.topics)
+    read = GCARun.create(tmp_path / "run", agent.config, dataset, {}).dataset()
+    np.testing.assert_array_equal(read.paraphrases, links)
+    for before, after in zip(agent.topics, read.topics, strict=True):
+        np.testing.assert_array_equal(before, after)
+    missing = GCARun.create(tmp_path / "missing", agent.config, dataclasses.replace(dataset, topics=None), {})
+    with pytest.raises(UserError, match="a topic model has 2 arrays, but 0 are stored"):
+        missing.dataset()
+    fewer = [agent.topics[0][:-1], agent.topics[1]]
+    other = GCARun.create(tmp_path / "other", agent.config, dataclasses.replace(dataset, topics=fewer), {})
+    with pytest.raises(UserError, match="the topic model and the vocabulary differ in the number of tokens"):
+        other.dataset()
+
+
 @pytest.mark.thorough
 def test_the_saved_model_answers_as_the_agent_does(agent):
     networks = agent.networks
@@ -75,10 +94,17 @@ def test_a_run_with_topics_is_trained_resumed_and_loaded(tmp_path, capsys):
     other = "Where is the old station ?\nBehind the green bridge .\nThank you .\nGoodbye .\n"
     corpus.write_text("\n".join([*talks, other, other, other, other] * 12))
     config = Config.preset(
-        "tiny", topics=2, topic_words=3, minimum_count=1, teacher_forcing_epochs=1, adversarial_epochs=0, batch_size=64
+        "tiny",
+        topics=2,
+        topic_words=3,
+        minimum_count=1,
+        teacher_forcing_epochs=1,
+        adversarial_epochs=0,
+        ranking_epochs=1,
+        batch_size=64,
     )
     session = pipeline.train_agent(config, Source(corpus), run)
-    assert session.training.finished
+    assert session.finished
     assert "topics:     2, fitted to" in capsys.readouterr().out
     topics = GCARun(run).dataset().topics
     resumed = pipeline.resume(run, teacher_forcing_epochs=2).training
@@ -88,3 +114,5 @@ def test_a_run_with_topics_is_trained_resumed_and_loaded(tmp_path, capsys):
         np.testing.assert_array_equal(before, after)
     first, second = agent.topics[0][agent.vocabulary.encode(["soup", "rain"])]
     assert np.argmax(first) != np.argmax(second)
+    assert agent.backward is not None
+    assert agent.answers("More soup ?", decoding=agent.usual_decoding)[0].text
