@@ -127,7 +127,7 @@ class Config(Settings):
         high=1000,
     )
     topic_words: int = option(
-        100, "with --topics: number of words of a topic to which the generator attends (Xing et al. 2017)", low=1,
+        100, "with --topics: number of words per topic to which the generator attends (Xing et al. 2017)", low=1,
         high=1000,
     )  # fmt: skip
     hidden_size: int | None = option(
@@ -459,8 +459,8 @@ class Config(Settings):
 def predicting_contexts(config: Config) -> Config:
     """Return the settings of the generator for p(x|y) that ranks a run's answers (`ranking_epochs`).
 
-    It has the same sizes, data and teacher forcing as the run's generator, but no embeddings of speakers, no topics,
-    no adversarial iterations, and no detector of context changes.
+    This generator has the same sizes, data and teacher forcing as the run's generator, but no embeddings of speakers,
+    no topics, no adversarial iterations, and no detector of context changes.
     """
     return config.changed(
         predict="context",

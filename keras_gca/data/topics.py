@@ -7,8 +7,8 @@ for it. The topic z of a context x is then the most probable one if all words of
 
     z = argmax over z of  log p(z) + sum over words w of x that occur in topics of  log p(w|z)
 
-Words that say little about a topic, such as stop words, belong to no topic. Shapes: Z topics with n words each; s_v
-tokens in the vocabulary.
+Words that say little about a topic, such as stop words, belong to no topic. Shapes: Z topics with n words each, and
+s_v tokens in the vocabulary.
 """
 
 import collections
@@ -23,7 +23,7 @@ from keras_gca.errors import UserError
 
 SHORTEST = 3  # the minimum number of letters in a topic word
 FEWEST = 3  # a topic word occurs in at least this many conversations
-COMMONEST = 0.2  # a word that occurs in more than this share of the conversations belongs to no topic
+COMMONEST = 0.2  # a word that occurs in more than this share of the conversations does not belong to any topic
 ITERATIONS = 30  # of variational Bayes
 
 
@@ -31,11 +31,12 @@ ITERATIONS = 30  # of variational Bayes
 class TopicModel:
     """The probabilities of topics, and of words in topics. The topics are ordered by p(z), the most probable one first.
 
-    All values can be represented as float16, so that a bot with half precision has the same topics.
+    float16 can represent all values exactly, so a bot stored in half precision has the same topics.
 
     Attributes:
-        log_words: (s_v, Z) float32, log p(w|z), which is negative; 0 for tokens that belong to no topic.
-        log_topics: (Z,) float32, log p(z).
+        log_words: log p(w|z), shape (s_v, Z) and dtype float32. The values are negative, except that tokens outside all
+            topics have 0.
+        log_topics: log p(z), shape (Z,) and dtype float32.
     """
 
     log_words: np.ndarray
@@ -70,17 +71,18 @@ class TopicModel:
         """Return the most probable words of each topic.
 
         Args:
-            count: The number of words; if fewer words belong to topics, all of them are returned.
+            count: The number of words per topic. If fewer words belong to topics, all of them are returned.
 
         Returns:
-            (Z, n) int32, the tokens of each topic in the order of their probability. Ties are broken by the index.
+            An int32 array of shape (Z, n): the tokens of each topic in order of decreasing probability. Tokens of equal
+            probability are in order of their indices.
         """
         used = np.flatnonzero((self.log_words < 0).all(axis=1))
         order = np.argsort(-self.log_words[used], axis=0, kind="stable")[:count]
         return used[order].T.astype(np.int32)
 
     def topics_of(self, contexts: np.ndarray) -> np.ndarray:
-        """Return the topic of each context, (B, s) int32 -> (B,) int64; tokens outside the vocabulary are left out."""
+        """Return the topic of each context, ignoring tokens outside the vocabulary; shapes (B, s) -> (B,)."""
         known = contexts < len(self.log_words)
         scores = np.where(known[..., None], self.log_words[np.where(known, contexts, 0)], 0).sum(axis=1)
         return np.argmax(scores + self.log_topics, axis=1)
@@ -97,8 +99,9 @@ def topical_words(
         stop_words: Words that belong to no topic.
 
     Returns:
-        The tokens, (m,) int64 in ascending order: words of at least SHORTEST letters, without stop words and words that
-        are too rare (FEWEST) or too common (COMMONEST). And the number of occurrences of each token in each document.
+        The tokens that may belong to topics, an int64 array in ascending order, and the number of occurrences of each
+        token in each document. These tokens are words of at least SHORTEST letters that are not stop words, and are
+        neither too rare (FEWEST) nor too common (COMMONEST).
     """
     counts = [collections.Counter(np.asarray(document).tolist()) for document in documents]
     frequency = collections.Counter(token for document in counts for token in document)
@@ -122,8 +125,8 @@ def fit_topics(
     Args:
         documents: The tokens of each conversation.
         vocabulary: The vocabulary of the tokens.
-        topics: Z.
-        seed: The seed of the fit.
+        topics: Z, the number of topics.
+        seed: The random seed.
 
     Raises:
         UserError: scikit-learn is missing, or the conversations have too few words that may belong to topics.
@@ -159,6 +162,6 @@ def fit_topics(
 
 
 def _as_float16(values: np.ndarray) -> np.ndarray:
-    """Round numbers to float16, and return them as float32; logarithms of probabilities stay below 0."""
+    """Round logarithms of probabilities to float16 and return them as float32; all values stay below 0."""
     rounded = values.astype(np.float16).astype(np.float32)
     return np.minimum(rounded, -np.finfo(np.float16).tiny)

@@ -110,9 +110,9 @@ def of_conversations(folders: Folders, limit: TimeLimit) -> Measured | None:
 
 
 def of_topics(folders: Folders, limit: TimeLimit) -> Measured | None:
-    """Compare answers with topics with plain ones and with those of MMI; see `topic_systems` and `after_changes`.
+    """Compare a generator with topics with the plain generator and MMI; see `topic_systems` and `after_changes`.
 
-    There are tests between greedy answers, and between answers from beams.
+    The significance tests compare greedy answers with each other, and answers from beam searches with each other.
     """
     file, runs = topic_systems.STUDIED, list[dict[str, Any]]()
     for of_seed in zip(*folders.values(), strict=True):

@@ -1,7 +1,8 @@
-"""Compares answers with topics (Xing et al. 2017) with those of the plain network and of MMI (Li et al. 2016).
+"""Compares a generator with topics (Xing et al. 2017) with the plain generator and with MMI (Li et al. 2016).
 
-All systems answer the same test contexts, with generators after line 3 of Algorithm 2. Greedy answers are compared with
-greedy answers, and answers of MMI, which reranks a beam, with those of a beam search of the same width.
+All systems answer the same test contexts, with generators that were trained by teacher forcing only (line 3 of
+Algorithm 2). Greedy answers are compared with each other. Answers chosen by MMI, which reranks the results of a beam
+search, are compared with those of a beam search of the same width.
 """
 
 import json
@@ -40,7 +41,7 @@ SHOWN = (
     "perplexity",
 )
 TESTED = (*SHOWN[:3], *SHOWN[4:7])
-GREEDY_ONLY = "greedy"  # ends the names of the systems that are compared with each other, and not with beams
+GREEDY_ONLY = "greedy"  # the names of systems that decode greedily end with this word
 
 
 def evaluate_topics(runs: Mapping[str, Path]) -> dict[str, Any]:
@@ -83,7 +84,7 @@ def _words_of(agent: Agent, contexts: np.ndarray) -> np.ndarray:
 
 
 def _of_beams(agents: Mapping[str, Agent], validation: Pairs, test: Pairs) -> dict[str, np.ndarray]:
-    """Return the answers of beam searches, and of both forms of MMI, which rerank the beam of the plain network."""
+    """Return the answers of beam searches, and those that both forms of MMI choose from the plain network's beam."""
     plain, aware = agents[PLAIN], agents[TOPIC_AWARE]
     others = agents[LANGUAGE_MODEL], agents[BACKWARD]
     lists = [
@@ -103,11 +104,12 @@ def topic_share(answers: np.ndarray, words: np.ndarray) -> float:
     """Compute the share of the words in answers that are words of the topics of their contexts.
 
     Args:
-        answers: (n, s_s + 1) int32, framed as in `data/pairs.py`. BOS, EOS and PAD are not counted.
-        words: (n, ...) int32, the words of the topic of each context.
+        answers: The answers with BOS and EOS, as in `data/pairs.py`, shape (n, s_s + 1) and dtype int32. BOS, EOS and
+            PAD are not counted.
+        words: The words of each context's topic, shape (n, ...) and dtype int32.
 
     Returns:
-        The share; NaN if the answers have no words.
+        The share, or NaN if the answers contain no words.
     """
     said = answers >= len(SPECIAL_TOKENS) - 1  # the unknown word counts as a word
     of_topic = np.array([np.isin(row, topic) for row, topic in zip(answers, words, strict=True)])

@@ -24,9 +24,8 @@ from keras_gca.models.relu_matmul import relu_sparse_matmul
 from keras_gca.models.rows import moved_right
 from keras_gca.models.topics import TopicTerms
 
-Term: TypeAlias = (
-    tf.Tensor | TopicTerms
-)  # what the hidden layer reads of a context, (B, hidden), or the terms of its topic
+# The context's term in the hidden layer, shape (B, hidden), or, with topics, all values that the context determines
+Term: TypeAlias = tf.Tensor | TopicTerms
 
 
 class DecodingSteps:

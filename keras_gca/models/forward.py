@@ -160,12 +160,12 @@ class PrefixGenerator(PrefixLayer):
         return topics.with_bonus(self.token_logits(y_h), terms, read, rows.positions), y_h
 
     def topic_terms(self, topics: TopicAttention, words: tf.Tensor, encoded: list[tf.Tensor]) -> TopicTerms:
-        """Compute what all partial answers to a context share, in a network with topics.
+        """Compute the values of a network with topics that all partial answers to a context share.
 
         Args:
-            topics: the layers of topics.
-            words: (B, s) int32, contexts without speaker tokens.
-            encoded: the parts of e before e_a, (B, ...) float32 each.
+            topics: The layers of topics.
+            words: The contexts without speaker tokens, shape (B, s) and dtype int32.
+            encoded: The parts of e before e_a, each of shape (B, ...) and dtype float32.
         """
         if not encoded:
             bias = tf.convert_to_tensor(self.bot.bias)
@@ -213,8 +213,8 @@ class PrefixGenerator(PrefixLayer):
         Args:
             context_term: The result of `context_term`, shape (R, hidden) and dtype float32, or just b_1 for a canonical
                 generator without speaker embeddings.
-            e_a: The encodings of the partial answers, shape (R, s_se) and dtype float32. With topics,
-                [o e_a], shape (R, s_e + s_se).
+            e_a: The encodings of the partial answers, shape (R, s_se) and dtype float32. With topics, [o e_a],
+                shape (R, s_e + s_se).
 
         Returns:
             y_h, shape (R, hidden) and dtype float32.
@@ -227,7 +227,7 @@ class PrefixGenerator(PrefixLayer):
 
     @property
     def _of_prefix(self) -> int:
-        """The number of values of e that belong to a partial answer: those of e_a, and with topics those of o."""
+        """The number of inputs of the hidden layer that depend on the partial answer: e_a and, with topics, o."""
         return self.encoder_answer.units + (0 if self.topics is None else self.shared.output_dim)
 
     def _product(self, rows: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:

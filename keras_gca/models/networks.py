@@ -84,7 +84,8 @@ class GenerativeConversationalAgent:
     not use the speaker.
 
     With topics (`Sizes.topic_words`, Xing et al. 2017), the generator attends to the words of the context's topic, and
-    these words get a bonus in the softmax; `topic_layers.py` has the equations. The discriminator does not use topics.
+    these words get a bonus in the softmax; `topic_layers.py` contains the equations. The discriminator does not use
+    topics.
 
     Because the layers are shared, there is no need to copy weights as in Algorithm 2 (lines 7, 8, and 10). WHITE,
     YELLOW, and GREEN name the layers of each colour; `select_trainable` freezes all other layers.
@@ -189,7 +190,7 @@ class GenerativeConversationalAgent:
         )
         encoder_answer_bot = _lstm(sizes.sentence_embedding, gate, "encoder_answer_bot", seeds)
         bot = _dense(sizes.hidden_units, "relu", "bot", seeds)
-        # With topics, the softmax follows after the bonus of topic words.
+        # With topics, the softmax is applied after the bonus for topic words is added.
         decision_bot = _dense(sizes.vocabulary, "softmax" if topics is None else "linear", "decision_bot", seeds)
         units = sizes.discriminator_sentence_embedding
         encoder_context_discriminator = _lstm(units, gate, "encoder_context_discriminator", seeds)
@@ -329,7 +330,7 @@ class GenerativeConversationalAgent:
 
     @property
     def topic_variables(self) -> list[keras.Variable]:
-        """The weights that contain the topic model, which do not learn; none without topics."""
+        """The weights that hold the topic model, which are not trained; an empty list without topics."""
         of_topics = self.layers.topics
         return [] if of_topics is None else [*of_topics.topic.weights, *of_topics.topic_words.weights]
 

@@ -1,4 +1,4 @@
-"""The layers of Figure 1 with topics (Xing et al. 2017, "Topic Aware Neural Response Generation"), and their equations.
+"""The layers that topics add to Figure 1 (Xing et al. 2017, "Topic Aware Neural Response Generation").
 
 k_1 ... k_n are the word vectors of the n words w_1 ... w_n of the context's topic (`data/topics.py`). For a partial
 answer with the encoding e = [e_c e_a] of Eq. 2 (e = e_a for a canonical generator; the embedding v of a speaker comes
@@ -12,8 +12,8 @@ before e_a), the generator computes
 
     p(y_t = w) = (exp psi_V(w) + sum over j with w_j = w of exp psi_K(j)) / Z
 
-Z makes the sum over the vocabulary 1. The second term is the bonus of topic words. `topics.py` computes the same values
-for all partial answers in one pass.
+Z normalises p, so the sum over the vocabulary is 1. The second term is the bonus for topic words. `topics.py` computes
+the same values for all partial answers in one pass.
 
 Shapes: B samples; Z topics with n words; u units in the attention; the other sizes are those of `sizes.py`.
 """
@@ -28,19 +28,20 @@ from keras import ops
 from keras_gca.data.topics import TopicModel
 from keras_gca.models.sizes import TOPIC_UNITS, Sizes
 
-TOPIC_BLOCKS = ("topic_query_bot", "topic_key_bot", "topic_attention_bot", "topic_bonus_bot")  # the layers that learn
+TOPIC_BLOCKS = ("topic_query_bot", "topic_key_bot", "topic_attention_bot", "topic_bonus_bot")  # the trained layers
 
 
 @dataclass(frozen=True)
 class TopicLayers:
-    """The layers of Figure 1 that exist only with topics. The first two have the topic model, and do not learn.
+    """The layers of Figure 1 that exist only with topics. The first two hold the topic model and are not trained.
 
     Attributes:
-        topic: log p(w|z) and log p(z), (s_v, Z) and (Z,).
-        topic_words: the tokens of the words of each topic, (Z, n) as float32, so that Keras can store the layer.
+        topic: A layer with log p(w|z) as its kernel, shape (s_v, Z), and log p(z) as its bias, shape (Z,).
+        topic_words: The token ids of each topic's words, shape (Z, n) and dtype float32, so that Keras can
+            store the layer.
         topic_query_bot: W_q and b_q.
         topic_key_bot: W_k.
-        topic_attention_bot: a, (u,).
+        topic_attention_bot: a, shape (u,).
         topic_bonus_bot: W_t and b_t.
     """
 
@@ -56,12 +57,12 @@ class TopicLayers:
         """Make the layers.
 
         Args:
-            model: the topic model.
-            sizes: the sizes of the layers.
-            seeds: the seeds for the initial weights.
+            model: The topic model.
+            sizes: The sizes of the layers.
+            seeds: The seeds for the initial weights.
 
         Raises:
-            ValueError: the topic model has another vocabulary.
+            ValueError: The topic model was fitted with a vocabulary of another size.
         """
         if len(model.log_words) != sizes.vocabulary:
             raise ValueError(f"the topic model knows {len(model.log_words):,} tokens")
@@ -90,16 +91,16 @@ class TopicLayers:
         shared: keras.layers.Embedding,
         psi_of: Callable[[keras.KerasTensor], keras.KerasTensor],
     ) -> keras.KerasTensor:
-        """Compute p as Figure 1 with topics is drawn.
+        """Build the part of Figure 1 that computes p with topics.
 
         Args:
-            context: the input of Figure 1, (B, s_s) or (B, N_u, s_s) int32.
-            parts: the parts of e, the last of which is e_a; (B, ...) float32 each.
-            shared: the word vectors.
-            psi_of: computes psi_V, (B, s_v) float32, from [e_c o e_a].
+            context: The input of Figure 1, shape (B, s_s) or (B, N_u, s_s) and dtype int32.
+            parts: The parts of e, each of shape (B, ...) and dtype float32. The last part is e_a.
+            shared: The embedding that holds the word vectors.
+            psi_of: A function that computes psi_V, shape (B, s_v) and dtype float32, from [e_c o e_a].
 
         Returns:
-            p, (B, s_v) float32.
+            p, a float32 tensor of shape (B, s_v).
         """
         size = shared.input_dim
         tokens = ops.reshape(context, (-1, int(np.prod(context.shape[1:]))))

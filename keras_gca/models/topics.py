@@ -1,8 +1,8 @@
-"""Attends to the words of a context's topic, and adds their bonus, for all partial answers in one pass.
+"""Attends to the words of the context's topic and adds their bonus, for all partial answers in one pass.
 
-`topic_layers.py` has the equations, and Figure 1 with topics as it is drawn. Here the logits are the logarithm of the
-numerator of p, so that their softmax is p. The parts of matrix products that belong to the context, and not to a
-partial answer, are computed once for each context.
+`topic_layers.py` contains the equations, and Figure 1 with topics as a Keras model. Here the logits are the logarithm
+of the numerator of p, so their softmax is p. The parts of matrix products that depend on the context alone are computed
+once for each context.
 
 Shapes: B contexts, T partial answers in the longest answer, R rows (`rows.py`); Z topics with n words; u units in the
 attention.
@@ -17,15 +17,16 @@ from keras_gca.models.topic_layers import TopicLayers
 
 
 class TopicTerms(NamedTuple):
-    """What all partial answers to a context share.
+    """The values that all partial answers to a context share.
 
     Attributes:
-        hidden: (B, hidden) float32, the part of W_1 [e_c o e_a] + b_1 that belongs to the context.
-        query: (B, u) float32, the part of W_q e + b_q that belongs to the context.
-        bonus: (B, s_e) float32, the part of W_t [e_c o e_a] + b_t that belongs to the context.
-        words: (B, n) int32, w_1 ... w_n.
-        vectors: (B, n, s_e) float32, k_1 ... k_n.
-        keys: (B, n, u) float32, W_k k_1 ... W_k k_n.
+        hidden: The part of W_1 [e_c o e_a] + b_1 that depends on the context alone, shape (B, hidden) and dtype
+            float32.
+        query: The part of W_q e + b_q that depends on the context alone, shape (B, u) and dtype float32.
+        bonus: The part of W_t [e_c o e_a] + b_t that depends on the context alone, shape (B, s_e) and dtype float32.
+        words: w_1 ... w_n, shape (B, n) and dtype int32.
+        vectors: k_1 ... k_n, shape (B, n, s_e) and dtype float32.
+        keys: W_k k_1 ... W_k k_n, shape (B, n, u) and dtype float32.
     """
 
     hidden: tf.Tensor
@@ -37,10 +38,10 @@ class TopicTerms(NamedTuple):
 
 
 class TopicAttention:
-    """The equations for all partial answers in one pass, and for one step of decoding.
+    """Computes the equations for all partial answers in one pass, or for one step of decoding.
 
     Args:
-        shared: The word vectors, (s_v, s_e).
+        shared: The embedding that holds the word vectors, with weights of shape (s_v, s_e).
         layers: The layers of topics.
     """
 
@@ -48,18 +49,19 @@ class TopicAttention:
         self.shared, self.layers = shared, layers
 
     def words_of(self, contexts: tf.Tensor) -> tf.Tensor:
-        """Return the words of the topic of each context: (B, s) int32, without speaker tokens -> (B, n) int32."""
+        """Return the words of each context's topic; shapes (B, s), without speaker tokens, -> (B, n), both int32."""
         topic = self.layers.topic
         scores = tf.reduce_sum(tf.gather(tf.convert_to_tensor(topic.kernel), contexts), 1) + topic.bias
         return tf.cast(tf.gather(self.layers.topic_words.embeddings, tf.argmax(scores, 1)), tf.int32)
 
     def terms(self, contexts: tf.Tensor, encoded: tf.Tensor | None, hidden: tf.Tensor) -> TopicTerms:
-        """Compute what all partial answers to a context share.
+        """Compute the values that all partial answers to a context share.
 
         Args:
-            contexts: (B, s) int32, without speaker tokens.
-            encoded: (B, ...) float32, the parts of e before e_a, or None if there are none.
-            hidden: (B, hidden) float32, the part of W_1 [e_c o e_a] + b_1 that belongs to the context.
+            contexts: The contexts without speaker tokens, shape (B, s) and dtype int32.
+            encoded: The parts of e before e_a, shape (B, ...) and dtype float32, or None if there are none.
+            hidden: The part of W_1 [e_c o e_a] + b_1 that depends on the context alone, shape (B, hidden) and dtype
+                float32.
         """
         words = self.words_of(contexts)
         vectors = tf.gather(self.shared.embeddings, words)
@@ -77,12 +79,12 @@ class TopicAttention:
 
         Args:
             terms: The terms of B contexts.
-            e_a: (R, s_se) float32, the encodings of partial answers.
-            positions: (R, 2) int64, the context and the place of each partial answer, or None if each context has one
-                partial answer.
+            e_a: The encodings of the partial answers, shape (R, s_se) and dtype float32.
+            positions: The context of each partial answer and its number among the partial answers of this context,
+                shape (R, 2) and dtype int64, or None if each context has one partial answer.
 
         Returns:
-            (R, s_e + s_se) float32.
+            A float32 tensor of shape (R, s_e + s_se).
         """
         own = e_a @ self.layers.topic_query_bot.kernel[-e_a.shape[1] :]
         query = _by_context(own, terms, positions) + terms.query[:, None]  # (B, T, u)
@@ -99,13 +101,13 @@ class TopicAttention:
         """Add the bonus: the result is log(exp psi_V + exp psi_K) for the words of the topic, and psi_V for all others.
 
         Args:
-            psi_V: (R, s_v) float32.
+            psi_V: The logits without the bonus, shape (R, s_v) and dtype float32.
             terms: The terms of B contexts.
-            read: (R, s_e + s_se) float32, the result of `attend`.
+            read: The result of `attend`, shape (R, s_e + s_se) and dtype float32.
             positions: As for `attend`.
 
         Returns:
-            (R, s_v) float32, whose softmax is p.
+            A float32 tensor of shape (R, s_v), whose softmax is p.
         """
         own = read @ self.layers.topic_bonus_bot.kernel[-read.shape[1] :]
         direction = _by_context(own, terms, positions) + terms.bonus[:, None]  # (B, T, s_e)
@@ -117,14 +119,14 @@ class TopicAttention:
 
 @tf.custom_gradient
 def _log_of_both(psi_V: tf.Tensor, psi_K: tf.Tensor, places: tf.Tensor) -> tuple[tf.Tensor, Any]:
-    """Compute log(exp psi_V + exp psi_K) at some places of psi_V, and psi_V elsewhere.
+    """Compute log(exp psi_V + exp psi_K) at the given indices of psi_V, and psi_V elsewhere.
 
-    TensorFlow's own gradient would make two more passes over all values.
+    TensorFlow's automatic gradient would need two more passes over all values.
 
     Args:
-        psi_V: (R, s_v) float32.
-        psi_K: (R, n) float32.
-        places: (R, n, 2) int32, the row and the token of each value of psi_K; all of them differ.
+        psi_V: A float32 tensor of shape (R, s_v).
+        psi_K: A float32 tensor of shape (R, n).
+        places: The row and the token of each value of psi_K, shape (R, n, 2) and dtype int32. No index occurs twice.
     """
     difference = psi_K - tf.gather_nd(psi_V, places)
 

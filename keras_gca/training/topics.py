@@ -13,7 +13,7 @@ from keras_gca.data.topics import TopicModel, fit_topics
 from keras_gca.data.vocabulary import SPECIAL_TOKENS
 from keras_gca.engine import reporting
 
-MOST_TOKENS = 2**22  # of token files, to which a topic model is fitted
+MOST_TOKENS = 2**22  # the maximum number of tokens in token files to which a topic model is fitted
 SHOWN_TOPICS, SHOWN_WORDS = 3, 6
 
 
@@ -36,7 +36,7 @@ def with_topics(dataset: Dataset, config: Config) -> Dataset:
 
 
 def described(model: TopicModel, dataset: Dataset, documents: int) -> list[str]:
-    """Return lines that show the number of topics and the first words of the most frequent ones."""
+    """Return lines with the number of topics and the most probable words of the most frequent topics."""
     tokens, words = dataset.vocabulary.tokens, model.topic_words(SHOWN_WORDS)[:SHOWN_TOPICS]
     used = int(np.count_nonzero((model.log_words < 0).all(axis=1)))
     fitted = f"{counted(documents, 'conversation')}, {used:,} words belong to topics"
@@ -45,7 +45,7 @@ def described(model: TopicModel, dataset: Dataset, documents: int) -> list[str]:
 
 
 def documents_of(dataset: Dataset) -> Iterator[np.ndarray]:
-    """Yield the tokens of each training conversation; of token files, only a part of the conversations."""
+    """Yield the tokens of each training conversation, or of only some conversations if they are in token files."""
     if not isinstance(dataset.training, TokenPairs):
         yield from (dataset.vocabulary.encode(document) for document in dataset.documents)
         return
