@@ -44,6 +44,7 @@ class Agent:
             blocks.
         detector: The weights of the detector of context changes if `context_changes` is "detect", or None otherwise.
         backward: The weights of the generator for p(x|y) that ranks answers, or None; see `Bot`.
+        topics: The weights of the topic model if `topics` is set, or None otherwise.
 
     Attributes:
         notes_crises: Whether `crisis_note` returns notes. Initially True.
@@ -78,8 +79,9 @@ class Agent:
         discriminator: list[np.ndarray],
         detector: list[np.ndarray] | None = None,
         backward: list[np.ndarray] | None = None,
+        topics: list[np.ndarray] | None = None,
     ):
-        Bot(config, vocabulary, generators, discriminator, detector, backward).refuse_misfits()
+        Bot(config, vocabulary, generators, discriminator, detector, backward, topics).refuse_misfits()
         self.detector = None if detector is None else ChangeDetector.of_weights(detector)
         if self.detector is not None and self.detector.words.input_dim != len(vocabulary):
             raise ValueError(f"the detector of context changes knows {self.detector.words.input_dim:,} words")
@@ -87,8 +89,9 @@ class Agent:
         self.crisis_lines: Sequence[str] = ()
         self.persona: str | None = None
         self.config, self.vocabulary = config, vocabulary
-        self.weights, self.discriminator, self.backward = generators, discriminator, backward
-        self.networks = TrainedNetworks(config, vocabulary, generators, discriminator, backward)
+        self.weights, self.discriminator = generators, discriminator
+        self.backward, self.topics = backward, topics
+        self.networks = TrainedNetworks(config, vocabulary, generators, discriminator, backward, topics)
 
     @classmethod
     def load(cls, path: str | os.PathLike, agreed: bool = False) -> "Agent":
@@ -104,7 +107,8 @@ class Agent:
         """
         path, bot = Bot.read(hub.bot_of(path, agreed))
         try:
-            return cls(bot.config, bot.vocabulary, bot.generators, bot.discriminator, bot.detector, bot.backward)
+            parts = bot.generators, bot.discriminator, bot.detector, bot.backward, bot.topics
+            return cls(bot.config, bot.vocabulary, *parts)
         except (LookupError, TypeError, ValueError, AttributeError) as error:
             raise damaged_bot(path, error) from None
 
@@ -119,8 +123,8 @@ class Agent:
             OSError: The file cannot be written. An existing file stays unchanged.
         """
         detector = None if self.detector is None else self.detector.weights
-        bot = Bot(self.config, self.vocabulary, self.weights, self.discriminator, detector, self.backward)
-        bot.write(path, half_precision)
+        parts = self.weights, self.discriminator, detector, self.backward, self.topics
+        Bot(self.config, self.vocabulary, *parts).write(path, half_precision)
 
     def export(self, folder: str | os.PathLike) -> list[str]:
         """Export the agent so that Keras and TensorFlow can load it without this project.

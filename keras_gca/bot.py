@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from keras_gca.config import Config, predicting_contexts
+from keras_gca.data.topics import TopicModel
 from keras_gca.data.vocabulary import Vocabulary
 from keras_gca.models.sizes import sizes_of
 from keras_gca.storage.bot_file import damaged_bot, read_bot, write_bot
@@ -14,6 +15,7 @@ from keras_gca.storage.bot_file import damaged_bot, read_bot, write_bot
 FORMAT = "keras_gca bot 2"
 DETECTOR = "context_detector"  # the name of the detector's weights in the file
 BACKWARD = "backward"  # the name of the weights of the generator for p(x|y)
+TOPICS = "topic_model"  # the name of the topic model's weights in the file
 
 
 @dataclass
@@ -30,6 +32,7 @@ class Bot:
         detector: The weights of the detector of context changes if `context_changes` is "detect", or None otherwise.
         backward: The weights of the generator for p(x|y) in the same form as a generator without speakers, or None. A
             chat uses it to rank answers (`ranking_epochs`).
+        topics: The weights of the topic model if `topics` is set, or None otherwise.
     """
 
     config: Config
@@ -38,6 +41,7 @@ class Bot:
     discriminator: list[np.ndarray]
     detector: list[np.ndarray] | None = None
     backward: list[np.ndarray] | None = None
+    topics: list[np.ndarray] | None = None
 
     @classmethod
     def read(cls, path: str | os.PathLike) -> tuple[Path, "Bot"]:
@@ -57,8 +61,8 @@ class Bot:
             config = Config.from_values(facts["config"])
             vocabulary = Vocabulary.from_values(facts["vocabulary"])
             discriminator, detector = networks.pop("discriminator"), networks.pop(DETECTOR, None)
-            backward = networks.pop(BACKWARD, None)
-            return path, cls(config, vocabulary, networks, discriminator, detector, backward)
+            backward, topics = networks.pop(BACKWARD, None), networks.pop(TOPICS, None)
+            return path, cls(config, vocabulary, networks, discriminator, detector, backward, topics)
         except (LookupError, TypeError, ValueError, AttributeError) as error:
             raise damaged_bot(path, error) from None
 
@@ -78,6 +82,8 @@ class Bot:
             networks[DETECTOR] = self.detector
         if self.backward is not None:
             networks[BACKWARD] = self.backward
+        if self.topics is not None:
+            networks[TOPICS] = self.topics
         write_bot(Path(path), FORMAT, facts, networks, half_precision)
 
     def refuse_misfits(self) -> None:
@@ -96,6 +102,12 @@ class Bot:
             raise ValueError("the settings and the weights disagree on whether there is a detector of context changes")
         if config.names_speakers != bool(speakers):
             raise ValueError("the settings and the vocabulary disagree on whether speakers have embeddings")
+        if (config.topics is not None) != (self.topics is not None):
+            raise ValueError("the settings and the weights disagree on whether the run has topics")
+        if self.topics is not None:
+            shape = TopicModel.of_weights(self.topics).log_words.shape
+            if shape != (len(self.vocabulary), config.topics):
+                raise ValueError(f"the topic model has the shape {shape}")
         sizes = sizes_of(config, len(self.vocabulary), len(speakers))
         of_generator, of_discriminator = sizes.numbers(config.generator == "canonical")
         stored_and_expected = [

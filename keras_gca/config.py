@@ -118,6 +118,18 @@ class Config(Settings):
         low=1,
         high=100_000,
     )
+    topics: int | None = option(
+        None,
+        "number of topics of a topic model that is fitted to the training conversations. The generator attends to the "
+        "words of the context's topic, and these words get a bonus in the softmax (Xing et al. 2017; "
+        "docs/systems.md). Needs scikit-learn (default: no topics, as in the paper)",
+        low=2,
+        high=1000,
+    )
+    topic_words: int = option(
+        100, "with --topics: number of words per topic to which the generator attends (Xing et al. 2017)", low=1,
+        high=1000,
+    )  # fmt: skip
     hidden_size: int | None = option(
         None, "number of units in the generator's hidden layer (default: half the size of the vocabulary)", low=1
     )
@@ -407,6 +419,8 @@ class Config(Settings):
             )
         if self.names_speakers and (self.padding == "original" or self.predict != "answer"):
             raise UserError("--persona-size works only with --padding masked and --predict answer")
+        if self.topics and (self.padding == "original" or self.predict != "answer"):
+            raise UserError("--topics works only with --padding masked and --predict answer")
         if self.hierarchical and self.context_utterances > MOST_UTTERANCES:
             raise UserError(
                 f"--context-utterances: {self.context_utterances} is out of range; with --encoder hierarchical, from 1 "
@@ -445,8 +459,8 @@ class Config(Settings):
 def predicting_contexts(config: Config) -> Config:
     """Return the settings of the generator for p(x|y) that ranks a run's answers (`ranking_epochs`).
 
-    It has the same sizes, data and teacher forcing as the run's generator, but no embeddings of speakers, and neither
-    adversarial iterations nor a detector of context changes.
+    This generator has the same sizes, data and teacher forcing as the run's generator, but no embeddings of speakers,
+    no topics, no adversarial iterations, and no detector of context changes.
     """
     return config.changed(
         predict="context",
@@ -457,5 +471,6 @@ def predicting_contexts(config: Config) -> Config:
         adversarial_epochs=0,
         final_epochs=0,
         persona_size=None,
+        topics=None,
         context_changes=Config.context_changes,
     )

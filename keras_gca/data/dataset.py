@@ -13,6 +13,7 @@ from keras_gca.data.pairs import PREDICTED, Pairs, make_pairs, with_speakers
 from keras_gca.data.paraphrases import Similar, links
 from keras_gca.data.text import tokenise
 from keras_gca.data.token_pairs import TokenPairs
+from keras_gca.data.topics import TopicModel
 from keras_gca.data.vocabulary import Vocabulary, usual_surfaces
 from keras_gca.data.vocabulary_choice import chosen_vocabulary
 from keras_gca.errors import UserError
@@ -36,6 +37,7 @@ class Dataset:
         detector: The weights of the detector that limited the contexts (`--context-changes detect`), or None.
         paraphrases: The training pairs with similar contexts (`paraphrases.links`), or None if contexts are never
             replaced.
+        topics: The weights of the topic model (`--topics`), or None.
     """
 
     vocabulary: Vocabulary
@@ -46,6 +48,12 @@ class Dataset:
     test: Pairs | None = None
     detector: list[np.ndarray] | None = None
     paraphrases: np.ndarray | None = None
+    topics: list[np.ndarray] | None = None
+
+    @property
+    def topic_model(self) -> TopicModel | None:
+        """The topic model, or None without `--topics`."""
+        return None if self.topics is None else TopicModel.of_weights(self.topics)
 
     @property
     def held_out(self) -> Pairs:

@@ -22,9 +22,10 @@ if TYPE_CHECKING:
     import tensorflow as tf
 
 SAY_AFTER = 1.0  # seconds
-# If these packages are installed, Keras imports them for pictures and tables that no command uses. This takes a fifth
-# of the time that the import of Keras takes. This project imports Matplotlib later, when it draws a plot.
-OPTIONAL_OF_KERAS = ("matplotlib", "pandas")
+# If these packages are installed, Keras imports them for pictures, tables and wrappers that no command uses. These
+# imports take a fifth of Keras' own import time. This project imports Matplotlib later, when it draws a plot, and
+# scikit-learn when it fits a topic model.
+OPTIONAL_OF_KERAS = ("matplotlib", "pandas", "sklearn")
 
 
 def set_up_tensorflow(options: argparse.Namespace | None = None) -> "tf.distribute.Strategy":

@@ -13,6 +13,7 @@ import numpy as np
 from keras_gca.agent import Agent
 from keras_gca.data.dataset import Dataset
 from keras_gca.data.pairs import Pairs
+from keras_gca.data.topics import TopicModel
 from keras_gca.engine.learner import add_up
 from keras_gca.engine.variables import assign
 from keras_gca.errors import UserError
@@ -108,7 +109,9 @@ def independent_judge(agent: Agent, human: Pairs, machine: Pairs, seed: int, epo
         epochs: The number of epochs.
     """
     config = agent.config.changed(algorithm="backpropagation", discriminator_hidden_size=None)
-    gca = build(config.changed(seed=seed), len(agent.vocabulary), speakers=len(agent.vocabulary.speakers))
+    topics = None if agent.topics is None else TopicModel.of_weights(agent.topics)
+    speakers = len(agent.vocabulary.speakers)
+    gca = build(config.changed(seed=seed), len(agent.vocabulary), speakers=speakers, topics=topics)
     assign(gca.variables(*WHITE), agent.discriminator[: len(gca.variables(*WHITE))])
     learner = DiscriminatorTraining(gca, max(RATE, agent.config.discriminator_learning_rate))
     for epoch_seed in np.random.default_rng(seed).integers(2**31, size=epochs):
@@ -116,7 +119,7 @@ def independent_judge(agent: Agent, human: Pairs, machine: Pairs, seed: int, epo
         add_up(learner.train_step(*take(batch)).sums for batch in batches)
     weights = [variable.numpy() for variable in gca.variables(*WHITE, *gca.green)]
     detector = None if agent.detector is None else agent.detector.weights
-    return Agent(config, agent.vocabulary, agent.weights, weights, detector)
+    return Agent(config, agent.vocabulary, agent.weights, weights, detector, topics=agent.topics)
 
 
 class CrossFitted:

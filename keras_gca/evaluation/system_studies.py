@@ -1,4 +1,4 @@
-"""Evaluates studies that have their own metrics: subject changes, personas, and dialogue rewards (docs/systems.md)."""
+"""Evaluates studies that have their own metrics: subject changes, personas, dialogue rewards, and topics."""
 
 import json
 import math
@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from glove.cost import TimeLimit
-from keras_gca.evaluation import personas, simulated_conversations, subject_changes
+from keras_gca.evaluation import personas, simulated_conversations, subject_changes, topic_systems
 from keras_gca.evaluation.paired_tests import as_json as tests_as_json
 from keras_gca.evaluation.paired_tests import table_of_tests, tests_by_seeds
 from keras_gca.evaluation.statistics import as_json, over_runs
 from keras_gca.evaluation.tables import Table
-from keras_gca.evaluation.variants import DIALOGUE_REWARDS
+from keras_gca.evaluation.variants import DIALOGUE_REWARDS, TOPIC_AWARE
 from keras_gca.storage import json_files
 from keras_gca.storage.atomic import write_text
 from keras_gca.training.run_folder import GCARun
@@ -109,8 +109,41 @@ def of_conversations(folders: Folders, limit: TimeLimit) -> Measured | None:
     return _compared(runs, values, simulated_conversations.table)
 
 
+def of_topics(folders: Folders, limit: TimeLimit) -> Measured | None:
+    """Compare a generator with topics with the plain generator and MMI; see `topic_systems` and `after_changes`.
+
+    The significance tests compare greedy answers with each other, and answers from beam searches with each other.
+    """
+    file, runs = topic_systems.STUDIED, list[dict[str, Any]]()
+    for of_seed in zip(*folders.values(), strict=True):
+        if limit.is_over:
+            return None
+        of_variants = dict(zip(folders, of_seed, strict=True))
+        done = of_variants[TOPIC_AWARE] / file
+        if not is_newer(done, *of_seed):
+            topic_systems.evaluate_topics(of_variants)
+        runs.append(json_files.read_object(done))
+    names = [name for name in runs[0]["systems"] if name != topic_systems.HUMAN]
+    greedy = [name for name in names if name.endswith(topic_systems.GREEDY_ONLY)]
+    tests = [
+        test
+        for group in (greedy, [name for name in names if name not in greedy])
+        for test in tests_by_seeds(
+            {name: {key: [run["systems"][name][key] for run in runs] for key in topic_systems.TESTED} for name in group}
+        )
+    ]
+    figures = {"topics": over_runs(runs)}
+    tables = [topic_systems.table(figures)] + ([table_of_tests(tests, shown)] if tests else [])
+    return tables, {**as_json(figures), "tests": tests_as_json(tests)}
+
+
 # By the name of the study
-MEASURED = {"dynamic_context": after_changes, "persona": of_personas, DIALOGUE_REWARDS: of_conversations}
+MEASURED = {
+    "dynamic_context": after_changes,
+    "persona": of_personas,
+    DIALOGUE_REWARDS: of_conversations,
+    "topics": of_topics,
+}
 
 
 def is_newer(file: Path, *runs: Path) -> bool:

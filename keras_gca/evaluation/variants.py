@@ -27,6 +27,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "five_utterances": {"context_utterances": 5},
     "dynamic_context": {"context_utterances": 3, "context_changes": "detect"},
     "persona": {"persona_size": 50},
+    "topic_aware": {"topics": 20, "adversarial_epochs": 0},
     "hierarchical_two": {"encoder": "hierarchical", "context_utterances": 2},
     "hierarchical_five": {"encoder": "hierarchical", "context_utterances": 5},
     "language_model": {"predict": "unconditional", "adversarial_epochs": 0},
@@ -41,6 +42,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     },
 }
 DIALOGUE_REWARDS, BACKWARD = "dialogue_rewards", "backward"
+PLAIN, LANGUAGE_MODEL, TOPIC_AWARE = "default", "language_model", "topic_aware"
 
 # The cells of the study `adversarial` are all combinations of these settings. Each cell starts from the generator of
 # the variant TEACHER_FORCED. This variant has N_u = 2, because with N_u = 1, "author" and "utterances" would be the
@@ -105,6 +107,10 @@ STUDIES = {
     "dialogue_rewards": Study(
         "do rewards for simulated conversations (Li et al. 2016) make conversations longer and answers more diverse?",
         ("backward", "dialogue_rewards"),
+    ),
+    "topics": Study(
+        "are answers with topics (Xing et al. 2017) more diverse or relevant than plain ones and than those of MMI?",
+        (PLAIN, LANGUAGE_MODEL, BACKWARD, TOPIC_AWARE),
     ),
     "mmi": Study("does MMI reranking make replies more diverse?", ("default", "language_model", "backward")),
 }

@@ -40,7 +40,7 @@ class BeamSearch:
         """
         term, memory = self._steps.start(contexts)
         count, size, length = tf.shape(contexts)[0], self._steps.sizes.vocabulary, self._steps.gca.longest_answer
-        term, memory = tf.repeat(term, width, 0), States(*(tf.repeat(part, width, 0) for part in memory))
+        term, memory = tf.nest.map_structure(lambda part: tf.repeat(part, width, 0), (term, memory))
         only_pad = tf.one_hot([PAD], size, on_value=0.0, off_value=FORBIDDEN)  # (1, s_v)
 
         def step(

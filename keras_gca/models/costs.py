@@ -18,7 +18,7 @@ from keras_gca.data.pairs import Pairs
 from keras_gca.data.vocabulary import PAD
 from keras_gca.engine.matrix_products import estimate_of
 from keras_gca.engine.memory import IMPORTS
-from keras_gca.models.sizes import sizes_of
+from keras_gca.models.sizes import TOPIC_UNITS, sizes_of
 
 DENSE = 0.5  # the speed of the layers after the LSTMs, as a fraction of the speed of one large matrix product
 LSTM = 0.2  # the speed of the LSTMs, as a fraction of the same speed
@@ -135,7 +135,12 @@ class Costs:
 
     @property
     def _of_token(self) -> int:
-        return 2 * self._sizes.hidden_units * (self._sizes.sentence_embedding + self._sizes.vocabulary)
+        sizes = self._sizes
+        operations = 2 * sizes.hidden_units * (sizes.sentence_embedding + sizes.vocabulary)
+        if sizes.topic_words:  # the attention, its sum, and the bonus; and o in the hidden layer
+            operations += 2 * sizes.topic_words * (TOPIC_UNITS + 2 * sizes.word_embedding)
+            operations += 2 * sizes.word_embedding * sizes.hidden_units
+        return operations
 
     def _lstm(self, units: int) -> float:
         """Return the number of operations per state: four gates multiply the word vector and the previous state."""

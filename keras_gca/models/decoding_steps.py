@@ -10,6 +10,8 @@ program.
 Shapes: B contexts; s_v tokens in the vocabulary; s_s as in `sizes.py`; s_se units in the generator's LSTMs.
 """
 
+from typing import TypeAlias
+
 import numpy as np
 import tensorflow as tf
 
@@ -20,6 +22,10 @@ from keras_gca.models.lstm import States, lstm_step
 from keras_gca.models.networks import GenerativeConversationalAgent
 from keras_gca.models.relu_matmul import relu_sparse_matmul
 from keras_gca.models.rows import moved_right
+from keras_gca.models.topics import TopicTerms
+
+# The context's term in the hidden layer, shape (B, hidden), or, with topics, all values that the context determines
+Term: TypeAlias = tf.Tensor | TopicTerms
 
 
 class DecodingSteps:
@@ -43,7 +49,7 @@ class DecodingSteps:
             excluded.append(UNK)
         return tf.constant([FORBIDDEN if i in excluded else 0.0 for i in range(self.sizes.vocabulary)])
 
-    def start(self, contexts: tf.Tensor) -> tuple[tf.Tensor, States]:
+    def start(self, contexts: tf.Tensor) -> tuple[Term, States]:
         """Compute the context's term in the hidden layer, and the memory of the answer's LSTM before the first token.
 
         The memory consists of h and c, each of shape (B, s_se). With `original` padding, there is one memory for each
@@ -51,14 +57,21 @@ class DecodingSteps:
         tokens.
         """
         generator, count = self._generator, tf.shape(contexts)[0]
-        lengths, moved = moved_right(generator.words_of(contexts))
+        words = generator.words_of(contexts)
+        lengths, moved = moved_right(words)
         personas = [] if generator.persona_bot is None else [generator.personas(contexts)]
         inputs, lengths = generator.inputs_of_contexts(generator.embed(moved), moved, lengths)
         if self.gca.canonical:
+            memory = generator.context_memory(inputs, lengths)
+            if generator.topics is not None:
+                return generator.topic_terms(generator.topics, words, personas), memory
             bias = tf.convert_to_tensor(generator.bot.bias)
-            term = generator.context_term(*personas) if personas else tf.tile(bias[None], [count, 1])
-            return term, generator.context_memory(inputs, lengths)
-        term = generator.context_term(tf.concat([generator.encode_contexts(inputs, lengths), *personas], 1))
+            return generator.context_term(*personas) if personas else tf.tile(bias[None], [count, 1]), memory
+        encoded = [generator.encode_contexts(inputs, lengths), *personas]
+        if generator.topics is None:
+            term = generator.context_term(tf.concat(encoded, 1))
+        else:
+            term = generator.topic_terms(generator.topics, words, encoded)
         if not self.gca.original_padding:
             zeros = tf.zeros([count, self.sizes.sentence_embedding])
             return term, States(zeros, zeros)
@@ -66,11 +79,16 @@ class DecodingSteps:
         start = generator.after_paddings(generator.encoder_answer, counts)
         return term, States(*(tf.tile(memory[None], [count, 1, 1]) for memory in start))
 
-    def read(self, t: tf.Tensor, term: tf.Tensor, tokens: tf.Tensor, memory: States) -> tuple[tf.Tensor, States]:
+    def read(self, t: tf.Tensor, term: Term, tokens: tf.Tensor, memory: States) -> tuple[tf.Tensor, States]:
         """Read one more token. Return log p (Eq. 3), shape (B, s_v), and the LSTM's memory after this token."""
-        memory = lstm_step(self._generator.encoder_answer, self._generator.embed(tokens), memory)
+        generator = self._generator
+        memory = lstm_step(generator.encoder_answer, generator.embed(tokens), memory)
         h = memory.h[:, t] if self.gca.original_padding else memory.h
-        return tf.nn.log_softmax(self._token_logits(self._generator.hidden_layer(term, h))), memory
+        if generator.topics is None or not isinstance(term, TopicTerms):
+            return tf.nn.log_softmax(self._token_logits(generator.hidden_layer(term, h))), memory
+        read = generator.topics.attend(term, h)
+        logits = self._token_logits(generator.hidden_layer(term.hidden, read))
+        return tf.nn.log_softmax(generator.topics.with_bonus(logits, term, read)), memory
 
     def _token_logits(self, y_h: tf.Tensor) -> tf.Tensor:
         """Compute the argument of the softmax in Eq. 3; shapes (B, hidden) -> (B, s_v).

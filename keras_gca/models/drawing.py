@@ -51,13 +51,27 @@ def colour(layer: str) -> str:
 
 
 def edges(model: keras.Model) -> list[tuple[str, str]]:
-    """Return the edges of a functional model as (source, target) pairs of layer names, without edges for masks."""
+    """Return the edges of a functional model as (source, target) pairs of layer names, without edges for masks.
+
+    If operations that are not layers lie between two layers, the edge joins these two layers.
+    """
     arrows = []
     layers = {layer.name for layer in model.layers}  # the operations that make masks are not layers
-    for operation in model.get_config()["layers"]:
-        for node in operation["inbound_nodes"]:
-            sources = _sources([node["args"], node["kwargs"].get("initial_state")])
-            arrows += [(source, operation["name"]) for source in sources if operation["name"] in layers]
+    sources_of = {
+        operation["name"]: [
+            source
+            for node in operation["inbound_nodes"]
+            for source in _sources([node["args"], node["kwargs"].get("initial_state")])
+        ]
+        for operation in model.get_config()["layers"]
+    }
+
+    def layers_before(name: str) -> list[str]:
+        before = sources_of[name]
+        return [found for source in before for found in ([source] if source in layers else layers_before(source))]
+
+    for name in sources_of:
+        arrows += [(source, name) for source in layers_before(name) if name in layers]
     return list(dict.fromkeys(arrows))
 
 

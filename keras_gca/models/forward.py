@@ -31,6 +31,8 @@ from keras_gca.models.lstm import States, lstm_memories
 from keras_gca.models.networks import GenerativeConversationalAgent
 from keras_gca.models.prefix_layer import Paddings, PrefixLayer, last_states
 from keras_gca.models.rows import Rows, moved_right
+from keras_gca.models.topic_layers import TopicLayers
+from keras_gca.models.topics import TopicAttention, TopicTerms
 
 SITES = ("E_c", "E_a", "e_c", "e_a", "y_h")  # the places where a training run may apply dropout
 Dropout = Callable[[str, tf.Tensor], tf.Tensor]  # (one of SITES, values) -> values after dropout
@@ -58,6 +60,7 @@ class PrefixGenerator(PrefixLayer):
         precision: The number format of the matrix products of `bot` and `decision_bot`, "float32" or "bfloat16".
         encoder_utterance_bot: The LSTM that reads each utterance of a context, with s_se units; see `PrefixLayer`.
         persona_bot: The speaker embeddings, with weights of shape (speakers + 1, s_p), or None if there are none.
+        topics: The layers of topics, or None if there are none.
     """
 
     def __init__(
@@ -72,10 +75,12 @@ class PrefixGenerator(PrefixLayer):
         precision: str = "float32",
         encoder_utterance_bot: keras.layers.LSTM | None = None,
         persona_bot: keras.layers.Embedding | None = None,
+        topics: TopicLayers | None = None,
     ):
         encoders, speakers = (encoder_context_bot, encoder_answer_bot), persona_bot is not None
         super().__init__(shared, *encoders, paddings, "prefix_generator", encoder_utterance_bot, speakers)
         self.persona_bot = persona_bot
+        self.topics = None if topics is None else TopicAttention(shared, topics)
         self.bot = bot
         self.decision_bot = decision_bot
         self.canonical = canonical
@@ -96,6 +101,7 @@ class PrefixGenerator(PrefixLayer):
             precision,
             layers.encoder_utterance_bot,
             layers.persona_bot,
+            layers.topics,
         )
 
     def call(self, contexts: tf.Tensor, answers: tf.Tensor, rows: Rows, dropout: Dropout = no_dropout) -> tf.Tensor:
@@ -110,30 +116,61 @@ class PrefixGenerator(PrefixLayer):
         Returns:
             The argument of the softmax in Eq. 3, shape (R, s_v) and dtype float32.
         """
-        return self.token_logits(self.hidden(contexts, answers, rows, dropout))
+        return self.outputs(contexts, answers, rows, dropout)[0]
 
-    def hidden(self, contexts: tf.Tensor, answers: tf.Tensor, rows: Rows, dropout: Dropout = no_dropout) -> tf.Tensor:
-        """Compute y_h of Eq. 3 for every row, a float32 tensor of shape (R, hidden).
+    def outputs(
+        self, contexts: tf.Tensor, answers: tf.Tensor, rows: Rows, dropout: Dropout = no_dropout
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """Compute the result of `call`, and y_h of Eq. 3 for every row, a float32 tensor of shape (R, hidden).
 
         The arguments are those of `call`.
         """
-        lengths, moved = moved_right(self.words_of(contexts))
+        words = self.words_of(contexts)
+        lengths, moved = moved_right(words)
         E_c = dropout("E_c", self.embed(moved))  # (B, s, s_e), Eq. 1
         E_a = dropout("E_a", self.embed(answers[:, :-1]))  # (B, T, s_e)
         inputs, lengths = self.inputs_of_contexts(E_c, moved, lengths)
+        encoded = [] if self.persona_bot is None else [self.personas(contexts)]  # (B, s_p)
         if self.canonical:
             start = States(*(dropout("e_c", memory) for memory in self.context_memory(inputs, lengths)))  # Eq. 4
             e_a = dropout("e_a", self.encode_prefixes(E_a, rows, start))  # (R, s_se), Eq. 5
-            context_term = self.bot.bias  # (hidden,)
-            if self.persona_bot is not None:
-                context_term = tf.gather(self.context_term(self.personas(contexts)), rows.answer)  # (R, hidden)
         else:
-            e_c = dropout("e_c", self.encode_contexts(inputs, lengths))  # (B, s_se), Eq. 2
+            encoded = [dropout("e_c", self.encode_contexts(inputs, lengths)), *encoded]  # (B, s_se), Eq. 2
             e_a = dropout("e_a", self.encode_prefixes(E_a, rows))  # (R, s_se)
-            if self.persona_bot is not None:
-                e_c = tf.concat([e_c, self.personas(contexts)], 1)  # (B, s_se + s_p)
-            context_term = tf.gather(self.context_term(e_c), rows.answer)  # (R, hidden)
-        return dropout("y_h", self.hidden_layer(context_term, e_a))  # (R, hidden), Eq. 3
+        if self.topics is not None:
+            return self._outputs_with_topics(self.topics, words, encoded, e_a, rows, dropout)
+        context_term = self.bot.bias  # (hidden,)
+        if encoded:
+            context_term = tf.gather(self.context_term(_joined(encoded)), rows.answer)  # (R, hidden)
+        y_h = dropout("y_h", self.hidden_layer(context_term, e_a))  # (R, hidden), Eq. 3
+        return self.token_logits(y_h), y_h
+
+    def _outputs_with_topics(
+        self,
+        topics: TopicAttention,
+        words: tf.Tensor,
+        encoded: list[tf.Tensor],
+        e_a: tf.Tensor,
+        rows: Rows,
+        dropout: Dropout,
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        terms = self.topic_terms(topics, words, encoded)
+        read = topics.attend(terms, e_a, rows.positions)  # (R, s_e + s_se)
+        y_h = dropout("y_h", self.hidden_layer(tf.gather(terms.hidden, rows.answer), read))  # (R, hidden)
+        return topics.with_bonus(self.token_logits(y_h), terms, read, rows.positions), y_h
+
+    def topic_terms(self, topics: TopicAttention, words: tf.Tensor, encoded: list[tf.Tensor]) -> TopicTerms:
+        """Compute the values of a network with topics that all partial answers to a context share.
+
+        Args:
+            topics: The layers of topics.
+            words: The contexts without speaker tokens, shape (B, s) and dtype int32.
+            encoded: The parts of e before e_a, each of shape (B, ...) and dtype float32.
+        """
+        if not encoded:
+            bias = tf.convert_to_tensor(self.bot.bias)
+            return topics.terms(words, None, tf.tile(bias[None], [tf.shape(words)[0], 1]))
+        return topics.terms(words, _joined(encoded), self.context_term(_joined(encoded)))
 
     def encodings(self, contexts: tf.Tensor) -> tf.Tensor:
         """Encode contexts without dropout: e_c of Eq. 2, or h of g(x) of Eq. 4.
@@ -168,7 +205,7 @@ class PrefixGenerator(PrefixLayer):
 
         With speaker embeddings, the argument is [e_c v], or just v in a canonical generator.
         """
-        return self._product(e_c, self.bot.kernel[: -self.encoder_answer.units]) + self.bot.bias
+        return self._product(e_c, self.bot.kernel[: -self._of_prefix]) + self.bot.bias
 
     def hidden_layer(self, context_term: tf.Tensor, e_a: tf.Tensor) -> tf.Tensor:
         """Compute y_h of Eq. 3 from its two parts.
@@ -176,16 +213,22 @@ class PrefixGenerator(PrefixLayer):
         Args:
             context_term: The result of `context_term`, shape (R, hidden) and dtype float32, or just b_1 for a canonical
                 generator without speaker embeddings.
-            e_a: The encodings of the partial answers, shape (R, s_se) and dtype float32.
+            e_a: The encodings of the partial answers, shape (R, s_se) and dtype float32. With topics, [o e_a],
+                shape (R, s_e + s_se).
 
         Returns:
             y_h, shape (R, hidden) and dtype float32.
         """
-        return tf.nn.relu(context_term + self._product(e_a, self.bot.kernel[-self.encoder_answer.units :]))
+        return tf.nn.relu(context_term + self._product(e_a, self.bot.kernel[-self._of_prefix :]))
 
     def token_logits(self, y_h: tf.Tensor) -> tf.Tensor:
         """Compute the argument of the softmax in Eq. 3; shapes (R, hidden) -> (R, s_v)."""
         return self._product(y_h, self.decision_bot.kernel) + self.decision_bot.bias
+
+    @property
+    def _of_prefix(self) -> int:
+        """The number of inputs of the hidden layer that depend on the partial answer: e_a and, with topics, o."""
+        return self.encoder_answer.units + (0 if self.topics is None else self.shared.output_dim)
 
     def _product(self, rows: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
         if self.precision == "float32":
@@ -301,6 +344,10 @@ class PrefixDiscriminator(PrefixLayer):
     def _first(self) -> keras.layers.Dense:
         """The layer that takes the token and both encodings as its inputs."""
         return self.discriminator_hidden or self.discriminator_output
+
+
+def _joined(parts: list[tf.Tensor]) -> tf.Tensor:
+    return parts[0] if len(parts) == 1 else tf.concat(parts, 1)
 
 
 def _paddings(gca: GenerativeConversationalAgent) -> Paddings | None:

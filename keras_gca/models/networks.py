@@ -18,11 +18,13 @@ import keras
 import numpy as np
 
 from keras_gca.config import Config
+from keras_gca.data.topics import TopicModel
 from keras_gca.data.vocabulary import PAD, PERIOD
 from keras_gca.engine.memory import refuse_beyond_memory
 from keras_gca.engine.nucleus import FORBIDDEN
 from keras_gca.models.lstm import hard_sigmoid
 from keras_gca.models.sizes import Sizes, sizes_of
+from keras_gca.models.topic_layers import TOPIC_BLOCKS, TopicLayers
 
 WHITE = ("shared",)
 YELLOW = ("encoder_context_bot", "encoder_answer_bot", "bot", "decision_bot")
@@ -36,7 +38,7 @@ class Layers:
     """The layers of Figure 2 that have weights, under their names in the figure.
 
     `discriminator_hidden` is None if `Sizes.discriminator_hidden` is None. The two utterance encoders are None unless
-    the encoder is hierarchical, and `persona_bot` is None without speaker embeddings.
+    the encoder is hierarchical, `persona_bot` is None without speaker embeddings, and `topics` is None without topics.
     """
 
     shared: keras.layers.Embedding
@@ -51,6 +53,7 @@ class Layers:
     encoder_utterance_bot: keras.layers.LSTM | None = None
     encoder_utterance_discriminator: keras.layers.LSTM | None = None
     persona_bot: keras.layers.Embedding | None = None
+    topics: TopicLayers | None = None
 
 
 class GenerativeConversationalAgent:
@@ -80,6 +83,10 @@ class GenerativeConversationalAgent:
     contains the speaker's embedding v: it is [e_c v e_a], or [v e_a] in a canonical generator. The discriminator does
     not use the speaker.
 
+    With topics (`Sizes.topic_words`, Xing et al. 2017), the generator attends to the words of the context's topic, and
+    these words get a bonus in the softmax; `topic_layers.py` contains the equations. The discriminator does not use
+    topics.
+
     Because the layers are shared, there is no need to copy weights as in Algorithm 2 (lines 7, 8, and 10). WHITE,
     YELLOW, and GREEN name the layers of each colour; `select_trainable` freezes all other layers.
 
@@ -90,7 +97,8 @@ class GenerativeConversationalAgent:
         >>> gca  # doctest: +NORMALIZE_WHITESPACE
         <GenerativeConversationalAgent of Sizes(vocabulary=20, sentence_length=5, word_embedding=4,
         sentence_embedding=6, discriminator_sentence_embedding=7, hidden=None, discriminator_hidden=None,
-        utterances=None, persona=None, speakers=0), masked padding; generator of 958 weights, discriminator of 787>
+        utterances=None, persona=None, speakers=0, topic_words=None), masked padding; generator of 958 weights,
+        discriminator of 787>
         >>> context, answer = np.array([[0, 0, 0, 9, 8]]), np.array([[0, 0, 0, 0, 1]])
         >>> p = gca.generator([context, answer])  # Eq. 3: the next token's probabilities
         >>> p.shape, round(float(sum(p[0])), 3)
@@ -121,6 +129,7 @@ class GenerativeConversationalAgent:
         seed: int = 0,
         original_padding: bool = False,
         canonical: bool = False,
+        topics: TopicModel | None = None,
     ):
         """Make the layers and the three models.
 
@@ -130,10 +139,12 @@ class GenerativeConversationalAgent:
             seed: The seed for the initial weights.
             original_padding: Whether to follow the `original` convention.
             canonical: Whether to make the generator a canonical seq2seq model.
+            topics: The topic model, or None if `sizes` has no topics.
 
         Raises:
-            ValueError: The embedding has the wrong shape, or original_padding is combined with a canonical generator, a
-                hierarchical encoder, or speaker embeddings, which the author's program does not have.
+            ValueError: The embedding has the wrong shape, the sizes and the topic model do not fit together, or
+                original_padding is combined with a canonical generator, a hierarchical encoder, speaker embeddings, or
+                topics, which the author's program does not have.
             UserError: The weights would not fit into the memory of this computer.
         """
         if original_padding and canonical:
@@ -142,6 +153,10 @@ class GenerativeConversationalAgent:
             raise ValueError("the author's program has no hierarchical encoder")
         if original_padding and sizes.persona:
             raise ValueError("the author's program has no speaker embeddings")
+        if original_padding and sizes.topic_words:
+            raise ValueError("the author's program has no topics")
+        if (topics is None) == bool(sizes.topic_words):
+            raise ValueError("the sizes and the topic model do not fit together")
         refuse_beyond_memory(sum(sizes.numbers(canonical)), "a network")
         self.sizes = sizes
         self.canonical = canonical
@@ -175,7 +190,8 @@ class GenerativeConversationalAgent:
         )
         encoder_answer_bot = _lstm(sizes.sentence_embedding, gate, "encoder_answer_bot", seeds)
         bot = _dense(sizes.hidden_units, "relu", "bot", seeds)
-        decision_bot = _dense(sizes.vocabulary, "softmax", "decision_bot", seeds)
+        # With topics, the softmax is applied after the bonus for topic words is added.
+        decision_bot = _dense(sizes.vocabulary, "softmax" if topics is None else "linear", "decision_bot", seeds)
         units = sizes.discriminator_sentence_embedding
         encoder_context_discriminator = _lstm(units, gate, "encoder_context_discriminator", seeds)
         encoder_answer_discriminator = _lstm(units, gate, "encoder_answer_discriminator", seeds)
@@ -192,6 +208,9 @@ class GenerativeConversationalAgent:
         if sizes.persona:
             small = keras.initializers.RandomUniform(-0.05, 0.05, seed=next(seeds))
             persona_bot = keras.layers.Embedding(sizes.speakers + 1, sizes.persona, small, name=PERSONA)
+        of_topics = None
+        if topics is not None:
+            of_topics = TopicLayers.make(topics, sizes, seeds)
         self.layers = Layers(
             shared=shared,
             encoder_context_bot=encoder_context_bot,
@@ -205,6 +224,7 @@ class GenerativeConversationalAgent:
             encoder_utterance_bot=encoder_utterance_bot and encoder_utterance_bot.layer,
             encoder_utterance_discriminator=encoder_utterance_discriminator and encoder_utterance_discriminator.layer,
             persona_bot=persona_bot,
+            topics=of_topics,
         )
 
         # Functional models
@@ -227,13 +247,16 @@ class GenerativeConversationalAgent:
             _, h, c = encoder_context_bot(read)  # (B, s_se), Eq. 4
             # Eq. 5. Keras does not pass a mask on to a layer that is called on several tensors.
             e = encoder_answer_bot(E_a, initial_state=[h, c], mask=shared.compute_mask(answer))
-            if v:
-                e = keras.layers.Concatenate(name="concatenation_bot")([*v, e])  # (B, s_p + s_se)
+            parts = [*v, e]  # (B, s_p + s_se)
         else:
             e_c = encoder_context_bot(read)  # (B, s_se), Eq. 2
             e_a = encoder_answer_bot(E_a)
-            e = keras.layers.Concatenate(name="concatenation_bot")([e_c, *v, e_a])  # (B, 2 s_se), and s_p for v
-        p = decision_bot(bot(e))  # (B, s_v), Eq. 3
+            parts = [e_c, *v, e_a]  # (B, 2 s_se), and s_p for v
+        if of_topics is None:
+            e = keras.layers.Concatenate(name="concatenation_bot")(parts) if len(parts) > 1 else parts[0]
+            p = decision_bot(bot(e))  # (B, s_v), Eq. 3
+        else:
+            p = of_topics.figure(context, parts, shared, lambda e: decision_bot(bot(e)))  # (B, s_v)
         read_by_discriminator = read_by(encoder_utterance_discriminator, "discriminator")
         e_cd = encoder_context_discriminator(read_by_discriminator)  # (B, s_sed), Eq. 7
         e_ad = encoder_answer_discriminator(E_a)
@@ -258,9 +281,13 @@ class GenerativeConversationalAgent:
 
     @property
     def yellow(self) -> tuple[str, ...]:
-        """The names of the generator's layers: YELLOW, plus utterance encoder and speaker embeddings, if any."""
+        """The names of the generator's layers: YELLOW, plus those for utterances, speakers, and topics, if any.
+
+        The layers that hold the topic model are not included, because they are not trained.
+        """
         utterances = (UTTERANCES_BOT,) if self.sizes.hierarchical else ()
-        return (*YELLOW, *utterances, *((PERSONA,) if self.sizes.persona else ()))
+        topics = TOPIC_BLOCKS if self.sizes.topic_words else ()
+        return (*YELLOW, *utterances, *((PERSONA,) if self.sizes.persona else ()), *topics)
 
     @property
     def green(self) -> tuple[str, ...]:
@@ -301,6 +328,12 @@ class GenerativeConversationalAgent:
         """
         return [variable for name in names for variable in self.layer(name).weights]
 
+    @property
+    def topic_variables(self) -> list[keras.Variable]:
+        """The weights that hold the topic model, which are not trained; an empty list without topics."""
+        of_topics = self.layers.topics
+        return [] if of_topics is None else [*of_topics.topic.weights, *of_topics.topic_words.weights]
+
     def select_trainable(self, *names: str) -> list[keras.Variable]:
         """Make the named layers trainable and freeze all others.
 
@@ -319,7 +352,11 @@ class GenerativeConversationalAgent:
 
 
 def build(
-    config: Config, vocabulary_size: int, embedding: np.ndarray | None = None, speakers: int = 0
+    config: Config,
+    vocabulary_size: int,
+    embedding: np.ndarray | None = None,
+    speakers: int = 0,
+    topics: TopicModel | None = None,
 ) -> GenerativeConversationalAgent:
     """Make the networks that a config describes.
 
@@ -328,9 +365,10 @@ def build(
         vocabulary_size: s_v, the number of tokens in the vocabulary.
         embedding: The initial word vectors, shape (s_v, s_e) and dtype float32, or None to draw them at random.
         speakers: The number of speakers who have an embedding. It is used only if the config has speaker embeddings.
+        topics: The topic model, or None if the config has no topics.
 
     Raises:
-        ValueError: The embedding has the wrong shape.
+        ValueError: The embedding has the wrong shape, or the config and the topic model do not fit together.
         UserError: The weights would not fit into the memory of this computer.
     """
     return GenerativeConversationalAgent(
@@ -339,6 +377,7 @@ def build(
         config.seed,
         original_padding=config.padding == "original",
         canonical=config.generator == "canonical",
+        topics=topics,
     )
 
 

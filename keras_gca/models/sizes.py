@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 from keras_gca.config import Config
 
+TOPIC_UNITS = 16  # u, the number of units in the attention over topic words
+
 
 @dataclass(frozen=True)
 class Sizes:
@@ -23,6 +25,8 @@ class Sizes:
             the paper's encoder. `forward.py` reads any number of utterances.
         persona: The number of values in a speaker embedding, or None for no speaker embeddings, as in the paper.
         speakers: The number of speakers who have their own embedding. Unnamed speakers share one more embedding.
+        topic_words: The number of words of a topic to which the generator attends (`topics.py`), or None for no topics,
+            as in the paper.
     """
 
     vocabulary: int
@@ -35,6 +39,7 @@ class Sizes:
     utterances: int | None = None
     persona: int | None = None
     speakers: int = 0
+    topic_words: int | None = None
 
     @property
     def hierarchical(self) -> bool:
@@ -70,7 +75,12 @@ class Sizes:
 
         encoded = self.sentence_embedding * (1 if canonical else 2) + (self.persona or 0)
         words_and_speakers = words + (self.speakers + 1) * (self.persona or 0)
-        generator = lstms(self.sentence_embedding) + dense(encoded, self.hidden_units)
+        generator = lstms(self.sentence_embedding)
+        if self.topic_words:
+            generator += dense(encoded, TOPIC_UNITS) + (self.word_embedding + 1) * TOPIC_UNITS  # W_q, b_q, W_k, a
+            encoded += self.word_embedding  # o
+            generator += dense(encoded, self.word_embedding)  # W_t, b_t
+        generator += dense(encoded, self.hidden_units)
         generator += dense(self.hidden_units, self.vocabulary)
         judged = self.vocabulary + 2 * self.discriminator_sentence_embedding
         discriminator = lstms(self.discriminator_sentence_embedding)
@@ -100,4 +110,5 @@ def sizes_of(config: Config, vocabulary_size: int, speakers: int = 0) -> Sizes:
         utterances=config.context_utterances if config.hierarchical else None,
         persona=config.persona_size,
         speakers=speakers,
+        topic_words=config.topic_words if config.topics else None,
     )

@@ -56,6 +56,7 @@ class TextReplies(tf.Module):
         self._judge = PrefixDiscriminator.of(judge)
         # A SavedModel stores only those variables that are held in attributes of the module.
         used = [variable for gca in generators for variable in gca.variables(*WHITE, *gca.yellow)]
+        used += [variable for gca in generators for variable in gca.topic_variables]
         used += judge.variables(*WHITE, *judge.green) + (detector.variables if detector is not None else [])
         self.saved_variables = [variable.value for variable in used]
         words = vocabulary.tokens[len(SPECIAL_TOKENS) :]

@@ -4,11 +4,13 @@ s_s is the maximum number of tokens in a context and in a partial answer. B is t
 """
 
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 
 from keras_gca.config import Config, predicting_contexts
 from keras_gca.data.pairs import Pairs, without_speakers
+from keras_gca.data.topics import TopicModel
 from keras_gca.data.vocabulary import SPECIAL_TOKENS, UNK, Vocabulary
 from keras_gca.engine.variables import assign
 from keras_gca.errors import UserError
@@ -30,6 +32,7 @@ class TrainedNetworks:
         generators: The name and the weights of each generator; see `Bot`.
         discriminator: The weights of the discriminator; see `Bot`.
         backward: The weights of the generator for p(x|y), or None; see `Bot`.
+        topics: The weights of the topic model, or None; see `Bot`.
 
     Attributes:
         decoders: {name of a generator: its decoder}.
@@ -43,27 +46,29 @@ class TrainedNetworks:
         generators: dict[str, list[np.ndarray]],
         discriminator: list[np.ndarray],
         backward: list[np.ndarray] | None = None,
+        topics: list[np.ndarray] | None = None,
     ):
         self._config = config
         self.decoders: dict[str, Decoder] = {}
         self._evaluators: dict[str, Evaluator] = {}
         self._whole_answers = config.algorithm == "reinforce"
         self._vocabulary = vocabulary
-        words, speakers = len(vocabulary), len(vocabulary.speakers)
+        model = None if topics is None else TopicModel.of_weights(topics)
+        make = partial(build, config, len(vocabulary), speakers=len(vocabulary.speakers), topics=model)
         judge = None
         for name, weights in generators.items():
-            gca = build(config, words, speakers=speakers)
+            gca = make()
             assign(gca.variables(*WHITE, *gca.yellow), weights)
             self.decoders[name] = Decoder(gca)
             self._evaluators[name] = Evaluator(gca)
             if np.array_equal(weights[0], discriminator[0]):  # G and D share word vectors, as after Algorithm 2
                 judge = gca
-        self.judging = judge or build(config, words, speakers=speakers)
+        self.judging = judge or make()
         assign(self.judging.variables(*WHITE, *self.judging.green), discriminator)
         self._judge = PrefixDiscriminator.of(self.judging)
         self._backward: Evaluator | None = None
         if backward is not None:
-            gca = build(predicting_contexts(config), words)
+            gca = build(predicting_contexts(config), len(vocabulary))
             assign(gca.variables(*WHITE, *gca.yellow), backward)
             self._backward = Evaluator(gca)
 

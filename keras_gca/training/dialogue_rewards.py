@@ -27,6 +27,7 @@ from keras_gca.data import pairs as transformations
 from keras_gca.data.dataset import Dataset
 from keras_gca.data.dull_responses import framed
 from keras_gca.data.pairs import Pairs, pad_contexts
+from keras_gca.data.topics import TopicModel
 from keras_gca.data.vocabulary import PAD
 from keras_gca.engine.compiled import Compiled
 from keras_gca.engine.variables import assign
@@ -99,10 +100,19 @@ class DialogueRewards:
         speakers: The number of speakers with an embedding.
         backward: The agent that computes p_backward.
         dull: Token ids of the dull responses with BOS and EOS, shape (N_S, s_s + 1) and dtype int32.
+        topics: The topic model of the run, or None.
     """
 
-    def __init__(self, config: Config, vocabulary_size: int, speakers: int, backward: Agent, dull: np.ndarray):
-        self._gca = build(config, vocabulary_size, speakers=speakers)
+    def __init__(
+        self,
+        config: Config,
+        vocabulary_size: int,
+        speakers: int,
+        backward: Agent,
+        dull: np.ndarray,
+        topics: TopicModel | None = None,
+    ):
+        self._gca = build(config, vocabulary_size, speakers=speakers, topics=topics)
         self._generator, self._evaluator = PrefixGenerator.of(self._gca), Evaluator(self._gca)
         self._backward, self._dull = backward, dull
         self._hierarchical = config.hierarchical
@@ -116,7 +126,8 @@ class DialogueRewards:
             UserError: The vocabulary does not cover any of the dull responses.
         """
         dull = framed(dataset.vocabulary, config.contractions, config.sentence_length)
-        return cls(config, len(dataset.vocabulary), len(dataset.vocabulary.speakers), backward, dull)
+        vocabulary = dataset.vocabulary
+        return cls(config, len(vocabulary), len(vocabulary.speakers), backward, dull, dataset.topic_model)
 
     def measure_by(self, generator: list[np.ndarray]) -> None:
         """Set the generator that computes p and the encoding h.

@@ -33,6 +33,7 @@ from keras_gca.training.dialogue_rewards import backward_agent
 from keras_gca.training.ranking import RankedSession
 from keras_gca.training.run_folder import GCARun
 from keras_gca.training.token_data import prepared
+from keras_gca.training.topics import with_topics
 
 # These values suit corpora of about 100,000 tokens, in which few pairs of words co-occur 100 times (GloVe's own x_max).
 GLOVE_EPOCHS, GLOVE_X_MAX, GLOVE_WINDOW = 50, 10.0, 10
@@ -98,6 +99,8 @@ def train_agent(
     embedding = _word_vectors(dataset, config, source, bad)
     if config.detects_changes:
         dataset = with_dynamic_contexts(dataset, config, embedding)
+    if config.topics is not None:
+        dataset = with_topics(dataset, config)
     if bad.counts:
         print(bad.summary())
     with devices.training_on(strategy, path) as own:

@@ -61,8 +61,7 @@ class PolicyGradient(BlockLearner):
             The mean, the error Q - b_t of each token with shape (R,), and the hidden layer y_h of Eq. 3 with shape
             (R, hidden).
         """
-        y_h = self.generator.hidden(contexts, answers, rows)  # (R, hidden)
-        logits = self.generator.token_logits(y_h)
+        logits, y_h = self.generator.outputs(contexts, answers, rows)  # (R, s_v), (R, hidden)
         errors = rewards - self.baseline(tf.stop_gradient(y_h))[:, 0]  # Q - b_t, (R,)
         losses = tf.nn.sparse_softmax_cross_entropy_with_logits(rows.targets, logits)
         return replicas.mean(tf.stop_gradient(errors) * losses), errors, y_h

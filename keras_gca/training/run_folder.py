@@ -26,6 +26,7 @@ from keras_gca.config import Config
 from keras_gca.data.dataset import Dataset
 from keras_gca.data.pairs import Pairs
 from keras_gca.data.token_pairs import TokenPairs
+from keras_gca.data.topics import TopicModel
 from keras_gca.data.vocabulary import Vocabulary
 from keras_gca.engine.staged_training import unpack, validated_position
 from keras_gca.errors import UserError
@@ -88,6 +89,7 @@ class GCARun(RunFolder[Config]):
         arrays |= {f"detector/{i}": array for i, array in enumerate(dataset.detector or ())}
         if dataset.paraphrases is not None:
             arrays["paraphrases"] = dataset.paraphrases
+        arrays |= {f"topics/{i}": array for i, array in enumerate(dataset.topics or ())}
         write_arrays(run.path / "pairs.h5", arrays, facts, compress=True)
         return run
 
@@ -118,7 +120,8 @@ class GCARun(RunFolder[Config]):
                 raise ValueError("the detector of context changes is missing")
             similar = _links_of(arrays, len(training))
             test = pairs.get("test")
-            return Dataset(vocabulary, training, pairs["validation"], [], whole, test, detector, similar)
+            topics = _topics_of(arrays, len(vocabulary)) if config.topics else None
+            return Dataset(vocabulary, training, pairs["validation"], [], whole, test, detector, similar, topics)
         except UserError:
             raise
         except (KeyError, TypeError, ValueError) as error:
@@ -181,6 +184,18 @@ class GCARun(RunFolder[Config]):
             # Keras writes with HDF5, which crashes if the disk is full (see `new_hdf5`). The next line fails before it.
             temporary.write_bytes(bytes(sum(value.nbytes for value in network.get_weights()) + HDF5_STRUCTURE))
             network.save_weights(temporary)
+
+
+def _topics_of(arrays: dict[str, np.ndarray], tokens: int) -> list[np.ndarray]:
+    """Return the weights of the topic model for a vocabulary of `tokens` tokens.
+
+    Raises:
+        ValueError: The topic model is missing or damaged, or does not fit the vocabulary.
+    """
+    topics = unpack("topics", arrays)
+    if len(TopicModel.of_weights(topics).log_words) != tokens:
+        raise ValueError("the topic model and the vocabulary differ in the number of tokens")
+    return topics
 
 
 def _links_of(arrays: Mapping[str, np.ndarray], count: int) -> np.ndarray | None:

@@ -40,6 +40,7 @@ class GCASession(Session):
         training: The `AdversarialTraining` object, which holds the settings and data of the run.
         vocabulary: The vocabulary of the networks.
         detector: The weights of the detector of context changes, to be stored in the bot, or None.
+        topics: The weights of the topic model, to be stored in the bot, or None.
 
     Attributes:
         backward: The weights of the generator for p(x|y), to be stored in the bot, or None.
@@ -55,9 +56,10 @@ class GCASession(Session):
         training: AdversarialTraining,
         vocabulary: Vocabulary,
         detector: list[np.ndarray] | None = None,
+        topics: list[np.ndarray] | None = None,
     ):
         super().__init__(run, training)
-        self.vocabulary, self.detector = vocabulary, detector
+        self.vocabulary, self.detector, self.topics = vocabulary, detector, topics
         self.backward: list[np.ndarray] | None = None
 
     @classmethod
@@ -71,12 +73,13 @@ class GCASession(Session):
             embedding: The initial word vectors, a float32 array with one row for each token of the vocabulary, or None
                 for random vectors.
         """
-        gca = build(config, len(dataset.vocabulary), embedding, len(dataset.vocabulary.speakers))
+        vocabulary = dataset.vocabulary
+        gca = build(config, len(vocabulary), embedding, len(vocabulary.speakers), dataset.topic_model)
         training = AdversarialTraining(config, gca, dataset.training, dataset.validation)
         training.paraphrases = dataset.paraphrases
         if config.simulates_conversations:
             training.rewards = DialogueRewards.of(config, dataset, Agent.load(run.backward))
-        return cls(run, training, dataset.vocabulary, dataset.detector)
+        return cls(run, training, vocabulary, dataset.detector, dataset.topics)
 
     def sizes(self) -> dict[str, int]:
         """Return the numbers of weights in the generator and the discriminator, each including the word vectors."""
@@ -157,8 +160,8 @@ class GCASession(Session):
         assign(gca.variables(*WHITE, *gca.yellow), live)
         self.run.write_weights("discriminator", gca.discriminator)
         green = [variable.numpy() for variable in gca.variables(*WHITE, *gca.green)]
-        bot = Bot(training.config, self.vocabulary, generators, green, self.detector, self.backward)
-        bot.write(self.run.bot)
+        parts = generators, green, self.detector, self.backward, self.topics
+        Bot(training.config, self.vocabulary, *parts).write(self.run.bot)
 
     def summarise(self) -> None:
         """Print the held-out perplexity, and the shares of human and machine-generated tokens that D recognises."""

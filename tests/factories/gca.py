@@ -8,6 +8,7 @@ from keras_gca.agent import Agent
 from keras_gca.config import Config
 from keras_gca.data.dataset import Dataset
 from keras_gca.data.pairs import Pairs, frame_answers, joined, pad_contexts
+from keras_gca.data.topics import TopicModel
 from keras_gca.data.vocabulary import EOS, PAD, SPECIAL_TOKENS, Vocabulary
 from keras_gca.models.networks import FORBIDDEN, GenerativeConversationalAgent, Sizes, build
 from keras_gca.training.run_folder import GCARun
@@ -27,13 +28,35 @@ CONVENTIONS = {"masked": {}, "original": {"original_padding": True}, "canonical"
 WORDS = ["hello", "there", "i", "'m", "fine", ".", "?", "tom", "how", "are", "you", ","]
 
 
-def toy_networks(length=LENGTH, discriminator_hidden=None, utterances=None, persona=None, speakers=0, **convention):
+def toy_topics(topics=3, seed=0, vocabulary=VOCABULARY):
+    """Make a topic model in which about half of the words belong to topics."""
+    random = np.random.default_rng(seed)
+    log_words = np.log(random.dirichlet(np.full(vocabulary, 0.5), topics).T + 1e-6)
+    used = np.arange(vocabulary) % 2 == 0
+    used[: len(SPECIAL_TOKENS)] = False
+    values = np.where(used[:, None], log_words, 0), np.log(random.dirichlet(np.ones(topics)))
+    return TopicModel(*(value.astype(np.float16).astype(np.float32) for value in values))
+
+
+def toy_networks(
+    length=LENGTH,
+    discriminator_hidden=None,
+    utterances=None,
+    persona=None,
+    speakers=0,
+    topics=None,
+    topic_words=None,
+    **convention,
+):
     """Make networks of toy sizes. Their weights are far from zero, so that errors have a visible effect."""
     changed = {"discriminator_hidden": discriminator_hidden, "persona": persona, "speakers": speakers}
+    changed["topic_words"] = topic_words
     sizes = Sizes(VOCABULARY, length, 7, 9, 8, utterances=utterances, **changed)
-    gca = GenerativeConversationalAgent(sizes, seed=1, **convention)
+    gca = GenerativeConversationalAgent(sizes, seed=1, topics=topics, **convention)
     random = np.random.default_rng(0)
     for layer in gca.adversarial.layers:
+        if layer.name in ("topic", "topic_words"):
+            continue  # the topic model
         layer.set_weights([random.normal(0, 0.5, weight.shape) for weight in layer.get_weights()])
     bias = random.normal(0, 0.5, VOCABULARY)
     bias[EOS] = 1.0 if gca.canonical else 2.0  # so that some answers end early
@@ -84,14 +107,16 @@ def make_agent(words=WORDS, detector=None, speakers=(), **settings) -> Agent:
     generators = {}
     random = np.random.default_rng(0)
     shared = random.normal(size=(len(vocabulary), 5)).astype(np.float32)
-    gca = build(config, len(vocabulary), speakers=len(speakers))
+    model = None if config.topics is None else toy_topics(config.topics, vocabulary=len(vocabulary))
+    gca = build(config, len(vocabulary), speakers=len(speakers), topics=model)
     for name in ("teacher_forcing", "adversarial"):
         shapes = [variable.shape for variable in gca.variables(*gca.yellow)]
         generators[name] = [shared, *(random.normal(0, 0.7, shape).astype(np.float32) for shape in shapes)]
         if config.padding == "original":
             generators[name][-1][PAD] = FORBIDDEN  # the bias of PAD, which never occurs
     green = [random.normal(0, 0.7, variable.shape).astype(np.float32) for variable in gca.variables(*gca.green)]
-    return Agent(config, vocabulary, generators, [shared, *green], detector)
+    topics = None if model is None else model.weights
+    return Agent(config, vocabulary, generators, [shared, *green], detector, topics=topics)
 
 
 def make_original_agent() -> Agent:

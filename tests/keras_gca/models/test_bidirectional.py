@@ -1,3 +1,5 @@
+from functools import partial
+
 import numpy as np
 import pytest
 
@@ -5,9 +7,9 @@ from keras_gca.agent import Agent
 from keras_gca.data.pairs import frame_answers, pad_contexts
 from keras_gca.data.vocabulary import EOS, PAD
 from keras_gca.errors import UserError
-from keras_gca.models.bidirectional import bidirectional
+from keras_gca.models.bidirectional import bidirectional, log_p_of_contexts
 from keras_gca.models.decoding_settings import CHAT, RANKED, Decoding
-from tests.factories.gca import make_agent
+from tests.factories.gca import make_agent, random_pairs
 from tests.oracles.equations import Equations
 
 BOTH = Decoding(beam=4, length_penalty=0.0, bidirectional=0.4)
@@ -75,13 +77,34 @@ def test_a_chat_ranks_in_both_directions_only_with_a_generator_for_contexts(rank
     assert [answer.text for answer in ranked.answers("hello there", decoding=BOTH)]
 
 
-@pytest.mark.parametrize("persona", [{}, {"speakers": ("Ann", "Tom"), "persona_size": 3}])
-def test_weights_of_another_size_are_refused(persona):
-    agent = make_agent(**persona)
-    weights = make_agent().weights["adversarial"]
-    Agent(agent.config, agent.vocabulary, agent.weights, agent.discriminator, backward=weights)  # without speakers
+@pytest.mark.parametrize(
+    "settings", [{}, {"speakers": ("Ann", "Tom"), "persona_size": 3}, {"topics": 3, "topic_words": 4}]
+)
+def test_weights_of_another_size_are_refused(settings):
+    agent = make_agent(**settings)
+    weights = make_agent().weights["adversarial"]  # without speakers and topics
+    parts = agent.config, agent.vocabulary, agent.weights, agent.discriminator, None
+    Agent(*parts, weights, agent.topics)
     with pytest.raises(ValueError, match="the weights have"):
-        Agent(agent.config, agent.vocabulary, agent.weights, agent.discriminator, backward=weights[:-1])
+        Agent(*parts, weights[:-1], agent.topics)
+    if settings:  # the run's own generators have more weights than the generator for p(x|y)
+        with pytest.raises(ValueError, match="the weights have"):
+            Agent(*parts, agent.weights["adversarial"], agent.topics)
+
+
+def test_an_agent_with_topics_ranks_by_a_generator_without_topics(tmp_path):
+    plain, aware = make_agent(), make_agent(topics=3, topic_words=4)
+    parts = aware.config, aware.vocabulary, aware.weights, aware.discriminator, None
+    Agent(*parts, plain.weights["adversarial"], aware.topics).save(tmp_path / "bot.h5")
+    read = Agent.load(tmp_path / "bot.h5")
+    contexts = random_pairs(20, vocabulary=len(aware.vocabulary), length=8).contexts
+    lists = aware.networks.decoders["teacher_forcing"].n_best(contexts, 4, 0.0, False)
+    log_p = partial(plain.token_log_probabilities, generator="adversarial")
+    backward = log_p_of_contexts(log_p, contexts, lists.answers)
+    best = np.argmax(0.6 * lists.log_probabilities + 0.4 * backward, axis=1)
+    assert best.any()  # the generator for p(x|y) changes at least one answer
+    chosen = read.decode("teacher_forcing", contexts, BOTH).answers
+    np.testing.assert_array_equal(chosen, lists.answers[np.arange(len(contexts)), best])
 
 
 @pytest.mark.parametrize(

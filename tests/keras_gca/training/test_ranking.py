@@ -1,3 +1,5 @@
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -10,7 +12,7 @@ from keras_gca.errors import UserError
 from keras_gca.training import pipeline
 from keras_gca.training.ranking import BackwardSession, dataset_of
 from keras_gca.training.run_folder import BACKWARD_FOLDER, GCARun
-from tests.factories.gca import SMALL
+from tests.factories.gca import SMALL, toy_topics
 
 SETTINGS = {**SMALL, "teacher_forcing_epochs": 1, "adversarial_epochs": 0, "ranking_epochs": 2}
 
@@ -54,6 +56,18 @@ def test_speakers_are_left_out(tmp_path):
     assert found.training.answers.max() < len(dataset.vocabulary)
     assert found.training.contexts.shape[1] == config.sentence_length
     assert not predicting_contexts(config).names_speakers
+
+
+def test_topics_are_left_out(tmp_path):
+    config = Config.preset("tiny", topics=2, topic_words=3)
+    dataset = prepare(corpus(), config)
+    with_topics = dataclasses.replace(dataset, topics=toy_topics(2, vocabulary=len(dataset.vocabulary)).weights)
+    found, settings = dataset_of(with_topics, config, tmp_path), predicting_contexts(config)
+    assert found.topics is None
+    assert settings.topics is None
+    stored = GCARun.create(tmp_path / "run", settings, found, {}).dataset()
+    assert stored.topics is None
+    np.testing.assert_array_equal(stored.training.contexts, dataset_of(dataset, config, tmp_path).training.contexts)
 
 
 @pytest.mark.thorough

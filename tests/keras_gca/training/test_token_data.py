@@ -14,12 +14,14 @@ from keras_gca.data.dataset import prepare
 from keras_gca.data.source import Source
 from keras_gca.data.token_folder import TokenFolder
 from keras_gca.data.token_pairs import Lane, TokenPairs
+from keras_gca.data.vocabulary import UNK
 from keras_gca.errors import UserError
 from keras_gca.storage.arrays import read_arrays
 from keras_gca.training import pipeline
 from keras_gca.training.adversarial import AdversarialTraining
 from keras_gca.training.run_folder import GCARun
 from keras_gca.training.token_data import prepared
+from keras_gca.training.topics import documents_of
 from tests.factories.commands import train_here
 from tests.factories.gca import toy_networks
 
@@ -126,6 +128,19 @@ def test_what_token_files_do_not_serve_is_refused(many_shards, changes):
     config = Config.preset("default", vocabulary_size=12, minimum_count=1, **changes)
     with pytest.raises(UserError, match="token files do not support --"):
         prepared(many_shards.path, config)
+
+
+def test_topics_are_fitted_to_the_conversations_that_memory_has(corpus, many_shards):
+    config = Config.preset("default", vocabulary_size=12, minimum_count=1)
+    in_memory, stored = prepare(read_conversations(corpus), config), prepared(many_shards.path, config)[1]
+    assert in_memory.vocabulary.tokens == stored.vocabulary.tokens
+    unknown = {0, UNK}  # token files leave out which special token a word was
+    documents = [
+        sorted([token for token in document if token not in unknown] for document in map(list, documents_of(dataset)))
+        for dataset in (in_memory, stored)
+    ]
+    assert documents[0] == documents[1]
+    assert len(documents[0]) > 20
 
 
 def test_the_fitting_of_word_vectors_says_what_it_costs(corpus, many_shards, monkeypatch, capsys):
