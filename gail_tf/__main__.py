@@ -9,6 +9,7 @@ PURPOSE = "EmpathyGAIL: GPT-2 imitates empathetic experts by GAIL and PPO (arXiv
 
 COMMANDS = {
     "train": "train an agent by maximum likelihood and then by Algorithm 1, or train a baseline",
+    "prepare": "prepare trajectories of any number as token files, on which train trains",
     "chat": "chat with a trained agent, in the terminal or in the browser",
     "evaluate": "compute Table 2, Figures 5 and 6 and Table 3 from trained runs",
     "experiments": "train the systems of Table 2 and of the ablations with several seeds, and compare them",

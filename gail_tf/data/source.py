@@ -11,6 +11,7 @@ from gail_tf.config import GAILConfig
 from gail_tf.data.trajectories import Trajectory, read_trajectories
 from glove.text_files import SKIP_HINT, BadLines
 from keras_gca.errors import UserError, refuse_missing
+from keras_gca.storage.token_files import is_token_folder
 
 
 @dataclass(frozen=True)
@@ -18,7 +19,8 @@ class Source:
     """The files and pretrained networks that a training run of the second paper reads.
 
     Args:
-        data: Files of conversations. If empty, the embedded conversations are used.
+        data: Files of conversations, or one folder of token files (`python -m gail_tf.prepare`). If empty, the embedded
+            conversations are used.
         tweets: Files of tweets: a CSV file with a column `text`, or a file with one tweet per line.
         general: Files of conversations on which a GPT-2 with random weights is pretrained. If empty, the embedded
             corpus of the first paper is used.
@@ -34,7 +36,8 @@ class Source:
         agreed: Whether a network that is not on this machine may be downloaded without asking the user.
 
     Raises:
-        UserError: `model` and `general` are both given, or a file is missing.
+        UserError: `model` and `general` are both given, or a file is missing, or `data` is a folder of token files, and
+            other corpora are given too.
 
     Examples:
         >>> from gail_tf import Source
@@ -61,6 +64,18 @@ class Source:
         if self.format and not self.data and not self.general:
             raise UserError("--format applies only to --data and --general, which are not given")
         refuse_missing(*self.data, *self.tweets, *self.general, self.glove)
+        if any(map(is_token_folder, self.data)):
+            named = "tweets", "general", "format"
+            others = [f"--{name}" for name in named if getattr(self, name)] + ["further --data"] * (len(self.data) > 1)
+            if others:
+                raise UserError(
+                    f"{', '.join(others)}: this has no effect on {self.prepared}, a folder of token files; leave it out"
+                )
+
+    @property
+    def prepared(self) -> Path | None:
+        """The folder of token files, or None if the data are corpora."""
+        return next((Path(path) for path in self.data if is_token_folder(path)), None)
 
     def refuse_misfits(self, config: GAILConfig) -> None:
         """Raise an error if `model`, `roberta` or `glove` is given but not used by a run with these settings.

@@ -10,7 +10,7 @@ from glove.text_files import BadLines
 from keras_gca.corpora import binary, cornell, data_sets, published, shapes
 from keras_gca.corpora.encoding import decoded_lines, detect_encoding
 from keras_gca.errors import UserError
-from keras_gca.storage.token_files import INDEX
+from keras_gca.storage.token_files import INDEX, file_of_shard
 
 SAMPLE = 1 << 16  # characters
 MOST_LINES = 1000
@@ -65,6 +65,8 @@ def sample(path: Path) -> tuple[str, bool]:
 
 
 def _detect_folder(path: Path) -> str:
+    if (path / INDEX).is_file() and file_of_shard(path, 0, "idx").is_file():
+        raise UserError(f"{path}: these are token files, which only a training run reads; name the corpus itself")
     if (path / cornell.LINES).exists():
         return "cornell"
     if (path / published.UTTERANCES).exists():
@@ -75,6 +77,4 @@ def _detect_folder(path: Path) -> str:
         return "datasets"
     if any(path.glob("*.txt")):
         return "text"
-    if (path / INDEX).is_file():
-        raise UserError(f"{path}: these are token files, which only a training run reads; name the corpus itself")
     raise UserError(f"{path}: the folder contains no corpus; {FOLDERS}")

@@ -19,7 +19,7 @@ from glove.text_files import BadLines
 from keras_gca.config import Config
 from keras_gca.data.conversations import PARTS, stream_conversations
 from keras_gca.data.held_out import drawn_to_hold_out, is_divisible, refuse_too_few
-from keras_gca.data.preparation_cost import MEASURED_FROM, Rates, Read, estimate, measure
+from keras_gca.data.preparation_cost import Rates, estimate, measure
 from keras_gca.data.token_chunks import (
     NO_PART,
     ChunkFacts,
@@ -38,6 +38,7 @@ from keras_gca.data.vocabulary_choice import chosen_vocabulary
 from keras_gca.data.word_counts import WordCounts
 from keras_gca.engine import preparing, reporting
 from keras_gca.engine.preparing import CHUNK_CHARACTERS, CHUNK_UTTERANCES, REPORT_EVERY
+from keras_gca.engine.preparing_cost import MEASURED_FROM, Read
 from keras_gca.engine.processes import Processes
 from keras_gca.errors import UserError
 from keras_gca.storage.token_files import WORK
@@ -232,7 +233,7 @@ class _Preparation:
             return
         read, rates = self._measuring[0], self._measuring[1].result()
         self._measuring = None
-        chunks, shards = len(list((self._out / WORK).glob("chunk-*.npz"))), len(preparing.records(self._out))
+        chunks, shards = preparing.chunks_of(self._out), len(preparing.records(self._out))
         reporting.say_cost(estimate(rates, read, self._pool.count, chunks, shards, SHARD_PAIRS))
 
     def _hold_out(self, facts: Sequence[ChunkFacts]) -> tuple[list[np.ndarray | None], bool]:

@@ -108,6 +108,11 @@ def chunk_path(out: Path, number: int) -> Path:
     return out / WORK / f"chunk-{number:06d}.npz"
 
 
+def chunks_of(out: Path) -> int:
+    """Return the number of chunks that have been written."""
+    return len(list((out / WORK).glob("chunk-*.npz")))
+
+
 def record_path(out: Path, number: int, determined_by: str) -> Path:
     """Return the path of the record of a shard; see `remove_other_records`."""
     return out / WORK / f"shard-{number:05d}-{determined_by}.json"
