@@ -8,11 +8,14 @@ from gail_tf.data import division, preparation
 from gail_tf.data.batches import take
 from gail_tf.data.dataset import Data, encoded
 from gail_tf.data.division import NO_PART, divide
-from gail_tf.data.preparation import fractions
+from gail_tf.data.preparation import Model, fractions
+from gail_tf.data.samples import control_tokens
 from gail_tf.data.token_data import TokenData
 from gail_tf.data.token_shard import TEST, TRAIN, VALIDATION
+from gail_tf.data.tokenizer import Tokenizer
 from gail_tf.data.trajectories import FRACTIONS, place_of, read_trajectories, split
 from keras_gca.data.conversations import read_conversations
+from tests.factories import chat_tokenizers
 from tests.factories.prepared import folder_of, write_corpora
 from tests.factories.trajectories import made_up
 
@@ -94,6 +97,32 @@ def test_token_files_hold_the_samples_and_the_text_of_a_run_in_memory(corpora, t
     assert_equal([one.sentiments, one.response_sentiments], [other.sentiments, other.response_sentiments])
     assert one.response_texts == other.response_texts
     assert list(map(of, one.trajectories)) == list(map(of, other.trajectories))
+
+
+@pytest.mark.parametrize(
+    ("family", "changes"),
+    [
+        ("smollm2", {}),
+        ("qwen2", {"sentiment": "off", "turns": "staggered"}),
+        ("llama3", {"layout": "plain", "sentiment_history": "on"}),
+        ("llama3", {"sentiment": "off"}),
+    ],
+)
+def test_a_models_tokenizer_encodes_the_samples_of_a_run_in_memory(corpora, tmp_path, family, changes):
+    limits = {"condition_tokens": 60, "response_tokens": 20, "n_positions": 99}
+    config = GAILConfig.preset("tiny", **limits | changes)
+    memory = in_memory(corpora, config)
+    model = chat_tokenizers.write(tmp_path / "model", family, [each.response for each in memory.train])
+    fixed = {name: value for name, value in changes.items() if name != "sentiment"}
+    folder = folder_of(corpora, tmp_path / "out", Model("some/model", model), **fixed)
+    tokenizer = Tokenizer.read(model, control_tokens(config.data), config.data.layout)
+    assert tokenizer.encodes_like(folder.tokenizer)
+    expected = encoded(tokenizer, memory.train, config, None)
+    samples = TokenData.of(folder, config, pretrains=False).samples(tokenizer, config, None)
+    assert_equal(samples.taken(range(len(samples))), take(expected.batch, range(len(expected))))
+    assert samples.at(np.arange(9)).response_texts == expected.response_texts[:9]
+    for one, other in zip(samples.plan(8, 1), expected.batch.plan(8, 1), strict=True):
+        np.testing.assert_array_equal(one, other)
 
 
 def test_many_shards_hold_the_samples_of_one(corpora, many_shards, tmp_path):
