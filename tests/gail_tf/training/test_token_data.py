@@ -12,7 +12,7 @@ from gail_tf.training.run_folder import GAILRun
 from keras_gca.engine import command_line
 from keras_gca.errors import UserError
 from keras_gca.storage.arrays import read_arrays
-from tests.factories import small_runs
+from tests.factories import chat_tokenizers, small_runs
 from tests.factories.commands import SMALL_GAIL
 from tests.factories.prepared import folder_of, write_corpora
 
@@ -110,6 +110,10 @@ def test_a_damaged_folder_and_settings_that_do_not_fit_end_the_command_with_one_
         assert run("--data", folder, "--run", tmp_path / "run", *options) == 2
         err = capsys.readouterr().err
         assert (message in err, err.count("\n")) == (True, 1)
+    model = chat_tokenizers.write(tmp_path / "model", "smollm2", ["Hello."])
+    assert run("--data", folder, "--run", tmp_path / "run", "--model", model) == 2
+    message = f"--model: the tokenizer of {model} is not that of {folder}, which was prepared for a GPT-2 from scratch"
+    assert message in capsys.readouterr().err
     (folder / "tokens.json").unlink()
     (folder / "work").mkdir()
     assert run("--data", folder, "--run", tmp_path / "run") == 2
