@@ -124,7 +124,7 @@ def measured(*arguments: str) -> tuple[float, Memory]:
     status = process.wait()
     seconds = time.perf_counter() - began
     memory.stop()
-    if status not in (0, 130):  # 130: its time is over
+    if status not in (0, 130):  # 130: the time limit was reached
         raise SystemExit(f"{arguments[0]} ended with status {status}")
     return seconds, memory
 
@@ -147,7 +147,7 @@ def prepare(text: Path, out: Path, processes: int) -> dict[str, float]:
 
 
 def prepare_trajectories(text: Path, out: Path, processes: int) -> dict[str, float]:
-    """Run `gail_tf.prepare`, and then a minute of training on the folder, each in a separate process; measure both."""
+    """Measure `gail_tf.prepare`, and then a minute of training on the folder, each in a separate process."""
     arguments = str(text), "--out", str(out), "--processes", str(processes), "--pretraining-epochs", "0"
     seconds, memory = measured("gail_tf.prepare", *arguments)
     run = "--data", str(out), "--run", f"{out}-run", "--preset", "tiny", "--algorithm", "mle"
@@ -202,7 +202,12 @@ def main() -> None:
     )
     parser.add_argument("--folder", type=Path, metavar="DIR", help="the folder for the corpora [a temporary folder]")
     parser.add_argument(
-        "--trajectories", type=int, nargs="+", default=[], metavar="N", help="measure the second paper at these sizes"
+        "--trajectories",
+        type=int,
+        nargs="+",
+        default=[],
+        metavar="N",
+        help="measure the second paper's commands with these numbers of trajectories",
     )
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=options.folder) as place:

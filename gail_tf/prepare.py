@@ -1,4 +1,4 @@
-"""`python -m gail_tf.prepare`: prepare trajectories of any number as token files, which a training run reads."""
+"""`python -m gail_tf.prepare`: prepare any number of trajectories as token files, which training reads from disk."""
 
 import os
 import sys
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from gail_tf.data.preparation import Model
 
 DESCRIPTION = """\
-Prepare expert conversations as a folder of token files. A training maps these files into memory, so that the corpora
-need not fit into memory. The memory of this command does not grow with the corpora, either. An interrupted command
-continues when it is repeated.
+Prepare expert conversations as a folder of token files. Training maps these files into memory, so the corpora may be
+larger than the memory. The memory that this command itself needs does not depend on the size of the corpora. If the
+command is interrupted, run it again to continue.
 
   python -m gail_tf.prepare FILE... --out FOLDER                      for a GPT-2 from scratch
   python -m gail_tf.prepare FILE... --model smollm2-135m --out FOLDER for a pretrained network
@@ -26,18 +26,18 @@ continues when it is repeated.
 """
 
 EPILOG = """\
-Corpora that fit into memory do not need this command: python -m gail_tf.train --data FILE... trains to the same
-weights. The settings above are fixed by this command; all other settings are chosen when a training run begins.
+Corpora that fit into memory do not need this command: python -m gail_tf.train --data FILE... gives the same trained
+weights. This command fixes the settings above; all other settings are chosen when training starts.
 docs/formats.md describes the formats of corpora and of token files.
 """
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command; return the exit status: 0, or 130 after an interruption or if its time is over."""
+    """Run the command, and return its exit status: 0, or 130 if Ctrl-C or the time limit stopped the command."""
     options = make_parser().parse_args(arguments)
     changes = command_line.settings(options, GAILConfig)
     if not options.data and not options.tweets:
-        raise UserError("there is nothing to prepare; name corpora, or files of tweets with --tweets")
+        raise UserError("there is nothing to prepare; give corpora, or files with tweets (--tweets)")
     if options.preset == "pretrained" and options.model is None:
         options.model = PRETRAINED
     if options.model is not None:
@@ -79,7 +79,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _model(name: str | None, agreed: bool) -> "Model | None":
-    """Find a pretrained model; a path is stored in a form that is valid in any working directory."""
+    """Find a pretrained model. A path is made absolute, so that it is valid in any working directory."""
     if name is None:
         return None
     from gail_tf.base_models.locate import locate
@@ -105,13 +105,13 @@ def make_parser() -> command_line.Parser:
         nargs="+",
         default=[],
         metavar="FILE",
-        help="conversations on which a GPT-2 from scratch is pretrained (default: the first paper's corpus)",
+        help="conversations for pretraining a GPT-2 with random weights (default: the first paper's corpus)",
     )
     parser.add_argument(
         "--model",
         metavar="MODEL",
-        help="the pretrained network, as for gail_tf.train, whose tokenizer encodes the text. Without this option, a "
-        "tokenizer is fitted to the text, for a GPT-2 from scratch",
+        help="the pretrained network whose tokenizer encodes the text, as for gail_tf.train. Without this option, a "
+        "tokenizer for a GPT-2 with random weights is fitted to the text",
     )
     parser.add_argument("--yes", dest="agreed", action="store_true", help="do not ask before fetching a network")
     parser.add_argument(
@@ -119,10 +119,10 @@ def make_parser() -> command_line.Parser:
         type=command_line.at_least_one,
         default=os.cpu_count() or 1,
         metavar="N",
-        help="the number of processes that work at the same time [one for each core]",
+        help="the number of processes that work in parallel [one for each core]",
     )
-    command_line.add_minutes(parser, "stop after this time, as after Ctrl-C; the same command then continues")
-    parser.add_argument("--preset", choices=PRESETS, help="the preset of the settings below [default]")
+    command_line.add_minutes(parser, "stop after this time, as after Ctrl-C; run the same command again to continue")
+    parser.add_argument("--preset", choices=PRESETS, help="the preset for the settings below [default]")
     command_line.add_bad_lines(parser)
     reporting.add_options(parser)
     command_line.add_settings(parser, GAILConfig, (*PREPARED, "pretraining_epochs", "seed"))

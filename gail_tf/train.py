@@ -67,7 +67,7 @@ def main(arguments: list[str] | None = None) -> int:
         _refuse_from_scratch(options.config, source, config)
     run = command_line.new_run(options, "gail_")
     if prepared is not None:
-        prepared.settings_of(config)  # settings that do not fit are an error before TensorFlow is loaded
+        prepared.settings_of(config)  # raises errors about conflicting settings before TensorFlow is loaded
     is_read = options.resume is None and prepared is None
     read = source.read(config.data.turns, config.data.splits) if is_read else None
     watching = watch_command.watching(options)
@@ -113,7 +113,7 @@ def make_parser() -> command_line.Parser:
         nargs="+",
         default=[],
         metavar="FILE",
-        help="conversations to use instead of the embedded ones, or one folder of token files (gail_tf.prepare)",
+        help="conversations to use instead of the embedded ones, or a single folder of token files (gail_tf.prepare)",
     )
     parser.add_argument(
         "--format", choices=FORMATS, help="the format of --data and --general (default: detected for each file)"

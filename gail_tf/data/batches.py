@@ -66,14 +66,14 @@ class Batch(NamedTuple):
 
 
 class Rows(Protocol):
-    """Samples to learn from: the arrays of a `Batch` in memory, or samples that are read from token files."""
+    """Samples to train on: the arrays of a `Batch` in memory, or samples that are read from token files."""
 
     @property
     def rows(self) -> int:
         """The number of samples."""
 
     def plan(self, size: int, seed: int) -> Sequence[np.ndarray]:
-        """Plan the batches of one epoch: the rows of each batch. The same seed gives the same plan."""
+        """Plan the batches of one epoch: the indices of each batch's rows. The same seed gives the same plan."""
 
     def taken(
         self, rows: Sequence[int] | np.ndarray, size: int | None = None, response_width: int | None = None
@@ -81,7 +81,7 @@ class Rows(Protocol):
         """Select rows and read them into memory; see `take`."""
 
     def some(self) -> Batch:
-        """Return evenly spread samples, from which costs are estimated. Their number does not grow with the corpus."""
+        """Return evenly spread samples for estimating costs. Their number does not grow with the corpus."""
 
 
 def encode_batch(
@@ -131,7 +131,7 @@ def encode_utterances(
     Args:
         tokenizer: See `encode_batch`.
         contexts: See `encode_batch`.
-        responses: The response of each sample, whose control tokens are not used, or None.
+        responses: The response of each sample, or None. Control tokens of responses are ignored.
         condition_limit: See `encode_batch`.
         response_limit: See `encode_batch`.
         multiple: See `encode_batch`.

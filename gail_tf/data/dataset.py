@@ -37,7 +37,7 @@ class Data:
         return [*self.general, *((*longest.history, longest.prompt, longest.response) for longest in last.values())]
 
     def samples(self, tokenizer: Tokenizer, config: GAILConfig, emotions: PromptClassifier | None) -> ExpertSamples:
-        """Encode the trajectories to learn from.
+        """Encode the trajectories to train on.
 
         Args:
             tokenizer: The policy's tokenizer.
@@ -50,7 +50,7 @@ class Data:
         return encoded(tokenizer, self.train, config, emotions, profiles)
 
     def running_text(self, tokenizer: Tokenizer, length: int) -> Rows | None:
-        """Encode the text to pretrain on; see `samples.running_text`.
+        """Encode the text for pretraining; see `samples.running_text`.
 
         Args:
             tokenizer: The policy's tokenizer.

@@ -1,8 +1,8 @@
-"""Divides any number of conversations into train, test and validation splits, in bounded memory.
+"""Divides any number of conversations into train, test and validation splits, with bounded memory.
 
-The result is that of `trajectories.split`, which sorts all conversations by a hash, their place. Here only the number
-of conversations in each of BINS equal ranges of places is kept. From these numbers follows in which ranges the splits
-end, and only the places in these ranges are sorted.
+`trajectories.split` sorts all conversations by a hash, which is called the place of a conversation. This module gives
+the same result without sorting all places: it counts the conversations in BINS equal ranges of places, finds the ranges
+in which the splits end, and sorts only the places in these ranges.
 """
 
 from collections import Counter
@@ -13,28 +13,32 @@ import numpy as np
 
 from gail_tf.data.token_shard import GENERAL, TEST, TRAIN, VALIDATION
 
-NO_PART, GENERAL_PART = 3, 4  # besides the numbers of the official parts in `conversations.PARTS`
+NO_PART, GENERAL_PART = 3, 4  # in addition to the indices of the official splits in `conversations.PARTS`
 BINS, _SHIFT = 2**16, np.uint64(48)  # ranges of places, which have 64 bits
 _END = 2**64
 
 
 class Division(NamedTuple):
-    """Where the splits end in the order of places.
+    """The places at which the splits train, test and validation begin, in this order.
 
     Attributes:
-        test: The first place that does not belong to the split train.
-        validation: The first place that does not belong to the splits train and test.
+        test: The first place of the test split.
+        validation: The first place of the validation split.
     """
 
     test: int = _END
     validation: int = _END
 
     def parts(self, official: np.ndarray, places: np.ndarray) -> np.ndarray:
-        """Return the part of each conversation as in `token_folder`, (c,) uint8.
+        """Return the part of each conversation.
 
         Args:
-            official: (c,) uint8, the official parts, as numbers in `conversations.PARTS`, GENERAL_PART or NO_PART.
-            places: (c,) uint64, the places.
+            official: The official split of each conversation, a uint8 array of shape (c,): an index in
+                `conversations.PARTS`, GENERAL_PART or NO_PART.
+            places: The place of each conversation, a uint64 array of shape (c,).
+
+        Returns:
+            A uint8 array of shape (c,): GENERAL, TRAIN, TEST or VALIDATION for each conversation.
         """
         drawn = np.full(len(places), TRAIN, np.uint8)
         for end, part in ((self.test, TEST), (self.validation, VALIDATION)):
@@ -45,12 +49,12 @@ class Division(NamedTuple):
 
 
 def divide(places: Callable[[], Iterable[np.ndarray]], fractions: Sequence[float]) -> Division:
-    """Find where the splits end.
+    """Find the places at which the splits begin.
 
     Args:
-        places: A function that yields the places of all conversations to divide, (c,) uint64, in pieces. It is called
-            twice.
-        fractions: The shares of train, test and validation.
+        places: A function that yields the places of all conversations to divide, in uint64 arrays of shape (c,). The
+            function is called twice.
+        fractions: The fractions of conversations for training, test and validation.
     """
     counts = np.zeros(BINS, np.int64)
     for piece in places():
@@ -59,7 +63,7 @@ def divide(places: Callable[[], Iterable[np.ndarray]], fractions: Sequence[float
     if not total:
         return Division()
     limits = fractions[0], fractions[0] + fractions[1]
-    # A split ends in the first range after which its share is reached.
+    # A split ends in the first range at whose end the split's share is reached.
     ends = [int(np.argmax((before + counts) / total >= limit)) for limit in limits]
     inside: dict[int, Counter[int]] = {end: Counter() for end in ends}
     for piece in places():
@@ -72,7 +76,7 @@ def divide(places: Callable[[], Iterable[np.ndarray]], fractions: Sequence[float
 
 
 def _first(found: Counter[int], end: int, done: int, total: int, limit: float) -> int:
-    """Return the first place after a split; as in `trajectories.split`, the middle of equal places decides."""
+    """Return the first place after a split. As in `trajectories.split`, the middle of equal places decides."""
     for place in sorted(found):
         if (done + found[place] / 2) / total >= limit:
             return place

@@ -1,10 +1,11 @@
-"""Prepares trajectories of any number as token files, in bounded memory and by several processes.
+"""Prepares any number of trajectories as token files, with bounded memory and several processes.
 
-The first pass reads the corpora, corrects the spelling, and computes the sentiments, in chunks (`token_chunks.py`).
-This pass takes longest. Then the conversations are divided (`division.py`), the tokenizer is fitted unless a pretrained
-model brings its own, and the chunks become shards of tokens (`token_folder.py`). A repeated command uses the chunks and
-shards that an interrupted one has written. The results do not depend on the number of processes. For small corpora they
-are those of a training run in memory.
+The first pass, which takes the longest, reads the corpora in chunks, corrects the spelling and computes sentiments
+(`token_chunks.py`). Next, the conversations are divided into splits (`division.py`), and a tokenizer is fitted unless a
+pretrained model has one. Finally, the tokenizer encodes the chunks as shards (`token_folder.py`). After an
+interruption, run the command again: it reuses all chunks and shards already written. The results do not depend on the
+number of processes. For small corpora, the results are the same as those of a training run that reads the corpora into
+memory.
 """
 
 import shutil
@@ -39,20 +40,22 @@ from keras_gca.errors import UserError
 from keras_gca.storage.token_files import WORK, sha256_of
 
 SHARD_UTTERANCES, SHARD_CHARACTERS = 2**17, 2**28  # a shard ends with the chunk that reaches one of these
-MOST_HELD_OUT = 10_000  # trajectories of each split, so that evaluation and validation do not grow with the corpora
-MOST_FITTED = 2**20  # utterances to which the tokenizer is fitted
+MOST_HELD_OUT = (
+    10_000  # trajectories in the test or validation split, so that evaluation does not grow with the corpora
+)
+MOST_FITTED = 2**20  # utterances for fitting the tokenizer
 
 
 class Corpora(NamedTuple):
     """The corpora to prepare.
 
     Attributes:
-        data: Files or folders of conversations, which are read in this order.
-        tweets: Files of tweets.
-        general: Files of general conversations to pretrain on. If empty, the embedded corpus of the first paper is
+        data: The files or folders with conversations to read, in this order.
+        tweets: Files with tweets.
+        general: Files with general conversations for pretraining. If empty, the embedded corpus of the first paper is
             used.
-        format: The format of all files in `data` and `general`, or None to detect the format of each.
-        skip_bad_lines: Whether bad lines are skipped.
+        format: The format of all files in `data` and `general`, or None to detect the format of each file.
+        skip_bad_lines: Whether to skip bad lines.
     """
 
     data: Sequence[Path] = ()
@@ -68,11 +71,11 @@ class Corpora(NamedTuple):
 
 
 class Model(NamedTuple):
-    """A pretrained model, whose tokenizer encodes the text.
+    """A pretrained model whose tokenizer encodes the text.
 
     Attributes:
-        name: Its name, as a training run finds it.
-        folder: The folder with its files.
+        name: The name or path by which a training run finds the model.
+        folder: The folder with the model's files.
     """
 
     name: str
@@ -88,24 +91,25 @@ def prepare_folder(
     processes: int = 1,
     minutes: float | None = None,
 ) -> TokenFolder | None:
-    """Prepare corpora as a folder of token files, or continue a preparation that was interrupted.
+    """Prepare corpora as a folder of token files, or continue an interrupted preparation.
 
     Args:
         corpora: The corpora.
-        config: The settings; those in `token_folder.PREPARED` and the seed are used. If `pretraining_epochs` is 0, or
-            if there is a model, the folder contains no general conversations.
-        out: The folder to make.
-        bad: Decides what happens to bad lines.
-        model: The pretrained model of the policy, or None to fit a tokenizer for a GPT-2 from scratch.
-        processes: The number of processes that work at the same time. 1: this process does all the work.
-        minutes: The time limit in minutes, or None for no limit. The time for reading again what an interrupted
-            preparation has prepared is not counted.
+        config: The settings. Only those in `token_folder.PREPARED`, the seed and `pretraining_epochs` are used. The
+            folder contains no general conversations if `pretraining_epochs` is 0 or `model` is given.
+        out: The folder to create.
+        bad: The `BadLines` object, which skips bad lines or raises an error.
+        model: The pretrained model of the policy, or None to fit a tokenizer for a GPT-2 with random weights.
+        processes: The number of parallel processes. If 1, this process does all the work.
+        minutes: The time limit in minutes, or None for no limit. Time spent on chunks that an interrupted preparation
+            has already written does not count.
 
     Returns:
-        The folder, or None if the time is over before the folder is complete.
+        The folder, or None if time runs out before the folder is complete.
 
     Raises:
-        UserError: A corpus or the model cannot be used, or the folder contains something else, or a process has ended.
+        UserError: A corpus or the model cannot be used, the folder contains something else, or a process ended
+            unexpectedly.
         OSError: The disk is full.
     """
     pretrains = model is None and config.likelihood.pretraining_epochs > 0
@@ -125,7 +129,7 @@ def prepare_folder(
 
 
 class _Preparation:
-    """One preparation; see `prepare_folder`."""
+    """A preparation whose tasks run in `pool`; see `prepare_folder`."""
 
     def __init__(
         self,
@@ -201,7 +205,7 @@ class _Preparation:
         return preparing.chunk_path(self._out, number)
 
     def _write_chunks(self) -> Iterator["Future[ChunkFacts]"]:
-        """Read the corpora, and submit the chunks that an interrupted preparation has not written."""
+        """Read the corpora, and submit one task per chunk. Chunks that are already written are not computed again."""
         some: list[Read] = []
         number, utterances, characters, said = 0, 0, 0, 0
         began, before = time.perf_counter(), self._bad.bytes_read
@@ -221,7 +225,7 @@ class _Preparation:
             yield self._submit_chunk(number, some)
 
     def _read(self) -> Iterator[Read]:
-        """Read the general conversations, then those of experts, then the tweets, as in memory."""
+        """Read the general conversations, the experts' conversations and the tweets, in this order."""
         splits, format = self._config.data.splits, self._corpora.format
         if self._pretrains and not self._corpora.general:
             with resources.as_file(resources.files("keras_gca.data") / "corpus") as folder:
@@ -252,7 +256,7 @@ class _Preparation:
         return self._pool.submit(encode_shard, task)
 
     def _begin_measuring(self, conversations: list[Read], seconds: float, lines: int) -> None:
-        """Measure the first chunk for the estimate, unless the corpora have only a few chunks."""
+        """Start measuring the first chunk for the cost estimate, unless the corpora have only a few chunks."""
         text = sum(len(text.encode()) + 1 for each in conversations for text in each.utterances)
         files = sum(file.stat().st_size for file in preparing.files_of(self._corpora.paths))
         read = preparing_cost.Read(seconds, lines, text, files)
@@ -264,7 +268,7 @@ class _Preparation:
             )
 
     def _say_cost(self) -> None:
-        """Print the estimate as soon as the first chunk is measured, if the command is a long one."""
+        """Print the cost estimate once the first chunk has been measured, if the preparation will take a long time."""
         if self._measuring is None or not self._measuring[1].done():
             return
         read, rates = self._measuring[0], self._measuring[1].result()
@@ -273,13 +277,13 @@ class _Preparation:
         reporting.say_cost(estimate(rates, read, self._pool.count, chunks, shards, SHARD_UTTERANCES))
 
     def _places(self, chunks: Sequence[Path]) -> Iterator[np.ndarray]:
-        """Yield the places of the conversations that are to be divided."""
+        """Yield the places of the conversations to divide, one array per chunk."""
         for path in chunks:
             chunk = token_chunks.read_chunk(path)
             yield chunk.places[chunk.parts == NO_PART]
 
     def _tokenizer(self, chunks: Sequence[tuple[Path, int]], division: Division) -> Tokenizer:
-        """Read the model's tokenizer, or fit one to the training text; write it to the folder."""
+        """Read the model's tokenizer, or fit a tokenizer to the training text, and write it to the folder."""
         settings, controls = self._config.data, control_tokens(self._config.data)
         if self._model is not None:
             tokenizer = Tokenizer.read(self._model.folder, controls, settings.layout)
@@ -305,28 +309,33 @@ class _Preparation:
 
 
 def _left_for(parts: Sequence[int]) -> UserError:
-    """Return the error that some official splits are empty."""
+    """Return the UserError for empty official splits."""
     names = {TRAIN: "train", TEST: "test", VALIDATION: "validation"}
     return UserError(f"--splits official: no trajectories are left for {' and '.join(names[part] for part in parts)}")
 
 
 def fractions(trajectories: int) -> tuple[float, float, float]:
-    """Return the shares of train, test and validation: those of the paper, but at most MOST_HELD_OUT trajectories.
+    """Return the fractions for training, test and validation.
+
+    The fractions are those of the paper, but the test split and the validation split get at most about MOST_HELD_OUT
+    trajectories each.
 
     Args:
-        trajectories: The number of all trajectories.
+        trajectories: The total number of trajectories.
     """
     _, test, validation = (min(share, MOST_HELD_OUT / trajectories) for share in FRACTIONS)
     return FRACTIONS if (test, validation) == FRACTIONS[1:] else (1 - test - validation, test, validation)
 
 
 def training_text(chunks: Sequence[tuple[Path, int]], division: Division, most: int) -> Iterator[str]:
-    """Yield the general conversations and the training text, evenly spread, if there are too many utterances.
+    """Yield the utterances of the general conversations and the training split.
+
+    If the chunks contain more than `most` utterances, only evenly spread utterances are yielded.
 
     Args:
-        chunks: The chunks, each with the number of its utterances.
-        division: Says which conversations belong to the training text.
-        most: About the most utterances to yield.
+        chunks: The path of each chunk, and the number of its utterances.
+        division: The division of the conversations into splits.
+        most: The approximate maximum number of utterances to yield.
     """
     total = sum(count for _, count in chunks)
     for path, _ in chunks:
@@ -342,7 +351,7 @@ _NAMES: tuple[Callable[[ChunkFacts], list[str]], ...] = (lambda chunk: chunk.emo
 
 
 def _weight(chunk: ChunkFacts) -> int:
-    """Return the size of a chunk in a shard, of which SHARD_UTTERANCES are enough."""
+    """Return the size of a chunk, in utterances or equivalent text. A shard ends at a total of SHARD_UTTERANCES."""
     return max(chunk.utterances, chunk.characters * SHARD_UTTERANCES // SHARD_CHARACTERS)
 
 

@@ -1,4 +1,4 @@
-"""Estimates the cost of a preparation of trajectories from its first chunk, on which its passes are measured."""
+"""Estimates the cost of preparing trajectories by measuring each pass on the first chunk."""
 
 import os
 import tempfile
@@ -16,18 +16,18 @@ from gail_tf.data.tokenizer import Tokenizer
 from glove.cost import Estimate
 from keras_gca.engine.preparing_cost import WARM_UP, Read, first_pass
 
-FITTED, TOKENS = 2000, 1000  # the utterances and the tokens of the tokenizer with which the encoding is measured
-IMPORTS = 0.2e9  # bytes of each process, without TensorFlow (docs/performance.md)
+FITTED, TOKENS = 2000, 1000  # utterances and vocabulary size for the tokenizer with which encoding is measured
+IMPORTS = 0.2e9  # bytes of each process without TensorFlow (docs/performance.md)
 OF_AN_UTTERANCE = 2000  # bytes: its text, its tokens, and copies of them
 
 
 class Rates(NamedTuple):
-    """What this machine needs for one chunk.
+    """The size of one chunk, and the time that this machine needs for it.
 
     Attributes:
-        utterances: The number of utterances of the chunk.
-        measuring: The seconds to correct the spelling and compute the sentiments.
-        encoding: The seconds to write it as a shard.
+        utterances: The number of utterances in the chunk.
+        measuring: The time to correct the spelling and compute the sentiments, in seconds.
+        encoding: The time to write the chunk as a shard, in seconds.
     """
 
     utterances: int
@@ -36,10 +36,10 @@ class Rates(NamedTuple):
 
 
 def measure(folder: Path, conversations: Sequence[Conversation], turns: str, seed: int) -> Rates:
-    """Measure the passes of a preparation on a chunk; the files that they write are removed.
+    """Measure how long each pass of a preparation takes for a chunk, and remove the files that the passes write.
 
     Args:
-        folder: The folder in which files are written.
+        folder: The folder in which the passes write their files.
         conversations: See `write_chunk`.
         turns: See `write_chunk`.
         seed: See `write_chunk`.
@@ -63,15 +63,15 @@ def measure(folder: Path, conversations: Sequence[Conversation], turns: str, see
 def estimate(
     rates: Rates, read: Read, processes: int, chunks: int, shards: int, of_shard: int, cores: int | None = None
 ) -> Estimate:
-    """Estimate the cost of a preparation, without the fitting of the tokenizer.
+    """Estimate the cost of a preparation, not including the time for fitting a tokenizer.
 
     Args:
-        rates: What this machine needs for the first chunk.
-        read: How far the corpora were read then.
-        processes: The number of processes that work at the same time.
-        chunks: The number of chunks that an interrupted preparation has written.
-        shards: The number of shards that it has written.
-        of_shard: The number of utterances of a shard.
+        rates: The measurements of the first chunk.
+        read: How much of the corpora had been read when the first chunk was complete.
+        processes: The number of parallel processes.
+        chunks: The number of chunks already written by an interrupted preparation.
+        shards: The number of shards already written by the interrupted preparation.
+        of_shard: The number of utterances in a shard.
         cores: The number of cores of this machine, or None to ask the system.
     """
     cores = cores or os.cpu_count() or 1
@@ -83,5 +83,5 @@ def estimate(
         "writing_shards": encoding / min(processes, cores),
     }
     memory = processes * (IMPORTS + OF_AN_UTTERANCE * min(of_shard, utterances * read.chunks))
-    machine = f"computes the sentiments of {utterances / rates.measuring:,.0f} utterances a second in each process"
+    machine = f"computes the sentiments of {utterances / rates.measuring:,.0f} utterances per second in each process"
     return Estimate(seconds, memory, machine)

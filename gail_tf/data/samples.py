@@ -132,7 +132,7 @@ class Samples:
     def of_batch(
         cls, tokenizer: Tokenizer, batch: Batch, scores: np.ndarray, trajectories: Sequence[Trajectory]
     ) -> Self:
-        """Make samples from encoded conditions and responses.
+        """Create samples from encoded conditions and responses.
 
         Args:
             tokenizer: The tokenizer.
@@ -153,7 +153,7 @@ class Samples:
         return int(self.batch.response_mask.sum())
 
     def at(self, rows: np.ndarray) -> "Samples":
-        """Select rows by their numbers, in this order. The widths of the arrays stay the same."""
+        """Select rows by their indices, in the given order. The widths of the arrays stay the same."""
         return Samples(
             Batch(*(array[rows] for array in self.batch)),
             self.sentiments[rows],
@@ -164,7 +164,7 @@ class Samples:
 
 
 class ExpertSamples(Protocol):
-    """The samples to learn from: `Samples` in memory, or those of token files (`token_samples.py`)."""
+    """The samples to train on: `Samples` in memory, or `TokenSamples` from token files."""
 
     @property
     def batch(self) -> Rows:
@@ -173,7 +173,7 @@ class ExpertSamples(Protocol):
     def __len__(self) -> int: ...
 
     def at(self, rows: np.ndarray) -> Samples:
-        """Select rows by their numbers, in this order, and read them into memory; see `Samples.at`."""
+        """Select rows by their indices, in the given order, and read them into memory; see `Samples.at`."""
 
 
 def running_text(tokenizer: Tokenizer, conversations: Sequence[Sequence[str]], length: int) -> Batch:
@@ -214,7 +214,7 @@ def scores_of(history: Sequence[str], prompt: str, with_history: bool = False) -
 
 
 def scores_of_compounds(compounds: Sequence[float], with_history: bool = False) -> list[float]:
-    """Compute what `scores_of` returns from the compound scores of the history and the prompt."""
+    """Compute the return value of `scores_of` from the compound scores of the history and the prompt."""
     scores = [compounds[-1], float(np.mean(compounds[:-1])) if len(compounds) > 1 else 0.0]
     return [*scores, *(sentiment_history.course_of(compounds) if with_history else ())]
 
@@ -250,12 +250,12 @@ def context(
 def with_controls(
     utterances: Sequence[Utterance], compounds: Sequence[float], with_sentiment: bool, with_history: bool
 ) -> list[Utterance]:
-    """Give the utterances of a history and a prompt the control tokens for their sentiments.
+    """Return the utterances of a history and a prompt with control tokens for their sentiments.
 
     Args:
         utterances: The utterances, with the prompt last.
-        compounds: The compound scores of the history and the prompt, which are used only if one of the next arguments
-            is true. There may be more scores than utterances, if older utterances are left out.
+        compounds: The compound scores of the complete history and the prompt. Scores are used only if `with_sentiment`
+            or `with_history` is true. If old utterances are left out, there are more scores than utterances.
         with_sentiment: See `context`.
         with_history: See `context`.
     """

@@ -38,7 +38,7 @@ def sentiment(utterance: str) -> Sentiment:
 
 
 def name_of(compound: float) -> str:
-    """Return the name of a sentiment with this compound score; see `sentiment`."""
+    """Return the name of the sentiment for a compound score; see `sentiment`."""
     return NAMES[(compound >= THRESHOLD) - (compound <= -THRESHOLD) + 1]
 
 

@@ -66,7 +66,7 @@ def words_of(history: Sequence[str], prompt: str) -> tuple[str, ...]:
 
 
 def words_of_scores(compounds: Sequence[float]) -> tuple[str, ...]:
-    """Describe the course in words, as `words_of` does, from the compound scores of the history and the prompt."""
+    """Compute the return value of `words_of` from the compound scores of the history and the prompt."""
     if len(compounds) < 3:
         return ()
     found = course_of(compounds)

@@ -1,7 +1,7 @@
-"""The work of the processes that prepare trajectories: each function makes one file from one piece of the corpora.
+"""The tasks of the processes that prepare trajectories: writing chunks and shards.
 
-A chunk is a piece of the corpora whose text has the usual spelling, and whose utterances have scores of sentiment. It
-does not depend on the tokenizer, which is fitted when all chunks are written.
+A chunk is a piece of the corpora with corrected spelling and with a sentiment score for each utterance. Chunks do not
+depend on the tokenizer, which is fitted after all chunks have been written.
 """
 
 import functools
@@ -28,18 +28,18 @@ from keras_gca.storage import json_files
 from keras_gca.storage.atomic import replacing, write_text
 from keras_gca.storage.token_files import file_of_shard, sha256_of
 
-TOGETHER = 4096  # utterances that are encoded at a time
-TWEETS, GENERAL_TEXT = "tweets", ""  # formats of texts that are stored as they are
+TOGETHER = 4096  # utterances to encode at a time
+TWEETS, GENERAL_TEXT = "tweets", ""  # formats of texts whose spelling is not corrected
 
 
 class Read(NamedTuple):
-    """A conversation as it is read.
+    """A conversation as read from a corpus.
 
     Attributes:
-        utterances: Its utterances. A tweet is a conversation of two equal utterances.
+        utterances: The utterances. A tweet is stored as a conversation of two equal utterances.
         emotions: The emotion of each utterance, or None.
         format: The format of the corpus, TWEETS, or GENERAL_TEXT for general conversations.
-        part: The official part, as a number in `conversations.PARTS`, GENERAL_PART, or NO_PART.
+        part: The official split as an index in `conversations.PARTS`, GENERAL_PART, or NO_PART.
     """
 
     utterances: tuple[str, ...]
@@ -49,15 +49,15 @@ class Read(NamedTuple):
 
 
 class ChunkFacts(NamedTuple):
-    """The sizes of a chunk, without conversations that have no response.
+    """The sizes and labels of a chunk. Conversations without a response are not counted.
 
     Attributes:
-        conversations: The number of conversations to be divided into three parts.
-        utterances: The number of all utterances.
+        conversations: The number of conversations to divide into splits.
+        utterances: The number of utterances.
         characters: The size of the text in bytes.
         trajectories: The number of trajectories.
-        emotions: The emotions of its utterances.
-        formats: The formats of its conversations.
+        emotions: The distinct emotions of the utterances.
+        formats: The distinct formats of the conversations.
     """
 
     conversations: int
@@ -70,18 +70,19 @@ class ChunkFacts(NamedTuple):
 
 @dataclass(frozen=True)
 class Chunk:
-    """A piece of the corpora.
+    """A piece of the corpora with c conversations and u utterances.
 
     Attributes:
-        text: (b,) uint8, the texts of all utterances in UTF-8.
-        lengths: (u,) uint32, the size of each text in bytes.
-        sizes: (c,) uint32, the number of utterances of each conversation.
-        parts: (c,) uint8, the official part of each conversation, GENERAL_PART or NO_PART.
-        places: (c,) uint64, the place of each conversation in the order in which conversations are divided.
-        sources: (c,) uint8, the number of each conversation's format.
-        scores: (u,) int16, see `token_folder.py`.
-        emotions: (u,) int32, the numbers of the utterances' emotions in this chunk, or -1.
-        names: (n,) uint8, the names of the emotions and of the formats, as JSON.
+        text: The texts of all utterances in UTF-8, a uint8 array of shape (b,).
+        lengths: The size of each text in bytes, a uint32 array of shape (u,).
+        sizes: The number of utterances in each conversation, a uint32 array of shape (c,).
+        parts: The official split of each conversation as an index in `conversations.PARTS`, GENERAL_PART or NO_PART, a
+            uint8 array of shape (c,).
+        places: The place of each conversation (see `division.py`), a uint64 array of shape (c,).
+        sources: The index of each conversation's format, a uint8 array of shape (c,).
+        scores: The sentiment score of each utterance (see `token_folder.py`), an int16 array of shape (u,).
+        emotions: The index of each utterance's emotion, or -1, an int32 array of shape (u,).
+        names: The names of the emotions and of the formats as JSON, a uint8 array of shape (n,).
     """
 
     text: np.ndarray
@@ -95,34 +96,34 @@ class Chunk:
     names: np.ndarray
 
     def texts(self, most: int | None = None) -> list[str]:
-        """Return the texts of the utterances, or of the first ones."""
+        """Return the texts of all utterances, or of the first `most` utterances."""
         ends = np.cumsum(self.lengths[:most], dtype=np.int64).tolist()
         return [
             self.text[begin:end].tobytes().decode("utf-8") for begin, end in zip([0, *ends[:-1]], ends, strict=True)
         ]
 
     def labels(self) -> tuple[list[str], list[str]]:
-        """Return the emotions and the formats that occur."""
+        """Return the names of the emotions and of the formats in the chunk."""
         emotions, formats = json.loads(self.names.tobytes())
         return emotions, formats
 
 
 def ready() -> None:
-    """Load what the processes need before their first task: VADER's lexicon."""
+    """Load VADER's lexicon, which each process needs before its first task."""
     sentiment("")
 
 
 def write_chunk(path: Path, conversations: Sequence[Read], turns: str, seed: int) -> ChunkFacts:
-    """Spell and measure a piece of the corpora, and write it as a chunk.
+    """Correct the spelling of conversations, compute their sentiments, and write them as a chunk.
 
     Args:
         path: The file to write.
         conversations: The conversations.
         turns: The setting `turns`.
-        seed: The seed by which conversations are divided.
+        seed: The seed for dividing the conversations into splits.
 
     Returns:
-        The sizes of the chunk.
+        The sizes and labels of the chunk.
     """
     texts: list[bytes] = []
     emotions: dict[str, int] = {}
@@ -171,7 +172,7 @@ def _facts(chunk: Chunk, turns: str) -> ChunkFacts:
 
 
 def read_chunk(path: Path) -> Chunk:
-    """Read a chunk; NumPy checks the checksums of the file.
+    """Read a chunk. NumPy verifies the checksums in the file.
 
     Raises:
         UserError: The file is damaged.
@@ -184,24 +185,24 @@ def read_chunk(path: Path) -> Chunk:
 
 
 def facts_of(path: Path, turns: str) -> ChunkFacts:
-    """Return the sizes of a chunk that an earlier, interrupted preparation has written; see `read_chunk`."""
+    """Return the sizes and labels of a chunk that is already written; see `read_chunk`."""
     return _facts(read_chunk(path), turns)
 
 
 class ShardTask(NamedTuple):
-    """The making of one shard from chunks.
+    """The task of writing one shard.
 
     Attributes:
         folder: The folder of token files, which contains the tokenizer.
         number: The number of the shard.
-        chunks: The chunks.
+        chunks: The paths of the chunks to encode.
         turns: The setting `turns`.
-        division: Says to which part each conversation belongs.
-        emotions: The names of all emotions.
-        formats: The names of all formats.
-        dtype: The type of the tokens: "uint16" or "uint32".
-        record: The file that says, when the shard is complete, what `encode_shard` has returned. Its name depends on
-            all that determines the shard.
+        division: The division of the conversations into splits.
+        emotions: The names of all emotions in the corpora.
+        formats: The names of all formats in the corpora.
+        dtype: The dtype of the tokens, "uint16" or "uint32".
+        record: The file in which the return value of `encode_shard` is stored once the shard is complete. The name of
+            the file depends on everything that determines the shard.
     """
 
     folder: Path
@@ -216,13 +217,13 @@ class ShardTask(NamedTuple):
 
     @property
     def is_done(self) -> bool:
-        """Whether an interrupted preparation has written the shard."""
+        """Whether an interrupted preparation has already written the shard."""
         files = [file_of_shard(self.folder, self.number, suffix) for suffix in SUFFIXES]
         return all(path.is_file() for path in (self.record, *files))
 
 
 def encoded_shard(task: ShardTask) -> ShardFacts:
-    """Return what `encode_shard` returned when an interrupted preparation has written a shard.
+    """Return the sizes and checksums of a shard that is already written, from the shard's record.
 
     Raises:
         UserError: The file is damaged.
@@ -235,13 +236,13 @@ def encoded_shard(task: ShardTask) -> ShardFacts:
 
 
 def encode_shard(task: ShardTask) -> ShardFacts:
-    """Write a shard of a tokenizer's tokens, and then its record.
+    """Encode chunks, write them as a shard, and write the shard's record.
 
     Args:
-        task: The shard.
+        task: The task.
 
     Returns:
-        The facts of the shard.
+        The sizes and checksums of the shard.
     """
     tokenizer = _tokenizer(task.folder, sha256_of(task.folder / TOKENIZER / WHOLE))
     forms, written = forms_of(tokenizer.layout), tokenizer.layout.written
@@ -277,12 +278,12 @@ def encode_shard(task: ShardTask) -> ShardFacts:
 
 @functools.lru_cache(maxsize=1)
 def _tokenizer(folder: Path, sha256: str) -> Tokenizer:
-    """Read the tokenizer of a folder, unless it is the one that was read last, with the same checksum."""
+    """Read the tokenizer of a folder. A tokenizer with an unchanged checksum is read only once."""
     return Tokenizer.read(folder / TOKENIZER)
 
 
 def _renumbered(numbers: np.ndarray, names: Sequence[str], all_names: Sequence[str]) -> np.ndarray:
-    """Replace the numbers of names in a chunk by their numbers in the index; -1 remains -1."""
+    """Replace indices in a chunk's list of names by indices in the list of all names. -1 stays -1."""
     table = np.array([*(all_names.index(name) for name in names), -1], np.int32)
     return table[numbers.astype(np.int64)]
 

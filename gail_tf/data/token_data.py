@@ -1,4 +1,4 @@
-"""The data of a run that is trained on token files, and how the run finds them again."""
+"""The data of a run that is trained on token files."""
 
 import bisect
 import itertools
@@ -19,16 +19,16 @@ from gail_tf.data.token_shard import GENERAL, TEST, TRAIN, VALIDATION
 from gail_tf.data.tokenizer import Tokenizer
 from keras_gca.errors import UserError
 
-MOST_HELD_OUT = 10_000  # the most trajectories of the splits test and validation, which are read into memory
-MOST_TEXT = 2**20  # the most utterances of `TokenData.training_text`
+MOST_HELD_OUT = 10_000  # the maximum number of trajectories of the test or validation split to read into memory
+MOST_TEXT = 2**20  # the approximate maximum number of utterances in `TokenData.training_text`
 
 
 @dataclass(frozen=True)
 class TokenData(Data):
-    """The data of a run on token files. The splits test and validation are fixed samples in memory.
+    """The data of a run on token files. Fixed samples of the test and validation splits are held in memory.
 
     Attributes:
-        folder: The folder.
+        folder: The folder of token files.
     """
 
     folder: TokenFolder = field(kw_only=True)
@@ -38,7 +38,7 @@ class TokenData(Data):
         """Open the data of a run.
 
         Args:
-            folder: The folder.
+            folder: The folder of token files.
             config: The settings of the run.
             pretrains: Whether a network with random weights is pretrained on the general conversations.
 
@@ -54,7 +54,7 @@ class TokenData(Data):
         if pretrains and not folder.count(GENERAL):
             raise UserError(
                 f"{folder.path}: these token files have no general conversations to pretrain on; use "
-                "--pretraining-epochs 0, or prepare the corpora with another number"
+                "--pretraining-epochs 0, or prepare the corpora with a different number"
             )
         test, validation = (_sample(TokenSamples(folder, config.data, part)) for part in (TEST, VALIDATION))
         train = TokenTrajectories(TokenSamples(folder, config.data))
@@ -62,20 +62,20 @@ class TokenData(Data):
 
     @classmethod
     def referred(cls, facts: Any, config: GAILConfig, path: Path) -> Self:
-        """Open the data of a run that was trained on token files, and check their checksums.
+        """Open the data of a run that was trained on token files, and verify the checksums of the files.
 
         Args:
-            facts: The facts that `reference` returned.
+            facts: The dictionary returned by `reference`.
             config: The settings of the run.
-            path: The file that contains the facts, for messages.
+            path: The file that contains `facts`, for error messages.
 
         Raises:
-            UserError: The token files are missing or damaged, or are not those that the run was trained on.
-            KeyError: A fact is missing.
+            UserError: The token files are missing or damaged, or differ from those that the run was trained on.
+            KeyError: A key is missing from `facts`.
         """
         where = Path(str(facts["folder"]))
         if not where.is_dir():
-            raise UserError(f"{where}: no such folder, but the run was trained on its token files ({path})")
+            raise UserError(f"{where}: the folder is missing, but the run was trained on its token files ({path})")
         folder = TokenFolder.open(where)
         if folder.fingerprint != facts["fingerprint"]:
             raise UserError(f"{where}: these are not the token files that the run was trained on ({path})")
@@ -83,13 +83,13 @@ class TokenData(Data):
         return cls.of(folder, config, bool(facts["general"]))
 
     def reference(self) -> dict[str, Any]:
-        """Return the facts with which a run can find its token files again."""
+        """Return a dictionary from which a run can find its token files again."""
         folder, fingerprint = str(self.folder.path.resolve()), self.folder.fingerprint
         return {"folder": folder, "fingerprint": fingerprint, "general": bool(self.general)}
 
     @property
     def training_text(self) -> list[tuple[str, ...]]:
-        """The utterances of evenly spread conversations in `general` and in `train`, at most about MOST_TEXT."""
+        """At most about MOST_TEXT utterances, from evenly spread conversations of `general` and `train`."""
         parts = (GENERAL, TRAIN) if self.general else (TRAIN,)
         share = min(1.0, MOST_TEXT / sum(facts.utterances for facts in self.folder.shards))
         conversations = enumerate(self._conversations(parts))
@@ -111,7 +111,7 @@ class TokenData(Data):
 
 
 class GeneralConversations(Sequence[tuple[str, ...]]):
-    """The general conversations of a folder, which are read one at a time.
+    """The general conversations in a folder of token files, which are read one at a time.
 
     Args:
         folder: The folder.
@@ -124,7 +124,7 @@ class GeneralConversations(Sequence[tuple[str, ...]]):
     def __len__(self) -> int:
         return self._ends[-1]
 
-    def __getitem__(self, number: int) -> tuple[str, ...]:  # type: ignore[override]  # they have no slices
+    def __getitem__(self, number: int) -> tuple[str, ...]:  # type: ignore[override]  # without slices
         if not 0 <= number < len(self):
             raise IndexError(number)
         which = bisect.bisect_right(self._ends, number)
@@ -135,6 +135,6 @@ class GeneralConversations(Sequence[tuple[str, ...]]):
 
 
 def _sample(samples: TokenSamples) -> tuple[Any, ...]:
-    """Read evenly spread trajectories, at most MOST_HELD_OUT."""
+    """Read at most MOST_HELD_OUT evenly spread trajectories."""
     rows = np.linspace(0, len(samples) - 1, min(len(samples), MOST_HELD_OUT)).astype(int)
     return tuple(samples.trajectory(row) for row in rows.tolist())

@@ -1,20 +1,24 @@
-"""Token files of the second paper: expert trajectories of any number on disk, as shards that are mapped into memory.
+"""Token files of the second paper: any number of expert trajectories on disk, as a folder of memory-mapped shards.
 
 tokens.json       the settings of the preparation, the source, and the sizes and checksums of all other files
 tokenizer/        the tokenizer's files
 00000.bin         the tokens of all utterances of a shard, one after the other: uint16, or uint32 for large
-                  vocabularies. Each utterance is encoded in each of the layout's forms (`frames.forms_of`)
+                  vocabularies. Each utterance is encoded in each of the layout's f forms (`frames.forms_of`)
 00000.txt         the texts of the utterances in UTF-8, one after the other
-00000.idx         begins: (c + 1) uint32, the first utterance of each of the c conversations, and the last one's end;
-                  token_offsets: (f u + 1) uint32, where the f forms of each of the u utterances begin in the .bin;
-                  text_offsets: (u + 1) uint32, where the texts begin in the .txt;
-                  emotions: (u,) int32, the numbers of the utterances' emotions in the index, or -1;
-                  scores: (u,) int16, 10,000 times the compound scores of sentiment, which have four decimal places;
-                  parts: (c,) uint8, GENERAL, TRAIN, TEST or VALIDATION; sources: (c,) uint8, formats in the index
+00000.idx         begins: c + 1 uint32 numbers, the indices of the utterances at which the c conversations begin and the
+                  last one ends;
+                  token_offsets: f * u + 1 uint32 numbers, the positions in the .bin at which the f forms of the u
+                  utterances begin and the last one ends;
+                  text_offsets: u + 1 uint32 numbers, the positions in the .txt at which the texts begin and the last
+                  one ends;
+                  emotions: u int32 numbers, each utterance's emotion as an index in the list of tokens.json, or -1;
+                  scores: u int16 numbers, 10,000 times VADER's compound scores, which have four decimal places;
+                  parts: c uint8 numbers, GENERAL, TRAIN, TEST or VALIDATION for each conversation;
+                  sources: c uint8 numbers, each conversation's format as an index in the list of tokens.json
 
-All numbers are little-endian. The text is stored besides the tokens, because a judge may read it, and because
-evaluations measure it. A trajectory is a response with the utterances before it in its conversation. Therefore the
-limits of conditions and responses are chosen when a training run begins, and so is `--sentiment`.
+All numbers are little-endian. The text is stored in addition to the tokens, because some discriminators and all
+evaluations read text. A trajectory consists of a response and all utterances before it in its conversation. The limits
+of conditions and responses and `--sentiment` can therefore be chosen when a training run begins.
 """
 
 import functools
@@ -51,25 +55,25 @@ from keras_gca.storage.token_files import INDEX, file_of_shard, refuse_size, ref
 
 FORMAT = "gail_tf tokens 1"
 TOKENIZER = "tokenizer"
-# The settings on which the token files depend. A training takes their values from the folder.
+# The settings on which the token files depend. A training run takes their values from the folder.
 PREPARED = ("turns", "splits", "sentiment_history", "layout", "vocabulary_size")
 
 
 class TokenFolder:
-    """A folder of token files; `open` opens one that exists, and `write_index` completes a new one.
+    """A folder of token files. `open` opens an existing folder, and `write_index` completes a new one.
 
     Args:
         path: The folder.
-        values: The content of its index.
-        fingerprint: The SHA-256 of its index, which determines all its files.
+        values: The content of the index.
+        fingerprint: The SHA-256 of the index, which determines all files of the folder.
 
     Attributes:
         settings: The settings of the preparation.
-        source: Where the data come from.
-        model: The pretrained model whose tokenizer encoded the text, or None.
-        emotions: The emotions of utterances.
-        formats: The formats of conversations, or "tweets".
-        shards: The facts of its shards, in the order of the corpus.
+        source: The source of the data, as stored in the index.
+        model: The name of the pretrained model whose tokenizer encoded the text, or None.
+        emotions: The names of all emotions.
+        formats: The names of all formats; the format of tweets is "tweets".
+        shards: The sizes and checksums of the shards, in the order of the corpora.
     """
 
     def __init__(self, path: Path, values: dict[str, Any], fingerprint: str):
@@ -82,33 +86,32 @@ class TokenFolder:
         self.forms: int = values["forms"]
         self.shards = [ShardFacts(**facts) for facts in values["shards"]]
         if values["dtype"] not in ("uint16", "uint32") or not self.shards or not isinstance(self.model, str | None):
-            raise ValueError("tokens are uint16 or uint32, and one or more shards are expected")
+            raise ValueError("tokens must be uint16 or uint32, and there must be at least one shard")
         for facts in self.shards:
             if any(type(number) is not int or not 0 <= number < 2**32 for number in list(asdict(facts).values())[:8]):
-                raise ValueError("the sizes of a shard are whole numbers from 0")
+                raise ValueError("every size in a shard's entry must be a non-negative whole number")
         if type(self.forms) is not int or not 1 <= self.forms <= 4 or not self.count(TRAIN):
-            raise ValueError("the number of forms, or of trajectories, is impossible")
-        GAILConfig(**{name: self.settings[name] for name in PREPARED})  # an impossible setting is an error
+            raise ValueError("the number of forms or of training trajectories is invalid")
+        GAILConfig(**{name: self.settings[name] for name in PREPARED})  # raises an error if a setting is invalid
 
     @classmethod
     def open(cls, path: str | os.PathLike) -> Self:
-        """Open a folder, and check that every file is there and has the right size.
+        """Open a folder, and check that every file exists and has the right size.
 
         Raises:
-            UserError: The folder was not completed, is damaged, or was written by another version of the program.
+            UserError: The folder is incomplete or damaged, or was written by another version of the program.
         """
         folder = Path(path)
         index = folder / INDEX
         if not index.exists():
             raise UserError(
-                f"{path}: the preparation of this folder has not finished; repeat the command gail_tf.prepare, which "
-                "continues it"
+                f"{path}: preparation of this folder is not finished; run gail_tf.prepare again to continue"
             )
         values = json_files.read_object(index)
         if values.get("format") != FORMAT:
             raise UserError(
-                f"{index}: the format is {values.get('format')!r}; {FORMAT!r} is expected. Prepare the corpus with "
-                "gail_tf.prepare"
+                f"{index}: the format is {values.get('format')!r}, but {FORMAT!r} is expected; prepare the corpora "
+                "with gail_tf.prepare"
             )
         try:
             made = cls(folder, values, sha256_of(index))
@@ -119,7 +122,7 @@ class TokenFolder:
             refuse_size(folder / TOKENIZER / Path(name).name, None)
             refuse_sum(folder / TOKENIZER / Path(name).name, expected)
         if made.forms != len(forms_of(made.tokenizer.layout)):
-            raise UserError(f"{index}: the file is damaged; the number of forms is not that of the tokenizer's layout")
+            raise UserError(f"{index}: the file is damaged; the number of forms does not match the tokenizer's layout")
         for number, facts in enumerate(made.shards):
             lengths = sizes_of(facts.conversations, facts.utterances, made.forms)
             refuse_size(file_of_shard(folder, number, "bin"), facts.tokens * made.dtype.itemsize)
@@ -131,12 +134,12 @@ class TokenFolder:
 
     @staticmethod
     def write_index(path: Path, values: dict[str, Any], shards: Sequence[ShardFacts]) -> None:
-        """Write the index, which completes a folder.
+        """Complete a folder by writing the index.
 
         Args:
-            path: The folder, which contains the tokenizer and all shards.
-            values: `settings`, `source`, `model`, `emotions`, `formats`, `forms` and `dtype`.
-            shards: The facts of the shards.
+            path: The folder, which already contains the tokenizer and all shards.
+            values: A dict with `settings`, `source`, `model`, `emotions`, `formats`, `forms` and `dtype`.
+            shards: The sizes and checksums of the shards.
         """
         files = sorted((path / TOKENIZER).iterdir())
         written = {
@@ -149,35 +152,37 @@ class TokenFolder:
 
     @functools.cached_property
     def tokenizer(self) -> Tokenizer:
-        """The tokenizer; raises UserError if one of its files is damaged."""
+        """The tokenizer. Raises UserError if one of its files is damaged."""
         return Tokenizer.read(self.path / TOKENIZER, control_tokens(GAILConfig(**self._own()).data))
 
     def settings_of(self, config: GAILConfig) -> GAILConfig:
-        """Return the settings of a training run on this folder: those in PREPARED are the folder's own.
+        """Return the settings of a training run on this folder. The settings in PREPARED are taken from the folder.
 
         Raises:
-            UserError: The user has given another value of such a setting, or --max-trajectories.
+            UserError: The user has given a different value for one of these settings, or has given --max-trajectories.
         """
         before = config.to_values()
         for name, own in self._own().items():
             if name in config.given and before[name] != own:
                 raise UserError(
                     f"{naming([name])}: {before[name]} is not possible with {self.path}, which was prepared with "
-                    f"{own}; leave the option out, or prepare the corpus anew"
+                    f"{own}; leave out the option, or prepare the corpora again"
                 )
         if "max_trajectories" in config.given and before["max_trajectories"] is not None:
-            raise UserError(f"--max-trajectories has no effect on {self.path}, which is prepared; leave it out")
+            raise UserError(
+                f"--max-trajectories has no effect on {self.path}, which is already prepared; leave out the option"
+            )
         return config.changed(**self._own(), max_trajectories=None)
 
     def _own(self) -> dict[str, Any]:
         return {name: self.settings[name] for name in PREPARED}
 
     def count(self, part: int) -> int:
-        """Return the number of general conversations, or of trajectories of another part."""
+        """Return the number of general conversations if `part` is GENERAL, else the number of trajectories in the part."""
         return sum(facts.count(part) for facts in self.shards)
 
     def described(self) -> list[str]:
-        """Return lines that describe the folder: its sizes, and the space that it takes."""
+        """Return lines that describe the contents of the folder and its size on disk."""
         size = sum(file.stat().st_size for file in self.path.rglob("*") if file.is_file())
         parts = [f"{self.count(part):,} {name}" for part, name in ((TRAIN, "train"), (TEST, "test"))]
         parts.append(f"{self.count(VALIDATION):,} validation")
@@ -186,15 +191,14 @@ class TokenFolder:
         lines = [
             f"tokenizer:    {len(self.tokenizer):,} tokens, {origin}",
             f"trajectories: {', '.join(parts)}",
-            f"files:        {counted(len(self.shards), 'shard')}, {size:,} bytes, {size / trajectories:.1f} for each "
-            "trajectory",
+            f"files:        {counted(len(self.shards), 'shard')}, {size:,} bytes, {size / trajectories:.1f} per trajectory",
         ]
         if general := self.count(GENERAL):
             lines.insert(2, f"pretraining:  {general:,} general conversations")
         return lines
 
     def shard(self, number: int) -> Shard:
-        """Map a shard into memory; nothing is checked. `verify` checks what this returns."""
+        """Map a shard into memory without checking it; call `verify` to check it."""
         facts = self.shards[number]
         idx = np.memmap(file_of_shard(self.path, number, "idx"), np.uint8, "r")
         arrays, begin = {}, 0
@@ -208,7 +212,7 @@ class TokenFolder:
         return Shard(tokens, text, **arrays)
 
     def verify(self) -> None:
-        """Check the checksums of all shards, and that their numbers are possible.
+        """Verify the checksums of all shards, and check that their values are valid.
 
         Raises:
             UserError: A file is damaged.
@@ -220,7 +224,7 @@ class TokenFolder:
                 raise UserError(f"{file_of_shard(self.path, number, 'idx')}: the file is damaged; {problem}")
 
     def _problem(self, shard: Shard, facts: ShardFacts) -> str | None:
-        """Say what is impossible in a shard, or return None."""
+        """Return a description of the first invalid value in a shard, or None if all values are valid."""
         ends = (
             (shard.begins, facts.utterances),
             (shard.token_offsets, facts.tokens),
@@ -228,31 +232,31 @@ class TokenFolder:
         )
         for offsets, end in ends:
             if offsets[0] != 0 or offsets[-1] != end or (np.diff(offsets.astype(np.int64)) < 0).any():
-                return "its offsets are impossible"
+                return "its offsets are invalid"
         if (np.diff(shard.begins.astype(np.int64)) < 1).any() or shard.parts.max(initial=0) > VALIDATION:
-            return "its conversations are impossible"
+            return "its conversations are invalid"
         turns = self.settings["turns"]
         counts = [len(shard.responses(part, turns)[0]) for part in (TRAIN, TEST, VALIDATION)]
         if [int((shard.parts == GENERAL).sum()), *counts] != [facts.count(part) for part in range(4)]:
-            return "its parts are impossible"
+            return "its parts are invalid"
         if shard.tokens.max(initial=0) >= len(self.tokenizer):
-            return f"it has the token {shard.tokens.max()}, but the tokenizer has {len(self.tokenizer)} tokens"
+            return f"it contains the token {shard.tokens.max()}, but the tokenizer has {len(self.tokenizer)} tokens"
         if np.abs(shard.scores.astype(int)).max(initial=0) > DECIMALS:
-            return "a score of sentiment is above 1"
+            return "a sentiment score is outside the range from -1 to 1"
         emotions = shard.emotions
         if emotions.min(initial=0) < -1 or emotions.max(initial=-1) >= len(self.emotions):
-            return "it has an unknown emotion"
+            return "it contains an unknown emotion"
         if shard.sources.max(initial=0) >= len(self.formats):
-            return "it has an unknown format"
+            return "it contains an unknown format"
         inner = shard.text_offsets[:-1][shard.text_offsets[:-1] < facts.characters]
         try:
             shard.text.tobytes().decode("utf-8")
         except UnicodeDecodeError:
             return "its text is not UTF-8"
-        return "its offsets are impossible" if (shard.text[inner] & 0xC0 == 0x80).any() else None
+        return "its offsets are invalid" if (shard.text[inner] & 0xC0 == 0x80).any() else None
 
 
 def _names(values: Any) -> list[str]:
     if not isinstance(values, list) or not all(isinstance(name, str) for name in values):
-        raise TypeError("lists of names are expected")
+        raise TypeError("the names must be lists of strings")
     return values

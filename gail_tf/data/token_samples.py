@@ -1,8 +1,8 @@
 """Reads trajectories and running text from token files when a batch needs them.
 
-`TokenSamples` takes the place of `Samples` for corpora that do not fit into memory, and `TokenText` that of
-`samples.running_text`. The order of an epoch is that of `engine/shard_order.py`. With one shard, it is exactly the
-order in memory.
+For corpora that do not fit into memory, `TokenSamples` takes the place of `Samples`, and `TokenText` takes the place of
+`samples.running_text`. `engine/shard_order.py` determines the order of an epoch. With a single shard, the order is
+exactly the same as for rows in memory.
 """
 
 import itertools
@@ -23,11 +23,11 @@ from gail_tf.setting_groups import DataSettings
 from keras_gca.engine.batching import plan
 from keras_gca.engine.shard_order import OPEN_SHARDS, Epoch, entropy
 
-SAMPLE = 1000  # the most rows from which costs are estimated
+SAMPLE = 1000  # the maximum number of rows for estimating costs
 
 
 class _Rows:
-    """Rows in the shards of a folder; the base class of `TokenSamples` and `TokenText`.
+    """The base class of `TokenSamples` and `TokenText`: rows in the shards of a folder.
 
     Args:
         folder: The folder.
@@ -37,7 +37,7 @@ class _Rows:
         self.folder, self.tokenizer = folder, folder.tokenizer
         self.shard = lru_cache(OPEN_SHARDS)(folder.shard)
         self._forms = forms_of(self.tokenizer.layout)
-        self._begins = np.zeros(1, np.int64)  # the number of the first row of each shard, and the end of the last one
+        self._begins = np.zeros(1, np.int64)  # the index of each shard's first row, and the number of all rows
 
     @property
     def rows(self) -> int:
@@ -50,29 +50,29 @@ class _Rows:
         return Epoch(self, numbers, size, seed)
 
     def rows_of(self, number: int) -> int:
-        """Return the number of rows of a shard."""
+        """Return the number of rows in a shard."""
         return int(self._begins[number + 1] - self._begins[number])
 
     def shard_batches(self, number: int, batch_size: int, seed: int | None) -> list[np.ndarray]:
-        """Plan the batches of one shard: the numbers of each batch's rows."""
+        """Plan the batches of one shard: the indices of each batch's rows."""
         first, second = self._lengths(number)
         return [self._begins[number] + rows for rows in plan(first, batch_size, entropy(seed, number), second)]
 
     def spread(self) -> np.ndarray:
-        """Return the numbers of evenly spread rows, at most SAMPLE."""
+        """Return the indices of at most SAMPLE evenly spread rows."""
         return np.linspace(0, self.rows - 1, min(self.rows, SAMPLE)).astype(np.int64)
 
     def _lengths(self, number: int) -> tuple[np.ndarray, np.ndarray]:
-        """Return the lengths of the conditions and of the responses of a shard, both (n,) int."""
+        """Return the lengths of a shard's conditions and of its responses, two integer arrays of shape (n,)."""
         raise NotImplementedError
 
     def _place(self, row: int) -> tuple[int, int]:
-        """Return the shard of a row, and the number of the row in it."""
+        """Return the number of the shard that contains a row, and the index of the row in this shard."""
         number = int(np.searchsorted(self._begins, row, side="right")) - 1
         return number, int(row - self._begins[number])
 
     def _utterances(self, shard: Shard, begin: int, end: int) -> list[Utterance]:
-        """Read the utterances from `begin` to `end`, without control tokens."""
+        """Read the utterances from index `begin` up to, but not including, index `end`, without control tokens."""
         count = len(self._forms)
         offsets = shard.token_offsets[count * begin : count * end + 1].tolist()
         ids = [shard.tokens[one:other].tolist() for one, other in itertools.pairwise(offsets)]
@@ -82,21 +82,21 @@ class _Rows:
         ]
 
     def _counts(self, shard: Shard, form: Form) -> np.ndarray:
-        """Return the number of tokens of each utterance of a shard in a form, (u,) int64."""
+        """Return the number of tokens of each utterance in a form, an int64 array of shape (u,)."""
         lengths = np.diff(shard.token_offsets.astype(np.int64))
         return lengths[self._forms.index(form) :: len(self._forms)]
 
 
 class _Index(NamedTuple):
-    """Where the trajectories of a shard are.
+    """The positions and lengths of the n trajectories in a shard, in int64 arrays of shape (n,).
 
     Attributes:
-        answer: (n,) int64, the number of the utterance that is the response.
-        conversation: (n,) int64, the number of the conversation in the shard.
-        first: (n,) int64, the first utterance of the conversation.
-        oldest: (n,) int64, the first utterance that fits into the condition.
-        condition: (n,) int64, the length of the condition in tokens.
-        response: (n,) int64, the length of the response in tokens.
+        answer: The index of each response's utterance.
+        conversation: The index of each trajectory's conversation in the shard.
+        first: The index of the first utterance of each conversation.
+        oldest: The index of the oldest utterance that fits into each condition.
+        condition: The length of each condition in tokens.
+        response: The length of each response in tokens.
     """
 
     answer: np.ndarray
@@ -108,7 +108,7 @@ class _Index(NamedTuple):
 
 
 class TokenSamples(_Rows):
-    """The trajectories of one part of a folder; they stand for `Samples`, and for the `batch` of these.
+    """The trajectories of one part of a folder. The object takes the place of `Samples` and of `Samples.batch`.
 
     Args:
         folder: The folder.
@@ -129,7 +129,7 @@ class TokenSamples(_Rows):
 
     @property
     def batch(self) -> "TokenSamples":
-        """The encoded conditions and responses, which are read when they are needed."""
+        """The encoded conditions and responses, which are read when they are used."""
         return self
 
     def taken(
@@ -170,12 +170,12 @@ class TokenSamples(_Rows):
         )
 
     def _found(self, row: int) -> tuple[Shard, _Index, int]:
-        """Return the shard of a trajectory, and its place in the shard's index."""
+        """Return the shard of a trajectory, the shard's index, and the position of the trajectory in this index."""
         number, place = self._place(row)
         return self.shard(number), self._index(number), place
 
     def _read(self, rows: Sequence[int] | np.ndarray) -> list["_Spoken"]:
-        """Read trajectories for `_encode`, without older utterances that do not fit into the condition."""
+        """Read trajectories for `_encode`, without old utterances that do not fit into the condition."""
         settings, made = self._settings, []
         for row in rows:
             shard, index, place = self._found(row)
@@ -199,7 +199,7 @@ class TokenSamples(_Rows):
 
     @cached_property
     def _widths(self) -> tuple[int, int]:
-        """The lengths of the longest condition and the longest response; as in memory, all arrays have these widths."""
+        """The lengths of the longest condition and response, which are the widths of all arrays, as in memory."""
         longest = np.zeros(2, int)
         for number in range(len(self.folder.shards)):
             lengths = self._lengths(number)
@@ -216,15 +216,16 @@ class TokenSamples(_Rows):
         return _Index(answer, conversation, first, oldest, condition, response)
 
     def _conditions(self, shard: Shard, prompt: np.ndarray, first: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Compute what conditions contain without making them; see `batches.encode_batch`.
+        """Compute the extents of conditions without encoding them; see `batches.encode_batch`.
 
         Args:
             shard: The shard.
-            prompt: (n,) int64, the numbers of the prompts.
-            first: (n,) int64, the numbers of the first utterances of their conversations.
+            prompt: The index of each prompt's utterance, an int64 array of shape (n,).
+            first: The index of the first utterance of each conversation, an int64 array of shape (n,).
 
         Returns:
-            The first utterance that fits into each condition, and the length of the condition in tokens, (n,) int64.
+            Two int64 arrays of shape (n,): the index of the oldest utterance that fits into each condition, and the
+            length of each condition in tokens.
         """
         frames, with_sentiment = self._frames, self._settings.sentiment == "on"
         history = 2 * ((prompt - first >= 2) & (self._settings.sentiment_history == "on"))
@@ -236,7 +237,7 @@ class TokenSamples(_Rows):
             for role in range(2)
         ]
         oldest, condition = np.zeros((2, len(prompt)), np.int64)
-        for parity in range(2):  # of the prompts' numbers; it determines the roles of the utterances before them
+        for parity in range(2):  # of the prompts' indices; it determines the roles of the utterances before them
             chosen = prompt % 2 == parity
             lengths = np.where(utterances % 2 == parity, *of_role)
             before = np.concatenate([[0], np.cumsum(lengths)])
@@ -253,14 +254,14 @@ class TokenSamples(_Rows):
 
 
 class _Spoken(NamedTuple):
-    """The utterances of a trajectory that are encoded: those of the condition, and the response."""
+    """The utterances of a trajectory to encode: those of the condition, and the response."""
 
     context: list[Utterance]
     response: Utterance
 
 
 class TokenText(_Rows):
-    """The general conversations and the training text of a folder in pieces, as of `samples.running_text`.
+    """The general conversations and the training text of a folder, in pieces like those of `samples.running_text`.
 
     Args:
         folder: The folder.
@@ -308,11 +309,11 @@ class TokenText(_Rows):
         return np.ones_like(lengths), lengths
 
     def _make_index(self, number: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Find the conversations of a shard that are read.
+        """Find the general conversations and the training conversations of a shard.
 
         Returns:
-            Their numbers, where the pieces of each end among the pieces of the shard, and the numbers of their tokens,
-            all (c,) int64.
+            Three int64 arrays of shape (c,): the index of each conversation, the number of pieces in the shard up to
+            the end of the conversation, and the number of its tokens.
         """
         shard, frames = self.shard(number), self._frames
         conversation, _ = shard.owners()
@@ -330,7 +331,7 @@ class TokenTrajectories(Sequence[Trajectory]):
     """Trajectories that are read from token files one at a time.
 
     Args:
-        samples: The samples.
+        samples: The samples from which the trajectories are read.
     """
 
     def __init__(self, samples: TokenSamples):
@@ -339,12 +340,12 @@ class TokenTrajectories(Sequence[Trajectory]):
     def __len__(self) -> int:
         return len(self._samples)
 
-    def __getitem__(self, row: int) -> Trajectory:  # type: ignore[override]  # they have no slices
+    def __getitem__(self, row: int) -> Trajectory:  # type: ignore[override]  # without slices
         if not -len(self) <= row < len(self):
             raise IndexError(row)
         return self._samples.trajectory(row % len(self))
 
 
 def _compounds(shard: Shard, begin: int, end: int) -> list[float]:
-    """Return the compound scores of the utterances from `begin` to `end`."""
+    """Return the compound scores of the utterances from index `begin` up to, but not including, index `end`."""
     return [score / DECIMALS for score in shard.scores[begin:end].tolist()]

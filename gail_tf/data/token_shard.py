@@ -1,4 +1,4 @@
-"""One shard of the second paper's token files (`token_folder.py`): its arrays, its sizes, and how it is written."""
+"""Shards of the second paper's token files (`token_folder.py`): their arrays, their sizes, and writing them."""
 
 import itertools
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ import numpy as np
 from keras_gca.storage.token_files import file_of_shard, write_arrays
 
 GENERAL, TRAIN, TEST, VALIDATION = range(4)  # parts of conversations
-DECIMALS = 10_000  # the scores of sentiment have four decimal places
+DECIMALS = 10_000  # sentiment scores have four decimal places
 SUFFIXES = ("bin", "txt", "idx")
 
 
@@ -18,14 +18,14 @@ class ShardFacts:
     """The sizes and checksums of one shard.
 
     Attributes:
-        conversations: The number of its conversations.
-        utterances: The number of its utterances.
-        tokens: The number of tokens in all forms.
-        characters: The size of its text in bytes.
-        general: The number of its general conversations.
-        train: The number of trajectories to learn from.
-        test: The number of trajectories to evaluate on.
-        validation: The number of trajectories to evaluate on during training.
+        conversations: The number of conversations.
+        utterances: The number of utterances.
+        tokens: The number of tokens in all forms of all utterances.
+        characters: The size of the text in bytes.
+        general: The number of general conversations.
+        train: The number of trajectories in the training split.
+        test: The number of trajectories in the test split.
+        validation: The number of trajectories in the validation split.
         bin_sha256: The SHA-256 of the file of tokens, in hexadecimal.
         txt_sha256: The SHA-256 of the file of text, in hexadecimal.
         idx_sha256: The SHA-256 of the file of offsets and labels, in hexadecimal.
@@ -44,24 +44,27 @@ class ShardFacts:
     idx_sha256: str
 
     def count(self, part: int) -> int:
-        """Return the number of general conversations, or of trajectories of another part."""
+        """Return the number of general conversations if `part` is GENERAL, else the number of trajectories in the part."""
         return (self.general, self.train, self.test, self.validation)[part]
 
 
 @dataclass(frozen=True)
 class Shard:
-    """The arrays of one shard, mapped into memory; see `token_folder.py`.
+    """The arrays of one shard, mapped into memory.
+
+    The shard has c conversations and u utterances, and each utterance has f forms. `token_folder.py` explains the
+    arrays.
 
     Attributes:
-        tokens: (t,) uint16 or uint32.
-        text: (b,) uint8.
-        begins: (c + 1,) uint32.
-        token_offsets: (f u + 1,) uint32.
-        text_offsets: (u + 1,) uint32.
-        emotions: (u,) int32.
-        scores: (u,) int16.
-        parts: (c,) uint8.
-        sources: (c,) uint8.
+        tokens: A uint16 or uint32 array of shape (t,).
+        text: A uint8 array of shape (b,).
+        begins: A uint32 array of shape (c + 1,).
+        token_offsets: A uint32 array of shape (f * u + 1,).
+        text_offsets: A uint32 array of shape (u + 1,).
+        emotions: An int32 array of shape (u,).
+        scores: An int16 array of shape (u,).
+        parts: A uint8 array of shape (c,).
+        sources: A uint8 array of shape (c,).
     """
 
     tokens: np.ndarray
@@ -75,7 +78,7 @@ class Shard:
     sources: np.ndarray
 
     def texts(self, begin: int, end: int) -> list[str]:
-        """Return the texts of the utterances from `begin` to `end`."""
+        """Return the texts of the utterances from index `begin` up to, but not including, index `end`."""
         offsets = self.text_offsets[begin : end + 1].tolist()
         return [self.text[one:other].tobytes().decode("utf-8") for one, other in itertools.pairwise(offsets)]
 
@@ -87,8 +90,8 @@ class Shard:
             turns: The setting `turns`.
 
         Returns:
-            For each trajectory, the number of the utterance that is the response, and the number of its conversation,
-            both (n,) int64.
+            Two int64 arrays of shape (n,): the index of each trajectory's response among the utterances of the shard,
+            and the index of its conversation.
         """
         conversation, position = self.owners()
         is_response = position % 2 == 1 if turns == "disjoint" else position > 0
@@ -96,13 +99,13 @@ class Shard:
         return answers, conversation[answers]
 
     def owners(self) -> tuple[np.ndarray, np.ndarray]:
-        """Return the conversation of each utterance, and its position in it, both (u,) int64."""
+        """Return each utterance's conversation and its position there, two int64 arrays of shape (u,)."""
         begins = self.begins.astype(np.int64)
         conversation = np.repeat(np.arange(len(self.parts)), np.diff(begins))
         return conversation, np.arange(len(conversation)) - begins[conversation]
 
 
-# The arrays of the .idx file in their order: the name in `Shard`, the type, and which of the sizes it has.
+# The arrays of the .idx file in order: the name in `Shard`, the dtype, and the key of the length in `sizes_of`.
 _LAYOUT = (
     ("begins", "<u4", "ends"),
     ("token_offsets", "<u4", "forms"),
@@ -115,7 +118,7 @@ _LAYOUT = (
 
 
 def sizes_of(conversations: int, utterances: int, forms: int) -> list[tuple[str, np.dtype, int]]:
-    """Return the name, the type and the length of each array of an .idx file."""
+    """Return the name, the dtype and the length of each array in an .idx file."""
     lengths = {
         "ends": conversations + 1,
         "forms": forms * utterances + 1,
@@ -132,7 +135,7 @@ def write_shard(folder: Path, number: int, shard: Shard, turns: str) -> ShardFac
     Args:
         folder: The folder of token files.
         number: The number of the shard.
-        shard: The arrays, with the types that the files have.
+        shard: The arrays, with the dtypes to write.
         turns: The setting `turns`.
 
     Raises:

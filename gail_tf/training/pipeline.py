@@ -162,11 +162,10 @@ def resume(
 
 
 def _prepared(path: Path, config: GAILConfig, source: Source) -> tuple[GAILConfig, Source, TokenData]:
-    """Open a folder of token files, and check all its files.
+    """Open a folder of token files, and verify all its files.
 
     Returns:
-        The settings, including those with which the folder was prepared; the source, including the folder's model; and
-        the data.
+        The run's settings with those of the folder, the source with the folder's model, and the data.
     """
     folder = TokenFolder.open(path)
     config = folder.settings_of(config)
@@ -264,7 +263,7 @@ def _language_model(
         tokenizer = Tokenizer.read(folder, controls, config.data.layout)
         if isinstance(data, TokenData) and not tokenizer.encodes_like(data.folder.tokenizer):
             raise UserError(
-                f"--model: the tokenizer of {source.model} is not that of {data.folder.path}, which was prepared for "
+                f"--model: the tokenizer of {source.model} differs from that of {data.folder.path}, prepared for "
                 f"{data.folder.model or 'a GPT-2 from scratch'}; prepare the corpora with --model {source.model}"
             )
         network, kind = read_pretrained(config, folder, tokenizer), f"from {source.model}"

@@ -1,8 +1,8 @@
 """The folder of a training run of the second paper.
 
 config.json                  all settings of the run, and the source of its data
-trajectories.jsonl           the expert trajectories of each split, and the conversations to pretrain on; or, if the run
-                             is trained on token files, where they are, and their checksum
+trajectories.jsonl           the expert trajectories of each split, and the conversations to pretrain on; or the path
+                             and a checksum of the token files on which the run is trained
 tokenizer/  model.json       the tokenizer's files, and the dimensions of the language model (old runs: gpt2.json)
 roberta/                     the tokenizer's files and the dimensions of the discriminator's RoBERTa, if it has one
 emotions.h5                  the emotion classifier of `--algorithm rl_seq2seq`, whose runs have no model.json
@@ -117,11 +117,11 @@ class GAILRun(RunFolder[GAILConfig]):
         return run
 
     def data(self) -> Data:
-        """Read the stored trajectories and the conversations to pretrain on, or open the token files of the run.
+        """Read the stored trajectories and the conversations to pretrain on, or open the run's token files.
 
         Raises:
-            UserError: The file is missing or damaged. If a line is damaged, the message names it. Or the token files
-                are missing or damaged, or are not those that the run was trained on.
+            UserError: The file is missing or damaged (the message names a damaged line), or the token files are missing
+                or damaged, or they differ from those that the run was trained on.
         """
         path = self._trajectories
         parts: dict[str, list[Any]] = {part: [] for part in (*PARTS, "general")}

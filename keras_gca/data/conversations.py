@@ -156,7 +156,7 @@ def read_corpus(
 def opened(
     path: str | os.PathLike, format: str | None, bad: BadLines, splits: str = "random"
 ) -> Iterator[tuple[str, Iterator[Conversation]]]:
-    """Open a corpus whose conversations are read one by one, so that the corpus need not fit into memory.
+    """Open a corpus and read its conversations one by one, so that the corpus need not fit into memory.
 
     Plain text, JSON lines, tables of pairs, and Hugging Face data sets are read conversation by conversation. Readers
     of other formats hold a complete file in memory. After the last conversation, a line that describes how the corpus
@@ -169,7 +169,7 @@ def opened(
         splits: See `read_corpus`. If "official", conversations without an official split are left out.
 
     Yields:
-        The format of the corpus, and its conversations.
+        The format of the corpus, and an iterator over its conversations.
 
     Raises:
         UserError: The corpus is missing or damaged, or has an unknown format; see `read_corpus`.

@@ -90,7 +90,7 @@ def test_ctrl_c_stops_and_other_settings_write_the_shards_again(corpora, many_sh
     assert prepare_here(corpora, tmp_path / "out") == 130
     out, err = capsys.readouterr()
     assert (out.splitlines()[-2:], err) == (["", f"next: the same command continues with {tmp_path / 'out'}"], "")
-    with pytest.raises(UserError, match=r"has not finished; repeat the command gail_tf\.prepare"):
+    with pytest.raises(UserError, match=r"is not finished; run gail_tf\.prepare again to continue"):
         TokenFolder.open(tmp_path / "out")
     numbers.clear()
     assert prepare_here(corpora, tmp_path / "out", "--vocabulary-size", "310") == 130
@@ -116,7 +116,7 @@ def test_a_long_preparation_says_what_it_costs(corpora, many_shards, tmp_path, m
     monkeypatch.setattr(preparation, "MEASURED_FROM", 2)
     monkeypatch.setattr(cost, "LONG", 0)
     assert prepare_here(corpora, tmp_path / "out") == 0
-    pattern = r"^estimate: about 0 minutes \(reading and .* computes the sentiments of [\d,]+ utterances a second"
+    pattern = r"^estimate: about 0 minutes \(reading and .* computes the sentiments of [\d,]+ utterances per second"
     assert re.search(pattern, capsys.readouterr().out, re.MULTILINE)
     assert contents(tmp_path / "out") == contents(many_shards.path)
 
@@ -274,17 +274,17 @@ def test_damaged_token_files_are_named(many_shards, tmp_path, name):
 @pytest.mark.parametrize(
     ("name", "position", "value", "message"),
     [
-        ("tokens", 5, 60_000, "it has the token 60000, but the tokenizer has 320 tokens"),
+        ("tokens", 5, 60_000, "it contains the token 60000, but the tokenizer has 320 tokens"),
         ("text", 5, 0xFF, "its text is not UTF-8"),
-        ("begins", 1, 10_000, "its offsets are impossible"),
-        ("begins", 1, 0, "its conversations are impossible"),
-        ("token_offsets", 3, 2**31, "its offsets are impossible"),
-        ("text_offsets", 3, 2**31, "its offsets are impossible"),
-        ("emotions", 4, 99, "it has an unknown emotion"),
-        ("scores", 4, 10_001, "a score of sentiment is above 1"),
-        ("parts", 2, 9, "its conversations are impossible"),
-        ("parts", slice(None), 1, "its parts are impossible"),
-        ("sources", 2, 9, "it has an unknown format"),
+        ("begins", 1, 10_000, "its offsets are invalid"),
+        ("begins", 1, 0, "its conversations are invalid"),
+        ("token_offsets", 3, 2**31, "its offsets are invalid"),
+        ("text_offsets", 3, 2**31, "its offsets are invalid"),
+        ("emotions", 4, 99, "it contains an unknown emotion"),
+        ("scores", 4, 10_001, "a sentiment score is outside the range"),
+        ("parts", 2, 9, "its conversations are invalid"),
+        ("parts", slice(None), 1, "its parts are invalid"),
+        ("sources", 2, 9, "it contains an unknown format"),
     ],
 )
 def test_impossible_numbers_with_right_checksums_are_refused(many_shards, tmp_path, name, position, value, message):

@@ -73,7 +73,7 @@ def test_token_files_and_memory_train_to_the_same_weights(corpora, tmp_path, cap
     capsys.readouterr()
     assert run("--resume", stored) == 2
     err = capsys.readouterr().err
-    assert (f"{folder}: no such folder, but the run was trained on its token files" in err, err.count("\n")) == (
+    assert (f"{folder}: the folder is missing, but the run was trained on its token files" in err, err.count("\n")) == (
         True,
         1,
     )
@@ -112,10 +112,10 @@ def test_a_damaged_folder_and_settings_that_do_not_fit_end_the_command_with_one_
         assert (message in err, err.count("\n")) == (True, 1)
     model = chat_tokenizers.write(tmp_path / "model", "smollm2", ["Hello."])
     assert run("--data", folder, "--run", tmp_path / "run", "--model", model) == 2
-    message = f"--model: the tokenizer of {model} is not that of {folder}, which was prepared for a GPT-2 from scratch"
+    message = f"--model: the tokenizer of {model} differs from that of {folder}, prepared for a GPT-2 from scratch"
     assert message in capsys.readouterr().err
     (folder / "tokens.json").unlink()
     (folder / "work").mkdir()
     assert run("--data", folder, "--run", tmp_path / "run") == 2
-    assert "has not finished; repeat the command gail_tf.prepare" in capsys.readouterr().err
+    assert "is not finished; run gail_tf.prepare again to continue" in capsys.readouterr().err
     assert not (tmp_path / "run").exists()
