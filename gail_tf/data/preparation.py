@@ -4,8 +4,7 @@ The first pass, which takes the longest, reads the corpora in chunks, corrects t
 (`token_chunks.py`). Next, the conversations are divided into splits (`division.py`), and a tokenizer is fitted unless a
 pretrained model has one. Finally, the tokenizer encodes the chunks as shards (`token_folder.py`). After an
 interruption, run the command again: it reuses all chunks and shards already written. The results do not depend on the
-number of processes. For small corpora, the results are the same as those of a training run that reads the corpora into
-memory.
+number of processes. For small corpora, they are the same as those of a training run that reads corpora into memory.
 """
 
 import shutil
@@ -40,9 +39,7 @@ from keras_gca.errors import UserError
 from keras_gca.storage.token_files import WORK, sha256_of
 
 SHARD_UTTERANCES, SHARD_CHARACTERS = 2**17, 2**28  # a shard ends with the chunk that reaches one of these
-MOST_HELD_OUT = (
-    10_000  # trajectories in the test or validation split, so that evaluation does not grow with the corpora
-)
+MOST_HELD_OUT = 10_000  # trajectories in the test or validation split, for any size of the corpora
 MOST_FITTED = 2**20  # utterances for fitting the tokenizer
 
 
@@ -52,8 +49,7 @@ class Corpora(NamedTuple):
     Attributes:
         data: The files or folders with conversations to read, in this order.
         tweets: Files with tweets.
-        general: Files with general conversations for pretraining. If empty, the embedded corpus of the first paper is
-            used.
+        general: Files with general conversations for pretraining. If empty, the first paper's embedded corpus is used.
         format: The format of all files in `data` and `general`, or None to detect the format of each file.
         skip_bad_lines: Whether to skip bad lines.
     """
@@ -108,8 +104,7 @@ def prepare_folder(
         The folder, or None if time runs out before the folder is complete.
 
     Raises:
-        UserError: A corpus or the model cannot be used, the folder contains something else, or a process ended
-            unexpectedly.
+        UserError: A corpus or the model cannot be used, the folder contains something else, or a process ended early.
         OSError: The disk is full.
     """
     pretrains = model is None and config.likelihood.pretraining_epochs > 0
@@ -315,10 +310,7 @@ def _left_for(parts: Sequence[int]) -> UserError:
 
 
 def fractions(trajectories: int) -> tuple[float, float, float]:
-    """Return the fractions for training, test and validation.
-
-    The fractions are those of the paper, but the test split and the validation split get at most about MOST_HELD_OUT
-    trajectories each.
+    """Return the paper's fractions for training, test and validation; the last two are limited by MOST_HELD_OUT.
 
     Args:
         trajectories: The total number of trajectories.
@@ -328,9 +320,7 @@ def fractions(trajectories: int) -> tuple[float, float, float]:
 
 
 def training_text(chunks: Sequence[tuple[Path, int]], division: Division, most: int) -> Iterator[str]:
-    """Yield the utterances of the general conversations and the training split.
-
-    If the chunks contain more than `most` utterances, only evenly spread utterances are yielded.
+    """Yield the utterances of general and training conversations, evenly spread if there are more than `most`.
 
     Args:
         chunks: The path of each chunk, and the number of its utterances.

@@ -178,7 +178,7 @@ class TokenFolder:
         return {name: self.settings[name] for name in PREPARED}
 
     def count(self, part: int) -> int:
-        """Return the number of general conversations if `part` is GENERAL, else the number of trajectories in the part."""
+        """Return the number of trajectories in a part, or the number of general conversations for GENERAL."""
         return sum(facts.count(part) for facts in self.shards)
 
     def described(self) -> list[str]:
@@ -191,7 +191,8 @@ class TokenFolder:
         lines = [
             f"tokenizer:    {len(self.tokenizer):,} tokens, {origin}",
             f"trajectories: {', '.join(parts)}",
-            f"files:        {counted(len(self.shards), 'shard')}, {size:,} bytes, {size / trajectories:.1f} per trajectory",
+            f"files:        {counted(len(self.shards), 'shard')}, {size:,} bytes, {size / trajectories:.1f} per "
+            "trajectory",
         ]
         if general := self.count(GENERAL):
             lines.insert(2, f"pretraining:  {general:,} general conversations")

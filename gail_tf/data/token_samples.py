@@ -1,8 +1,8 @@
 """Reads trajectories and running text from token files when a batch needs them.
 
 For corpora that do not fit into memory, `TokenSamples` takes the place of `Samples`, and `TokenText` takes the place of
-`samples.running_text`. `engine/shard_order.py` determines the order of an epoch. With a single shard, the order is
-exactly the same as for rows in memory.
+`samples.running_text`. `engine/shard_order.py` determines the order of an epoch, which is exactly the order of the rows
+in memory if there is a single shard.
 """
 
 import itertools

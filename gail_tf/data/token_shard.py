@@ -44,7 +44,7 @@ class ShardFacts:
     idx_sha256: str
 
     def count(self, part: int) -> int:
-        """Return the number of general conversations if `part` is GENERAL, else the number of trajectories in the part."""
+        """Return the number of trajectories in a part, or the number of general conversations for GENERAL."""
         return (self.general, self.train, self.test, self.validation)[part]
 
 
