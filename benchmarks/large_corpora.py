@@ -1,9 +1,9 @@
-"""`python -m benchmarks.large_corpora`: measure `keras_gca.prepare` and training on token files of several sizes.
+"""`python -m benchmarks.large_corpora`: measure the preparation of token files of several sizes, and training on them.
 
-The benchmark generates the text itself: conversations of two to six utterances with word frequencies according to
-Zipf's law. Nothing is downloaded. The memory use of all processes of the command is summed four times per second.
-Anonymous memory and resident file pages are reported separately. A file page is counted once for each process that maps
-the page.
+By default, the first paper's commands are measured; with `--trajectories`, those of the second paper. The benchmark
+generates the text itself: conversations of two to six utterances with word frequencies according to Zipf's law. Nothing
+is downloaded. The memory use of all processes of the command is summed four times per second. Anonymous memory and
+resident file pages are reported separately. A file page is counted once for each process that maps the page.
 """
 
 import argparse
@@ -22,6 +22,8 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks import measure
+from gail_tf.data.token_folder import TokenFolder as TrajectoryFolder
+from gail_tf.data.token_shard import TEST, TRAIN, VALIDATION
 from keras_gca.config import Config
 from keras_gca.data.batches import take_batch
 from keras_gca.data.token_folder import TokenFolder
@@ -114,17 +116,23 @@ def _children(pid: int) -> Iterator[int]:
                 yield from _children(child)
 
 
-def prepare(text: Path, out: Path, processes: int) -> dict[str, float]:
-    """Run `keras_gca.prepare` in a separate process and measure it."""
-    command = [sys.executable, "-m", "keras_gca.prepare", str(text), "--out", str(out), "--processes", str(processes)]
+def measured(*arguments: str) -> tuple[float, Memory]:
+    """Run a module in a separate process, and return its running time in seconds and its memory use."""
     began = time.perf_counter()
-    process = subprocess.Popen([*command, "-q"], stdout=subprocess.DEVNULL)
+    process = subprocess.Popen([sys.executable, "-m", *arguments, "-q"], stdout=subprocess.DEVNULL)
     memory = Memory(process.pid)
     status = process.wait()
     seconds = time.perf_counter() - began
     memory.stop()
-    if status:
-        raise SystemExit(f"keras_gca.prepare ended with status {status}")
+    if status not in (0, 130):  # 130: the time limit was reached
+        raise SystemExit(f"{arguments[0]} ended with status {status}")
+    return seconds, memory
+
+
+def prepare(text: Path, out: Path, processes: int) -> dict[str, float]:
+    """Run `keras_gca.prepare` in a separate process, and measure it."""
+    arguments = str(text), "--out", str(out), "--processes", str(processes)
+    seconds, memory = measured("keras_gca.prepare", *arguments)
     folder = TokenFolder.open(out)
     pairs = sum(facts.training + facts.validation + facts.test for facts in folder.shards)
     size = sum(file.stat().st_size for file in out.iterdir())
@@ -135,6 +143,25 @@ def prepare(text: Path, out: Path, processes: int) -> dict[str, float]:
         "anonymous bytes": memory.anonymous,
         "file bytes": memory.files,
         "disk bytes": size,
+    }
+
+
+def prepare_trajectories(text: Path, out: Path, processes: int) -> dict[str, float]:
+    """Measure `gail_tf.prepare`, and then a minute of training on the folder, each in a separate process."""
+    arguments = str(text), "--out", str(out), "--processes", str(processes), "--pretraining-epochs", "0"
+    seconds, memory = measured("gail_tf.prepare", *arguments)
+    run = "--data", str(out), "--run", f"{out}-run", "--preset", "tiny", "--algorithm", "mle"
+    _, training = measured("gail_tf.train", *run, "--pretraining-epochs", "0", "--updates", "0", "--minutes", "1")
+    shutil.rmtree(f"{out}-run")
+    folder = TrajectoryFolder.open(out)
+    return {
+        "trajectories": sum(folder.count(part) for part in (TRAIN, TEST, VALIDATION)),
+        "seconds": seconds,
+        "processor seconds": memory.seconds,
+        "anonymous bytes": memory.anonymous,
+        "file bytes": memory.files,
+        "disk bytes": sum(file.stat().st_size for file in out.rglob("*") if file.is_file()),
+        "anonymous bytes of the training": training.anonymous,
     }
 
 
@@ -174,35 +201,76 @@ def main() -> None:
         "--processes", type=int, default=os.cpu_count() or 1, metavar="N", help="number of processes [number of cores]"
     )
     parser.add_argument("--folder", type=Path, metavar="DIR", help="the folder for the corpora [a temporary folder]")
+    parser.add_argument(
+        "--trajectories",
+        type=int,
+        nargs="+",
+        default=[],
+        metavar="N",
+        help="measure the second paper's commands with these numbers of trajectories",
+    )
     options = parser.parse_args()
-    rows = []
     with tempfile.TemporaryDirectory(dir=options.folder) as place:
-        for pairs in options.pairs:
-            text, out = Path(place) / f"{pairs}.txt", Path(place) / f"{pairs}"
-            measure.progress(f"{pairs:,} pairs: making the text")
-            write_text(text, pairs)
-            measure.progress(f"{pairs:,} pairs: preparing")
-            made = prepare(text, out, options.processes)
-            text.unlink()
-            measure.progress(f"{pairs:,} pairs: {made}; training")
-            made |= step(TokenFolder.open(out))
-            shutil.rmtree(out)
-            rows.append(
-                [
-                    f"{made['pairs']:,}",
-                    measure.number(made["seconds"]),
-                    measure.number(made["pairs"] / made["seconds"]),
-                    measure.number(made["processor seconds"]),
-                    measure.number(made["pairs"] / made["processor seconds"]),
-                    measure.number(made["anonymous bytes"] / 1e9),
-                    measure.number(made["file bytes"] / 1e9),
-                    measure.number(made["disk bytes"] / made["pairs"]),
-                    measure.number(made["seconds to plan"]),
-                    measure.number(made["ms to make a batch"]),
-                    measure.number(made["ms to learn"]),
-                ]
-            )
-            print(measure.table(HEADER, rows), flush=True)
+        if options.trajectories:
+            _measure_trajectories(Path(place), options.trajectories, options.processes)
+        else:
+            _measure_pairs(Path(place), options.pairs, options.processes)
+
+
+def _measure_pairs(place: Path, sizes: list[int], processes: int) -> None:
+    rows = []
+    for pairs in sizes:
+        text, out = place / f"{pairs}.txt", place / f"{pairs}"
+        measure.progress(f"{pairs:,} pairs: making the text")
+        write_text(text, pairs)
+        measure.progress(f"{pairs:,} pairs: preparing")
+        made = prepare(text, out, processes)
+        text.unlink()
+        measure.progress(f"{pairs:,} pairs: {made}; training")
+        made |= step(TokenFolder.open(out))
+        shutil.rmtree(out)
+        rows.append(
+            [
+                f"{made['pairs']:,}",
+                measure.number(made["seconds"]),
+                measure.number(made["pairs"] / made["seconds"]),
+                measure.number(made["processor seconds"]),
+                measure.number(made["pairs"] / made["processor seconds"]),
+                measure.number(made["anonymous bytes"] / 1e9),
+                measure.number(made["file bytes"] / 1e9),
+                measure.number(made["disk bytes"] / made["pairs"]),
+                measure.number(made["seconds to plan"]),
+                measure.number(made["ms to make a batch"]),
+                measure.number(made["ms to learn"]),
+            ]
+        )
+        print(measure.table(HEADER, rows), flush=True)
+
+
+def _measure_trajectories(place: Path, sizes: list[int], processes: int) -> None:
+    rows = []
+    for trajectories in sizes:
+        text, out = place / f"{trajectories}.txt", place / f"{trajectories}"
+        measure.progress(f"{trajectories:,} trajectories: making the text")
+        # A conversation of 2 to 6 utterances has 3 pairs and 1.8 trajectories on average.
+        write_text(text, trajectories * 15 // 9)
+        measure.progress(f"{trajectories:,} trajectories: preparing, and training for a minute")
+        made = prepare_trajectories(text, out, processes)
+        text.unlink()
+        shutil.rmtree(out)
+        rows.append(
+            [
+                f"{made['trajectories']:,}",
+                measure.number(made["seconds"]),
+                measure.number(made["processor seconds"]),
+                measure.number(made["trajectories"] / made["processor seconds"]),
+                measure.number(made["anonymous bytes"] / 1e9),
+                measure.number(made["file bytes"] / 1e9),
+                measure.number(made["disk bytes"] / made["trajectories"]),
+                measure.number(made["anonymous bytes of the training"] / 1e9),
+            ]
+        )
+        print(measure.table(TRAJECTORY_HEADER, rows), flush=True)
 
 
 HEADER = (
@@ -217,6 +285,16 @@ HEADER = (
     "processor seconds to plan the first shards",
     "processor ms to make a batch",
     "processor ms to train on a batch",
+)
+TRAJECTORY_HEADER = (
+    "trajectories",
+    "seconds",
+    "processor seconds",
+    "trajectories per processor second",
+    "anonymous memory, GB",
+    "pages of files, GB",
+    "disk bytes per trajectory",
+    "anonymous memory of the training, GB",
 )
 
 if __name__ == "__main__":

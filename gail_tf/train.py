@@ -6,12 +6,14 @@ from pathlib import Path
 
 from gail_tf.config import FROM_SCRATCH, PRESETS, PRETRAINED, GAILConfig
 from gail_tf.data.source import Source
+from gail_tf.data.token_folder import TokenFolder
 from keras_gca.data.conversations import FORMATS
 from keras_gca.engine import command_line, loading, reporting
 from keras_gca.errors import UserError
 from keras_gca.serving import watch_command
 from keras_gca.settings import naming
 from keras_gca.storage.config_file import read_source
+from keras_gca.storage.token_files import is_token_folder
 
 DESCRIPTION = """\
 Train an empathetic conversational agent by generative adversarial imitation. First GPT-2 learns the experts' responses
@@ -41,7 +43,11 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the command and return the exit status: 0, or 130 after an interruption."""
     options = make_parser().parse_args(arguments)
     changes = command_line.settings(options, GAILConfig)
-    if options.preset == "pretrained" and options.model is None:
+    folder = options.data[0] if options.data and is_token_folder(options.data[0]) else None
+    prepared = None if folder is None or options.resume is not None else TokenFolder.open(folder)
+    if prepared is not None:
+        options.model = options.model or prepared.model
+    elif options.preset == "pretrained" and options.model is None:
         options.model = PRETRAINED
     given = {field.name: getattr(options, field.name) for field in dataclasses.fields(Source)}
     if options.resume is not None:
@@ -60,7 +66,10 @@ def main(arguments: list[str] | None = None) -> int:
     if options.config is not None:
         _refuse_from_scratch(options.config, source, config)
     run = command_line.new_run(options, "gail_")
-    read = source.read(config.data.turns, config.data.splits) if options.resume is None else None
+    if prepared is not None:
+        prepared.settings_of(config)  # raises errors about conflicting settings before TensorFlow is loaded
+    is_read = options.resume is None and prepared is None
+    read = source.read(config.data.turns, config.data.splits) if is_read else None
     watching = watch_command.watching(options)
     strategy = loading.set_up_tensorflow(options)
     from gail_tf.training import pipeline
@@ -104,7 +113,7 @@ def make_parser() -> command_line.Parser:
         nargs="+",
         default=[],
         metavar="FILE",
-        help="conversations to use instead of the embedded ones",
+        help="conversations to use instead of the embedded ones, or a single folder of token files (gail_tf.prepare)",
     )
     parser.add_argument(
         "--format", choices=FORMATS, help="the format of --data and --general (default: detected for each file)"

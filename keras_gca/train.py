@@ -7,12 +7,13 @@ from pathlib import Path
 from keras_gca.config import Config
 from keras_gca.data.conversations import FORMATS
 from keras_gca.data.source import Source
-from keras_gca.data.token_folder import TokenFolder, is_token_folder
+from keras_gca.data.token_folder import TokenFolder
 from keras_gca.engine import command_line, loading, reporting
 from keras_gca.errors import UserError
 from keras_gca.presets import PRESETS
 from keras_gca.serving import watch_command
 from keras_gca.settings import naming
+from keras_gca.storage.token_files import is_token_folder
 from keras_gca.training.after_line_3 import AFTER_LINE_3, after_line_3
 
 DESCRIPTION = """\

@@ -11,7 +11,7 @@ FOLDERS = ("keras_gca", "gail_tf", "glove", "tests", "benchmarks", "docs", "note
 # Files that a run writes or that others publish. Pages name them, but they do not belong to the project.
 OUTSIDE = {
     "log.csv", "curves.png", "samples/", "tensorboard/", "table3.md",
-    "train.csv", "valid.csv", "dialogues_train.txt", "dialogues_validation.txt",
+    "train.csv", "valid.csv", "dialogues_train.txt", "dialogues_validation.txt", "tokenizer/", "00000.txt",
 }  # fmt: skip
 PATH = re.compile(r"[\w./-]*\w(?:\.(?:py|md|ipynb|html|txt|csv|png|svg)|/)")
 SPAN = re.compile(r"(?<!`)`([^`]+)`(?!`)")

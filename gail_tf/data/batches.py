@@ -8,13 +8,14 @@ Shapes: B is the number of samples, C the width of the conditions, and R the wid
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
+from gail_tf.data.frames import Utterance, apart_of, control_of, encode_forms, ending_of, in_frames, room_of
 from gail_tf.data.layouts import ROLES
 from gail_tf.data.tokenizer import Tokenizer
-from keras_gca.engine.batching import bucket, filled, fitted, width_of
+from keras_gca.engine.batching import bucket, filled, fitted, plan, width_of
 from keras_gca.errors import UserError
 
 
@@ -44,19 +45,43 @@ class Batch(NamedTuple):
         """The number of tokens in each response, an int32 array of shape (B,)."""
         return self.response_mask.sum(1, dtype=np.int32)
 
+    @property
+    def rows(self) -> int:
+        """B, the number of samples."""
+        return len(self.condition)
 
-class Utterance(NamedTuple):
-    """The text of an utterance, with the control tokens that precede it.
+    def plan(self, size: int, seed: int) -> list[np.ndarray]:
+        """Plan the batches of one epoch; see `batching.plan`."""
+        return plan(self.condition_lengths, size, seed, self.response_lengths)
 
-    Attributes:
-        text: The text.
-        control: The first control token, for example the token for the sentiment, or None.
-        further: Further control tokens, which come between `control` and the text.
-    """
+    def taken(
+        self, rows: Sequence[int] | np.ndarray, size: int | None = None, response_width: int | None = None
+    ) -> "Batch":
+        """Select rows; see `take`."""
+        return take(self, rows, size, response_width)
 
-    text: str
-    control: str | None = None
-    further: tuple[str, ...] = ()
+    def some(self) -> "Batch":
+        """Return all samples; see `Rows.some`."""
+        return self
+
+
+class Rows(Protocol):
+    """Samples to train on: the arrays of a `Batch` in memory, or samples that are read from token files."""
+
+    @property
+    def rows(self) -> int:
+        """The number of samples."""
+
+    def plan(self, size: int, seed: int) -> Sequence[np.ndarray]:
+        """Plan the batches of one epoch: the indices of each batch's rows. The same seed gives the same plan."""
+
+    def taken(
+        self, rows: Sequence[int] | np.ndarray, size: int | None = None, response_width: int | None = None
+    ) -> Batch:
+        """Select rows and read them into memory; see `take`."""
+
+    def some(self) -> Batch:
+        """Return evenly spread samples for estimating costs. Their number does not grow with the corpus."""
 
 
 def encode_batch(
@@ -88,16 +113,46 @@ def encode_batch(
         ValueError: A sample has no prompt, a limit is below 1, or the numbers of responses and contexts differ.
         UserError: `condition_limit` is too small for the frames, or the tokenizer lacks a control token.
     """
+    answers = None if responses is None else [Utterance(text) for text in responses]
+    return encode_utterances(tokenizer, contexts, answers, condition_limit, response_limit, multiple)
+
+
+def encode_utterances(
+    tokenizer: Tokenizer,
+    contexts: Sequence[Sequence[Utterance]],
+    responses: Sequence[Utterance] | None,
+    condition_limit: int,
+    response_limit: int,
+    multiple: int = 1,
+    widths: tuple[int, int] | None = None,
+) -> Batch:
+    """Encode conversations as arrays, as `encode_batch` does.
+
+    Args:
+        tokenizer: See `encode_batch`.
+        contexts: See `encode_batch`.
+        responses: The response of each sample, or None. Control tokens of responses are ignored.
+        condition_limit: See `encode_batch`.
+        response_limit: See `encode_batch`.
+        multiple: See `encode_batch`.
+        widths: The widths of the arrays, C and R, or None to make the arrays as wide as the rows require.
+
+    Raises:
+        ValueError: See `encode_batch`.
+        UserError: See `encode_batch`.
+    """
     if not all(contexts) or min(condition_limit, response_limit, multiple) < 1:
         raise ValueError("a sample has no prompt, or a limit is below 1")
     conditions = _conditions(tokenizer, contexts, condition_limit)
     answers = _responses(tokenizer, responses or [], response_limit)
     if responses is not None and len(answers) != len(conditions):
         raise ValueError(f"{len(answers)} responses, but {len(conditions)} conditions; equal numbers are expected")
-    condition = pad_rows(conditions, bucket_width(conditions, condition_limit, multiple), tokenizer.end, on_left=True)
-    response = pad_rows(
-        answers or [[]] * len(conditions), bucket_width(answers, response_limit, multiple), tokenizer.end, on_left=False
+    width, response_width = widths or (
+        bucket_width(conditions, condition_limit, multiple),
+        bucket_width(answers, response_limit, multiple),
     )
+    condition = pad_rows(conditions, width, tokenizer.end, on_left=True)
+    response = pad_rows(answers or [[]] * len(conditions), response_width, tokenizer.end, on_left=False)
     return Batch(*condition, *response)
 
 
@@ -109,42 +164,10 @@ def encode_texts(tokenizer: Tokenizer, texts: Sequence[str], limit: int) -> Batc
         texts: The texts.
         limit: The maximum number of tokens in a text, including END. A longer text is truncated and has no END.
     """
-    rows = _responses(tokenizer, texts, limit)
+    rows = _responses(tokenizer, [Utterance(text) for text in texts], limit)
     condition = np.full((len(texts), 1), tokenizer.end, np.int32)
     response = pad_rows(rows, bucket_width(rows, limit, 1), tokenizer.end, on_left=False)
     return Batch(condition, np.ones_like(condition, bool), *response)
-
-
-def in_frames(tokenizer: Tokenizer, conversations: Sequence[Sequence[Utterance]], last: str) -> list[list[list[int]]]:
-    """Encode each utterance with its frame, without truncation.
-
-    Args:
-        tokenizer: The tokenizer.
-        conversations: The utterances of each conversation.
-        last: The role of each conversation's last utterance, one of `ROLES`. The two roles alternate.
-
-    Returns:
-        For each conversation, the token ids of its utterances.
-    """
-    layout, shift = tokenizer.layout, ROLES.index(last)
-    ending, after = _ending(tokenizer)
-    before = {role: layout.parts(layout.before.format(role=role)) for role in ROLES}
-    opened = {role: tokenizer.encode_frame("".join(parts[:-1])) for role, parts in before.items()}
-    apart = {role: _apart(tokenizer, role) for role in ROLES}
-    frames, texts = [], []
-    for utterances in conversations:
-        for place, utterance in enumerate(utterances):
-            role = ROLES[(len(utterances) - 1 - place + shift) % 2]
-            # Without a control token, the end of the frame and the utterance are encoded as one text. This gives the
-            # same tokens as if a chat template had written the conversation.
-            if not _control(tokenizer, utterance):
-                frames.append(opened[role])
-                texts.append(before[role][-1] + layout.written(utterance.text) + ending)
-            else:
-                frames.append([*apart[role], *_control(tokenizer, utterance)])
-                texts.append(layout.space + layout.written(utterance.text) + ending)
-    rows = ([*frame, *ids, *after] for frame, ids in zip(frames, tokenizer.encode_all(texts), strict=True))
-    return [[next(rows) for _ in utterances] for utterances in conversations]
 
 
 def check_limit(tokenizer: Tokenizer, limit: int, controls: int = 1) -> None:
@@ -155,33 +178,13 @@ def check_limit(tokenizer: Tokenizer, limit: int, controls: int = 1) -> None:
         limit: The maximum number of tokens in a condition.
         controls: The maximum number of control tokens before an utterance.
     """
-    _cut(tokenizer, Utterance(""), _room(tokenizer, limit) - controls - 1)
-
-
-def _apart(tokenizer: Tokenizer, role: str) -> list[int]:
-    """Encode the part of a frame that precedes the text, without its trailing spaces."""
-    return tokenizer.encode_frame(tokenizer.layout.before.format(role=role).rstrip(" "))
-
-
-def _ending(tokenizer: Tokenizer) -> tuple[str, list[int]]:
-    """Split the part of a frame that follows the text at its first special token.
-
-    Returns:
-        The string before the special token, and the token ids of the rest. The string must be encoded together with the
-        text.
-    """
-    ending, *rest = tokenizer.layout.parts(tokenizer.layout.after)
-    return ending, tokenizer.encode_frame("".join(rest))
-
-
-def _control(tokenizer: Tokenizer, utterance: Utterance) -> list[int]:
-    return [tokenizer.special(token) for token in (utterance.control, *utterance.further) if token is not None]
+    _cut(tokenizer, Utterance(""), room_of(tokenizer, limit) - controls - 1)
 
 
 def _conditions(tokenizer: Tokenizer, contexts: Sequence[Sequence[Utterance]], limit: int) -> list[list[int]]:
     layout = tokenizer.layout
     begin, opening = tokenizer.encode_frame(layout.begin), tokenizer.encode_frame(layout.opening)
-    room = _room(tokenizer, limit)
+    room = room_of(tokenizer, limit)
     conditions = []
     for context, (*older, prompt) in zip(contexts, in_frames(tokenizer, contexts, ROLES[0]), strict=True):
         kept = prompt if len(prompt) <= room else _cut(tokenizer, context[-1], room)
@@ -193,17 +196,11 @@ def _conditions(tokenizer: Tokenizer, contexts: Sequence[Sequence[Utterance]], l
     return conditions
 
 
-def _room(tokenizer: Tokenizer, limit: int) -> int:
-    """Return the number of tokens in a condition that are available for utterances and their frames."""
-    layout = tokenizer.layout
-    return limit - len(tokenizer.encode_frame(layout.begin)) - len(tokenizer.encode_frame(layout.opening))
-
-
 def _cut(tokenizer: Tokenizer, prompt: Utterance, room: int) -> list[int]:
     """Encode a prompt, and cut off the beginning of its text so that the prompt fits into `room` tokens."""
     layout = tokenizer.layout
-    ending, after = _ending(tokenizer)
-    frame = [*_apart(tokenizer, ROLES[0]), *_control(tokenizer, prompt)]
+    ending, after = ending_of(tokenizer)
+    frame = [*apart_of(tokenizer, ROLES[0]), *control_of(tokenizer, prompt)]
     left = room - len(frame) - len(after)
     missing = len(tokenizer.encode(ending)) - left
     if missing > 0:
@@ -211,13 +208,12 @@ def _cut(tokenizer: Tokenizer, prompt: Utterance, room: int) -> list[int]:
             f"--condition-tokens: the number is too small for the frame of one utterance in the layout {layout.name}; "
             f"increase it by at least {missing}"
         )
-    text = tokenizer.encode(layout.space + layout.written(prompt.text) + ending)
+    [text] = encode_forms(tokenizer, [((layout.space, ending), prompt)])
     return [*frame, *text[max(len(text) - left, 0) :], *after]
 
 
-def _responses(tokenizer: Tokenizer, texts: Sequence[str], limit: int) -> list[list[int]]:
-    layout = tokenizer.layout
-    encoded = tokenizer.encode_all([layout.space + layout.written(text) for text in texts])
+def _responses(tokenizer: Tokenizer, responses: Sequence[Utterance], limit: int) -> list[list[int]]:
+    encoded = encode_forms(tokenizer, [((tokenizer.layout.space, ""), each) for each in responses])
     return [[*ids, tokenizer.end][:limit] for ids in encoded]
 
 

@@ -10,10 +10,11 @@ from typing import Protocol, Self
 import numpy as np
 
 from gail_tf.data import sentiment_history
-from gail_tf.data.batches import Batch, Utterance, encode_batch, in_frames
+from gail_tf.data.batches import Batch, Rows, encode_batch
+from gail_tf.data.frames import Utterance, in_frames
 from gail_tf.data.layouts import ROLES
 from gail_tf.data.listening import PROFILE_TOKENS, VALUES, Profile
-from gail_tf.data.sentiment import NAMES, sentiment
+from gail_tf.data.sentiment import NAMES, name_of, sentiment
 from gail_tf.data.tokenizer import Tokenizer
 from gail_tf.data.trajectories import Trajectory
 from gail_tf.setting_groups import DataSettings
@@ -114,6 +115,7 @@ class Samples:
         """
         width = number_of_scores(with_history)
         contexts, scores = [], np.zeros((len(trajectories), width), np.float32)
+        limits = condition_tokens, response_tokens
         of_prompts = [trajectory.prompt for trajectory in trajectories]
         classes = emotions.classify(of_prompts) if emotions is not None else [None] * len(of_prompts)
         wishes = [None] * len(of_prompts) if profiles is None else profiles
@@ -122,7 +124,22 @@ class Samples:
             contexts.append(context(*said, with_sentiment, emotion, with_history, profile))
             row[:] = scores_of(*said, with_history)
         responses = [trajectory.response for trajectory in trajectories]
-        batch = encode_batch(tokenizer, contexts, responses, condition_tokens, response_tokens, multiple=1)
+        return cls.of_batch(
+            tokenizer, encode_batch(tokenizer, contexts, responses, *limits, multiple=1), scores, trajectories
+        )
+
+    @classmethod
+    def of_batch(
+        cls, tokenizer: Tokenizer, batch: Batch, scores: np.ndarray, trajectories: Sequence[Trajectory]
+    ) -> Self:
+        """Create samples from encoded conditions and responses.
+
+        Args:
+            tokenizer: The tokenizer.
+            batch: The encoded conditions and responses.
+            scores: See `Samples.sentiments`.
+            trajectories: The trajectories.
+        """
         texts = [tokenizer.decode(row[mask]) for row, mask in zip(batch.response, batch.response_mask, strict=True)]
         answered = np.array([sentiment(text).compound for text in texts], np.float32)
         return cls(batch, scores, answered, tuple(trajectories), tuple(texts))
@@ -134,6 +151,29 @@ class Samples:
     def response_tokens(self) -> int:
         """The total number of tokens in all responses."""
         return int(self.batch.response_mask.sum())
+
+    def at(self, rows: np.ndarray) -> "Samples":
+        """Select rows by their indices, in the given order. The widths of the arrays stay the same."""
+        return Samples(
+            Batch(*(array[rows] for array in self.batch)),
+            self.sentiments[rows],
+            self.response_sentiments[rows],
+            tuple(self.trajectories[row] for row in rows),
+            tuple(self.response_texts[row] for row in rows),
+        )
+
+
+class ExpertSamples(Protocol):
+    """The samples to train on: `Samples` in memory, or `TokenSamples` from token files."""
+
+    @property
+    def batch(self) -> Rows:
+        """The encoded conditions and responses."""
+
+    def __len__(self) -> int: ...
+
+    def at(self, rows: np.ndarray) -> Samples:
+        """Select rows by their indices, in the given order, and read them into memory; see `Samples.at`."""
 
 
 def running_text(tokenizer: Tokenizer, conversations: Sequence[Sequence[str]], length: int) -> Batch:
@@ -170,9 +210,13 @@ def scores_of(history: Sequence[str], prompt: str, with_history: bool = False) -
         prompt: The utterance to answer.
         with_history: Whether to add the course of the user's sentiment.
     """
-    compounds = [sentiment(text).compound for text in (*history, prompt)]
-    scores = [compounds[-1], float(np.mean(compounds[:-1])) if history else 0.0]
-    return [*scores, *(sentiment_history.course(history, prompt) if with_history else ())]
+    return scores_of_compounds([sentiment(text).compound for text in (*history, prompt)], with_history)
+
+
+def scores_of_compounds(compounds: Sequence[float], with_history: bool = False) -> list[float]:
+    """Compute the return value of `scores_of` from the compound scores of the history and the prompt."""
+    scores = [compounds[-1], float(np.mean(compounds[:-1])) if len(compounds) > 1 else 0.0]
+    return [*scores, *(sentiment_history.course_of(compounds) if with_history else ())]
 
 
 def context(
@@ -194,9 +238,32 @@ def context(
         profile: The profile of the response, or None. If given, the prompt also gets the profile's control tokens.
     """
     texts = (*history, prompt)
-    utterances = [Utterance(text, control_token(sentiment(text).name) if with_sentiment else None) for text in texts]
+    compounds = [sentiment(text).compound for text in texts] if with_sentiment or with_history else []
+    utterances = with_controls([Utterance(text) for text in texts], compounds, with_sentiment, with_history)
     if emotion is not None:
-        utterances[-1] = Utterance(prompt, emotion_token(emotion))
-    of_history = map(control_token, sentiment_history.words_of(history, prompt) if with_history else ())
-    utterances[-1] = utterances[-1]._replace(further=(*of_history, *(() if profile is None else profile.tokens)))
+        utterances[-1] = utterances[-1]._replace(control=emotion_token(emotion))
+    of_profile = () if profile is None else profile.tokens
+    utterances[-1] = utterances[-1]._replace(further=(*utterances[-1].further, *of_profile))
     return utterances
+
+
+def with_controls(
+    utterances: Sequence[Utterance], compounds: Sequence[float], with_sentiment: bool, with_history: bool
+) -> list[Utterance]:
+    """Return the utterances of a history and a prompt with control tokens for their sentiments.
+
+    Args:
+        utterances: The utterances, with the prompt last.
+        compounds: The compound scores of the complete history and the prompt. Scores are used only if `with_sentiment`
+            or `with_history` is true. If old utterances are left out, there are more scores than utterances.
+        with_sentiment: See `context`.
+        with_history: See `context`.
+    """
+    made = list(utterances)
+    if with_sentiment:
+        names = map(name_of, compounds[-len(made) :])
+        made = [each._replace(control=control_token(name)) for each, name in zip(made, names, strict=True)]
+    if with_history:
+        words = sentiment_history.words_of_scores(compounds)
+        made[-1] = made[-1]._replace(further=tuple(map(control_token, words)))
+    return made

@@ -34,8 +34,12 @@ class Sentiment:
 def sentiment(utterance: str) -> Sentiment:
     """Compute an utterance's sentiment: positive for scores >= 0.05, negative for scores <= -0.05, else neutral."""
     compound = _analyser().polarity_scores(utterance)["compound"]
-    sign = (compound >= THRESHOLD) - (compound <= -THRESHOLD)
-    return Sentiment(compound, NAMES[sign + 1])
+    return Sentiment(compound, name_of(compound))
+
+
+def name_of(compound: float) -> str:
+    """Return the name of the sentiment for a compound score; see `sentiment`."""
+    return NAMES[(compound >= THRESHOLD) - (compound <= -THRESHOLD) + 1]
 
 
 def sentiments(history: Sequence[str], prompt: str) -> tuple[Sentiment, ...]:

@@ -43,7 +43,12 @@ def course(history: Sequence[str], prompt: str) -> Course:
         history: The utterances before the prompt, oldest first.
         prompt: The user's last turn. Roles alternate, so every second utterance before the prompt is also the user's.
     """
-    scores = _scores(history, prompt)
+    return course_of(_compounds(history, prompt))
+
+
+def course_of(compounds: Sequence[float]) -> Course:
+    """Compute the course of the user's sentiment from the compound scores of the history and the prompt."""
+    scores = np.array(compounds[::-2][::-1])  # of the user's turns
     if len(scores) == 1:
         return Course(float(scores[0]), 0.0, 0.0, 0.0)
     places = np.arange(len(scores)) - (len(scores) - 1) / 2
@@ -57,13 +62,17 @@ def words_of(history: Sequence[str], prompt: str) -> tuple[str, ...]:
 
     For a single turn, return an empty result, because the prompt's sentiment already describes the turn.
     """
-    if len(history) < 2:
+    return words_of_scores(_compounds(history, prompt)) if len(history) >= 2 else ()
+
+
+def words_of_scores(compounds: Sequence[float]) -> tuple[str, ...]:
+    """Compute the return value of `words_of` from the compound scores of the history and the prompt."""
+    if len(compounds) < 3:
         return ()
-    found = course(history, prompt)
+    found = course_of(compounds)
     steep, away = 2 * found.slope / STEEP, found.mean / THRESHOLD
     return TRENDS[(steep >= 1) - (steep <= -1) + 1], LEVELS[(away >= 1) - (away <= -1) + 1]
 
 
-def _scores(history: Sequence[str], prompt: str) -> np.ndarray:
-    utterances = (*history, prompt)
-    return np.array([sentiment(text).compound for text in utterances[::-2][::-1]])
+def _compounds(history: Sequence[str], prompt: str) -> list[float]:
+    return [sentiment(text).compound for text in (*history, prompt)]

@@ -11,6 +11,7 @@ from gail_tf.config import GAILConfig
 from gail_tf.data.trajectories import Trajectory, read_trajectories
 from glove.text_files import SKIP_HINT, BadLines
 from keras_gca.errors import UserError, refuse_missing
+from keras_gca.storage.token_files import is_token_folder
 
 
 @dataclass(frozen=True)
@@ -18,7 +19,8 @@ class Source:
     """The files and pretrained networks that a training run of the second paper reads.
 
     Args:
-        data: Files with conversations. If empty, the embedded conversations are used.
+        data: Files with conversations, or a single folder of token files (`python -m gail_tf.prepare`). If empty, the
+            embedded conversations are used.
         tweets: Files with tweets: CSV files with a column `text`, or files with one tweet per line.
         general: Files with conversations for pretraining a GPT-2 with random weights. If empty, the embedded corpus of
             the first paper is used.
@@ -33,7 +35,8 @@ class Source:
         agreed: Whether missing networks may be downloaded without asking the user first.
 
     Raises:
-        UserError: Both `model` and `general` are given, or a file is missing.
+        UserError: Both `model` and `general` are given, a file is missing, or `data` is a folder of token files and
+            other corpora are also given.
 
     Examples:
         >>> from gail_tf import Source
@@ -60,6 +63,18 @@ class Source:
         if self.format and not self.data and not self.general:
             raise UserError("--format applies only to --data and --general, which are not given")
         refuse_missing(*self.data, *self.tweets, *self.general, self.glove)
+        if any(map(is_token_folder, self.data)):
+            named = "tweets", "general", "format"
+            others = [f"--{name}" for name in named if getattr(self, name)] + ["further --data"] * (len(self.data) > 1)
+            if others:
+                raise UserError(
+                    f"{', '.join(others)}: this has no effect on {self.prepared}, a folder of token files; leave it out"
+                )
+
+    @property
+    def prepared(self) -> Path | None:
+        """The folder of token files, or None if the data are corpora."""
+        return next((Path(path) for path in self.data if is_token_folder(path)), None)
 
     def refuse_misfits(self, config: GAILConfig) -> None:
         """Check that `model`, `roberta` and `glove`, if given, would be used by a run with these settings.

@@ -159,6 +159,10 @@ class Tokenizer:
     def __len__(self) -> int:
         return self._implementation.get_vocab_size(with_added_tokens=True)
 
+    def encodes_like(self, other: "Tokenizer") -> bool:
+        """Return whether another tokenizer gives the same token ids and has the same layout."""
+        return (self._implementation.to_str(), self.layout) == (other._implementation.to_str(), other.layout)
+
 
 # Byte-level BPE with any special tokens
 

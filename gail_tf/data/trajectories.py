@@ -150,20 +150,28 @@ def read_tweets(path: str | os.PathLike, bad: BadLines | None = None) -> list[st
     Raises:
         UserError: The file is missing, contains no tweets, lacks the column `text`, or has a bad line.
     """
-    path, bad = Path(path), bad or BadLines(error=UserError)
+    return list(stream_tweets(path, bad or BadLines(error=UserError)))
+
+
+def stream_tweets(path: str | os.PathLike, bad: BadLines) -> Iterator[str]:
+    """Yield the texts of tweets one by one; see `read_tweets`."""
+    path = Path(path)
     if kind := binary.kind_of(path):
         raise UserError(
             f"{path}: the file looks like {kind}, which cannot be read; a CSV file, or a text file with one tweet per "
             "line, is expected"
         )
     texts = _csv_texts(path, bad) if path.suffix.lower() == ".csv" else (line for _, line in Reading(bad).lines(path))
-    tweets = [as_written(re.sub(r"https?://\S+", " ", html.unescape(text))) for text in texts]
-    if not any(tweets):
+    empty = True
+    for text in texts:
+        if tweet := as_written(re.sub(r"https?://\S+", " ", html.unescape(text))):
+            empty = False
+            yield tweet
+    if empty:
         raise UserError(
             f"{path}: the file contains no tweets; a CSV file with a column `text`, or a text file with one tweet per "
             "line, is expected"
         )
-    return [tweet for tweet in tweets if tweet]
 
 
 def _csv_texts(path: Path, bad: BadLines) -> Iterator[str]:
@@ -232,16 +240,24 @@ def split(trajectories: Sequence[Trajectory], seed: int, fractions: tuple[float,
     for trajectory, place in zip(trajectories, places, strict=True):
         parts[part_of[place]].append(trajectory)
     if not all(parts):
-        few = counted(total, "conversation is", "conversations are")
-        raise UserError(
-            f"{few} too few to be divided into train, test and validation (in plain text, an empty line ends a "
-            "conversation)"
-        )
+        raise too_few(total)
     return Split(*map(tuple, parts))
 
 
+def too_few(conversations: int) -> UserError:
+    """Return the UserError for a number of conversations that is too small for three splits."""
+    few = counted(conversations, "conversation is", "conversations are")
+    return UserError(
+        f"{few} too few to be divided into train, test and validation (in plain text, an empty line ends a "
+        "conversation)"
+    )
+
+
 def _place(trajectory: Trajectory, seed: int) -> bytes:
+    return place_of((*trajectory.history, trajectory.prompt, trajectory.response)[:2], seed)
+
+
+def place_of(opening: Sequence[str], seed: int) -> bytes:
     """Return the hash by which conversations are sorted, computed from the seed and the first two utterances."""
-    opening = (*trajectory.history, trajectory.prompt, trajectory.response)[:2]
     words = [" ".join(re.findall(r"\w+", utterance.casefold())) for utterance in opening]
     return hashlib.blake2b("\n".join((str(seed), *words)).encode(), digest_size=16).digest()

@@ -12,7 +12,6 @@ run.
 import time
 from collections.abc import Iterator
 
-from gail_tf.data.batches import take
 from gail_tf.imitation import diagnostics, phases
 from gail_tf.imitation.offline import OfflineOptimiser
 from gail_tf.imitation.phases import Stage
@@ -60,7 +59,7 @@ class GAILTraining(GAILState):
         """Train the policy on the experts' responses to an update's prompts, without sampling responses or using D."""
         rows = draw_rows(len(self.training), *self._place_of_buffer(), self.config.seed)
         log = []
-        for metrics in optimiser.learn(take(self.training.batch, rows), self._seeds()[2]):
+        for metrics in optimiser.learn(self.training.batch.taken(rows), self._seeds()[2]):
             log.append(metrics)
             yield Event(stage, len(log), optimiser.steps + 1, metrics, resumable=False)
         row = diagnostics.of_steps(log)

@@ -12,12 +12,11 @@ import keras
 import numpy as np
 
 from gail_tf.config import GAILConfig
-from gail_tf.data.batches import Batch, take
+from gail_tf.data.batches import Batch, Rows
 from gail_tf.imitation.maximum_likelihood import MaximumLikelihood
 from gail_tf.imitation.networks import Networks
 from gail_tf.imitation.phases import MAXIMUM_LIKELIHOOD, PRETRAINING, Stage
 from gail_tf.policies.base import LanguagePolicy
-from keras_gca.engine.batching import plan
 from keras_gca.engine.learner import check_warm_up
 from keras_gca.engine.staged_training import Event
 from keras_gca.errors import refuse_nan
@@ -34,7 +33,7 @@ class Phase(NamedTuple):
     """
 
     policy: LanguagePolicy
-    text: Batch
+    text: Rows
     learning_rate: float
     epochs: int
 
@@ -52,9 +51,7 @@ class LikelihoodPhases:
         general: The running text for pretraining, or None.
     """
 
-    def __init__(
-        self, config: GAILConfig, networks: Networks, training: Batch, validation: Batch, general: Batch | None
-    ):
+    def __init__(self, config: GAILConfig, networks: Networks, training: Rows, validation: Batch, general: Rows | None):
         self.config, self._networks = config, networks
         settings = config.likelihood
         experts = Phase(networks.policy, training, settings.mle_learning_rate, settings.mle_epochs)
@@ -98,9 +95,9 @@ class LikelihoodPhases:
         """
         learner, size = self._learner_of(stage.phase), self.config.optimizer.batch_size
         text = self._phases[stage.phase].text
-        batches = plan(text.condition_lengths, size, seeds[0], text.response_lengths)
+        batches = text.plan(size, seeds[0])
         while self._step < len(batches):
-            batch, dropout = take(text, batches[self._step], size), np.array([seeds[1], self._step], np.int32)
+            batch, dropout = text.taken(batches[self._step], size), np.array([seeds[1], self._step], np.int32)
             result = learner.train_step(batch, np.arange(size, dtype=np.int32), dropout)
             sums = [float(value) for value in result.sums]
             refuse_nan(sums[0], stage.phase, "mle" if stage.phase == MAXIMUM_LIKELIHOOD else "pretraining")
@@ -131,7 +128,7 @@ class LikelihoodPhases:
     def total_steps(self, phase: str) -> int | None:
         """Return the number of training steps in one of the two phases; see `GAILConfig.total_steps`."""
         config, (_, text, _, epochs) = self.config, self._phases[phase]
-        return config.total_steps(math.ceil(len(text.condition) / config.optimizer.batch_size), epochs)
+        return config.total_steps(math.ceil(text.rows / config.optimizer.batch_size), epochs)
 
     def _learner_of(self, phase: str) -> MaximumLikelihood:
         if self._learner is None:

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from gail_tf.data.batches import Batch, take
-from gail_tf.data.samples import Samples
+from gail_tf.data.samples import ExpertSamples
 from gail_tf.data.sentiment import sentiment
 from gail_tf.data.tokenizer import Tokenizer
 from gail_tf.imitation.judged_responses import JudgedResponses
@@ -22,6 +22,8 @@ from gail_tf.imitation.phases import human_demonstrations
 from gail_tf.imitation.reference import Reading, Reference
 from gail_tf.policies.base import LanguagePolicy
 from gail_tf.policies.sampling import Sampling
+
+MOST_PERMUTED = 2**24  # rows
 
 
 class Rollouts(NamedTuple):
@@ -141,7 +143,7 @@ class Collector:
         policy: LanguagePolicy,
         reference: Reference,
         tokenizer: Tokenizer,
-        samples: Samples,
+        samples: ExpertSamples,
         sampling: Sampling,
         decoding_batch_size: int | None = None,
         keep_experts: bool = False,
@@ -171,11 +173,12 @@ class Collector:
         """
         human = np.arange(len(rows)) % size < human_demonstrations(size, human_ratio)
         width = self.sampling.max_new_tokens
+        asked = self.samples.at(rows)
         order = np.argsort(
-            self.samples.batch.condition_lengths[rows], kind="stable"
+            asked.batch.condition_lengths, kind="stable"
         )  # so that neighbours have similar lengths and need little padding
-        rows, human = rows[order], human[order]
-        buffer = take(self.samples.batch, rows, response_width=width)
+        rows, human, asked = rows[order], human[order], asked.at(order)
+        buffer = take(asked.batch, np.arange(len(rows)), response_width=width)
         response, response_mask = buffer.response.copy(), buffer.response_mask.copy()
         log_probs = np.zeros(response.shape, np.float32)
 
@@ -194,19 +197,17 @@ class Collector:
 
         reading, expert_features = self._read(answered, buffer, rows, size)
         texts = [self.tokenizer.decode(row[mask]) for row, mask in zip(response, response_mask, strict=True)]
-        experts = [self.samples.trajectories[row] for row in rows]
-        spoken = [(*trajectory.history, trajectory.prompt) for trajectory in experts]
-        asked = self.samples.sentiments[rows]
+        spoken = [(*trajectory.history, trajectory.prompt) for trajectory in asked.trajectories]
         expert = JudgedResponses(
             buffer,
             expert_features,
-            _sentiments(asked, self.samples.response_sentiments[rows]),
-            list(zip(spoken, (self.samples.response_texts[row] for row in rows), strict=True)),
+            _sentiments(asked.sentiments, asked.response_sentiments),
+            list(zip(spoken, asked.response_texts, strict=True)),
         )
         given = JudgedResponses(
             answered,
             reading.features,
-            _sentiments(asked, np.array([sentiment(text).compound for text in texts], np.float32)),
+            _sentiments(asked.sentiments, np.array([sentiment(text).compound for text in texts], np.float32)),
             list(zip(spoken, texts, strict=True)),
         )
         return Rollouts(rows, human, log_probs, reading.log_probs, reading.states, given, expert, texts)
@@ -219,7 +220,7 @@ class Collector:
             # The features of all responses are computed at once. A resumed run computes them again, and must use the
             # same batches, because the last bits may differ in other batches.
             width = expert.response.shape[1]
-            everything = take(self.samples.batch, np.arange(len(self.samples)), response_width=width)
+            everything = self.samples.batch.taken(np.arange(len(self.samples)), response_width=width)
             self._kept = self.reference.features(everything, size)
         return self.reference.read(given, size), self._kept[rows]
 
@@ -232,7 +233,9 @@ def _sentiments(asked: np.ndarray, answered: np.ndarray) -> np.ndarray:
 def draw_rows(count: int, number: int, start: int, seed: int) -> np.ndarray:
     """Return consecutive rows from an endless sequence that consists of random permutations of all rows.
 
-    Up to any position in the sequence, the counts of any two rows differ by at most one.
+    Up to any position in the sequence, the counts of any two rows differ by at most one. A permutation of more than
+    MOST_PERMUTED rows would need too much memory; for so many rows, each call draws distinct rows, independently of
+    other calls.
 
     Args:
         count: The total number of rows.
@@ -243,6 +246,8 @@ def draw_rows(count: int, number: int, start: int, seed: int) -> np.ndarray:
     Returns:
         The rows, shape (number,).
     """
+    if count > MOST_PERMUTED:
+        return np.random.default_rng([seed, start]).choice(count, number, replace=False)
     places = np.arange(start, start + number)
     permutations = {i: np.random.default_rng([seed, i]).permutation(count) for i in np.unique(places // count)}
     return np.array([permutations[place // count][place % count] for place in places])

@@ -7,8 +7,8 @@ import keras
 import numpy as np
 
 from gail_tf.config import GAILConfig
-from gail_tf.data.batches import Batch
-from gail_tf.data.samples import Samples
+from gail_tf.data.batches import Rows
+from gail_tf.data.samples import ExpertSamples, Samples
 from gail_tf.data.tokenizer import Tokenizer
 from gail_tf.imitation import phases
 from gail_tf.imitation.advantages import AdvantageEstimator
@@ -42,9 +42,9 @@ class GAILState(StagedTraining):
     config: GAILConfig
     tokenizer: Tokenizer
     networks: Networks
-    training: Samples
+    training: ExpertSamples
     validation: Samples
-    general: Batch | None = None
+    general: Rows | None = None
     history: list[dict[str, Any]] = field(default_factory=list)
 
     def __post_init__(self) -> None:

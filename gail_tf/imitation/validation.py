@@ -39,7 +39,7 @@ class Validation:
         Returns:
             The log's `val_` columns, or an empty dictionary if no validation is due.
         """
-        config, batch = self.config, self.collector.samples.batch
+        config, batch = self.config, self.collector.samples.batch.some()  # all, as they are in memory
         if stage.number % config.run.validation_frequency and stage.number != stage.of:
             return {}
         count = len(batch.condition)

@@ -17,8 +17,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from gail_tf.config import GAILConfig
-from gail_tf.data.batches import Batch
-from gail_tf.data.samples import Samples
+from gail_tf.data.batches import Batch, Rows
+from gail_tf.data.samples import ExpertSamples, Samples
 from gail_tf.imitation import phases
 from gail_tf.models.language_model_config import LanguageModelConfig
 from glove.cost import Estimate
@@ -97,10 +97,10 @@ class Costs:
 def estimate(
     config: GAILConfig,
     sizes: LanguageModelConfig,
-    training: Samples,
+    training: ExpertSamples,
     validation: Samples,
     rate: float | None = None,
-    general: Batch | None = None,
+    general: Rows | None = None,
     stages: Sequence[phases.Stage] | None = None,
 ) -> Estimate:
     """Estimate the cost of pretraining, maximum likelihood training and Algorithm 1.
@@ -114,8 +114,9 @@ def estimate(
         general: The text to pretrain on, or None for a network that is already pretrained.
         stages: The remaining stages, or None for all stages.
     """
-    costs, experts, held_out = Costs(config, sizes), training.batch, validation.batch
+    costs, experts, held_out = Costs(config, sizes), training.batch.some(), validation.batch
     read, learn, draw = (one(experts) / len(experts.condition) for one in (costs.read, costs.learn, costs.draw))
+    times = training.batch.rows / len(experts.condition)
     left = Counter(
         stage.phase for stage in (phases.schedule(config, general is not None) if stages is None else stages)
     )
@@ -123,12 +124,14 @@ def estimate(
     validations = -(-updates // config.run.validation_frequency)
     of_update = config.ppo.ppo_epochs * learn + (0 if config.offline else draw + 2 * read)
     operations = {
-        phases.MAXIMUM_LIKELIHOOD: left[phases.MAXIMUM_LIKELIHOOD] * (costs.learn(experts) + costs.read(held_out)),
+        phases.MAXIMUM_LIKELIHOOD: left[phases.MAXIMUM_LIKELIHOOD]
+        * (times * costs.learn(experts) + costs.read(held_out)),
         phases.DISCRIMINATOR: left[phases.DISCRIMINATOR] * per_buffer * (draw + 2 * read),
         phases.IMITATION: updates * per_buffer * of_update + validations * costs.read(held_out),
     }
     if general is not None:
-        of_epoch = costs.learn(general) + costs.read(held_out)
+        text = general.some()
+        of_epoch = general.rows / len(text.condition) * costs.learn(text) + costs.read(held_out)
         operations = {phases.PRETRAINING: left[phases.PRETRAINING] * of_epoch} | operations
     draws = not config.offline and (config.rollout.updates or config.algorithm == "selection")
     learned = max(config.optimizer.batch_size, config.ppo.minibatch_size)

@@ -5,6 +5,7 @@ resume(run)                          continues an interrupted run
 resume(run, updates=...)             trains a run further, to a new total number of updates
 """
 
+import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -24,6 +25,8 @@ from gail_tf.data.dataset import Data
 from gail_tf.data.layouts import END_OF_TEXT, KNOWN
 from gail_tf.data.samples import control_tokens, controls_of_prompt, emotion_token
 from gail_tf.data.source import Source
+from gail_tf.data.token_data import TokenData
+from gail_tf.data.token_folder import TokenFolder
 from gail_tf.data.tokenizer import Tokenizer
 from gail_tf.data.trajectories import Trajectory, split
 from gail_tf.models.architectures import make_network
@@ -31,7 +34,7 @@ from gail_tf.models.language_model import LanguageModel
 from gail_tf.models.pretrained_base import Base
 from gail_tf.training.run_folder import GAILRun
 from gail_tf.training.session import GAILSession
-from glove.text_files import BadLines, counted, one_line
+from glove.text_files import SKIP_HINT, BadLines, counted, one_line
 from keras_gca.data.conversations import read_conversations
 from keras_gca.data.text import tokenise
 from keras_gca.engine import devices, reporting
@@ -71,12 +74,18 @@ def train_agent(
     path = Path(run)
     GAILRun.refuse_existing(path)
     source.refuse_misfits(config)
-    trajectories, bad = read or source.read(config.data.turns, config.data.splits)
-    reporting.say(*bad.notes)
-    parts = split(_some(trajectories, config.data.max_trajectories, config.seed), config.seed)
-    of_experts = len(bad.notes)
-    data = Data(parts.train, parts.test, parts.validation, _general(source, config, bad))
-    _describe(data, config.data.splits, bad.notes[of_experts:])
+    data: Data
+    if source.prepared is not None:
+        bad = BadLines(source.skip_bad_lines, UserError, SKIP_HINT)
+        config, source, data = _prepared(source.prepared, config, source)
+        _describe(data, config.data.splits, [])
+    else:
+        trajectories, bad = read or source.read(config.data.turns, config.data.splits)
+        reporting.say(*bad.notes)
+        parts = split(_some(trajectories, config.data.max_trajectories, config.seed), config.seed)
+        of_experts = len(bad.notes)
+        data = Data(parts.train, parts.test, parts.validation, _general(source, config, bad))
+        _describe(data, config.data.splits, bad.notes[of_experts:])
     emotions = _emotions(source, config, data, bad)
     if bad.counts:
         print(bad.summary())
@@ -152,6 +161,20 @@ def resume(
 # Reading the data and networks from which a training run starts
 
 
+def _prepared(path: Path, config: GAILConfig, source: Source) -> tuple[GAILConfig, Source, TokenData]:
+    """Open a folder of token files, and verify all its files.
+
+    Returns:
+        The run's settings with those of the folder, the source with the folder's model, and the data.
+    """
+    folder = TokenFolder.open(path)
+    config = folder.settings_of(config)
+    folder.verify()
+    source = dataclasses.replace(source, model=source.model or folder.model)
+    pretrains = source.model is None and config.likelihood.pretraining_epochs > 0
+    return config, source, TokenData.of(folder, config, pretrains)
+
+
 def _some(trajectories: Sequence[Trajectory], count: int | None, seed: int) -> list[Trajectory]:
     """Draw complete conversations with about `count` trajectories in total, or keep all if `count` is None."""
     if count is None or len(trajectories) <= count:
@@ -224,7 +247,10 @@ def _language_model(
     """
     network: LanguageModel
     controls = control_tokens(config.data)
-    if source.model is None:
+    if source.model is None and isinstance(data, TokenData):
+        tokenizer = data.folder.tokenizer
+        network, kind = make_gpt2(config, tokenizer), "from scratch"
+    elif source.model is None:
         text = [utterance for utterances in data.training_text for utterance in utterances]
         of_emotions = map(emotion_token, emotions.labels if emotions is not None else ())
         layout = KNOWN.get(config.data.layout, END_OF_TEXT)
@@ -235,6 +261,11 @@ def _language_model(
     else:
         folder = locate(source.model, source.agreed)
         tokenizer = Tokenizer.read(folder, controls, config.data.layout)
+        if isinstance(data, TokenData) and not tokenizer.encodes_like(data.folder.tokenizer):
+            raise UserError(
+                f"--model: the tokenizer of {source.model} differs from that of {data.folder.path}, prepared for "
+                f"{data.folder.model or 'a GPT-2 from scratch'}; prepare the corpora with --model {source.model}"
+            )
         network, kind = read_pretrained(config, folder, tokenizer), f"from {source.model}"
         if config.model.trainable != "full":
             own = network.config.vocab_size - sum(tokenizer.special(name) >= tokenizer.known for name in controls)

@@ -1,7 +1,8 @@
 """The folder of a training run of the second paper.
 
 config.json                  all settings of the run, and the source of its data
-trajectories.jsonl           the expert trajectories of each split, and the conversations to pretrain on
+trajectories.jsonl           the expert trajectories of each split, and the conversations to pretrain on; or the path
+                             and a checksum of the token files on which the run is trained
 tokenizer/  model.json       the tokenizer's files, and the dimensions of the language model (old runs: gpt2.json)
 roberta/                     the tokenizer's files and the dimensions of the discriminator's RoBERTa, if it has one
 emotions.h5                  the emotion classifier of `--algorithm rl_seq2seq`, whose runs have no model.json
@@ -17,6 +18,7 @@ import dataclasses
 import json
 import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Self
 
 from gail_tf.baselines.emotion import EmotionClassifier
@@ -24,6 +26,7 @@ from gail_tf.baselines.textgail import TextReader
 from gail_tf.config import WITHOUT_UPDATES, GAILConfig
 from gail_tf.data.dataset import PARTS, Data
 from gail_tf.data.samples import control_tokens
+from gail_tf.data.token_data import TokenData
 from gail_tf.data.tokenizer import Tokenizer
 from gail_tf.data.trajectories import Trajectory
 from gail_tf.imitation.phases import IMITATION, schedule
@@ -38,6 +41,8 @@ from keras_gca.storage import json_files
 from keras_gca.storage.arrays import read_arrays, write_arrays
 from keras_gca.storage.atomic import write_text
 from keras_gca.storage.run_folder import RunFolder, refuse_reached
+
+TOKENS = "tokens"  # in trajectories.jsonl, the part of the line that refers to token files
 
 
 class GAILRun(RunFolder[GAILConfig]):
@@ -93,10 +98,13 @@ class GAILRun(RunFolder[GAILConfig]):
             UserError: The folder already contains a run, or `path` is a file.
         """
         run = cls.make(path, config, source)
-        lines = [{**dataclasses.asdict(expert), "part": part} for part in PARTS for expert in getattr(data, part)]
-        lines += [{"part": "general", "utterances": utterances} for utterances in data.general]
+        if isinstance(data, TokenData):
+            lines: list[dict[str, Any]] = [{"part": TOKENS, **data.reference()}]
+        else:
+            lines = [{**dataclasses.asdict(expert), "part": part} for part in PARTS for expert in getattr(data, part)]
+            lines += [{"part": "general", "utterances": utterances} for utterances in data.general]
         text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
-        write_text(run.path / "trajectories.jsonl", text)
+        write_text(run._trajectories, text)
         tokenizer.save(run.path / "tokenizer")
         if sizes is not None:
             facts = sizes.to_hugging_face() | ({} if base is None else {"base": base._asdict()})
@@ -109,23 +117,32 @@ class GAILRun(RunFolder[GAILConfig]):
         return run
 
     def data(self) -> Data:
-        """Read the stored trajectories and the conversations to pretrain on.
+        """Read the stored trajectories and the conversations to pretrain on, or open the run's token files.
 
         Raises:
-            UserError: The file is missing or damaged. If a line is damaged, the message names it.
+            UserError: The file is missing or damaged (the message names a damaged line), or the token files are missing
+                or damaged, or they differ from those that the run was trained on.
         """
-        path = self.path / "trajectories.jsonl"
+        path = self._trajectories
         parts: dict[str, list[Any]] = {part: [] for part in (*PARTS, "general")}
         for number, line in text_lines(path, BadLines(error=UserError), longest=json_files.LARGEST):
             try:
                 values = json_files.loads(line)
                 part = values.pop("part")
+                if part == TOKENS:
+                    return TokenData.referred(values, self.config(), path)
                 parts[part].append(_texts(values["utterances"]) if part == "general" else _trajectory(values))
+            except UserError:
+                raise
             except (ValueError, KeyError, TypeError, AttributeError):
                 raise UserError(f"{path}:{number}: the line is damaged; a trajectory in JSON is expected") from None
         if not any(parts.values()):
             raise UserError(f"{path}: the file is damaged; it does not contain any trajectory")
         return Data(**{part: tuple(members) for part, members in parts.items()})
+
+    @property
+    def _trajectories(self) -> Path:
+        return self.path / "trajectories.jsonl"
 
     def tokenizer(self) -> Tokenizer:
         """Read the stored tokenizer.

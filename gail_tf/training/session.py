@@ -12,9 +12,7 @@ from gail_tf.bot import Bot
 from gail_tf.build import make_networks
 from gail_tf.config import WITHOUT_UPDATES, GAILConfig
 from gail_tf.data.batches import take
-from gail_tf.data.dataset import Data
-from gail_tf.data.listening import training_profiles
-from gail_tf.data.samples import Samples, running_text
+from gail_tf.data.dataset import Data, encoded
 from gail_tf.data.tokenizer import Tokenizer
 from gail_tf.data.trajectories import Trajectory
 from gail_tf.imitation import curves, failures
@@ -99,16 +97,9 @@ class GAILSession(Session):
         Returns:
             The session, ready for its first stage.
         """
-        limits = config.data.condition_tokens, config.data.response_tokens, config.data.sentiment == "on", emotions
-        with_history, profiles = config.data.sentiment_history == "on", None
-        if config.data.listener_profile == "on":
-            profiles = training_profiles([trajectory.response for trajectory in data.train], config.seed)
-        training = Samples.encode(tokenizer, data.train, *limits, with_history, profiles)
-        validation = Samples.encode(tokenizer, data.validation, *limits, with_history)
-        general = None
-        if data.general:
-            length = config.data.condition_tokens + config.data.response_tokens - 1
-            general = running_text(tokenizer, data.training_text, length)
+        training = data.samples(tokenizer, config, emotions)
+        validation = encoded(tokenizer, data.validation, config, emotions)
+        general = data.running_text(tokenizer, config.data.condition_tokens + config.data.response_tokens - 1)
         networks = make_networks(config, tokenizer, network, reader, emotions, from_scratch=general is not None)
         made = GAILTraining(config, tokenizer, networks, training, validation, general)
         return cls(run, made, data, network, reader, emotions)

@@ -10,10 +10,10 @@ from glove.text_files import BadLines
 from keras_gca.corpora import binary, cornell, data_sets, published, shapes
 from keras_gca.corpora.encoding import decoded_lines, detect_encoding
 from keras_gca.errors import UserError
+from keras_gca.storage.token_files import INDEX, file_of_shard
 
 SAMPLE = 1 << 16  # characters
 MOST_LINES = 1000
-TOKEN_FILES = "tokens.json"  # the index of a prepared corpus
 SUPPORTED = (
     "the supported formats are plain text, tables of pairs or turns (CSV or tab-separated), JSON, Parquet, ParlAI, "
     "ConvoKit and those of known corpora"
@@ -65,6 +65,8 @@ def sample(path: Path) -> tuple[str, bool]:
 
 
 def _detect_folder(path: Path) -> str:
+    if (path / INDEX).is_file() and file_of_shard(path, 0, "idx").is_file():
+        raise UserError(f"{path}: these are token files, which only a training run can read; give the corpus itself")
     if (path / cornell.LINES).exists():
         return "cornell"
     if (path / published.UTTERANCES).exists():
@@ -75,6 +77,4 @@ def _detect_folder(path: Path) -> str:
         return "datasets"
     if any(path.glob("*.txt")):
         return "text"
-    if (path / TOKEN_FILES).is_file():
-        raise UserError(f"{path}: these are token files, which only keras_gca.train can read; give the corpus itself")
     raise UserError(f"{path}: the folder contains no corpus; {FOLDERS}")

@@ -152,10 +152,11 @@ def read_corpus(
         return _read(place, format or detect(place), bad, str(path), official)
 
 
-def stream_conversations(
+@contextmanager
+def opened(
     path: str | os.PathLike, format: str | None, bad: BadLines, splits: str = "random"
-) -> Iterator[Conversation]:
-    """Yield the conversations of a corpus one by one, so that the corpus need not fit into memory.
+) -> Iterator[tuple[str, Iterator[Conversation]]]:
+    """Open a corpus and read its conversations one by one, so that the corpus need not fit into memory.
 
     Plain text, JSON lines, tables of pairs, and Hugging Face data sets are read conversation by conversation. Readers
     of other formats hold a complete file in memory. After the last conversation, a line that describes how the corpus
@@ -167,6 +168,9 @@ def stream_conversations(
         bad: The `BadLines` object, which skips bad lines or raises an error.
         splits: See `read_corpus`. If "official", conversations without an official split are left out.
 
+    Yields:
+        The format of the corpus, and an iterator over its conversations.
+
     Raises:
         UserError: The corpus is missing or damaged, or has an unknown format; see `read_corpus`.
     """
@@ -174,13 +178,25 @@ def stream_conversations(
     refuse_missing(path)
     with _readable(path, bad) as place:
         format = format or detect(place)
-        reading, conversations, utterances = Reading(bad), 0, 0
-        for conversation in _conversations(place, format, reading, splits == "official"):
-            conversations, utterances = conversations + 1, utterances + len(conversation.utterances)
-            if splits != "official" or conversation.part is not None:
-                yield conversation
-        sizes = conversations, utterances
-        bad.notes.append(_described(str(path), format, sizes, _named(reading), reading.left_out))
+        yield format, _streamed(place, format, bad, splits == "official", str(path))
+
+
+def _streamed(place: Path, format: str, bad: BadLines, official: bool, name: str) -> Iterator[Conversation]:
+    reading, conversations, utterances = Reading(bad), 0, 0
+    for conversation in _conversations(place, format, reading, official):
+        conversations, utterances = conversations + 1, utterances + len(conversation.utterances)
+        if not official or conversation.part is not None:
+            yield conversation
+    sizes = conversations, utterances
+    bad.notes.append(_described(name, format, sizes, _named(reading), reading.left_out))
+
+
+def stream_conversations(
+    path: str | os.PathLike, format: str | None, bad: BadLines, splits: str = "random"
+) -> Iterator[Conversation]:
+    """Yield the conversations of a corpus one by one; see `opened`."""
+    with opened(path, format, bad, splits) as (_, conversations):
+        yield from conversations
 
 
 def read_conversations(

@@ -8,25 +8,19 @@ same as those of `dataset.prepare`.
 """
 
 import collections
-import hashlib
-import json
-import os
-import shutil
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
-from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import filelock
 import numpy as np
 
 from glove.text_files import BadLines
 from keras_gca.config import Config
 from keras_gca.data.conversations import PARTS, stream_conversations
 from keras_gca.data.held_out import drawn_to_hold_out, is_divisible, refuse_too_few
-from keras_gca.data.preparation_cost import MEASURED_FROM, Rates, Read, estimate, measure
+from keras_gca.data.preparation_cost import Rates, estimate, measure
 from keras_gca.data.token_chunks import (
     NO_PART,
     ChunkFacts,
@@ -39,20 +33,19 @@ from keras_gca.data.token_chunks import (
     import_tensorflow,
     tokenise_chunk,
 )
-from keras_gca.data.token_folder import INDEX, PREPARED, WORK, ShardFacts, TokenFolder
+from keras_gca.data.token_folder import PREPARED, ShardFacts, TokenFolder
 from keras_gca.data.vocabulary import SPECIAL_TOKENS, Vocabulary, most_frequent
 from keras_gca.data.vocabulary_choice import chosen_vocabulary
 from keras_gca.data.word_counts import WordCounts
-from keras_gca.engine import reporting
-from keras_gca.engine.processes import Processes, TimeOverError
+from keras_gca.engine import preparing, reporting
+from keras_gca.engine.preparing import CHUNK_CHARACTERS, CHUNK_UTTERANCES, REPORT_EVERY
+from keras_gca.engine.preparing_cost import MEASURED_FROM, Read
+from keras_gca.engine.processes import Processes
 from keras_gca.errors import UserError
-from keras_gca.storage import json_files
-from keras_gca.storage.atomic import write_text
+from keras_gca.storage.token_files import WORK
 
-CHUNK_UTTERANCES, CHUNK_CHARACTERS = 2**15, 2**25  # a chunk ends with the conversation that reaches one of these
 SHARD_PAIRS = 2**19  # a shard ends with the chunk that reaches this number
 MOST_HELD_OUT = 20_000  # pairs, so that the validation does not grow with the corpus
-REPORT_EVERY = 2**20  # utterances
 
 
 class Corpora(NamedTuple):
@@ -99,56 +92,19 @@ def prepare_folder(
         UserError: A corpus cannot be used, the folder contains something else, or a process ended unexpectedly.
         OSError: The disk is full.
     """
-    if (out / INDEX).exists():
-        raise UserError(
-            f"{out}: this folder is already complete; give a new folder, or train on this one with --data {out}"
-        )
-    if out.exists() and (not out.is_dir() or ((others := os.listdir(out)) and WORK not in others)):
-        raise UserError(f"{out}: this is not an empty folder; give a new folder")
     if config.splits == "official" and "validation_fraction" in config.given:
         raise UserError("--validation-fraction has no effect with --splits official; leave out one of the two")
-    work = out / WORK
-    work.mkdir(parents=True, exist_ok=True)
-    try:
-        with filelock.FileLock(work / ".lock", blocking=False):
-            _refuse_other_plan(work, corpora, config)
-            with Processes(processes, import_tensorflow, minutes) as pool:
-                made = _Preparation(corpora, config, out, bad, words, pool).run()
-    except TimeOverError:
-        return None
-    except filelock.Timeout:
-        raise UserError(f"{out}: another process is preparing this folder; wait until it has finished") from None
-    except BrokenProcessPool:
-        raise UserError(
-            f"{out}: one of the processes ended unexpectedly, perhaps because memory ran out; repeat the command "
-            "with fewer --processes to continue"
-        ) from None
-    shutil.rmtree(work)
-    return made
-
-
-def _refuse_other_plan(work: Path, corpora: Corpora, config: Config) -> None:
-    """Store the files and options of a preparation. Raise an error if those of an interrupted preparation differ."""
-    states = [(str(file.resolve()), file.stat().st_size, file.stat().st_mtime_ns) for file in _files(corpora)]
     plan = {
-        "files": [list(state) for state in states],
         "format": corpora.format,
         "skip_bad_lines": corpora.skip_bad_lines,
         "contractions": config.contractions,
         "splits": config.splits,
     }
-    path = work / "plan.json"
-    if not path.exists():
-        write_text(path, json.dumps(plan))
-    elif json_files.read(path) != plan:
-        raise UserError(
-            f"{work.parent}: an interrupted preparation of this folder used other files or options; repeat its "
-            "command, or give a new folder"
-        )
 
+    def make(pool: Processes) -> TokenFolder:
+        return _Preparation(corpora, config, out, bad, words, pool).run()
 
-def _files(corpora: Corpora) -> list[Path]:
-    return [file for path in corpora.paths for file in ([path] if path.is_file() else sorted(path.rglob("*")))]
+    return preparing.prepare_in(out, corpora.paths, plan, make, import_tensorflow, processes, minutes)
 
 
 class _Preparation:
@@ -191,7 +147,8 @@ class _Preparation:
         chosen = vocabulary.tokens[len(SPECIAL_TOKENS) :]
         values = self._config.to_values()
         settings = {name: values[name] for name in (*PREPARED, "seed")}
-        determined_by = self._remove_other_records([chosen, dtype, settings, SHARD_PAIRS, MOST_HELD_OUT])
+        determined_by = preparing.remove_other_records(self._out, [chosen, dtype, settings, SHARD_PAIRS, MOST_HELD_OUT])
+        groups = preparing.grouped(((number, chunk.pairs) for number, chunk in work), SHARD_PAIRS)
         tasks = [
             ShardTask(
                 self._out,
@@ -200,9 +157,9 @@ class _Preparation:
                 [held_out[i] for i in chunks],
                 whole,
                 dtype,
-                self._out / WORK / f"shard-{number:05d}-{determined_by}.json",
+                preparing.record_path(self._out, number, determined_by),
             )
-            for number, chunks in enumerate(_grouped(work))
+            for number, chunks in enumerate(groups)
         ]
         shards, seen = [], collections.defaultdict[str, collections.Counter[str]](collections.Counter)
         for shard, spellings in self._pool.in_turn(self._submit_shard(task, chosen) for task in tasks):
@@ -223,7 +180,7 @@ class _Preparation:
         return TokenFolder.open(self._out)
 
     def _path(self, number: int) -> Path:
-        return self._out / WORK / f"chunk-{number:06d}.npz"
+        return preparing.chunk_path(self._out, number)
 
     def _tokenise(self) -> Iterator["Future[ChunkFacts]"]:
         """Read the corpora, and submit one task per chunk. Chunks that are already written are not tokenised again."""
@@ -260,30 +217,12 @@ class _Preparation:
             return self._pool.submit(encoded_shard, task, is_new=False)
         return self._pool.submit(encode_shard, task, words)
 
-    def _remove_other_records(self, determined_by: list[Any]) -> str:
-        """Remove the records of shards that an interrupted preparation made with another vocabulary or other settings.
-
-        Args:
-            determined_by: Everything that determines the shards, except the chunks.
-
-        Returns:
-            A short checksum of `determined_by`, which is part of the names of the records.
-        """
-        name = hashlib.sha256(json.dumps(determined_by).encode()).hexdigest()[:16]
-        for record in self._records():
-            if not record.stem.endswith(name):
-                record.unlink()
-        return name
-
-    def _records(self) -> list[Path]:
-        return list((self._out / WORK).glob("shard-*.json"))
-
     def _begin_measuring(
         self, conversations: list[tuple[str, ...]], parts: list[int], seconds: float, lines: int
     ) -> None:
         """Start measuring the first chunk for the cost estimate, unless the corpora have only a few chunks."""
         text = sum(len(text.encode()) + 1 for conversation in conversations for text in conversation)
-        read = Read(seconds, lines, text, sum(file.stat().st_size for file in _files(self._corpora)))
+        read = Read(seconds, lines, text, sum(file.stat().st_size for file in preparing.files_of(self._corpora.paths)))
         if read.chunks >= MEASURED_FROM and not reporting.is_quiet():
             style, size = self._config.contractions, self._config.vocabulary_size
             task = self._pool.submit(measure, self._out / WORK, conversations, parts, style, size, is_new=False)
@@ -295,7 +234,7 @@ class _Preparation:
             return
         read, rates = self._measuring[0], self._measuring[1].result()
         self._measuring = None
-        chunks, shards = len(list((self._out / WORK).glob("chunk-*.npz"))), len(self._records())
+        chunks, shards = preparing.chunks_of(self._out), len(preparing.records(self._out))
         reporting.say_cost(estimate(rates, read, self._pool.count, chunks, shards, SHARD_PAIRS))
 
     def _hold_out(self, facts: Sequence[ChunkFacts]) -> tuple[list[np.ndarray | None], bool]:
@@ -329,17 +268,3 @@ class _Preparation:
         words = str(self._corpora.vocabulary or "from the training text")
         skipped = {"skipped_lines": dict(self._bad.counts)} if self._bad.counts else {}
         return {"data": ", ".join(names), "vocabulary": words, **skipped}
-
-
-def _grouped(chunks: Sequence[tuple[int, ChunkFacts]]) -> Iterator[list[int]]:
-    """Group consecutive chunks, given as (number, sizes), into shards, and yield each shard's chunk numbers."""
-    group: list[int] = []
-    pairs = 0
-    for number, facts in chunks:
-        group.append(number)
-        pairs += facts.pairs
-        if pairs >= SHARD_PAIRS:
-            yield group
-            group, pairs = [], 0
-    if group:
-        yield group

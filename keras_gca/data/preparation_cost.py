@@ -13,10 +13,8 @@ from glove.cost import Estimate
 from keras_gca.data.token_chunks import ShardTask, count_chunk, encode_shard, read_chunk, tokenise_chunk
 from keras_gca.data.word_counts import MOST_WORDS
 from keras_gca.engine.memory import IMPORTS
+from keras_gca.engine.preparing_cost import WARM_UP, Read, first_pass
 
-# A corpus of fewer chunks takes less than a minute on usual machines, and the measurement would be a larger part of it.
-MEASURED_FROM = 20
-WARM_UP = 100  # conversations, because the first call of the tokeniser takes longer than the others
 SHARED = 0.5e9  # bytes of TensorFlow's libraries, which all processes share (docs/performance.md)
 OF_A_TOKEN = 20  # bytes: a shard's tokens and their lengths, and copies of them
 OF_A_WORD = 150  # bytes of a word and its frequency in a dictionary
@@ -40,37 +38,6 @@ class Rates(NamedTuple):
     tokenising: float
     counting: float
     encoding: float
-
-
-class Read(NamedTuple):
-    """How much of the corpora has been read when the first chunk is complete.
-
-    Attributes:
-        seconds: The reading time so far, in seconds.
-        lines: The size in bytes of the lines read so far, or 0 if the format is not line-based.
-        text: The size in bytes of the utterances read so far.
-        files: The size in bytes of all files.
-    """
-
-    seconds: float
-    lines: int
-    text: int
-    files: int
-
-    @property
-    def chunks(self) -> float:
-        """The expected number of chunks in the corpora.
-
-        Some readers read a whole file before they yield its first conversation. For these readers, the size of the text
-        is used instead of the size of the lines.
-        """
-        done = self.lines if 0 < self.lines < self.files else self.text
-        return max(1.0, self.files / done)
-
-    @property
-    def whole(self) -> float:
-        """The expected time for reading the corpora, in seconds."""
-        return self.seconds * (max(1.0, self.files / self.lines) if self.lines else self.chunks)
 
 
 def measure(
@@ -122,13 +89,9 @@ def estimate(
     cores = cores or os.cpu_count() or 1
     at_once, pairs = min(processes, cores), max(1, rates.pairs)
     tokenise = rates.tokenising * max(0.0, read.chunks - chunks)
-    if processes == 1:
-        first = read.whole + tokenise
-    else:  # one more process reads the corpora
-        first = max(read.whole, tokenise / at_once, (read.whole + tokenise) / min(processes + 1, cores))
     encode = rates.encoding * max(0.0, read.chunks - shards * shard_pairs / pairs)
     seconds = {
-        "reading_and_tokenising": first,
+        "reading_and_tokenising": first_pass(read.whole, tokenise, processes, cores),
         "counting_words": rates.counting * read.chunks / at_once,
         "writing_shards": encode / at_once,
     }

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from glove.text_files import SKIP_HINT, BadLines
 from keras_gca.data.conversations import EMBEDDED, Conversation, read_conversations
-from keras_gca.data.token_folder import is_token_folder
 from keras_gca.errors import UserError, refuse_missing
+from keras_gca.storage.token_files import is_token_folder
 
 
 @dataclass(frozen=True)

@@ -14,25 +14,24 @@ begins.
 """
 
 import functools
-import hashlib
 import json
 import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Self, TypeGuard
+from typing import Any, Self
 
 import numpy as np
 
 from glove.text_files import counted
 from keras_gca.config import Config
-from keras_gca.corpora.detection import TOKEN_FILES
 from keras_gca.data.vocabulary import SPECIAL_TOKENS, Vocabulary
 from keras_gca.errors import UserError
 from keras_gca.settings import naming
 from keras_gca.storage import json_files
-from keras_gca.storage.atomic import replacing, write_text
+from keras_gca.storage.atomic import write_text
+from keras_gca.storage.token_files import INDEX, file_of_shard, refuse_size, refuse_sum, sha256_of, write_arrays
 
-INDEX, WORDS, WORK = TOKEN_FILES, "vocabulary.json", "work"
+WORDS = "vocabulary.json"
 FORMAT = "keras_gca tokens 1"
 FIRST, TRAINING, VALIDATION, TEST = range(4)  # roles of utterances
 # The settings on which the token files depend. A training takes their values from the folder.
@@ -83,11 +82,6 @@ class Shard:
     roles: np.ndarray
 
 
-def is_token_folder(path: str | os.PathLike | None) -> TypeGuard[str | os.PathLike]:
-    """Return whether a path is a folder of token files, complete or not."""
-    return path is not None and ((Path(path) / INDEX).is_file() or (Path(path) / WORK).is_dir())
-
-
 def write_shard(
     folder: Path, number: int, tokens: np.ndarray, lengths: np.ndarray, roles: np.ndarray, dtype: str
 ) -> ShardFacts:
@@ -105,18 +99,11 @@ def write_shard(
         OSError: A file cannot be written.
     """
     offsets = np.concatenate([[0], np.cumsum(lengths, dtype=np.uint64)])
-    sums = []
     contents: dict[str, list[np.ndarray]] = {
         "bin": [tokens.astype(np.dtype(dtype).newbyteorder("<"))],
         "idx": [offsets.astype("<u4"), roles.astype(np.uint8)],
     }
-    for suffix, arrays in contents.items():
-        sha = hashlib.sha256()
-        with replacing(_file(folder, number, suffix)) as temporary, temporary.open("wb") as stream:
-            for array in arrays:
-                sha.update(array.data)
-                stream.write(array.data)
-        sums.append(sha.hexdigest())
+    sums = [write_arrays(file_of_shard(folder, number, suffix), arrays) for suffix, arrays in contents.items()]
     counts = np.bincount(roles, minlength=4)
     first, training, validation, test = counts.tolist()
     return ShardFacts(first, len(roles), len(tokens), training, validation, test, *sums)
@@ -124,11 +111,7 @@ def write_shard(
 
 def files_of_shard(folder: Path, number: int) -> list[Path]:
     """Return the two files of a shard."""
-    return [_file(folder, number, suffix) for suffix in ("bin", "idx")]
-
-
-def _file(folder: Path, number: int, suffix: str) -> Path:
-    return folder / f"{number:05d}.{suffix}"
+    return [file_of_shard(folder, number, suffix) for suffix in ("bin", "idx")]
 
 
 class TokenFolder:
@@ -181,16 +164,16 @@ class TokenFolder:
                 f"{index}: the format is {values.get('format')!r}, but {FORMAT!r} is expected; prepare the corpus again"
             )
         try:
-            made = cls(folder, values, hashlib.sha256(index.read_bytes()).hexdigest())
+            made = cls(folder, values, sha256_of(index))
             vocabulary_sha256 = values["vocabulary_sha256"]
         except (KeyError, TypeError, ValueError) as error:
             raise UserError(f"{index}: the file is damaged; it does not describe token files ({error})") from None
         words = folder / WORDS
-        _refuse_size(words, None)
-        _refuse_sum(words, vocabulary_sha256)
+        refuse_size(words, None)
+        refuse_sum(words, vocabulary_sha256)
         for number, facts in enumerate(made.shards):
-            _refuse_size(_file(folder, number, "bin"), facts.tokens * made.dtype.itemsize)
-            _refuse_size(_file(folder, number, "idx"), 4 * (facts.utterances + 1) + facts.utterances)
+            refuse_size(file_of_shard(folder, number, "bin"), facts.tokens * made.dtype.itemsize)
+            refuse_size(file_of_shard(folder, number, "idx"), 4 * (facts.utterances + 1) + facts.utterances)
         return made
 
     @staticmethod
@@ -208,7 +191,7 @@ class TokenFolder:
         written = {
             "format": FORMAT,
             **values,
-            "vocabulary_sha256": _sha256(path / WORDS),
+            "vocabulary_sha256": sha256_of(path / WORDS),
             "shards": shards,
         }
         write_text(path / INDEX, json.dumps(written, indent=1))
@@ -263,9 +246,9 @@ class TokenFolder:
     def shard(self, number: int) -> Shard:
         """Map a shard into memory without checking it; call `verify` to check it."""
         facts = self.shards[number]
-        idx = np.memmap(_file(self.path, number, "idx"), np.uint8, "r")
+        idx = np.memmap(file_of_shard(self.path, number, "idx"), np.uint8, "r")
         split = 4 * (facts.utterances + 1)
-        tokens = np.memmap(_file(self.path, number, "bin"), self.dtype, "r")
+        tokens = np.memmap(file_of_shard(self.path, number, "bin"), self.dtype, "r")
         return Shard(tokens, idx[:split].view("<u4"), idx[split:])
 
     def verify(self, number: int) -> None:
@@ -275,37 +258,20 @@ class TokenFolder:
             UserError: A file is damaged.
         """
         facts = self.shards[number]
-        for suffix, expected in (("bin", facts.bin_sha256), ("idx", facts.idx_sha256)):
-            _refuse_sum(_file(self.path, number, suffix), expected)
+        tokens, idx = files_of_shard(self.path, number)
+        refuse_sum(tokens, facts.bin_sha256)
+        refuse_sum(idx, facts.idx_sha256)
         shard = self.shard(number)
         lengths = np.diff(shard.offsets.astype(np.int64))
         counts = np.bincount(shard.roles, minlength=4)
         expected_counts = facts.conversations, facts.training, facts.validation, facts.test
         if shard.offsets[0] != 0 or shard.offsets[-1] != facts.tokens or lengths.min() < 1 or shard.roles[0] != FIRST:
-            raise UserError(f"{_file(self.path, number, 'idx')}: the file is damaged; its offsets are invalid")
+            raise UserError(f"{idx}: the file is damaged; its offsets are invalid")
         if tuple(counts) != expected_counts:
-            raise UserError(f"{_file(self.path, number, 'idx')}: the file is damaged; its roles are invalid")
+            raise UserError(f"{idx}: the file is damaged; its roles are invalid")
         low, high = shard.tokens.min(), shard.tokens.max()
         if low < len(SPECIAL_TOKENS) - 1 or high >= len(self.vocabulary):
             raise UserError(
-                f"{_file(self.path, number, 'bin')}: word indices range from {low} to {high}; indices from "
+                f"{tokens}: word indices range from {low} to {high}; indices from "
                 f"{len(SPECIAL_TOKENS) - 1} to {len(self.vocabulary) - 1} are expected"
             )
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
-def _refuse_size(path: Path, expected: int | None) -> None:
-    if not path.is_file():
-        raise UserError(f"{path}: the file is missing, but {INDEX} lists it; prepare the corpus again")
-    size = path.stat().st_size
-    if expected is not None and size != expected:
-        raise UserError(f"{path}: the file has {size:,} bytes, but {expected:,} are expected; prepare the corpus again")
-
-
-def _refuse_sum(path: Path, expected: str) -> None:
-    if _sha256(path) != expected:
-        raise UserError(f"{path}: the file is damaged (wrong checksum); prepare the corpus again")

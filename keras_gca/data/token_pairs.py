@@ -1,13 +1,9 @@
 """Context/answer pairs that are read from token files when a batch needs them.
 
-`TokenPairs` takes the place of `Pairs` for corpora that do not fit into memory. The seed determines the order of an
-epoch: the shards are shuffled, batches are taken in turn from SHARDS_TOGETHER shards, and the pairs within each shard
-are shuffled by `batching.plan`, as in `Pairs`. With a single shard, the order is exactly the same as for pairs in
-memory.
+`TokenPairs` takes the place of `Pairs` for corpora that do not fit into memory. `engine/shard_order.py` determines the
+order of an epoch. With a single shard, the order is exactly the same as for pairs in memory.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -17,30 +13,10 @@ from keras_gca.data.pairs import PREDICTED, Pairs
 from keras_gca.data.token_folder import FIRST, TRAINING, Shard, TokenFolder
 from keras_gca.data.vocabulary import BOS, EOS, PAD, SPECIAL_TOKENS
 from keras_gca.engine.batching import plan
+from keras_gca.engine.shard_order import OPEN_SHARDS, Epoch, Lane, entropy
 
-SHARDS_TOGETHER = 4  # shards whose batches take turns; more mix better, and need more memory
-OPEN_SHARDS = 2 * SHARDS_TOGETHER
 SHARDS_OF_A_LANE = 8  # with fewer shards for each process, the processes would have too different numbers of pairs
 SAMPLE = 20_000  # the most held-out pairs that are measured, and the pairs from which costs are estimated
-
-
-@dataclass(frozen=True)
-class Lane:
-    """The part of the shards that one process of a training run reads.
-
-    Attributes:
-        index: The index of the process, from 0.
-        count: The number of processes.
-        replicas: The total number of replicas in all processes.
-    """
-
-    index: int = 0
-    count: int = 1
-    replicas: int = 1
-
-    def share(self, batch_size: int) -> int:
-        """Return how many rows of a batch each process reads."""
-        return -(-batch_size // self.replicas) * self.replicas // self.count if self.count > 1 else batch_size
 
 
 class _PairIndex(NamedTuple):
@@ -164,7 +140,7 @@ class TokenPairs:
 
     def plan(self, batch_size: int, seed: int | None) -> "Epoch":
         """Plan the batches of one epoch; see `Epoch`."""
-        return Epoch(self, batch_size, seed)
+        return Epoch(self, self._numbers, batch_size, seed, self.lane)
 
     def documents(self, tokens: int) -> list[tuple[np.ndarray, np.ndarray]]:
         """Return training text from evenly spread shards, for fitting word vectors.
@@ -235,66 +211,12 @@ class TokenPairs:
         answers[:, 0] = BOS
         return contexts, answers
 
+    def rows_of(self, number: int) -> int:
+        """Return the number of pairs in a shard."""
+        return self._begins_of(number)[1]
+
     def shard_batches(self, number: int, batch_size: int, seed: int | None) -> list[np.ndarray]:
-        """Plan the batches of one shard: the indices of each batch's pairs.
-
-        The random generator is seeded with (seed, number). NumPy pads seeds with zeros, so shard 0 gets the same order
-        as pairs in memory, for which the seed is used alone.
-        """
+        """Plan the batches of one shard: the indices of each batch's pairs."""
         contexts, answers = self._lengths(number)
-        entropy = None if seed is None else (seed, number)
         begin, _ = self._begins_of(number)
-        return [begin + rows for rows in plan(contexts, batch_size, entropy, answers)]
-
-    def lane_shards(self, lane: int, seed: int | None) -> list[int]:
-        """Return a lane's shards in the order of one epoch. A lane has the same shards in every epoch."""
-        numbers = np.array(self._numbers[lane :: self.lane.count], int)
-        order = numbers if seed is None else np.random.default_rng((seed, lane, 1)).permutation(numbers)
-        return order.tolist()
-
-    def steps_of(self, number: int, batch_size: int) -> int:
-        """Return the number of batches in a shard."""
-        return -(-self._begins_of(number)[1] // batch_size)
-
-
-class Epoch(Sequence[np.ndarray]):
-    """The batches of one epoch, planned a few shards at a time. Each batch is given by the indices of its pairs.
-
-    Any batch can be requested, so an epoch can be resumed at any step. With several lanes, a batch contains only the
-    rows of this process; after the last shard of the process's lane, batches are empty. All lanes have the same number
-    of batches.
-
-    Args:
-        pairs: The pairs.
-        batch_size: The number of pairs in a batch, over all lanes.
-        seed: The seed of the order, or None for the order of the corpus.
-    """
-
-    def __init__(self, pairs: TokenPairs, batch_size: int, seed: int | None):
-        self._pairs, self._seed, self._size = pairs, seed, pairs.lane.share(batch_size)
-        lanes = [pairs.lane_shards(lane, seed) for lane in range(pairs.lane.count)]
-        own = lanes[pairs.lane.index]
-        self._groups = [own[i : i + SHARDS_TOGETHER] for i in range(0, len(own), SHARDS_TOGETHER)]
-        steps = [sum(pairs.steps_of(number, self._size) for number in group) for group in self._groups]
-        self._begins = np.cumsum([0, *steps])
-        self._steps = max(sum(pairs.steps_of(number, self._size) for number in lane) for lane in lanes)
-        self._planned: tuple[int, list[np.ndarray]] = (-1, [])
-
-    def __len__(self) -> int:
-        return self._steps
-
-    def __getitem__(self, step: int) -> np.ndarray:  # type: ignore[override]  # an epoch has no slices
-        if not 0 <= step < self._steps:
-            raise IndexError(step)
-        if step >= self._begins[-1]:
-            return np.empty(0, np.int64)
-        group = int(np.searchsorted(self._begins, step, side="right")) - 1
-        if self._planned[0] != group:
-            self._planned = (group, self._plan(group))
-        return self._planned[1][step - self._begins[group]]
-
-    def _plan(self, group: int) -> list[np.ndarray]:
-        """Plan the batches of a group of shards. Batches are taken from the shards in turn until all are exhausted."""
-        plans = [self._pairs.shard_batches(number, self._size, self._seed) for number in self._groups[group]]
-        turns = range(max(map(len, plans)))
-        return [batches[turn] for turn in turns for batches in plans if turn < len(batches)]
+        return [begin + rows for rows in plan(contexts, batch_size, entropy(seed, number), answers)]

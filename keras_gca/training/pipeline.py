@@ -21,13 +21,13 @@ from keras_gca.data.dataset import Dataset, prepare
 from keras_gca.data.paraphrases import read_similar
 from keras_gca.data.source import Source
 from keras_gca.data.speakers import SHOWN_SPEAKERS
-from keras_gca.data.token_folder import is_token_folder
 from keras_gca.data.token_pairs import TokenPairs
 from keras_gca.data.vocabulary_choice import all_too_rare, given_words
 from keras_gca.engine import devices, reporting
 from keras_gca.engine.session import Watching
 from keras_gca.engine.training_loop import progress
 from keras_gca.errors import UserError
+from keras_gca.storage.token_files import is_token_folder
 from keras_gca.training.context_changes import with_dynamic_contexts
 from keras_gca.training.dialogue_rewards import backward_agent
 from keras_gca.training.ranking import RankedSession

@@ -10,8 +10,9 @@ from keras_gca.config import Config
 from keras_gca.data.dataset import Dataset
 from keras_gca.data.pairs import Pairs
 from keras_gca.data.token_folder import TEST, TRAINING, VALIDATION, TokenFolder
-from keras_gca.data.token_pairs import Lane, TokenPairs
+from keras_gca.data.token_pairs import TokenPairs
 from keras_gca.engine import devices
+from keras_gca.engine.shard_order import Lane
 from keras_gca.errors import UserError
 
 

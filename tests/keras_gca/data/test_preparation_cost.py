@@ -2,7 +2,8 @@
 
 import pytest
 
-from keras_gca.data.preparation_cost import IMPORTS, OF_A_TOKEN, OF_A_WORD, SHARED, Rates, Read, estimate
+from keras_gca.data.preparation_cost import IMPORTS, OF_A_TOKEN, OF_A_WORD, SHARED, Rates, estimate
+from keras_gca.engine.preparing_cost import Read
 
 RATES = Rates(utterances=1000, pairs=800, tokens=8000, tokenising=2.0, counting=0.1, encoding=0.5)
 READ = Read(seconds=0.25, lines=50_000, text=40_000, files=5_000_000)  # one of 100 chunks

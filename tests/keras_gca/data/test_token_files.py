@@ -25,9 +25,10 @@ from keras_gca.data.conversations import read_conversations
 from keras_gca.data.dataset import prepare
 from keras_gca.data.text import lowered, tokenise, tokens_in_turn
 from keras_gca.data.token_folder import TRAINING, VALIDATION, TokenFolder
-from keras_gca.data.token_pairs import Lane, TokenPairs
+from keras_gca.data.token_pairs import TokenPairs
 from keras_gca.data.word_counts import WordCounts
 from keras_gca.engine import command_line, processes
+from keras_gca.engine.shard_order import Lane
 from keras_gca.errors import UserError
 from tests.factories.commands import run, start, train_here
 

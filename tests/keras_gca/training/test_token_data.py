@@ -13,8 +13,9 @@ from keras_gca.data.conversations import read_conversations
 from keras_gca.data.dataset import prepare
 from keras_gca.data.source import Source
 from keras_gca.data.token_folder import TokenFolder
-from keras_gca.data.token_pairs import Lane, TokenPairs
+from keras_gca.data.token_pairs import TokenPairs
 from keras_gca.data.vocabulary import UNK
+from keras_gca.engine.shard_order import Lane
 from keras_gca.errors import UserError
 from keras_gca.storage.arrays import read_arrays
 from keras_gca.training import pipeline
