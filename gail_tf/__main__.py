@@ -9,7 +9,7 @@ PURPOSE = "EmpathyGAIL: GPT-2 imitates empathetic experts by GAIL and PPO (arXiv
 
 COMMANDS = {
     "train": "train an agent by maximum likelihood and then Algorithm 1, or train a baseline",
-    "prepare": "prepare trajectories as token files, on which training can run without reading them into memory",
+    "prepare": "convert trajectories of any number to token files, which training reads from disk",
     "chat": "chat with a trained agent, in the terminal or in the browser",
     "evaluate": "evaluate trained runs, and write Table 2, Figures 5 and 6, and Table 3",
     "experiments": "train the systems of Table 2 and the ablations with several seeds, and compare them",

@@ -14,7 +14,7 @@ COMMANDS = {
     "inspect": "show how a corpus is read, without training on it",
     "chat": "chat with a trained agent, in the terminal or in the browser",
     "evaluate": "evaluate trained agents on held-out conversations: perplexity, replies, Table 1",
-    "survey": "run the human evaluation (Tables 1 and 2): make, serve or print a survey, and count the votes",
+    "survey": "hold the human evaluation (Tables 1 and 2): make, serve or print a survey; count votes",
     "studies": "train variants of the method, each with several seeds, and compare them",
     "mmi": "rerank the replies of a run by maximum mutual information",
     "quality_diversity": "compare generators, each at the best sampling settings found by a grid search",

@@ -98,6 +98,7 @@ def test_a_run_of_maximum_likelihood_alone_stays_one(tmp_path):
     made = GAILRun.make(tmp_path / "run", small_runs.config(algorithm="mle", updates=0), {})
     facts = {"position": 1, "step": 0, "history": [{"phase": "maximum_likelihood"}]}
     with pytest.raises(
-        UserError, match=r"--updates: .* is a run of --algorithm mle, which has no updates; train a new run"
+        UserError,
+        match=r"is a run of --algorithm mle, which has no updates; start a new run with another --algorithm",
     ):
         made.with_new_totals(facts, {"updates": 3})

@@ -88,7 +88,7 @@ def test_options_override_a_runs_config(trained, tmp_path, monkeypatch):
 
     def train_agent(config, *others):
         made.append(config)
-        return SimpleNamespace(training=SimpleNamespace(finished=True))
+        return SimpleNamespace(finished=True)
 
     monkeypatch.setattr(pipeline, "train_agent", train_agent)
     status, _, err = train_here("--config", trained[0] / "config.json", "--seed", "6", "--run", tmp_path / "run")
@@ -142,7 +142,7 @@ def test_a_preset_gives_what_follows_line_3(monkeypatch, tmp_path):
 
     def start_from(first, changes, run, *others):
         asked.append(changes)
-        return SimpleNamespace(training=SimpleNamespace(finished=True))
+        return SimpleNamespace(finished=True)
 
     monkeypatch.setattr(pipeline, "start_from", start_from)
     arguments = ["--start-from", "first", "--run", str(tmp_path / "run"), "--machine-pairs", "7"]

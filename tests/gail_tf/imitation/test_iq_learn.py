@@ -125,7 +125,10 @@ def test_the_settings_of_offline_algorithms():
     assert not GAILConfig.preset("tiny").offline
     with pytest.raises(UserError, match=r"--algorithm iqlearn has no discriminator; set --discriminator-steps"):
         GAILConfig.preset("tiny", algorithm="iqlearn", discriminator_steps=3)
-    with pytest.raises(UserError, match=r"--value-baseline: only PPO .*; use off with --algorithm extra_likelihood"):
+    with pytest.raises(
+        UserError,
+        match=r"--value-baseline: only PPO has a value baseline; use --value-baseline off with extra_likelihood",
+    ):
         GAILConfig.preset("tiny", algorithm="extra_likelihood", value_baseline="on")
     with pytest.raises(UserError, match=r"--td-weight: -1.0 is out of range"):
         GAILConfig.preset("tiny", td_weight=-1.0)

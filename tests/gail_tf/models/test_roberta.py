@@ -283,7 +283,10 @@ def test_tensors_that_do_not_fit(folder, change, message):
         ({"hidden_size": None}, "config.json: hidden_size is missing"),
         ({"layer_norm_eps": None}, "config.json: layer_norm_eps is missing"),
         ({"vocab_size": "many"}, "config.json: vocab_size is 'many'; a whole number of at least 1 is expected"),
-        ({"hidden_dropout_prob": [0.1]}, r"config.json: hidden_dropout_prob is \[0.1\]; a number from 0"),
+        (
+            {"hidden_dropout_prob": [0.1]},
+            r"config.json: hidden_dropout_prob is \[0.1\]; a number of at least 0 and below 1",
+        ),
         ({"num_attention_heads": 3}, r"config.json: hidden_size is 16; a multiple of num_attention_heads \(3\)"),
         ({"pad_token_id": 19}, "config.json: max_position_embeddings is 20; a number above pad_token_id"),
         ({"num_hidden_layers": 3}, "the tensor 'encoder.layer.2.attention.self.query.weight' is missing"),

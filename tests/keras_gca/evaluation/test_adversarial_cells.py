@@ -80,7 +80,7 @@ def trained(monkeypatch):
             (path / name).touch()
         asked.trained.append((path.parent.name, *what))
         asked.configs[path] = config
-        return SimpleNamespace(training=SimpleNamespace(finished=asked.ends))
+        return SimpleNamespace(finished=asked.ends)
 
     def start_from(first, changes, run, strategy, minutes):
         return session(run, asked.configs[first].changed(**changes), (first,))
@@ -241,7 +241,7 @@ def test_the_gain_is_that_of_log_s_by_the_judge(agent, monkeypatch):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["training", "--cells", FIRST], "--cells, --teacher-forced: only the study adversarial has cells"),
+        (["training", "--cells", FIRST], "--cells, --teacher-forced: only the study adversarial has these options"),
         (["adversarial", "--grid"], "--grid: the study adversarial compares its generators at equal diversity"),
     ],
 )

@@ -40,7 +40,7 @@ def trained(monkeypatch):
         (path / "bot.h5").touch()
         asked.calls.append((*what, path.parent.name))
         asked.minutes.append(minutes)
-        return SimpleNamespace(training=SimpleNamespace(finished=asked.ends))
+        return SimpleNamespace(finished=asked.ends)
 
     def start_from(first, changes, run, strategy, minutes, **others):
         return session(run, "start_from", first.parent.name, changes, *others.items(), minutes=minutes)

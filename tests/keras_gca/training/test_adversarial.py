@@ -402,7 +402,9 @@ def test_a_state_of_a_version_that_averaged_wrongly_is_refused():
     next(iter(walk))
     facts, arrays = walk.state()
     old = {name: array for name, array in arrays.items() if not name.startswith("average/")}
-    with pytest.raises(UserError, match="an older version of the program, which averaged the weights wrongly"):
+    with pytest.raises(
+        UserError, match="because an older version of the program averaged the weights wrongly in line 3"
+    ):
         training(walk.config).restore(facts, old)
 
 
