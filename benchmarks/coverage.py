@@ -18,7 +18,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy import stats
 
-from benchmarks.judging import JUDGEMENT, KEY, REPLY, ROW, Table, read, write
+from benchmarks.judging import REPLY, ROW, Table, judgements, read, read_sheets, write
 from gail_tf.base_models.known_models import ENCODER
 from keras_gca.data.text import detokenise
 from keras_gca.data.vocabulary import UNK
@@ -66,22 +66,19 @@ def accepted(sheets: dict[str, Table], key: Table) -> dict[str, np.ndarray]:
     Raises:
         UserError: A judgement is neither 0 nor 1.
     """
-    judged = {(reader, row[ROW]): row[JUDGEMENT].strip() for reader, sheet in sheets.items() for row in sheet}
-    for (reader, row), judgement in judged.items():
-        if judgement not in ("0", "1"):
-            raise UserError(f"{reader}, row {row}: the judgement is {judgement!r}; 0 or 1 is expected")
+    judged = judgements(sheets)
     count = max(int(row["prompt"]) for row in key)
     systems = {row["system"]: np.ones(count, bool) for row in key}
     for row in key:
-        systems[row["system"]][int(row["prompt"]) - 1] &= judged[row["reader"], row[ROW]] == "1"
+        systems[row["system"]][int(row["prompt"]) - 1] &= judged[row["reader"], row[ROW]] == 1
     return systems
 
 
-def compare(judgements: dict[str, np.ndarray], similarities: np.ndarray) -> Compared:
+def compare(replies: dict[str, np.ndarray], similarities: np.ndarray) -> Compared:
     """Relate the judgements of each system's replies to the similarity of the prompts to the training corpus.
 
     Args:
-        judgements: The result of `accepted`, with n prompts.
+        replies: Which replies are accepted, as returned by `accepted`, for n prompts.
         similarities: The similarity of each prompt to its nearest training context, shape (n,).
 
     Returns:
@@ -98,7 +95,7 @@ def compare(judgements: dict[str, np.ndarray], similarities: np.ndarray) -> Comp
             *(f"{good[third].sum()} of {len(third)}" for third in thirds),
             f"{stats.spearmanr(similarities, good).statistic:+.2f}",
         ]
-        for system, good in judgements.items()
+        for system, good in replies.items()
     ]
     return Compared(None, "", ["accepted by both readers", *header, "Spearman"], rows)
 
@@ -134,19 +131,18 @@ def _nearest(options: argparse.Namespace) -> int:
 
 
 def _similarity(options: argparse.Namespace) -> int:
-    key = read(options.folder / KEY)
-    sheets = {reader: read(options.folder / f"{reader}.csv") for reader in dict.fromkeys(row["reader"] for row in key)}
+    sheets, key = read_sheets(options.folder)
     similarities = np.array([float(row[SIMILARITY]) for row in read(options.similarities)])
-    judgements = accepted(sheets, key)
-    if any(len(good) != len(similarities) for good in judgements.values()):
+    good = accepted(sheets, key)
+    if any(len(replies) != len(similarities) for replies in good.values()):
         raise UserError(
             f"{options.similarities}: the file has {len(similarities)} prompts; the sheets have a different number"
         )
-    table = compare(judgements, similarities)
+    table = compare(good, similarities)
     print(table.to_markdown())
     results = {
         "similarities": similarities.tolist(),
-        "accepted": {system: good.astype(int).tolist() for system, good in judgements.items()},
+        "accepted": {system: replies.astype(int).tolist() for system, replies in good.items()},
     }
     provenance.write_if_asked(options.experiment, options.command, provenance.Outcome({}, results, [table]))
     return 0

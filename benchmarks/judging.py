@@ -96,6 +96,24 @@ def make_sheet(systems: dict[str, Table], random: np.random.Generator) -> tuple[
     return sheet, key
 
 
+def judgements(sheets: dict[str, Table]) -> dict[tuple[str, str], int]:
+    """Return the judgement of each reader and row.
+
+    Args:
+        sheets: The filled sheet of each reader.
+
+    Raises:
+        UserError: A judgement is neither 0 nor 1.
+    """
+    judged = {}
+    for reader, sheet in sheets.items():
+        for row in sheet:
+            if row[JUDGEMENT].strip() not in ("0", "1"):
+                raise UserError(f"{reader}, row {row[ROW]}: the judgement is {row[JUDGEMENT]!r}; 0 or 1 is expected")
+            judged[reader, row[ROW]] = int(row[JUDGEMENT])
+    return judged
+
+
 def count(sheets: dict[str, Table], key: Table) -> dict[str, dict[str, int]]:
     """Count the accepted replies of each system, for each reader.
 
@@ -109,12 +127,7 @@ def count(sheets: dict[str, Table], key: Table) -> dict[str, dict[str, int]]:
     Raises:
         UserError: A judgement is neither 0 nor 1.
     """
-    judged = {}
-    for reader, sheet in sheets.items():
-        for row in sheet:
-            if row[JUDGEMENT].strip() not in ("0", "1"):
-                raise UserError(f"{reader}, row {row[ROW]}: the judgement is {row[JUDGEMENT]!r}; 0 or 1 is expected")
-            judged[reader, row[ROW]] = int(row[JUDGEMENT])
+    judged = judgements(sheets)
     counts: dict[str, dict[str, int]] = {}
     for row in key:
         of_system = counts.setdefault(row["system"], dict.fromkeys(sheets, 0))
@@ -213,8 +226,7 @@ def _sheets(options: argparse.Namespace) -> int:
 
 
 def _count(options: argparse.Namespace) -> int:
-    key = read(options.folder / KEY)
-    sheets = {reader: read(options.folder / f"{reader}.csv") for reader in dict.fromkeys(row["reader"] for row in key)}
+    sheets, key = read_sheets(options.folder)
     sensible, agreed = count(sheets, key), agreement(sheets, key)
     rows = [[system, *map(str, counts.values()), str(min(counts.values()))] for system, counts in sensible.items()]
     counted = Counted(None, "", ["system", *sheets, "lower"], rows)
@@ -241,6 +253,12 @@ def read(path: Path) -> Table:
         raise UserError(f"{path}: no such file")
     with path.open(encoding="utf-8", newline="") as stream:
         return list(csv.DictReader(stream))
+
+
+def read_sheets(folder: Path) -> tuple[dict[str, Table], Table]:
+    """Read the filled sheet of each reader, and the key, from a folder that `sheets` wrote."""
+    key = read(folder / KEY)
+    return {reader: read(folder / f"{reader}.csv") for reader in dict.fromkeys(row["reader"] for row in key)}, key
 
 
 def write(path: Path, rows: Sequence[dict[str, str]]) -> None:
