@@ -16,7 +16,7 @@ Chat with a trained agent. Each of its generators (teacher forcing, adversarial)
 the best answer (Eq. 10). Empty lines are ignored; /help lists the commands; Ctrl-D, Ctrl-C or /quit ends the chat.
 
   python -m keras_gca.chat                      the latest run in runs/, or the shipped bot if there is none
-  python -m keras_gca.chat --shipped            the shipped bot: a default run on the embedded corpus
+  python -m keras_gca.chat --shipped            the shipped bot, which was trained on the embedded corpus
   python -m keras_gca.chat runs/NAME            the run in runs/NAME
   python -m keras_gca.chat bot.h5 --verbose     a bot file, with both answers and their scores
   python -m keras_gca.chat --web                in the browser, with the discriminator's probability for every word
@@ -132,7 +132,12 @@ def make_parser() -> command_line.Parser:
         metavar="X",
         help="sample from the smallest set of most likely tokens whose total probability reaches X",
     )
-    parser.add_argument("--beam", type=int, metavar="N", help="generate answers by beam search with this width [10]")
+    parser.add_argument(
+        "--beam",
+        type=int,
+        metavar="N",
+        help="generate answers by beam search with this width [10, or 20 for a bot that ranks in both directions]",
+    )
     return parser
 
 

@@ -96,10 +96,11 @@ class RankedSession(GCASession):
     def cost(self, left: list[Stage]) -> Estimate:
         """Estimate the cost of the remaining stages and of the generator for p(x|y)."""
         algorithm_2, config = super().cost(left), predicting_contexts(self.training.config)
-        if self.finished or not self.training.config.ranking_epochs:
+        if self.backward is not None or not self.training.config.ranking_epochs:
             return algorithm_2
         pairs = self.training.training, self.training.validation
-        return in_turn([algorithm_2, estimate(config, len(self.vocabulary), *pairs, schedule(config))])
+        ranking = estimate(config, len(self.vocabulary), *pairs, schedule(config))
+        return in_turn([algorithm_2, ranking._replace(seconds={"ranking": ranking.total})])
 
     def complete(self, limit: TimeLimit) -> None:
         """Train the generator for p(x|y), or resume its training, and write it to the bot.

@@ -3,15 +3,17 @@ import dataclasses
 import numpy as np
 import pytest
 
+from glove.cost import Estimate
 from keras_gca.agent import Agent
 from keras_gca.config import Config, predicting_contexts
 from keras_gca.data.conversations import Conversation
 from keras_gca.data.dataset import prepare
 from keras_gca.data.source import Source
 from keras_gca.errors import UserError
-from keras_gca.training import pipeline
-from keras_gca.training.ranking import BackwardSession, dataset_of
+from keras_gca.training import pipeline, ranking
+from keras_gca.training.ranking import BackwardSession, RankedSession, dataset_of
 from keras_gca.training.run_folder import BACKWARD_FOLDER, GCARun
+from keras_gca.training.schedule import schedule
 from tests.factories.gca import SMALL, toy_topics
 
 SETTINGS = {**SMALL, "teacher_forcing_epochs": 1, "adversarial_epochs": 0, "ranking_epochs": 2}
@@ -81,6 +83,20 @@ def test_a_run_ends_with_a_generator_that_learned_to_predict_contexts(run):
     for a, b in zip(agent.backward, stored, strict=True):
         np.testing.assert_array_equal(a, b)
     assert agent.answers("Do you know number 3?", decoding=agent.usual_decoding)[0].text
+
+
+@pytest.mark.thorough
+def test_the_estimate_has_an_item_for_the_ranking(run, source, tmp_path, monkeypatch):
+    config = Config.preset("tiny", **SETTINGS)
+    dataset = prepare(source.read()[0], config)
+    left = schedule(config)
+    toy = Estimate({"teacher forcing": 2.0, "discriminator": 3.0}, 1.0, "is a toy")
+    monkeypatch.setattr(ranking, "estimate", lambda *of_p_x_given_y: toy)
+    with_ranking = RankedSession.of(GCARun(tmp_path), config, dataset).cost(left)
+    without = RankedSession.of(GCARun(tmp_path), config.changed(ranking_epochs=0), dataset).cost(left)
+    assert with_ranking.seconds == {**without.seconds, "ranking": 5.0}
+    finished = RankedSession.of(run, config, dataset)
+    assert "ranking" not in finished.cost(left).seconds
 
 
 @pytest.mark.thorough
