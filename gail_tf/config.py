@@ -80,7 +80,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "generator_learning_rate": 5e-5,
         "validation_frequency": 12,
     },
-    # Trains a GPT-2 with a million weights from scratch on the embedded corpus, in about 24 minutes on two CPU cores.
+    # Trains a GPT-2 with a million weights from scratch on the embedded corpus, in 10 to 20 minutes on two CPU cores.
     "default": {
         "n_layer": 4,
         "n_head": 4,
