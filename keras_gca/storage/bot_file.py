@@ -17,7 +17,12 @@ SHAPES = "shapes"  # the name of the fact in a half-precision bot that contains 
 
 
 def write_bot(
-    path: Path, format: str, facts: dict[str, Any], networks: dict[str, list[np.ndarray]], half_precision: bool = False
+    path: Path,
+    format: str,
+    facts: dict[str, Any],
+    networks: dict[str, list[np.ndarray]],
+    half_precision: bool = False,
+    exact: dict[str, list[np.ndarray]] | None = None,
 ) -> None:
     """Write a bot.
 
@@ -28,16 +33,20 @@ def write_bot(
         networks: The weights of each network.
         half_precision: Whether to write the weights of each network as one compressed float16 array, which takes less
             than half the space of float32 arrays.
+        exact: Further arrays in the same form, such as whole numbers, that are written unchanged even then.
 
     Raises:
         OSError: The file cannot be written.
     """
-    facts = {"format": format, **facts, "networks": {name: len(weights) for name, weights in networks.items()}}
+    unchanged = exact or {}
+    counts = {name: len(weights) for name, weights in (networks | unchanged).items()}
+    facts = {"format": format, **facts, "networks": counts}
     if half_precision:
         facts |= {SHAPES: {name: [weight.shape for weight in weights] for name, weights in networks.items()}}
         arrays = {name: _halved(weights) for name, weights in networks.items()}
     else:
-        arrays = {f"{name}/{i}": value for name, weights in networks.items() for i, value in enumerate(weights)}
+        unchanged, arrays = networks | unchanged, {}
+    arrays |= {f"{name}/{i}": value for name, weights in unchanged.items() for i, value in enumerate(weights)}
     write_arrays(path, arrays, facts, compress=half_precision)
 
 
@@ -69,10 +78,9 @@ def read_bot(path: str | os.PathLike, *formats: str) -> tuple[Path, dict[str, An
     if facts.get("format") not in formats:
         raise UserError(f"{path}: the file is not a bot that this version can read ({formats[0]} is expected)")
     try:
-        if SHAPES in facts:
-            return path, facts, {name: _whole(arrays[name], shapes) for name, shapes in facts[SHAPES].items()}
-        counts = facts["networks"].items()
-        return path, facts, {name: [arrays[f"{name}/{i}"] for i in range(count)] for name, count in counts}
+        halved = {name: _whole(arrays[name], shapes) for name, shapes in facts.get(SHAPES, {}).items()}
+        counts = ((name, count) for name, count in facts["networks"].items() if name not in halved)
+        return path, facts, halved | {name: [arrays[f"{name}/{i}"] for i in range(count)] for name, count in counts}
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise damaged_bot(path, error) from None
 
