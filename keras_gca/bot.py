@@ -67,7 +67,8 @@ class Bot:
             vocabulary = Vocabulary.from_values(facts["vocabulary"])
             discriminator, detector = networks.pop("discriminator"), networks.pop(DETECTOR, None)
             backward, topics = networks.pop(BACKWARD, None), networks.pop(TOPICS, None)
-            seq2bf = Seq2BF(networks.pop(KEYWORDS), networks.pop(BEGINNINGS)) if KEYWORDS in networks else None
+            has_keywords = KEYWORDS in networks or BEGINNINGS in networks
+            seq2bf = Seq2BF(networks.pop(KEYWORDS), networks.pop(BEGINNINGS)) if has_keywords else None
             return path, cls(config, vocabulary, networks, discriminator, detector, backward, topics, seq2bf)
         except (LookupError, TypeError, ValueError, AttributeError) as error:
             raise damaged_bot(path, error) from None

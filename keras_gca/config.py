@@ -437,7 +437,7 @@ class Config(Settings):
         if self.keyword_epochs and self.ranking_epochs:
             raise UserError(
                 "--keyword-epochs, --ranking-epochs: answers that are built around keywords are not ranked in both "
-                "directions; give only one of the two"
+                "directions; set one of the two to 0"
             )
         if self.names_speakers and (self.padding == "original" or not self.answers_contexts):
             raise UserError("--persona-size works only with --padding masked and --predict answer")

@@ -54,7 +54,7 @@ class Beginnings:
         rows = np.flatnonzero(tokens != PAD)
         if len(rows):
             seeds: int | list[int]
-            seeds = _other(seed) if isinstance(seed, int | np.integer) else [_other(seed[row]) for row in rows]
+            seeds = _other(seed) if isinstance(seed, int | np.integer) else [_other(seed[int(row)]) for row in rows]
             alone = dataclasses.replace(decoding, anti_language_model=0.0, keywords=False)
             halves = alone.run(self._decoder, contexts[rows], seeds, beginnings=tokens[rows, None]).answers
             for row, half in zip(rows, halves, strict=True):

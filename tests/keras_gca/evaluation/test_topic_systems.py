@@ -12,7 +12,7 @@ from keras_gca.evaluation import system_studies, topic_systems
 from keras_gca.evaluation.variants import SEQ2BF, STUDIES, TOPIC_AWARE
 from keras_gca.storage.atomic import write_text
 from keras_gca.training.run_folder import GCARun
-from tests.factories.gca import make_agent, make_keyword_agent, random_pairs, write_run
+from tests.factories.gca import WORDS, make_agent, make_keyword_agent, random_pairs, write_run
 
 SYSTEMS = (topic_systems.HUMAN, "plain, greedy", "topics, greedy")
 
@@ -88,19 +88,25 @@ def test_the_table_has_a_column_of_keywords_only_with_seq2bf():
     plain = {"systems": {"plain, greedy": dict.fromkeys(topic_systems.SHOWN, 0.25)}}
     assert "keywords" not in topic_systems.table({"topics": plain}).to_text()
     both = {"systems": {**plain["systems"], "seq2BF, greedy": {"tokens": 0.5, topic_systems.KEYWORD_SHARE: 0.75}}}
-    text = topic_systems.table({SEQ2BF: both}).to_text()
-    assert "contain the keyword" in text
-    assert "0.75" in text
+    table = topic_systems.table({SEQ2BF: both})
+    assert "contain the keyword" in table.caption
+    assert "0.75" in table.to_text()
+
+
+def make_words():
+    """Return more words than a beam has partial answers."""
+    return [*WORDS, *(f"word{number}" for number in range(topic_systems.HOW.candidates))]
 
 
 def bots_of_the_study(folder):
     """Write the run folders of the study `seq2bf`, with random weights."""
+    words = make_words()
     agents = {
-        "default": make_agent(),
-        "language_model": make_agent(predict="unconditional"),
-        "backward": make_agent(predict="context"),
-        TOPIC_AWARE: make_agent(topics=3, topic_words=4),
-        SEQ2BF: make_keyword_agent(),
+        "default": make_agent(words),
+        "language_model": make_agent(words, predict="unconditional"),
+        "backward": make_agent(words, predict="context"),
+        TOPIC_AWARE: make_agent(words, topics=3, topic_words=4),
+        SEQ2BF: make_keyword_agent(words=words),
     }
     assert tuple(agents) == STUDIES[SEQ2BF].variants
     for name, agent in agents.items():
@@ -112,7 +118,7 @@ def bots_of_the_study(folder):
     return {name: folder / name for name in agents}
 
 
-@pytest.mark.thorough
+@pytest.mark.slow
 def test_seq2bf_says_its_keywords_and_is_compared_with_all_other_systems(tmp_path):
     runs = bots_of_the_study(tmp_path)
     figures = topic_systems.evaluate_topics(runs)
@@ -122,6 +128,6 @@ def test_seq2bf_says_its_keywords_and_is_compared_with_all_other_systems(tmp_pat
     for name, of_system in systems.items():
         share = of_system[topic_systems.KEYWORD_SHARE]
         assert share == 1 if name in topic_systems.SEQ2BF_DECODINGS else 0 <= share < 1
-    make_agent().save(runs[SEQ2BF] / "bot.h5")
+    make_agent(make_words()).save(runs[SEQ2BF] / "bot.h5")
     with pytest.raises(UserError, match="seq2bf: the run has no keywords; train it with --keyword-epochs"):
         topic_systems.evaluate_topics(runs)

@@ -65,7 +65,7 @@ def test_keywords_need_masked_padding_and_answers(changes):
 
 
 def test_keywords_and_ranking_exclude_each_other():
-    with pytest.raises(UserError, match=r"--keyword-epochs, --ranking-epochs: .* give only one of the two"):
+    with pytest.raises(UserError, match=r"--keyword-epochs, --ranking-epochs: .* set one of the two to 0"):
         Config(keyword_epochs=3, ranking_epochs=3)
     assert Config.preset("default", keyword_epochs=3).ranking_epochs == 0 < Config.preset("default").ranking_epochs
     assert Config.preset("default", keyword_epochs=0).ranking_epochs == Config.preset("default").ranking_epochs
