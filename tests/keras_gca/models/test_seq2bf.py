@@ -160,9 +160,9 @@ def test_every_generator_says_the_keyword(decoding):
         assert sorted(answer.text for answer in alone) == sorted(answer.text for answer in answers)
 
 
-@pytest.mark.parametrize("settings", [{"speakers": ("Ann", "Tom"), "persona_size": 3}, {"topics": 3, "topic_words": 4}])
-def test_the_backward_network_has_the_speakers_and_topics_of_the_run(settings):
-    agent = make_keyword_agent(**settings)
+@pytest.mark.thorough
+def test_the_backward_network_has_the_speakers_and_topics_of_the_run():
+    agent = make_keyword_agent(speakers=("Ann", "Tom"), persona_size=3, topics=3, topic_words=4)
     contexts = agent.encode_contexts([["hello there"], ["how are you ?"]])
     keywords = agent.networks.beginnings.keywords.keywords_of(contexts)
     assert (keywords != PAD).all()
