@@ -25,6 +25,7 @@ def model(monkeypatch):
     """Six pairs: tea twice and coffee once after `drink`, the station twice after `where`, and nothing after `ox`."""
     monkeypatch.setattr(keywords, "FEWEST", 1)
     monkeypatch.setattr(keywords, "COMMONEST", 0.4)
+    monkeypatch.setattr(keywords, "PRIOR", 2.0)
     return fit_keywords(
         pairs_of(
             ("drink drink ?", "the tea tea"),
@@ -67,6 +68,7 @@ def test_pmi_by_hand(model):
 def test_pmi_equals_its_definition(monkeypatch):
     monkeypatch.setattr(keywords, "FEWEST", 3)
     monkeypatch.setattr(keywords, "COMMONEST", 0.5)
+    monkeypatch.setattr(keywords, "PRIOR", 2.0)
     pairs = random_pairs(60)
     words = Vocabulary([f"word{chr(97 + i)}" for i in range(26)], [1] * 26)
     model = fit_keywords(pairs, words)
