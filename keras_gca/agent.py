@@ -5,6 +5,7 @@ of utterances in a context; `Config` sets both. s_v is the number of tokens in t
 contexts in a batch.
 """
 
+import dataclasses
 import os
 from collections.abc import Sequence
 
@@ -12,10 +13,12 @@ import numpy as np
 
 from keras_gca.bot import Bot
 from keras_gca.config import Config
+from keras_gca.data.keywords import Seq2BF
 from keras_gca.data.pairs import Pairs, frame_answers, joined, pad_contexts, with_speakers
 from keras_gca.data.speakers import speaker_named
 from keras_gca.data.text import tokenise
-from keras_gca.data.vocabulary import Vocabulary
+from keras_gca.data.vocabulary import PAD, Vocabulary
+from keras_gca.errors import UserError
 from keras_gca.models.answers import answer_of, chosen_first
 from keras_gca.models.context_changes import ChangeDetector
 from keras_gca.models.decoding import Decoded
@@ -46,6 +49,7 @@ class Agent:
         detector: The weights of the detector of context changes if `context_changes` is "detect", or None otherwise.
         backward: The weights of the generator for p(x|y) that ranks answers, or None; see `Bot`.
         topics: The weights of the topic model if `topics` is set, or None otherwise.
+        seq2bf: The parts that build answers around keywords, or None; see `Bot`.
 
     Attributes:
         notes_crises: Whether `crisis_note` returns notes. Initially True.
@@ -81,8 +85,9 @@ class Agent:
         detector: list[np.ndarray] | None = None,
         backward: list[np.ndarray] | None = None,
         topics: list[np.ndarray] | None = None,
+        seq2bf: Seq2BF | None = None,
     ):
-        Bot(config, vocabulary, generators, discriminator, detector, backward, topics).refuse_misfits()
+        Bot(config, vocabulary, generators, discriminator, detector, backward, topics, seq2bf).refuse_misfits()
         self.detector = None if detector is None else ChangeDetector.of_weights(detector)
         if self.detector is not None and self.detector.words.input_dim != len(vocabulary):
             raise ValueError(f"the detector of context changes knows {self.detector.words.input_dim:,} words")
@@ -91,8 +96,8 @@ class Agent:
         self.persona: str | None = None
         self.config, self.vocabulary = config, vocabulary
         self.weights, self.discriminator = generators, discriminator
-        self.backward, self.topics = backward, topics
-        self.networks = TrainedNetworks(config, vocabulary, generators, discriminator, backward, topics)
+        self.backward, self.topics, self.seq2bf = backward, topics, seq2bf
+        self.networks = TrainedNetworks(config, vocabulary, generators, discriminator, backward, topics, seq2bf)
 
     @classmethod
     def load(cls, path: str | os.PathLike, agreed: bool = False) -> "Agent":
@@ -105,10 +110,16 @@ class Agent:
 
         Raises:
             UserError: The file is missing, damaged, or not a bot of the first paper, or the user declines the download.
+                Or its generator only continues keywords back to the beginnings of answers.
         """
         path, bot = Bot.read(hub.bot_of(path, agreed))
+        if bot.config.predict == "beginning":
+            raise UserError(
+                f"{path}: this generator only writes the beginnings of another run's answers; choose the run that "
+                "was trained with --keyword-epochs"
+            )
         try:
-            parts = bot.generators, bot.discriminator, bot.detector, bot.backward, bot.topics
+            parts = bot.generators, bot.discriminator, bot.detector, bot.backward, bot.topics, bot.seq2bf
             return cls(bot.config, bot.vocabulary, *parts)
         except (LookupError, TypeError, ValueError, AttributeError) as error:
             raise damaged_bot(path, error) from None
@@ -125,7 +136,7 @@ class Agent:
             OSError: The file cannot be written. An existing file stays unchanged.
         """
         detector = None if self.detector is None else self.detector.weights
-        parts = self.weights, self.discriminator, detector, self.backward, self.topics
+        parts = self.weights, self.discriminator, detector, self.backward, self.topics, self.seq2bf
         Bot(self.config, self.vocabulary, *parts).write(path, weight_format)
 
     def export(self, folder: str | os.PathLike) -> list[str]:
@@ -175,7 +186,12 @@ class Agent:
 
     @property
     def usual_decoding(self) -> Decoding:
-        """The settings of a chat: beam search, which ranks in both directions if there is a generator for p(x|y)."""
+        """The settings of a chat: beam search, which ranks in both directions if there is a generator for p(x|y).
+
+        If the agent can build answers around keywords, it does.
+        """
+        if self.seq2bf is not None:
+            return dataclasses.replace(CHAT, keywords=True)
         return CHAT if self.backward is None else RANKED
 
     @staticmethod
@@ -311,6 +327,25 @@ class Agent:
         if config.names_speakers:
             made = with_speakers(made, [self.vocabulary.token_of_speaker(self.persona)] * len(made))
         return made
+
+    def keyword(self, history: str | Sequence[str]) -> str | None:
+        """Return the word around which the answer to a conversation is built (seq2BF), as it is written.
+
+        Args:
+            history: The utterances so far, or a single text; see `reply`.
+
+        Returns:
+            The word, or None if the agent does not use keywords, or if it knows no word of the context.
+
+        Raises:
+            UserError: The history is empty, or its last utterance is blank.
+        """
+        contexts = self.encode_contexts(as_histories([history]))
+        if self.networks.beginnings is None:
+            return None
+        token = int(self.networks.beginnings.keywords.keywords_of(contexts)[0])
+        word = self.vocabulary.tokens[token]
+        return None if token == PAD else self.vocabulary.surfaces.get(word, word)
 
     def speak_as(self, persona: str) -> None:
         """Answer as the given speaker of the corpus from now on.

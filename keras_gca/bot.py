@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from keras_gca.config import Config, predicting_contexts
+from keras_gca.data.keywords import KeywordModel, Seq2BF
 from keras_gca.data.topics import TopicModel
 from keras_gca.data.vocabulary import Vocabulary
 from keras_gca.models.sizes import sizes_of
@@ -17,6 +18,7 @@ FORMAT = "keras_gca bot 2"
 DETECTOR = "context_detector"  # the name of the detector's weights in the file
 BACKWARD = "backward"  # the name of the weights of the generator for p(x|y)
 TOPICS = "topic_model"  # the name of the topic model's weights in the file
+KEYWORDS, BEGINNINGS = "keyword_model", "beginnings"  # the names of the parts of seq2BF in the file
 
 
 @dataclass
@@ -34,6 +36,8 @@ class Bot:
         backward: The weights of the generator for p(x|y) in the same form as a generator without speakers, or None. A
             chat uses it to rank answers (`ranking_epochs`).
         topics: The weights of the topic model if `topics` is set, or None otherwise.
+        seq2bf: The parts that build answers around keywords (`keyword_epochs`), or None. The network has the same form
+            as a generator.
     """
 
     config: Config
@@ -43,6 +47,7 @@ class Bot:
     detector: list[np.ndarray] | None = None
     backward: list[np.ndarray] | None = None
     topics: list[np.ndarray] | None = None
+    seq2bf: Seq2BF | None = None
 
     @classmethod
     def read(cls, path: str | os.PathLike) -> tuple[Path, "Bot"]:
@@ -63,7 +68,9 @@ class Bot:
             vocabulary = Vocabulary.from_values(facts["vocabulary"])
             discriminator, detector = networks.pop("discriminator"), networks.pop(DETECTOR, None)
             backward, topics = networks.pop(BACKWARD, None), networks.pop(TOPICS, None)
-            return path, cls(config, vocabulary, networks, discriminator, detector, backward, topics)
+            has_keywords = KEYWORDS in networks or BEGINNINGS in networks
+            seq2bf = Seq2BF(networks.pop(KEYWORDS), networks.pop(BEGINNINGS)) if has_keywords else None
+            return path, cls(config, vocabulary, networks, discriminator, detector, backward, topics, seq2bf)
         except (LookupError, TypeError, ValueError, AttributeError) as error:
             raise damaged_bot(path, error) from None
 
@@ -84,9 +91,10 @@ class Bot:
             networks[DETECTOR] = self.detector
         if self.backward is not None:
             networks[BACKWARD] = self.backward
-        if self.topics is not None:
-            networks[TOPICS] = self.topics
-        write_bot(Path(path), FORMAT, facts, networks, weight_format)
+        exact = {} if self.topics is None else {TOPICS: self.topics}
+        if self.seq2bf is not None:
+            networks[BEGINNINGS], exact[KEYWORDS] = self.seq2bf.network, self.seq2bf.keywords
+        write_bot(Path(path), FORMAT, facts, networks, weight_format, exact)
 
     def refuse_misfits(self) -> None:
         """Check that the settings and the weights match.
@@ -116,6 +124,10 @@ class Bot:
             *((weights, of_generator) for weights in self.generators.values()),
             (self.discriminator, of_discriminator),
         ]
+        if self.seq2bf is not None:
+            if len(KeywordModel.of_arrays(self.seq2bf.keywords).contexts) != len(self.vocabulary):
+                raise ValueError("the keywords and the vocabulary differ in the number of tokens")
+            stored_and_expected.append((self.seq2bf.network, of_generator))
         if self.backward is not None:
             sizes = sizes_of(predicting_contexts(config), len(self.vocabulary))
             stored_and_expected.append((self.backward, sizes.numbers(config.generator == "canonical")[0]))

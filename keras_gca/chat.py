@@ -60,6 +60,8 @@ def main(arguments: list[str] | None = None) -> int:
 
     decoding = Decoding(options.temperature, options.top_k, options.top_p, options.beam)
     agent = original.load(path) if options.original else Agent.load(path, options.agreed)
+    keywords = agent.usual_decoding.keywords
+    decoding = dataclasses.replace(decoding, keywords=keywords)
     if not options.original and (by_beam or options.beam is not None):
         decoding = dataclasses.replace(agent.usual_decoding, beam=options.beam or agent.usual_decoding.beam)
     if options.persona is not None:
@@ -74,7 +76,7 @@ def main(arguments: list[str] | None = None) -> int:
             decoding,
             f"drawing words at temperature {decoding.temperature:g}" if decoding.temperature is not None else usual,
             is_random,
-            lambda temperature: Decoding(temperature, options.top_k, options.top_p),
+            lambda temperature: Decoding(temperature, options.top_k, options.top_p, keywords=keywords),
         )
         return chat_command.serve(agent, decodings, options, name, options.utterances, listening, notice, EXAMPLES)
     warm_up: Callable[[], object] | None = None

@@ -79,8 +79,9 @@ class Config(Settings):
         "answer", "what the generator predicts. answer: the answer from its context, p(y|x), as in the paper; "
                   "context: the context from its answer, p(x|y); unconditional: the answer without a context, "
                   "p(y). MMI reranking (python -m keras_gca.mmi) needs one run with context and one with "
-                  "unconditional",
-        choices=("answer", "context", "unconditional"),
+                  "unconditional. beginning: the beginning of an answer, backwards from one of its words; "
+                  "--keyword-epochs trains such a generator inside a run",
+        choices=("answer", "context", "unconditional", "beginning"),
     )  # fmt: skip
     validation_fraction: float = option(
         0.1, "fraction of the conversations held out for validation", low=0.001, high=0.5
@@ -188,6 +189,13 @@ class Config(Settings):
         0,
         "epochs of teacher forcing, after Algorithm 2, of a second generator for p(x|y), with which a chat ranks the "
         "answers of its beam search (Li et al. 2016); 0 trains no such generator",
+        low=0,
+    )
+    keyword_epochs: int = option(
+        0,
+        "epochs of teacher forcing, after Algorithm 2, of a second generator that continues a keyword back to the "
+        "beginning of the answer, so that a chat builds its answers around keywords (seq2BF, Mou et al. 2016; "
+        "docs/systems.md). Excludes --ranking-epochs; 0 trains no such generator",
         low=0,
     )
     hidden_dropout: float = option(
@@ -362,9 +370,11 @@ class Config(Settings):
     def implied(cls, changes: Mapping[str, Any]) -> dict[str, Any]:
         """Return the options that a set of changes sets implicitly; see `Settings.implied`.
 
-        A generator that predicts something other than answers has no answers to rank.
+        A generator that predicts something other than answers has no answers to rank, and answers that are built around
+        keywords are not ranked.
         """
-        return {} if changes.get("predict", "answer") == "answer" else {"ranking_epochs": 0}
+        ranked = changes.get("predict", "answer") == "answer" and not changes.get("keyword_epochs")
+        return {} if ranked else {"ranking_epochs": 0}
 
     @property
     def hierarchical(self) -> bool:
@@ -380,6 +390,11 @@ class Config(Settings):
     def context_length(self) -> int:
         """The maximum number of tokens in a context: s_s, or N_u * s_s for a hierarchical encoder."""
         return self.sentence_length * (self.context_utterances if self.hierarchical else 1)
+
+    @property
+    def answers_contexts(self) -> bool:
+        """Whether the generator predicts answers, or the beginnings of answers, from their contexts."""
+        return self.predict in ("answer", "beginning")
 
     @property
     def names_speakers(self) -> bool:
@@ -424,9 +439,16 @@ class Config(Settings):
             raise UserError(
                 f"--ranking-epochs ranks answers, but --predict {self.predict} generates none; use --predict answer"
             )
-        if self.names_speakers and (self.padding == "original" or self.predict != "answer"):
+        if self.keyword_epochs and (self.padding == "original" or self.predict != "answer"):
+            raise UserError("--keyword-epochs works only with --padding masked and --predict answer")
+        if self.keyword_epochs and self.ranking_epochs:
+            raise UserError(
+                "--keyword-epochs, --ranking-epochs: answers that are built around keywords are not ranked in both "
+                "directions; set one of the two to 0"
+            )
+        if self.names_speakers and (self.padding == "original" or not self.answers_contexts):
             raise UserError("--persona-size works only with --padding masked and --predict answer")
-        if self.topics and (self.padding == "original" or self.predict != "answer"):
+        if self.topics and (self.padding == "original" or not self.answers_contexts):
             raise UserError("--topics works only with --padding masked and --predict answer")
         if self.hierarchical and self.context_utterances > MOST_UTTERANCES:
             raise UserError(
@@ -473,11 +495,31 @@ def predicting_contexts(config: Config) -> Config:
         predict="context",
         teacher_forcing_epochs=max(config.ranking_epochs, 1),
         ranking_epochs=0,
+        keyword_epochs=0,
         context_paraphrases=0.0,
         algorithm="backpropagation",
+        machine_top_p=1.0,  # only --algorithm reinforce has a temperature of its own
         adversarial_epochs=0,
         final_epochs=0,
         persona_size=None,
         topics=None,
+        context_changes=Config.context_changes,
+    )
+
+
+def predicting_beginnings(config: Config) -> Config:
+    """Return the settings of the generator that continues a keyword back to the beginning of the answer (seq2BF).
+
+    This generator has the same network, data and teacher forcing as the run's generator, but no adversarial iterations.
+    The contexts of the run are already limited by its detector of context changes, if it has one.
+    """
+    return config.changed(
+        predict="beginning",
+        teacher_forcing_epochs=max(config.keyword_epochs, 1),
+        keyword_epochs=0,
+        algorithm="backpropagation",
+        machine_top_p=1.0,
+        adversarial_epochs=0,
+        final_epochs=0,
         context_changes=Config.context_changes,
     )

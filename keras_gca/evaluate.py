@@ -74,7 +74,7 @@ def _evaluate(options: argparse.Namespace, arguments: Sequence[str]) -> dict[str
         from keras_gca.evaluation import provenance, replies, statistics
         from keras_gca.models.decoding_settings import Decoding
 
-    decoding = Decoding(options.temperature, beam=options.beam)
+    decoding = Decoding(options.temperature, beam=options.beam, keywords=options.keywords)
     figures = replies.evaluate_runs(options.runs, decoding, options.seed, options.glove)
     command, results = provenance.command_of("keras_gca.evaluate", arguments), statistics.as_json(figures)
     print(replies.report(options.runs, figures))
@@ -135,6 +135,11 @@ def make_parser() -> argparse.ArgumentParser:
         "--temperature", type=float, metavar="X", help="sample the replies at this temperature (default: greedy)"
     )
     parser.add_argument("--beam", type=int, metavar="N", help="generate the replies by beam search with this width")
+    parser.add_argument(
+        "--keywords",
+        action="store_true",
+        help="build the replies around keywords, as a chat does, in runs with --keyword-epochs",
+    )
     parser.add_argument(
         "--glove", type=Path, metavar="FILE", help="word vectors for the similarities (default: the run's own)"
     )

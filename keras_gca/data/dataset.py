@@ -38,6 +38,7 @@ class Dataset:
         paraphrases: The training pairs with similar contexts (`paraphrases.links`), or None if contexts are never
             replaced.
         topics: The weights of the topic model (`--topics`), or None.
+        keywords: The arrays of the model that predicts keywords (`--keyword-epochs`), or None.
     """
 
     vocabulary: Vocabulary
@@ -49,6 +50,7 @@ class Dataset:
     detector: list[np.ndarray] | None = None
     paraphrases: np.ndarray | None = None
     topics: list[np.ndarray] | None = None
+    keywords: list[np.ndarray] | None = None
 
     @property
     def topic_model(self) -> TopicModel | None:

@@ -197,8 +197,14 @@ def unconditional(pairs: Pairs, hierarchical: bool = False) -> Pairs:
     return Pairs(np.full_like(pairs.contexts, PAD), pairs.answers, pairs.conversation)
 
 
-# Config.predict: (pairs, whether contexts are for a hierarchical encoder) -> pairs
-PREDICTED = {"answer": lambda pairs, hierarchical: pairs, "context": backward, "unconditional": unconditional}
+# Config.predict: (pairs, whether contexts are for a hierarchical encoder) -> pairs. Answers are replaced by their
+# beginnings in each epoch anew (`keywords.beginnings`).
+PREDICTED = {
+    "answer": lambda pairs, hierarchical: pairs,
+    "beginning": lambda pairs, hierarchical: pairs,
+    "context": backward,
+    "unconditional": unconditional,
+}
 
 
 def answers_as_contexts(answers: np.ndarray, context_length: int, hierarchical: bool = False) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Evaluates studies that have their own metrics: subject changes, personas, rewards, topics, and growth."""
+"""Evaluates studies that have their own metrics: subject changes, personas, rewards, topics, seq2BF, and growth."""
 
 import json
 import math
@@ -12,7 +12,7 @@ from keras_gca.evaluation.paired_tests import as_json as tests_as_json
 from keras_gca.evaluation.paired_tests import table_of_tests, tests_by_seeds
 from keras_gca.evaluation.statistics import as_json, over_runs
 from keras_gca.evaluation.tables import Table
-from keras_gca.evaluation.variants import DIALOGUE_REWARDS, GROWTH, TOPIC_AWARE
+from keras_gca.evaluation.variants import DIALOGUE_REWARDS, GROWTH, SEQ2BF
 from keras_gca.storage import json_files
 from keras_gca.storage.atomic import write_text
 from keras_gca.training.run_folder import GCARun
@@ -112,14 +112,15 @@ def of_conversations(folders: Folders, limit: TimeLimit) -> Measured | None:
 def of_topics(folders: Folders, limit: TimeLimit) -> Measured | None:
     """Compare a generator with topics with the plain generator and MMI; see `topic_systems` and `after_changes`.
 
-    The significance tests compare greedy answers with each other, and answers from beam searches with each other.
+    If there are runs of seq2BF, it is compared too. The significance tests compare greedy answers with each other, and
+    answers from beam searches with each other.
     """
-    file, runs = topic_systems.STUDIED, list[dict[str, Any]]()
+    runs = list[dict[str, Any]]()
     for of_seed in zip(*folders.values(), strict=True):
         if limit.is_over:
             return None
         of_variants = dict(zip(folders, of_seed, strict=True))
-        done = of_variants[TOPIC_AWARE] / file
+        done = topic_systems.file_of(of_variants)
         if not is_newer(done, *of_seed):
             topic_systems.evaluate_topics(of_variants)
         runs.append(json_files.read_object(done))
@@ -132,7 +133,7 @@ def of_topics(folders: Folders, limit: TimeLimit) -> Measured | None:
             {name: {key: [run["systems"][name][key] for run in runs] for key in topic_systems.TESTED} for name in group}
         )
     ]
-    figures = {"topics": over_runs(runs)}
+    figures = {SEQ2BF if SEQ2BF in folders else "topics": over_runs(runs)}
     tables = [topic_systems.table(figures)] + ([table_of_tests(tests, shown)] if tests else [])
     return tables, {**as_json(figures), "tests": tests_as_json(tests)}
 
@@ -160,6 +161,7 @@ MEASURED = {
     DIALOGUE_REWARDS: of_conversations,
     "topics": of_topics,
     GROWTH: of_growth,
+    SEQ2BF: of_topics,
 }
 
 

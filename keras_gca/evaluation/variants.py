@@ -28,6 +28,8 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "dynamic_context": {"context_utterances": 3, "context_changes": "detect"},
     "persona": {"persona_size": 50},
     "topic_aware": {"topics": 20, "adversarial_epochs": 0},
+    # The forward network is the generator of `default` after line 3.
+    "seq2bf": {"keyword_epochs": 6, "adversarial_epochs": 0},
     "hierarchical_two": {"encoder": "hierarchical", "context_utterances": 2},
     "hierarchical_five": {"encoder": "hierarchical", "context_utterances": 5},
     "language_model": {"predict": "unconditional", "adversarial_epochs": 0},
@@ -48,7 +50,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
 }
 GROWTH = "growth"  # the study that compares the last four
 DIALOGUE_REWARDS, BACKWARD = "dialogue_rewards", "backward"
-PLAIN, LANGUAGE_MODEL, TOPIC_AWARE = "default", "language_model", "topic_aware"
+PLAIN, LANGUAGE_MODEL, TOPIC_AWARE, SEQ2BF = "default", "language_model", "topic_aware", "seq2bf"
 
 # The cells of the study `adversarial` are all combinations of these settings. Each cell starts from the generator of
 # the variant TEACHER_FORCED. This variant has N_u = 2, because with N_u = 1, "author" and "utterances" would be the
@@ -121,6 +123,11 @@ STUDIES = {
     GROWTH: Study(
         "more training pairs: how does the held-out perplexity change, and that of a Kneser-Ney trigram model?",
         ("pairs_5000", "pairs_15000", "pairs_50000", "all_pairs"),
+    ),
+    "seq2bf": Study(
+        "are answers that are built around keywords (seq2BF, Mou et al. 2016) longer, more diverse or more relevant "
+        "than plain ones, those with topics, and those of MMI?",
+        (PLAIN, LANGUAGE_MODEL, BACKWARD, TOPIC_AWARE, SEQ2BF),
     ),
     "mmi": Study("does MMI reranking make replies more diverse?", ("default", "language_model", "backward")),
 }

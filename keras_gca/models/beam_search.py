@@ -31,17 +31,22 @@ class BeamSearch:
         width: tf.Tensor,
         length_penalty: tf.Tensor,
         repeating: tf.Tensor,
+        beginnings: tf.Tensor | None = None,
     ) -> list[tf.Tensor]:
         """Run a beam search; see `Decoder.n_best`.
 
         The model processes B * K partial answers at a time, where K is `width`. The scalar `repeating` is added to the
         log-probabilities of the tokens that `_repeating` finds. Answers that have ended are continued with PAD, which
-        does not change their scores.
+        does not change their scores. The tokens of `beginnings` (see `Decoder`) are not chosen, but taken as they are.
         """
         term, memory = self._steps.start(contexts)
         count, size, length = tf.shape(contexts)[0], self._steps.sizes.vocabulary, self._steps.gca.longest_answer
         term, memory = tf.nest.map_structure(lambda part: tf.repeat(part, width, 0), (term, memory))
         only_pad = tf.one_hot([PAD], size, on_value=0.0, off_value=FORBIDDEN)  # (1, s_v)
+        begun = None
+        if beginnings is not None:
+            beginnings = tf.repeat(beginnings, width, 0)
+            begun = beginnings[:, 0] != BOS
 
         def step(
             t: tf.Tensor,
@@ -53,7 +58,12 @@ class BeamSearch:
         ) -> tuple[Any, ...]:
             log_p, memory = self._steps.read(t, term, answers[:, t], memory)
             again = repeating * tf.cast(_repeating(answers, size), log_p.dtype)
-            steps = tf.where(running[:, None], log_p + forbidden + again + self._steps.forbid_end(t), only_pad)
+            steps = log_p + forbidden + again + self._steps.forbid_end(t, begun)
+            if beginnings is not None:
+                given = self._steps.given(t, beginnings)
+                only_given = log_p + tf.one_hot(given, size, on_value=0.0, off_value=FORBIDDEN)
+                steps = tf.where(given[:, None] != PAD, only_given, steps)
+            steps = tf.where(running[:, None], steps, only_pad)
             totals = tf.reshape(tf.reshape(scores, [-1, 1]) + steps, [count, -1])  # (B, K s_v)
             scores, best = tf.math.top_k(totals, width)
             parent = tf.reshape(best // size + tf.range(count)[:, None] * width, [-1])
@@ -73,7 +83,7 @@ class BeamSearch:
 
         # All partial answers of a context are equal at first, so the first step continues only one of them.
         scores = tf.tile(tf.where(tf.range(width) == 0, 0.0, FORBIDDEN)[None], [count, 1])
-        answers = tf.fill([count * width, 1], BOS)
+        answers = tf.fill([count * width, 1], BOS) if beginnings is None else beginnings[:, :1]
         state = (0, scores, answers, tf.zeros([count * width, 0]), tf.fill([count * width], True), memory)
         shapes = ((), (None, None), (None, None), (None, None), (None,))
         shapes = (*map(tf.TensorShape, shapes), States(*(tf.TensorShape([None, *part.shape[1:]]) for part in memory)))

@@ -51,7 +51,10 @@ class Decoder:
     """A decoder for the generator of a GenerativeConversationalAgent.
 
     Every method takes `contexts` of shape (B, s) and dtype int32, padded on the left. `allow_unknown` says whether the
-    unknown word may be chosen: Algorithm 1 allows it, but chats should exclude it.
+    unknown word may be chosen: Algorithm 1 allows it, but chats should exclude it. `beginnings` are the first tokens of
+    each answer, which are given rather than chosen, shape (B, L) and dtype int32, padded on the right; None gives no
+    tokens. The first of them takes the place of BOS: it is the first token that the generator reads, and not a part of
+    the answer. After BOS, a beginning contains words only.
 
     Args:
         gca: The networks. The decoder follows later changes to their weights.
@@ -67,17 +70,19 @@ class Decoder:
         self.compiled_draw = Compiled(one_by_one.draw, replicated=("forbidden",))
         self.compiled_search_beam = Compiled(beam.search_beam, replicated=("forbidden",))
 
-    def greedy(self, contexts: np.ndarray, allow_unknown: bool = True) -> Decoded:
+    def greedy(self, contexts: np.ndarray, allow_unknown: bool = True, beginnings: np.ndarray | None = None) -> Decoded:
         """Choose the most probable token at every step (Algorithm 1).
 
         Args:
             contexts: The contexts, shape (B, s) and dtype int32, padded on the left.
             allow_unknown: Whether the unknown word may be chosen.
+            beginnings: The first tokens of each answer, or None; see above.
 
         Returns:
             One answer for each context.
         """
-        return _decoded(self.compiled_decode_greedily(cut_contexts(contexts), self._steps.forbidden(allow_unknown)))
+        forbidden = self._steps.forbidden(allow_unknown)
+        return _decoded(self.compiled_decode_greedily(cut_contexts(contexts), forbidden, beginnings))
 
     def sample(
         self,
@@ -87,6 +92,7 @@ class Decoder:
         top_k: int | None = None,
         top_p: float = 1.0,
         allow_unknown: bool = True,
+        beginnings: np.ndarray | None = None,
     ) -> Decoded:
         """Draw tokens from the softmax at a temperature.
 
@@ -101,6 +107,7 @@ class Decoder:
             top_k: The number of tokens to choose from, or None for all tokens.
             top_p: The probability of the nucleus, or 1 for all tokens.
             allow_unknown: Whether the unknown word may be chosen.
+            beginnings: The first tokens of each answer, or None; see above.
 
         Returns:
             One answer for each context. Its probabilities are those of the model at temperature 1, without top_k or
@@ -125,6 +132,7 @@ class Decoder:
             tf.constant(float(temperature)),
             None if top_k is None or top_k >= self._sizes.vocabulary else int(top_k),
             None if top_p == 1 else tf.constant(float(top_p)),
+            beginnings,
         )
         return _decoded(self.compiled_draw(cut_contexts(contexts), self._steps.forbidden(allow_unknown), *arguments))
 
@@ -137,6 +145,7 @@ class Decoder:
         unwanted: np.ndarray | None = None,
         anti_language_model: float = 0.0,
         allow_repeats: bool = True,
+        beginnings: np.ndarray | None = None,
     ) -> Decoded:
         """Search for the answer with the highest log p(y|x) / tokens^length_penalty.
 
@@ -155,6 +164,7 @@ class Decoder:
             anti_language_model: The weight lambda.
             allow_repeats: Whether the same token may occur twice in a row, and the same pair of neighbouring tokens
                 twice in an answer.
+            beginnings: The first tokens of each answer, or None; see above.
 
         Returns:
             One answer for each context.
@@ -162,7 +172,7 @@ class Decoder:
         Raises:
             ValueError: The width is below 1.
         """
-        lists = self.n_best(contexts, width, length_penalty, allow_unknown, allow_repeats)
+        lists = self.n_best(contexts, width, length_penalty, allow_unknown, allow_repeats, beginnings)
         ranks = np.broadcast_to(-np.arange(lists.answers.shape[1], dtype=np.float64), lists.answers.shape[:2])
         if anti_language_model:
             tokens = np.count_nonzero(lists.answers[..., 1:] != PAD, axis=2)
@@ -187,6 +197,7 @@ class Decoder:
         length_penalty: float = 0.0,
         allow_unknown: bool = True,
         allow_repeats: bool = True,
+        beginnings: np.ndarray | None = None,
     ) -> Decoded:
         """Return all answers that the beam search keeps, in order of decreasing score.
 
@@ -199,7 +210,7 @@ class Decoder:
             raise ValueError(f"the width of the beam is {width}; at least 1 is expected")
         width = min(width, self._sizes.vocabulary)
         repeating = tf.constant(0.0 if allow_repeats else FORBIDDEN)
-        arguments = tf.constant(width), tf.constant(float(length_penalty)), repeating
+        arguments = tf.constant(width), tf.constant(float(length_penalty)), repeating, beginnings
         return _decoded(
             self.compiled_search_beam(cut_contexts(contexts), self._steps.forbidden(allow_unknown), *arguments)
         )

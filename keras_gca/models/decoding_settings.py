@@ -34,6 +34,8 @@ class Decoding:
             p(x|y).
         repeats: Whether a beam search may produce the same word twice in a row, and the same pair of neighbouring words
             twice in an answer.
+        keywords: Whether each answer is built around a keyword (seq2BF; see `seq2bf.py`). The agent must have been
+            trained with `keyword_epochs`. All other settings then apply to both generators.
 
     Raises:
         UserError: Two arguments exclude each other, or an argument is out of range.
@@ -55,6 +57,7 @@ class Decoding:
     anti_language_model: float = 0.0
     bidirectional: float = 0.0
     repeats: bool = True
+    keywords: bool = False
 
     def __post_init__(self) -> None:
         if self.temperature is not None and self.beam is not None:
@@ -70,6 +73,8 @@ class Decoding:
             raise UserError(f"bidirectional: {self.bidirectional}; from 0 to 1 is expected")
         if self.bidirectional and (self.length_penalty, self.anti_language_model) != (0.0, 0.0):
             raise UserError("bidirectional excludes a length penalty and the anti-language model; set both to 0")
+        if self.bidirectional and self.keywords:
+            raise UserError("bidirectional and keywords exclude each other")
         check_sampling(self.temperature, self.top_p)
         for name, value in (("top-k", self.top_k), ("beam", self.beam)):
             if value is not None and value < 1:
@@ -82,6 +87,7 @@ class Decoding:
         seed: int | Sequence[int],
         allow_unknown: bool = False,
         unwanted: np.ndarray | None = None,
+        beginnings: np.ndarray | None = None,
     ) -> Decoded:
         """Decode a batch of contexts.
 
@@ -92,16 +98,18 @@ class Decoding:
             allow_unknown: Whether an answer may contain the unknown word.
             unwanted: Answers that a beam search must not return, shape (B, s_s + 1) and dtype int32; see
                 `Decoder.beam`.
+            beginnings: The first tokens of each answer, shape (B, L) and dtype int32, or None; see `Decoder`.
 
         Returns:
             One answer for each context, with its probabilities.
         """
         if self.temperature is not None:
-            return decoder.sample(contexts, seed, self.temperature, self.top_k, self.top_p, allow_unknown=allow_unknown)
+            sampling = self.temperature, self.top_k, self.top_p, allow_unknown
+            return decoder.sample(contexts, seed, *sampling, beginnings=beginnings)
         if self.beam is not None:
             ranking = self.length_penalty, allow_unknown, unwanted, self.anti_language_model, self.repeats
-            return decoder.beam(contexts, self.beam, *ranking)
-        return decoder.greedy(contexts, allow_unknown=allow_unknown)
+            return decoder.beam(contexts, self.beam, *ranking, beginnings=beginnings)
+        return decoder.greedy(contexts, allow_unknown, beginnings)
 
 
 GREEDY = Decoding()

@@ -104,11 +104,35 @@ class DecodingSteps:
             lambda: self._generator.token_logits(y_h),
         )
 
-    def forbid_end(self, t: tf.Tensor) -> tf.Tensor:
-        """Return a float32 tensor of shape (s_v,) to add to log-probabilities, which rules out EOS at step 0."""
+    def forbid_end(self, t: tf.Tensor, begun: tf.Tensor | None = None) -> tf.Tensor:
+        """Return what to add to log-probabilities to rule out EOS at step 0.
+
+        Args:
+            t: The step.
+            begun: Whether each answer already has a word before step 0, shape (B,), or None if none has. An answer that
+                has a word may end at step 0.
+
+        Returns:
+            A float32 tensor of shape (s_v,), or (B, s_v) if `begun` is given.
+        """
         if self.gca.original_padding:
             return tf.zeros(self.sizes.vocabulary)
-        return tf.where(t == 0, tf.one_hot(EOS, self.sizes.vocabulary, on_value=FORBIDDEN, off_value=0.0), 0.0)
+        ruled_out = tf.where(t == 0, tf.one_hot(EOS, self.sizes.vocabulary, on_value=FORBIDDEN, off_value=0.0), 0.0)
+        return ruled_out if begun is None else tf.where(begun[:, None], 0.0, ruled_out)
+
+    @staticmethod
+    def given(t: tf.Tensor, beginnings: tf.Tensor) -> tf.Tensor:
+        """Return the token that each beginning gives for step t, or PAD after its end.
+
+        Args:
+            t: The step, from 0.
+            beginnings: The beginnings of answers; see `Decoder`. The shape is (B, L), and the dtype is int32.
+
+        Returns:
+            An int32 tensor of shape (B,).
+        """
+        inside = t + 1 < tf.shape(beginnings)[1]
+        return tf.where(inside, beginnings[:, tf.where(inside, t + 1, 0)], PAD)
 
     def frame(self, chosen: tf.Tensor, logs: tf.Tensor, steps: tf.Tensor) -> tuple[tf.Tensor, ...]:
         """Convert the first `steps` tokens and log-probabilities, each of shape (T, B), to fields of `Decoded`."""

@@ -28,9 +28,11 @@ class TokenByToken:
     def __init__(self, steps: DecodingSteps):
         self._steps = steps
 
-    def decode_greedily(self, contexts: tf.Tensor, forbidden: tf.Tensor) -> tuple[tf.Tensor, ...]:
+    def decode_greedily(
+        self, contexts: tf.Tensor, forbidden: tf.Tensor, beginnings: tf.Tensor | None = None
+    ) -> tuple[tf.Tensor, ...]:
         """Choose the most probable token at every step; see `Decoder.greedy`."""
-        return self._loop(contexts, forbidden, lambda log_p, _: tf.argmax(log_p, 1, output_type=tf.int32))
+        return self._loop(contexts, forbidden, lambda log_p, _: tf.argmax(log_p, 1, output_type=tf.int32), beginnings)
 
     def draw(
         self,
@@ -41,6 +43,7 @@ class TokenByToken:
         temperature: tf.Tensor,
         top_k: int | None,
         top_p: tf.Tensor | None,
+        beginnings: tf.Tensor | None = None,
     ) -> tuple[tf.Tensor, ...]:
         """Sample by the Gumbel-max trick; see `Decoder.sample`.
 
@@ -52,15 +55,24 @@ class TokenByToken:
             scores = keep_likeliest(log_p / temperature, top_k, top_p)
             return tf.argmax(scores + gumbel(keys, t, [self._steps.sizes.vocabulary]), 1, output_type=tf.int32)
 
-        return self._loop(contexts, forbidden, choose)
+        return self._loop(contexts, forbidden, choose, beginnings)
 
     def _loop(
-        self, contexts: tf.Tensor, forbidden: tf.Tensor, choose: Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
+        self,
+        contexts: tf.Tensor,
+        forbidden: tf.Tensor,
+        choose: Callable[[tf.Tensor, tf.Tensor], tf.Tensor],
+        beginnings: tf.Tensor | None = None,
     ) -> tuple[tf.Tensor, ...]:
-        """Decode with choose(log_probabilities, step), which returns one token per context; shapes (B, s_v) -> (B,)."""
+        """Decode with choose(log_probabilities, step), which returns one token per context; shapes (B, s_v) -> (B,).
+
+        The tokens of `beginnings` (see `Decoder`) are not chosen, but taken as they are.
+        """
         term, memory = self._steps.start(contexts)
         count = tf.shape(contexts)[0]
         length = self._steps.gca.longest_answer
+        first = tf.fill([count], BOS) if beginnings is None else beginnings[:, 0]
+        begun = None if beginnings is None else first != BOS
 
         def step(
             t: tf.Tensor,
@@ -71,7 +83,10 @@ class TokenByToken:
             logs: tf.TensorArray,
         ) -> tuple[Any, ...]:
             log_p, memory = self._steps.read(t, term, tokens, memory)
-            tokens = choose(log_p + forbidden + self._steps.forbid_end(t), t)
+            tokens = choose(log_p + forbidden + self._steps.forbid_end(t, begun), t)
+            if beginnings is not None:
+                given = self._steps.given(t, beginnings)
+                tokens = tf.where(given != PAD, given, tokens)
             tokens = tf.where(running, tokens, PAD)
             log = tf.where(running, tf.gather(log_p, tokens, batch_dims=1), -np.inf)
             running &= tokens != EOS
@@ -81,7 +96,7 @@ class TokenByToken:
             tf.TensorArray(tf.int32, length, element_shape=(None,)),
             tf.TensorArray(tf.float32, length, element_shape=(None,)),
         )
-        state = (0, tf.fill([count], BOS), tf.fill([count], True), memory, *arrays)
+        state = (0, first, tf.fill([count], True), memory, *arrays)
         steps, _, _, _, chosen, logs = tf.while_loop(
             lambda t, _, running, *__: (t < length) & tf.reduce_any(running), step, state
         )

@@ -8,7 +8,8 @@ from functools import partial
 
 import numpy as np
 
-from keras_gca.config import Config, predicting_contexts
+from keras_gca.config import Config, predicting_beginnings, predicting_contexts
+from keras_gca.data.keywords import KeywordModel, Seq2BF
 from keras_gca.data.pairs import Pairs, without_speakers
 from keras_gca.data.topics import TopicModel
 from keras_gca.data.vocabulary import SPECIAL_TOKENS, UNK, Vocabulary
@@ -21,6 +22,7 @@ from keras_gca.models.forward import PrefixDiscriminator
 from keras_gca.models.judgement import log_outputs
 from keras_gca.models.likelihood import Evaluator
 from keras_gca.models.networks import WHITE, build
+from keras_gca.models.seq2bf import Beginnings
 
 
 class TrainedNetworks:
@@ -33,10 +35,12 @@ class TrainedNetworks:
         discriminator: The weights of the discriminator; see `Bot`.
         backward: The weights of the generator for p(x|y), or None; see `Bot`.
         topics: The weights of the topic model, or None; see `Bot`.
+        seq2bf: The parts that build answers around keywords, or None; see `Bot`.
 
     Attributes:
         decoders: {name of a generator: its decoder}.
         judging: The networks whose discriminator judges the answers.
+        beginnings: What begins answers with keywords, or None.
     """
 
     def __init__(
@@ -47,6 +51,7 @@ class TrainedNetworks:
         discriminator: list[np.ndarray],
         backward: list[np.ndarray] | None = None,
         topics: list[np.ndarray] | None = None,
+        seq2bf: Seq2BF | None = None,
     ):
         self._config = config
         self.decoders: dict[str, Decoder] = {}
@@ -71,6 +76,11 @@ class TrainedNetworks:
             gca = build(predicting_contexts(config), len(vocabulary))
             assign(gca.variables(*WHITE, *gca.yellow), backward)
             self._backward = Evaluator(gca)
+        self.beginnings: Beginnings | None = None
+        if seq2bf is not None:
+            gca = build(predicting_beginnings(config), len(vocabulary), speakers=len(vocabulary.speakers), topics=model)
+            assign(gca.variables(*WHITE, *gca.yellow), seq2bf.network)
+            self.beginnings = Beginnings(KeywordModel.of_arrays(seq2bf.keywords), Decoder(gca))
 
     def decode(
         self,
@@ -94,11 +104,20 @@ class TrainedNetworks:
             The answers, shape (B, s_s + 1) and dtype int32, with the probabilities of their tokens.
 
         Raises:
-            UserError: The answers are to be ranked in both directions, but there is no generator for p(x|y).
+            UserError: The answers are to be ranked in both directions, but there is no generator for p(x|y), or they
+                are to be built around keywords, but there is no generator for the words before a keyword.
         """
         if decoding.bidirectional:
             return self._best_in_both_directions(generator, contexts, decoding, unwanted)
-        return decoding.run(self.decoders[generator], contexts, seed, self._may_say_unknown(), unwanted)
+        begun = None
+        if decoding.keywords:
+            if self.beginnings is None:
+                raise UserError(
+                    "this bot cannot build answers around keywords; train one with --keyword-epochs, or leave keywords "
+                    "out"
+                )
+            begun = self.beginnings.of(contexts, decoding, seed)
+        return decoding.run(self.decoders[generator], contexts, seed, self._may_say_unknown(), unwanted, begun)
 
     def _best_in_both_directions(
         self, generator: str, contexts: np.ndarray, decoding: Decoding, unwanted: np.ndarray | None

@@ -22,6 +22,7 @@ def write_bot(
     facts: dict[str, Any],
     networks: dict[str, list[np.ndarray]],
     weight_format: WeightFormat = "float32",
+    exact: dict[str, list[np.ndarray]] | None = None,
 ) -> None:
     """Write a bot.
 
@@ -31,17 +32,22 @@ def write_bot(
         facts: JSON-serialisable values by name.
         networks: The weights of each network.
         weight_format: The number format of the weights; see `packed_weights`. All formats but float32 are compressed.
+        exact: Further arrays in the same form, such as whole numbers, that are written unchanged in every format.
 
     Raises:
         OSError: The file cannot be written.
         ValueError: There is no such format.
     """
-    facts = {"format": format, **facts, "networks": {name: len(weights) for name, weights in networks.items()}}
+    unchanged = exact or {}
+    counts = {name: len(weights) for name, weights in (networks | unchanged).items()}
+    facts = {"format": format, **facts, "networks": counts}
     if weight_format != "float32":
         facts |= {SHAPES: {name: [weight.shape for weight in weights] for name, weights in networks.items()}}
     arrays: dict[str, np.ndarray] = {}
     for name, weights in networks.items():
         arrays |= pack(name, weights, weight_format)
+    for name, weights in unchanged.items():
+        arrays |= pack(name, weights, "float32")
     write_arrays(path, arrays, facts, compress=weight_format != "float32")
 
 
@@ -73,10 +79,9 @@ def read_bot(path: str | os.PathLike, *formats: str) -> tuple[Path, dict[str, An
     if facts.get("format") not in formats:
         raise UserError(f"{path}: the file is not a bot that this version can read ({formats[0]} is expected)")
     try:
-        if SHAPES in facts:
-            return path, facts, {name: unpack(name, arrays, shapes) for name, shapes in facts[SHAPES].items()}
-        counts = facts["networks"].items()
-        return path, facts, {name: [arrays[f"{name}/{i}"] for i in range(count)] for name, count in counts}
+        packed = {name: unpack(name, arrays, shapes) for name, shapes in facts.get(SHAPES, {}).items()}
+        counts = ((name, count) for name, count in facts["networks"].items() if name not in packed)
+        return path, facts, packed | {name: [arrays[f"{name}/{i}"] for i in range(count)] for name, count in counts}
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise damaged_bot(path, error) from None
 

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from keras_gca.data.batches import plan_batches, take_batch
+from keras_gca.data.keywords import beginnings
 from keras_gca.data.pairs import Pairs
 from keras_gca.data.paraphrases import paraphrased
 from keras_gca.data.token_pairs import TokenPairs
@@ -64,10 +65,12 @@ class AdversarialTraining(AdversarialState):
     def teacher_forcing(self, stage: Stage) -> Iterator[Event]:
         """Train the generator for one epoch of teacher forcing (line 3 or 11 of Algorithm 2)."""
         learner, size = self._learner(stage)
-        order, dropout, similar, *_ = self._seeds()
+        order, dropout, similar, split = self._seeds()
         training = self.training
         if self.paraphrases is not None and isinstance(training, Pairs):
             training = paraphrased(training, self.paraphrases, self.config.context_paraphrases, similar)
+        if self.split_words is not None and isinstance(training, Pairs):
+            training = beginnings(training, self.split_words, split)
         batches = plan_batches(training, size, order)
         for number, batch in self.remaining(batches):
             result = learner.step(*take_batch(training, batch, size), seed=(dropout, number))

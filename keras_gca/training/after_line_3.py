@@ -5,7 +5,7 @@ from typing import Any
 from keras_gca.config import Config
 
 # `train --start-from` starts a run from the generator that another run had after line 3 of Algorithm 2. The new run may
-# differ from the other run in these settings only. The data do not depend on these settings, and line 3 is not run
+# differ from the other run in these settings only. The pairs do not depend on these settings, and line 3 is not run
 # again.
 AFTER_LINE_3 = (
     "discriminator_sentence_embedding_size",
@@ -16,6 +16,7 @@ AFTER_LINE_3 = (
     "context_paraphrases",
     "answer_dropout",
     "ranking_epochs",
+    "keyword_epochs",
     "algorithm",
     "adversarial_epochs",
     "machine_pairs",

@@ -29,8 +29,8 @@ from keras_gca.engine.training_loop import progress
 from keras_gca.errors import UserError
 from keras_gca.training.context_changes import with_dynamic_contexts
 from keras_gca.training.dialogue_rewards import backward_agent
-from keras_gca.training.ranking import RankedSession
 from keras_gca.training.run_folder import GCARun
+from keras_gca.training.seq2bf import Seq2BFSession, with_keywords
 from keras_gca.training.token_data import prepared
 from keras_gca.training.topics import with_topics
 
@@ -50,7 +50,7 @@ def train_agent(
     minutes: float | None = None,
     watching: Watching | None = None,
     backward: str | Path | None = None,
-) -> RankedSession:
+) -> Seq2BFSession:
     """Train an agent by Algorithm 2, and write its run folder.
 
     Args:
@@ -75,6 +75,8 @@ def train_agent(
     path = Path(run)
     GCARun.refuse_existing(path)
     config.check_backward(backward)
+    if config.predict == "beginning":
+        raise UserError("--predict beginning: give --keyword-epochs instead, which trains such a generator")
     names: dict[str, Any] = source.names() | ({} if backward is None else {"backward": str(backward)})
     if source.prepared is not None:
         bad = BadLines(source.skip_bad_lines, UserError, SKIP_HINT)
@@ -100,13 +102,14 @@ def train_agent(
         dataset = with_dynamic_contexts(dataset, config, embedding)
     if config.topics is not None:
         dataset = with_topics(dataset, config)
+    dataset = with_keywords(dataset, config)
     if bad.counts:
         print(bad.summary())
     with devices.training_on(strategy, path) as own:
         made = GCARun.create(own, config, dataset, names | ({"skipped_lines": bad.counts} if bad.counts else {}))
         if reverse is not None:
             reverse.save(made.backward)
-        session = RankedSession.of(made, config, dataset, embedding)
+        session = Seq2BFSession.of(made, config, dataset, embedding)
         session.begin()
         session.train(minutes, watching)
     return session
@@ -120,7 +123,7 @@ def start_from(
     minutes: float | None = None,
     watching: Watching | None = None,
     backward: str | Path | None = None,
-) -> RankedSession:
+) -> Seq2BFSession:
     """Train a new run from line 4 of Algorithm 2, with the data and the teacher-forced generator of another run.
 
     Args:
@@ -145,14 +148,14 @@ def start_from(
     GCARun.refuse_existing(path)
     weights = Agent.load(other.path).weights["teacher_forcing"]
     config = other.config().changed(**changes)
-    dataset = other.dataset()
+    dataset = with_keywords(other.dataset(), config)
     reverse = backward_agent(config, backward, dataset)
     names = {} if backward is None else {"backward": str(backward)}
     with devices.training_on(strategy, path) as own:
         made = GCARun.create(own, config, dataset, {**other.source(), "start_from": str(first), **names})
         if reverse is not None:
             reverse.save(made.backward)
-        session = RankedSession.of(made, config, dataset)
+        session = Seq2BFSession.of(made, config, dataset)
         session.training.start_from(weights)
         perplexity = f"held-out perplexity {session.training.teacher_forced_perplexity:.2f}"
         reporting.say(f"starting from {first}, with its data and its teacher-forced generator: {perplexity}")
@@ -167,7 +170,7 @@ def resume(
     minutes: float | None = None,
     watching: Watching | None = None,
     **totals: int,
-) -> RankedSession:
+) -> Seq2BFSession:
     """Resume an interrupted run, or continue a run to a new total number of epochs or iterations.
 
     A resumed run ends with the same weights as an uninterrupted one, bit for bit.
@@ -200,7 +203,7 @@ def resume(
         made = GCARun(own)
         dataset = made.dataset()
         facts, arrays = made.read_checkpoint()
-        session = RankedSession.of(made, made.with_new_totals(facts, totals), dataset)
+        session = Seq2BFSession.of(made, made.with_new_totals(facts, totals), dataset)
         session.restore(facts, arrays, "epochs", totals)
         session.train(minutes, watching)
     return session

@@ -6,25 +6,21 @@ is itself a run folder with a checkpoint, so an interrupted training run can be 
 """
 
 import copy
-import shutil
 from pathlib import Path
 from typing import Self
 
 import numpy as np
 
 from glove.cost import Estimate, TimeLimit, in_turn
-from keras_gca.bot import Bot
 from keras_gca.config import Config, predicting_contexts
 from keras_gca.data.dataset import Dataset
 from keras_gca.data.pairs import PREDICTED, Pairs, without_speakers
 from keras_gca.data.token_pairs import TokenPairs
-from keras_gca.engine.staged_training import Event
-from keras_gca.storage.run_folder import CHECKPOINT
 from keras_gca.training.estimate import estimate
+from keras_gca.training.inner_runs import InnerSession, finished_weights, weights_of
 from keras_gca.training.run_folder import BACKWARD_FOLDER, GCARun
 from keras_gca.training.schedule import Stage, schedule
 from keras_gca.training.session import GCASession
-from keras_gca.training.state import present
 from keras_gca.training.token_data import reference, referred
 
 
@@ -57,16 +53,10 @@ def dataset_of(dataset: Dataset, config: Config, path: Path) -> Dataset:
     )
 
 
-class BackwardSession(GCASession):
+class BackwardSession(InnerSession):
     """The training of the generator for p(x|y), together with its run folder."""
 
-    def title(self, stage: Stage) -> str:
-        """Return the name and the epoch of a stage as text for the progress bar."""
-        return f"ranking  {'p(x|y)':17} {stage.epoch}/{stage.epochs}"
-
-    def end_of_stage(self, event: Event) -> bool:
-        """Return False, so that training continues. This generator has no replies to show."""
-        return False
+    label, predicts = "ranking", "p(x|y)"
 
 
 class RankedSession(GCASession):
@@ -83,9 +73,8 @@ class RankedSession(GCASession):
         """Make a session with new networks; see `GCASession.of`."""
         session = super().of(run, config, dataset, embedding)
         session.dataset = dataset
-        made = GCARun(run.path / BACKWARD_FOLDER)
-        if config.ranking_epochs and (made.path / CHECKPOINT).exists() and made.is_finished():
-            session.backward = _weights_of(made)
+        if config.ranking_epochs:
+            session.backward = finished_weights(run.path / BACKWARD_FOLDER)
         return session
 
     @property
@@ -110,32 +99,13 @@ class RankedSession(GCASession):
         Args:
             limit: The time limit of the whole command.
         """
-        if self.finished:
+        config, path = self.training.config, self.run.path
+        if self.backward is not None or not config.ranking_epochs:
             return
-        session = self._backward_session()
+        session = BackwardSession.within(
+            self, path / BACKWARD_FOLDER, predicting_contexts(config), lambda: dataset_of(self.dataset, config, path)
+        )
         session.walk(limit.remaining)
         if session.finished:
-            self.backward = _weights_of(session.run)
+            self.backward = weights_of(session.run)
             self.write()
-
-    def _backward_session(self) -> BackwardSession:
-        path = self.run.path / BACKWARD_FOLDER
-        if (path / CHECKPOINT).exists():
-            run = GCARun.open(path, "train --resume")
-            session = BackwardSession.of(run, run.config(), run.dataset())
-            session.restore(*run.read_checkpoint(), "epochs of the generator for p(x|y)")
-            return session
-        if path.exists():
-            shutil.rmtree(path)  # the run was killed before it wrote its first checkpoint
-        config = predicting_contexts(self.training.config)
-        dataset = dataset_of(self.dataset, self.training.config, self.run.path)
-        run = GCARun.create(path, config, dataset, self.run.source())
-        words = present(self.training.teacher_forced, "the generator of line 3")[0]
-        session = BackwardSession.of(run, config, dataset, words)
-        session.begin()
-        return session
-
-
-def _weights_of(run: GCARun) -> list[np.ndarray]:
-    """Return the weights of the generator for p(x|y) that was trained in a run folder."""
-    return Bot.read(run.bot)[1].generators["teacher_forcing"]

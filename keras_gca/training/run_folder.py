@@ -24,6 +24,7 @@ import numpy as np
 
 from keras_gca.config import Config
 from keras_gca.data.dataset import Dataset
+from keras_gca.data.keywords import KeywordModel
 from keras_gca.data.pairs import Pairs
 from keras_gca.data.token_pairs import TokenPairs
 from keras_gca.data.topics import TopicModel
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     import keras
 
 BACKWARD_FOLDER = "backward"  # the run folder of the generator for p(x|y), inside the run folder (`ranking.py`)
+BEGINNINGS_FOLDER = "beginnings"  # the same for the generator of the words before a keyword (`seq2bf.py`)
 
 
 class GCARun(RunFolder[Config]):
@@ -90,6 +92,7 @@ class GCARun(RunFolder[Config]):
         if dataset.paraphrases is not None:
             arrays["paraphrases"] = dataset.paraphrases
         arrays |= {f"topics/{i}": array for i, array in enumerate(dataset.topics or ())}
+        arrays |= {f"keywords/{i}": array for i, array in enumerate(dataset.keywords or ())}
         write_arrays(run.path / "pairs.h5", arrays, facts, compress=True)
         return run
 
@@ -121,7 +124,10 @@ class GCARun(RunFolder[Config]):
             similar = _links_of(arrays, len(training))
             test = pairs.get("test")
             topics = _topics_of(arrays, len(vocabulary)) if config.topics else None
-            return Dataset(vocabulary, training, pairs["validation"], [], whole, test, detector, similar, topics)
+            uses_keywords = config.keyword_epochs or config.predict == "beginning"
+            keywords = _keywords_of(arrays, len(vocabulary)) if uses_keywords else None
+            models = detector, similar, topics, keywords
+            return Dataset(vocabulary, training, pairs["validation"], [], whole, test, *models)
         except UserError:
             raise
         except (KeyError, TypeError, ValueError) as error:
@@ -134,9 +140,14 @@ class GCARun(RunFolder[Config]):
             UserError: The settings cannot be read, or neither checkpoint can be read.
         """
         facts = self.read_facts()
-        config, backward = self.config_of(facts), type(self)(self.path / BACKWARD_FOLDER)
-        if config.ranking_epochs and not (backward.bot.exists() and backward.is_finished()):
-            return False
+        config = self.config_of(facts)
+        for epochs, folder in (
+            (config.ranking_epochs, BACKWARD_FOLDER),
+            (config.keyword_epochs, BEGINNINGS_FOLDER),
+        ):
+            further = type(self)(self.path / folder)
+            if epochs and not (further.bot.exists() and further.is_finished()):
+                return False
         return self.bot.exists() and facts.get("position") == len(schedule(config))
 
     def refuse_totals(self, before: Config, facts: dict[str, Any], changes: Mapping[str, Any]) -> None:
@@ -196,6 +207,18 @@ def _topics_of(arrays: dict[str, np.ndarray], tokens: int) -> list[np.ndarray]:
     if len(TopicModel.of_weights(topics).log_words) != tokens:
         raise ValueError("the topic model and the vocabulary differ in the number of tokens")
     return topics
+
+
+def _keywords_of(arrays: dict[str, np.ndarray], tokens: int) -> list[np.ndarray]:
+    """Return the arrays of the model that predicts keywords, for a vocabulary of `tokens` tokens.
+
+    Raises:
+        ValueError: The model is missing or damaged, or does not fit the vocabulary.
+    """
+    keywords = unpack("keywords", arrays)
+    if len(KeywordModel.of_arrays(keywords).contexts) != tokens:
+        raise ValueError("the keywords and the vocabulary differ in the number of tokens")
+    return keywords
 
 
 def _links_of(arrays: Mapping[str, np.ndarray], count: int) -> np.ndarray | None:

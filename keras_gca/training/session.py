@@ -9,6 +9,7 @@ from keras_gca.agent import Agent
 from keras_gca.bot import Bot
 from keras_gca.config import Config
 from keras_gca.data.dataset import Dataset
+from keras_gca.data.keywords import KeywordModel, Seq2BF, beginnings
 from keras_gca.data.pairs import Pairs
 from keras_gca.data.text import detokenise
 from keras_gca.data.vocabulary import UNK, Vocabulary
@@ -44,6 +45,7 @@ class GCASession(Session):
 
     Attributes:
         backward: The weights of the generator for p(x|y), to be stored in the bot, or None.
+        seq2bf: The parts that build answers around keywords, to be stored in the bot, or None.
     """
 
     package = "keras_gca"
@@ -61,6 +63,7 @@ class GCASession(Session):
         super().__init__(run, training)
         self.vocabulary, self.detector, self.topics = vocabulary, detector, topics
         self.backward: list[np.ndarray] | None = None
+        self.seq2bf: Seq2BF | None = None
 
     @classmethod
     def of(cls, run: GCARun, config: Config, dataset: Dataset, embedding: np.ndarray | None = None) -> Self:
@@ -75,8 +78,12 @@ class GCASession(Session):
         """
         vocabulary = dataset.vocabulary
         gca = build(config, len(vocabulary), embedding, len(vocabulary.speakers), dataset.topic_model)
-        training = AdversarialTraining(config, gca, dataset.training, dataset.validation)
-        training.paraphrases = dataset.paraphrases
+        validation, split_words = dataset.validation, None
+        if config.predict == "beginning":
+            split_words = KeywordModel.of_arrays(dataset.keywords or ()).candidates
+            validation = beginnings(validation, split_words, config.seed)  # the same in each epoch
+        training = AdversarialTraining(config, gca, dataset.training, validation)
+        training.paraphrases, training.split_words = dataset.paraphrases, split_words
         if config.simulates_conversations:
             training.rewards = DialogueRewards.of(config, dataset, Agent.load(run.backward))
         return cls(run, training, vocabulary, dataset.detector, dataset.topics)
@@ -160,7 +167,7 @@ class GCASession(Session):
         assign(gca.variables(*WHITE, *gca.yellow), live)
         self.run.write_weights("discriminator", gca.discriminator)
         green = [variable.numpy() for variable in gca.variables(*WHITE, *gca.green)]
-        parts = generators, green, self.detector, self.backward, self.topics
+        parts = generators, green, self.detector, self.backward, self.topics, self.seq2bf
         Bot(training.config, self.vocabulary, *parts).write(self.run.bot)
 
     def summarise(self) -> None:

@@ -36,6 +36,7 @@ def prepared(path: str | os.PathLike, config: Config) -> tuple[Config, Dataset]:
         (config.hierarchical, "--encoder hierarchical"),
         (config.detects_changes, "--context-changes detect"),
         (config.names_speakers, "--persona-size"),
+        (config.keyword_epochs, "--keyword-epochs"),
     ):
         if lacking:
             raise UserError(f"{path}: token files do not support {option}; name the corpus itself with --data")

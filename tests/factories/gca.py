@@ -7,6 +7,7 @@ import numpy as np
 from keras_gca.agent import Agent
 from keras_gca.config import Config
 from keras_gca.data.dataset import Dataset
+from keras_gca.data.keywords import KeywordModel, Seq2BF
 from keras_gca.data.pairs import Pairs, frame_answers, joined, pad_contexts
 from keras_gca.data.topics import TopicModel
 from keras_gca.data.vocabulary import EOS, PAD, SPECIAL_TOKENS, Vocabulary
@@ -36,6 +37,20 @@ def toy_topics(topics=3, seed=0, vocabulary=VOCABULARY):
     used[: len(SPECIAL_TOKENS)] = False
     values = np.where(used[:, None], log_words, 0), np.log(random.dirichlet(np.ones(topics)))
     return TopicModel(*(value.astype(np.float16).astype(np.float32) for value in values))
+
+
+def toy_keywords(vocabulary=VOCABULARY, words=(4, 8, 11), seed=0):
+    """Make a keyword model whose candidates are the tokens `words`; contexts contain all tokens except the last one."""
+    random, pairs = np.random.default_rng(seed), 50
+    together = random.integers(0, 5, (vocabulary, len(words)))
+    together[: len(SPECIAL_TOKENS)] = together[-1] = 0
+    contexts = np.where(np.arange(vocabulary) < len(SPECIAL_TOKENS), 0, random.integers(5, pairs, vocabulary))
+    contexts[-1] = 0
+    tokens, columns = np.nonzero(together)
+    starts = np.searchsorted(tokens, np.arange(vocabulary + 1))
+    answers = together.max(axis=0) + random.integers(5, 20, len(words))
+    parts = [pairs], words, answers, contexts, starts, columns, together[tokens, columns]
+    return KeywordModel(*(np.array(part, np.int32) for part in parts))
 
 
 def toy_networks(
@@ -117,6 +132,14 @@ def make_agent(words=WORDS, detector=None, speakers=(), **settings) -> Agent:
     green = [random.normal(0, 0.7, variable.shape).astype(np.float32) for variable in gca.variables(*gca.green)]
     topics = None if model is None else model.weights
     return Agent(config, vocabulary, generators, [shared, *green], detector, topics=topics)
+
+
+def make_keyword_agent(**settings) -> Agent:
+    """Make an agent that builds answers around keywords: its second generator writes the words before them."""
+    agent = make_agent(**settings)
+    seq2bf = Seq2BF(toy_keywords(len(agent.vocabulary)).arrays, agent.weights["adversarial"])
+    parts = agent.config, agent.vocabulary, agent.weights, agent.discriminator
+    return Agent(*parts, topics=agent.topics, seq2bf=seq2bf)
 
 
 def make_original_agent() -> Agent:

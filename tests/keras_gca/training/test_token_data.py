@@ -124,7 +124,10 @@ def test_seeds_and_human_pairs_of_many_shards_are_drawn_without_repetition(many_
     assert len(pairs.drawn(np.random.default_rng(0), 10_000)) == len(pairs)
 
 
-@pytest.mark.parametrize("changes", [{"encoder": "hierarchical"}, {"context_changes": "detect"}, {"persona_size": 5}])
+@pytest.mark.parametrize(
+    "changes",
+    [{"encoder": "hierarchical"}, {"context_changes": "detect"}, {"persona_size": 5}, {"keyword_epochs": 2}],
+)
 def test_what_token_files_do_not_serve_is_refused(many_shards, changes):
     config = Config.preset("default", vocabulary_size=12, minimum_count=1, **changes)
     with pytest.raises(UserError, match="token files do not support --"):

@@ -36,8 +36,8 @@ def test_older_settings_have_no_topics():
     assert Config.from_values(values).topics is None
 
 
-def test_a_bot_keeps_its_topics_also_in_half_precision(agent, tmp_path):
-    for weight_format in ("float32", "float16"):
+def test_a_bot_keeps_its_topics_in_every_weight_format(agent, tmp_path):
+    for weight_format in ("float32", "float16", "int8"):
         agent.save(tmp_path / "bot.h5", weight_format)
         loaded = Agent.load(tmp_path / "bot.h5")
         for before, after in zip(agent.topics, loaded.topics, strict=True):
