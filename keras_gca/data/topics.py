@@ -31,7 +31,7 @@ ITERATIONS = 30  # of variational Bayes
 class TopicModel:
     """The probabilities of topics, and of words in topics. The topics are ordered by p(z), the most probable one first.
 
-    float16 can represent all values exactly, so a bot stored in half precision has the same topics.
+    float16 can represent all values exactly.
 
     Attributes:
         log_words: log p(w|z), shape (s_v, Z) and dtype float32. The values are negative, except that tokens outside all
