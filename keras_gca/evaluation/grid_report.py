@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from matplotlib.figure import Figure
-from matplotlib.ticker import FormatStrFormatter
+from matplotlib.ticker import FormatStrFormatter, LogLocator, NullLocator
 
 from keras_gca.evaluation import paired_tests
 from keras_gca.evaluation.decoding_grid import at_edge
@@ -158,8 +158,9 @@ def paint(results: Results, model: str = MODEL) -> Figure:
         results.human[DISTINCT].value, results.human[PERPLEXITY].value, "*", color="k", markersize=14, label=HUMAN
     )
     axes.set_yscale("log")
-    for axis in (axes.yaxis.set_major_formatter, axes.yaxis.set_minor_formatter):  # plain numbers, no powers of ten
-        axis(FormatStrFormatter("%g"))
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))  # labels at all multiples would overlap
+    axes.yaxis.set_minor_locator(NullLocator())
+    axes.yaxis.set_major_formatter(FormatStrFormatter("%g"))  # plain numbers, no powers of ten
     axes.invert_yaxis()
     axes.set_xlabel("diversity: distinct-2 of the replies at equal numbers of words")
     axes.set_ylabel(f"quality: {model} perplexity (lower is better)")
