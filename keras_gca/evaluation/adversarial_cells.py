@@ -123,9 +123,9 @@ def _first_unfinished(
             path = setup.folder(cell, seed)
             if _stored_for(cell, path, setup, seed) is not None and rated_cells.is_rated(path, ratings):
                 continue
-            if not train(cell, seed, setup, strategy, limit) or limit.is_over:
-                return path
             try:
+                if not train(cell, seed, setup, strategy, limit) or limit.is_over:
+                    return path
                 if _stored_for(cell, path, setup, seed) is None:
                     _measured(cell, path, setup, sampled)
                 for file in ratings:

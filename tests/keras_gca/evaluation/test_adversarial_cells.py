@@ -153,7 +153,7 @@ def test_a_stopped_training_stops_the_study(setup, trained, capsys):
     assert trained.measured == []
 
 
-@pytest.mark.parametrize("cause", ["limit", "training", "measurement"])
+@pytest.mark.parametrize("cause", ["limit", "training", "end of training", "measurement"])
 def test_the_finished_cells_of_a_stopped_study_are_reported(setup, trained, monkeypatch, capsys, tmp_path, cause):
     cells, now, measured = list(CELLS)[:4], 0.0, adversarial_cells._measured
 
@@ -163,11 +163,17 @@ def test_the_finished_cells_of_a_stopped_study_are_reported(setup, trained, monk
             raise KeyboardInterrupt
         now += 60
         if cell == cells[1]:
-            trained.ends = cause != "training"
+            trained.ends = cause not in ("training", "end of training")
         return measured(cell, run, setup, sampled)
 
     monkeypatch.setattr(adversarial_cells, "_measured", stopped_at_the_third)
-    monkeypatch.setattr(pipeline, "resume", lambda run, strategy, minutes: SimpleNamespace(finished=trained.ends))
+
+    def resume(run, strategy, minutes):
+        if cause == "end of training" and not trained.ends:
+            raise KeyboardInterrupt  # while the bot is written, the training loop does not handle Ctrl-C
+        return SimpleNamespace(finished=trained.ends)
+
+    monkeypatch.setattr(pipeline, "resume", resume)
     limit = TimeLimit(2 if cause == "limit" else None, lambda: now)
     file = tmp_path / "e.json"
     assert run_all(["adversarial"], lambda name: run_cells(cells, setup, limit=limit), file, "the command") == 130
