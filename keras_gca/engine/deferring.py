@@ -35,8 +35,9 @@ class DeferredModule(types.ModuleType):
         with _loading:
             spec = vars(self).get("__spec__")
             if name not in _OF_IMPORTS and spec is not None and isinstance(spec.loader, _Loader):
-                spec.loader = self.__loader__ = spec.loader.loader
-                spec.loader.exec_module(self)
+                loader = spec.loader.loader
+                spec.loader = self.__loader__ = loader
+                loader.exec_module(self)
         if name in vars(self):
             return vars(self)[name]
         module = sys.modules.get(self.__name__, self)
@@ -46,9 +47,13 @@ class DeferredModule(types.ModuleType):
 
 
 class _Loader(importlib.abc.Loader):
-    """A loader that makes a `DeferredModule`."""
+    """A loader that makes a `DeferredModule`.
 
-    def __init__(self, loader: importlib.abc.Loader):
+    Args:
+        loader: The loader that runs the module, an object with the method `exec_module`.
+    """
+
+    def __init__(self, loader: Any):
         self.loader = loader
 
     def create_module(self, spec: importlib.machinery.ModuleSpec) -> types.ModuleType:
