@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING
 from glove.text_files import one_line
 from keras_gca import __version__, interruption
 from keras_gca.engine import reporting
-from keras_gca.engine.deferring import deferred
 from keras_gca.errors import UserError
 
 if TYPE_CHECKING:
@@ -28,18 +27,6 @@ SAY_AFTER = 1.0  # seconds
 # imports take a fifth of Keras' own import time. This project imports Matplotlib later, when it draws a plot, and
 # scikit-learn when it fits a topic model.
 OPTIONAL_OF_KERAS = ("matplotlib", "pandas", "sklearn", "IPython", "PIL")
-# Parts of TensorFlow that a chat does not use. Running them takes a fifth of TensorFlow's own import time.
-UNUSED = (
-    "tensorflow._api.v2.__internal__.feature_column",
-    "tensorflow._api.v2.compat.v1",
-    "tensorflow._api.v2.compat.v2",
-    "tensorflow._api.v2.distribute.experimental",
-    "tensorflow._api.v2.feature_column",
-    "tensorflow._api.v2.summary",
-    "tensorflow._api.v2.tpu",
-    "tensorflow.compat.v1",
-    "tensorflow.compat.v2",
-)
 
 
 def set_up_tensorflow(options: argparse.Namespace | None = None) -> "tf.distribute.Strategy":
@@ -86,7 +73,7 @@ def quiet_imports(what: str = "TensorFlow") -> Iterator[None]:
         with saying(f"loading {what} ...", kept), tempfile.TemporaryFile() as held:
             os.dup2(held.fileno(), 2)
             try:
-                with interruption.ends_at_once(), _uncollected(), deferred(*UNUSED):
+                with interruption.ends_at_once(), _uncollected():
                     with _hidden(*OPTIONAL_OF_KERAS):
                         import tensorflow as tf  # noqa: F401
                     yield
