@@ -18,7 +18,6 @@ from gail_tf import chat as gail_command
 from gail_tf.agent import GAILAgent, Replying
 from keras_gca import chat as gca_command
 from keras_gca.agent import Agent
-from keras_gca.models.decoding_settings import CHAT
 from keras_gca.safety.crisis import FIRST_USE_NOTICE
 from keras_gca.serving import web
 from keras_gca.serving.local_server import make_local_server
@@ -29,7 +28,7 @@ from keras_gca.survey.server import create_app
 from keras_gca.survey.votes import Votes
 
 DOCS = Path(__file__).parent
-LINES = ["Good morning! What's your name?", "Nice to meet you. Where are you from?", "Is it cold there?"]
+LINES = ["Good morning! What's your name?", "Nice to meet you. Where are you from?", "What do you do for a living?"]
 EMPATHY_LINES = ["My best friend is moving to Canada.", "We have known each other since school."]
 
 
@@ -56,7 +55,8 @@ def take_chat(page: Page, app: Flask, lines: list[str], picture: Path) -> None:
 
 
 def main(run: str) -> None:
-    chat = shipped_chat(SharedBatches(Agent.load(gca_command.SHIPPED), CHAT))
+    agent = Agent.load(gca_command.SHIPPED)
+    chat = shipped_chat(SharedBatches(agent, agent.usual_decoding))
     empathy_chat = shipped_chat(SharedBatches(GAILAgent.load(gail_command.SHIPPED), Replying()))
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         path = Path(folder) / "survey.json"

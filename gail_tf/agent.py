@@ -28,6 +28,7 @@ from keras_gca.safety.crisis import note_on
 from keras_gca.serving.protocol import Answer, as_histories
 from keras_gca.sharing import hub
 from keras_gca.storage.bot_file import damaged_bot
+from keras_gca.storage.packed_weights import WeightFormat
 
 
 class GAILAgent:
@@ -107,9 +108,9 @@ class GAILAgent:
         except (LookupError, TypeError, ValueError, AttributeError) as error:
             raise damaged_bot(path, error) from None
 
-    def save(self, path: str | os.PathLike, half_precision: bool = False) -> None:
+    def save(self, path: str | os.PathLike, weight_format: WeightFormat = "float32") -> None:
         """Write the agent as a `bot.h5`; see `Bot.write`."""
-        self.bot.write(path, half_precision)
+        self.bot.write(path, weight_format)
 
     def export(self, folder: str | os.PathLike, policy: str | None = None) -> str:
         """Write a policy to a folder that Hugging Face's transformers can load; see `export_policy`.

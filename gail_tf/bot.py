@@ -22,6 +22,7 @@ from gail_tf.models.pretrained_base import Base
 from gail_tf.models.roberta_config import RobertaConfig
 from keras_gca.engine.memory import count
 from keras_gca.storage.bot_file import damaged_bot, read_bot, write_bot
+from keras_gca.storage.packed_weights import WeightFormat
 
 FORMAT = "gail_tf bot 3"
 FORMER = "gail_tf bot 2"  # this format has the key "gpt2" in place of "model", and no "base"
@@ -91,12 +92,13 @@ class Bot:
         except (LookupError, TypeError, ValueError, AttributeError) as error:
             raise damaged_bot(path, error) from None
 
-    def write(self, path: str | os.PathLike, half_precision: bool = False) -> None:
+    def write(self, path: str | os.PathLike, weight_format: WeightFormat = "float32") -> None:
         """Write the bot as an HDF5 file. Loading a bot that has a base also requires the files of the base.
 
         Args:
             path: The file to write.
-            half_precision: Whether to write the weights as compressed float16, which `read` converts back to float32.
+            weight_format: The number format of the weights, "float32", "float16" or "int8"; `read` converts them
+                to float32.
 
         Raises:
             OSError: The file cannot be written. An existing file is left unchanged.
@@ -112,7 +114,7 @@ class Bot:
             "reference": self.reference,
         }
         others = {"discriminator": self.discriminator, "emotions": emotions[1]}
-        write_bot(Path(path), FORMAT, facts, {**self.policies, **others}, half_precision)
+        write_bot(Path(path), FORMAT, facts, {**self.policies, **others}, weight_format)
 
     def refuse_misfits(self) -> None:
         """Check the dimensions against the tokenizer and the stored weights, before any large network is made.

@@ -1,16 +1,15 @@
 """`python -m gail_tf.prepare`: prepare any number of trajectories as token files, which training reads from disk."""
 
-import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gail_tf.config import FROM_SCRATCH, PRESETS, PRETRAINED, GAILConfig
+from gail_tf.config import PRESETS, PRETRAINED, GAILConfig, refuse_settings_from_scratch
+from gail_tf.data.source import refuse_general_text
 from gail_tf.data.token_folder import PREPARED
 from keras_gca.data.conversations import FORMATS
-from keras_gca.engine import command_line, reporting
+from keras_gca.engine import command_line, preparing_command
 from keras_gca.errors import UserError, refuse_missing
-from keras_gca.settings import naming
 
 if TYPE_CHECKING:
     from gail_tf.data.preparation import Model
@@ -41,14 +40,8 @@ def main(arguments: list[str] | None = None) -> int:
     if options.preset == "pretrained" and options.model is None:
         options.model = PRETRAINED
     if options.model is not None:
-        if options.general:
-            raise UserError(
-                "--general is text for pretraining a model, but --model is already pretrained; leave out one of the two"
-            )
-        if useless := [name for name in FROM_SCRATCH if name in changes]:
-            raise UserError(
-                f"{naming(useless)}: valid only for a GPT-2 from scratch, but --model names a pretrained network"
-            )
+        refuse_general_text(options.model, options.general)
+        refuse_settings_from_scratch(changes)
     config = GAILConfig.preset(options.preset or "default", **changes)
     if options.general and not config.likelihood.pretraining_epochs:
         raise UserError("--general has no effect with --pretraining-epochs 0; leave out one of the two")
@@ -56,26 +49,14 @@ def main(arguments: list[str] | None = None) -> int:
     from gail_tf.data import preparation
 
     corpora = preparation.Corpora(options.data, options.tweets, options.general, options.format, options.skip_bad_lines)
-    try:
-        folder = preparation.prepare_folder(
-            corpora,
-            config,
-            options.out,
-            command_line.bad_lines(options),
-            _model(options.model, options.agreed),
-            options.processes,
-            options.minutes,
-        )
-    except KeyboardInterrupt:
-        print()  # ends the line in which the terminal shows ^C
-        folder = None
-    if folder is None:
-        print(f"next: the same command continues with {options.out}")
-        return 130
-    reporting.say(*folder.described())
-    print(f"wrote {options.out}")
-    print(f"next: {command_line.hint('gail_tf.train', '--data', options.out)}")
-    return 0
+    model, bad = _model(options.model, options.agreed), command_line.bad_lines(options)
+    return preparing_command.run(
+        lambda: preparation.prepare_folder(
+            corpora, config, options.out, bad, model, options.processes, options.minutes
+        ),
+        options.out,
+        "gail_tf",
+    )
 
 
 def _model(name: str | None, agreed: bool) -> "Model | None":
@@ -92,7 +73,6 @@ def make_parser() -> command_line.Parser:
     """Make the parser of the command's options."""
     parser = command_line.Parser(prog="python -m gail_tf.prepare", description=DESCRIPTION, epilog=EPILOG)
     parser.add_argument("data", type=Path, nargs="*", metavar="DATA", help="conversations: files or folders")
-    parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="the folder to make")
     parser.add_argument(
         "--format", choices=FORMATS, help="the format of DATA and --general (default: detected for each file)"
     )
@@ -114,18 +94,7 @@ def make_parser() -> command_line.Parser:
         "tokenizer for a GPT-2 with random weights is fitted to the text",
     )
     parser.add_argument("--yes", dest="agreed", action="store_true", help="do not ask before fetching a network")
-    parser.add_argument(
-        "--processes",
-        type=command_line.at_least_one,
-        default=os.cpu_count() or 1,
-        metavar="N",
-        help="the number of processes that work in parallel [one for each core]",
-    )
-    command_line.add_minutes(parser, "stop after this time, as after Ctrl-C; run the same command again to continue")
-    parser.add_argument("--preset", choices=PRESETS, help="the preset for the settings below [default]")
-    command_line.add_bad_lines(parser)
-    reporting.add_options(parser)
-    command_line.add_settings(parser, GAILConfig, (*PREPARED, "pretraining_epochs", "seed"))
+    preparing_command.add_options(parser, PRESETS, GAILConfig, (*PREPARED, "pretraining_epochs", "seed"))
     return parser
 
 

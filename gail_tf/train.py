@@ -4,14 +4,13 @@ import dataclasses
 import sys
 from pathlib import Path
 
-from gail_tf.config import FROM_SCRATCH, PRESETS, PRETRAINED, GAILConfig
+from gail_tf.config import PRESETS, PRETRAINED, GAILConfig, refuse_settings_from_scratch
 from gail_tf.data.source import Source
 from gail_tf.data.token_folder import TokenFolder
 from keras_gca.data.conversations import FORMATS
 from keras_gca.engine import command_line, loading, reporting
 from keras_gca.errors import UserError
 from keras_gca.serving import watch_command
-from keras_gca.settings import naming
 from keras_gca.storage.config_file import read_source
 from keras_gca.storage.token_files import is_token_folder
 
@@ -55,10 +54,8 @@ def main(arguments: list[str] | None = None) -> int:
         command_line.refuse_settings_of_resume(options, others, changes, GAILConfig.totals)
     elif options.preset == "paper" and options.model is None and changes.get("algorithm") != "rl_seq2seq":
         raise UserError("--preset paper needs a pretrained GPT-2; name a folder or a model on the Hub with --model")
-    elif options.model is not None and (useless := [name for name in FROM_SCRATCH if name in changes]):
-        raise UserError(
-            f"{naming(useless)}: valid only for a GPT-2 from scratch, but --model names a pretrained network"
-        )
+    elif options.model is not None:
+        refuse_settings_from_scratch(changes)
     source, config = Source(**given), command_line.chosen_settings(options, GAILConfig)
     source.refuse_misfits(config)
     if options.preset == "paper" and config.judge.discriminator_encoder == "roberta" and source.roberta is None:

@@ -16,7 +16,7 @@ Talking to a trained model:
 
 Settings and data:
 
-    Config                         every setting of a training run; presets `paper`, `author`, `default` and `tiny`
+    Config                         every setting of a training run; its presets include `paper`, `default` and `large`
     Conversation                   the utterances of one conversation
     Source                         the files that a training run reads
     UserError                      an error that the user can fix, with a one-line message

@@ -28,6 +28,7 @@ from keras_gca.sharing import hub
 from keras_gca.sharing.hub import BOT
 from keras_gca.storage.bot_file import damaged_bot
 from keras_gca.storage.export_folder import refuse_non_empty
+from keras_gca.storage.packed_weights import WeightFormat
 
 
 class Agent:
@@ -112,19 +113,20 @@ class Agent:
         except (LookupError, TypeError, ValueError, AttributeError) as error:
             raise damaged_bot(path, error) from None
 
-    def save(self, path: str | os.PathLike, half_precision: bool = False) -> None:
+    def save(self, path: str | os.PathLike, weight_format: WeightFormat = "float32") -> None:
         """Save the agent as a self-contained HDF5 file with its weights, config and vocabulary.
 
         Args:
             path: The file to write.
-            half_precision: Whether to store the weights as float16; `load` converts them back to float32.
+            weight_format: The number format of the weights, "float32", "float16" or "int8"; `load` converts them
+                to float32.
 
         Raises:
             OSError: The file cannot be written. An existing file stays unchanged.
         """
         detector = None if self.detector is None else self.detector.weights
         parts = self.weights, self.discriminator, detector, self.backward, self.topics
-        Bot(self.config, self.vocabulary, *parts).write(path, half_precision)
+        Bot(self.config, self.vocabulary, *parts).write(path, weight_format)
 
     def export(self, folder: str | os.PathLike) -> list[str]:
         """Export the agent so that Keras and TensorFlow can load it without this project.

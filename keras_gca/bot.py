@@ -11,6 +11,7 @@ from keras_gca.data.topics import TopicModel
 from keras_gca.data.vocabulary import Vocabulary
 from keras_gca.models.sizes import sizes_of
 from keras_gca.storage.bot_file import damaged_bot, read_bot, write_bot
+from keras_gca.storage.packed_weights import WeightFormat
 
 FORMAT = "keras_gca bot 2"
 DETECTOR = "context_detector"  # the name of the detector's weights in the file
@@ -66,12 +67,13 @@ class Bot:
         except (LookupError, TypeError, ValueError, AttributeError) as error:
             raise damaged_bot(path, error) from None
 
-    def write(self, path: str | os.PathLike, half_precision: bool = False) -> None:
+    def write(self, path: str | os.PathLike, weight_format: WeightFormat = "float32") -> None:
         """Write the bot as one self-contained HDF5 file.
 
         Args:
             path: The file to write.
-            half_precision: Whether to store the weights as float16; `read` converts them back to float32.
+            weight_format: The number format of the weights, "float32", "float16" or "int8"; `read` converts them
+                to float32.
 
         Raises:
             OSError: The file cannot be written. An existing file stays unchanged.
@@ -84,7 +86,7 @@ class Bot:
             networks[BACKWARD] = self.backward
         if self.topics is not None:
             networks[TOPICS] = self.topics
-        write_bot(Path(path), FORMAT, facts, networks, half_precision)
+        write_bot(Path(path), FORMAT, facts, networks, weight_format)
 
     def refuse_misfits(self) -> None:
         """Check that the settings and the weights match.

@@ -93,6 +93,13 @@ class Config(Settings):
     max_pairs: int | None = option(
         None, "use only about this many context/answer pairs (default: all pairs of the corpus)", low=20
     )
+    training_pairs: int | None = option(
+        None,
+        "train on only this many pairs. Unlike with --max-pairs, the held-out pairs and the vocabulary remain those of "
+        "the whole corpus, so that training runs with different numbers of pairs can be compared (default: all pairs "
+        "that are not held out)",
+        low=20,
+    )
 
     # Figures 1 and 2
     word_embedding_size: int = option(100, "s_e: dimension of the word vectors (Figures 1 and 2)", low=1)

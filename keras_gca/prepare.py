@@ -1,13 +1,12 @@
 """`python -m keras_gca.prepare`: prepare a corpus of any size as token files, which training reads from disk."""
 
-import os
 import sys
 from pathlib import Path
 
 from keras_gca.config import Config
 from keras_gca.data.conversations import FORMATS
 from keras_gca.data.token_folder import PREPARED
-from keras_gca.engine import command_line, reporting
+from keras_gca.engine import command_line, preparing_command
 from keras_gca.errors import UserError, refuse_missing
 from keras_gca.presets import PRESETS
 from keras_gca.settings import naming
@@ -45,27 +44,19 @@ def main(arguments: list[str] | None = None) -> int:
 
     words = given_words(options.vocabulary, config, bad) if options.vocabulary else None
     corpora = preparation.Corpora(options.data, options.format, options.vocabulary, options.skip_bad_lines)
-    try:
-        folder = preparation.prepare_folder(
+    return preparing_command.run(
+        lambda: preparation.prepare_folder(
             corpora, config, options.out, bad, words, options.processes, options.minutes
-        )
-    except KeyboardInterrupt:
-        print()  # ends the line in which the terminal shows ^C
-        folder = None
-    if folder is None:
-        print(f"next: the same command continues with {options.out}")
-        return 130
-    reporting.say(*folder.described())
-    print(f"wrote {options.out}")
-    print(f"next: {command_line.hint('keras_gca.train', '--data', options.out)}")
-    return 0
+        ),
+        options.out,
+        "keras_gca",
+    )
 
 
 def make_parser() -> command_line.Parser:
     """Make the parser of the command's options."""
     parser = command_line.Parser(prog="python -m keras_gca.prepare", description=DESCRIPTION, epilog=EPILOG)
     parser.add_argument("data", type=Path, nargs="+", metavar="DATA", help="the corpora: files or folders")
-    parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="the folder to make")
     parser.add_argument("--format", choices=FORMATS, help="the format of all DATA (default: detected)")
     parser.add_argument(
         "--vocabulary",
@@ -73,18 +64,7 @@ def make_parser() -> command_line.Parser:
         metavar="FILE",
         help="a file with one word of the vocabulary on each line (default: the words of the training text)",
     )
-    parser.add_argument(
-        "--processes",
-        type=command_line.at_least_one,
-        default=os.cpu_count() or 1,
-        metavar="N",
-        help="the number of processes that work in parallel [one for each core]",
-    )
-    command_line.add_minutes(parser, "stop after this time, as after Ctrl-C; run the same command again to continue")
-    parser.add_argument("--preset", choices=PRESETS, help="the preset for the settings below [default]")
-    command_line.add_bad_lines(parser)
-    reporting.add_options(parser)
-    command_line.add_settings(parser, Config, (*PREPARED, "seed"))
+    preparing_command.add_options(parser, PRESETS, Config, (*PREPARED, "seed"))
     return parser
 
 

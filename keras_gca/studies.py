@@ -41,12 +41,18 @@ iteration each:
 {chr(10).join(f"  {factor:14} {', '.join(values)}" for factor, values in FACTORS.items())}
 
 All cells start from the generator in RUNS/{TEACHER_FORCED}/seed_N, which is trained with N_u = 2. The results of each
-cell are written to RUNS/CELL/seed_N/cell.json. The last line of the output names the cells that do best on the
-validation conversations. To measure how well these cells do on the test conversations, train them again with other
-seeds. You can try other settings with the same generators:
+cell are written to RUNS/CELL/seed_N/cell.json. If the study is interrupted or stopped by --minutes, the tables and the
+file of --experiment contain the finished cells, and the same command continues the study.
+
+The last line of the output names the cells that do best on the validation conversations. To measure how well these
+cells do on the test conversations, train them again with other seeds. You can try other settings with the same
+generators:
 
   python -m keras_gca.studies {ADVERSARIAL} --teacher-forced runs/studies --runs runs/replay --adversarial-epochs 3
     --replay 0.5 --label-smoothing 0.1
+
+With --ratings, the discriminator of each cell is compared with human ratings of responses. The results are written to
+RUNS/CELL/seed_N/ratings_NAME.json, where NAME is the name of the file of ratings.
 """
 
 
@@ -61,6 +67,11 @@ def main(arguments: list[str] | None = None) -> int:
         refuse_missing(options.experiment.absolute().parent)
     if options.study != ADVERSARIAL and (options.cells or options.teacher_forced):
         raise UserError(f"--cells, --teacher-forced: only the study {ADVERSARIAL} has these options; leave them out")
+    if options.study != ADVERSARIAL and options.ratings:
+        raise UserError(
+            f"--ratings: only the study {ADVERSARIAL} has this option; for other runs, use keras_gca.evaluate --ratings"
+        )
+    refuse_missing(*options.ratings)
     if options.study == ADVERSARIAL and options.grid:
         raise UserError(f"--grid: the study {ADVERSARIAL} compares its generators at equal diversity; leave out --grid")
     source = Source(options.data, options.format, glove=options.glove, skip_bad_lines=options.skip_bad_lines)
@@ -73,12 +84,14 @@ def main(arguments: list[str] | None = None) -> int:
     setup = Setup(options.runs, options.seeds, preset, settings, source, points, options.teacher_forced)
     names = list(STUDIES) if options.study == "all" else [options.study]
     cells, limit = options.cells or list(CELLS), TimeLimit(options.minutes)
-    variants = cells if options.study == ADVERSARIAL else [one for name in names for one in STUDIES[name].variants]
+    variants = cells
+    if options.study != ADVERSARIAL:
+        variants = [variant for name in names for variant in setup.possible(STUDIES[name].variants)]
     reporting.say_cost(cost(variants, setup))
 
     def run(name: str) -> "Outcome | None":
         if name == ADVERSARIAL:
-            return adversarial_cells.run_cells(cells, setup, limit=limit)
+            return adversarial_cells.run_cells(cells, setup, limit=limit, ratings=options.ratings)
         return run_study(name, setup, limit=limit)
 
     command = provenance.command_of("keras_gca.studies", sys.argv[1:] if arguments is None else arguments)
@@ -101,8 +114,10 @@ def make_parser() -> argparse.ArgumentParser:
         "--runs", type=Path, default=Path("runs/studies"), metavar="DIR", help="the folder for the runs [runs/studies]"
     )
     parser.add_argument("--preset", choices=PRESETS, help="the preset for all training runs [default]")
-    parser.add_argument("--data", type=Path, metavar="FILE", help="a corpus to use instead of the embedded one")
-    parser.add_argument("--format", choices=FORMATS, help="the format of the corpus (default: detected)")
+    parser.add_argument(
+        "--data", type=Path, nargs="+", metavar="FILE", help="the corpora to use instead of the embedded one"
+    )
+    parser.add_argument("--format", choices=FORMATS, help="the format of the corpora (default: detected)")
     parser.add_argument(
         "--glove",
         type=Path,
@@ -127,6 +142,14 @@ def make_parser() -> argparse.ArgumentParser:
         type=Path,
         metavar="DIR",
         help=f"the folder with the runs {TEACHER_FORCED}/seed_N that the cells start from (default: --runs)",
+    )
+    parser.add_argument(
+        "--ratings",
+        type=Path,
+        nargs="+",
+        default=[],
+        metavar="FILE",
+        help=f"files of human ratings, with which the discriminators of the study {ADVERSARIAL} are compared",
     )
     reporting.add_experiment(parser)
     command_line.add_bad_lines(parser)

@@ -13,7 +13,6 @@ from keras_gca.errors import UserError
 from keras_gca.presets import PRESETS
 from keras_gca.serving import watch_command
 from keras_gca.settings import naming
-from keras_gca.storage.token_files import is_token_folder
 from keras_gca.training.after_line_3 import AFTER_LINE_3, after_line_3
 
 DESCRIPTION = """\
@@ -67,8 +66,8 @@ def main(arguments: list[str] | None = None) -> int:
     read = None
     if options.resume is None and options.start_from is None:
         config.check_backward(options.backward)
-        if is_token_folder(source.data):
-            TokenFolder.open(source.data).settings_of(config)  # bad input is reported before TensorFlow is imported
+        if source.prepared is not None:
+            TokenFolder.open(source.prepared).settings_of(config)  # bad input is reported before TensorFlow is imported
         else:
             read = source.read(config.splits)
     watching = watch_command.watching(options)
@@ -94,17 +93,19 @@ def make_parser() -> command_line.Parser:
         choices=PRESETS,
         help="the preset of the settings. paper: the values of the paper's Section 5; author: the values of the "
         "paper, with the learning rates and epochs of adversarial training from the author's program; default: "
-        "settings for the embedded corpus; tiny: a trial run that takes seconds",
+        "settings for the embedded corpus; large: the paper's sizes, for corpora of more than 100,000 pairs; tiny: a "
+        "trial run that takes seconds",
     )
     command_line.add_config(parser)
     parser.add_argument(
         "--data",
         type=Path,
+        nargs="+",
         metavar="FILE",
-        help="the corpus to use instead of the embedded one: a file, a folder, or a folder of token files "
+        help="the corpora to use instead of the embedded one: files, folders, or one folder of token files "
         "(keras_gca.prepare)",
     )
-    parser.add_argument("--format", choices=FORMATS, help="the format of --data (default: detected)")
+    parser.add_argument("--format", choices=FORMATS, help="the format of --data (default: detected for each corpus)")
     parser.add_argument(
         "--vocabulary",
         type=Path,

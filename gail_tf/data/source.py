@@ -14,6 +14,14 @@ from keras_gca.errors import UserError, refuse_missing
 from keras_gca.storage.token_files import is_token_folder
 
 
+def refuse_general_text(model: str | None, general: Sequence[Path]) -> None:
+    """Raise UserError if text for pretraining is given together with a pretrained model."""
+    if model is not None and general:
+        raise UserError(
+            "--general is text for pretraining a model, but --model is already pretrained; leave out one of the two"
+        )
+
+
 @dataclass(frozen=True)
 class Source:
     """The files and pretrained networks that a training run of the second paper reads.
@@ -56,10 +64,7 @@ class Source:
     agreed: bool = False
 
     def __post_init__(self) -> None:
-        if self.model is not None and self.general:
-            raise UserError(
-                "--general is text for pretraining a model, but --model is already pretrained; leave out one of the two"
-            )
+        refuse_general_text(self.model, self.general)
         if self.format and not self.data and not self.general:
             raise UserError("--format applies only to --data and --general, which are not given")
         refuse_missing(*self.data, *self.tweets, *self.general, self.glove)

@@ -8,7 +8,7 @@ import numpy as np
 
 from keras_gca.config import Config
 from keras_gca.data.conversations import PARTS, Conversation
-from keras_gca.data.held_out import hold_out, is_divisible, refuse_too_few
+from keras_gca.data.held_out import hold_out, is_divisible, limited, refuse_too_few
 from keras_gca.data.pairs import PREDICTED, Pairs, make_pairs, with_speakers
 from keras_gca.data.paraphrases import Similar, links
 from keras_gca.data.text import tokenise
@@ -27,7 +27,7 @@ class Dataset:
 
     Attributes:
         vocabulary: The vocabulary. It is built only from the training text, but the usual spellings of its words are
-            learned from the whole corpus.
+            learned from the whole corpus. `--training-pairs` does not limit the text from which it is built.
         training: The pairs to train on.
         validation: The pairs on which the networks are evaluated during training.
         documents: The tokenised training conversations, used to fit word vectors. Empty for token files, whose
@@ -109,14 +109,7 @@ def prepare(
         held_out = hold_out(owner, config.validation_fraction, config.seed)
         training, test = ~held_out, None
 
-    # Training text: the answers of the training pairs, and the first utterance of each of their conversations.
-    documents, start = [], 0
-    for conversation in tokenised:
-        trained = training[start : start + len(conversation) - 1]
-        start += len(trained)
-        kept = [utterance for utterance, used in zip(conversation[1:], trained, strict=True) if used]
-        if kept:
-            documents.append([conversation[0], *kept])
+    documents = _training_text(tokenised, training)
     cased = tokenise(
         [text for conversation in conversations for text in conversation.utterances], config.contractions, lower=False
     )
@@ -132,6 +125,9 @@ def prepare(
         )
 
     vocabulary = chosen_vocabulary(build, config, words is not None)
+    if config.training_pairs is not None:
+        training = limited(owner, training, config.training_pairs, config.seed)
+        documents = _training_text(tokenised, training)
     lengths_of_pairs = config.context_utterances, config.sentence_length
     # The detector of context changes, which limits the contexts later, needs to know where utterances end.
     marked = config.hierarchical or config.detects_changes
@@ -155,6 +151,18 @@ def prepare(
         test=None if test is None else pairs[test],
         paraphrases=_paraphrases(tokenised, training, config, similar),
     )
+
+
+def _training_text(tokenised: Sequence[list[list[str]]], training: np.ndarray) -> list[list[list[str]]]:
+    """Return the answers of the training pairs, and the first utterance of each of their conversations."""
+    documents, start = [], 0
+    for conversation in tokenised:
+        trained = training[start : start + len(conversation) - 1]
+        start += len(trained)
+        kept = [utterance for utterance, used in zip(conversation[1:], trained, strict=True) if used]
+        if kept:
+            documents.append([conversation[0], *kept])
+    return documents
 
 
 def _paraphrases(

@@ -1,4 +1,4 @@
-"""Chooses the conversations or pairs of a corpus that are held out for validation."""
+"""Chooses the conversations or pairs of a corpus that are held out for validation, and limits those to train on."""
 
 import numpy as np
 
@@ -34,6 +34,29 @@ def hold_out(owner: np.ndarray, fraction: float, seed: int) -> np.ndarray:
     whole = is_divisible(len(sizes), len(owner), int(sizes.max()))
     held_out = drawn_to_hold_out(len(sizes) if whole else len(owner), fraction, seed)
     return np.isin(owner, np.unique(owner)[held_out]) if whole else np.isin(np.arange(len(owner)), held_out)
+
+
+def limited(owner: np.ndarray, training: np.ndarray, count: int, seed: int) -> np.ndarray:
+    """Choose some of the pairs to train on, one conversation after another in random order.
+
+    With the same seed, a larger choice contains every smaller one. The last conversation may be cut off.
+
+    Args:
+        owner: The index of the conversation that each pair comes from, an integer array of shape (n,).
+        training: Whether each pair may be trained on, a Boolean array of shape (n,).
+        count: The number of pairs to choose. If there are fewer, all of them are chosen.
+        seed: The seed of the order.
+
+    Returns:
+        Whether each pair is chosen, a Boolean array of shape (n,).
+    """
+    rows = np.flatnonzero(training)
+    conversations, index = np.unique(owner[rows], return_inverse=True)
+    # Another generator than that of `hold_out`, so that the two choices do not depend on each other.
+    place = np.random.default_rng((seed, 1)).permutation(len(conversations))[index]
+    chosen = np.zeros(len(owner), bool)
+    chosen[rows[np.argsort(place, kind="stable")[:count]]] = True
+    return chosen
 
 
 def drawn_to_hold_out(units: int, fraction: float, seed: int, most: int | None = None) -> np.ndarray:

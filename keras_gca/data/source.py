@@ -1,5 +1,6 @@
 """`Source` names the files that a training run reads. Importing this module is fast."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,8 +15,8 @@ class Source:
     """The files that a training run of the first paper reads.
 
     Args:
-        data: The file or folder of a corpus, or None for the embedded corpus.
-        format: One of `conversations.FORMATS`, or None to detect the format.
+        data: The file or folder of a corpus, several of them, a folder of token files, or None for the embedded corpus.
+        format: One of `conversations.FORMATS`, the format of all corpora, or None to detect the format of each corpus.
         vocabulary: A file with the words of the vocabulary, one per line, or the author's pickle. If None, the words
             are taken from the training text.
         glove: A file of word vectors, or None to fit vectors to the training text.
@@ -25,7 +26,8 @@ class Source:
             error.
 
     Raises:
-        UserError: `format` is given without `data`, or `glove_member` without `glove`, or a file is missing.
+        UserError: `format` is given without `data`, or `glove_member` without `glove`, or a file is missing, or a
+            folder of token files is given together with other corpora.
 
     Examples:
         >>> from keras_gca import Source
@@ -34,7 +36,7 @@ class Source:
         14889
     """
 
-    data: Path | None = None
+    data: Path | Sequence[Path] | None = None
     format: str | None = None
     vocabulary: Path | None = None
     glove: Path | None = None
@@ -46,13 +48,34 @@ class Source:
             raise UserError("--format applies only to --data, which is not given")
         if self.glove_member and not self.glove:
             raise UserError("--glove-member applies only to --glove, which is not given")
-        refuse_missing(self.data, self.vocabulary, self.glove)
-        if is_token_folder(self.data) and (self.format or self.vocabulary):
+        refuse_missing(*self.corpora, self.vocabulary, self.glove)
+        if self.prepared is None:
+            return
+        if len(self.corpora) > 1:
+            raise UserError(
+                f"--data: {self.prepared} is a folder of token files, which cannot be combined with other corpora; "
+                "prepare all corpora together with keras_gca.prepare"
+            )
+        if self.format or self.vocabulary:
             unwanted = "--format" if self.format else "--vocabulary"
-            raise UserError(f"{unwanted} has no effect on {self.data}, a folder of token files; leave out the option")
+            raise UserError(
+                f"{unwanted} has no effect on {self.prepared}, a folder of token files; leave out the option"
+            )
+
+    @property
+    def corpora(self) -> tuple[Path, ...]:
+        """The files and folders in `data`, in the order in which they are read."""
+        if self.data is None:
+            return ()
+        return (Path(self.data),) if isinstance(self.data, str | Path) else tuple(map(Path, self.data))
+
+    @property
+    def prepared(self) -> Path | None:
+        """The folder of token files, or None if the data are corpora."""
+        return next((Path(path) for path in self.corpora if is_token_folder(path)), None)
 
     def read(self, splits: str = "random") -> tuple[list[Conversation], BadLines]:
-        """Read the corpus.
+        """Read the corpus, or several corpora one after the other.
 
         Reading does not need TensorFlow, so a command can report bad input before it imports TensorFlow.
 
@@ -60,18 +83,22 @@ class Source:
             splits: See `Config.splits`.
 
         Returns:
-            The conversations, and the `BadLines` object that counted the skipped lines.
+            The conversations of all corpora, and the `BadLines` object that counted the skipped lines.
 
         Raises:
-            UserError: The corpus cannot be read; see `read_conversations`.
+            UserError: A corpus cannot be read; see `read_conversations`.
         """
         bad = BadLines(self.skip_bad_lines, UserError, SKIP_HINT)
-        return read_conversations(self.data, self.format, bad, splits), bad
+        conversations: list[Conversation] = []
+        for path in self.corpora or (None,):  # None stands for the embedded corpus
+            conversations += read_conversations(path, self.format, bad, splits)
+        return conversations, bad
 
-    def names(self) -> dict[str, str]:
+    def names(self) -> dict[str, str | list[str]]:
         """Describe where the data, the vocabulary and the word vectors come from, for messages and for config.json."""
+        corpora = [str(path) for path in self.corpora] or [EMBEDDED]
         return {
-            "data": str(self.data or EMBEDDED),
+            "data": corpora if len(corpora) > 1 else corpora[0],
             "vocabulary": str(self.vocabulary or "from the training text"),
             "glove": str(self.glove or "fitted to the training text"),
         }

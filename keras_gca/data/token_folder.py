@@ -34,6 +34,7 @@ from keras_gca.storage.token_files import INDEX, file_of_shard, refuse_size, ref
 WORDS = "vocabulary.json"
 FORMAT = "keras_gca tokens 1"
 FIRST, TRAINING, VALIDATION, TEST = range(4)  # roles of utterances
+LIMITS = ("max_pairs", "training_pairs")  # settings that token files do not support
 # The settings on which the token files depend. A training takes their values from the folder.
 PREPARED = ("vocabulary_size", "minimum_count", "contractions", "padding", "validation_fraction", "splits")
 
@@ -209,7 +210,8 @@ class TokenFolder:
         """Return the settings of a training run on this folder. The settings in PREPARED are taken from the folder.
 
         Raises:
-            UserError: The user has given a different value for one of these settings, or has given --max-pairs.
+            UserError: The user has given a different value for one of these settings, or has given --max-pairs or
+                --training-pairs.
         """
         for name in PREPARED:
             given, own = getattr(config, name), self.settings[name]
@@ -218,11 +220,12 @@ class TokenFolder:
                     f"{naming([name])}: {given} is not possible with {self.path}, which was prepared with {own}; "
                     "leave out the option, or prepare the corpus again"
                 )
-        if "max_pairs" in config.given and config.max_pairs is not None:
-            raise UserError(
-                f"--max-pairs has no effect on {self.path}, which is already prepared; leave out the option"
-            )
-        return config.changed(**{name: self.settings[name] for name in PREPARED}, max_pairs=None)
+        for name in LIMITS:
+            if name in config.given and getattr(config, name) is not None:
+                raise UserError(
+                    f"{naming([name])} has no effect on {self.path}, which is already prepared; leave out the option"
+                )
+        return config.changed(**{name: self.settings[name] for name in PREPARED}, **dict.fromkeys(LIMITS))
 
     def pairs(self, role: int) -> int:
         """Return the number of pairs with a role: TRAINING, VALIDATION or TEST."""

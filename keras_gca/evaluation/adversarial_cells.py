@@ -14,9 +14,7 @@ replies, in nats per token. The best cells are chosen by their gain on validatio
 gain on test conversations.
 """
 
-import functools
 import json
-import operator
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -30,48 +28,41 @@ from keras_gca.data.pairs import Pairs
 from keras_gca.engine import reporting
 from keras_gca.engine.command_line import hint
 from keras_gca.errors import UserError
-from keras_gca.evaluation import judges, reply_metrics
-from keras_gca.evaluation.paired_tests import (
-    Comparison,
-    PairedTest,
-    compare_conversations,
-    compare_seeds,
-    table_of_tests,
-    with_correction,
-)
+from keras_gca.evaluation import judges, rated_cells, reply_metrics
+from keras_gca.evaluation.adversarial_report import TEMPERATURES, TERMS, best_cells, by_cell, tables, tests
 from keras_gca.evaluation.paired_tests import as_json as tests_as_json
+from keras_gca.evaluation.paired_tests import compare_conversations
 from keras_gca.evaluation.provenance import Outcome
 from keras_gca.evaluation.replies import answers_to
-from keras_gca.evaluation.statistics import summarise
 from keras_gca.evaluation.study_trainings import Setup, train
-from keras_gca.evaluation.tables import Table
-from keras_gca.evaluation.variants import ADVERSARIAL, FACTORS, QUESTION
+from keras_gca.evaluation.variants import ADVERSARIAL, QUESTION
 from keras_gca.evaluation.word_model import WordModel
 from keras_gca.models import scoring
 from keras_gca.models.decoding_settings import Decoding
 from keras_gca.settings import naming
 from keras_gca.storage import json_files
 from keras_gca.storage.atomic import write_text
+from keras_gca.storage.run_folder import CHECKPOINT
 from keras_gca.training.run_folder import GCARun
 from keras_gca.training.schedule import DISCRIMINATOR, GENERATOR
 
 FILE = "cell.json"
-# The temperatures from which that of the teacher-forced generator is chosen
-TEMPERATURES = (0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.1, 1.2, 1.3)
 BEST = 4  # the number of cells in the command that is suggested at the end
-SYSTEMS = ("adversarial", "teacher_forcing")
-TERMS = ("context", "answer", "token")  # the terms of Eq. 8
-GAIN = "gain, nats per token"
 
 Sampled = dict[tuple[int, float], np.ndarray]  # teacher-forced replies to the validation (0) or the test (1) pairs
 
 
 def run_cells(
-    cells: Sequence[str], setup: Setup, strategy: tf.distribute.Strategy | None = None, limit: TimeLimit | None = None
+    cells: Sequence[str],
+    setup: Setup,
+    strategy: tf.distribute.Strategy | None = None,
+    limit: TimeLimit | None = None,
+    ratings: Sequence[Path] = (),
 ) -> Outcome | None:
     """Train and measure cells one after the other, print their tables, and write RUNS/adversarial.md and .json.
 
-    Cells whose results are stored are not measured again.
+    Cells whose results are stored are not measured again. If the study ends early, the tables contain the finished
+    cells.
 
     Args:
         cells: The names of the cells, from CELLS.
@@ -79,41 +70,101 @@ def run_cells(
         strategy: The strategy of the training runs; see `pipeline.train_agent`.
         limit: The time limit, or None for no limit. When the limit is reached, the current training run stops as if
             Ctrl-C had been pressed, and no more cells are measured.
+        ratings: Files of human ratings with which the discriminator of each cell is compared; see `rated_cells`.
 
     Returns:
-        The results and tables, or None if the user interrupts the study or the time limit is reached.
+        The results and tables, which are not complete if the user interrupts the study or the time limit is reached, or
+        None if no cell is finished then.
 
     Raises:
         UserError: A file is missing or damaged, or a run in the folder has different settings.
     """
-    limit, results = limit or TimeLimit(), []
+    limit = limit or TimeLimit()
     config = setup.config(cells[0], setup.seeds[0])
     if not min(config.adversarial_epochs, config.discriminator_epochs, config.generator_epochs):
         raise UserError(
             "--adversarial-epochs, --discriminator-epochs, --generator-epochs: each must be at least 1, because "
             f"the study {ADVERSARIAL} measures the effect of all three"
         )
+    rated_cells.refuse_unusable(ratings)
+    left = _first_unfinished(cells, setup, strategy, limit, ratings)
+    results = [
+        values
+        for seed in setup.seeds
+        for cell in cells
+        if (values := _stored_for(cell, setup.folder(cell, seed), setup, seed)) is not None
+    ]
+    outcome = _report(results, cells, setup, ratings, left is None) if results else None
+    if left is not None:
+        print(f"next: the same command continues with {left}")
+    elif outcome is not None and len(cells) > BEST:
+        new = range(max(setup.seeds) + 1, max(setup.seeds) + 7)  # six seeds, the fewest that can show a difference
+        best = outcome.results["best"]
+        command = hint("keras_gca.studies", ADVERSARIAL, "--cells", *best[:BEST], "--seeds", *new)
+        print(f"next: train the {BEST} cells with the highest validation gains again, with other seeds: {command}")
+    return outcome
+
+
+def _first_unfinished(
+    cells: Sequence[str],
+    setup: Setup,
+    strategy: tf.distribute.Strategy | None,
+    limit: TimeLimit,
+    ratings: Sequence[Path],
+) -> Path | None:
+    """Train and measure cells until all are finished, or the user interrupts the study or the time limit is reached.
+
+    Returns:
+        The run folder of the first cell that is not finished, or None if all cells are finished.
+    """
     for seed in setup.seeds:
         sampled: Sampled = {}  # all cells of a seed have the same teacher-forced generator
         for cell in cells:
             path = setup.folder(cell, seed)
+            if _stored_for(cell, path, setup, seed) is not None and rated_cells.is_rated(path, ratings):
+                continue
             if not train(cell, seed, setup, strategy, limit) or limit.is_over:
-                print(f"next: the same command continues with {path}")
-                return None
-            _refuse_other_settings(path, setup.config(cell, seed).to_values(), setup.changes(cell))
-            results.append(_stored(path) or _measured(cell, path, setup, sampled))
-    made, best = tables(results), best_cells(results)
-    facts = {"cells": results, "best": best, "tests": tests_as_json(tests(by_cell(results)))}
+                return path
+            try:
+                if _stored_for(cell, path, setup, seed) is None:
+                    _measured(cell, path, setup, sampled)
+                for file in ratings:
+                    rated_cells.rate(path, file)
+            except KeyboardInterrupt:
+                return path
+    return None
+
+
+def _report(
+    results: Sequence[Mapping[str, Any]], cells: Sequence[str], setup: Setup, ratings: Sequence[Path], complete: bool
+) -> Outcome:
+    """Print the tables of the given results, and write them to RUNS/adversarial.md and .json."""
+    left = len(cells) * len(setup.seeds) - len(results)
+    runs = {(one["cell"], one["seed"]): setup.folder(one["cell"], one["seed"]) for one in results}
+    rated = {file.name: rated_cells.stored(runs, file) for file in ratings}
+    made = tables(results, left) + [table for of_file in rated.values() for table in rated_cells.tables(of_file)]
+    facts: dict[str, Any] = {
+        "cells": list(results),
+        "best": best_cells(results),
+        "tests": tests_as_json(tests(by_cell(results))),
+        "left": left,
+    }
+    if ratings:
+        facts["ratings"] = {name: rated_cells.as_json(of_file) for name, of_file in rated.items()}
     print(f"\n{QUESTION}\n\n" + "\n\n".join(table.to_text() for table in made))
     target = setup.runs / f"{ADVERSARIAL}.md"
     write_text(target, "\n".join(table.to_markdown() for table in made))
     write_text(target.with_suffix(".json"), json.dumps(facts, indent=1) + "\n")
     print(f"\nwrote {target} and {target.with_suffix('.json')}")
-    if len(cells) > BEST:
-        new = range(max(setup.seeds) + 1, max(setup.seeds) + 7)  # six seeds, the fewest that can show a difference
-        command = hint("keras_gca.studies", ADVERSARIAL, "--cells", *best[:BEST], "--seeds", *new)
-        print(f"next: train the {BEST} cells with the highest validation gains again, with other seeds: {command}")
-    return Outcome({"runs": list(setup.seeds)}, facts, made)
+    return Outcome({"runs": list(setup.seeds)}, facts, made, complete)
+
+
+def _stored_for(cell: str, run: Path, setup: Setup, seed: int) -> dict[str, Any] | None:
+    """Return the results of a cell if they are stored, and check that its run has the settings of this command."""
+    if not (run / CHECKPOINT).exists():
+        return None
+    _refuse_other_settings(run, setup.config(cell, seed).to_values(), setup.changes(cell))
+    return _stored(run)
 
 
 def _refuse_other_settings(path: Path, expected: Mapping[str, Any], changes: Mapping[str, Any]) -> None:
@@ -126,7 +177,8 @@ def _refuse_other_settings(path: Path, expected: Mapping[str, Any], changes: Map
 def _stored(run: Path) -> dict[str, Any] | None:
     """Return the results of a cell if they are stored and newer than the cell's bot."""
     file = run / FILE
-    if not file.exists() or file.stat().st_mtime < GCARun(run).bot.stat().st_mtime:
+    bot = GCARun(run).bot
+    if not (file.exists() and bot.exists()) or file.stat().st_mtime < bot.stat().st_mtime:
         return None
     values = json_files.read_object(file)
     if not {"cell", "seed", "terms", "decoding", "validation", "test"} <= set(values):
@@ -258,103 +310,3 @@ def compared(agent: Agent, pairs: Pairs, answers: dict[str, np.ndarray], model: 
         "distinct-2": reply_metrics.equal_distinct(words, 2)[1],
         "word perplexity": {name: float(np.exp(nats / count)) for name, (nats, count) in costs.items()},
     }
-
-
-# Tables
-
-
-def best_cells(results: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Return the names of all cells, sorted by mean gain on validation conversations, highest first."""
-    gains = {
-        cell: float(np.mean([run["validation"]["gain"]["difference"] for run in runs]))
-        for cell, runs in by_cell(results).items()
-    }
-    return sorted(gains, key=lambda cell: -gains[cell])
-
-
-def by_cell(results: Sequence[Mapping[str, Any]]) -> dict[str, list[Mapping[str, Any]]]:
-    """Group results by cell; each cell has one result for each seed."""
-    cells: dict[str, list[Mapping[str, Any]]] = {}
-    for one in results:
-        cells.setdefault(one["cell"], []).append(one)
-    return cells
-
-
-def tables(results: Sequence[Mapping[str, Any]]) -> list[Table]:
-    """Make the table of the cells and the table of their paired tests.
-
-    Args:
-        results: The results of each cell with each seed.
-    """
-    cells, rows = by_cell(results), []
-    for cell in best_cells(results):
-        runs = cells[cell]
-
-        def cell_of(*keys: str, form: str, runs: Sequence = runs) -> str:
-            """Format the mean, over the runs, of the value found under these nested keys."""
-            return format(summarise([functools.reduce(operator.getitem, keys, run) for run in runs]), form)
-
-        of_terms = [cell_of("terms", DISCRIMINATOR, f"{term}_auc", form=".3f") for term in TERMS]
-        pairs = [
-            cell_of("test", name, system, form=form)
-            for name, form in (("distinct-2", ".3f"), ("word perplexity", ".1f"))
-            for system in SYSTEMS
-        ]
-        rows.append(
-            [
-                *cell.split("_"),
-                *of_terms,
-                cell_of("terms", GENERATOR, "token_gap", form="+.3f"),
-                cell_of("validation", "gain", "difference", form="+.4f"),
-                cell_of("test", "gain", "difference", form="+.4f"),
-                cell_of("test", "first", form=".1%"),
-                cell_of("decoding", "teacher_forcing", form=".2f"),
-                *pairs,
-            ]
-        )
-    header = [
-        *FACTORS,
-        *(f"AUC, {term}" for term in TERMS),
-        "gap, p",
-        "gain, validation",
-        "gain, test",
-        "adversarial first",
-        "T of t. f.",
-        *(f"{name}, {system}" for name in ("distinct-2", "5-gram") for system in ("adv.", "t. f.")),
-    ]
-    caption = (
-        "Each cell starts from the same teacher-forced generator, and is compared with it at equal diversity "
-        "(distinct-2). The AUC of each term of Eq. 8 is measured after line 6. The gap is the mean of the term of p "
-        "for human tokens minus its mean for machine-generated tokens, in logits, after line 9. The gain is log S "
-        "(Eq. 10) by independent judges, adversarial minus teacher forcing, in nats per token. T of t. f. is the "
-        f"temperature, from {TEMPERATURES[0]} to {TEMPERATURES[-1]}, at which teacher forcing (t. f.) is equally "
-        "diverse. 5-gram is the perplexity under the word model. The cells are sorted by their gain on validation "
-        "conversations."
-    )
-    tested = table_of_tests(tests(cells), _title, " of the gain on test conversations")
-    return [Table(None, caption, header, rows, len(FACTORS)), tested]
-
-
-def tests(cells: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[PairedTest]:
-    """Test whether the gain of each cell on test conversations differs from 0.
-
-    Args:
-        cells: The results of each cell with each seed.
-
-    Returns:
-        The tests. A cell with one seed is tested over conversations, and a cell with several seeds over seeds. The
-        p-values are corrected jointly for all tests.
-    """
-    rows: list[tuple[tuple[str, str], int | None, str, Comparison]] = []
-    for cell, runs in cells.items():
-        systems = cell, "teacher forcing"
-        if len(runs) == 1:
-            rows.append((systems, runs[0]["seed"], GAIN, Comparison(**runs[0]["test"]["gain"])))
-        else:
-            values = [[run["test"]["log S"][system] for run in runs] for system in SYSTEMS]
-            rows.append((systems, None, GAIN, compare_seeds(values[0], values[1])))
-    return with_correction(rows)
-
-
-def _title(system: str) -> str:
-    return system.replace("_", " ")

@@ -152,16 +152,8 @@ def paint(results: Results, model: str = MODEL) -> Figure:
             line = [figures for setting, figures in points.items() if setting.top_p == width]
             x, y = ([figures[name].value for figures in line] for name in (DISTINCT, PERPLEXITY))
             axes.plot(x, y, ".-", color=colour, linewidth=0.8, alpha=width)
-        at = points[chosen]
-        axes.plot(at[DISTINCT].value, at[PERPLEXITY].value, "o", color=colour, markersize=9, label=_name(system))
-        axes.annotate(
-            f"{chosen}",
-            (at[DISTINCT].value, at[PERPLEXITY].value),
-            textcoords="offset points",
-            xytext=(6, 6 if number % 2 else -12),  # points of different systems often overlap
-            color=colour,
-            fontsize=8,
-        )
+        at, label = points[chosen], f"{_name(system)}, best at {chosen}"
+        axes.plot(at[DISTINCT].value, at[PERPLEXITY].value, "o", color=colour, markersize=9, label=label)
     axes.plot(
         results.human[DISTINCT].value, results.human[PERPLEXITY].value, "*", color="k", markersize=14, label=HUMAN
     )

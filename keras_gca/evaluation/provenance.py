@@ -30,11 +30,14 @@ class Outcome(NamedTuple):
         seeds: {purpose of the seed: the seed, or a list of seeds}.
         results: All results, in a form that can be written as JSON.
         tables: Tables of these results.
+        complete: Whether the experiment is finished. If False, an interruption or the time limit has ended it, and the
+            results are those obtained so far.
     """
 
     seeds: Mapping[str, Any]
     results: Any
     tables: Sequence[Table]
+    complete: bool = True
 
 
 def versions() -> dict[str, str]:
@@ -100,7 +103,7 @@ def write_if_asked(path: Path | None, command: str, outcome: Outcome) -> list[Pa
     """
     if path is None:
         return []
-    write_experiment(path, command, *outcome)
+    write_experiment(path, command, outcome.seeds, outcome.results, outcome.tables)
     print(f"wrote {path}")
     return [path]
 
@@ -110,13 +113,14 @@ def run_all(names: Sequence[str], run: Callable[[str], Outcome | None], path: Pa
 
     Args:
         names: The names of the experiments, all of which use the same seeds.
-        run: A function that runs an experiment. It returns None if the user interrupts the experiment or the time limit
-            is reached.
+        run: A function that runs an experiment. It returns None or an incomplete outcome if the user interrupts the
+            experiment or the time limit is reached.
         path: The file that --experiment names, or None if the option was not given.
         command: The command.
 
     Returns:
-        The exit status: 0, or 130 if an experiment was not completed, in which case nothing is written.
+        The exit status: 0, or 130 if an experiment was not completed. In this case, the file is written only if the
+        experiment has an incomplete outcome, and contains the outcomes so far.
     """
     outcomes: dict[str, Outcome] = {}
     for name in names:
@@ -124,10 +128,12 @@ def run_all(names: Sequence[str], run: Callable[[str], Outcome | None], path: Pa
         if outcome is None:
             return 130
         outcomes[name] = outcome
+        if not outcome.complete:
+            break
     results = {name: outcome.results for name, outcome in outcomes.items()}
     tables = [table for outcome in outcomes.values() for table in outcome.tables]
     write_if_asked(path, command, Outcome(outcomes[names[0]].seeds, results, tables))
-    return 0
+    return 0 if all(outcome.complete for outcome in outcomes.values()) else 130
 
 
 def read_experiment(path: Path) -> dict[str, Any]:

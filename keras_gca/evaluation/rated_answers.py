@@ -21,7 +21,9 @@ BATCH = 64
 BY_D = ("D, Eq. 9", "D, Eq. 10")
 
 
-def evaluate_ratings(run: str | Path, ratings: str | Path, seed: int = 0) -> dict[str, Any]:
+def evaluate_ratings(
+    run: str | Path, ratings: str | Path, seed: int = 0, only_discriminator: bool = False
+) -> dict[str, Any]:
     """Measure how well a run's scores for answers agree with human ratings.
 
     Contexts that occur anywhere in the run's corpus, including its held-out part, are left out.
@@ -30,6 +32,7 @@ def evaluate_ratings(run: str | Path, ratings: str | Path, seed: int = 0) -> dic
         run: The run folder.
         ratings: The file of ratings; see `human_ratings`.
         seed: The seed for the bootstrap and for the random control scores.
+        only_discriminator: Whether to leave out the scores by the generators.
 
     Returns:
         The results, as `human_ratings.compare` returns them.
@@ -47,7 +50,7 @@ def evaluate_ratings(run: str | Path, ratings: str | Path, seed: int = 0) -> dic
     kept = unseen(agent, made.dataset(), rated)
     if len({one.context for one in kept}) < 2:
         raise UserError(f"{ratings}: at least two contexts that do not occur in the corpus of {run} are needed")
-    return human_ratings.compare(ratings, rated, kept, measures(agent, kept), seed, BY_D)
+    return human_ratings.compare(ratings, rated, kept, measures(agent, kept, only_discriminator), seed, BY_D)
 
 
 def unseen(agent: Agent, dataset: Dataset, rated: Sequence[Rated]) -> list[Rated]:
@@ -66,11 +69,16 @@ def unseen(agent: Agent, dataset: Dataset, rated: Sequence[Rated]) -> list[Rated
     return kept
 
 
-def measures(agent: Agent, rated: Sequence[Rated]) -> dict[str, np.ndarray]:
+def measures(agent: Agent, rated: Sequence[Rated], only_discriminator: bool = False) -> dict[str, np.ndarray]:
     """Compute the run's scores for n rated answers.
 
     The discriminator D gives two scores: the logarithms of Eq. 9 and Eq. 10. Each generator gives two more: log p(y|x)
     (Eq. 3), and log p(y|x) divided by the number of tokens.
+
+    Args:
+        agent: The agent of the run.
+        rated: The rated answers.
+        only_discriminator: Whether to leave out the scores by the generators.
 
     Returns:
         {name of the score: its values, a float64 array of shape (n,)}.
@@ -79,12 +87,13 @@ def measures(agent: Agent, rated: Sequence[Rated]) -> dict[str, np.ndarray]:
     tokens = agent.tokenise([one.response for one in rated])
     answers = frame_answers([agent.vocabulary.encode(of_one) for of_one in tokens], agent.config.sentence_length)
     pairs = Pairs(contexts, answers, np.arange(len(rated), dtype=np.int32))
-    reporting.say_cost(estimate.of_ratings(agent, pairs, BATCH))
+    if not only_discriminator:
+        reporting.say_cost(estimate.of_ratings(agent, pairs, BATCH))
     starts = range(0, len(rated), BATCH)
     log_l = np.concatenate([agent.judge(contexts[i : i + BATCH], answers[i : i + BATCH]) for i in starts])
     by_d = scoring.log_human_probability(log_l), scoring.log_score(log_l)
     measured: dict[str, np.ndarray] = dict(zip(BY_D, map(np.asarray, by_d), strict=True))
-    for name in agent.generators:
+    for name in () if only_discriminator else agent.generators:
         logs = agent.token_log_probabilities(pairs, name)
         title = name.replace("_", " ")
         measured[f"log p(y|x), {title}"] = np.asarray(np.nansum(logs, axis=1, dtype=np.float64))

@@ -18,17 +18,15 @@ from keras_gca.data.dataset import Dataset
 from keras_gca.data.text import detokenise
 from keras_gca.data.vocabulary import UNK
 from keras_gca.engine import reporting
-from keras_gca.evaluation import estimate, reply_metrics
+from keras_gca.evaluation import estimate, reply_metrics, trigram
 from keras_gca.evaluation.judges import CrossFitted, Judging, judge
 from keras_gca.evaluation.statistics import over_runs
 from keras_gca.evaluation.tables import Cell, Table
-from keras_gca.evaluation.trigram import TrigramModel
 from keras_gca.models.decoding_settings import GREEDY, Decoding
 from keras_gca.storage.atomic import write_text
 from keras_gca.training.run_folder import GCARun
 
 FILE = "evaluation.json"
-DISCOUNTS = (0.1, 0.75)  # NLTK's default, and a value that suits small corpora better
 BATCH = 32
 DECODING_BATCH = 128
 OWN_VECTORS = "the run's own"
@@ -123,12 +121,10 @@ def evaluate(
     held_out = dataset.held_out
     perplexity = agent.perplexities(held_out, BATCH)
     logs = {name: agent.token_log_probabilities(held_out, name) for name in agent.generators}
-    for discount in DISCOUNTS:
-        trigram = TrigramModel(dataset.training.answers, len(agent.vocabulary), discount)
-        name = f"Kneser-Ney trigram, discount {discount}"
+    for name, model in trigram.fitted(dataset.training.answers, len(agent.vocabulary)):
         logs[name] = np.full_like(held_out.answers[:, 1:], np.nan, np.float64)
         for row, answer in zip(logs[name], held_out.answers, strict=True):
-            of_answer = trigram.log_probabilities(answer)
+            of_answer = model.log_probabilities(answer)
             row[: len(of_answer)] = of_answer
         perplexity[name] = float(np.exp(-np.nanmean(logs[name])))
     answers = {name: answers_to(agent, name, held_out.contexts, decoding, seed) for name in agent.generators}

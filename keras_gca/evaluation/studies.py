@@ -48,13 +48,16 @@ def run_study(
     if name not in STUDIES:
         raise UserError(f"{name!r} is not a study; choose from {', '.join(STUDIES)}")
     study, limit = STUDIES[name], limit or TimeLimit()
+    variants = setup.possible(study.variants)
+    if left_out := [variant for variant in study.variants if variant not in variants]:
+        reporting.say(f"leaving out {', '.join(left_out)}: the corpus has {setup.training_pairs:,} pairs to train on")
     for seed in setup.seeds:
-        for variant in study.variants:
+        for variant in variants:
             if not train(variant, seed, setup, strategy, limit):
                 print(f"next: the same command continues with {setup.folder(variant, seed)}")
                 return None
     print(f"\n{study.question}\n")
-    measured = _measure(name, setup, limit)
+    measured = _measure(name, variants, setup, limit)
     if measured is None:
         print("the time limit has been reached; next: the same command continues with the evaluations")
         return None
@@ -80,9 +83,9 @@ def _systems(name: str, setup: Setup) -> dict[str, list[Speaker]]:
 # Measuring
 
 
-def _measure(name: str, setup: Setup, limit: TimeLimit) -> tuple[list[Table], Any] | None:
+def _measure(name: str, variants: Sequence[str], setup: Setup, limit: TimeLimit) -> tuple[list[Table], Any] | None:
     """Return the tables of a study and its metrics for JSON, or None if the time limit is reached first."""
-    question, variants = STUDIES[name]
+    question = STUDIES[name].question
     if name in system_studies.MEASURED:
         folders = {variant: [setup.folder(variant, seed) for seed in setup.seeds] for variant in variants}
         return system_studies.MEASURED[name](folders, limit)

@@ -3,9 +3,9 @@
 Existing runs are reused, so several studies can share a run, and an interrupted study can be resumed.
 """
 
+import functools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +73,25 @@ class Setup:
         given = {name: value for name, value in self.settings.items() if name in AFTER_LINE_3}
         return {"adversarial_epochs": 1, **given, **CELLS[variant]}
 
+    @functools.cached_property
+    def training_pairs(self) -> int:
+        """The number of pairs in the corpus to train on, with the first seed and without `--training-pairs`.
+
+        Raises:
+            UserError: The corpus cannot be used.
+        """
+        config = self.config("default", self.seeds[0]).changed(training_pairs=None)
+        return len(prepare(self.source.read(config.splits)[0], config).training)
+
+    def possible(self, variants: Sequence[str]) -> list[str]:
+        """Return the variants without those that need more training pairs than the corpus has.
+
+        Raises:
+            UserError: The corpus cannot be used.
+        """
+        needed = {variant: self.changes(variant).get("training_pairs") or 0 for variant in variants}
+        return [variant for variant in variants if not needed[variant] or needed[variant] < self.training_pairs]
+
 
 def first_of(variant: str) -> str | None:
     """Return the variant whose teacher-forced generator a variant starts from, or None if it trains its own."""
@@ -111,13 +130,14 @@ def cost(variants: Iterable[str], setup: Setup) -> Estimate:
     lacking = [one for one in needed if not (setup.folder(*one) / CHECKPOINT).exists()]
     if not lacking:
         return Estimate({}, 0.0, "has nothing to train")
-    dataset = prepare(setup.source.read()[0], setup.config(*lacking[0]))
-    data = len(dataset.vocabulary), dataset.training, dataset.validation
+    config = setup.config(*lacking[0]).changed(training_pairs=None)
+    dataset = prepare(setup.source.read(config.splits)[0], config)
     seconds: dict[str, float] = {}
     for variant, seed in lacking:
         config = setup.config(variant, seed)
         stages = schedule(config)[config.teacher_forcing_epochs if first_of(variant) else 0 :]
-        made = estimate(config, *data, stages)
+        training = dataset.training[: config.training_pairs]
+        made = estimate(config, len(dataset.vocabulary), training, dataset.validation, stages)
         seconds[variant] = seconds.get(variant, 0.0) + made.total
     return made._replace(seconds=seconds)
 
@@ -153,7 +173,7 @@ def train(variant: str, seed: int, setup: Setup, strategy: tf.distribute.Strateg
         folder, changes = setup.folder(first, seed), setup.changes(variant)
         start: Callable[..., GCASession] = pipeline.start_from
         if (backward := backward_of(variant)) is not None:
-            start = partial(start, backward=setup.folder(backward, seed))
+            start = functools.partial(start, backward=setup.folder(backward, seed))
         session = start(folder, changes, path, strategy, limit.remaining)
     else:
         session = pipeline.train_agent(

@@ -1,4 +1,4 @@
-"""Evaluates studies that have their own metrics: subject changes, personas, dialogue rewards, and topics."""
+"""Evaluates studies that have their own metrics: subject changes, personas, rewards, topics, and growth."""
 
 import json
 import math
@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from glove.cost import TimeLimit
-from keras_gca.evaluation import personas, simulated_conversations, subject_changes, topic_systems
+from keras_gca.evaluation import growth, personas, simulated_conversations, subject_changes, topic_systems
 from keras_gca.evaluation.paired_tests import as_json as tests_as_json
 from keras_gca.evaluation.paired_tests import table_of_tests, tests_by_seeds
 from keras_gca.evaluation.statistics import as_json, over_runs
 from keras_gca.evaluation.tables import Table
-from keras_gca.evaluation.variants import DIALOGUE_REWARDS, TOPIC_AWARE
+from keras_gca.evaluation.variants import DIALOGUE_REWARDS, GROWTH, TOPIC_AWARE
 from keras_gca.storage import json_files
 from keras_gca.storage.atomic import write_text
 from keras_gca.training.run_folder import GCARun
@@ -137,12 +137,29 @@ def of_topics(folders: Folders, limit: TimeLimit) -> Measured | None:
     return tables, {**as_json(figures), "tests": tests_as_json(tests)}
 
 
+def of_growth(folders: Folders, limit: TimeLimit) -> Measured | None:
+    """Compare runs with different numbers of training pairs; see `growth`.
+
+    There are no significance tests. The arguments and the result are those of `after_changes`.
+
+    Raises:
+        UserError: Two runs of a seed have different held-out pairs.
+    """
+    runs = _stored_or_measured(folders, limit, growth.STUDIED, growth.evaluate_growth)
+    if runs is None:
+        return None
+    growth.refuse_other_held_out(runs)
+    figures = {variant: over_runs(of_variant) for variant, of_variant in runs.items()}
+    return [growth.table(figures)], as_json(figures)
+
+
 # By the name of the study
 MEASURED = {
     "dynamic_context": after_changes,
     "persona": of_personas,
     DIALOGUE_REWARDS: of_conversations,
     "topics": of_topics,
+    GROWTH: of_growth,
 }
 
 

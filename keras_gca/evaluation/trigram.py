@@ -5,7 +5,7 @@ the context and from its longer memory.
 """
 
 import collections
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 from nltk.lm import KneserNeyInterpolated, Vocabulary
@@ -15,6 +15,7 @@ from nltk.util import everygrams
 from keras_gca.data.vocabulary import BOS, EOS
 
 ORDER = 3
+DISCOUNTS = (0.1, 0.75)  # NLTK's default, and a value that suits small corpora better
 
 
 class IndexedKneserNey(KneserNey):
@@ -71,6 +72,17 @@ class TrigramModel:
         """Compute exp(total negative log-likelihood / number of tokens), counting EOS but not BOS as a token."""
         values = np.concatenate([self.log_probabilities(answer) for answer in answers])
         return float(np.exp(-values.mean()))
+
+
+def fitted(answers: np.ndarray, vocabulary_size: int) -> Iterator[tuple[str, TrigramModel]]:
+    """Fit a trigram model with each of DISCOUNTS, and yield its name and the model.
+
+    Args:
+        answers: The answers to fit, `BOS ... EOS` padded on the right, an integer array of shape (n, s_s + 1).
+        vocabulary_size: The number of tokens.
+    """
+    for discount in DISCOUNTS:
+        yield f"Kneser-Ney trigram, discount {discount}", TrigramModel(answers, vocabulary_size, discount)
 
 
 def _padded(answer: Sequence[int]) -> tuple[str, ...]:

@@ -40,7 +40,13 @@ VARIANTS: dict[str, dict[str, Any]] = {
         "discriminator_epochs": 0,
         "interleaved_epochs": 0,
     },
+    # All of these have the same vocabulary and the same held-out conversations.
+    "pairs_5000": {"training_pairs": 5000, "adversarial_epochs": 0},
+    "pairs_15000": {"training_pairs": 15_000, "adversarial_epochs": 0},
+    "pairs_50000": {"training_pairs": 50_000, "adversarial_epochs": 0},
+    "all_pairs": {"training_pairs": None, "adversarial_epochs": 0},
 }
+GROWTH = "growth"  # the study that compares the last four
 DIALOGUE_REWARDS, BACKWARD = "dialogue_rewards", "backward"
 PLAIN, LANGUAGE_MODEL, TOPIC_AWARE = "default", "language_model", "topic_aware"
 
@@ -111,6 +117,10 @@ STUDIES = {
     "topics": Study(
         "are answers with topics (Xing et al. 2017) more diverse or relevant than plain ones and than those of MMI?",
         (PLAIN, LANGUAGE_MODEL, BACKWARD, TOPIC_AWARE),
+    ),
+    GROWTH: Study(
+        "more training pairs: how does the held-out perplexity change, and that of a Kneser-Ney trigram model?",
+        ("pairs_5000", "pairs_15000", "pairs_50000", "all_pairs"),
     ),
     "mmi": Study("does MMI reranking make replies more diverse?", ("default", "language_model", "backward")),
 }

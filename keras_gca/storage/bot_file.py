@@ -1,6 +1,5 @@
 """Reads and writes bots: files that contain everything needed for a chat."""
 
-import math
 import os
 from pathlib import Path
 from typing import Any
@@ -11,13 +10,18 @@ from keras_gca.errors import UserError
 from keras_gca.settings import Settings
 from keras_gca.storage.arrays import read_arrays, write_arrays
 from keras_gca.storage.ownership import refuse_bot_of_another, refuse_run_of_another
+from keras_gca.storage.packed_weights import WeightFormat, pack, unpack
 from keras_gca.storage.run_folder import RunFolder
 
-SHAPES = "shapes"  # the name of the fact in a half-precision bot that contains the shapes of each network's weights
+SHAPES = "shapes"  # the name of the fact that contains the shapes of each network's weights if they are not float32
 
 
 def write_bot(
-    path: Path, format: str, facts: dict[str, Any], networks: dict[str, list[np.ndarray]], half_precision: bool = False
+    path: Path,
+    format: str,
+    facts: dict[str, Any],
+    networks: dict[str, list[np.ndarray]],
+    weight_format: WeightFormat = "float32",
 ) -> None:
     """Write a bot.
 
@@ -26,19 +30,19 @@ def write_bot(
         format: The name of the file format, which is checked when the bot is read.
         facts: JSON-serialisable values by name.
         networks: The weights of each network.
-        half_precision: Whether to write the weights of each network as one compressed float16 array, which takes less
-            than half the space of float32 arrays.
+        weight_format: The number format of the weights; see `packed_weights`. All formats but float32 are compressed.
 
     Raises:
         OSError: The file cannot be written.
+        ValueError: There is no such format.
     """
     facts = {"format": format, **facts, "networks": {name: len(weights) for name, weights in networks.items()}}
-    if half_precision:
+    if weight_format != "float32":
         facts |= {SHAPES: {name: [weight.shape for weight in weights] for name, weights in networks.items()}}
-        arrays = {name: _halved(weights) for name, weights in networks.items()}
-    else:
-        arrays = {f"{name}/{i}": value for name, weights in networks.items() for i, value in enumerate(weights)}
-    write_arrays(path, arrays, facts, compress=half_precision)
+    arrays: dict[str, np.ndarray] = {}
+    for name, weights in networks.items():
+        arrays |= pack(name, weights, weight_format)
+    write_arrays(path, arrays, facts, compress=weight_format != "float32")
 
 
 def read_bot(path: str | os.PathLike, *formats: str) -> tuple[Path, dict[str, Any], dict[str, list[np.ndarray]]]:
@@ -50,7 +54,7 @@ def read_bot(path: str | os.PathLike, *formats: str) -> tuple[Path, dict[str, An
 
     Returns:
         The path of the bot file, the facts, and the weights of each network in the order in which they were written.
-        Half-precision weights are converted to float32.
+        Weights in other formats are converted to float32.
 
     Raises:
         UserError: The bot is missing or damaged, has another format, or belongs to another package.
@@ -70,34 +74,11 @@ def read_bot(path: str | os.PathLike, *formats: str) -> tuple[Path, dict[str, An
         raise UserError(f"{path}: the file is not a bot that this version can read ({formats[0]} is expected)")
     try:
         if SHAPES in facts:
-            return path, facts, {name: _whole(arrays[name], shapes) for name, shapes in facts[SHAPES].items()}
+            return path, facts, {name: unpack(name, arrays, shapes) for name, shapes in facts[SHAPES].items()}
         counts = facts["networks"].items()
         return path, facts, {name: [arrays[f"{name}/{i}"] for i in range(count)] for name, count in counts}
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise damaged_bot(path, error) from None
-
-
-def _halved(weights: list[np.ndarray]) -> np.ndarray:
-    """Return all weights as one flat float16 array.
-
-    Values outside the range of float16, such as a bias that excludes a token, are clipped to that range.
-    """
-    largest = np.finfo(np.float16).max
-    parts = [np.clip(weight, -largest, largest).astype(np.float16).ravel() for weight in weights]
-    return np.concatenate(parts or [np.zeros(0, np.float16)])
-
-
-def _whole(numbers: np.ndarray, shapes: list[list[int]]) -> list[np.ndarray]:
-    """Convert an array returned by `_halved` to float32 weights with the given shapes.
-
-    Raises:
-        ValueError: The size of the array does not match the shapes.
-    """
-    sizes = [math.prod(shape) for shape in shapes]
-    if min((size for shape in shapes for size in shape), default=0) < 0 or sum(sizes) != numbers.size:
-        raise ValueError(f"there are {numbers.size:,} numbers, which do not match the shapes")
-    parts = np.split(numbers.astype(np.float32), np.cumsum(sizes)[:-1])
-    return [part.reshape(shape) for part, shape in zip(parts, shapes, strict=True)] if shapes else []
 
 
 def damaged_bot(path: Path, error: Exception) -> UserError:

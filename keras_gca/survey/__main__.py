@@ -127,12 +127,18 @@ def _held_out(options: argparse.Namespace, agent: "Agent", utterances: int) -> t
             "dialogues with --data FILE"
         )
     run = GCARun.open(options.bots[0])
-    corpus, held_out = run.source().get("data"), run.dataset().held_out
-    if not isinstance(corpus, str):
+    named, held_out = run.source().get("data"), run.dataset().held_out
+    corpora = [named] if isinstance(named, str) else named
+    if not corpora:
         raise UserError(f"{run.path} does not name its training corpus; name a file of dialogues with --data FILE")
+    corpus = ", ".join(corpora)
     try:
         bad = BadLines("skipped_lines" in run.source(), UserError)  # skip them if the training run did
-        conversations = read_conversations(None if corpus == EMBEDDED else corpus, options.format, bad)
+        conversations = [
+            conversation
+            for path in corpora
+            for conversation in read_conversations(None if path == EMBEDDED else path, options.format, bad)
+        ]
         lines = held_out_lines(held_out, conversations, agent, utterances)
     except UserError as error:
         raise UserError(

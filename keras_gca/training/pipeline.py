@@ -27,7 +27,6 @@ from keras_gca.engine import devices, reporting
 from keras_gca.engine.session import Watching
 from keras_gca.engine.training_loop import progress
 from keras_gca.errors import UserError
-from keras_gca.storage.token_files import is_token_folder
 from keras_gca.training.context_changes import with_dynamic_contexts
 from keras_gca.training.dialogue_rewards import backward_agent
 from keras_gca.training.ranking import RankedSession
@@ -76,19 +75,19 @@ def train_agent(
     path = Path(run)
     GCARun.refuse_existing(path)
     config.check_backward(backward)
-    names = source.names() | ({} if backward is None else {"backward": str(backward)})
-    if is_token_folder(source.data):
+    names: dict[str, Any] = source.names() | ({} if backward is None else {"backward": str(backward)})
+    if source.prepared is not None:
         bad = BadLines(source.skip_bad_lines, UserError, SKIP_HINT)
         with (strategy or tf.distribute.get_strategy()).scope():
-            config, dataset = prepared(source.data, config)
-        names["vocabulary"] = f"from {source.data}"
+            config, dataset = prepared(source.prepared, config)
+        names["vocabulary"] = f"from {source.prepared}"
         words = None
     else:
         conversations, bad = read or source.read(config.splits)
         words = given_words(source.vocabulary, config, bad) if source.vocabulary else None
         reporting.say(*bad.notes)
         similar = None
-        if source.data is None and config.context_paraphrases:  # the embedded corpus
+        if not source.corpora and config.context_paraphrases:  # the embedded corpus
             similar = read_similar(conversations, config.contractions)
         dataset = prepare(conversations, config, words, similar)
     reporting.say(*_first_exchange(dataset))

@@ -62,7 +62,7 @@ def test_a_conversation_is_answered_in_any_company_as_alone(variant, replying):
 def test_a_bot_of_half_precision_has_rounded_weights_that_are_float32_again(tmp_path):
     agent = of_gpt2(small_runs.config())
     agent.save(tmp_path / "whole.h5")
-    agent.save(tmp_path / "half.h5", half_precision=True)
+    agent.save(tmp_path / "half.h5", weight_format="float16")
     assert (tmp_path / "half.h5").stat().st_size < 0.6 * (tmp_path / "whole.h5").stat().st_size
     half, whole = (GAILAgent.load(tmp_path / f"{name}.h5") for name in ("half", "whole"))
     for name, weights in whole.bot.policies.items():

@@ -94,7 +94,7 @@ def test_a_saved_bot_says_the_same(agent, tmp_path):
 def test_a_bot_of_half_precision_has_rounded_weights_that_are_float32_again(agent, tmp_path):
     agent.weights["adversarial"][-1][PAD] = -1e9  # as after training with `original` padding
     agent.save(tmp_path / "whole.h5")
-    agent.save(tmp_path / "half.h5", half_precision=True)
+    agent.save(tmp_path / "half.h5", weight_format="float16")
     _, stored = read_arrays(tmp_path / "half.h5")
     assert {array.dtype for array in stored.values()} == {np.dtype(np.float16)}
     half = Agent.load(tmp_path / "half.h5")

@@ -28,6 +28,14 @@ def test_the_paper_preset_has_every_number_of_section_5():
     assert config.patience is None
 
 
+def test_the_preset_large_has_the_sizes_of_the_paper():
+    large, paper = Config.preset("large"), Config()
+    sizes = ("context_utterances", "sentence_length", "vocabulary_size", "minimum_count", "word_embedding_size")
+    sizes += ("sentence_embedding_size", "discriminator_sentence_embedding_size", "hidden_size", "machine_pairs")
+    assert [getattr(large, name) for name in sizes] == [getattr(paper, name) for name in sizes]
+    assert (large.batch_size, large.precision, large.patience) == (64, "bfloat16", 2)
+
+
 @pytest.mark.parametrize("name", PRESETS)
 def test_presets_survive_json(name):
     config = Config.preset(name)
@@ -89,7 +97,7 @@ def test_impossible_values(changes, message):
 
 
 def test_an_unknown_preset():
-    with pytest.raises(UserError, match="'huge' is not a preset; choose from paper, author, default, tiny"):
+    with pytest.raises(UserError, match="'huge' is not a preset; choose from paper, author, default, large, tiny"):
         Config.preset("huge")
 
 

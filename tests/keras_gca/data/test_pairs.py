@@ -5,7 +5,7 @@ from keras_gca.config import Config
 from keras_gca.data.batches import plan_batches, take_batch
 from keras_gca.data.conversations import Conversation
 from keras_gca.data.dataset import prepare
-from keras_gca.data.held_out import hold_out
+from keras_gca.data.held_out import hold_out, limited
 from keras_gca.data.pairs import Pairs, make_pairs
 from keras_gca.data.vocabulary import BOS, EOS, PAD, UNK, Vocabulary
 from keras_gca.engine.batching import BUCKET
@@ -82,6 +82,38 @@ def test_max_pairs_and_a_corpus_that_is_too_small():
     assert len(dataset.training) + len(dataset.validation) == 31
     with pytest.raises(UserError, match="6 context/answer pairs; at least 20"):
         prepare(corpus(2), Config.preset("paper"))
+
+
+def test_larger_choices_of_training_pairs_contain_smaller_ones():
+    owner = np.array([0, 0, 1, 1, 1, 2, 3, 3, 4, 4])
+    training = owner != 1
+    smaller = np.zeros(len(owner), bool)
+    for count in range(1, 8):
+        chosen = limited(owner, training, count, seed=3)
+        assert chosen.sum() == count
+        assert not (chosen & ~training).any()
+        assert (chosen >= smaller).all()
+        begun = [owner == number for number in np.unique(owner[chosen])]
+        cut = [conversation for conversation in begun if not chosen[conversation].all()]
+        assert len(cut) <= 1  # only the last conversation may be cut off, and loses its last pairs
+        assert all((np.diff(chosen[conversation].astype(int)) <= 0).all() for conversation in cut)
+        smaller = chosen
+    assert (limited(owner, training, 99, seed=3) == training).all()
+    firsts = {tuple(limited(owner, training, 1, seed)) for seed in range(20)}
+    assert len(firsts) == 4  # each of the four conversations can come first
+
+
+def test_training_pairs_changes_neither_the_vocabulary_nor_the_held_out_pairs():
+    config = Config.preset("paper", max_pairs=None)
+    whole, part = (prepare(corpus(50), config.changed(training_pairs=count)) for count in (None, 31))
+    assert part.vocabulary.to_values() == whole.vocabulary.to_values()
+    for first, second in zip(part.validation.arrays(), whole.validation.arrays(), strict=True):
+        assert np.array_equal(first, second)
+    assert (len(part.training), len(whole.training)) == (31, 135)
+    rows = {(context.tobytes(), answer.tobytes()) for context, answer, _ in zip(*whole.training.arrays(), strict=True)}
+    assert all((c.tobytes(), a.tobytes()) in rows for c, a, _ in zip(*part.training.arrays(), strict=True))
+    assert len(part.documents) == len(np.unique(part.training.conversation)) == 11  # 10 of 3 pairs, and 1 of 1 pair
+    assert all(document in whole.documents for document in part.documents if "." in document[-1:])
 
 
 def test_a_corpus_in_which_no_word_returns_says_so():

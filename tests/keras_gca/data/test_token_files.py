@@ -393,7 +393,11 @@ def test_settings_of_the_folder_are_taken_and_others_refused(one_shard):
     config = one_shard.settings_of(Config.preset("tiny"))
     assert (config.vocabulary_size, config.max_pairs) == (7000, None)
     assert one_shard.settings_of(Config.preset("tiny", vocabulary_size=7000)).vocabulary_size == 7000
-    for changes, message in (({"vocabulary_size": 50}, "prepared with 7000"), ({"max_pairs": 50}, "no effect")):
+    for changes, message in (
+        ({"vocabulary_size": 50}, "prepared with 7000"),
+        ({"max_pairs": 50}, "--max-pairs has no effect"),
+        ({"training_pairs": 50}, "--training-pairs has no effect"),
+    ):
         with pytest.raises(UserError, match=message):
             one_shard.settings_of(Config.preset("tiny", **changes))
 

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from glove.cost import TimeLimit
 from keras_gca import studies
 from keras_gca.agent import Agent
 from keras_gca.config import Config
@@ -14,15 +15,9 @@ from keras_gca.data.pairs import Pairs, frame_answers, pad_contexts
 from keras_gca.data.source import Source
 from keras_gca.errors import UserError
 from keras_gca.evaluation import adversarial_cells, judges
-from keras_gca.evaluation.adversarial_cells import (
-    FILE,
-    TEMPERATURES,
-    as_diverse_as,
-    best_cells,
-    measure,
-    run_cells,
-    tables,
-)
+from keras_gca.evaluation.adversarial_cells import FILE, as_diverse_as, measure, run_cells
+from keras_gca.evaluation.adversarial_report import TEMPERATURES, best_cells, tables
+from keras_gca.evaluation.provenance import read_experiment, run_all
 from keras_gca.evaluation.study_trainings import Setup, first_of
 from keras_gca.evaluation.variants import CELLS, TEACHER_FORCED
 from keras_gca.evaluation.word_model import WordModel
@@ -158,6 +153,48 @@ def test_a_stopped_training_stops_the_study(setup, trained, capsys):
     assert trained.measured == []
 
 
+@pytest.mark.parametrize("cause", ["limit", "training", "measurement"])
+def test_the_finished_cells_of_a_stopped_study_are_reported(setup, trained, monkeypatch, capsys, tmp_path, cause):
+    cells, now, measured = list(CELLS)[:4], 0.0, adversarial_cells._measured
+
+    def stopped_at_the_third(cell, run, setup, sampled):
+        nonlocal now
+        if cause == "measurement" and cell == cells[2]:
+            raise KeyboardInterrupt
+        now += 60
+        if cell == cells[1]:
+            trained.ends = cause != "training"
+        return measured(cell, run, setup, sampled)
+
+    monkeypatch.setattr(adversarial_cells, "_measured", stopped_at_the_third)
+    monkeypatch.setattr(pipeline, "resume", lambda run, strategy, minutes: SimpleNamespace(finished=trained.ends))
+    limit = TimeLimit(2 if cause == "limit" else None, lambda: now)
+    file = tmp_path / "e.json"
+    assert run_all(["adversarial"], lambda name: run_cells(cells, setup, limit=limit), file, "the command") == 130
+    out = capsys.readouterr().out
+    assert f"next: the same command continues with {setup.folder(cells[2], 3)}\n" in out
+    assert "other seeds" not in out
+    values = read_experiment(file)
+    assert [one["cell"] for one in values["results"]["adversarial"]["cells"]] == cells[:2]
+    assert values["results"]["adversarial"]["left"] == 2
+    assert values["tables"][0]["caption"].startswith("Unfinished: 2 of 4 results. Each cell starts from")
+    assert json.loads((setup.runs / "adversarial.json").read_text()) == values["results"]["adversarial"]
+    # the same command finishes the study
+    monkeypatch.setattr(adversarial_cells, "_measured", measured)
+    trained.ends = True
+    assert run_all(["adversarial"], lambda name: run_cells(cells, setup), file, "the command") == 0
+    values = read_experiment(file)
+    assert len(values["tables"][0]["rows"]) == 4
+    assert (values["results"]["adversarial"]["left"], "Unfinished" in values["tables"][0]["caption"]) == (0, False)
+
+
+def test_finished_cells_that_come_after_the_one_that_is_lacking_are_reported(setup, trained, monkeypatch):
+    run_cells([SECOND], setup)
+    monkeypatch.setattr(pipeline, "resume", lambda run, strategy, minutes: SimpleNamespace(finished=False))
+    trained.ends = False
+    assert [row[:4] for row in run_cells([FIRST, SECOND], setup).tables[0].rows] == [SECOND.split("_")]
+
+
 def test_a_file_without_results(setup, trained):
     run_cells([FIRST], setup)
     (setup.folder(FIRST, 3) / FILE).write_text("{}")
@@ -242,6 +279,8 @@ def test_the_gain_is_that_of_log_s_by_the_judge(agent, monkeypatch):
     ("arguments", "message"),
     [
         (["training", "--cells", FIRST], "--cells, --teacher-forced: only the study adversarial has these options"),
+        (["training", "--ratings", "r.jsonl"], "--ratings: only the study adversarial has this option"),
+        (["adversarial", "--ratings", "r.jsonl"], "r.jsonl: no such file or folder"),
         (["adversarial", "--grid"], "--grid: the study adversarial compares its generators at equal diversity"),
     ],
 )

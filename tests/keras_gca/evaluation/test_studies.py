@@ -12,7 +12,7 @@ from glove.cost import Estimate, TimeLimit
 from keras_gca import mmi, studies
 from keras_gca.data.source import Source
 from keras_gca.errors import UserError
-from keras_gca.evaluation import replies, reply_grid, reranking, study_trainings, system_studies
+from keras_gca.evaluation import growth, replies, reply_grid, reranking, study_trainings, system_studies
 from keras_gca.evaluation import studies as of_studies
 from keras_gca.evaluation.decoding_grid import grid
 from keras_gca.evaluation.provenance import read_experiment, table_with_command
@@ -277,6 +277,47 @@ def test_reranking_takes_the_runs_of_its_three_variants(setup, trained, monkeypa
     assert calls == [["default", "language_model", "backward"]]
     assert [call[0].predict for call in trained.calls] == ["answer", "unconditional", "context"]
     assert "| beam search |" in (setup.runs / "mmi.md").read_text()
+
+
+def test_growth_trains_with_every_number_of_pairs_that_the_corpus_has(setup, trained, monkeypatch, capsys, tmp_path):
+    corpus = tmp_path / "corpus.txt"
+    corpus.write_text("\n".join(f"Hello number {i}.\nHow are you?\nFine.\n" for i in range(40)))
+    monkeypatch.setitem(study_trainings.VARIANTS, "pairs_5000", {"training_pairs": 30, "adversarial_epochs": 0})
+    monkeypatch.setitem(study_trainings.VARIANTS, "pairs_15000", {"training_pairs": 72, "adversarial_epochs": 0})
+
+    def evaluate_growth(run):
+        few = run.parent.name == "pairs_5000"
+        sizes = {"training pairs": 30 if few else 72, "training tokens": 9, "held-out pairs": 8, "held-out tokens": 9}
+        perplexity = {"teacher_forcing": 9.0 if few else 7.0, "Kneser-Ney trigram, discount 0.1": 8.0}
+        return sizes | {"unknown share": 0.0, "held out": "same", "epochs": 2, "perplexity": perplexity}
+
+    monkeypatch.setattr(growth, "evaluate_growth", evaluate_growth)
+    of_corpus = dataclasses.replace(setup, settings={}, source=Source([corpus]))
+    outcome = run_study("growth", of_corpus)
+    out = capsys.readouterr().out
+    assert "leaving out pairs_15000, pairs_50000: the corpus has 72 pairs to train on\n" in out
+    assert [(name, config.training_pairs, config.adversarial_epochs) for config, name in trained.calls] == [
+        ("pairs_5000", 30, 0), ("all_pairs", None, 0)
+    ]  # fmt: skip
+    assert [row[0] for row in outcome.tables[0].rows] == ["30", "72"]
+    assert outcome.results["pairs_5000"]["perplexity"]["teacher_forcing"]["mean"] == 9
+    assert json.loads((setup.runs / "growth.json").read_text()) == outcome.results
+    assert run_study("growth", of_corpus) == outcome  # what is stored is used again
+    assert len(trained.calls) == 2
+
+
+def test_the_cost_depends_on_the_number_of_pairs(setup, tmp_path, monkeypatch):
+    asked, corpus = [], tmp_path / "corpus.txt"
+    corpus.write_text("\n".join(f"Hello number {i}.\nHow are you?\nFine.\n" for i in range(40)))
+    monkeypatch.setitem(study_trainings.VARIANTS, "pairs_5000", {"training_pairs": 30, "adversarial_epochs": 0})
+
+    def estimate(config, vocabulary, training, validation, stages):
+        asked.append((len(training), len(validation)))
+        return Estimate({"line": 1.0}, 2e9, "is fast")
+
+    monkeypatch.setattr(study_trainings, "estimate", estimate)
+    cost(["pairs_5000", "all_pairs"], dataclasses.replace(setup, settings={}, source=Source(corpus)))
+    assert asked == [(30, 8), (72, 8)]
 
 
 @pytest.mark.parametrize(

@@ -68,12 +68,12 @@ def test_a_chat_ranks_in_both_directions_only_with_a_generator_for_contexts(rank
     assert (plain.usual_decoding, ranked.usual_decoding) == (CHAT, RANKED)
     with pytest.raises(UserError, match=r"this bot has no generator for p\(x\|y\)"):
         plain.answers("hello", decoding=BOTH)
-    for half in (False, True):
-        ranked.save(tmp_path / "bot.h5", half_precision=half)
+    for weight_format, error in (("float32", 0), ("float16", 1e-3), ("int8", 1e-2)):
+        ranked.save(tmp_path / "bot.h5", weight_format)
         read = Agent.load(tmp_path / "bot.h5")
         assert read.generators == ("teacher_forcing", "adversarial")
         for stored, weights in zip(read.backward, ranked.backward, strict=True):
-            np.testing.assert_allclose(stored, weights, rtol=1e-3 if half else 0, atol=1e-3 if half else 0)
+            np.testing.assert_allclose(stored, weights, rtol=error, atol=error)
     assert [answer.text for answer in ranked.answers("hello there", decoding=BOTH)]
 
 

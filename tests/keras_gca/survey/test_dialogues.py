@@ -184,6 +184,9 @@ def test_what_the_command_cannot_do_gets_one_line(run_folder, make, tmp_path):
     shutil.copytree(run_folder, gone)
     config = (gone / "config.json").read_text()
     (gone / "config.json").write_text(config.replace(EMBEDDED, "gone.txt"))
+    several = tmp_path / "several"
+    shutil.copytree(run_folder, several)
+    (several / "config.json").write_text(config.replace(f'"{EMBEDDED}"', f'["{EMBEDDED}", "gone.csv"]'))
     for arguments, message in (
         ([run_folder, "--lines", 500], "need 5,000 lines that the models answer differently, but there are only "),
         (
@@ -200,6 +203,7 @@ def test_what_the_command_cannot_do_gets_one_line(run_folder, make, tmp_path):
             [gone],
             "was trained on gone.txt: gone.txt: no such file or folder; name a file of dialogues with --data FILE",
         ),
+        ([several], f"was trained on {EMBEDDED}, gone.csv: gone.csv: no such file or folder; name a file of dialogues"),
         (["none"], "none: no such file"),
         ([run_folder, "--data", "none.txt"], "none.txt: no such file or folder"),
     ):

@@ -37,8 +37,8 @@ def test_older_settings_have_no_topics():
 
 
 def test_a_bot_keeps_its_topics_also_in_half_precision(agent, tmp_path):
-    for half in (False, True):
-        agent.save(tmp_path / "bot.h5", half_precision=half)
+    for weight_format in ("float32", "float16"):
+        agent.save(tmp_path / "bot.h5", weight_format)
         loaded = Agent.load(tmp_path / "bot.h5")
         for before, after in zip(agent.topics, loaded.topics, strict=True):
             np.testing.assert_array_equal(before, after)
