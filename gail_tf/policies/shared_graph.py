@@ -17,13 +17,14 @@ from keras_gca.engine.compiled import Compiled
 def share_graph(policies: Sequence[LanguagePolicy]) -> None:
     """Let policies draw responses with the graph of the first one.
 
-    The responses stay the same. Nothing changes if the weights of the policies differ in their shapes or dtypes.
+    The responses stay the same. Nothing changes if the weights of the policies differ in their shapes or dtypes, or in
+    the scope of a `tf.distribute` strategy, where each replica may have its own copies of the weights.
 
     Args:
         policies: The policies.
     """
     structures = {tuple((tuple(v.shape), v.dtype) for v in policy.read_variables) for policy in policies}
-    if len(policies) == 1 or len(structures) > 1:
+    if len(policies) < 2 or len(structures) > 1 or tf.distribute.has_strategy():
         return
     shared = SharedDraw(policies[0])
     for policy in policies:

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from gail_tf.models.gpt2 import GPT2
 from gail_tf.models.gpt2_config import GPT2Config
@@ -46,3 +47,13 @@ def test_policies_of_different_structures_keep_their_own_graphs():
     policies = [Policy(base.sharing(Adapters(rank=rank)), "lora") for rank in (1, 2)]
     share_graph(policies)
     assert not any(isinstance(policy.compiled_draw, DrawWith) for policy in policies)
+
+
+def test_policies_of_a_strategy_keep_their_own_graphs():
+    base = GPT2(GPT2Config(**SIZES))
+    policies = [Policy(base.sharing(Adapters(rank=1)), "lora") for _ in range(2)]
+    with tf.distribute.OneDeviceStrategy("/cpu:0").scope():
+        share_graph(policies)
+    assert not any(isinstance(policy.compiled_draw, DrawWith) for policy in policies)
+    share_graph(policies)
+    assert all(isinstance(policy.compiled_draw, DrawWith) for policy in policies)
