@@ -1,7 +1,8 @@
 """What a causal language model computes: the states of whole sequences, or of one more token of each sequence.
 
-Each function applies the same layers, eagerly, in a TensorFlow graph, or to Keras' symbolic tensors. The two functional
-models are these functions applied to inputs. A chat does not need the models, so they are built on first use.
+The functions apply the layers eagerly, in a TensorFlow graph, or to Keras' symbolic tensors. The two functional models
+are these functions applied to inputs. A language model computes everything with the functional models: TensorFlow
+optimises the graphs of direct calls differently, so that rounding would differ.
 
 Shapes: B sequences, T tokens, C positions in the cache, hidden states of width E, K key and value heads of width D.
 """

@@ -1,9 +1,9 @@
 """The base class of causal language models in Keras 3.
 
-A language model applies the same layers in two ways (`functional_models.py`). `read_whole` reads complete sequences,
-which may be padded on either side. `read_next` reads one more token of each sequence and keeps the keys and values of
-the earlier tokens in a cache of fixed size. Both return hidden states. `logits` then computes logits only at the
-positions where they are needed.
+A language model has two functional models with the same layers (`functional_models.py`), each of which is built when it
+is first used. `whole` reads complete sequences, which may be padded on either side. `stepwise` reads one more token of
+each sequence and keeps the keys and values of the earlier tokens in a cache of fixed size. Both return hidden states.
+`logits` then computes logits only at the positions where they are needed.
 
 Shapes: B sequences, T tokens, C positions in the cache, hidden states of width E, V tokens in the vocabulary, K key and
 value heads of width D.
@@ -18,7 +18,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from gail_tf.models.functional_models import Parts, read_next, read_whole, stepwise_model, whole_model
+from gail_tf.models.functional_models import Parts, stepwise_model, whole_model
 from gail_tf.models.language_model_config import LanguageModelConfig
 from gail_tf.models.masks import causal_mask, positions_of
 from gail_tf.models.pretrained_base import Base
@@ -111,13 +111,15 @@ class LanguageModel(abc.ABC):
     @functools.cached_property
     def whole(self) -> keras.Model:
         """The functional model that reads whole sequences; see `read_whole`. It is built on first use."""
-        return whole_model(self._layers_in_order, self._name)
+        with tf.init_scope():  # outside the graph in which it is used first
+            return whole_model(self._layers_in_order, self._name)
 
     @functools.cached_property
     def stepwise(self) -> keras.Model:
         """The functional model that reads one more token; see `read_next`. It is built on first use."""
         frame, kind = self.config.cache_frame, self._compute_dtype
-        return stepwise_model(self._layers_in_order, frame, kind, f"{self._name}_stepwise")
+        with tf.init_scope():
+            return stepwise_model(self._layers_in_order, frame, kind, f"{self._name}_stepwise")
 
     @property
     def _name(self) -> str:
@@ -278,8 +280,8 @@ class LanguageModel(abc.ABC):
         """
         tokens, positions, place = (tf.convert_to_tensor(argument, tf.int32) for argument in (tokens, positions, place))
         visible = tf.convert_to_tensor(mask)[:, None]
-        inputs = tokens[:, None], positions[:, None], visible, place, cache, kernels.blocks
-        hidden, cache = read_next(self._layers_in_order, *inputs)
+        inputs = [tokens[:, None], positions[:, None], visible, place, cache, kernels.blocks]
+        hidden, cache = self.stepwise(inputs)
         return tf.cast(hidden[:, 0], tf.float32), cache
 
     def _read_all(self, tokens: tf.Tensor, mask: tf.Tensor, seeds: tf.Tensor | None = None) -> tuple[tf.Tensor, Cache]:
@@ -292,7 +294,7 @@ class LanguageModel(abc.ABC):
     ) -> tuple[tf.Tensor, Cache]:
         training = seeds is not None
         seeds = tf.convert_to_tensor(seeds) if training else tf.zeros([tf.shape(tokens)[0], 2], tf.int32)
-        hidden, cache = read_whole(self._layers_in_order, tokens, positions, visible, seeds, training)
+        hidden, cache = self.whole([tokens, positions, visible, seeds], training=training)
         return tf.cast(hidden, tf.float32), cache
 
     def _check_width(self, *parts: tf.Tensor) -> None:

@@ -1,10 +1,11 @@
-"""The functional models compute what a language model computes directly, and are built only when they are used."""
+"""The functional models compute what the layers compute directly, and are built only when they are used."""
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from gail_tf.models.architectures import make_network
+from gail_tf.models.functional_models import read_next, read_whole
 from gail_tf.models.gpt2_config import GPT2Config
 from gail_tf.models.llama_config import LlamaConfig
 from gail_tf.models.projection import Adapters
@@ -26,23 +27,25 @@ CONFIGS = {
 
 
 @pytest.mark.parametrize("name", CONFIGS)
-def test_the_functional_models_compute_the_same_states(name):
+def test_the_functional_models_are_built_on_use_and_compute_what_the_layers_compute(name):
     network = make_network(CONFIGS[name], seed=1, adapters=Adapters(rank=2))
-    states = network.hidden(TOKENS, MASK).numpy()
-    hidden, cache = network.prefill(TOKENS, MASK, 7)
-    np.testing.assert_array_equal(hidden, states)
     assert not {"whole", "stepwise"} & vars(network).keys()
+    states = tf.function(network.hidden, autograph=False)(tf.constant(TOKENS), tf.constant(MASK)).numpy()
+    assert {"whole", "stepwise"} & vars(network).keys() == {"whole"}
+    hidden, cache = network.prefill(TOKENS, MASK, 7)
+    np.testing.assert_allclose(hidden.numpy()[MASK], states[MASK], atol=1e-6)
 
-    positions = np.maximum(np.cumsum(MASK, 1) - 1, 0).astype(np.int32)
+    parts, positions = network._layers_in_order, np.maximum(np.cumsum(MASK, 1) - 1, 0).astype(np.int32)
     visible = np.tril(np.ones((6, 6), bool)) & MASK[:, None]
-    outputs = network.whole([TOKENS, positions, visible, np.zeros((len(TOKENS), 2), np.int32)])
-    np.testing.assert_allclose(outputs[0].numpy()[MASK], states[MASK], atol=1e-6)
+    seeds = np.zeros((len(TOKENS), 2), np.int32)
+    direct, _ = read_whole(parts, *map(tf.constant, (TOKENS, positions, visible, seeds)))
+    np.testing.assert_allclose(direct.numpy()[MASK], states[MASK], atol=1e-6)
 
     new, count = tf.constant([3] * len(TOKENS)), tf.constant(MASK.sum(1), tf.int32)
     seen, kernels = np.pad(MASK, [(0, 0), (0, 1)], constant_values=True), network.kernels()
     read, _ = network.step(new, count, seen, cache, 6, kernels)
-    inputs = [new[:, None], count[:, None], tf.constant(seen[:, None]), tf.constant(6), cache, kernels.blocks]
-    np.testing.assert_allclose(network.stepwise(inputs)[0][:, 0], read, atol=1e-6)
+    inputs = new[:, None], count[:, None], tf.constant(seen[:, None]), tf.constant(6), cache, kernels.blocks
+    np.testing.assert_allclose(read_next(parts, *inputs)[0][:, 0], read, atol=1e-6)
 
 
 @pytest.mark.parametrize("name", CONFIGS)
