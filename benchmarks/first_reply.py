@@ -1,9 +1,19 @@
-"""`python -m benchmarks.first_reply`: measure where the time goes between the start of a chat and the first reply.
+"""`python -m benchmarks.first_reply`: measure where the time goes between a chat command and the first reply.
 
-Each measurement runs in a new process, which loads a bot and answers the same message twice. The time is split into the
-interpreter's startup, the imports, loading the bot, the first reply, and the second reply. Only the first reply builds
-the graph, so the difference between the times of the two replies is the time for building the graph. If checkouts of
-other versions are given, the measurements of all versions alternate.
+Each measurement runs the command itself, for example `python -m keras_gca.chat --shipped --say "Hello! How are you?"`,
+in a new process. The time ends when the reply arrives on the command's standard output. A module that Python imports at
+startup (`sitecustomize`) notes when each part begins. At the end of the process, the same message is answered once
+more; this time, nothing has to be compiled. The parts are:
+
+    interpreter   Python's own startup
+    imports       up to the call of the agent's method `load`
+    loading       reading the bot, and making its networks
+    compiling     the first reply, without the time of the second answer to the same message
+    decoding      the second answer to the same message
+    printing      from the first reply to its arrival on the standard output
+
+If checkouts of other versions are given, the measurements of all versions alternate. The times of a version are only
+comparable with those of another version from the same run of this benchmark.
 """
 
 import argparse
@@ -13,70 +23,113 @@ import os
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
-from benchmarks import measure
-
-PARTS = ("interpreter", "imports", "loading", "first reply", "same reply again")
+PARTS = ("interpreter", "imports", "loading", "compiling", "decoding", "printing")
 MESSAGE = "Hello! How are you?"
-BEGIN = """
-import json, sys, time
-clocks = [(time.time(), time.process_time())]
-def mark():
-    clocks.append((time.time(), time.process_time()))
-"""
-END = """
-agent.answers([message], None, how, 0)
-mark()
-agent.answers([message], None, how, 0)
-mark()
-peak = [line for line in open("/proc/self/status") if line.startswith(("VmHWM", "RssAnon"))]
-print(json.dumps({"clocks": clocks, "memory": [int(line.split()[1]) / 2**20 for line in peak]}))
-"""
-PROGRAMS = {
-    "keras_gca": """
-from keras_gca.engine import loading
-from keras_gca.chat import SHIPPED
-with loading.quiet_imports():
-    from keras_gca.agent import Agent
-    from keras_gca.models.decoding_settings import CHAT
-    from keras_gca.original import agent
-mark()
-agent, how = Agent.load(path or SHIPPED), CHAT
-mark()
-""",
-    "gail_tf": """
-from keras_gca.engine import loading
-from gail_tf import chat
-with loading.quiet_imports():
-    from gail_tf.agent import GAILAgent, Replying
-mark()
-agent, how = GAILAgent.load(path or chat.SHIPPED), Replying()
-mark()
-""",
-}
+FILE = "FIRST_REPLY_FILE"  # the environment variable with the path of the file for the measured process's times
+AT_STARTUP = f'''
+import importlib.machinery, sys, time
+notes = [("interpreter", time.monotonic(), time.process_time())]
+
+def note(name):
+    notes.append((name, time.monotonic(), time.process_time()))
+
+class Watch:
+    """Lets the class of the agent note when it is loaded, and when it answers."""
+    watched = {{"keras_gca.agent": "Agent", "gail_tf.agent": "GAILAgent"}}
+
+    def find_spec(self, name, path, target=None):
+        if name not in self.watched:
+            return None
+        spec = importlib.machinery.PathFinder.find_spec(name, path)
+        execute = spec.loader.exec_module
+        def execute_and_watch(module):
+            execute(module)
+            watch(getattr(module, self.watched[name]))
+        spec.loader.exec_module = execute_and_watch
+        return spec
+
+def watch(agent):
+    load, answer = agent.load.__func__, agent.answers_to_all
+    def load_and_note(cls, *arguments, **named):
+        note("imports")
+        made = load(cls, *arguments, **named)
+        note("loading")
+        return made
+    def answer_and_note(self, *arguments, **named):
+        answers = answer(self, *arguments, **named)
+        if all(name != "first reply" for name, *_ in notes):
+            note("first reply")
+            import atexit
+            memory = [line for line in open("/proc/self/status") if line.startswith(("VmHWM", "RssAnon"))]
+            memory = [int(line.split()[1]) / 2**20 for line in memory]
+            atexit.register(finish, memory, self, *arguments, **named)
+        return answers
+    def finish(memory, self, *arguments, **named):
+        import json, os
+        began = time.monotonic(), time.process_time()
+        answer(self, *arguments, **named)
+        again = [after - before for before, after in zip(began, (time.monotonic(), time.process_time()))]
+        with open(os.environ["{FILE}"], "w") as stream:
+            json.dump({{"notes": notes, "again": again, "memory": memory}}, stream)
+    agent.load, agent.answers_to_all = classmethod(load_and_note), answer_and_note
+
+sys.meta_path.insert(0, Watch())
+'''
 
 
-def first_reply(checkout: Path, package: str, bot: str | None) -> dict[str, list[float]]:
-    """Measure one chat in a new process: the seconds and processor seconds of each part, and the memory in GB."""
-    program = f"{BEGIN}\npath, message = {bot!r}, {MESSAGE!r}\n{PROGRAMS[package]}\n{END}"
-    environment = os.environ | {"PYTHONPATH": str(checkout), "TF_CPP_MIN_LOG_LEVEL": "3"}
-    began = time.time()
-    done = subprocess.run(
-        [sys.executable, "-c", program], cwd=checkout, env=environment, capture_output=True, text=True, check=True
-    )
-    result = json.loads(done.stdout.splitlines()[-1])
-    clocks = [(began, 0.0), *result["clocks"]]
-    walls, processors = ([later[i] - earlier[i] for earlier, later in itertools.pairwise(clocks)] for i in (0, 1))
-    return {"seconds": walls, "processor": processors, "memory": result["memory"]}
+def first_reply(checkout: Path, package: str, bot: list[str], folder: Path) -> dict[str, Any]:
+    """Measure one chat command in a new process.
+
+    Args:
+        checkout: The folder with the version of this project to measure.
+        package: The package whose chat is measured.
+        bot: The arguments that choose the bot.
+        folder: An empty folder for the files of the measurement.
+
+    Returns:
+        The seconds and processor seconds of each part, in the order of PARTS; the peak memory and the anonymous memory
+        at the first reply, in GB; and the command's output.
+    """
+    (folder / "sitecustomize.py").write_text(AT_STARTUP, encoding="utf-8")
+    environment = os.environ | {"PYTHONPATH": str(folder), FILE: str(folder / "times.json")}
+    command = [sys.executable, "-m", f"{package}.chat", *bot, "--say", MESSAGE, "--json"]
+    began = time.monotonic()
+    with subprocess.Popen(
+        command, cwd=checkout, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    ) as process:
+        assert process.stdout is not None
+        reply = process.stdout.readline()
+        ended = time.monotonic()
+        process.stdout.read()
+    if process.returncode:
+        raise SystemExit(f"{' '.join(command)}: status {process.returncode}")
+    result = json.loads((folder / "times.json").read_text(encoding="utf-8"))
+    clocks = [(began, 0.0), *(tuple(clock) for _, *clock in result["notes"])]
+    walls, processor = ([later[i] - earlier[i] for earlier, later in itertools.pairwise(clocks)] for i in (0, 1))
+    for times, again in zip((walls, processor), result["again"], strict=True):
+        times[3:] = [times[3] - again, again]
+    return {
+        "seconds": [*walls, ended - clocks[-1][0]],
+        "processor seconds": [*processor, 0.0],
+        "memory": result["memory"],
+        "reply": reply,
+    }
 
 
 def main() -> None:
     """Measure the requested chats and print a table."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.first_reply", description=__doc__)
-    parser.add_argument("--package", choices=PROGRAMS, default="keras_gca", help="the bot's package [keras_gca]")
-    parser.add_argument("--bot", help="a run folder or a bot file [the shipped bot]")
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.first_reply",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--package", choices=("keras_gca", "gail_tf"), default="keras_gca", help="[keras_gca]")
+    parser.add_argument("--bot", type=Path, help="a run folder or a bot file [the shipped bot]")
     parser.add_argument("--rounds", type=int, default=10, metavar="N", help="number of measurements per version [10]")
     parser.add_argument(
         "--checkout",
@@ -87,22 +140,25 @@ def main() -> None:
         help="a checkout of another version to compare with",
     )
     options = parser.parse_args()
+    bot = [str(options.bot.resolve())] if options.bot else ["--shipped"]
     checkouts = [*(path.resolve() for path in options.checkout), Path(__file__).parents[1]]
-    results: dict[Path, list[dict[str, list[float]]]] = {path: [] for path in checkouts}
+    results: dict[Path, list[dict[str, Any]]] = {path: [] for path in checkouts}
     for number in range(options.rounds):
         for path in checkouts:
-            measure.progress(f"round {number + 1}: {path.name}")
-            results[path].append(first_reply(path, options.package, options.bot))
-    rows = []
+            print(f"round {number + 1}: {path.name} ...", file=sys.stderr, flush=True)
+            with tempfile.TemporaryDirectory() as folder:
+                results[path].append(first_reply(path, options.package, bot, Path(folder)))
+    print(" | ".join(("| version", "clock", *PARTS, "up to the first reply", "peak memory, GB", "of it anonymous |")))
+    print("|" + " --- |" * (len(PARTS) + 5))
     for path, measured in results.items():
-        for kind in ("seconds", "processor"):
-            columns = list(zip(*(one[kind] for one in measured), strict=True))
-            to_first = [sum(one[kind][:-1]) for one in measured]
-            medians = [statistics.median(values) for values in (*columns, to_first)]
-            rows.append([path.name, kind, *(f"{value:.2f}" for value in medians)])
-        peak = statistics.median(one["memory"][0] for one in measured)
-        rows.append([path.name, "peak memory, GB", *[""] * len(PARTS), f"{peak:.2f}"])
-    print(measure.table(("version", "clock", *PARTS, "up to the first reply"), rows))
+        memory = [f"{statistics.median(one['memory'][i] for one in measured):.2f}" for i in (0, 1)]
+        for kind in ("seconds", "processor seconds"):
+            times = [statistics.median(values) for values in zip(*(one[kind] for one in measured), strict=True)]
+            whole = statistics.median(sum(one[kind]) for one in measured)
+            cells = [path.name, kind, *(f"{value:.2f}" for value in (*times, whole)), *memory]
+            print("| " + " | ".join(cells) + " |")
+    replies = {one["reply"] for measured in results.values() for one in measured}
+    print(f"\nreplies with all scores: {'equal in all measurements' if len(replies) == 1 else 'DIFFERENT'}")
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ from gail_tf.policies.base import LanguagePolicy
 from gail_tf.policies.exporting import export_policy
 from gail_tf.policies.replying import USUAL, Replying
 from gail_tf.policies.sampling import Sampling
+from gail_tf.policies.shared_graph import share_graph
 from glove.text_files import counted
 from keras_gca.engine.variables import assign
 from keras_gca.errors import UserError
@@ -73,9 +74,11 @@ class GAILAgent:
                     raise ValueError("the dimensions of the base differ from those of the bot")
                 network = base.sharing(adapters_of(config))
             elif bot.sizes is not None:
-                network = make_network(bot.sizes, adapters=adapters_of(config), precision=config.run.precision)
+                precision = config.run.precision
+                network = make_network(bot.sizes, adapters=adapters_of(config), precision=precision, loaded=True)
             self.policies[name] = make_policy(config, bot.tokenizer, network, bot.emotions)
             assign(self.policies[name].variables, weights)
+        share_graph(list(self.policies.values()))
         sampling = Sampling(config.data.response_tokens)
         per_token = config.judge.discriminator == "token"
         reference = Reference(self.policies[bot.reference], sampling, per_token)

@@ -56,7 +56,9 @@ def main(arguments: list[str] | None = None) -> int:
     with loading.quiet_imports(f"TensorFlow, and then {path}"):
         from keras_gca.agent import Agent
         from keras_gca.models.decoding_settings import Decoding
-        from keras_gca.original import agent as original
+
+        if options.original or options.context == "author":  # these imports are slow
+            from keras_gca.original import agent as original
 
     decoding = Decoding(options.temperature, options.top_k, options.top_p, options.beam)
     agent = original.load(path) if options.original else Agent.load(path, options.agreed)
@@ -67,7 +69,7 @@ def main(arguments: list[str] | None = None) -> int:
     if options.persona is not None:
         agent.speak_as(options.persona)
     agent.notes_crises, agent.crisis_lines = not options.no_crisis_note, options.crisis_line
-    if isinstance(agent, original.OriginalAgent) and options.verbose and not options.say:
+    if options.original and isinstance(agent, original.OriginalAgent) and options.verbose and not options.say:
         print("\n".join(agent.report))
     if listening is not None:
         usual = f"a beam search of width {decoding.beam}" if decoding.beam else "the most likely token at every step"

@@ -10,7 +10,6 @@ import math
 
 import numpy as np
 import tensorflow as tf
-from scipy.stats import rankdata
 
 from keras_gca.engine import random, replicas
 from keras_gca.engine.masked import masked_mean
@@ -134,6 +133,8 @@ def auc(expert: np.ndarray, generated: np.ndarray) -> float:
     """
     if not len(expert) or not len(generated):
         return math.nan
+    from scipy.stats import rankdata  # imported late, because it is slow and a chat does not need it
+
     ranks = rankdata(np.concatenate([expert, generated]))[: len(expert)]
     return float((ranks.sum() - len(expert) * (len(expert) + 1) / 2) / (len(expert) * len(generated)))
 

@@ -40,6 +40,7 @@ def make_network(
     adapters: Adapters | None = None,
     precision: str = "float32",
     frozen: bool = False,
+    loaded: bool = False,
 ) -> LanguageModel:
     """Make a network with random weights. For the arguments and errors, see `LanguageModel`."""
-    return NETWORKS[type(config)](config, seed, adapters, precision, frozen=frozen)
+    return NETWORKS[type(config)](config, seed, adapters, precision, frozen=frozen, loaded=loaded)

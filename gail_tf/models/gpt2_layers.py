@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from gail_tf.models.gpt2_config import GPT2Config
 from gail_tf.models.projection import Adapters, Projection
-from gail_tf.models.transformer import Initial, attend, merge_heads, split_heads
+from gail_tf.models.transformer import Initial, attend, build_parts, merge_heads, split_heads
 from keras_gca.engine.random import dropout
 
 
@@ -29,6 +29,10 @@ class Embeddings(keras.layers.Layer):
         # every call, although only a few of its rows are used.
         self.wte = keras.layers.Embedding(config.vocab_size, config.n_embd, initial.normal(), dtype=stored, name="wte")
         self.wpe = keras.layers.Embedding(config.n_positions, config.n_embd, initial.normal(), dtype=stored, name="wpe")
+
+    def build(self, shape: tuple[int | None, ...]) -> None:
+        for table in (self.wte, self.wpe):
+            table.build()
 
     def call(
         self, tokens: tf.Tensor, positions: tf.Tensor, seeds: tf.Tensor | None = None, training: bool = False
@@ -60,7 +64,7 @@ class Block(keras.layers.Layer):
 
         def projection(units: int, kernel: keras.Initializer, name: str) -> Projection:
             own = None if shared is None else getattr(shared, name)
-            return Projection(units, kernel, adapters, initial.normal(), policy, name, shared=own, stored=stored)
+            return Projection(units, kernel, adapters, initial.adapter(), policy, name, shared=own, stored=stored)
 
         def norm(name: str) -> keras.layers.Layer:
             return layer_norm(config, policy, name) if shared is None else getattr(shared, name)
@@ -88,6 +92,10 @@ class Block(keras.layers.Layer):
     def projections(self) -> list[Projection]:
         """The layers of the block's four matrix products, in the order in which `call` applies them."""
         return [part for part in self.parts.values() if isinstance(part, Projection)]
+
+    def build(self, shape: tuple[int | None, ...]) -> None:
+        inputs = {"mlp_c_proj": self.config.inner}
+        build_parts(self.parts.values(), shape, inputs)
 
     def call(
         self,

@@ -111,13 +111,16 @@ def read_network(
         raise UserError(f"{folder}: the vocabulary has {config.vocab_size} tokens; at least {rows} are expected")
     called = f"a {config.title} with {counted(config.depth, 'block')}"
     tensors = read_weights(folder, called, config.shapes, config.prefix, config.no_weights)
-    network = make_network(config.with_vocabulary(rows + len(added), dropout), seed, adapters, precision, frozen)
+    sizes = config.with_vocabulary(rows + len(added), dropout)
+    network = make_network(sizes, seed, adapters, precision, frozen, loaded=True)
 
     def fitted(name: str, values: np.ndarray) -> np.ndarray:
         if name not in config.tables:
             return values
         values = values[:rows]
         new = [(values[list(tokens)] if tokens else values).mean(0) for tokens in added]
+        if not new:
+            return values
         return np.concatenate([values, *(row[None] for row in new)])
 
     network.load((name, fitted(name, values)) for name, values in tensors)
@@ -184,7 +187,11 @@ def read_weights(
             missing = {name: shape for name, shape in missing.items() if name not in part}
     if missing:
         raise UserError(f"{folder}: the tensor {next(iter(missing))!r} is missing")
-    return ((name, tensor[:].astype(np.float32)) for _, name, tensor in _tensors(folder, prefix) if name in shapes)
+    return (
+        (name, tensor[:].astype(np.float32, copy=False))
+        for _, name, tensor in _tensors(folder, prefix)
+        if name in shapes
+    )
 
 
 def _tensors(folder: Path, prefix: str) -> Iterator[tuple[Path, str, Any]]:

@@ -1,15 +1,16 @@
 """The base class of causal language models in Keras 3.
 
-A language model consists of two functional models with the same layers (`functional_models.py`). `whole` reads complete
-sequences, which may be padded on either side. `stepwise` reads one more token of each sequence and keeps the keys and
-values of the earlier tokens in a cache of fixed size. Both return hidden states. `logits` then computes logits only at
-the positions where they are needed.
+A language model has two functional models with the same layers (`functional_models.py`), each of which is built when it
+is first used. `whole` reads complete sequences, which may be padded on either side. `stepwise` reads one more token of
+each sequence and keeps the keys and values of the earlier tokens in a cache of fixed size. Both return hidden states.
+`logits` then computes logits only at the positions where they are needed.
 
 Shapes: B sequences, T tokens, C positions in the cache, hidden states of width E, V tokens in the vocabulary, K key and
 value heads of width D.
 """
 
 import abc
+import functools
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
@@ -17,7 +18,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from gail_tf.models.functional_models import stepwise_model, whole_model
+from gail_tf.models.functional_models import Parts, stepwise_model, whole_model
 from gail_tf.models.language_model_config import LanguageModelConfig
 from gail_tf.models.masks import causal_mask, positions_of
 from gail_tf.models.pretrained_base import Base
@@ -56,6 +57,8 @@ class LanguageModel(abc.ABC):
             None, all weights are new.
         frozen: Whether to freeze all weights except the adapters. Frozen matrices and tables are stored in the
             precision of the computation.
+        loaded: Whether all weights except the adapters are set before they are used, so that no initial values are
+            drawn for them.
 
     Attributes:
         base: The pretrained network whose files contain this network's frozen weights, or None.
@@ -77,6 +80,7 @@ class LanguageModel(abc.ABC):
         precision: str = "float32",
         shared: "LanguageModel | None" = None,
         frozen: bool = False,
+        loaded: bool = False,
     ):
         policy = dtype_policy(precision)
         if shared is None:
@@ -94,24 +98,32 @@ class LanguageModel(abc.ABC):
         self._compute_dtype = policy.compute_dtype
         self._stored = policy.compute_dtype if frozen else policy.variable_dtype
         first_adapted = config.depth - adapted
-        initial = Initial(config.initializer_range, seed, residual_layers=2 * config.depth)
+        initial = Initial(config.initializer_range, seed, residual_layers=2 * config.depth, loaded=loaded)
         self._make_layers(
             [adapters if i >= first_adapted else None for i in range(config.depth)], initial, policy, shared
         )
+        for layer in (self.embeddings, *self.blocks, self.last_norm):
+            if not layer.built:
+                layer.build((None, None, config.width))
+        first = first_adapted if adapted else None
+        self._layers_in_order = Parts(self.embeddings, self.blocks, self.last_norm, self._of_positions, first)
 
-        name = config.title.lower().replace("-", "")
-        self.whole = whole_model(
-            self.embeddings, self.blocks, self.last_norm, self._of_positions, first_adapted if adapted else None, name
-        )
-        self.stepwise = stepwise_model(
-            self.embeddings,
-            self.blocks,
-            self.last_norm,
-            self._of_positions,
-            config.cache_frame,
-            self._compute_dtype,
-            f"{name}_stepwise",
-        )
+    @functools.cached_property
+    def whole(self) -> keras.Model:
+        """The functional model that reads whole sequences; see `read_whole`. It is built on first use."""
+        with tf.init_scope():  # outside the graph in which it is used first
+            return whole_model(self._layers_in_order, self._name)
+
+    @functools.cached_property
+    def stepwise(self) -> keras.Model:
+        """The functional model that reads one more token; see `read_next`. It is built on first use."""
+        frame, kind = self.config.cache_frame, self._compute_dtype
+        with tf.init_scope():
+            return stepwise_model(self._layers_in_order, frame, kind, f"{self._name}_stepwise")
+
+    @property
+    def _name(self) -> str:
+        return self.config.title.lower().replace("-", "")
 
     @abc.abstractmethod
     def _make_layers(

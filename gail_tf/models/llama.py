@@ -80,7 +80,8 @@ class Llama(LanguageModel):
         return (name,)
 
     def from_file(self, name: str, tensors: Sequence[np.ndarray]) -> np.ndarray:
-        return np.concatenate([tensor.T if _is_kernel(name) else tensor for tensor in tensors], axis=-1)
+        parts = [tensor.T if _is_kernel(name) else tensor for tensor in tensors]
+        return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=-1)  # a copy would take time
 
     def to_file(self, name: str, values: np.ndarray) -> Sequence[np.ndarray]:
         config, sizes = self.config, [values.shape[-1]]

@@ -18,7 +18,7 @@ import tensorflow as tf
 
 from gail_tf.models.llama_config import LlamaConfig
 from gail_tf.models.projection import Adapters, Projection
-from gail_tf.models.transformer import Initial, attend, merge_heads, split_heads
+from gail_tf.models.transformer import Initial, attend, build_parts, merge_heads, split_heads
 from keras_gca.engine.random import dropout
 
 
@@ -35,6 +35,9 @@ class Embeddings(keras.layers.Layer):
         self.embed_tokens = keras.layers.Embedding(
             config.vocab_size, config.hidden_size, initial.normal(), dtype=stored, name="embed_tokens"
         )
+
+    def build(self, shape: tuple[int | None, ...]) -> None:
+        self.embed_tokens.build()
 
     def call(self, tokens: tf.Tensor, positions: tf.Tensor, seeds: tf.Tensor | None = None) -> tf.Tensor:
         return tf.cast(self.embed_tokens(tokens), self.compute_dtype)
@@ -107,7 +110,7 @@ class Block(keras.layers.Layer):
 
         def projection(units: int, kernel: keras.Initializer, bias: bool, name: str) -> Projection:
             own = None if shared is None else getattr(shared, name)
-            return Projection(units, kernel, adapters, initial.normal(), policy, name, bias, own, stored)
+            return Projection(units, kernel, adapters, initial.adapter(), policy, name, bias, own, stored)
 
         def norm(name: str) -> keras.layers.Layer:
             return rms_norm(config, policy, name) if shared is None else getattr(shared, name)
@@ -136,6 +139,10 @@ class Block(keras.layers.Layer):
     def projections(self) -> list[Projection]:
         """The layers of the block's four matrix products, in the order in which `call` applies them."""
         return [part for part in self.parts.values() if isinstance(part, Projection)]
+
+    def build(self, shape: tuple[int | None, ...]) -> None:
+        inputs = {"o_proj": self.config.query_width, "down_proj": self.config.intermediate_size}
+        build_parts(self.parts.values(), shape, inputs)
 
     def call(
         self,

@@ -5,13 +5,14 @@ Shapes: B sequences, T attending tokens, S tokens to attend to, H heads, hidden 
 
 import dataclasses
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, ClassVar, Protocol, Self, TypeVar
 
 import keras
 import numpy as np
 import tensorflow as tf
 
+from keras_gca.engine.variables import Unset
 from keras_gca.errors import UserError
 
 MOST_LAYERS = 1000  # far more than any such network has; a larger number indicates a damaged or hostile file
@@ -117,23 +118,45 @@ class Initial:
         deviation: The standard deviation.
         seed: The seed for all weights.
         residual_layers: The number of products whose results are added to the residual stream.
+        loaded: Whether values are only drawn for adapters, because all other weights are assigned before they are used.
     """
 
-    def __init__(self, deviation: float, seed: int, residual_layers: int = 1):
+    def __init__(self, deviation: float, seed: int, residual_layers: int = 1, loaded: bool = False):
         self._deviation = deviation
         self._residual_layers = residual_layers
+        self._loaded = loaded
         self._draw = np.random.default_rng(seed)
 
     def normal(self) -> keras.Initializer:
         """Return the initializer for an ordinary weight."""
-        return self._initializer(self._deviation)
+        return self._of_network(self._initializer(self._deviation))
 
     def residual(self) -> keras.Initializer:
         """Return the initializer for a product whose result is added to the residual stream."""
-        return self._initializer(self._deviation / math.sqrt(self._residual_layers))
+        return self._of_network(self._initializer(self._deviation / math.sqrt(self._residual_layers)))
+
+    def adapter(self) -> keras.Initializer:
+        """Return the initializer for the matrix A of an adapter."""
+        return self._initializer(self._deviation)
+
+    def _of_network(self, drawn: keras.Initializer) -> keras.Initializer:
+        return Unset() if self._loaded else drawn
 
     def _initializer(self, deviation: float) -> keras.Initializer:
         return keras.initializers.RandomNormal(stddev=deviation, seed=int(self._draw.integers(2**31)))
+
+
+def build_parts(layers: Iterable[keras.layers.Layer], shape: tuple[int | None, ...], inputs: Mapping[str, int]) -> None:
+    """Create the weights of a block's layers, except those that the block shares with another block.
+
+    Args:
+        layers: The layers.
+        shape: The shape of the block's states, (B, T, E).
+        inputs: By the name of a layer, the width of its input if that differs from E.
+    """
+    for layer in layers:
+        if not layer.built:
+            layer.build((*shape[:-1], inputs.get(layer.name, shape[-1])))
 
 
 def dtype_policy(precision: str) -> keras.DTypePolicy:

@@ -16,7 +16,7 @@ import abc
 import dataclasses
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import keras
 import tensorflow as tf
@@ -43,6 +43,16 @@ class DecodingState(NamedTuple):
     logits: Callable[[tf.Tensor], tf.Tensor]
 
 
+class CompiledDraw(Protocol):
+    """The compiled form of `LanguagePolicy.draw`."""
+
+    def __call__(self, *arguments: Any) -> Any: ...
+
+    @property
+    def traces(self) -> int:
+        """The number of graphs that have been built."""
+
+
 class LanguagePolicy(abc.ABC):
     """The base class of policies that predict a response token by token.
 
@@ -56,6 +66,8 @@ class LanguagePolicy(abc.ABC):
             sampling is faster without XLA. The same seed gives different noise z with XLA than without.
     """
 
+    compiled_draw: CompiledDraw
+
     def __init__(self, end: int, jit_compile: bool = False):
         self._end = end
         self.compiled_draw = Compiled(self.draw, jit_compile)
@@ -65,6 +77,11 @@ class LanguagePolicy(abc.ABC):
     @abc.abstractmethod
     def variables(self) -> list[keras.Variable]:
         """All weights, in a fixed order."""
+
+    @property
+    def read_variables(self) -> list[keras.Variable]:
+        """All weights that are read when responses are drawn, also those that a bot does not store."""
+        return self.variables
 
     @property
     @abc.abstractmethod

@@ -70,6 +70,12 @@ class Policy(LanguagePolicy):
         return [*own, *self.trainable_variables]
 
     @property
+    def read_variables(self) -> list[keras.Variable]:
+        if self.trainable == "full":
+            return self.trainable_variables
+        return [*self.network.weights.values(), *self.trainable_variables]
+
+    @property
     def trainable_variables(self) -> list[keras.Variable]:
         """The trainable weights, which belong to the network, its adapters or the head."""
         if self.trainable == "lora":

@@ -5,6 +5,7 @@ Importing this module is fast: TensorFlow is imported only when a function of th
 
 import argparse
 import contextlib
+import gc
 import os
 import platform
 import sys
@@ -25,7 +26,7 @@ SAY_AFTER = 1.0  # seconds
 # If these packages are installed, Keras imports them for pictures, tables and wrappers that no command uses. These
 # imports take a fifth of Keras' own import time. This project imports Matplotlib later, when it draws a plot, and
 # scikit-learn when it fits a topic model.
-OPTIONAL_OF_KERAS = ("matplotlib", "pandas", "sklearn")
+OPTIONAL_OF_KERAS = ("matplotlib", "pandas", "sklearn", "IPython", "PIL")
 
 
 def set_up_tensorflow(options: argparse.Namespace | None = None) -> "tf.distribute.Strategy":
@@ -68,29 +69,44 @@ def quiet_imports(what: str = "TensorFlow") -> Iterator[None]:
     """
     sys.stderr.flush()
     kept = os.dup(2)
-    line, encoding = one_line(f"loading {what} ...") + "\n", sys.stderr.encoding or "ascii"  # None: not a file
-    saying = threading.Timer(SAY_AFTER, os.write, (kept, line.encode(encoding, "backslashreplace")))
-    if os.isatty(kept):
-        saying.start()
-    with tempfile.TemporaryFile() as held:
-        os.dup2(held.fileno(), 2)
-        try:
-            with interruption.ends_at_once():
-                with _hidden(*OPTIONAL_OF_KERAS):
-                    import tensorflow as tf  # noqa: F401
-                yield
-        except BaseException:
-            held.seek(0)
-            os.write(kept, held.read())
-            raise
-        finally:
-            saying.cancel()
-            if saying.is_alive():
-                saying.join()
-            os.dup2(kept, 2)
-            os.close(kept)
+    try:
+        with saying(f"loading {what} ...", kept), tempfile.TemporaryFile() as held:
+            os.dup2(held.fileno(), 2)
+            try:
+                with interruption.ends_at_once(), _uncollected():
+                    with _hidden(*OPTIONAL_OF_KERAS):
+                        import tensorflow as tf  # noqa: F401
+                    yield
+            except BaseException:
+                held.seek(0)
+                os.write(kept, held.read())
+                raise
+            finally:
+                os.dup2(kept, 2)
+    finally:
+        os.close(kept)
     if reporting.is_verbose():
         _describe_machine()
+
+
+@contextlib.contextmanager
+def saying(what: str, descriptor: int = 2) -> Iterator[None]:
+    """A context manager that says what is being done, if the `with` block takes longer than SAY_AFTER seconds.
+
+    Args:
+        what: The line to print.
+        descriptor: The file descriptor to which the line is written if it is a terminal.
+    """
+    line, encoding = one_line(what) + "\n", sys.stderr.encoding or "ascii"  # None: not a file
+    timer = threading.Timer(SAY_AFTER, os.write, (descriptor, line.encode(encoding, "backslashreplace")))
+    if os.isatty(descriptor):
+        timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+        if timer.is_alive():
+            timer.join()
 
 
 @contextlib.contextmanager
@@ -103,6 +119,24 @@ def _hidden(*packages: str) -> Iterator[None]:
     finally:
         for name in hidden:
             sys.modules.pop(name, None)
+
+
+@contextlib.contextmanager
+def _uncollected() -> Iterator[None]:
+    """A context manager without garbage collection. Afterwards, collections leave out the objects that exist by then.
+
+    Importing TensorFlow creates very many objects, nearly all of which live as long as the process, so that looking
+    through them for garbage is wasted time. If TensorFlow is already imported, this function does nothing.
+    """
+    if not gc.isenabled() or "tensorflow" in sys.modules:
+        yield
+        return
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def _describe_machine() -> None:

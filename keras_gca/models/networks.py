@@ -11,8 +11,9 @@ one pass. `tests/keras_gca/models/test_forward.py` checks that both ways give th
 Shapes: B samples. `sizes.py` explains the sizes s_s, s_e, s_se, s_sed, and s_v.
 """
 
+import contextlib
+import functools
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
 import keras
 import numpy as np
@@ -22,6 +23,8 @@ from keras_gca.data.topics import TopicModel
 from keras_gca.data.vocabulary import PAD, PERIOD
 from keras_gca.engine.memory import refuse_beyond_memory
 from keras_gca.engine.nucleus import FORBIDDEN
+from keras_gca.engine.variables import starting_at_zero
+from keras_gca.models.figure_models import Figures, Layers, build_layers, figures_of
 from keras_gca.models.lstm import hard_sigmoid
 from keras_gca.models.sizes import Sizes, sizes_of
 from keras_gca.models.topic_layers import TOPIC_BLOCKS, TopicLayers
@@ -31,29 +34,6 @@ YELLOW = ("encoder_context_bot", "encoder_answer_bot", "bot", "decision_bot")
 GREEN = ("encoder_context_discriminator", "encoder_answer_discriminator", "discriminator_output")
 UTTERANCES_BOT, UTTERANCES_DISCRIMINATOR = "encoder_utterance_bot", "encoder_utterance_discriminator"
 PERSONA = "persona_bot"
-
-
-@dataclass(frozen=True)
-class Layers:
-    """The layers of Figure 2 that have weights, under their names in the figure.
-
-    `discriminator_hidden` is None if `Sizes.discriminator_hidden` is None. The two utterance encoders are None unless
-    the encoder is hierarchical, `persona_bot` is None without speaker embeddings, and `topics` is None without topics.
-    """
-
-    shared: keras.layers.Embedding
-    encoder_context_bot: keras.layers.LSTM
-    encoder_answer_bot: keras.layers.LSTM
-    bot: keras.layers.Dense
-    decision_bot: keras.layers.Dense
-    encoder_context_discriminator: keras.layers.LSTM
-    encoder_answer_discriminator: keras.layers.LSTM
-    discriminator_output: keras.layers.Dense
-    discriminator_hidden: keras.layers.Dense | None = None
-    encoder_utterance_bot: keras.layers.LSTM | None = None
-    encoder_utterance_discriminator: keras.layers.LSTM | None = None
-    persona_bot: keras.layers.Embedding | None = None
-    topics: TopicLayers | None = None
 
 
 class GenerativeConversationalAgent:
@@ -108,14 +88,9 @@ class GenerativeConversationalAgent:
         >>> len(gca.select_trainable(*YELLOW))  # what line 9 of Algorithm 2 trains
         10
 
+    The three models are built when they are first used, because a chat does not need them.
+
     Attributes:
-        generator: The functional model of Figure 1, which maps (context, answer) to p of shape (B, s_v) and dtype
-            float32; Eq. 1 to 3.
-        discriminator: The functional model that maps (context, answer, token) to l of shape (B, 1) and dtype float32;
-            Eq. 1, 7, and 8. `token` is the current token as a distribution over the vocabulary, of shape (B, s_v) and
-            dtype float32: one-hot for a given token, or the generator's p.
-        adversarial: The functional model of Figure 2, which maps (context, answer) to l: the discriminator judges the
-            generator's p.
         layers: The layers that have weights, which all three models share.
         sizes: The sizes of the layers.
         canonical: Whether the generator is a canonical seq2seq model.
@@ -130,8 +105,9 @@ class GenerativeConversationalAgent:
         original_padding: bool = False,
         canonical: bool = False,
         topics: TopicModel | None = None,
+        loaded: bool = False,
     ):
-        """Make the layers and the three models.
+        """Make the layers.
 
         Args:
             sizes: The sizes of the layers.
@@ -140,6 +116,8 @@ class GenerativeConversationalAgent:
             original_padding: Whether to follow the `original` convention.
             canonical: Whether to make the generator a canonical seq2seq model.
             topics: The topic model, or None if `sizes` has no topics.
+            loaded: Whether all weights that will be used are assigned first, so that no initial values are drawn. The
+                weights are then 0.
 
         Raises:
             ValueError: The embedding has the wrong shape, the sizes and the topic model do not fit together, or
@@ -173,10 +151,6 @@ class GenerativeConversationalAgent:
             if embedding.shape != expected:
                 raise ValueError(f"the embedding has shape {embedding.shape}; {expected} is expected")
             initial = keras.initializers.Constant(embedding)
-        rows = () if sizes.utterances is None else (sizes.utterances,)
-        context = keras.Input((*rows, sizes.sentence_length), dtype="int32", name="context")
-        answer = keras.Input((sizes.sentence_length,), dtype="int32", name="answer")
-        token = keras.Input((sizes.vocabulary,), name="token")
         shared = keras.layers.Embedding(
             sizes.vocabulary,
             sizes.word_embedding,
@@ -195,7 +169,6 @@ class GenerativeConversationalAgent:
         units = sizes.discriminator_sentence_embedding
         encoder_context_discriminator = _lstm(units, gate, "encoder_context_discriminator", seeds)
         encoder_answer_discriminator = _lstm(units, gate, "encoder_answer_discriminator", seeds)
-        concatenation_discriminator = keras.layers.Concatenate(name="concatenation_discriminator")
         discriminator_output = _dense(1, "sigmoid", "discriminator_output", seeds)
         discriminator_hidden = None
         if sizes.discriminator_hidden:
@@ -221,55 +194,41 @@ class GenerativeConversationalAgent:
             encoder_answer_discriminator=encoder_answer_discriminator,
             discriminator_output=discriminator_output,
             discriminator_hidden=discriminator_hidden,
-            encoder_utterance_bot=encoder_utterance_bot and encoder_utterance_bot.layer,
-            encoder_utterance_discriminator=encoder_utterance_discriminator and encoder_utterance_discriminator.layer,
+            each_utterance_bot=encoder_utterance_bot,
+            each_utterance_discriminator=encoder_utterance_discriminator,
             persona_bot=persona_bot,
             topics=of_topics,
         )
-
-        # Functional models
-        E_c = shared(context)  # (B, s_s, s_e), or (B, N_u, s_s, s_e) for a hierarchical encoder; Eq. 1
-        E_a = shared(answer)
-
-        def read_by(encoder: keras.layers.TimeDistributed | None, owner: str) -> keras.KerasTensor:
-            if encoder is None:
-                return E_c
-            # A missing utterance is a row of padding, whose encoding is 0.
-            return keras.layers.Masking(0.0, name=f"masking_{owner}")(encoder(E_c))  # (B, N_u, s_se or s_sed)
-
-        inputs = [context, answer]
-        v = []  # (B, s_p) each: the embedding of the speaker, if there is one
-        if persona_bot is not None:
-            inputs.append(keras.Input((), dtype="int32", name="speaker"))
-            v.append(persona_bot(inputs[-1]))
-        read = read_by(encoder_utterance_bot, "bot")
-        if canonical:
-            _, h, c = encoder_context_bot(read)  # (B, s_se), Eq. 4
-            # Eq. 5. Keras does not pass a mask on to a layer that is called on several tensors.
-            e = encoder_answer_bot(E_a, initial_state=[h, c], mask=shared.compute_mask(answer))
-            parts = [*v, e]  # (B, s_p + s_se)
-        else:
-            e_c = encoder_context_bot(read)  # (B, s_se), Eq. 2
-            e_a = encoder_answer_bot(E_a)
-            parts = [e_c, *v, e_a]  # (B, 2 s_se), and s_p for v
-        if of_topics is None:
-            e = keras.layers.Concatenate(name="concatenation_bot")(parts) if len(parts) > 1 else parts[0]
-            p = decision_bot(bot(e))  # (B, s_v), Eq. 3
-        else:
-            p = of_topics.figure(context, parts, shared, lambda e: decision_bot(bot(e)))  # (B, s_v)
-        read_by_discriminator = read_by(encoder_utterance_discriminator, "discriminator")
-        e_cd = encoder_context_discriminator(read_by_discriminator)  # (B, s_sed), Eq. 7
-        e_ad = encoder_answer_discriminator(E_a)
-
-        def judge(current_token: keras.KerasTensor) -> keras.KerasTensor:  # (B, s_v) -> (B, 1), Eq. 8
-            everything = concatenation_discriminator([current_token, e_cd, e_ad])
-            return discriminator_output(discriminator_hidden(everything) if discriminator_hidden else everything)
-
-        self.generator = keras.Model(inputs, p, name="generator")
-        self.discriminator = keras.Model([context, answer, token], judge(token), name="discriminator")
-        self.adversarial = keras.Model(inputs, judge(p), name="adversarial")
+        with starting_at_zero(self.layers.named.values()) if loaded else contextlib.nullcontext():
+            build_layers(self.layers, sizes, canonical)
         if original_padding:
             decision_bot.bias.assign(np.where(np.arange(sizes.vocabulary) == PAD, FORBIDDEN, 0))
+
+    @property
+    def generator(self) -> keras.Model:
+        """The functional model of Figure 1, which maps (context, answer) to p; Eq. 1 to 3.
+
+        The output has shape (B, s_v) and dtype float32.
+        """
+        return self._figures.generator
+
+    @property
+    def discriminator(self) -> keras.Model:
+        """The functional model that maps (context, answer, token) to l; Eq. 1, 7, and 8.
+
+        `token` is the current token as a distribution over the vocabulary, of shape (B, s_v) and dtype float32: one-hot
+        for a given token, or the generator's p. The output has shape (B, 1) and dtype float32.
+        """
+        return self._figures.discriminator
+
+    @property
+    def adversarial(self) -> keras.Model:
+        """The functional model of Figure 2, which maps (context, answer) to l: D judges the generator's p."""
+        return self._figures.adversarial
+
+    @functools.cached_property
+    def _figures(self) -> Figures:
+        return figures_of(self.layers, self.sizes, self.canonical)
 
     def __repr__(self) -> str:
         generator, discriminator = self.sizes.numbers(self.canonical)
@@ -315,6 +274,8 @@ class GenerativeConversationalAgent:
         Raises:
             KeyError: Figure 2 has no such layer.
         """
+        if (layer := self.layers.named.get(name)) is not None:
+            return layer
         try:
             return self.adversarial.get_layer(name)
         except ValueError:
@@ -346,8 +307,8 @@ class GenerativeConversationalAgent:
         Raises:
             KeyError: Figure 2 does not have all of these layers.
         """
-        for layer in self.adversarial.layers:
-            layer.trainable = layer.name in names
+        for name, layer in self.layers.named.items():
+            layer.trainable = name in names
         return self.variables(*names)
 
 
@@ -357,6 +318,7 @@ def build(
     embedding: np.ndarray | None = None,
     speakers: int = 0,
     topics: TopicModel | None = None,
+    loaded: bool = False,
 ) -> GenerativeConversationalAgent:
     """Make the networks that a config describes.
 
@@ -366,6 +328,7 @@ def build(
         embedding: The initial word vectors, shape (s_v, s_e) and dtype float32, or None to draw them at random.
         speakers: The number of speakers who have an embedding. It is used only if the config has speaker embeddings.
         topics: The topic model, or None if the config has no topics.
+        loaded: See `GenerativeConversationalAgent`.
 
     Raises:
         ValueError: The embedding has the wrong shape, or the config and the topic model do not fit together.
@@ -378,6 +341,7 @@ def build(
         original_padding=config.padding == "original",
         canonical=config.generator == "canonical",
         topics=topics,
+        loaded=loaded,
     )
 
 

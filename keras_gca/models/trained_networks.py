@@ -59,7 +59,7 @@ class TrainedNetworks:
         self._whole_answers = config.algorithm == "reinforce"
         self._vocabulary = vocabulary
         model = None if topics is None else TopicModel.of_weights(topics)
-        make = partial(build, config, len(vocabulary), speakers=len(vocabulary.speakers), topics=model)
+        make = partial(build, config, len(vocabulary), speakers=len(vocabulary.speakers), topics=model, loaded=True)
         judge = None
         for name, weights in generators.items():
             gca = make()
@@ -73,7 +73,7 @@ class TrainedNetworks:
         self._judge = PrefixDiscriminator.of(self.judging)
         self._backward: Evaluator | None = None
         if backward is not None:
-            gca = build(predicting_contexts(config), len(vocabulary))
+            gca = build(predicting_contexts(config), len(vocabulary), loaded=True)
             assign(gca.variables(*WHITE, *gca.yellow), backward)
             self._backward = Evaluator(gca)
         self.beginnings: Beginnings | None = None

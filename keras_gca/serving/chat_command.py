@@ -205,10 +205,10 @@ def serve(
     app = create_app(batches, f"A chat with {name}", notice, options.messages_per_minute, chat_page, token)
     add_completions(app, batches, name, options.messages_per_minute)
     server = LocalServer(app, listening, THREADS)
-    print("preparing the model for batches of messages; this takes a few seconds ...", flush=True)
     batches.warm_up()
     # The token is printed only here.
     print(f"open {addresses(options.host, server.port, token)} ; Ctrl-C ends the chat", flush=True)
+    print("the model is being prepared for its first replies, which takes a few seconds", flush=True)
     if token is not None:
         print("programs that use /v1 send this token in the header Authorization: Bearer TOKEN", flush=True)
     serve_until_stopped(server, batches.close)

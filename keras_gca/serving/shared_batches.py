@@ -84,14 +84,23 @@ class SharedBatches:
                 self._waiting.remove(message)
             raise BusyError("The answer took too long and was stopped. Please send your message again.") from None
 
-    def warm_up(self) -> None:
-        """Compile the model for all batch sizes before the first message arrives.
+    def warm_up(self) -> Future[None]:
+        """Compile the model for all batch sizes in the background, the smallest size first.
 
         This takes a few seconds. The model is compiled with a short message, and may have to be compiled again for
-        longer messages.
+        longer messages. A message that arrives in the meantime is answered before the next size is compiled.
+
+        Returns:
+            A future whose result is set when the smallest size is compiled.
         """
-        for size in BATCH_SIZES:
-            self._worker.submit(self._ask, [["Hello."]] * size, [1] * size, self._decoding).result()
+        return self._worker.submit(self._warm_up, BATCH_SIZES)
+
+    def _warm_up(self, sizes: Sequence[int]) -> None:
+        size, *larger = sizes
+        self._ask([["Hello."]] * size, [1] * size, self._decoding)
+        with self._lock:
+            if larger and not self._closed:
+                self._worker.submit(self._warm_up, larger)
 
     def close(self) -> None:
         """Stop answering, and drop all messages that are still waiting for the model."""

@@ -10,12 +10,14 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TextIO
 
+from keras_gca.engine import loading
 from keras_gca.errors import UserError
 from keras_gca.serving.exchange import Exchange, cut_mark, respond
 from keras_gca.serving.protocol import Answer, Chatting
 
 Reply = Callable[[list[str], int], list[Answer]]
 
+PREPARING = "preparing the model for its first reply ..."
 HELP = """\
    /help         show this list
    /reset        start a new conversation
@@ -88,7 +90,8 @@ def warming_up(reply: Reply, warm_up: Callable[[], object] | None) -> Iterator[R
     thread.start()
 
     def ready(history: list[str], turn: int) -> list[Answer]:
-        thread.join()
+        with loading.saying(PREPARING) if thread.is_alive() else contextlib.nullcontext():
+            thread.join()
         return reply(history, turn)
 
     try:
@@ -214,7 +217,8 @@ def _say(agent: Chatting, reply: Reply, options: argparse.Namespace, notice: str
     with contextlib.ExitStack() as stack:
         transcript = stack.enter_context(_transcript(options, Path())) if options.transcript else None
         for turn, text in enumerate(options.say):
-            exchange = _exchange(agent, reply, [*history, _without_controls(text)], turn)
+            with loading.saying(PREPARING) if turn == 0 else contextlib.nullcontext():
+                exchange = _exchange(agent, reply, [*history, _without_controls(text)], turn)
             if exchange.note is None and not exchange.answers:
                 raise UserError(f"--say {text}: the message has no words to answer")
             if exchange.answers:

@@ -232,8 +232,11 @@ def test_the_page_is_started_with_the_options_and_says_what_it_is_doing(tmp_path
     assert (page.decodings.usual, page.decodings.is_random) == (CHAT, False)
     assert page.decodings.at_temperature(0.5) == Decoding(0.5)
     assert said.parent.is_dir()
-    reading, preparing, opened = capsys.readouterr().out.splitlines()[:3]
-    assert (reading, preparing.split(";")[0]) == (f"reading {bot} ...", "preparing the model for batches of messages")
+    reading, opened, preparing = capsys.readouterr().out.splitlines()[:3]
+    assert (reading, preparing.split(",")[0]) == (
+        f"reading {bot} ...",
+        "the model is being prepared for its first replies",
+    )
     assert re.match(
         r"open http://(.+):\d+/\?token=\S{43} "
         r"\(on this computer, you can also use 127\.0\.0\.1 instead of \1\) ; Ctrl-C",

@@ -248,8 +248,8 @@ def test_a_served_chat_answers_until_ctrl_c(trained):
     path, _ = trained
     process = start("chat", path, "--web", "--port", "0", folder=path.parent)
     assert process.stdout.readline() == f"reading {path} ...\n"
-    assert process.stdout.readline().startswith("preparing the model for batches of messages")
     address = re.fullmatch(r"open (http://127\.0\.0\.1:\d+/) ; Ctrl-C ends the chat\n", process.stdout.readline())[1]
+    assert process.stdout.readline().startswith("the model is being prepared")
     request = urllib.request.Request(
         f"{address}answers", b'{"history": ["Hello."]}', {"Content-Type": "application/json"}
     )

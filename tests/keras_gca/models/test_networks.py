@@ -182,3 +182,25 @@ def test_weights_survive_saving_and_loading(gca, tmp_path):
     gca.generator.load_weights(tmp_path / "g.weights.h5")
     for a, b in zip(before, gca.generator.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("changes", [{}, {"utterances": 2, "persona": 3, "speakers": 4}])
+def test_networks_to_be_loaded_draw_no_values_but_keep_their_initializers(changes):
+    sizes = Sizes(20, 5, 4, 6, 7, **changes)
+    drawn, loaded = (GenerativeConversationalAgent(sizes, seed=1, loaded=loaded) for loaded in (False, True))
+    names = (*WHITE, *drawn.yellow, *drawn.green)
+    for before, after in zip(drawn.variables(*names), loaded.variables(*names), strict=True):
+        assert (after.path, after.shape) == (before.path, before.shape)
+        assert before.path.endswith("bias") or (before.numpy().any() and not after.numpy().any())
+    for name in names:
+        assert loaded.layer(name).get_config() == drawn.layer(name).get_config()
+
+
+def test_the_figures_are_built_when_they_are_used(gca):
+    fresh = GenerativeConversationalAgent(gca.sizes)
+    assert len(fresh.select_trainable(*YELLOW)) == 10
+    assert "_figures" not in vars(fresh)
+    assert fresh.adversarial is fresh.adversarial
+    assert {layer.name for layer in fresh.adversarial.layers if layer.weights} == set(fresh.layers.named)
+    with pytest.raises(KeyError, match="no layer 'decision'"):
+        fresh.layer("decision")

@@ -34,7 +34,7 @@ def test_people_chat_and_vote_beside_slow_and_nasty_clients(agent, serve, tmp_pa
     questions = make_survey([(0.4, 0.6)] * 40, dialogues=4)
     votes = Votes.create(tmp_path / "votes.sqlite", questions)
     batches = SharedBatches(Slow(agent), Decoding())
-    batches.warm_up()
+    batches.warm_up().result()
     chat = serve(create_app(batches, "bot", messages_per_minute=15))
     form = serve(server.create_app(questions, votes, marks_per_minute=30))
     tally = Load(chat, form, questions, pace=0.5).run(chats=5, volunteers=3, seconds=12)

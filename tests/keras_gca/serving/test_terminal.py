@@ -1,11 +1,14 @@
 """A chat in the terminal prepares its agent while the user types."""
 
+import os
 import sys
 import threading
+import time
 from types import SimpleNamespace
 
 import pytest
 
+from keras_gca.engine import loading
 from keras_gca.serving.terminal import warming_up
 
 
@@ -26,6 +29,25 @@ def test_a_reply_waits_until_the_agent_is_prepared(monkeypatch):
         typed.set()
         assert ready(["Hello."], 0) == []
         assert done == ["prepared", "replied"]
+
+
+@pytest.mark.parametrize("quick", [True, False])
+def test_a_reply_that_waits_long_for_the_preparation_says_so(quick, monkeypatch, capfd):
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(isatty=lambda: True))
+    monkeypatch.setattr(os, "isatty", lambda descriptor: True)
+    monkeypatch.setattr(loading, "SAY_AFTER", 0.05)
+    began = threading.Event()
+
+    def warm_up():
+        began.wait(10)
+        time.sleep(0 if quick else 0.2)
+
+    with warming_up(lambda history, turn: [], warm_up) as ready:
+        began.set()
+        ready(["Hello."], 0)
+        assert capfd.readouterr().err == ("" if quick else "preparing the model for its first reply ...\n")
+        ready(["Hello."], 1)
+    assert capfd.readouterr().err == ""
 
 
 def test_the_end_of_a_chat_waits_for_the_preparation(monkeypatch):

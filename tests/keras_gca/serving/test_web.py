@@ -245,6 +245,23 @@ def test_those_who_wait_while_the_model_works_share_a_batch(agent):
         assert_same_answers(answers, agent.answers([question], None, Decoding(), 1))
 
 
+def test_a_message_is_answered_before_the_larger_batches_are_prepared(agent):
+    gated = Gated(agent)
+    batches = SharedBatches(gated, Decoding())
+    prepared = batches.warm_up()
+    assert gated.begun.wait(30)
+    assert not prepared.done()  # the page can be opened meanwhile
+    [thread], found = ask_together(batches, ["How are you?"])
+    until(lambda: len(batches._waiting) == 1)
+    gated.gate.set()
+    thread.join()
+    assert found["How are you?"][0].text
+    until(lambda: len(gated.batches) == 4)
+    assert [len(each) for each in gated.batches] == [1, 1, 4, 16]
+    assert gated.batches[:2] == [[["Hello."]], [["How are you?"]]]
+    assert batches.summary.startswith("1 message was answered")  # those of the preparation do not count
+
+
 def test_too_many_and_too_late_are_said_so(agent):
     gated = Gated(agent)
     batches = SharedBatches(gated, Decoding(), waiting=2, patience=0.5)
