@@ -33,7 +33,7 @@ def evaluate_growth(run: str | Path) -> dict[str, Any]:
 
         - "training pairs" and "training tokens": the size of the training data;
         - "held-out pairs", "held-out tokens" and "unknown share": the size of the held-out data, and the share of the
-          unknown word in it;
+            unknown word in it;
         - "held out": a checksum of the held-out pairs, which shows whether those of several runs are the same;
         - "epochs": the number of epochs of teacher forcing;
         - "perplexity": the perplexity of the generator after teacher forcing and of each trigram model.
