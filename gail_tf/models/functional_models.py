@@ -31,9 +31,7 @@ class Parts(NamedTuple):
     first_adapted: int | None = None
 
 
-def read_whole(
-    parts: Parts, tokens: Any, positions: Any, visible: Any, seeds: Any, training: bool | None = None
-) -> tuple[Any, list[Any]]:
+def read_whole(parts: Parts, tokens: Any, positions: Any, visible: Any, seeds: Any) -> tuple[Any, list[Any]]:
     """Read whole sequences.
 
     Args:
@@ -42,17 +40,16 @@ def read_whole(
         positions: The positions of the tokens, an int32 array of shape (B, T).
         visible: A bool array of shape (B, T, T), true at the tokens that each token can attend to.
         seeds: The dropout seeds, an int32 array of shape (B, 2).
-        training: Whether to apply dropout.
 
     Returns:
         The states, of shape (B, T, E), and each block's keys and values, of shape (B, K, T, D).
     """
-    h, written = parts.embeddings(tokens, positions, seeds=seeds, training=training), []  # (B, T, E)
+    h, written = parts.embeddings(tokens, positions, seeds=seeds), []  # (B, T, E)
     placed = parts.of_positions(positions)
     for i, block in enumerate(parts.blocks):
         if i == parts.first_adapted:
             h = keras.ops.stop_gradient(h)  # the layers below have no adapters and do not learn
-        h, *memory = block(h, visible, seeds=seeds, training=training, **placed)
+        h, *memory = block(h, visible, seeds=seeds, **placed)
         written.append(memory)
     return parts.last_norm(h), written
 

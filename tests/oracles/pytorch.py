@@ -7,13 +7,14 @@ import numpy as np
 
 
 def randomise_torch(model) -> None:
-    """Add noise to all parameters, so that no term is without effect."""
+    """Set all parameters to the same noise in every process, around 1 for norms, so that no term is without effect."""
     import torch
 
     generator = torch.Generator().manual_seed(0)
     with torch.no_grad():
         for parameter in model.parameters():
-            parameter.add_(0.3 * torch.randn(parameter.shape, generator=generator))
+            centre = float(bool((parameter == 1).all()))  # PyTorch's other initial values are random
+            parameter.copy_(centre + 0.3 * torch.randn(parameter.shape, generator=generator))
 
 
 def torch_logits(folder, tokens, mask) -> np.ndarray:
