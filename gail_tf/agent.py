@@ -14,6 +14,7 @@ from gail_tf.data.trajectories import Trajectory
 from gail_tf.imitation.conversation_judge import ConversationJudge
 from gail_tf.imitation.reference import Reference
 from gail_tf.models.architectures import make_network
+from gail_tf.models.block import share_graph_of_blocks
 from gail_tf.models.language_model import LanguageModel
 from gail_tf.policies.answers import answer_of
 from gail_tf.policies.base import LanguagePolicy
@@ -76,6 +77,8 @@ class GAILAgent:
             elif bot.sizes is not None:
                 precision = config.run.precision
                 network = make_network(bot.sizes, adapters=adapters_of(config), precision=precision, loaded=True)
+            if network is not None:
+                share_graph_of_blocks(network.blocks)
             self.policies[name] = make_policy(config, bot.tokenizer, network, bot.emotions)
             assign(self.policies[name].variables, weights)
         share_graph(list(self.policies.values()))

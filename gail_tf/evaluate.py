@@ -16,7 +16,7 @@ Measure trained policies on the test conversations of their runs, and write Tabl
 second paper. Results are averaged over runs that used the same algorithm with different seeds.
 
   python -m gail_tf.evaluate RUN                     measure the last policy of a run, usually the one after imitation
-  python -m gail_tf.evaluate RUN --policy all        also measure the policy before imitation, shown as GPT-2 + MLE
+  python -m gail_tf.evaluate RUN --policy all        also measure the policy before imitation
   python -m gail_tf.evaluate runs/gail_* --policy all --output runs/evaluation
                                                      report the mean and standard deviation over seeds
 

@@ -24,7 +24,7 @@ from keras_gca.evaluation.statistics import Summary, summarise
 
 # The names of systems in Table 2.
 NAMES = {
-    "mle": "GPT-2 + MLE",
+    "mle": "maximum likelihood",
     "start_of_imitation": "likelihood, the start of all others",
     "seq2seq_mle": "Seq2Seq + MLE",
     "rl_seq2seq": "RL-Seq2Seq",

@@ -27,6 +27,9 @@ PAPER = {
     },
 }
 
+# The paper's names for rows that have other names here, because the language model need not be GPT-2.
+NAMES_IN_PAPER = {"mle": "GPT-2 + MLE"}
+
 IN_PAPER = {"perplexity": "perplexity, in the paper", "BLEU": "BLEU error, in the paper"}
 TABLE_2 = ("perplexity", "perplexity per word", "BLEU")
 
@@ -46,7 +49,8 @@ def table_2(by_system: Systems, beside_paper: bool = False) -> Table:
             if beside_paper and in_paper(system) in PAPER.get(figure, {}):
                 said = dict(zip(metrics.TURNS, PAPER[figure][in_paper(system)], strict=True))
                 cells = (f"{said[part][0]:.2f} ± {said[part][1]:.2f}" if part in said else "" for part in parts)
-                rows.append((IN_PAPER[figure], name(in_paper(system)), *cells))
+                row = in_paper(system)
+                rows.append((IN_PAPER[figure], NAMES_IN_PAPER.get(row, name(row)), *cells))
     return Table(
         2, f"Perplexity and BLEU on the test conversations{kind_of_bars(by_system)}.", ("", "model", *parts), rows, 2
     )

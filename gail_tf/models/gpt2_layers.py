@@ -4,12 +4,12 @@ Shapes: B sequences, T tokens to read, S tokens to attend to, E = n_embd, H = n_
 positions in the cache.
 """
 
-from collections.abc import Sequence
 from functools import partial
 
 import keras
 import tensorflow as tf
 
+from gail_tf.models.block import BlockInputs, TransformerBlock
 from gail_tf.models.gpt2_config import GPT2Config
 from gail_tf.models.projection import Adapters, Projection
 from gail_tf.models.transformer import Initial, attend, build_parts, merge_heads, split_heads
@@ -41,7 +41,7 @@ class Embeddings(keras.layers.Layer):
         return dropout(vectors, self.rate, seeds, 0) if training else vectors
 
 
-class Block(keras.layers.Layer):
+class Block(TransformerBlock):
     """One transformer block: attention, then two dense layers with a GELU between them.
 
     One layer norm precedes the attention, and another precedes the dense layers.
@@ -57,7 +57,7 @@ class Block(keras.layers.Layer):
         shared: "Block | None" = None,
         stored: str = "float32",
     ):
-        super().__init__(dtype=policy, name=f"h_{number}")
+        super().__init__(policy, config.cache_frame, f"h_{number}")
         self.config = config
         self.number = number
         width = config.n_embd
@@ -88,43 +88,12 @@ class Block(keras.layers.Layer):
             "mlp.c_proj": self.mlp_c_proj,
         }
 
-    @property
-    def projections(self) -> list[Projection]:
-        """The layers of the block's four matrix products, in the order in which `call` applies them."""
-        return [part for part in self.parts.values() if isinstance(part, Projection)]
-
     def build(self, shape: tuple[int | None, ...]) -> None:
         inputs = {"mlp_c_proj": self.config.inner}
         build_parts(self.parts.values(), shape, inputs)
 
-    def call(
-        self,
-        h: tf.Tensor,
-        visible: tf.Tensor,
-        seeds: tf.Tensor | None = None,
-        memory: Sequence[tf.Tensor] | None = None,
-        place: tf.Tensor | None = None,
-        kernels: Sequence[tf.Tensor | None] = (None,) * 4,
-        training: bool = False,
-    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        """Compute the block's output states.
-
-        Args:
-            h: The input states, an array of shape (B, T, E).
-            visible: A bool array of shape (B, T, S), true at the tokens that each token can attend to. Without a
-                memory, S = T.
-            seeds: The dropout seeds, an int32 array of shape (B, 2).
-            memory: The cached keys and values, two arrays of shape (B, H, S, E / H). With a memory, the block reads one
-                new token of each sequence, so T = 1.
-            place: The position in the memory where the new token's keys and values are written, an int32 scalar.
-            kernels: The kernels of the four projections, already converted to the precision of the computation. If an
-                entry is None, the projection uses its own kernel.
-            training: Whether to apply dropout.
-
-        Returns:
-            The output states, an array of shape (B, T, E), and the keys and values of all S tokens, two arrays of
-            shape (B, H, S, E / H).
-        """
+    def compute(self, inputs: BlockInputs, training: bool) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        h, visible, seeds, memory, place, kernels, _ = inputs
         attend_to, project, widen, narrow = (
             partial(projection.__call__, kernel=kernel)
             for projection, kernel in zip(self.projections, kernels, strict=True)

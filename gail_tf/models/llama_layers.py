@@ -9,13 +9,14 @@ head_dim, the width of a head. With a cache, S is the number of positions in the
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 
 import keras
 import numpy as np
 import tensorflow as tf
 
+from gail_tf.models.block import BlockInputs, TransformerBlock
 from gail_tf.models.llama_config import LlamaConfig
 from gail_tf.models.projection import Adapters, Projection
 from gail_tf.models.transformer import Initial, attend, build_parts, merge_heads, split_heads
@@ -90,7 +91,7 @@ def rotate(states: tf.Tensor, angles: tf.Tensor) -> tf.Tensor:
     return tf.concat([first * cosine - second * sine, second * cosine + first * sine], axis=-1)
 
 
-class Block(keras.layers.Layer):
+class Block(TransformerBlock):
     """One transformer block: attention, then a gated hidden layer (SwiGLU), each preceded by an RMS norm."""
 
     def __init__(
@@ -103,7 +104,7 @@ class Block(keras.layers.Layer):
         shared: "Block | None" = None,
         stored: str = "float32",
     ):
-        super().__init__(dtype=policy, name=f"layers_{number}")
+        super().__init__(policy, config.cache_frame, f"layers_{number}")
         self.config = config
         self.number = number
         biases, size = config.biases, config.hidden_size
@@ -135,45 +136,12 @@ class Block(keras.layers.Layer):
             "mlp.down_proj": self.down_proj,
         }
 
-    @property
-    def projections(self) -> list[Projection]:
-        """The layers of the block's four matrix products, in the order in which `call` applies them."""
-        return [part for part in self.parts.values() if isinstance(part, Projection)]
-
     def build(self, shape: tuple[int | None, ...]) -> None:
         inputs = {"o_proj": self.config.query_width, "down_proj": self.config.intermediate_size}
         build_parts(self.parts.values(), shape, inputs)
 
-    def call(
-        self,
-        h: tf.Tensor,
-        visible: tf.Tensor,
-        angles: tf.Tensor,
-        seeds: tf.Tensor | None = None,
-        memory: Sequence[tf.Tensor] | None = None,
-        place: tf.Tensor | None = None,
-        kernels: Sequence[tf.Tensor | None] = (None,) * 4,
-        training: bool = False,
-    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        """Compute the block's output states.
-
-        Args:
-            h: The input states, an array of shape (B, T, E).
-            visible: A bool array of shape (B, T, S), true at the tokens that each token can attend to. Without a
-                memory, S = T.
-            angles: The result of `Angles`, an array of shape (B, 1, T, D).
-            seeds: The dropout seeds, an int32 array of shape (B, 2).
-            memory: The cached rotated keys and the cached values, two arrays of shape (B, K, S, D). With a memory, the
-                block reads one new token of each sequence, so T = 1.
-            place: The position in the memory where the new token's keys and values are written, an int32 scalar.
-            kernels: The kernels of the four projections, already converted to the precision of the computation. If an
-                entry is None, the projection uses its own kernel.
-            training: Whether to apply dropout.
-
-        Returns:
-            The output states, an array of shape (B, T, E), and the rotated keys and the values of all S tokens, two
-            arrays of shape (B, K, S, D).
-        """
+    def compute(self, inputs: BlockInputs, training: bool) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        h, visible, seeds, memory, place, kernels, angles = inputs
         config = self.config
         attend_to, project, widen, narrow = (
             partial(projection.__call__, kernel=kernel)

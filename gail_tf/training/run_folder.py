@@ -6,7 +6,8 @@ trajectories.jsonl           the expert trajectories of each split, and the conv
 tokenizer/  model.json       the tokenizer's files, and the dimensions of the language model (old runs: gpt2.json)
 roberta/                     the tokenizer's files and the dimensions of the discriminator's RoBERTa, if it has one
 emotions.h5                  the emotion classifier of `--algorithm rl_seq2seq`, whose runs have no model.json
-checkpoint.h5                everything that `--resume` needs; checkpoint.previous.h5 is the previous checkpoint
+checkpoint.h5                everything that `--resume` needs; until training has finished, checkpoint.previous.h5 is
+                             the previous checkpoint
 log.csv     tensorboard/     the metrics, with one line and one point for each epoch and update
 curves.png                   plots of the metrics in log.csv
 samples/                     responses to the same held-out prompts after each validation

@@ -215,7 +215,7 @@ class Session(abc.ABC):
         return True
 
     def walk(self, minutes: float | None) -> None:
-        """Run the remaining stages, and write the log and the bot.
+        """Run the remaining stages, and write the log and the bot. A finished run keeps only its last checkpoint.
 
         Args:
             minutes: The time limit in minutes, or None for no limit; see `train`.
@@ -224,6 +224,8 @@ class Session(abc.ABC):
             walk(self.training, self.run, interruption, self.title, self.end_of_stage, self.shown)
         self.run.write_log(self.training.history)
         self.write()
+        if self.training.finished:
+            self.run.discard_previous()
 
     def complete(self, limit: TimeLimit) -> None:
         """Train what the bot needs in addition to `training`, which is finished.

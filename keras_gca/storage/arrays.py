@@ -212,7 +212,7 @@ def _checksum(stream: io.BufferedIOBase) -> bytes:
     return hashlib.file_digest(stream, "sha256").hexdigest().encode()
 
 
-def _has_right_checksum(path: Path) -> bool:
+def has_right_checksum(path: Path) -> bool:
     """Return whether a file has the right checksum, or none at all, as in files written by earlier versions."""
     with path.open("rb") as stream:
         header = stream.read(HEADER)
@@ -251,7 +251,7 @@ def _reading(path: Path, check: bool) -> Iterator[ArrayFile]:
     if not path.exists():
         raise UserError(f"{path}: no such file")
     try:
-        if check and not _has_right_checksum(path):
+        if check and not has_right_checksum(path):
             raise ValueError("its checksum is wrong")
         with open_arrays(path) as file:
             yield file

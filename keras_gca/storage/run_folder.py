@@ -20,7 +20,7 @@ import numpy as np
 
 from keras_gca.errors import DivergedError, UserError
 from keras_gca.settings import Settings, naming
-from keras_gca.storage.arrays import read_arrays, read_facts, write_arrays
+from keras_gca.storage.arrays import has_right_checksum, read_arrays, read_facts, write_arrays
 from keras_gca.storage.atomic import part_of, write_text
 from keras_gca.storage.config_file import read_settings, read_source, write_settings
 from keras_gca.storage.ownership import refuse_run_of_another
@@ -254,6 +254,11 @@ class RunFolder(Generic[SettingsT]):
                 raise DivergedError(f"training has diverged: {name} contains NaN or infinity")
         write_arrays(self.path / CHECKPOINT, arrays, facts, keep=None if self._damaged else self.path / PREVIOUS)
         self._damaged = False
+
+    def discard_previous(self) -> None:
+        """Remove the previous checkpoint, which a finished run no longer needs, unless the last one is damaged."""
+        if has_right_checksum(self.path / CHECKPOINT):
+            (self.path / PREVIOUS).unlink(missing_ok=True)
 
     def read_checkpoint(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         """Read the last checkpoint. If it is damaged, print a message to standard error, and read the previous one.

@@ -5,7 +5,7 @@ vocabulary.json  pairs.h5       the training, held-out and test pairs, so that a
                                 a run on token files stores their location instead of the training pairs
 backward.h5                     the bot that models p(x|y), only for --algorithm dialogue_rewards
 checkpoint.h5                   everything that `--resume` needs
-checkpoint.previous.h5          the previous checkpoint, in case the latest one is damaged
+checkpoint.previous.h5          until training has finished: the previous checkpoint, in case the latest one is damaged
 log.csv          tensorboard/   for each epoch, a row of the log and a point on each curve
 samples/                        after each epoch, replies to the same held-out contexts
 teacher_forcing.weights.h5  adversarial.weights.h5  discriminator.weights.h5

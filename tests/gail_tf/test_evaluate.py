@@ -97,7 +97,7 @@ def stored(path):
 def test_a_run_is_printed_and_written(evaluated):
     path, out = evaluated
     assert out.startswith("Table 2: Perplexity and BLEU on the test conversations, with 95 % intervals")
-    for text in ("GPT-2 + MLE", "EmpathyGAIL", "| 3+ turns |", "sacreBLEU (nrefs:1|case:mixed", '"BLEU error"'):
+    for text in ("maximum likelihood", "EmpathyGAIL", "| 3+ turns |", "sacreBLEU (nrefs:1|case:mixed", '"BLEU error"'):
         assert text in re.sub(" +", " ", out)
     assert "36.61 ± 3.21" in out  # beside ours
     assert "wrote first/evaluation.json\nwrote first/evaluation: tables.md, tables.tex, tables.json, table3.md" in out
@@ -300,7 +300,7 @@ def test_quality_and_diversity_of_both_policies(runs, capsys):
     assert status == 0, err
     assert "wrote out/quality_diversity.json, out/quality_diversity.md and out/quality_diversity.png" in out
     results = json.loads(Path("out/quality_diversity.json").read_text())
-    assert set(results["best"]) == {"GPT-2 + MLE", "EmpathyGAIL"}
+    assert set(results["best"]) == {"maximum likelihood", "EmpathyGAIL"}
     points = results["grid"]["EmpathyGAIL"]
     assert [point["temperature"] for point in points] == [0.2, 1.5]
     assert all(math.isfinite(point["perplexity"]["value"]) for point in points)

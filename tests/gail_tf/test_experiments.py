@@ -103,7 +103,7 @@ def test_table_2_and_what_it_trains(small_experiments):
     shared = ["pretrained", "mle", "rl seq2seq", "mle without sentiment", "textgail", "trpo", "gail"]
     assert trained(printed["table2"], 3) == trained(printed["table2"], 4) == shared
     textgail = "TextGAIL, D a RoBERTa with random weights"  # a row says what it is
-    for model in ("GPT-2 + MLE", "RL-Seq2Seq", textgail, "GAIL with TRPO", "EmpathyGAIL"):
+    for model in ("maximum likelihood", "RL-Seq2Seq", textgail, "GAIL with TRPO", "EmpathyGAIL"):
         assert re.search(rf"^\| perplexity +\| {re.escape(model)} +\|", printed["table2"], re.MULTILINE), model
     assert {"tables.md", "tables.tex", "table2.csv", "figure5.png", "figure6.png", "table3.md", "curves.png"} <= {
         file.name for file in (folder / "table2").iterdir()

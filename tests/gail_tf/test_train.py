@@ -82,7 +82,6 @@ def test_a_whole_run_leaves_a_whole_folder(small_run):
         "model.json",
         ".lock",
         "checkpoint.h5",
-        "checkpoint.previous.h5",
         "log.csv",
         "tensorboard",
         "curves.png",

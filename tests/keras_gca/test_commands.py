@@ -59,7 +59,6 @@ def test_a_whole_run_leaves_a_whole_folder(trained):
         "pairs.h5",
         ".lock",
         "checkpoint.h5",
-        "checkpoint.previous.h5",
         "log.csv",
         "tensorboard",
         "samples",

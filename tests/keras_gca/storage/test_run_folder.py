@@ -78,6 +78,18 @@ def test_a_damaged_checkpoint_never_replaces_the_one_before(run, capsys):
     assert read_arrays(run.path / PREVIOUS)[0]["number"] == 3
 
 
+def test_the_checkpoint_before_is_discarded_only_if_the_last_one_is_whole(run):
+    content = (run.path / CHECKPOINT).read_bytes()
+    (run.path / CHECKPOINT).write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    run.discard_previous()
+    assert read_arrays(run.path / PREVIOUS)[0]["number"] == 1
+    (run.path / CHECKPOINT).write_bytes(content)
+    run.discard_previous()
+    assert not (run.path / PREVIOUS).exists()
+    assert read_arrays(run.path / CHECKPOINT)[0]["number"] == 2
+    run.discard_previous()  # nothing is left to discard
+
+
 def test_two_damaged_checkpoints_are_one_error(run):
     for name in (CHECKPOINT, PREVIOUS):
         (run.path / name).write_bytes(b"nothing")
