@@ -62,13 +62,13 @@ PRESETS: dict[str, dict[str, Any]] = {
     # Trains adapters for the network PRETRAINED on the embedded corpus, using CPUs.
     "pretrained": {
         "trainable": "lora",
-        "lora_rank": 4,
-        "lora_alpha": 8.0,
+        "lora_rank": 16,
+        "lora_alpha": 32.0,
         "precision": "bfloat16",
         "condition_tokens": 96,
         "response_tokens": 40,
         "pretraining_epochs": 0,
-        "mle_epochs": 1,
+        "mle_epochs": 2,
         "mle_learning_rate": 6e-4,
         "warmup_steps": 20,
         "batch_size": 8,

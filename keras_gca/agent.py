@@ -129,8 +129,8 @@ class Agent:
 
         Args:
             path: The file to write.
-            weight_format: The number format of the weights, "float32", "float16" or "int8"; `load` converts them
-                to float32.
+            weight_format: The number format of the weights: "float32", "float16", "int8" or "int4". `load` converts
+                them to float32.
 
         Raises:
             OSError: The file cannot be written. An existing file stays unchanged.

@@ -79,8 +79,8 @@ class Bot:
 
         Args:
             path: The file to write.
-            weight_format: The number format of the weights, "float32", "float16" or "int8"; `read` converts them
-                to float32.
+            weight_format: The number format of the weights: "float32", "float16", "int8" or "int4". `read` converts
+                them to float32.
 
         Raises:
             OSError: The file cannot be written. An existing file stays unchanged.
