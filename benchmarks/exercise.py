@@ -2,17 +2,23 @@
 
 A contestant is a program being measured: this project or another implementation."""
 
+import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
+import keras
 import numpy as np
 import tokenizers
 from tokenizers import models
 
+from benchmarks.costs import Sizes
 from benchmarks.measure import Stopwatch
 from gail_tf.config import GAILConfig
-from gail_tf.models.gpt2 import GPT2
+from gail_tf.models.architectures import make_network
 from gail_tf.models.gpt2_config import GPT2Config
+from gail_tf.models.language_model import LanguageModel
+from gail_tf.models.llama_config import LlamaConfig
 from gail_tf.models.projection import Adapters
 
 # Phases of an update
@@ -30,7 +36,7 @@ def _sizes(vocabulary: int, positions: int, width: int, layers: int, heads: int)
 
 
 _DEFAULT = GAILConfig.preset("default").model
-SIZES = {
+SIZES: dict[str, Sizes] = {
     "tiny": _sizes(512, 128, 64, 2, 2),
     "default": _sizes(
         _DEFAULT.vocabulary_size,
@@ -43,6 +49,18 @@ SIZES = {
     "medium": _sizes(50257, 1024, 1024, 24, 16),
     "large": _sizes(50257, 1024, 1280, 36, 20),
     "xl": _sizes(50257, 1024, 1600, 48, 25),
+    "tiny-llama": LlamaConfig(
+        vocab_size=512,
+        hidden_size=64,
+        intermediate_size=96,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        head_dim=16,
+        max_position_embeddings=128,
+        eos_token_id=511,
+    ),
+    "smollm2-135m": LlamaConfig(eos_token_id=LlamaConfig.vocab_size - 1),
 }
 
 
@@ -51,7 +69,7 @@ class Exercise:
     """The workload of one update.
 
     Attributes:
-        sizes: The config of the policy's GPT-2.
+        sizes: The config of the policy's GPT-2 or Llama.
         rollouts: The number of responses in the update.
         prompt: The number of tokens in each prompt.
         response: The number of tokens in each response. All responses have this length.
@@ -62,7 +80,7 @@ class Exercise:
             step also uses the same number of experts' responses.
     """
 
-    sizes: GPT2Config
+    sizes: Sizes
     rollouts: int = 128
     prompt: int = 64
     response: int = 32
@@ -77,17 +95,23 @@ class Exercise:
         """The number of tokens in all responses."""
         return self.rollouts * self.response
 
-    def gpt2(self, adapters: Adapters | None = None, precision: str = "float32") -> GPT2:
-        """Make a GPT-2 that never generates END, with the same random weights in each call.
+    @property
+    def tiny(self) -> Sizes:
+        """The config of a tiny network of the same kind with the same vocabulary."""
+        small = SIZES["tiny-llama" if isinstance(self.sizes, LlamaConfig) else "tiny"]
+        return dataclasses.replace(small, vocab_size=self.sizes.vocab_size, eos_token_id=self.sizes.eos_token_id)
+
+    def network(self, adapters: Adapters | None = None, precision: str = "float32") -> LanguageModel:
+        """Make a network that never generates END, with the same random weights in each call.
 
         One component of the hidden states is always large and gives END a logit of about -1000. With these weights,
-        every contestant samples responses of full length, and no contestant's sampling code has to be changed.
+        every contestant samples responses of full length, and no contestant's sampling code has to be changed. With
+        adapters, the other weights are frozen and stored in the precision of the computation, as they are when a
+        training run reads a pretrained network.
         """
-        made = GPT2(self.sizes, seed=1, adapters=adapters, precision=precision)
-        shift, embeddings = made.weights["ln_f.bias"].numpy(), made.weights["wte.weight"].numpy()
-        shift[0], embeddings[self.sizes.eos_token_id, 0] = 10, -100
-        made.weights["ln_f.bias"].assign(shift)
-        made.weights["wte.weight"].assign(embeddings)
+        made = make_network(self.sizes, seed=1, adapters=adapters, precision=precision, frozen=adapters is not None)
+        for name, values in _without_end(self.sizes, made.weights).items():
+            made.weights[name].assign(values)
         return made
 
     def prompts(self) -> np.ndarray:
@@ -107,6 +131,23 @@ class Exercise:
     def _random(self, width: int, seed: int) -> np.ndarray:
         draw = np.random.default_rng(seed)
         return draw.integers(0, self.sizes.eos_token_id, (self.rollouts, width), dtype=np.int32)
+
+
+def _without_end(sizes: Sizes, weights: Mapping[str, keras.Variable]) -> dict[str, np.ndarray]:
+    """Return changed weights with which the logit of END is about -1000, whatever the network has read."""
+    if isinstance(sizes, GPT2Config):
+        changed = {name: weights[name].numpy() for name in ("ln_f.bias", "wte.weight")}
+        changed["ln_f.bias"][0], changed["wte.weight"][sizes.eos_token_id, 0] = 10, -100
+        return changed
+    # Llama's last norm has no bias. Instead, the first component of all embeddings is the same, and no block adds
+    # anything to it. The norm divides it by the mean size of all components, which is below 1.
+    kernels = [name for name in weights if name.endswith(("o_proj.weight", "down_proj.weight"))]
+    changed = {name: weights[name].numpy() for name in (*kernels, "embed_tokens.weight")}
+    for name in kernels:
+        changed[name][:, 0] = 0
+    embeddings = changed["embed_tokens.weight"]
+    embeddings[:, 0], embeddings[sizes.eos_token_id, 0] = 0.05, -1e4
+    return changed
 
 
 class Update(Protocol):

@@ -4,12 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from benchmarks.costs import learning_flops
+from benchmarks.costs import Sizes, learning_flops
 from benchmarks.exercise import LEARNING, REFERENCE, SAMPLING, Exercise
 from benchmarks.our_update import update_flops
 from gail_tf.config import GAILConfig
 from gail_tf.data.trajectories import FRACTIONS
-from gail_tf.models.gpt2_config import GPT2Config
 
 TRAJECTORIES = 208_600  # Section 4.1
 
@@ -28,11 +27,11 @@ class Work(NamedTuple):
     flops: float
 
 
-def plan(sizes: GPT2Config, table: GAILConfig, prompt: int = 64, response: int = 32) -> list[Work]:
+def plan(sizes: Sizes, table: GAILConfig, prompt: int = 64, response: int = 32) -> list[Work]:
     """Calculate the work of all phases of Algorithm 1 with the settings of Table 1, without validation.
 
     Args:
-        sizes: The config of the GPT-2 model.
+        sizes: The config of the network.
         table: The settings, including the numbers of epochs, updates, rollouts and training steps of the discriminator
             D.
         prompt: The number of tokens in every prompt.

@@ -90,10 +90,10 @@ class Stopwatch:
         return seconds
 
 
-def matrix_product_rate(seconds: float = 2.0) -> float:
-    """Return this machine's median speed for a float32 matrix product with the dimensions PRODUCT, in GFLOP/s."""
+def matrix_product_rate(precision: str = "float32", seconds: float = 2.0) -> float:
+    """Return this machine's median speed for a matrix product with the dimensions PRODUCT, in GFLOP/s."""
     rows, inner, columns = PRODUCT
-    a, b = tf.random.normal((rows, inner)), tf.random.normal((inner, columns))
+    a, b = (tf.cast(tf.random.normal(shape), precision) for shape in ((rows, inner), (inner, columns)))
     product = tf.function(tf.matmul)
     product(a, b)
     rates, began = [], time.perf_counter()

@@ -13,18 +13,18 @@ from gail_tf.data.samples import Samples
 from gail_tf.data.tokenizer import Tokenizer
 from gail_tf.data.trajectories import Trajectory
 from gail_tf.imitation.gail import GAILTraining
+from gail_tf.models.gpt2_config import GPT2Config
 
 UPDATES = 100  # more than any benchmark runs
 
 
 def settings(exercise: Exercise, trainable: str = "full", precision: str = "float32") -> GAILConfig:
     """Return the paper's settings, with changes that give all updates and all contestants the same amount of work."""
-    sizes = exercise.sizes
+    sizes, dimensions = exercise.sizes, {}
+    if isinstance(sizes, GPT2Config):  # the settings do not describe other networks, which are read from files
+        dimensions = {name: getattr(sizes, name) for name in ("n_layer", "n_head", "n_embd", "n_positions")}
     return GAILConfig(
-        n_layer=sizes.n_layer,
-        n_head=sizes.n_head,
-        n_embd=sizes.n_embd,
-        n_positions=sizes.n_positions,
+        **dimensions,
         condition_tokens=exercise.prompt,
         response_tokens=exercise.response,
         sentiment="off",
@@ -56,12 +56,12 @@ class OurUpdate:
     def __init__(self, exercise: Exercise, trainable: str = "full", precision: str = "float32"):
         self.exercise, self.trainable, self.watch = exercise, trainable, Stopwatch()
         config = settings(exercise, trainable, precision)
-        gpt2 = exercise.gpt2(adapters_of(config), precision)
+        network = exercise.network(adapters_of(config), precision)
         samples = _samples(exercise)
-        implementation, end = exercise.tokenizer(), f"word{gpt2.config.eos_token_id}"
+        implementation, end = exercise.tokenizer(), f"word{exercise.sizes.eos_token_id}"
         implementation.add_special_tokens([end])
         tokenizer = Tokenizer(implementation, layout=END_OF_TEXT.ending_with(end))
-        training = GAILTraining(config, tokenizer, make_networks(config, tokenizer, gpt2), samples, samples)
+        training = GAILTraining(config, tokenizer, make_networks(config, tokenizer, network), samples, samples)
         for owner, name, phase in (
             (training.policy, "sample", SAMPLING),
             (training.reference, "read_with_experts", REFERENCE),

@@ -1,23 +1,25 @@
-"""`python -m benchmarks.second_paper`: measure the second paper's training at GPT-2's sizes.
+"""`python -m benchmarks.second_paper`: measure the second paper's training at the sizes of GPT-2 and of a Llama.
 
     memory     peak memory of one PPO update, in a separate process
+    mle-memory peak memory of one maximum likelihood training step, in a separate process
     update     one PPO update, phase by phase, compared with TextGAIL's loop in PyTorch and TRL's PPO trainer
     sampling   sampling of responses, compared with Hugging Face's `generate`; several responses to each prompt
-    mle        a maximum likelihood training step, compared with PyTorch
-    growth     how the cost grows with the batch size, the response length and the size of GPT-2
+    mle        a maximum likelihood training step, compared with PyTorch; full and lora, float32 and bfloat16
+    growth     how the cost grows with the batch size, the response length and the size of the network
     workers    the overhead of distributing an update over several replicas or processes on this machine
     padding    the share of padding in the batches, compared with batches in random order
     plan       Table 1 at full scale: hours on this machine and on accelerators, memory, traffic
 
 The results are printed as Markdown tables. The contestants take turns in one process, and the values are medians.
-PyTorch, transformers and TRL are included if they are installed: pip install -e '.[benchmarks]'. The contestants in
-`update` need about 20 GB of memory in total; use --contestants to select fewer.
+PyTorch, transformers, peft and TRL are included if they are installed: pip install -e '.[benchmarks]'. The default
+contestants in `update` need about 20 GB of memory in total; use --contestants to select fewer.
 """
 
 import argparse
 import gc
 import importlib
 import importlib.metadata
+import itertools
 import multiprocessing
 import os
 import statistics
@@ -32,7 +34,9 @@ os.environ.setdefault("TRL_EXPERIMENTAL_SILENCE", "1")
 import numpy as np
 
 from benchmarks import costs, full_scale
+from benchmarks.costs import Sizes
 from benchmarks.exercise import LEARNING, PHASES, SAMPLING, SIZES, Exercise, Update
+from benchmarks.likelihood import OURS, PRECISIONS, SEQUENCES, STEPS, steps
 from benchmarks.measure import (
     compete,
     installed,
@@ -61,7 +65,7 @@ from gail_tf.policies.sampling import Sampling
 from keras_gca.engine.batching import plan
 
 PAPER = GAILConfig()
-OURS, TORCH, GENERATE = "here", "PyTorch", "Hugging Face's generate"
+TORCH, GENERATE, STEP = "PyTorch", "Hugging Face's generate", "a step of maximum likelihood"
 TITLES = {
     "full": f"{OURS}, full",
     "head": f"{OURS}, head",
@@ -69,9 +73,23 @@ TITLES = {
     "bfloat16": f"{OURS}, full, bfloat16",
     "textgail": f"TextGAIL's loop, {TORCH}",
     "trl": "TRL's PPO trainer",
+    "lora-bfloat16": f"{OURS}, lora, bfloat16",
+    "trl-lora": "TRL's PPO trainer, lora",
+    "trl-lora-bfloat16": "TRL's PPO trainer, lora, bfloat16",
 }
+DEFAULT = list(TITLES)[:6]  # the others are for networks of Llama's kind, whose users train adapters
 # These modules are imported only if the contestant takes part.
-THEIRS = {"textgail": ("benchmarks.torch_gail", "TorchUpdate"), "trl": ("benchmarks.trl_ppo", "TRLUpdate")}
+THEIRS = {
+    "textgail": ("benchmarks.torch_gail", "TorchUpdate"),
+    **dict.fromkeys(("trl", "trl-lora", "trl-lora-bfloat16"), ("benchmarks.trl_ppo", "TRLUpdate")),
+}
+# Arguments of a contestant's class, apart from the exercise
+ARGUMENTS = {
+    "bfloat16": ("full", "bfloat16"),
+    "lora-bfloat16": ("lora", "bfloat16"),
+    "trl-lora": ("lora",),
+    "trl-lora-bfloat16": ("lora", "bfloat16"),
+}
 CANDIDATES = 4
 CONDITIONS, RESPONSES = (1,), (3,)  # the indices in a Batch of the conditions' mask and of the responses' mask
 
@@ -94,19 +112,19 @@ def make_update(name: str, exercise: Exercise) -> Update:
     """Make the contestant with the given name, which is one of TITLES."""
     if name in THEIRS:
         module, theirs = THEIRS[name]
-        return getattr(importlib.import_module(module), theirs)(exercise)
-    if name == "bfloat16":
-        return OurUpdate(exercise, precision=name)
-    return OurUpdate(exercise, name)
+        return getattr(importlib.import_module(module), theirs)(exercise, *ARGUMENTS.get(name, ()))
+    return OurUpdate(exercise, *ARGUMENTS.get(name, (name,)))
 
 
 def absence(name: str) -> str | None:
     """Return the reason why a contestant cannot take part, or None if it can."""
-    if name in THEIRS and not (installed("torch") and installed("transformers")):
+    if name in (*THEIRS, STEP) and not (installed("torch") and installed("transformers")):
         return "PyTorch or transformers is not installed"
-    if name == "trl" and not installed("trl"):
+    if name.startswith("trl") and not installed("trl"):
         return "it is not installed"
-    if name == "trl" and not installed("trl.experimental.ppo"):
+    if name in (STEP, "trl-lora", "trl-lora-bfloat16") and not installed("peft"):
+        return "peft is not installed"
+    if name.startswith("trl") and not installed("trl.experimental.ppo"):
         return f"TRL {importlib.metadata.version('trl')} has no PPO trainer; 1.12 is the last release that has one"
     return None
 
@@ -136,24 +154,56 @@ def memory(options: argparse.Namespace) -> dict:
     results = {}
     for name in present(options):
         progress(f"memory: {TITLES[name]}")
-        with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as fresh:
-            results[name] = fresh.submit(peaks, name, exercise).result()
-    rows = [
-        [TITLES[name], *(f"{gib:.2f}" for gib in (found["peak"], found["imports"], found["peak"] - found["imports"]))]
-        for name, found in results.items()
-    ]
-    print(f"Peak memory of one update with GPT-2 {options.size}, in GiB. Every process has imported TensorFlow.\n")
-    print(table(["program", "peak", "after the imports", "difference"], rows) + "\n")
+        module = THEIRS[name][0] if name in THEIRS else None
+        results[name] = peaks_in_new_process(partial(make_update, name, exercise), module)
+    print(f"Peak memory of one update with {_called(options.size)}, in GiB. Every process has imported TensorFlow.\n")
+    _print_peaks({TITLES[name]: found for name, found in results.items()})
     return results
 
 
-def peaks(name: str, exercise: Exercise) -> dict[str, float]:
-    """Run one update in this process. Return the peak memory in GiB after the imports and after the update."""
-    if name in THEIRS:
-        importlib.import_module(THEIRS[name][0])
+def mle_memory(options: argparse.Namespace) -> dict:
+    """Measure the peak memory of a process that runs one step of maximum likelihood, the step that `mle` measures."""
+    exercise, results = Exercise(SIZES[options.size], SEQUENCES), {}
+    theirs = takes_part(STEP, TORCH)
+    for trainable, precision in itertools.product(STEPS, PRECISIONS):
+        for name, make in steps(trainable, precision, theirs, compiled=False).items():
+            title = f"{name}, {trainable}, {precision}"
+            progress(f"mle-memory: {title}")
+            module = None if name == OURS else "benchmarks.torch_lora"
+            results[title] = peaks_in_new_process(partial(make, exercise), module)
+    print(
+        f"Peak memory of one maximum likelihood step with {_called(options.size)} on {SEQUENCES} x {exercise.prompt} + "
+        f"{exercise.response} tokens, in GiB. Every process has imported TensorFlow.\n"
+    )
+    _print_peaks(results)
+    return results
+
+
+def peaks_in_new_process(make: Callable[[], Callable[[], int]], module: str | None) -> dict[str, float]:
+    """Call `peaks` in a new process."""
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as fresh:
+        return fresh.submit(peaks, make, module).result()
+
+
+def peaks(make: Callable[[], Callable[[], int]], module: str | None = None) -> dict[str, float]:
+    """Import a module, make a contestant and let it work once in this process.
+
+    Returns:
+        The peak memory in GiB after the imports and after the work.
+    """
+    if module is not None:
+        importlib.import_module(module)
     imports = peak_memory()
-    make_update(name, exercise)()
+    make()()
     return {"imports": imports, "peak": peak_memory()}
+
+
+def _print_peaks(results: dict[str, dict[str, float]]) -> None:
+    rows = [
+        [title, *(f"{gib:.2f}" for gib in (found["peak"], found["imports"], found["peak"] - found["imports"]))]
+        for title, found in results.items()
+    ]
+    print(table(["program", "peak", "after the imports", "difference"], rows) + "\n")
 
 
 def update(options: argparse.Namespace) -> dict:
@@ -189,25 +239,25 @@ def update(options: argparse.Namespace) -> dict:
 def _print_update(options: argparse.Namespace, by: dict[str, dict], rate: float) -> None:
     print(f"Speed of the matrix product in the first paper's largest layer: {rate:.0f} GFLOP/s.\n")
     print(
-        f"One PPO update with GPT-2 {options.size}, in seconds: {PAPER.rollout.rollouts} rollouts ({options.rollouts} "
-        f"were timed), prompts of {Exercise.prompt} tokens and responses of {Exercise.response} tokens.\n"
+        f"One PPO update with {_called(options.size)}, in seconds: {PAPER.rollout.rollouts} rollouts "
+        f"({options.rollouts} were timed), prompts of {Exercise.prompt} tokens and responses of {Exercise.response} "
+        "tokens.\n"
     )
-    rows = []
+    rows, bases = [], [name for name in ("full", "lora", "lora-bfloat16") if name in by]
     for name, found in by.items():
         fraction = sum(found["flops"].values()) / found["total"] / 1e9 / rate
-        times = found["total"] / by["full"]["total"] if "full" in by else None
         rows.append(
             [
                 TITLES[name],
                 *(number(found["seconds"][phase]) for phase in PHASES),
                 number(found["total"]),
                 number(found["tokens/s"]),
-                "" if times is None else number(times),
+                *(number(found["total"] / by[base]["total"]) for base in bases),
                 number(sum(found["flops"].values()) / 1e12),
                 f"{fraction:.0%}",
             ]
         )
-    header = ["program", *PHASES, "total", "tokens/s", f"speed-up of {TITLES['full']}", "TFLOP"]
+    header = ["program", *PHASES, "total", "tokens/s", *(f"speed-up of {TITLES[base]}" for base in bases), "TFLOP"]
     print(table([*header, "share of the matrix product's speed"], rows) + "\n")
 
 
@@ -219,7 +269,7 @@ def sampling(options: argparse.Namespace) -> dict:
     exercise = Exercise(SIZES[options.size], Exercise.sample_batch)
     prompts, mask = exercise.prompts(), np.ones((exercise.rollouts, exercise.prompt), bool)
     drawn = Sampling(exercise.response, exercise.top_p, exercise.temperature)
-    policies = {precision: Policy(exercise.gpt2(precision=precision)) for precision in ("float32", "bfloat16")}
+    policies = {precision: Policy(exercise.network(precision=precision)) for precision in PRECISIONS}
     policies["XLA"] = Policy(policies["float32"].network, jit_compile=True)
     results: dict = {}
 
@@ -236,16 +286,31 @@ def sampling(options: argparse.Namespace) -> dict:
     }
     if takes_part("textgail", GENERATE):
         import torch
+        import transformers
 
-        from benchmarks.torch_gail import sample, torch_gpt2
+        from benchmarks.torch_gail import sample, torch_network
 
-        def theirs(dtype: torch.dtype) -> Callable[[], int]:
-            model, tokens = torch_gpt2(exercise.gpt2()).to(dtype), torch.from_numpy(prompts).long()
+        def theirs(model: transformers.PreTrainedModel, repeats: int = 1) -> Callable[[], int]:
+            tokens = torch.from_numpy(np.repeat(prompts, repeats, 0)).long()
             return lambda: sample(model, tokens, exercise)[:, exercise.prompt :].numel()
 
-        contestants[GENERATE] = theirs(torch.float32)
-        contestants[f"{GENERATE}, bfloat16"] = theirs(torch.bfloat16)
-    compete(results, f"sampling, {len(prompts)} responses together, tokens/s", contestants, options.rounds)
+        for kind, dtype in (("", torch.float32), (", bfloat16", torch.bfloat16)):
+            model = torch_network(exercise.network()).to(dtype)
+            contestants[f"{GENERATE}{kind}"] = theirs(model)
+            contestants[f"{GENERATE}{kind}, 64 together"] = theirs(model, repeats=4)
+    title = f"sampling, {len(prompts)} responses together, tokens/s"
+    compete(results, title, contestants, options.rounds)
+    alike = {
+        f"sampling, {count} responses together, {precision}, tokens/s": {
+            name: results[title][f"{name}{kind}"] for name in (OURS, GENERATE) if f"{name}{kind}" in results[title]
+        }
+        for precision, count, kind in (
+            ("float32", 16, ""),
+            ("bfloat16", 16, ", bfloat16"),
+            ("float32", 64, ", 64 together"),
+            ("bfloat16", 64, ", bfloat16, 64 together"),
+        )
+    }
     contestants = {
         "prompt read once": ours("float32", candidates=CANDIDATES),
         "prompt read for each candidate": ours("float32", repeats=CANDIDATES),
@@ -253,17 +318,22 @@ def sampling(options: argparse.Namespace) -> dict:
     title = f"{CANDIDATES} candidates for each of {len(prompts)} prompts, tokens/s"
     compete(results, title, contestants, options.rounds)
     _print_rates(results)
-    return results
+    operations = flops_of_a_token(exercise.sizes, exercise.response)[SAMPLING]
+    _print_shares(alike, dict.fromkeys(alike, operations))
+    return results | alike
 
 
 def mle(options: argparse.Namespace) -> dict:
-    """Measure a maximum likelihood training step on 8 sequences of 64 tokens, with dropout."""
+    """Measure maximum likelihood training steps: on 8 sequences of 64 tokens, and on 8 conditions with responses.
+
+    The dropout rate is the one in the network's config, 0.1 for GPT-2 and 0 for Llama.
+    """
     exercise, results = Exercise(SIZES[options.size], rollouts=8, prompt=1, response=64), {}
     condition, response = exercise.prompts(), exercise.expert_responses()
     batch = Batch(condition, np.ones_like(condition, bool), response, np.ones_like(response, bool))
 
     def ours(precision: str) -> Callable[[], int]:
-        policy = Policy(exercise.gpt2(precision=precision))
+        policy = Policy(exercise.network(precision=precision))
         learner = MaximumLikelihood(
             policy,
             PAPER.likelihood.mle_learning_rate,
@@ -277,11 +347,54 @@ def mle(options: argparse.Namespace) -> dict:
     if takes_part("textgail", TORCH):
         from benchmarks.torch_gail import TorchMaximumLikelihood
 
-        training, tokens = TorchMaximumLikelihood(exercise.gpt2()), np.concatenate([condition, response], 1)
+        training, tokens = TorchMaximumLikelihood(exercise.network()), np.concatenate([condition, response], 1)
         contestants[TORCH] = lambda: training.step(tokens)
     compete(results, "maximum likelihood, 8 x 64 tokens, tokens/s", contestants, options.rounds)
     _print_rates(results)
+    contestants.clear()  # frees their networks
+    gc.collect()
+    return results | _steps(options)
+
+
+def _steps(options: argparse.Namespace) -> dict[str, dict[str, float]]:
+    """Measure a step of maximum likelihood on conditions and responses, for all weights and for adapters."""
+    exercise, results, operations = Exercise(SIZES[options.size], SEQUENCES), {}, {}
+    theirs, width = takes_part(STEP, TORCH), exercise.prompt + exercise.response
+    for trainable, precision in itertools.product(STEPS, PRECISIONS):
+        title = (
+            f"step on {SEQUENCES} x {exercise.prompt} + {exercise.response} tokens, {trainable}, {precision}, tokens/s"
+        )
+        contestants = {name: make(exercise) for name, make in steps(trainable, precision, theirs).items()}
+        compete(results, title, contestants, options.rounds)
+        done = costs.learning_flops(exercise.sizes, SEQUENCES * (width - 1), exercise.tokens, trainable)
+        operations[title] = done / (SEQUENCES * width)
+        contestants.clear()
+        gc.collect()
+    _print_shares(results, operations)
     return results
+
+
+def _print_shares(results: dict[str, dict[str, float]], operations: dict[str, float]) -> None:
+    """Print the contestants' speeds, the first one's speed-up, and their shares of the matrix product's speed.
+
+    Args:
+        results: The contestants' speeds in tokens/s for each kind of work. The title of the work contains its
+            precision.
+        operations: The number of floating-point operations per token for each kind of work.
+    """
+    products = {precision: matrix_product_rate(precision) for precision in PRECISIONS}
+    rows = []
+    for title, rates in results.items():
+        product = products[next(precision for precision in PRECISIONS if precision in title)]
+        first = next(iter(rates.values()))
+        rows += [
+            [title, name, number(rate), number(first / rate), f"{rate * operations[title] / 1e9 / product:.0%}"]
+            for name, rate in rates.items()
+        ]
+    speeds = ", ".join(f"{rate:.0f} GFLOP/s in {precision}" for precision, rate in products.items())
+    print(f"Speed of the matrix product in the first paper's largest layer: {speeds}.\n")
+    header = ["work", "program", "speed", "speed-up of the first program", "share of the matrix product's speed"]
+    print(table(header, rows) + "\n")
 
 
 def _print_rates(results: dict[str, dict[str, float]]) -> None:
@@ -294,11 +407,12 @@ def _print_rates(results: dict[str, dict[str, float]]) -> None:
 
 
 def growth(options: argparse.Namespace) -> dict:
-    """Measure how the speeds of sampling and PPO depend on the batch size, the response length and the size of GPT-2.
+    """Measure how the speeds of sampling and PPO depend on the batch size, the response length and the network's size.
 
-    The chosen size of GPT-2, all smaller sizes and the next larger size are measured. The other sizes are extrapolated.
+    The chosen size, all smaller sizes of the same kind of network and the next larger size are measured. The other
+    sizes are extrapolated.
     """
-    names = list(SIZES)
+    names = [name for name, sizes in SIZES.items() if type(sizes) is type(SIZES[options.size])]
     measured = names[: names.index(options.size) + 2]
     sizes, results = SIZES[options.size], {}
     cases = {f"batches of {batch}": (sizes, batch, batch, 32) for batch in (1, 4, 16, 64)}
@@ -320,26 +434,30 @@ def growth(options: argparse.Namespace) -> dict:
         for title, found in results.items()
     ]
     print(
-        f"This project's sampling and PPO (full, float32) with GPT-2 {options.size} and responses of 32 tokens to "
+        f"This project's sampling and PPO (full, float32) with {_called(options.size)} and responses of 32 tokens to "
         f"prompts of {Exercise.prompt} tokens, unless the row says otherwise. 16 responses are sampled at a time, and "
-        "a PPO minibatch contains 8 responses. Extrapolated rows assume the GFLOP/s of the largest GPT-2 that was "
-        "measured."
+        "a PPO minibatch contains 8 responses. Extrapolated rows assume the GFLOP/s of the largest network that "
+        "was measured."
     )
     print(table(["varied size", "sampling, tokens/s", "GFLOP/s", "PPO, tokens/s", "GFLOP/s"], rows) + "\n")
     return results
 
 
+def _called(name: str) -> str:
+    return f"{SIZES[name].title} {name}"
+
+
 def _described(name: str) -> str:
-    return f"GPT-2 {name}, {number(costs.parameters(SIZES[name]) / 1e6)} million weights"
+    return f"{_called(name)}, {number(costs.parameters(SIZES[name]) / 1e6)} million weights"
 
 
-def flops_of_a_token(sizes: GPT2Config, response: int) -> dict[str, float]:
+def flops_of_a_token(sizes: Sizes, response: int) -> dict[str, float]:
     """Return the FLOPs per response token, for responses of this length, in sampling and in a PPO minibatch."""
     read = (Exercise.prompt + response - 1) / response
     return {SAMPLING: costs.flops(sizes, read, 1), LEARNING: costs.learning_flops(sizes, read, 1)}
 
 
-def growing(sizes: GPT2Config, sampled: int, learned: int, response: int, rounds: int) -> dict[str, dict[str, float]]:
+def growing(sizes: Sizes, sampled: int, learned: int, response: int, rounds: int) -> dict[str, dict[str, float]]:
     """Measure the speeds of sampling `sampled` responses at a time and of PPO on minibatches of `learned` responses."""
     exercise = Exercise(sizes, max(sampled, learned), response=response)
     prompts, responses = exercise.prompts(), exercise.expert_responses()
@@ -347,7 +465,7 @@ def growing(sizes: GPT2Config, sampled: int, learned: int, response: int, rounds
     condition = [each[:sampled] for each in arrays[:2]]
     batch = Batch(*(each[:learned] for each in arrays))
     drawn = Sampling(response, exercise.top_p, exercise.temperature)
-    policy = Policy(exercise.gpt2())
+    policy = Policy(exercise.network())
     training = PPO(policy, settings(Exercise(sizes, response=response)), drawn)
     old = np.full(batch.response.shape, -np.log(sizes.vocab_size), np.float32)
     ones = np.ones(learned, np.float32)
@@ -383,7 +501,7 @@ def workers(options: argparse.Namespace) -> dict:
         for count in (2, 4)
     }
     print(
-        f"One PPO update in this project (full) with GPT-2 {options.size}: {options.rollouts} rollouts of "
+        f"One PPO update in this project (full) with {_called(options.size)}: {options.rollouts} rollouts of "
         f"{Exercise.prompt} + {Exercise.response} tokens, distributed over replicas that share this machine's "
         f"{os.cpu_count()} cores. For the gradients alone, "
         + " and ".join(f"{count} processes send {number(count * each / 1e6)} MB" for count, each in sent.items())
@@ -477,7 +595,7 @@ def table_1(options: argparse.Namespace, measured: dict | None) -> dict:
     rows.append(["all", number(sum(each.flops for each in work) / 1e15), *(number(sum(h)) for h in hours.values())])
     shares = ", ".join(f"{share:.0%} in {kind}" for kind, share in full_scale.UTILISATION.items())
     print(
-        f"Hours for Table 1 at full scale with GPT-2 {options.size}: {full_scale.TRAJECTORIES:,} trajectories of "
+        f"Hours for Table 1 at full scale with {_called(options.size)}: {full_scale.TRAJECTORIES:,} trajectories of "
         f"{Exercise.prompt} + {Exercise.response} tokens, 70 % of them for training; {PAPER.likelihood.mle_epochs} "
         f"epochs of maximum likelihood, {PAPER.rollout.updates} updates of {PAPER.rollout.rollouts} rollouts. The "
         "accelerators have not been measured; their hours assume bfloat16 and these shares of the peak speed: "
@@ -485,7 +603,8 @@ def table_1(options: argparse.Namespace, measured: dict | None) -> dict:
     )
     print(table(["work", "PFLOP", *hours], rows) + "\n")
 
-    sizes = {name: SIZES[name] for name in ("small", "medium", "large", "xl")}
+    names = ("small", "medium", "large", "xl") if isinstance(SIZES[options.size], GPT2Config) else (options.size,)
+    sizes = {name: SIZES[name] for name in names}
     ways = {
         "full, float32": ("full", 4, False),
         "full, bfloat16 with float32 copies": ("full", 2, True),
@@ -511,9 +630,10 @@ def table_1(options: argparse.Namespace, measured: dict | None) -> dict:
     return {"flops": {f"{w.phase}, {w.kind}": w.flops for w in work}, "hours": hours, "bytes": footprints, "sent": sent}
 
 
-# `memory` comes first, because a new process inherits the peak memory of its parent.
+# The measurements of memory come first, because a new process inherits the peak memory of its parent.
 PARTS = {
     "memory": memory,
+    "mle-memory": mle_memory,
     "update": update,
     "sampling": sampling,
     "mle": mle,
@@ -525,14 +645,14 @@ PARTS = {
 
 def _parser() -> argparse.ArgumentParser:
     made = parser("second_paper", __doc__, [*PARTS, "plan"], rounds=3)
-    made.add_argument("--size", choices=SIZES, default="small", help="the size of GPT-2 [small]")
+    made.add_argument("--size", choices=SIZES, default="small", help="the size of GPT-2 or Llama [small]")
     made.add_argument(
         "--contestants",
         nargs="+",
         choices=TITLES,
-        default=list(TITLES),
+        default=DEFAULT,
         metavar="NAME",
-        help=f"contestants in `memory` and `update`: {', '.join(TITLES)} [all]",
+        help=f"contestants in `memory` and `update`: {', '.join(TITLES)} [{', '.join(DEFAULT)}]",
     )
     made.add_argument(
         "--rollouts",

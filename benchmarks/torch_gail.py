@@ -5,7 +5,8 @@ and one clipped ratio per response. TextGAIL's RoBERTa discriminator is replaced
 tanh layers on features of the frozen reference policy), so that only the policies are compared. With `logits_to_keep`,
 transformers computes logits only at the positions of the responses.
 
-Shapes: B responses, P tokens in a prompt, R tokens in a response, T = P + R, V tokens in the vocabulary, E = n_embd.
+Shapes: B responses, P tokens in a prompt, R tokens in a response, T = P + R, V tokens in the vocabulary, states of
+width E.
 """
 
 import numpy as np
@@ -18,21 +19,35 @@ from benchmarks.costs import flops, learning_flops
 from benchmarks.exercise import JUDGING, LEARNING, OLD, REFERENCE, REST, SAMPLING, Exercise
 from benchmarks.measure import Stopwatch
 from gail_tf.config import GAILConfig
-from gail_tf.models.gpt2 import GPT2
+from gail_tf.models.language_model import LanguageModel
+from gail_tf.models.language_model_config import LanguageModelConfig
 from gail_tf.models.tanh_network import EPSILON, HIDDEN_UNITS
 
 TABLE = GAILConfig()
 
 
-def torch_gpt2(gpt2: GPT2) -> transformers.GPT2LMHeadModel:
-    """Make Hugging Face's GPT-2 with the weights of this project's GPT-2. Dropout is off until `train()` is called."""
-    model = transformers.GPT2LMHeadModel(transformers.GPT2Config.from_dict(gpt2.config.to_hugging_face()))
-    weights = {name: torch.from_numpy(variable.numpy()) for name, variable in gpt2.weights.items()}
-    model.transformer.load_state_dict(weights)
-    return model.eval()
+def random_network(sizes: LanguageModelConfig) -> transformers.PreTrainedModel:
+    """Make Hugging Face's GPT-2 or Llama with random weights. Dropout is off until `train()` is called."""
+    return transformers.AutoModelForCausalLM.from_config(hugging_face_config(sizes)).eval()
 
 
-def sample(model: transformers.GPT2LMHeadModel, prompts: torch.Tensor, exercise: Exercise) -> torch.Tensor:
+def hugging_face_config(sizes: LanguageModelConfig, **values: object) -> transformers.PreTrainedConfig:
+    """Make Hugging Face's config from this project's, with further values."""
+    found = sizes.to_hugging_face() | values
+    return transformers.AutoConfig.for_model(**found)
+
+
+def torch_network(network: LanguageModel) -> transformers.PreTrainedModel:
+    """Make Hugging Face's GPT-2 or Llama with the weights of this project's network, which has no adapters."""
+    model, weights = random_network(network.config), {}
+    for name, variable in network.weights.items():
+        tensors = network.to_file(name, variable.numpy())
+        weights |= zip(network.names_in_files(name), map(torch.from_numpy, tensors), strict=True)
+    model.base_model.load_state_dict(weights)
+    return model
+
+
+def sample(model: transformers.PreTrainedModel, prompts: torch.Tensor, exercise: Exercise) -> torch.Tensor:
     """Sample responses to prompts of shape (B, P). Return each prompt joined with its response, of shape (B, P + R)."""
     return model.generate(
         prompts,
@@ -51,7 +66,7 @@ def log_probs_of(logits: torch.Tensor, responses: torch.Tensor) -> torch.Tensor:
     return torch.log_softmax(logits, -1).gather(-1, responses[..., None])[..., 0]
 
 
-def response_log_probs(model: transformers.GPT2LMHeadModel, tokens: torch.Tensor, width: int) -> torch.Tensor:
+def response_log_probs(model: transformers.PreTrainedModel, tokens: torch.Tensor, width: int) -> torch.Tensor:
     """Compute the log-probabilities of the last `width` tokens in sequences; the result has shape (B, width)."""
     logits = model(tokens, use_cache=False, logits_to_keep=width + 1).logits
     return log_probs_of(logits[:, :-1], tokens[:, -width:])
@@ -90,9 +105,9 @@ class TorchUpdate:
 
     def __init__(self, exercise: Exercise):
         self.exercise, self.watch = exercise, Stopwatch()
-        gpt2 = exercise.gpt2()
-        self.policy, self.reference = torch_gpt2(gpt2), torch_gpt2(gpt2).requires_grad_(False)
-        features = 2 * exercise.sizes.n_embd
+        network = exercise.network()
+        self.policy, self.reference = torch_network(network), torch_network(network).requires_grad_(False)
+        features = 2 * exercise.sizes.width
         self.discriminator = nn.Sequential(
             nn.LayerNorm(features, eps=EPSILON),
             nn.Linear(features, HIDDEN_UNITS),
@@ -130,7 +145,7 @@ class TorchUpdate:
     def states(self, tokens: torch.Tensor) -> torch.Tensor:
         """Compute the frozen reference policy's hidden states after each token, of shape (B, T, E)."""
         parts = tokens.split(self.exercise.sample_batch)
-        return torch.cat([self.reference.transformer(part, use_cache=False).last_hidden_state for part in parts])
+        return torch.cat([self.reference.base_model(part, use_cache=False).last_hidden_state for part in parts])
 
     def reference_log_probs(self, states: torch.Tensor, tokens: torch.Tensor) -> torch.Tensor:
         """Compute the log-probabilities of the responses under the frozen reference policy, of shape (B, R)."""
@@ -176,8 +191,8 @@ class TorchUpdate:
 class TorchMaximumLikelihood:
     """Maximum likelihood training (teacher forcing) of the policy, with dropout."""
 
-    def __init__(self, gpt2: GPT2):
-        self.model = torch_gpt2(gpt2).train()
+    def __init__(self, network: LanguageModel):
+        self.model = torch_network(network).train()
         self.optimizer = _adamw(self.model, TABLE.likelihood.mle_learning_rate)
 
     def step(self, tokens: np.ndarray) -> int:

@@ -5,7 +5,7 @@ from benchmarks import costs, full_scale
 from benchmarks.exercise import LEARNING, REFERENCE, SAMPLING, SIZES, Exercise
 from benchmarks.our_update import update_flops
 from gail_tf.config import GAILConfig
-from gail_tf.models.gpt2 import GPT2
+from gail_tf.models.architectures import make_network
 from gail_tf.models.gpt2_config import GPT2Config
 from gail_tf.models.projection import Adapters
 from gail_tf.policies.language_model_policy import Policy
@@ -22,10 +22,15 @@ def test_gpt2s_have_as_many_weights_as_the_published_ones(name, count):
     assert costs.parameters(SIZES[name]) == count
 
 
+def test_a_llama_has_as_many_weights_as_the_published_one():
+    assert costs.parameters(SIZES["smollm2-135m"]) == 134_515_008
+
+
+@pytest.mark.parametrize("size", ["tiny", "tiny-llama"])
 @pytest.mark.parametrize("trainable", costs.PRODUCTS)
-def test_what_learns_is_counted_as_the_policy_has_it(trainable):
-    sizes = SIZES["tiny"]
-    policy = Policy(GPT2(sizes, adapters=Adapters() if trainable == "lora" else None), trainable)
+def test_what_learns_is_counted_as_the_policy_has_it(trainable, size):
+    sizes = SIZES[size]
+    policy = Policy(make_network(sizes, adapters=Adapters() if trainable == "lora" else None), trainable)
     assert costs.learned(sizes, trainable) == sum(np.size(variable) for variable in policy.trainable_variables)
     assert costs.parameters(sizes) == sum(np.size(variable) for variable in policy.network.weights.values())
 
@@ -34,6 +39,9 @@ def test_operations_are_two_for_each_weight_and_token():
     assert costs.block_weights(SIZES["small"]) == 12 * 12 * 768**2
     assert costs.flops(SIZES["small"], read=2, predicted=1) == 416_933_376  # 2 (2 x 84,934,656 + 38,597,376)
     assert costs.flops(TOY, read=8, predicted=4) == 928  # 2 (48 x 8 + 20 x 4)
+    # 30 blocks: queries 576 x 576, keys and values 2 x 576 x 192, the output 576 x 576, the hidden layer 3 x 576 x 1536
+    assert costs.block_weights(SIZES["smollm2-135m"]) == 30 * (2 * 576 * 576 + 2 * 576 * 192 + 3 * 576 * 1536)
+    assert costs.flops(SIZES["smollm2-135m"], read=0, predicted=1) == 2 * 576 * 49152
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 
 from benchmarks import second_paper
+from benchmarks.exercise import SIZES, Exercise
+from gail_tf.models.projection import Adapters
 
 
 def test_the_share_of_padding():
@@ -47,3 +49,30 @@ def test_the_plan_takes_rates_from_an_update(capsys):
     hours = found["hours"]["this machine"]
     assert hours == pytest.approx([count / 1e11 / 3600 for count in found["flops"].values()])
     assert "| this machine |" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("adapters", [None, Adapters()], ids=["full", "lora"])
+@pytest.mark.parametrize("size", ["tiny", "tiny-llama"])
+def test_end_is_never_sampled(size, adapters):
+    exercise = Exercise(SIZES[size], rollouts=4, prompt=8)
+    network = exercise.network(adapters)
+    states = network.hidden(exercise.prompts(), np.ones((4, 8), bool))
+    logits = network.logits(states).numpy()
+    assert logits[..., exercise.sizes.eos_token_id].max() < -500
+    assert np.abs(logits[..., : exercise.sizes.eos_token_id]).max() < 50
+
+
+def test_shares_of_the_matrix_products_speed(monkeypatch, capsys):
+    """10 tokens/s of 2 GFLOP each are 20 GFLOP/s, of 80 in float32 and of 200 in bfloat16."""
+    monkeypatch.setattr(second_paper, "matrix_product_rate", {"float32": 80.0, "bfloat16": 200.0}.get)
+    results = {"a, float32": {"here": 10.0, "PyTorch": 5.0}, "a, bfloat16": {"here": 10.0}}
+    second_paper._print_shares(results, dict.fromkeys(results, 2e9))
+    printed = capsys.readouterr().out
+    assert "| a, float32 | here | 10 | 1 | 25% |\n| a, float32 | PyTorch | 5 | 2 | 12% |" in printed
+    assert "| a, bfloat16 | here | 10 | 1 | 10% |" in printed
+
+
+def test_a_missing_peft_is_named(monkeypatch):
+    monkeypatch.setattr(second_paper, "installed", lambda module: module != "peft")
+    assert second_paper.absence("trl") is None
+    assert second_paper.absence("trl-lora") == second_paper.absence(second_paper.STEP) == "peft is not installed"
