@@ -96,7 +96,7 @@ class Projection(keras.layers.Layer):
         if self.bias is not None:
             y += self.bias
         if self.adapters is not None:
-            y += product(product(x, self.A), self.B) * self.adapters.scale
+            y += product(product(x, self.A) * self.adapters.scale, self.B)  # scales the few columns, not the many
         return y
 
     @property
