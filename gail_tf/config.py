@@ -68,7 +68,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "condition_tokens": 96,
         "response_tokens": 40,
         "pretraining_epochs": 0,
-        "mle_epochs": 2,
+        "mle_epochs": 3,
         "mle_learning_rate": 6e-4,
         "warmup_steps": 20,
         "batch_size": 8,

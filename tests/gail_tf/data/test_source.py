@@ -30,7 +30,7 @@ def test_the_format_can_be_given(tmp_path):
 
 def test_the_embedded_corpus_is_named():
     _, bad = Source().read("disjoint")
-    assert bad.notes == ["the embedded corpus: 7,472 conversations and sentences"]
+    assert bad.notes == ["the embedded corpus: 4,252 conversations and sentences"]
 
 
 @pytest.mark.parametrize(
