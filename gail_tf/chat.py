@@ -62,6 +62,8 @@ def main(arguments: list[str] | None = None) -> int:
 
     replying = Replying(options.temperature, options.top_p, options.candidates)
     agent = GAILAgent.load(path, options.agreed)
+    if agent.bot.base is not None:
+        loading.skip_graph_optimisation()
     agent.notes_crises, agent.crisis_lines = not options.no_crisis_note, options.crisis_line
     if options.calibrate or options.profile is not None:
         agent.refuse_wishes()

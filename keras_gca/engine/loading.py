@@ -55,6 +55,17 @@ def set_up_tensorflow(options: argparse.Namespace | None = None) -> "tf.distribu
     return devices.make("none") if options is None else devices.make(options.strategy, options.replicas)
 
 
+def skip_graph_optimisation() -> None:
+    """Let this process run TensorFlow's graphs as they were built, without optimising each graph before its first run.
+
+    In a chat with a pretrained network, optimising takes longer than the time that it saves. Call this function before
+    the first graph runs.
+    """
+    import tensorflow as tf
+
+    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
+
+
 @contextlib.contextmanager
 def quiet_imports(what: str = "TensorFlow") -> Iterator[None]:
     """A context manager that imports TensorFlow and Keras, and suppresses start-up messages in the `with` block.

@@ -7,6 +7,7 @@ import shutil
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from gail_tf import chat, evaluate, experiments, export, train
 from gail_tf.agent import GAILAgent, Replying
@@ -40,6 +41,13 @@ def folder(tmp_path_factory, texts):
         variable.assign(draw.normal(1.0 if "norm" in name else 0.0, 0.3, variable.shape))
     hugging_face.write_network(path, network)
     return path
+
+
+@pytest.fixture(autouse=True)
+def graphs_are_optimised_again():
+    """A chat with a pretrained network skips TensorFlow's optimisation of graphs in the whole process."""
+    yield
+    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": False})
 
 
 def call(capsys, main, name, *arguments):
@@ -89,8 +97,10 @@ def test_a_llama_trains_resumes_chats_and_is_exported(folder, tmp_path, capsys, 
     answers = agent.answers(TALK)
     assert len(answers) == 2
     monkeypatch.setattr("sys.stdin", io.StringIO("My dog died.\n/quit\n"))
+    assert not tf.config.optimizer.get_experimental_options().get("disable_meta_optimizer")
     status, out, err = call(capsys, chat.main, "chat", run)
     assert status == 0, err
+    assert tf.config.optimizer.get_experimental_options()["disable_meta_optimizer"]
     status, out, err = call(capsys, evaluate.main, "evaluate", run, "--policy", "all")
     assert status == 0, err
     assert "perplexity" in out
