@@ -17,7 +17,7 @@ import collections
 import csv
 import dataclasses
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -214,15 +214,45 @@ def _sheets(options: argparse.Namespace) -> int:
         raise UserError(
             "two files have the same name; use different names, because a file's name identifies its system"
         )
+    write_sheets(make_sheet, systems, options)
+    return 0
+
+
+def write_sheets(
+    make: Callable[[dict[str, Table], np.random.Generator], tuple[Table, Table]],
+    systems: dict[str, Table],
+    options: argparse.Namespace,
+) -> None:
+    """Write a sheet for each reader, each in an order of its own, and the key, to the folder in the options.
+
+    Args:
+        make: A function that makes the sheet and the key of one reader, for example `make_sheet`.
+        systems: The result of `answer` for each system.
+        options: The parsed options of `add_sheet_options`.
+    """
     options.folder.mkdir(parents=True, exist_ok=True)
     whole_key = []
     for number in range(1, options.readers + 1):
-        sheet, key = make_sheet(systems, np.random.default_rng([options.seed, number]))
+        sheet, key = make(systems, np.random.default_rng([options.seed, number]))
         write(options.folder / f"reader_{number}.csv", sheet)
         whole_key += [{"reader": f"reader_{number}", **row} for row in key]
     write(options.folder / KEY, whole_key)
-    print(f"wrote {options.readers} sheets with {len(sheet)} replies each, and {KEY}, to {options.folder}")
-    return 0
+    print(f"wrote {options.readers} sheets with {len(sheet)} rows each, and {KEY}, to {options.folder}")
+
+
+def add_sheet_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of `write_sheets`."""
+    parser.add_argument(
+        "--folder", type=Path, required=True, metavar="DIR", help="the folder for the sheets and the key"
+    )
+    parser.add_argument(
+        "--readers",
+        type=command_line.at_least_one,
+        default=2,
+        metavar="N",
+        help="number of readers, who get one sheet each [2]",
+    )
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="seed for the order on the sheets [0]")
 
 
 def _count(options: argparse.Namespace) -> int:
@@ -298,17 +328,7 @@ def _parser() -> argparse.ArgumentParser:
         "sheets", help="make sheets without the systems' names, and a key that records which system gave each reply"
     )
     sheets.add_argument("replies", type=Path, nargs="+", help="files written by `answer`, one for each system")
-    sheets.add_argument(
-        "--folder", type=Path, required=True, metavar="DIR", help="the folder for the sheets and the key"
-    )
-    sheets.add_argument(
-        "--readers",
-        type=command_line.at_least_one,
-        default=2,
-        metavar="N",
-        help="number of readers, who get one sheet each [2]",
-    )
-    sheets.add_argument("--seed", type=int, default=0, metavar="N", help="seed for the order of the replies [0]")
+    add_sheet_options(sheets)
     sheets.set_defaults(run=_sheets)
     counting = commands.add_parser("count", help="count the judgements on the completed sheets")
     counting.add_argument("folder", type=Path, help="the folder with the sheets and the key")

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.judging import KEY, REPLY, ROW, Table, read, read_sheets, write
+from benchmarks.judging import REPLY, ROW, Table, add_sheet_options, read, read_sheets, write_sheets
 from keras_gca.engine import command_line, reporting
 from keras_gca.errors import UserError
 from keras_gca.evaluation import provenance
@@ -89,15 +89,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _sheets(options: argparse.Namespace) -> int:
-    systems = {path.stem: read(path) for path in options.replies}
-    options.folder.mkdir(parents=True, exist_ok=True)
-    whole_key = []
-    for number in range(1, options.readers + 1):
-        sheet, key = make_sheet(systems, np.random.default_rng([options.seed, number]))
-        write(options.folder / f"reader_{number}.csv", sheet)
-        whole_key += [{"reader": f"reader_{number}", **row} for row in key]
-    write(options.folder / KEY, whole_key)
-    print(f"wrote {options.readers} sheets with {len(sheet)} prompts each, and {KEY}, to {options.folder}")
+    write_sheets(make_sheet, {path.stem: read(path) for path in options.replies}, options)
     return 0
 
 
@@ -119,17 +111,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     sheets = commands.add_parser("sheets", help="make sheets without the bots' names, and a key")
     sheets.add_argument("replies", type=Path, nargs=2, help="files written by `judging answer`, one for each bot")
-    sheets.add_argument(
-        "--folder", type=Path, required=True, metavar="DIR", help="the folder for the sheets and the key"
-    )
-    sheets.add_argument(
-        "--readers",
-        type=command_line.at_least_one,
-        default=2,
-        metavar="N",
-        help="number of readers, who get one sheet each [2]",
-    )
-    sheets.add_argument("--seed", type=int, default=0, metavar="N", help="seed for the orders [0]")
+    add_sheet_options(sheets)
     sheets.set_defaults(run=_sheets)
     counting = commands.add_parser("count", help="count the preferences on the completed sheets")
     counting.add_argument("folder", type=Path, help="the folder with the sheets and the key")
