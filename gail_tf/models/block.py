@@ -133,8 +133,8 @@ class BlockGraph:
 def share_graph_of_blocks(blocks: Sequence[TransformerBlock]) -> None:
     """Let all blocks with the same structure compute with one graph, which is built only once.
 
-    A network of many blocks is then ready much sooner. Use this only for networks that are not trained further, because
-    gradients through such graphs take more memory.
+    A network of many blocks is then ready much sooner. Use this only for networks that are not trained further: the
+    cost of gradients through such graphs has not been measured.
 
     Args:
         blocks: The blocks of a network.
@@ -142,4 +142,6 @@ def share_graph_of_blocks(blocks: Sequence[TransformerBlock]) -> None:
     graphs: dict[tuple, BlockGraph] = {}
     for block in blocks:
         structure = tuple((tuple(variable.shape), variable.dtype) for variable in block.variables)
-        block.graph = graphs.setdefault(structure, BlockGraph(block))
+        if structure not in graphs:
+            graphs[structure] = BlockGraph(block)
+        block.graph = graphs[structure]
