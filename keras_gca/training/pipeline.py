@@ -11,8 +11,6 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-import glove
-from glove.fit import estimate
 from glove.text_files import SKIP_HINT, BadLines, counted, one_line
 from keras_gca.agent import Agent
 from keras_gca.config import Config
@@ -21,11 +19,9 @@ from keras_gca.data.dataset import Dataset, prepare
 from keras_gca.data.paraphrases import read_similar
 from keras_gca.data.source import Source
 from keras_gca.data.speakers import SHOWN_SPEAKERS
-from keras_gca.data.token_pairs import TokenPairs
 from keras_gca.data.vocabulary_choice import all_too_rare, given_words
 from keras_gca.engine import devices, reporting
 from keras_gca.engine.session import Watching
-from keras_gca.engine.training_loop import progress
 from keras_gca.errors import UserError
 from keras_gca.training.context_changes import with_dynamic_contexts
 from keras_gca.training.dialogue_rewards import backward_agent
@@ -33,12 +29,7 @@ from keras_gca.training.run_folder import GCARun
 from keras_gca.training.seq2bf import Seq2BFSession, with_keywords
 from keras_gca.training.token_data import prepared
 from keras_gca.training.topics import with_topics
-
-# These values suit corpora of about 100,000 tokens, in which few pairs of words co-occur 100 times (GloVe's own x_max).
-GLOVE_EPOCHS, GLOVE_X_MAX, GLOVE_WINDOW = 50, 10.0, 10
-# Word vectors are fitted to at most this many tokens of token files, because they are only initial values. The tokens
-# are counted in blocks, so that the memory needed does not grow with their number.
-MOST_GLOVE_TOKENS, GLOVE_BLOCK = 2**22, 2**18
+from keras_gca.training.word_vectors import initial_embedding
 
 
 def train_agent(
@@ -97,7 +88,7 @@ def train_agent(
     if words is None and all_too_rare(dataset.vocabulary, config):
         reporting.say(f"no word in the training text occurs at least {config.minimum_count} times, so all are kept")
     reverse = backward_agent(config, backward, dataset)
-    embedding = _word_vectors(dataset, config, source, bad)
+    embedding = initial_embedding(dataset, config, source, bad)
     if config.detects_changes:
         dataset = with_dynamic_contexts(dataset, config, embedding)
     if config.topics is not None:
@@ -240,54 +231,3 @@ def _describe(dataset: Dataset, source: str) -> None:
     if dataset.test is not None:
         size = f"{counted(len(dataset.test), 'pair')}, {counted(dataset.test.tokens, 'token')}"
         reporting.say(f"test:       {size}, the official test set, used by keras_gca.evaluate")
-
-
-def _word_vectors(dataset: Dataset, config: Config, source: Source, bad: BadLines) -> np.ndarray:
-    """Read word vectors from --glove, or fit them to the training text.
-
-    Returns:
-        A float32 array of shape (s_v, s_e) with one row for each token of the vocabulary.
-    """
-    words = list(dataset.vocabulary.counts)
-    if source.glove:
-        vectors = glove.read_vectors(source.glove, words, config.word_embedding_size, source.glove_member, bad)
-    else:
-        entries = _cooccurrences(dataset, words)
-        if not len(entries.rows):
-            raise UserError("no two words occur together in the training text, so word vectors cannot be fitted")
-        counted_at_once = GLOVE_BLOCK if isinstance(dataset.training, TokenPairs) else dataset.training.tokens
-        sizes = len(words), config.word_embedding_size, GLOVE_WINDOW, GLOVE_EPOCHS
-        cost = estimate(counted_at_once, len(entries.rows), *sizes)
-        if cost.is_long:
-            reporting.say(
-                "fitting GloVe vectors before training starts; use --glove FILE to read vectors instead", cost
-            )
-        with progress(total=GLOVE_EPOCHS, desc="fitting GloVe vectors") as bar:
-            vectors = glove.fit_entries(
-                entries,
-                words,
-                config.word_embedding_size,
-                x_max=GLOVE_X_MAX,
-                epochs=GLOVE_EPOCHS,
-                seed=config.seed,
-                report=lambda epoch, error: bar.update(),
-            )
-    reporting.say(glove.embedding_matrix(words, vectors, dataset.vocabulary.counts).report())
-    return glove.embedding_matrix(dataset.vocabulary.tokens, vectors).matrix
-
-
-def _cooccurrences(dataset: Dataset, words: list[str]) -> glove.Entries:
-    """Count how often words of the vocabulary occur together in the training text."""
-    training = dataset.training
-    if isinstance(training, TokenPairs):
-        joined = training.documents(MOST_GLOVE_TOKENS)
-        blocks = (
-            (indices[start : start + GLOVE_BLOCK], owner[start : start + GLOVE_BLOCK])
-            for indices, owner in joined
-            for start in range(0, len(indices), GLOVE_BLOCK)
-        )
-        parts = (glove.joined_cooccurrences(*block, len(words), GLOVE_WINDOW) for block in blocks)
-        return glove.added(parts, len(words))
-    index = {word: i for i, word in enumerate(words)}
-    documents = ([index.get(word, -1) for word in document] for document in dataset.documents)
-    return glove.cooccurrences(documents, len(words), GLOVE_WINDOW)

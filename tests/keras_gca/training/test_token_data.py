@@ -1,5 +1,6 @@
 """A run on token files learns what a run in memory learns, and finds its files again when it is resumed."""
 
+import dataclasses
 import shutil
 
 import numpy as np
@@ -18,7 +19,7 @@ from keras_gca.data.vocabulary import UNK
 from keras_gca.engine.shard_order import Lane
 from keras_gca.errors import UserError
 from keras_gca.storage.arrays import read_arrays
-from keras_gca.training import pipeline
+from keras_gca.training import word_vectors
 from keras_gca.training.adversarial import AdversarialTraining
 from keras_gca.training.run_folder import GCARun
 from keras_gca.training.token_data import prepared
@@ -148,11 +149,36 @@ def test_topics_are_fitted_to_the_conversations_that_memory_has(corpus, many_sha
 
 
 def test_the_fitting_of_word_vectors_says_what_it_costs(corpus, many_shards, monkeypatch, capsys):
-    monkeypatch.setattr(pipeline, "GLOVE_EPOCHS", 2)
+    monkeypatch.setattr(word_vectors, "EPOCHS", 2)
     config = Config.preset("tiny", vocabulary_size=12, minimum_count=1)
     for dataset in (prepare(read_conversations(corpus), config), prepared(many_shards.path, config)[1]):
         for long, is_said in ((0, True), (60, False)):
             monkeypatch.setattr(cost, "LONG", long)
-            pipeline._word_vectors(dataset, config, Source(), BadLines())
+            word_vectors._last_fitted.clear()
+            word_vectors.initial_embedding(dataset, config, Source(), BadLines())
             out = capsys.readouterr().out
             assert ("to read vectors instead\nestimate: about 0 minutes (epochs 0) and " in out) == is_said
+
+
+def test_word_vectors_are_fitted_once_for_the_same_text_and_seed(corpus, monkeypatch, capsys):
+    monkeypatch.setattr(word_vectors, "EPOCHS", 2)
+    monkeypatch.setattr(word_vectors, "_last_fitted", {})
+    config = Config.preset("tiny", vocabulary_size=12, minimum_count=1)
+    dataset = prepare(read_conversations(corpus), config)
+
+    def embedding(**settings):
+        made = word_vectors.initial_embedding(dataset, dataclasses.replace(config, **settings), Source(), BadLines())
+        return made, "those fitted for the previous run" in capsys.readouterr().out
+
+    first, is_reused = embedding()
+    assert not is_reused
+    again, is_reused = embedding(context_utterances=3)  # the text is the same
+    assert is_reused
+    np.testing.assert_array_equal(again, first)
+    for other in ({"seed": 1}, {"word_embedding_size": 8}):
+        different, is_reused = embedding(**other)
+        assert not is_reused
+        assert different.shape != first.shape or (different != first).any()
+    alone, is_reused = embedding()  # only the vectors fitted last are kept
+    assert not is_reused
+    np.testing.assert_array_equal(alone, first)
