@@ -22,6 +22,7 @@ from gail_tf.data.batches import Batch
 from gail_tf.imitation.maximum_likelihood import MaximumLikelihood
 from gail_tf.policies.base import LanguagePolicy
 from keras_gca.engine import replicas
+from keras_gca.engine.cross_entropy import cross_entropies
 from keras_gca.engine.random import sample_seeds
 
 
@@ -58,7 +59,7 @@ class IQLearn(MaximumLikelihood):
         response, mask = batch[2:]
         features = self.policy.features(*batch, seeds=sample_seeds(seed, rows))
         logits = self.policy.logits(tf.boolean_mask(features, mask))
-        losses = tf.nn.sparse_softmax_cross_entropy_with_logits(tf.boolean_mask(response, mask), logits)
+        losses = cross_entropies(logits, tf.boolean_mask(response, mask))
         shape = tf.shape(mask, out_type=tf.int64)
         log_probs, values = (
             tf.scatter_nd(tf.where(mask), of_tokens, shape) for of_tokens in (-losses, tf.reduce_logsumexp(logits, 1))

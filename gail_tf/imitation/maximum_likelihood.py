@@ -14,6 +14,7 @@ from gail_tf.policies.base import LanguagePolicy
 from keras_gca.engine import replicas
 from keras_gca.engine.batching import plan
 from keras_gca.engine.compiled import Compiled
+from keras_gca.engine.cross_entropy import cross_entropies
 from keras_gca.engine.learner import AdamWLearner
 from keras_gca.engine.random import sample_seeds
 
@@ -120,4 +121,4 @@ def negative_log_likelihoods(policy: LanguagePolicy, *arrays: tf.Tensor, seeds: 
     condition, condition_mask, response, response_mask = arrays
     features = policy.features(condition, condition_mask, response, response_mask, seeds)
     logits = policy.logits(tf.boolean_mask(features, response_mask))
-    return tf.nn.sparse_softmax_cross_entropy_with_logits(tf.boolean_mask(response, response_mask), logits)
+    return cross_entropies(logits, tf.boolean_mask(response, response_mask))

@@ -61,17 +61,18 @@ class DecodingSteps:
         lengths, moved = moved_right(words)
         personas = [] if generator.persona_bot is None else [generator.personas(contexts)]
         inputs, lengths = generator.inputs_of_contexts(generator.embed(moved), moved, lengths)
+        W_c, _ = generator.hidden_kernels()
         if self.gca.canonical:
             memory = generator.context_memory(inputs, lengths)
             if generator.topics is not None:
-                return generator.topic_terms(generator.topics, words, personas), memory
+                return generator.topic_terms(generator.topics, words, personas, W_c), memory
             bias = tf.convert_to_tensor(generator.bot.bias)
-            return generator.context_term(*personas) if personas else tf.tile(bias[None], [count, 1]), memory
+            return generator.context_term(*personas, W_c) if personas else tf.tile(bias[None], [count, 1]), memory
         encoded = [generator.encode_contexts(inputs, lengths), *personas]
         if generator.topics is None:
-            term = generator.context_term(tf.concat(encoded, 1))
+            term = generator.context_term(tf.concat(encoded, 1), W_c)
         else:
-            term = generator.topic_terms(generator.topics, words, encoded)
+            term = generator.topic_terms(generator.topics, words, encoded, W_c)
         if not self.gca.original_padding:
             zeros = tf.zeros([count, self.sizes.sentence_embedding])
             return term, States(zeros, zeros)
@@ -84,10 +85,11 @@ class DecodingSteps:
         generator = self._generator
         memory = lstm_step(generator.encoder_answer, generator.embed(tokens), memory)
         h = memory.h[:, t] if self.gca.original_padding else memory.h
+        _, W_a = generator.hidden_kernels()
         if generator.topics is None or not isinstance(term, TopicTerms):
-            return tf.nn.log_softmax(self._token_logits(generator.hidden_layer(term, h))), memory
+            return tf.nn.log_softmax(self._token_logits(generator.hidden_layer(term, h, W_a))), memory
         read = generator.topics.attend(term, h)
-        logits = self._token_logits(generator.hidden_layer(term.hidden, read))
+        logits = self._token_logits(generator.hidden_layer(term.hidden, read, W_a))
         return tf.nn.log_softmax(generator.topics.with_bonus(logits, term, read)), memory
 
     def _token_logits(self, y_h: tf.Tensor) -> tf.Tensor:

@@ -139,10 +139,11 @@ class PrefixGenerator(PrefixLayer):
             e_a = dropout("e_a", self.encode_prefixes(E_a, rows))  # (R, s_se)
         if self.topics is not None:
             return self._outputs_with_topics(self.topics, words, encoded, e_a, rows, dropout)
+        W_c, W_a = self.hidden_kernels()
         context_term = self.bot.bias  # (hidden,)
         if encoded:
-            context_term = tf.gather(self.context_term(_joined(encoded)), rows.answer)  # (R, hidden)
-        y_h = dropout("y_h", self.hidden_layer(context_term, e_a))  # (R, hidden), Eq. 3
+            context_term = tf.gather(self.context_term(_joined(encoded), W_c), rows.answer)  # (R, hidden)
+        y_h = dropout("y_h", self.hidden_layer(context_term, e_a, W_a))  # (R, hidden), Eq. 3
         return self.token_logits(y_h), y_h
 
     def _outputs_with_topics(
@@ -154,23 +155,27 @@ class PrefixGenerator(PrefixLayer):
         rows: Rows,
         dropout: Dropout,
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        terms = self.topic_terms(topics, words, encoded)
+        W_c, W_a = self.hidden_kernels()
+        terms = self.topic_terms(topics, words, encoded, W_c)
         read = topics.attend(terms, e_a, rows.positions)  # (R, s_e + s_se)
-        y_h = dropout("y_h", self.hidden_layer(tf.gather(terms.hidden, rows.answer), read))  # (R, hidden)
+        y_h = dropout("y_h", self.hidden_layer(tf.gather(terms.hidden, rows.answer), read, W_a))  # (R, hidden)
         return topics.with_bonus(self.token_logits(y_h), terms, read, rows.positions), y_h
 
-    def topic_terms(self, topics: TopicAttention, words: tf.Tensor, encoded: list[tf.Tensor]) -> TopicTerms:
+    def topic_terms(
+        self, topics: TopicAttention, words: tf.Tensor, encoded: list[tf.Tensor], W_c: tf.Tensor
+    ) -> TopicTerms:
         """Compute the values of a network with topics that all partial answers to a context share.
 
         Args:
             topics: The layers of topics.
             words: The contexts without speaker tokens, shape (B, s) and dtype int32.
             encoded: The parts of e before e_a, each of shape (B, ...) and dtype float32.
+            W_c: See `hidden_kernels`.
         """
         if not encoded:
             bias = tf.convert_to_tensor(self.bot.bias)
             return topics.terms(words, None, tf.tile(bias[None], [tf.shape(words)[0], 1]))
-        return topics.terms(words, _joined(encoded), self.context_term(_joined(encoded)))
+        return topics.terms(words, _joined(encoded), self.context_term(_joined(encoded), W_c))
 
     def encodings(self, contexts: tf.Tensor) -> tf.Tensor:
         """Encode contexts without dropout: e_c of Eq. 2, or h of g(x) of Eq. 4.
@@ -200,14 +205,24 @@ class PrefixGenerator(PrefixLayer):
         numbers = tf.reduce_max(tf.where(contexts < self.shared.input_dim, 0, contexts - self.shared.input_dim), 1)
         return tf.gather(self.persona_bot.embeddings, numbers)
 
-    def context_term(self, e_c: tf.Tensor) -> tf.Tensor:
+    def hidden_kernels(self) -> tuple[tf.Tensor, tf.Tensor]:
+        """Return the rows of W_1 (Eq. 3) for e_c, and those for the rest of e.
+
+        With speaker embeddings, the first part is for [e_c v], or just v in a canonical generator. The second part is
+        for e_a or, with topics, for [o e_a].
+        """
+        of_prefix = self.encoder_answer.units + (0 if self.topics is None else self.shared.output_dim)
+        return _divided(tf.convert_to_tensor(self.bot.kernel), self.bot.kernel.shape[0] - of_prefix)
+
+    def context_term(self, e_c: tf.Tensor, W_c: tf.Tensor) -> tf.Tensor:
         """Compute the part of W_1 [e_c e_a] + b_1 in Eq. 3 that all prefixes share; shapes (B, s_se) -> (B, hidden).
 
-        With speaker embeddings, the argument is [e_c v], or just v in a canonical generator.
+        With speaker embeddings, the first argument is [e_c v], or just v in a canonical generator. For W_c, see
+        `hidden_kernels`.
         """
-        return self._product(e_c, self.bot.kernel[: -self._of_prefix]) + self.bot.bias
+        return self._product(e_c, W_c) + self.bot.bias
 
-    def hidden_layer(self, context_term: tf.Tensor, e_a: tf.Tensor) -> tf.Tensor:
+    def hidden_layer(self, context_term: tf.Tensor, e_a: tf.Tensor, W_a: tf.Tensor) -> tf.Tensor:
         """Compute y_h of Eq. 3 from its two parts.
 
         Args:
@@ -215,20 +230,16 @@ class PrefixGenerator(PrefixLayer):
                 generator without speaker embeddings.
             e_a: The encodings of the partial answers, shape (R, s_se) and dtype float32. With topics, [o e_a],
                 shape (R, s_e + s_se).
+            W_a: See `hidden_kernels`.
 
         Returns:
             y_h, shape (R, hidden) and dtype float32.
         """
-        return tf.nn.relu(context_term + self._product(e_a, self.bot.kernel[-self._of_prefix :]))
+        return tf.nn.relu(context_term + self._product(e_a, W_a))
 
     def token_logits(self, y_h: tf.Tensor) -> tf.Tensor:
         """Compute the argument of the softmax in Eq. 3; shapes (R, hidden) -> (R, s_v)."""
         return self._product(y_h, self.decision_bot.kernel) + self.decision_bot.bias
-
-    @property
-    def _of_prefix(self) -> int:
-        """The number of inputs of the hidden layer that depend on the partial answer: e_a and, with topics, o."""
-        return self.encoder_answer.units + (0 if self.topics is None else self.shared.output_dim)
 
     def _product(self, rows: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
         if self.precision == "float32":
@@ -344,6 +355,20 @@ class PrefixDiscriminator(PrefixLayer):
     def _first(self) -> keras.layers.Dense:
         """The layer that takes the token and both encodings as its inputs."""
         return self.discriminator_hidden or self.discriminator_output
+
+
+def _divided(matrix: tf.Tensor, first: int) -> tuple[tf.Tensor, tf.Tensor]:
+    """Divide a matrix into its first rows and the others, without copying them.
+
+    The gradient is the concatenation of the parts' gradients. TensorFlow's own gradient would fill up each of them with
+    zeros to the size of the matrix, and add the results.
+    """
+
+    @tf.custom_gradient
+    def divided(whole: tf.Tensor) -> tuple[tuple[tf.Tensor, tf.Tensor], Callable]:
+        return (whole[:first], whole[first:]), lambda *upstream: tf.concat(upstream, 0)
+
+    return divided(matrix)
 
 
 def _joined(parts: list[tf.Tensor]) -> tf.Tensor:

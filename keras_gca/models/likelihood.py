@@ -10,6 +10,7 @@ import tensorflow as tf
 from keras_gca.data.batches import plan_batches, take_batch
 from keras_gca.data.pairs import Pairs
 from keras_gca.engine.compiled import Compiled
+from keras_gca.engine.cross_entropy import cross_entropies
 from keras_gca.engine.learner import add_up
 from keras_gca.models.forward import Dropout, PrefixGenerator, no_dropout
 from keras_gca.models.networks import GenerativeConversationalAgent
@@ -97,7 +98,7 @@ def negative_log_likelihoods(
     """
     rows = rows_of(answers)
     logits = generator(contexts, answers, rows, dropout=dropout)
-    return tf.nn.sparse_softmax_cross_entropy_with_logits(rows.targets, logits)
+    return cross_entropies(logits, rows.targets)
 
 
 def metrics(sums: np.ndarray) -> dict[str, float]:

@@ -16,6 +16,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_gca.engine import optimizers, replicas
+from keras_gca.engine.cross_entropy import cross_entropies
 from keras_gca.engine.learner import StepResult
 from keras_gca.engine.variables import assign
 from keras_gca.models.networks import GenerativeConversationalAgent
@@ -63,7 +64,7 @@ class PolicyGradient(BlockLearner):
         """
         logits, y_h = self.generator.outputs(contexts, answers, rows)  # (R, s_v), (R, hidden)
         errors = rewards - self.baseline(tf.stop_gradient(y_h))[:, 0]  # Q - b_t, (R,)
-        losses = tf.nn.sparse_softmax_cross_entropy_with_logits(rows.targets, logits)
+        losses = cross_entropies(logits, rows.targets)
         return replicas.mean(tf.stop_gradient(errors) * losses), errors, y_h
 
     def descend(self, *batch: tf.Tensor) -> StepResult:
