@@ -3,6 +3,8 @@
 import numpy as np
 import tensorflow as tf
 
+from keras_gca.data.batches import cut_contexts
+from keras_gca.data.vocabulary import PAD
 from keras_gca.models.forward import PrefixDiscriminator
 from keras_gca.models.rows import last_rows, rows_of
 
@@ -23,9 +25,10 @@ def log_outputs(
         A float32 array of shape (B, s_s), with NaN after the end of each answer. With `whole_answers`, all values
         before the last token are NaN too.
     """
-    contexts, answers = tf.convert_to_tensor(contexts), tf.convert_to_tensor(answers)
+    log_l = np.full((len(answers), answers.shape[1] - 1), np.nan, np.float32)
+    longest = int(np.count_nonzero(answers != PAD, axis=1).max(initial=2))
+    contexts, answers = tf.convert_to_tensor(cut_contexts(contexts)), tf.convert_to_tensor(answers[:, :longest])
     rows = last_rows(answers) if whole_answers else rows_of(answers)
     logits = discriminator(contexts, answers, rows)
-    log_l = np.full((len(answers), answers.shape[1] - 1), np.nan, np.float32)
     log_l[tuple(rows.positions.numpy().T)] = -np.logaddexp(0, -logits.numpy())
     return log_l

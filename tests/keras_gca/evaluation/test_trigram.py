@@ -1,10 +1,11 @@
 import numpy as np
 import pytest
-from nltk.lm import KneserNeyInterpolated
+from nltk.lm import KneserNeyInterpolated, Vocabulary
 from nltk.lm.preprocessing import padded_everygram_pipeline
+from nltk.util import everygrams
 
 from keras_gca.data.vocabulary import BOS, EOS, PAD
-from keras_gca.evaluation.trigram import IndexedKneserNey, TrigramModel
+from keras_gca.evaluation.trigram import DISCOUNTS, IndexedKneserNey, TrigramModel, fitted
 
 
 def answers(count, seed=0):
@@ -61,3 +62,19 @@ def test_tokens_drawn_at_random_cost_what_chance_costs():
     assert (
         8.5 < np.exp(-np.mean(logs)) < 14
     )  # not below 9 but for chance; the end, which it expects too, makes it worse
+
+
+def test_fitting_counts_what_nltk_counts_and_models_of_other_discounts_share_the_counts():
+    texts, held_out = answers(60), answers(7, seed=5)
+    vocabulary = Vocabulary(map(str, range(13)))
+    plain = KneserNeyInterpolated(3, 0.75, vocabulary=vocabulary)
+    padded = [[str(BOS), *(str(token) for token in answer if token != PAD)] for answer in texts]
+    plain.fit(everygrams(sentence, max_len=3) for sentence in padded)
+    model = TrigramModel(texts, 13, discount=0.1).with_discount(0.75)
+    for answer in texts:
+        sentence = (str(BOS), *(str(token) for token in answer if token != PAD))
+        expected = [plain.unmasked_score(sentence[i], sentence[i - 2 : i]) for i in range(2, len(sentence))]
+        np.testing.assert_allclose(np.exp(model.log_probabilities(answer)), expected, rtol=1e-12)
+    for discount, of_discount in zip(DISCOUNTS, dict(fitted(np.array(texts), 13)).values(), strict=True):
+        alone = TrigramModel(texts, 13, discount)
+        assert of_discount.perplexity(held_out) == alone.perplexity(held_out)
