@@ -18,11 +18,12 @@ import random
 import re
 import shutil
 import signal
+import subprocess
 import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -32,6 +33,7 @@ import numpy as np
 from tqdm import tqdm
 
 from gail_tf.training.run_folder import GAILRun
+from keras_gca.data.conversations import read_conversations
 from keras_gca.engine import command_line
 from keras_gca.errors import UserError
 from keras_gca.evaluation.tables import Table
@@ -62,21 +64,31 @@ HEADER = (
 
 
 class Kind(NamedTuple):
-    """A kind of training: the module of its command, the class of its run folders, and its arguments."""
+    """A kind of training.
+
+    Attributes:
+        module: The module of its command.
+        folders: The class of its run folders.
+        arguments: The arguments of its command.
+        prepares: The command that prepares the token files on which it trains, with its arguments, or None if it trains
+            on the embedded corpus.
+    """
 
     module: str
     folders: type[RunFolder]
     arguments: tuple[str, ...]
+    prepares: tuple[str, ...] | None = None
 
 
 # Few shapes, because most of the time of such a training run goes into compiling.
 _GCA = (
     "--preset", "tiny", "--max-pairs", "120", "--vocabulary-size", "150", "--sentence-length", "8", "--dropout", "0.1",
 )  # fmt: skip
-_GAIL = (
-    "--preset", "tiny", "--max-trajectories", "60", "--pretraining-epochs", "0", "--n-layer", "1",
+_GAIL_SIZES = (
+    "--preset", "tiny", "--pretraining-epochs", "0", "--n-layer", "1",
     "--condition-tokens", "16", "--response-tokens", "8", "--dropout", "0.1", "--warmup-steps", "0",
 )  # fmt: skip
+_GAIL = ("--max-trajectories", "60", *_GAIL_SIZES)
 KINDS = {
     "teacher_forcing": Kind("keras_gca.train", GCARun, (*_GCA, "--adversarial-epochs", "0")),
     "adversarial": Kind("keras_gca.train", GCARun, _GCA),
@@ -86,7 +98,20 @@ KINDS = {
         GAILRun,
         (*_GAIL, "--mle-epochs", "1", "--updates", "4", "--rollouts", "8", "--discriminator-steps", "1"),
     ),
+    "token_files": Kind(
+        "keras_gca.train",
+        GCARun,
+        ("--preset", "tiny", "--dropout", "0.1"),
+        ("keras_gca.prepare", "--preset", "tiny", "--vocabulary-size", "150"),
+    ),
+    "token_trajectories": Kind(
+        "gail_tf.train",
+        GAILRun,
+        (*_GAIL_SIZES, "--algorithm", "mle", "--mle-epochs", "4"),
+        ("gail_tf.prepare", "--preset", "tiny", "--pretraining-epochs", "0"),
+    ),
 }
+CONVERSATIONS = 40  # of the corpus from which token files are prepared
 
 
 class Plan(NamedTuple):
@@ -160,6 +185,7 @@ class Campaign:
         self._work = work / name
         self._work.mkdir(parents=True)
         self._processes = Processes(self._kind.module, self._work)
+        self._data = () if self._kind.prepares is None else ("--data", str(prepared(self._kind.prepares, self._work)))
         self.counts = Counter[str]()
         self.struck = Counter[str]()  # the number of kills while writing and of faults, by call
         self.problems: list[str] = []
@@ -182,7 +208,7 @@ class Campaign:
         self._created = {call.file for call in calls[:first]} - {call.file for call in calls[first + 1 :]}
 
     def _beginning(self, folder: Path) -> list[str]:
-        return [*self._kind.arguments, "--checkpoint-minutes", "0", "--run", str(folder)]
+        return [*self._kind.arguments, *self._data, "--checkpoint-minutes", "0", "--run", str(folder)]
 
     # The others
 
@@ -408,6 +434,22 @@ class Campaign:
             "struck": dict(sorted(self.struck.items())),
             "problems": self.problems,
         }
+
+
+def prepared(command: Sequence[str], work: Path) -> Path:
+    """Prepare token files from a few conversations of the embedded corpus, and return their folder."""
+    corpus, folder = work / "corpus.txt", work / "tokens"
+    write_corpus(corpus, CONVERSATIONS)
+    arguments = [sys.executable, "-m", *command, str(corpus), "--out", str(folder), "--processes", "1"]
+    subprocess.run(arguments, check=True, capture_output=True, env=os.environ | QUIET, timeout=TIMEOUT)
+    return folder
+
+
+def write_corpus(path: Path, conversations: int) -> None:
+    """Write the first conversations of the first paper's embedded corpus as plain text."""
+    chosen = read_conversations()[:conversations]
+    text = "\n\n".join("\n".join(conversation.utterances) for conversation in chosen)
+    path.write_text(text + "\n", encoding="utf-8")
 
 
 def contents(folder: Path, without: tuple[str, ...] = ()) -> dict[str, Any]:

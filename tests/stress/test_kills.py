@@ -3,6 +3,7 @@
 import signal
 import subprocess
 import sys
+from random import Random
 
 import numpy as np
 import pytest
@@ -11,10 +12,11 @@ from keras_gca.storage.arrays import write_arrays
 from tests.places import PROJECT
 from tests.stress import kills
 from tests.stress.kills import Plan
+from tests.stress.victim import Strike
 
 
 @pytest.mark.thorough
-@pytest.mark.parametrize(("kind", "seed"), [("teacher_forcing", 0), ("ppo", 5)])
+@pytest.mark.parametrize(("kind", "seed"), [("teacher_forcing", 0), ("ppo", 5), ("token_files", 0)])
 def test_trainings_killed_inside_writes_end_with_the_same_bits(kind, seed, tmp_path, monkeypatch):
     """The first seed also kills before the first checkpoint.
 
@@ -35,6 +37,7 @@ def test_trainings_killed_inside_writes_end_with_the_same_bits(kind, seed, tmp_p
 
 WRITER = """
 import sys
+from random import Random
 from pathlib import Path
 from tests.stress.victim import Call, FileLayer, Strike
 folder, how = Path(sys.argv[1]), sys.argv[2]
@@ -81,3 +84,35 @@ def test_any_difference_is_seen(tmp_path):
     assert kills.equal(one, kills.contents(folders[1]))
     (folders[1] / "samples" / "1.txt").write_text("b")
     assert not kills.equal(one, kills.contents(folders[1]))
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("command", [("keras_gca.prepare",), ("gail_tf.prepare", "--pretraining-epochs", "0")])
+def test_a_preparation_killed_again_and_again_ends_with_the_same_files(command, tmp_path, monkeypatch):
+    """Each process is killed before or after another one of the calls that write to the folder."""
+    for name, value in kills.QUIET.items():
+        monkeypatch.setenv(name, value)
+    kills.write_corpus(tmp_path / "corpus.txt", 200)
+    module, *settings = command
+    processes = kills.Processes(module, tmp_path)
+    arguments = [str(tmp_path / "corpus.txt"), "--preset", "tiny", *settings, "--processes", "1"]
+
+    def start(folder, strike=None):
+        return processes.start([*arguments, "--out", str(folder)], folder, strike)
+
+    reference, folder = tmp_path / "reference", tmp_path / "killed"
+    first = start(reference)
+    assert first.wait() == 0, first.err
+    calls, random, statuses = sorted(set(first.calls)), Random(0), []
+    for call in random.sample(calls, min(5, len(calls))):
+        process = start(folder, Strike(call, 1, random.choice(["before", "after"])))
+        statuses.append(process.wait())
+        assert statuses[-1] in (0, -signal.SIGKILL), process.err  # 0 if the file was already complete
+    assert statuses.count(-signal.SIGKILL) >= 2
+    last = start(folder)
+    assert last.wait() == 0, last.err
+    processes.stop()
+    expected = {path.relative_to(reference): path.read_bytes() for path in reference.rglob("*") if path.is_file()}
+    found = {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    assert found.keys() == expected.keys()
+    assert found == expected
