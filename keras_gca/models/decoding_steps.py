@@ -67,7 +67,7 @@ class DecodingSteps:
             if generator.topics is not None:
                 return generator.topic_terms(generator.topics, words, personas, W_c), memory
             bias = tf.convert_to_tensor(generator.bot.bias)
-            return generator.context_term(*personas, W_c) if personas else tf.tile(bias[None], [count, 1]), memory
+            return generator.context_term(personas[0], W_c) if personas else tf.tile(bias[None], [count, 1]), memory
         encoded = [generator.encode_contexts(inputs, lengths), *personas]
         if generator.topics is None:
             term = generator.context_term(tf.concat(encoded, 1), W_c)

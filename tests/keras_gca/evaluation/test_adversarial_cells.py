@@ -15,7 +15,7 @@ from keras_gca.data.pairs import Pairs, frame_answers, pad_contexts
 from keras_gca.data.source import Source
 from keras_gca.errors import UserError
 from keras_gca.evaluation import adversarial_cells, judges
-from keras_gca.evaluation.adversarial_cells import FILE, as_diverse_as, measure, run_cells
+from keras_gca.evaluation.adversarial_cells import DRAWS, FILE, as_diverse_as, measure, run_cells
 from keras_gca.evaluation.adversarial_report import TEMPERATURES, best_cells, tables
 from keras_gca.evaluation.provenance import read_experiment, run_all
 from keras_gca.evaluation.study_trainings import Setup, first_of
@@ -44,6 +44,7 @@ def results_of(cell, seed, on_validation, on_test):
     }
     return {
         "cell": cell,
+        "draws": DRAWS,
         "seed": seed,
         "terms": {"discriminator": terms, "generator": terms | {"token_gap": 0.14}},
         "decoding": {"adversarial": 1.0, "teacher_forcing": 0.9, "edge": False},
@@ -123,13 +124,17 @@ def test_every_cell_starts_from_one_generator_and_is_stored(setup, trained, caps
         .read_text()
         .startswith("Each cell starts from the same teacher-forced generator")
     )
-    # what is stored is used again
+    # what is stored is used again, unless it was measured with another number of draws
     trained.measured.clear()
     assert run_cells(list(CELLS), setup).results == outcome.results
     assert (len(trained.trained), trained.measured) == (25, [])
     os.utime(setup.folder(FIRST, 3) / FILE, (1, 1))
     run_cells([FIRST], setup)
     assert trained.measured == [FIRST]
+    file = setup.folder(SECOND, 3) / FILE
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"draws": DRAWS - 1}))
+    run_cells([FIRST, SECOND], setup)
+    assert trained.measured == [FIRST, SECOND]
 
 
 def test_other_settings_start_from_the_same_generators(setup, trained, tmp_path):
@@ -240,7 +245,7 @@ def test_the_temperature_of_equal_diversity():
 
 
 def test_the_gain_is_that_of_log_s_by_the_judge(agent, monkeypatch):
-    """The judge gives l = 0.5 to every token of the adversarial replies, 0.25 to those of the others."""
+    """The judge gives l = 0.5 to every token of the first draw of adversarial replies, 0.25 to those of the others."""
     words = [4, 5, 6, 7, 8, 9, 10, 11]
     replies = {"adversarial": [[a, b] for a in words for b in words][:20], "teacher_forcing": [[4, 5]] * 20}
     contexts = pad_contexts([[4], [5]] * 10, 8)
@@ -248,9 +253,11 @@ def test_the_gain_is_that_of_log_s_by_the_judge(agent, monkeypatch):
     asked = []
 
     def answers_to(agent, system, contexts, decoding, seed):
-        asked.append((system, decoding.temperature))
+        asked.append((system, decoding.temperature, seed))
         other = round(10 * decoding.temperature) % 10
         of = replies[system] if other == 0 else [[4, 5 + i % (other + 1)] for i in range(20)]
+        if system == "adversarial" and seed % DRAWS:
+            of = [row[::-1] for row in of]
         return frame_answers(of[: len(contexts)], 8)
 
     class Judge:
@@ -266,19 +273,32 @@ def test_the_gain_is_that_of_log_s_by_the_judge(agent, monkeypatch):
     monkeypatch.setattr(judges, "CrossFitted", Judge)
     model, sampled = WordModel([["hello", "there"], ["i", "'m", "fine"]]), {}
     found = measure(agent, (pairs, pairs), model, sampled)
-    assert {at for system, at in asked if system == "adversarial"} == {1.0}
-    temperatures = [at for system, at in asked if system == "teacher_forcing"]
-    assert temperatures[:-1] == list(TEMPERATURES)  # on validation pairs, and then the chosen one on test pairs
-    assert temperatures[-1] == found["decoding"]["teacher_forcing"]
+    draws = [agent.config.seed * DRAWS + number for number in range(DRAWS)]
+    chosen = found["decoding"]["teacher_forcing"]
+    assert [each for each in asked if each[0] == "adversarial"] == [
+        ("adversarial", 1.0, draw) for _ in range(2) for draw in draws
+    ]
+    assert (
+        [each[1:] for each in asked if each[0] == "teacher_forcing"]
+        == [
+            *((temperature, draws[0]) for temperature in TEMPERATURES),  # on validation pairs
+            *((chosen, draw) for draw in draws[1:]),
+            *((chosen, draw) for draw in draws),  # on test pairs
+        ]
+    )
+    assert found["draws"] == DRAWS
     for part in ("validation", "test"):
-        assert found[part]["gain"]["difference"] == pytest.approx(np.log(2))
+        assert found[part]["gain"]["difference"] == pytest.approx(np.log(2) / DRAWS)
         assert found[part]["gain"]["units"] == 10
-        assert found[part]["first"] == 1
+        assert found[part]["first"] == pytest.approx((1 + (DRAWS - 1) / 2) / DRAWS)
         assert found[part]["log S"]["human"] == pytest.approx(np.log(0.25))
+        expected = np.log([0.5] + [0.25] * (DRAWS - 1))
+        np.testing.assert_allclose(found[part]["log S of draws"]["adversarial"], expected)
+        assert found[part]["log S"]["adversarial"] == pytest.approx(expected.mean())
     json_files.plain(found)
     count = len(asked)
     measure(agent, (pairs, pairs), model, sampled)
-    assert len(asked) == count + 2  # only the adversarial replies are drawn anew
+    assert len(asked) == count + 2 * DRAWS  # only the adversarial replies are drawn anew
 
 
 @pytest.mark.parametrize(
