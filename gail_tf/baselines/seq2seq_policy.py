@@ -124,7 +124,8 @@ class Seq2SeqPolicy(LanguagePolicy):
             The logits, a float32 tensor of shape (..., V).
         """
         rows = tf.reshape(features, [-1, self.feature_size])
-        y_h = self._generator.hidden_layer(self._generator.bot.bias, rows)
+        _, W_a = self._generator.hidden_kernels()
+        y_h = self._generator.hidden_layer(self._generator.bot.bias, rows, W_a)
         logits = self._generator.token_logits(y_h)[:, FIRST:]
         return tf.reshape(logits, [*tf.unstack(tf.shape(features))[:-1], self.gca.sizes.vocabulary - FIRST])
 
