@@ -14,6 +14,7 @@ import tensorflow as tf
 
 from benchmarks.several_devices import free_ports
 from keras_gca.storage.arrays import read_arrays
+from tests.factories.embedded import write_conversations
 from tests.places import PROJECT
 
 # Each of these training runs has another kind of noise: dropout, z, or D's instance noise.
@@ -109,6 +110,17 @@ def test_two_processes_learn_what_one_learns(arguments, alone, tmp_path):
     assert "held-out" not in other  # only the chief prints
     same(alone(arguments), path)
     assert sorted(file.name for file in path.iterdir()) == sorted(file.name for file in alone(arguments).iterdir())
+
+
+@pytest.mark.thorough
+def test_two_processes_learn_from_token_files_what_one_learns(alone, tmp_path):
+    corpus, folder, path = tmp_path / "corpus.txt", tmp_path / "tokens", tmp_path / "run"
+    write_conversations(corpus, 60)
+    end(start(["keras_gca.prepare", "--preset", "tiny", str(corpus), "--out", str(folder), "--processes", "1"]))
+    arguments = [*GCA, "--data", str(folder)]
+    chief, _ = end(*start_workers([*arguments, "--run", str(path)], 2))
+    assert f"wrote {path}" in chief
+    same(alone(arguments), path)
 
 
 VARIANTS = {

@@ -33,13 +33,13 @@ import numpy as np
 from tqdm import tqdm
 
 from gail_tf.training.run_folder import GAILRun
-from keras_gca.data.conversations import read_conversations
 from keras_gca.engine import command_line
 from keras_gca.errors import UserError
 from keras_gca.evaluation.tables import Table
 from keras_gca.storage.arrays import read_arrays
 from keras_gca.storage.run_folder import CHECKPOINT, LOCK, PREVIOUS, RunFolder
 from keras_gca.training.run_folder import GCARun
+from tests.factories.embedded import write_conversations
 from tests.stress import victim
 from tests.stress.victim import AFTER, BEFORE, FAULTS, HALF, LIMIT, LINK, WRITE, Call, Strike
 
@@ -439,17 +439,10 @@ class Campaign:
 def prepared(command: Sequence[str], work: Path) -> Path:
     """Prepare token files from a few conversations of the embedded corpus, and return their folder."""
     corpus, folder = work / "corpus.txt", work / "tokens"
-    write_corpus(corpus, CONVERSATIONS)
+    write_conversations(corpus, CONVERSATIONS)
     arguments = [sys.executable, "-m", *command, str(corpus), "--out", str(folder), "--processes", "1"]
     subprocess.run(arguments, check=True, capture_output=True, env=os.environ | QUIET, timeout=TIMEOUT)
     return folder
-
-
-def write_corpus(path: Path, conversations: int) -> None:
-    """Write the first conversations of the first paper's embedded corpus as plain text."""
-    chosen = read_conversations()[:conversations]
-    text = "\n\n".join("\n".join(conversation.utterances) for conversation in chosen)
-    path.write_text(text + "\n", encoding="utf-8")
 
 
 def contents(folder: Path, without: tuple[str, ...] = ()) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from keras_gca.storage.arrays import write_arrays
+from tests.factories.embedded import write_conversations
 from tests.places import PROJECT
 from tests.stress import kills
 from tests.stress.kills import Plan
@@ -92,7 +93,7 @@ def test_a_preparation_killed_again_and_again_ends_with_the_same_files(command, 
     """Each process is killed before or after another one of the calls that write to the folder."""
     for name, value in kills.QUIET.items():
         monkeypatch.setenv(name, value)
-    kills.write_corpus(tmp_path / "corpus.txt", 200)
+    write_conversations(tmp_path / "corpus.txt", 200)
     module, *settings = command
     processes = kills.Processes(module, tmp_path)
     arguments = [str(tmp_path / "corpus.txt"), "--preset", "tiny", *settings, "--processes", "1"]
