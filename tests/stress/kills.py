@@ -101,7 +101,7 @@ KINDS = {
     "token_files": Kind(
         "keras_gca.train",
         GCARun,
-        ("--preset", "tiny", "--dropout", "0.1"),
+        ("--preset", "tiny", "--sentence-length", "8", "--dropout", "0.1", "--adversarial-epochs", "0"),
         ("keras_gca.prepare", "--preset", "tiny", "--vocabulary-size", "150"),
     ),
     "token_trajectories": Kind(
