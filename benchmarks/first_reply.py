@@ -12,6 +12,12 @@ more; this time, nothing has to be compiled. The parts are:
     decoding      the second answer to the same message
     printing      from the first reply to its arrival on the standard output
 
+With `--page`, the chat page is measured instead: the command is run with `--web`, the page is requested as soon as its
+address is printed, and the message is sent as soon as the page arrives. The parts are:
+
+    page          up to the arrival of the page
+    reply         from then to the arrival of the reply
+
 If checkouts of other versions are given, the measurements of all versions alternate. The times of a version are only
 comparable with those of another version from the same run of this benchmark.
 """
@@ -20,15 +26,19 @@ import argparse
 import itertools
 import json
 import os
+import re
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
+import urllib.request
 from pathlib import Path
 from typing import Any
 
 PARTS = ("interpreter", "imports", "loading", "compiling", "decoding", "printing")
+PAGE_PARTS = ("page", "reply")
+ADDRESS = re.compile(r"http://127\.0\.0\.1:\d+/")
 MESSAGE = "Hello! How are you?"
 FILE = "FIRST_REPLY_FILE"  # the environment variable with the path of the file for the measured process's times
 AT_STARTUP = f'''
@@ -121,6 +131,32 @@ def first_reply(checkout: Path, package: str, bot: list[str], folder: Path) -> d
     }
 
 
+def page(checkout: Path, package: str, bot: list[str], folder: Path) -> dict[str, Any]:
+    """Measure one chat page in a new process; see `first_reply`. The parts are those of PAGE_PARTS."""
+    command = [sys.executable, "-u", "-m", f"{package}.chat", *bot, "--web", "--port", "0"]
+    began = time.monotonic()
+    with subprocess.Popen(
+        command, cwd=checkout, text=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    ) as process:
+        assert process.stdout is not None
+        try:
+            address = next(found[0] for line in process.stdout if (found := ADDRESS.search(line)))
+            cookies = urllib.request.HTTPCookieProcessor()
+            browser = urllib.request.build_opener(cookies)
+            browser.open(address).read()
+            served = time.monotonic()
+            content = json.dumps({"history": [MESSAGE]}).encode()
+            asked = urllib.request.Request(f"{address}answers", content, {"Content-Type": "application/json"})
+            reply = browser.open(asked).read().decode()
+            ended = time.monotonic()
+            status = Path(f"/proc/{process.pid}/status").read_text(encoding="utf-8")
+        finally:
+            process.terminate()
+    fields = dict(line.split(":", 1) for line in status.splitlines())
+    memory = [int(fields[name].split()[0]) / 2**20 for name in ("VmHWM", "RssAnon")]
+    return {"seconds": [served - began, ended - served], "memory": memory, "reply": reply}
+
+
 def main() -> None:
     """Measure the requested chats and print a table."""
     parser = argparse.ArgumentParser(
@@ -130,6 +166,7 @@ def main() -> None:
     )
     parser.add_argument("--package", choices=("keras_gca", "gail_tf"), default="keras_gca", help="[keras_gca]")
     parser.add_argument("--bot", type=Path, help="a run folder or a bot file [the shipped bot]")
+    parser.add_argument("--page", action="store_true", help="measure the chat page instead of the terminal")
     parser.add_argument("--rounds", type=int, default=10, metavar="N", help="number of measurements per version [10]")
     parser.add_argument(
         "--checkout",
@@ -142,17 +179,18 @@ def main() -> None:
     options = parser.parse_args()
     bot = [str(options.bot.resolve())] if options.bot else ["--shipped"]
     checkouts = [*(path.resolve() for path in options.checkout), Path(__file__).parents[1]]
+    measure, parts = (page, PAGE_PARTS) if options.page else (first_reply, PARTS)
     results: dict[Path, list[dict[str, Any]]] = {path: [] for path in checkouts}
     for number in range(options.rounds):
         for path in checkouts:
             print(f"round {number + 1}: {path.name} ...", file=sys.stderr, flush=True)
             with tempfile.TemporaryDirectory() as folder:
-                results[path].append(first_reply(path, options.package, bot, Path(folder)))
-    print(" | ".join(("| version", "clock", *PARTS, "up to the first reply", "peak memory, GB", "of it anonymous |")))
-    print("|" + " --- |" * (len(PARTS) + 5))
+                results[path].append(measure(path, options.package, bot, Path(folder)))
+    print(" | ".join(("| version", "clock", *parts, "up to the first reply", "peak memory, GB", "of it anonymous |")))
+    print("|" + " --- |" * (len(parts) + 5))
     for path, measured in results.items():
         memory = [f"{statistics.median(one['memory'][i] for one in measured):.2f}" for i in (0, 1)]
-        for kind in ("seconds", "processor seconds"):
+        for kind in ("seconds",) if options.page else ("seconds", "processor seconds"):
             times = [statistics.median(values) for values in zip(*(one[kind] for one in measured), strict=True)]
             whole = statistics.median(sum(one[kind]) for one in measured)
             cells = [path.name, kind, *(f"{value:.2f}" for value in (*times, whole)), *memory]
