@@ -33,7 +33,7 @@ from keras_gca.chat import SHIPPED
 from keras_gca.engine.optimizers import Adam
 from keras_gca.models.decoding import Decoder
 from keras_gca.models.forward import PrefixGenerator
-from keras_gca.models.relu_matmul import relu_sparse_matmul
+from keras_gca.models.relu_matmul import UNROLLED, relu_sparse_matmul, sum_of_rows
 from keras_gca.models.rows import rows_of
 
 HIDDEN, WORDS = PAPER.hidden_units, PAPER.vocabulary
@@ -41,7 +41,6 @@ HIDDEN, WORDS = PAPER.hidden_units, PAPER.vocabulary
 # none, which takes the time of calling the function
 SHARES = (1.0, 0.56, 0.2, 0.0)
 TYPES = {"float32": tf.float32, "bfloat16": tf.bfloat16, "int8": tf.int8}
-UNROLLED = 16
 # Adam reads a weight, its gradient and its two moments, and writes the weight and the moments.
 MOVED_BY_ADAM = {"float32 moments": 7 * 4, "bfloat16 moments": 3 * 4 + 4 * 2}
 
@@ -83,19 +82,6 @@ def reading(options: argparse.Namespace) -> dict:
     return {"GB/s": speed}
 
 
-@tf.function(jit_compile=True)
-def screened(indices: tf.Tensor, values: tf.Tensor, count: tf.Tensor, matrix: tf.Tensor) -> tf.Tensor:
-    """Sum rows of a matrix of any dtype, as the product of a greedy reply does with float32 rows."""
-
-    def step(start: tf.Tensor, total: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        index, value = tf.slice(indices, [start], [UNROLLED]), tf.slice(values, [start], [UNROLLED])
-        for i in range(UNROLLED):
-            total += value[i] * tf.cast(tf.gather(matrix, index[i]), tf.float32)
-        return start + UNROLLED, total
-
-    return tf.while_loop(lambda start, _: start < count, step, (0, tf.zeros(matrix.shape[1])))[1]
-
-
 def product(options: argparse.Namespace) -> dict:
     """Measure the large product of one token of a greedy reply, with weights of several types."""
     random = np.random.default_rng(0)
@@ -108,7 +94,7 @@ def product(options: argparse.Namespace) -> dict:
             indices, values = np.zeros((2, HIDDEN + -HIDDEN % UNROLLED))
             indices[:active], values[:active] = np.sort(random.choice(HIDDEN, active, replace=False)), 1.0
             arguments = tf.constant(indices, tf.int32), tf.constant(values, tf.float32), tf.constant(active), matrix
-            work = one(lambda of=arguments: screened(*of)[0].numpy())
+            work = one(lambda of=arguments: sum_of_rows(*of)[0].numpy())
             contestants[f"{name}, {share:.0%} of the units active"] = several(work, 20)
     row = tf.constant((np.arange(HIDDEN) < HIDDEN * SHARES[1])[None], tf.float32)
     matrix = tf.constant(whole)
