@@ -1,6 +1,7 @@
 """A table and a plot that compare the trained variants of an experiment."""
 
 import math
+import time
 from collections.abc import Mapping, Sequence
 
 from matplotlib.figure import Figure
@@ -15,6 +16,7 @@ from gail_tf.evaluation.systems import HUMAN
 from gail_tf.imitation import curves
 from gail_tf.training.run_folder import GAILRun
 from glove.cost import TimeLimit
+from keras_gca.engine import reporting
 from keras_gca.evaluation.paired_tests import PairedTest, tests_by_seeds
 from keras_gca.evaluation.statistics import summarise
 from keras_gca.evaluation.tables import Table
@@ -31,6 +33,8 @@ PICTURED = {
     "distinct-2": "distinct-2, share of distinct word pairs\n(higher is more diverse)",
     "words": "words per response\n(closer to the human value is better)",
 }
+
+NOTICED = 5.0  # After a measurement that took this many seconds, a line says that it is finished.
 
 # For each variant, a list with the metrics of each run, by their names in gail_tf.evaluation.metrics. The last key is
 # "human"; it has the metrics of the human responses.
@@ -58,7 +62,10 @@ def measure(runs: Mapping[str, Sequence[GAILRun]], how: Options, limit: TimeLimi
         for run in of_variant:
             if limit is not None and limit.is_over:
                 return None
+            began = time.monotonic()
             evaluation = evaluate(run, how, chooser(None))
+            if time.monotonic() - began > NOTICED:
+                reporting.say(f"measured {run.path}")
             several = len(evaluation.policies) > 1
             measured = {name if several else variant: policy.figures for name, policy in evaluation.policies.items()}
             for system, of_parts in (measured | {HUMAN: evaluation.human}).items():

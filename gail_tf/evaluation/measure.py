@@ -89,7 +89,6 @@ def evaluate(
         reporting.say_cost(measuring.cost(names))
         stored = Stored(list(speakers), policies | measuring.policies(names), measuring.human())
         write(run, options, stored)
-        reporting.say(f"measured {run.path}: {', '.join(names)}")
     chosen = {name: stored.policies[name] for name in choose(stored.generators)}
     return RunEvaluation(run, config, data.test, options, phases_of(run).count(IMITATION), chosen, stored.human)
 
