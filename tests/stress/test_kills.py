@@ -38,7 +38,6 @@ def test_trainings_killed_inside_writes_end_with_the_same_bits(kind, seed, tmp_p
 
 WRITER = """
 import sys
-from random import Random
 from pathlib import Path
 from tests.stress.victim import Call, FileLayer, Strike
 folder, how = Path(sys.argv[1]), sys.argv[2]
