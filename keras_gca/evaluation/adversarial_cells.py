@@ -294,13 +294,11 @@ def compared(
     Returns:
         A JSON-serialisable dict:
 
-        - "gain": the `Comparison` of the two generators by conversations, whose replies to a context are averaged over
-          the draws;
+        - "gain": the `Comparison` of the two generators by conversations, over the mean of the draws' log S;
         - "log S": the mean log S (Eq. 10) of each generator's replies and of the human replies;
         - "log S of draws": the same mean for each draw of each generator;
         - "first": the share of contexts for which the adversarial reply scores higher, with a tie counted as one half;
-        - "distinct-2": distinct-2 of each generator's replies and of the human replies, at equal numbers of tokens,
-          averaged over the draws;
+        - "distinct-2": of each generator and of the human replies at equal numbers of tokens, averaged over the draws;
         - "word perplexity": the perplexity of the same replies under `model`.
     """
     judge = judges.CrossFitted(agent, pairs, draws[0], seed)
