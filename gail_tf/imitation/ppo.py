@@ -141,6 +141,7 @@ class PolicyLearner(AdamWLearner):
     """
 
     reports_norm = True
+    per_token = ("log_probs", "advantages")
 
     def __init__(self, policy: LanguagePolicy, config: GAILConfig, sampling: Sampling, total_steps: int | None):
         super().__init__(
@@ -190,6 +191,8 @@ class ValueLearner(AdamWLearner):
         policy: The policy, whose features are the input of the baseline.
         config: The settings.
     """
+
+    per_token = ("advantages", "targets")
 
     def __init__(self, policy: LanguagePolicy, config: GAILConfig):
         self.policy, self.config = policy, config

@@ -9,6 +9,7 @@ import keras
 import tensorflow as tf
 
 from gail_tf.models.encoder_config import EncoderConfig
+from gail_tf.models.recomputation import LayerNorm
 from gail_tf.models.transformer import Initial, attend, merge_heads, product, split_heads
 from keras_gca.engine.random import dropout
 
@@ -202,4 +203,4 @@ class Dense(keras.layers.Layer):
 
 
 def _layer_norm(config: EncoderConfig, policy: keras.DTypePolicy) -> keras.layers.Layer:
-    return keras.layers.LayerNormalization(epsilon=config.layer_norm_eps, dtype=policy)
+    return LayerNorm(epsilon=config.layer_norm_eps, dtype=policy)

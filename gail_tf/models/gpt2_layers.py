@@ -12,6 +12,7 @@ import tensorflow as tf
 from gail_tf.models.block import BlockInputs, TransformerBlock
 from gail_tf.models.gpt2_config import GPT2Config
 from gail_tf.models.projection import Adapters, Projection
+from gail_tf.models.recomputation import LayerNorm, gelu
 from gail_tf.models.transformer import Initial, attend, build_parts, merge_heads, split_heads
 from keras_gca.engine.random import dropout
 
@@ -110,11 +111,11 @@ class Block(TransformerBlock):
         read = attend(query, keys, values, visible[:, None], lambda p: drop(p, self.config.attn_pdrop, 0))
         read = project(merge_heads(read))  # (B, T, E)
         h += drop(read, self.config.resid_pdrop, 1)
-        thought = narrow(tf.nn.gelu(widen(self.ln_2(h)), approximate=True))
+        thought = narrow(gelu(widen(self.ln_2(h))))
         h += drop(thought, self.config.resid_pdrop, 2)
         return h, keys, values
 
 
 def layer_norm(config: GPT2Config, policy: keras.DTypePolicy, name: str) -> keras.layers.Layer:
     """Make a layer norm with the config's epsilon."""
-    return keras.layers.LayerNormalization(epsilon=config.layer_norm_epsilon, dtype=policy, name=name)
+    return LayerNorm(epsilon=config.layer_norm_epsilon, dtype=policy, name=name)

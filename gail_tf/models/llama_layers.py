@@ -19,6 +19,7 @@ import tensorflow as tf
 from gail_tf.models.block import BlockInputs, TransformerBlock
 from gail_tf.models.llama_config import LlamaConfig
 from gail_tf.models.projection import Adapters, Projection
+from gail_tf.models.recomputation import RMSNorm, swiglu
 from gail_tf.models.transformer import Initial, attend, build_parts, merge_heads, split_heads
 from keras_gca.engine.random import dropout
 
@@ -160,8 +161,7 @@ class Block(TransformerBlock):
             return dropout(weights, config.attention_dropout, seeds, 1 + self.number) if training else weights
 
         h += project(merge_heads(attend_in_groups(query, keys, values, visible[:, None], drop)))
-        gate, up = tf.split(widen(self.post_attention_layernorm(h)), 2, axis=-1)
-        h += narrow(tf.nn.silu(gate) * up)
+        h += narrow(swiglu(widen(self.post_attention_layernorm(h))))
         return h, keys, values
 
 
@@ -190,4 +190,4 @@ def attend_in_groups(
 
 def rms_norm(config: LlamaConfig, policy: keras.DTypePolicy, name: str) -> keras.layers.Layer:
     """Make an RMS norm with the config's epsilon."""
-    return keras.layers.RMSNormalization(epsilon=config.rms_norm_eps, dtype=policy, name=name)
+    return RMSNorm(epsilon=config.rms_norm_eps, dtype=policy, name=name)

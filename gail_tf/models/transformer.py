@@ -12,11 +12,11 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from gail_tf.models.recomputation import attention_weights
 from keras_gca.engine.variables import Unset
 from keras_gca.errors import UserError
 
 MOST_LAYERS = 1000  # far more than any such network has; a larger number indicates a damaged or hostile file
-MASKED = -1e9  # the attention score of a token that must not be attended to
 
 
 class NetworkConfig(Protocol):
@@ -208,9 +208,9 @@ def attend(
     Returns:
         An array of shape (B, H, T, E / H) with the dtype of `values`.
     """
-    scores = tf.matmul(query, keys, transpose_b=True) / math.sqrt(query.shape[-1])
-    scores = tf.where(visible, tf.cast(scores, tf.float32), MASKED)
-    return tf.matmul(drop(tf.cast(tf.nn.softmax(scores), values.dtype)), values)
+    # Dividing the queries takes less time than dividing the scores, of which there are usually more.
+    scores = tf.matmul(query / math.sqrt(query.shape[-1]), keys, transpose_b=True)
+    return tf.matmul(drop(attention_weights(scores, visible)), values)
 
 
 def split_heads(states: tf.Tensor, heads: int) -> tf.Tensor:

@@ -21,7 +21,7 @@ from typing import Any, NamedTuple, Protocol
 import keras
 import tensorflow as tf
 
-from gail_tf.policies.sampling import DEFAULT, Responses, Sampling, TokenScores, choose, counted_log_probs
+from gail_tf.policies.sampling import DEFAULT, Responses, Sampling, TokenScores, choose, token_scores
 from keras_gca.engine.compiled import Compiled
 from keras_gca.engine.random import sample_seeds
 
@@ -70,6 +70,7 @@ class LanguagePolicy(abc.ABC):
 
     def __init__(self, end: int, jit_compile: bool = False):
         self._end = end
+        self._jit_compile = jit_compile
         self.compiled_draw = Compiled(self.draw, jit_compile)
         self.compiled_score = Compiled(self.score, jit_compile)
 
@@ -247,7 +248,18 @@ class LanguagePolicy(abc.ABC):
         Returns:
             Log-probabilities and entropies, two float32 arrays of shape (B, R).
         """
-        return self.scores_of(self.logits(features), response, response_mask, sampling)
+        if self._jit_compile or sampling.compiles:
+            return self.scores_of(self.logits(features), response, response_mask, sampling)
+        # Logits at padding are not computed, which saves time and memory.
+        places = tf.where(response_mask)
+        logits, tokens = self.logits(tf.gather_nd(features, places)), tf.gather_nd(response, places)
+        shape = tf.shape(response, tf.int64)
+        return TokenScores(
+            *(
+                tf.ensure_shape(tf.scatter_nd(places, values, shape), response.shape)
+                for values in token_scores(logits, tokens, sampling)
+            )
+        )
 
     @staticmethod
     def scores_of(
@@ -266,11 +278,8 @@ class LanguagePolicy(abc.ABC):
         Returns:
             Log-probabilities and entropies, two float32 arrays of shape (B, R).
         """
-        tokens = tf.reshape(response, [-1])
-        all_log_probs = counted_log_probs(tf.reshape(logits, [-1, logits.shape[-1]]), sampling, tokens)
-        log_probs = tf.gather(all_log_probs, tokens, batch_dims=1)
-        entropy = -tf.reduce_sum(tf.exp(all_log_probs) * all_log_probs, axis=1)
-        shaped = (tf.reshape(values, tf.shape(response)) for values in (log_probs, entropy))
+        scores = token_scores(tf.reshape(logits, [-1, logits.shape[-1]]), tf.reshape(response, [-1]), sampling)
+        shaped = (tf.reshape(values, tf.shape(response)) for values in scores)
         return TokenScores(*(tf.where(response_mask, values, 0.0) for values in shaped))
 
     def trace_counts(self) -> dict[str, int]:

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from gail_tf.setting_groups import COUNTING
+from keras_gca.engine.cross_entropy import cross_entropies
 from keras_gca.engine.nucleus import nucleus_log_probs
 from keras_gca.engine.random import gumbel
 from keras_gca.errors import UserError
@@ -49,6 +50,11 @@ class Sampling:
             raise UserError(
                 "--counting filtered: at temperature 0, tokens are not drawn at random; use --counting plain"
             )
+
+    @property
+    def compiles(self) -> bool:
+        """Whether probabilities are computed by an XLA program, which is compiled for each number of rows."""
+        return self.counting == "filtered" and self.top_p < 1
 
 
 DEFAULT = Sampling()
@@ -108,6 +114,24 @@ def choose(logits: tf.Tensor, seeds: tf.Tensor, t: tf.Tensor | int, sampling: Sa
     tokens = tf.argmax(scores, axis=1, output_type=tf.int32)
     counted = tf.nn.log_softmax(logits) if sampling.counting == "plain" else drawn_from
     return tokens, tf.gather(counted, tokens, batch_dims=1)
+
+
+def token_scores(logits: tf.Tensor, tokens: tf.Tensor, sampling: Sampling) -> TokenScores:
+    """Compute the log-probabilities of given tokens, and the entropies of the distributions that they belong to.
+
+    Args:
+        logits: A float32 array of shape (N, V).
+        tokens: The token of each row, an int32 array of shape (N,).
+        sampling: How to compute the probabilities.
+
+    Returns:
+        Log-probabilities and entropies, two float32 arrays of shape (N,).
+    """
+    all_log_probs = counted_log_probs(logits, sampling, tokens)
+    entropy = -tf.reduce_sum(tf.exp(all_log_probs) * all_log_probs, axis=1)
+    if sampling.counting == "plain":
+        return TokenScores(-cross_entropies(logits, tokens), entropy)
+    return TokenScores(tf.gather(all_log_probs, tokens, batch_dims=1), entropy)
 
 
 def counted_log_probs(logits: tf.Tensor, sampling: Sampling, tokens: tf.Tensor) -> tf.Tensor:

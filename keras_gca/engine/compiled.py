@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Callable, Collection
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -33,13 +34,16 @@ class Compiled:
         function: The function to compile.
         jit_compile: Whether to compile the function with XLA.
         replicated: The names of the arguments that every replica receives in full.
+        per_token: The names of the arguments that are float arrays of shape (B, T) with a value for each token, so that
+            T differs between batches. Other float arrays of two dimensions must always have the same width, because
+            their columns are features.
         distribute: Whether the replicas share the work. If False, each process calls the function with the complete
             batch.
         arguments_of: The function whose signature names the arguments, if `function` itself takes `*batch`. If None,
             the signature of `function` is used.
 
     Raises:
-        ValueError: A name in `replicated` is not the name of an argument.
+        ValueError: A name in `replicated` or `per_token` is not the name of an argument.
     """
 
     def __init__(
@@ -47,15 +51,17 @@ class Compiled:
         function: Callable,
         jit_compile: bool = False,
         replicated: Collection[str] = (),
+        per_token: Collection[str] = (),
         distribute: bool = True,
         arguments_of: Callable | None = None,
     ):
         self.function = tf.function(function, autograph=False, jit_compile=True) if jit_compile else function
         self._static, self._distribute = jit_compile, distribute
         names = inspect.signature(arguments_of or function).parameters
-        if unknown := set(replicated) - set(names):
-            raise ValueError(f"the function does not have these arguments: {', '.join(unknown)}")
+        if unknown := {*replicated, *per_token} - set(names):
+            raise ValueError(f"the function does not have these arguments: {', '.join(sorted(unknown))}")
         self._replicated = {number for number, name in enumerate(names) if name in replicated}
+        self._per_token = {number for number, name in enumerate(names) if name in per_token}
         self.graph = self.function if jit_compile else tf.function(function, autograph=False)
         self.graph_on_replicas = tf.function(self.run_on_replicas, autograph=False)
 
@@ -77,7 +83,11 @@ class Compiled:
 
     def _call(self, graph: Any, arguments: tuple) -> Any:
         if not self._static:  # build one graph for all sizes; the call below uses it
-            graph.get_concrete_function(*tf.nest.map_structure(_of_any_size, arguments))
+            specs = (
+                tf.nest.map_structure(partial(_of_any_size, per_token=number in self._per_token), argument)
+                for number, argument in enumerate(arguments)
+            )
+            graph.get_concrete_function(*specs)
         return graph(*arguments)
 
     def _map_rows(self, change: Callable[[Any], Any], arguments: tuple) -> tuple:
@@ -121,16 +131,17 @@ def _is_array(leaf: Any) -> bool:
     return isinstance(leaf, np.ndarray | np.generic | tf.Tensor)
 
 
-def _of_any_size(leaf: Any) -> Any:
+def _of_any_size(leaf: Any, per_token: bool) -> Any:
     """Return the spec of an array of shape (B, ...), (B, T) or (B, T, F), with any number of rows B and tokens T.
 
-    The second dimension of a two-dimensional float array stays fixed, because it is the number of features, as in
-    (B, F), or the common width of all responses. A plain value is returned unchanged.
+    Without `per_token`, the second dimension of a two-dimensional float array stays fixed, because it is the number of
+    features, as in (B, F). A plain value is returned unchanged.
     """
     if not _is_array(leaf):
         return leaf
     dtype = tf.as_dtype(leaf.dtype)
-    unknown = 1 if leaf.ndim == 2 and dtype.is_floating else min(leaf.ndim, 2)
+    features = leaf.ndim == 2 and dtype.is_floating and not per_token
+    unknown = 1 if features else min(leaf.ndim, 2)
     return tf.TensorSpec([None] * unknown + list(leaf.shape)[unknown:], dtype)
 
 

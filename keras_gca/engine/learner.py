@@ -1,6 +1,6 @@
 """The base class of both papers' learners, which train networks by gradient descent."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Any, ClassVar, NamedTuple
 
@@ -56,6 +56,7 @@ class Learner:
     """
 
     replicated: ClassVar[tuple[str, ...]] = ()  # the names of arguments of `loss` that are not distributed
+    per_token: ClassVar[tuple[str, ...]] = ()  # the names of arguments with a float for each token; see `Compiled`
     reports_norm: ClassVar[bool] = (
         False  # whether to compute the norm even without clipping, which costs a pass over the memory
     )
@@ -73,8 +74,11 @@ class Learner:
         optimizer.build(self.variables)
         alone = tf.distribute.get_strategy().num_replicas_in_sync == 1
         self.apply_gradients = tf.function(self.update, jit_compile=True) if jit_compile and alone else self.update
-        self.train_step = Compiled(self.descend, replicated=self.replicated, arguments_of=self.loss)
-        self.test_step = Compiled(self.measure, replicated=self.replicated, arguments_of=self.loss)
+        self.train_step = self._compiled(self.descend)
+        self.test_step = self._compiled(self.measure)
+
+    def _compiled(self, step: Callable) -> Compiled:
+        return Compiled(step, replicated=self.replicated, per_token=self.per_token, arguments_of=self.loss)
 
     def loss(self, *batch: Any, **named: Any) -> tuple[tf.Tensor, Any]:
         """Compute the loss to minimise and sums for metrics. This method is called inside a TensorFlow graph.

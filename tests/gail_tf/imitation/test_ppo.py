@@ -160,6 +160,20 @@ def test_tokens_with_rewards_of_their_own():
     assert found["explained_variance"] > 0.9
 
 
+@pytest.mark.parametrize("level", ["response", pytest.param("token", marks=pytest.mark.thorough)])
+def test_one_graph_for_minibatches_of_all_widths(level):
+    learner = training(level=level, value_baseline="on", trainable="head")
+    widths = set()
+    for rows in ([1], [1, 6, 9, 12], [0, 1, 2]):
+        batch = take(small_runs.samples().batch, np.array(rows))
+        ones = np.ones(batch.response.shape if level == "token" else len(rows), np.float32)
+        log_probs = np.full(batch.response.shape, -5, np.float32)
+        learner.step(batch, log_probs, ones, ones, np.ones(len(rows), bool), 0.1)
+        widths.add(batch.response.shape)
+    assert len(widths) > 1
+    assert (learner.policy_learner.train_step.traces, learner.value_learner.train_step.traces) == (1, 1)
+
+
 @pytest.mark.thorough
 def test_the_rate_falls_to_nearly_nothing_over_all_updates_or_stays():
     for schedule, expected in (("linear", [6, 5, 4, 3, 2, 1]), ("constant", [7] * 6)):  # 3 updates of 2 minibatches

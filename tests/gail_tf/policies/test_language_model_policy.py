@@ -98,6 +98,28 @@ def test_the_same_seed_gives_the_same(policy):
     assert not np.array_equal(once.tokens, other.tokens)
 
 
+@pytest.mark.parametrize("name", SAMPLINGS)
+def test_scores_without_padding_are_those_with_padding(policy, name):
+    """`scores` computes no logits at padding, and `scores_of` computes all logits."""
+    draw = np.random.default_rng(0)
+    response = draw.integers(0, CONFIG.vocab_size, (4, 6)).astype(np.int32)
+    mask = np.arange(6) < np.array([[6], [1], [0], [4]])
+    features = tf.constant(draw.normal(0, 1, (4, 6, CONFIG.n_embd)).astype(np.float32))
+    results = []
+    for compute in (
+        lambda: policy.scores(features, response, mask, SAMPLINGS[name]),
+        lambda: policy.scores_of(policy.logits(features), response, mask, SAMPLINGS[name]),
+    ):
+        with tf.GradientTape() as tape:
+            tape.watch(features)
+            scores = compute()
+            scalar = tf.reduce_sum(tf.sin(scores.log_probs) + 0.3 * scores.entropy)
+        results.append([*scores, tape.gradient(scalar, features)])
+    for found, expected in zip(*results, strict=True):
+        np.testing.assert_allclose(found, expected, atol=1e-5)
+    assert not results[0][0].numpy()[~mask].any()
+
+
 @pytest.mark.thorough
 @pytest.mark.parametrize(("jit_compile", "traces"), [(False, 1), pytest.param(True, 3, marks=pytest.mark.thorough)])
 def test_one_graph_is_made_for_all_widths_but_by_xla(jit_compile, traces):

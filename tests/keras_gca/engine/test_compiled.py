@@ -15,6 +15,14 @@ def test_one_graph_for_all_sizes_and_one_each_with_xla():
         assert doubled.traces == graphs
 
 
+def test_one_graph_for_all_widths_of_an_array_with_a_float_for_each_token():
+    for per_token, graphs in (((), 2), (("values",), 1)):
+        doubled = Compiled(lambda values: 2 * values, per_token=per_token)
+        for shape in ((2, 3), (4, 5), (2, 3)):
+            np.testing.assert_array_equal(doubled(np.ones(shape, np.float32)), 2 * np.ones(shape))
+        assert doubled.traces == graphs
+
+
 def test_what_is_replicated_must_be_an_argument():
     with pytest.raises(ValueError, match="the function does not have these arguments: seed"):
         Compiled(tf.identity, replicated=("seed",))
