@@ -70,8 +70,10 @@ class TextReader:
             intermediate_size=4 * config.model.n_embd,
             max_position_embeddings=limit + tokenizer.pad + 1,
             pad_token_id=tokenizer.pad,
-            hidden_dropout_prob=config.model.dropout,
-            attention_probs_dropout_prob=config.model.dropout,
+            # With dropout, a network that has not been pretrained soon gives all responses the same score: that
+            # minimises the loss, because its scores at first depend more on dropout than on the response.
+            hidden_dropout_prob=0.0,
+            attention_probs_dropout_prob=0.0,
         )
         return cls(Roberta(sizes, config.seed, config.run.precision), tokenizer, limit)
 
