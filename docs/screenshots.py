@@ -28,7 +28,7 @@ from keras_gca.survey.server import create_app
 from keras_gca.survey.votes import Votes
 
 DOCS = Path(__file__).parent
-LINES = ["Good morning! What's your name?", "Nice to meet you. Where are you from?", "What do you do for a living?"]
+LINES = ["Nice to meet you. Where are you from?", "What do you do for a living?"]
 EMPATHY_LINES = ["My best friend is moving to Canada.", "We have known each other since school."]
 
 
@@ -68,7 +68,7 @@ def main(run: str) -> None:
             executable_path=shutil.which("chromium"),
             args=["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"],
         )
-        page = browser.new_page(viewport={"width": 860, "height": 920})
+        page = browser.new_page(viewport={"width": 760, "height": 540})
         take_chat(page, chat, LINES, DOCS / "chat_page.png")
         take_chat(page, empathy_chat, EMPATHY_LINES, DOCS / "empathy_chat_page.png")
         page.goto(address_of(form))

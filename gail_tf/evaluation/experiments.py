@@ -37,6 +37,7 @@ from gail_tf.training import pipeline
 from gail_tf.training.run_folder import GAILRun
 from glove.cost import TimeLimit
 from keras_gca.engine import reporting
+from keras_gca.engine.command_line import hint
 from keras_gca.errors import UserError
 from keras_gca.evaluation import grid_report
 from keras_gca.evaluation.paired_tests import as_json
@@ -176,8 +177,8 @@ def finished(folder: Path) -> dict[str, list[GAILRun]]:
             finished_runs[variant] = sorted(runs, key=lambda run: run.config().seed)
     if not finished_runs.keys() - {PRETRAINED}:
         raise UserError(
-            f"{folder}: there is no finished training run of an experiment; train with python -m gail_tf.experiments "
-            f"all --runs {folder}"
+            f"{folder}: there is no finished training run of an experiment; train with "
+            f"{hint('gail_tf.experiments', 'all', '--runs', folder)}"
         )
     return finished_runs
 

@@ -129,7 +129,7 @@ def bot_of(package: str, options: argparse.Namespace, shipped: Path) -> ChosenBo
         return named(options.bot)
     if latest is not None and not options.shipped:
         return named(latest.parent)
-    train = f"python -m {package}.train"
+    train = command_line.hint(f"{package}.train")
     notice = f"This is the shipped bot. Train one of your own: {train}\n{FIRST_USE_NOTICE}"
     return ChosenBot(shipped, "the shipped bot", notice)
 

@@ -36,7 +36,8 @@ def create_app(path: Path) -> Flask:
 
         /            the curves, the samples, and the questions
         /state       the rows of the log, the numbers of the rows with replies, and the questions. With ?tag=TAG, only
-                     the tag and the log's age, if nothing has changed since the response that contained this tag
+                     the tag, the log's age and whether the training is running, if nothing else has changed since the
+                     response that contained this tag
         /views/ROW   the replies recorded after a row of the log
         /questions   a POST of {"questions": [text, ...]} replaces the questions that the bot answers
 
@@ -88,13 +89,15 @@ def create_app(path: Path) -> Flask:
 
 
 def _state(run: RunFolder, files: LiveFiles) -> dict[str, Any]:
-    """Return the state of the run for the page, or only the tag and the log's age if nothing has changed."""
+    """Return the state of the run for the page, or only what changes without a new row if its tag is the page's."""
     log = run.path / "log.csv"
     changed = [file.stat().st_mtime_ns for file in (log, files.questions_file) if file.exists()]
     tag = f"{changed}{len(files.rows())}"
     age = time.time() - log.stat().st_mtime if log.exists() else None
+    # The bot is written when training ends or is interrupted.
+    is_running = not run.bot.exists() or (log.exists() and run.bot.stat().st_mtime < log.stat().st_mtime)
     if request.args.get("tag") == tag:
-        return {"tag": tag, "age": age}
+        return {"tag": tag, "age": age, "training": is_running}
     try:
         rows, questions = run.read_log(), files.questions()
     except UserError as error:
@@ -103,6 +106,7 @@ def _state(run: RunFolder, files: LiveFiles) -> dict[str, Any]:
     return {
         "tag": tag,
         "age": age,
+        "training": is_running,
         "rows": rows,
         "views": [row for row in files.rows() if row <= len(rows)],
         "questions": questions or [],

@@ -4,7 +4,7 @@ import argparse
 import functools
 from typing import TYPE_CHECKING
 
-from keras_gca.engine import loading
+from keras_gca.engine import command_line, loading
 from keras_gca.errors import UserError
 from keras_gca.storage.live_files import QUESTIONS, checked_questions
 
@@ -64,7 +64,8 @@ def watching(options: argparse.Namespace) -> "Watching | None":
         return None
     if options.strategy == "multi_worker":
         raise UserError(
-            "--watch cannot be used with several processes; python -m keras_gca.watch RUN shows the curves of the run"
+            "--watch cannot be used with several processes; "
+            f"{command_line.hint('keras_gca.watch', 'RUN')} shows the curves of the run"
         )
     with loading.needs_extra("web"):
         from keras_gca.serving import live_page

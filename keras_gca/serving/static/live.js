@@ -37,10 +37,12 @@ async function refresh() {
 
 let rows = 0;
 
-function say({ age }) {
+function say({ age, training }) {
   if (age === null || !rows) return;
   const ago = age < 90 ? `${Math.round(age)} seconds` : `${Math.round(age / 60)} minutes`;
-  const text = `${rows} ${rows === 1 ? "epoch or update is" : "epochs and updates are"} done; the last one ended ${ago} ago.`;
+  const done = `${rows} ${rows === 1 ? "epoch or update is" : "epochs and updates are"} done`;
+  const text = training ? `${done}; the last one ended ${ago} ago.` : `${done}. The training is not running now.`;
+  at("send").disabled = !training;
   if (at("status").textContent !== text) at("status").textContent = text;
 }
 
@@ -54,6 +56,7 @@ function show(state) {
   showAsked();
   const numbers = [...views.keys()].sort((a, b) => b - a);
   at("view").replaceChildren();
+  at("view").parentElement.hidden = !numbers.length;
   for (const row of numbers) {
     const option = add(at("view"), "option", "", `row ${row}: ${views.get(row).stage.replace(/\s+/g, " ")}`);
     option.value = row;
@@ -82,8 +85,9 @@ function showAsked() {
     if (!replies.some(Boolean)) continue; // there were other questions at that time
     const line = add(body, "tr", "");
     add(line, "th", "", view.stage.replace(/\s+/g, " ")).scope = "row";
-    for (const reply of replies) {
+    for (const [i, reply] of replies.entries()) {
       const cell = add(line, "td", "", reply ? reply.note || reply.reply.text || "(no words)" : "");
+      cell.dataset.question = questions[i];
       if (reply && reply.reply) add(cell, "span", "score", scoreOf(reply.reply));
     }
   }

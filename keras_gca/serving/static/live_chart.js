@@ -64,7 +64,7 @@ export function drawPanel(parent, panel, rows) {
     if (above - y(value) < 13) continue; // labels must not collide
     above = y(value);
     draw(svg, "line", { class: "rule", x1: LEFT, x2: WIDTH - RIGHT, y1: y(value), y2: y(value) });
-    draw(svg, "text", { x: LEFT - 5, y: y(value) + 4, "text-anchor": "end" }, short(value));
+    draw(svg, "text", { x: LEFT - 5, y: y(value) + 4, "text-anchor": "end" }, logarithmic ? short(value) : String(value));
   }
   draw(svg, "line", { class: "axis", x1: LEFT, x2: WIDTH - RIGHT, y1: HEIGHT - BOTTOM, y2: HEIGHT - BOTTOM });
   const rowMarks = rows.length > 8 ? ticks(1, rows.length, 5).filter((row) => row >= 1) : rows.map((_, i) => i + 1);

@@ -27,7 +27,7 @@ function drawAnswer(parent, answer, chosen) {
   const block = add(parent, "section", "answer");
   add(block, "h2", "", answer.generator + (chosen ? " (shown)" : ""));
   add(block, "p", "", answer.text || "(no words)");
-  add(block, "p", "", answer.figures);
+  add(block, "p", "figures", answer.figures);
   for (const token of answer.tokens) {
     const box = add(block, "span", "token", token.text === "<eos>" ? "end" : token.text);
     if (token.human !== null) {
@@ -49,7 +49,10 @@ function drawThoughts(bubble, turn, open) {
     if (turn.unknown.length) add(details, "p", "unknown", `Words that the bot does not know: ${turn.unknown.join(", ")}`);
     turn.answers.forEach((answer, i) => drawAnswer(details, answer, i === 0));
   };
-  details.addEventListener("toggle", fill);
+  details.addEventListener("toggle", () => {
+    fill();
+    if (details.open) details.scrollIntoView({ block: "nearest" });
+  });
   fill();
 }
 

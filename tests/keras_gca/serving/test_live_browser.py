@@ -59,6 +59,9 @@ def test_the_page_follows_the_training_and_takes_questions(browser, serve, tmp_p
         page.locator("#ask input").first.fill("?")
         page.click("#send")
         page.locator("#hint.wrong").wait_for()
+        (run / "bot.h5").touch()
+        page.get_by_text("The training is not running now.").wait_for()
+        assert page.locator("#send").is_disabled()
         assert errors == []
         page.context.set_offline(True)
         page.get_by_text("has ended").wait_for()
@@ -78,3 +81,5 @@ def test_no_rule_of_axe_is_violated_and_the_page_is_not_wider_than_its_window(sc
                 checked = axe.Axe().run(page)
                 assert checked.violations_count == 0, checked.generate_report()
                 assert page.evaluate("document.documentElement.scrollWidth") <= width
+                assert page.evaluate("asked.scrollWidth <= asked.clientWidth")  # no reply is beside the window
+                assert page.locator("#view").is_visible() == (address == addresses[0])
