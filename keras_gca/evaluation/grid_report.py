@@ -162,7 +162,8 @@ def paint(results: Results, model: str = MODEL) -> Figure:
     axes.yaxis.set_minor_locator(NullLocator())
     axes.yaxis.set_major_formatter(FormatStrFormatter("%g"))  # plain numbers, no powers of ten
     axes.invert_yaxis()
-    axes.set_xlabel("diversity: distinct-2 of the replies at equal numbers of words")
+    axes.plot([], [], ".-", color="0.4", linewidth=0.8, label="one line for each top-p, paler for a lower top-p")
+    axes.set_xlabel("diversity: distinct-2 at equal numbers of words (higher is more diverse)")
     axes.set_ylabel(f"quality: {model} perplexity (lower is better)")
     axes.grid(alpha=0.3)
     axes.legend()
