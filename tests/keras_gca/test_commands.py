@@ -101,7 +101,7 @@ def test_chat_finds_the_latest_run_or_opens_the_shipped_bot(trained, tmp_path):
     path, _ = trained
     status, out, err = run("chat", "--no-transcript", folder=tmp_path, text="Hello!\n")
     assert (status, err) == (0, "")
-    assert out.startswith("This is the shipped bot. Train one of your own: python -m keras_gca.train\n")
+    assert out.startswith(f"This is the shipped bot. Train one of your own: {sys.executable} -m keras_gca.train\n")
     assert out.count("bot> ") == 1
     (tmp_path / "runs").mkdir()
     (tmp_path / "runs" / "one").symlink_to(path)
