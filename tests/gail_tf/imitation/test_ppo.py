@@ -162,7 +162,8 @@ def test_tokens_with_rewards_of_their_own():
 
 @pytest.mark.parametrize("level", ["response", pytest.param("token", marks=pytest.mark.thorough)])
 def test_one_graph_for_minibatches_of_all_widths(level):
-    learner = training(level=level, value_baseline="on", trainable="head")
+    rewards = {"level": "token", "discriminator": "token"} if level == "token" else {}
+    learner = training(**rewards, value_baseline="on", trainable="head")
     widths = set()
     for rows in ([1], [1, 6, 9, 12], [0, 1, 2]):
         batch = take(small_runs.samples().batch, np.array(rows))
