@@ -36,8 +36,8 @@ def create_app(path: Path) -> Flask:
 
         /            the curves, the samples, and the questions
         /state       the rows of the log, the numbers of the rows with replies, and the questions. With ?tag=TAG, only
-                     the tag, the log's age and whether the training is running, if nothing else has changed since the
-                     response that contained this tag
+                     the tag, the log's age and whether the bot has been written since the last row, if nothing else has
+                     changed since the response that contained this tag
         /views/ROW   the replies recorded after a row of the log
         /questions   a POST of {"questions": [text, ...]} replaces the questions that the bot answers
 
@@ -94,10 +94,10 @@ def _state(run: RunFolder, files: LiveFiles) -> dict[str, Any]:
     changed = [file.stat().st_mtime_ns for file in (log, files.questions_file) if file.exists()]
     tag = f"{changed}{len(files.rows())}"
     age = time.time() - log.stat().st_mtime if log.exists() else None
-    # The bot is written when training ends or is interrupted.
-    is_running = not run.bot.exists() or (log.exists() and run.bot.stat().st_mtime < log.stat().st_mtime)
+    # The bot is written when training ends or is interrupted. A bot older than the log is from before a resumption.
+    has_bot = run.bot.exists() and not (log.exists() and run.bot.stat().st_mtime < log.stat().st_mtime)
     if request.args.get("tag") == tag:
-        return {"tag": tag, "age": age, "training": is_running}
+        return {"tag": tag, "age": age, "has_bot": has_bot}
     try:
         rows, questions = run.read_log(), files.questions()
     except UserError as error:
@@ -106,7 +106,7 @@ def _state(run: RunFolder, files: LiveFiles) -> dict[str, Any]:
     return {
         "tag": tag,
         "age": age,
-        "training": is_running,
+        "has_bot": has_bot,
         "rows": rows,
         "views": [row for row in files.rows() if row <= len(rows)],
         "questions": questions or [],

@@ -37,12 +37,11 @@ async function refresh() {
 
 let rows = 0;
 
-function say({ age, training }) {
+function say({ age, has_bot: hasBot }) {
   if (age === null || !rows) return;
   const ago = age < 90 ? `${Math.round(age)} seconds` : `${Math.round(age / 60)} minutes`;
   const done = `${rows} ${rows === 1 ? "epoch or update is" : "epochs and updates are"} done`;
-  const text = training ? `${done}; the last one ended ${ago} ago.` : `${done}. The training is not running now.`;
-  at("send").disabled = !training;
+  const text = hasBot ? `${done}, and the bot has been written.` : `${done}; the last one ended ${ago} ago.`;
   if (at("status").textContent !== text) at("status").textContent = text;
 }
 

@@ -41,7 +41,8 @@ function drawAnswer(parent, answer, chosen) {
 function drawThoughts(bubble, turn, open) {
   const details = add(bubble, "details", "thoughts");
   details.open = open;
-  add(details, "summary", "", "Details");
+  let isAskedFor = false; // the user has opened these details, not the setting that opens all details
+  add(details, "summary", "", "Details").addEventListener("click", () => { isAskedFor = true; });
   // The details are drawn when they are opened for the first time, so that a long chat stays small.
   const fill = () => {
     if (!details.open || details.querySelector(".answer")) return;
@@ -51,7 +52,8 @@ function drawThoughts(bubble, turn, open) {
   };
   details.addEventListener("toggle", () => {
     fill();
-    if (details.open) details.scrollIntoView({ block: "nearest" });
+    if (details.open && isAskedFor) details.scrollIntoView({ block: "nearest" });
+    isAskedFor = false;
   });
   fill();
 }

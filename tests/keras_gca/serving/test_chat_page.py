@@ -92,6 +92,18 @@ def test_what_a_model_writes_is_shown_and_not_run(agent, browser, serve):
         assert page.title() == "bot"
 
 
+def test_details_that_the_user_opens_are_scrolled_into_view(agent, browser, serve):
+    seen = """() => {
+        const box = [...document.querySelectorAll(".thoughts")].at(-1).getBoundingClientRect();
+        const frame = document.getElementById("scroller").getBoundingClientRect();
+        return box.bottom <= frame.bottom + 1 || box.top <= frame.top + 1;
+    }"""
+    with visiting(browser, serve(page_of(agent)), viewport={"width": 700, "height": 420}) as page:
+        converse(page, "Hello", "How are you?")
+        page.locator(".thoughts > summary").last.click()
+        page.wait_for_function(seen)
+
+
 def test_a_reply_without_details_is_the_reply_alone(agent, browser, serve):
     with visiting(browser, serve(full_page_of(agent))) as page:
         converse(page, "Hello")

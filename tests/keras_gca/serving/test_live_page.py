@@ -40,20 +40,20 @@ def test_the_state_of_a_run(client, run):
 def test_a_state_that_the_page_has_already_is_not_sent_again(client, run):
     tag = client.get("/state").json["tag"]
     again = client.get("/state", query_string={"tag": tag}).json
-    assert set(again) == {"tag", "age", "training"}
+    assert set(again) == {"tag", "age", "has_bot"}
     write_log(run, 7)
     write_view(run, 7)
     later = client.get("/state", query_string={"tag": tag}).json
     assert (len(later["rows"]), later["views"][-1]) == (7, 7)
 
 
-def test_a_training_runs_until_its_bot_has_been_written(client, run):
-    assert client.get("/state").json["training"]
+def test_a_bot_that_is_older_than_the_log_does_not_count(client, run):
+    assert not client.get("/state").json["has_bot"]
     (run / "bot.h5").touch()
-    assert not client.get("/state").json["training"]
+    assert client.get("/state").json["has_bot"]
     later = (run / "bot.h5").stat().st_mtime + 1
     os.utime(run / "log.csv", (later, later))  # the run is trained further
-    assert client.get("/state").json["training"]
+    assert not client.get("/state").json["has_bot"]
 
 
 def test_replies_to_rows_that_are_trained_anew_are_not_shown(client, run):
