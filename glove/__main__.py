@@ -85,7 +85,7 @@ def _fit(options: argparse.Namespace) -> int:
     write_vectors(options.output, vectors)
     size = f"{counted(len(vectors.words), 'vector')} of {counted(vectors.dimension, 'number')}"
     print(f"wrote {size} to {options.output}")
-    print(f"next: python -m glove neighbours {options.output} {vectors.words[len(vectors.words) // 20]}")
+    print(f"next: {sys.orig_argv[0]} -m glove neighbours {options.output} {vectors.words[len(vectors.words) // 20]}")
     return 0
 
 

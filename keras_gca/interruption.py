@@ -5,28 +5,18 @@ written before the imports are finished, so the operating system can simply end 
 """
 
 import contextlib
-import os
 import signal
-import sys
 import threading
 from collections.abc import Iterator
 from typing import Any
 
-PROGRAMS = ("gca", "empathy-gail")
-PACKAGES = ("keras_gca", "gail_tf")
+from keras_gca.invocation import is_command
 
 
 def begin_command() -> None:
     """In a command of this project, let Ctrl-C end the process at once until `handle_in_command` is called."""
     if is_command():
         _replace(signal.default_int_handler, signal.SIG_DFL)
-
-
-def is_command() -> bool:
-    """Return whether the process is a command of this project rather than a program that imports the project."""
-    _, *words = [*sys.orig_argv, ""]
-    module = words[words.index("-m") + 1] if "-m" in words else ""
-    return module.partition(".")[0] in PACKAGES or os.path.basename(words[0]) in PROGRAMS
 
 
 def handle_in_command() -> None:

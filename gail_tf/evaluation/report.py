@@ -40,12 +40,12 @@ from gail_tf.evaluation.tables import (
 from gail_tf.training.run_folder import GAILRun
 from glove.cost import TimeLimit
 from glove.text_files import counted
-from keras_gca.engine.command_line import hint
 from keras_gca.errors import UserError
 from keras_gca.evaluation.paired_tests import PairedTest, as_json
 from keras_gca.evaluation.provenance import Outcome
 from keras_gca.evaluation.statistics import Estimate
 from keras_gca.evaluation.tables import Table
+from keras_gca.invocation import hint
 
 ALL = "all"  # the value of --policy that means all policies of a bot
 

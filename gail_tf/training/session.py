@@ -24,10 +24,10 @@ from gail_tf.training.live_view import answer
 from gail_tf.training.run_folder import GAILRun
 from glove.text_files import counted
 from keras_gca.engine import reporting
-from keras_gca.engine.command_line import hint
 from keras_gca.engine.session import Session
 from keras_gca.engine.staged_training import Event
 from keras_gca.engine.variables import numbers_of
+from keras_gca.invocation import hint
 from keras_gca.serving.live_view import record
 from keras_gca.serving.terminal import print_answers
 from keras_gca.storage.live_files import Exchange

@@ -11,13 +11,12 @@ import os
 import sys
 import time
 from collections.abc import Callable, Collection, Iterable, Sequence
-from contextvars import ContextVar
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
 from glove.standard_streams import show_and_read_anything
 from glove.text_files import SKIP_HINT, BadLines, VectorFileError, one_line
-from keras_gca import __version__, interruption
+from keras_gca import __version__, interruption, invocation
 from keras_gca.engine import reporting
 from keras_gca.errors import UserError
 from keras_gca.settings import Settings, field_type, naming
@@ -25,11 +24,7 @@ from keras_gca.storage.config_file import read_settings
 
 Kind = TypeVar("Kind", bound=Settings)
 
-PROGRAMS = {"keras_gca": "gca", "gail_tf": "empathy-gail"}
 STRATEGIES = ("none", "mirrored", "multi_worker", "tpu")  # see devices.py
-
-# The name of a command's parser, and the name by which the user called the command; see `commands.run`.
-_called_as: ContextVar[tuple[str, str]] = ContextVar("called_as", default=("", ""))
 
 
 class Parser(argparse.ArgumentParser):
@@ -42,7 +37,7 @@ class Parser(argparse.ArgumentParser):
     """
 
     def __init__(self, prog: str, **arguments: Any):
-        name, called_as = _called_as.get()
+        name, called_as = invocation.names.get()
         prog = called_as if name and prog == name else prog
         super().__init__(
             prog=prog, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False, **arguments
@@ -58,25 +53,6 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Print a one-line message and exit with status 2."""
         self.exit(2, f"{self.prog.split()[-1]}: {message} (see --help)\n")
-
-
-def hint(module: str, *arguments: object) -> str:
-    """Return a suggested command as the user would type it, for lines that begin with "next:" or "or:".
-
-    The suggestion begins like the command that the user typed, for example with `.venv/bin/python -m` or `gca`. Outside
-    the project's commands, for example in a notebook, it begins with `python -m`.
-
-    Args:
-        module: The module of the command, such as "keras_gca.chat".
-        *arguments: The arguments of the command.
-    """
-    package, _, name = module.partition(".")
-    _, called_as = _called_as.get()
-    words = list(map(str, arguments))
-    if called_as and called_as.split()[0] == PROGRAMS[package]:
-        return " ".join([PROGRAMS[package], name, *words])
-    python = sys.orig_argv[0] if interruption.is_command() else "python"
-    return " ".join([python, "-m", module, *words])
 
 
 def add_settings(parser: argparse.ArgumentParser, kind: type[Settings], names: Collection[str] | None = None) -> None:
@@ -264,7 +240,7 @@ def run(
     interruption.handle_in_command()
 
     def timed() -> int:
-        _called_as.set(names)
+        invocation.names.set(names)
         began = time.monotonic()
         status = main(arguments)
         reporting.detail(f"{name}: {time.monotonic() - began:.1f} s in all")

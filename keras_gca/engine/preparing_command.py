@@ -5,6 +5,7 @@ from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Protocol
 
+from keras_gca import invocation
 from keras_gca.engine import command_line, reporting
 from keras_gca.settings import Settings
 
@@ -64,5 +65,5 @@ def run(prepare: Callable[[], Prepared | None], out: Path, package: str) -> int:
         return 130
     reporting.say(*folder.described())
     print(f"wrote {out}")
-    print(f"next: {command_line.hint(f'{package}.train', '--data', out)}")
+    print(f"next: {invocation.hint(f'{package}.train', '--data', out)}")
     return 0

@@ -16,10 +16,10 @@ from glove.cost import TimeLimit
 from glove.text_files import counted
 from keras_gca.engine import reporting
 from keras_gca.engine.board import redraw
-from keras_gca.engine.command_line import hint
 from keras_gca.engine.staged_training import Event, StagedTraining
 from keras_gca.engine.training_loop import interruptible, walk
 from keras_gca.errors import UserError
+from keras_gca.invocation import hint
 from keras_gca.settings import naming
 from keras_gca.storage.live_files import LiveFiles
 from keras_gca.storage.run_folder import CHECKPOINT, RunFolder

@@ -27,7 +27,6 @@ from glove.cost import TimeLimit
 from keras_gca.agent import Agent
 from keras_gca.data.pairs import Pairs
 from keras_gca.engine import reporting
-from keras_gca.engine.command_line import hint
 from keras_gca.errors import UserError
 from keras_gca.evaluation import judges, rated_cells, reply_metrics
 from keras_gca.evaluation.adversarial_report import TEMPERATURES, TERMS, best_cells, by_cell, tables, tests
@@ -38,6 +37,7 @@ from keras_gca.evaluation.replies import answers_to
 from keras_gca.evaluation.study_trainings import Setup, train
 from keras_gca.evaluation.variants import ADVERSARIAL, QUESTION
 from keras_gca.evaluation.word_model import WordModel
+from keras_gca.invocation import hint
 from keras_gca.models import scoring
 from keras_gca.models.decoding_settings import Decoding
 from keras_gca.settings import naming

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from keras_gca import invocation
 from keras_gca.engine import command_line, loading
 from keras_gca.errors import UserError
 from keras_gca.safety.crisis import FIRST_USE_NOTICE
@@ -129,7 +130,7 @@ def bot_of(package: str, options: argparse.Namespace, shipped: Path) -> ChosenBo
         return named(options.bot)
     if latest is not None and not options.shipped:
         return named(latest.parent)
-    train = command_line.hint(f"{package}.train")
+    train = invocation.hint(f"{package}.train")
     notice = f"This is the shipped bot. Train one of your own: {train}\n{FIRST_USE_NOTICE}"
     return ChosenBot(shipped, "the shipped bot", notice)
 

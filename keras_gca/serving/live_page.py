@@ -15,6 +15,7 @@ from typing import Any
 from flask import Flask, abort, render_template, request
 
 from keras_gca.errors import UserError
+from keras_gca.invocation import hint
 from keras_gca.safety.crisis import note_on
 from keras_gca.serving.live_curves import PANELS
 from keras_gca.serving.local_server import Limit, LocalServer, addresses, listen, protect
@@ -57,7 +58,13 @@ def create_app(path: Path) -> Flask:
 
     @app.get("/")
     def page() -> str:
-        return render_template("live.html", title=f"Training {path.name}", count=QUESTIONS, longest=LONGEST_QUESTION)
+        return render_template(
+            "live.html",
+            title=f"Training {path.name}",
+            watch=hint("keras_gca.watch", path),
+            count=QUESTIONS,
+            longest=LONGEST_QUESTION,
+        )
 
     @app.get("/state")
     def state() -> dict[str, Any]:

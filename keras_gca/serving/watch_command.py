@@ -4,7 +4,8 @@ import argparse
 import functools
 from typing import TYPE_CHECKING
 
-from keras_gca.engine import command_line, loading
+from keras_gca import invocation
+from keras_gca.engine import loading
 from keras_gca.errors import UserError
 from keras_gca.storage.live_files import QUESTIONS, checked_questions
 
@@ -65,7 +66,7 @@ def watching(options: argparse.Namespace) -> "Watching | None":
     if options.strategy == "multi_worker":
         raise UserError(
             "--watch cannot be used with several processes; "
-            f"{command_line.hint('keras_gca.watch', 'RUN')} shows the curves of the run"
+            f"{invocation.hint('keras_gca.watch', 'RUN')} shows the curves of the run"
         )
     with loading.needs_extra("web"):
         from keras_gca.serving import live_page

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from keras_gca.errors import UserError
+from keras_gca.invocation import hint
 from keras_gca.settings import Settings
 from keras_gca.storage.arrays import read_arrays, write_arrays
 from keras_gca.storage.ownership import refuse_bot_of_another, refuse_run_of_another
@@ -72,7 +73,7 @@ def read_bot(path: str | os.PathLike, *formats: str) -> tuple[Path, dict[str, An
         path = run.bot
         if not path.exists():
             raise UserError(
-                f"{path}: the bot has not been written yet; run python -m {package}.train --resume {run.path} first"
+                f"{path}: the bot has not been written yet; run {hint(f'{package}.train', '--resume', run.path)} first"
             )
     facts, arrays = read_arrays(path)
     refuse_bot_of_another(path, facts.get("format"), package)

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from keras_gca.errors import UserError
+from keras_gca.invocation import hint
 
 # For each package, a file that every run of this package has from the start, and that no other package's run has.
 MARKS = {"keras_gca": "pairs.h5", "gail_tf": "trajectories.jsonl"}
@@ -43,4 +44,4 @@ def refuse_bot_of_another(path: Path, format: Any, package: str) -> None:
 
 
 def _wrong_package(path: Path, kind: str, owner: str, package: str, door: str) -> UserError:
-    return UserError(f"{path}: this is a {kind} of {owner}, not of {package}; python -m {owner}.{door} {path} opens it")
+    return UserError(f"{path}: this is a {kind} of {owner}, not of {package}; {hint(f'{owner}.{door}', path)} opens it")

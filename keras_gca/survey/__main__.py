@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from glove.text_files import BadLines, counted
+from keras_gca import invocation
 from keras_gca.data.conversations import FORMATS, read_conversations
 from keras_gca.data.source import EMBEDDED
 from keras_gca.engine import command_line, loading, reporting
@@ -108,7 +109,7 @@ def _make(options: argparse.Namespace) -> int:
     same = survey.source["lines_with_equal_answers_passed_over"]
     print(f"{source}; {' and '.join(names)}; {counted(same, 'line')} with identical answers left out")
     print(f"wrote {options.output}: {_size(survey)}")
-    print(f"next: {command_line.hint('keras_gca.survey', 'serve', options.output)}")
+    print(f"next: {invocation.hint('keras_gca.survey', 'serve', options.output)}")
     return 0
 
 
@@ -163,7 +164,7 @@ def _serve(options: argparse.Namespace) -> int:
     host = "127.0.0.1" if options.host in EVERYWHERE else options.host
     print(f"progress, only for you: http://{host}:{server.port}/organiser/{organiser}", flush=True)
     serve_until_stopped(server)
-    further = command_line.hint("keras_gca.survey", "tabulate", options.survey, "--votes", options.votes)
+    further = invocation.hint("keras_gca.survey", "tabulate", options.survey, "--votes", options.votes)
     print(f"\nnext: {further}")
     return 0
 
@@ -176,7 +177,7 @@ def _print(options: argparse.Namespace) -> int:
         print(f"wrote {path}")
     print("In the last column of the CSV, write 1 or 2 for the better answer, or 0 for no difference.")
     filled = "FILLED.csv", "...", "--votes", "votes.sqlite"
-    print(f"next: {command_line.hint('keras_gca.survey', 'import', options.survey, *filled)}")
+    print(f"next: {invocation.hint('keras_gca.survey', 'import', options.survey, *filled)}")
     return 0
 
 

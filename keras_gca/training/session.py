@@ -14,10 +14,10 @@ from keras_gca.data.pairs import Pairs
 from keras_gca.data.text import detokenise
 from keras_gca.data.vocabulary import UNK, Vocabulary
 from keras_gca.engine import reporting
-from keras_gca.engine.command_line import hint
 from keras_gca.engine.session import Session
 from keras_gca.engine.staged_training import Event
 from keras_gca.engine.variables import assign
+from keras_gca.invocation import hint
 from keras_gca.models.networks import WHITE, build
 from keras_gca.serving.live_view import record
 from keras_gca.serving.terminal import print_answers

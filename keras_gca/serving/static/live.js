@@ -1,7 +1,7 @@
 // The live view reads the state of a training run every few seconds and draws what has changed. Texts by models and
 // people are added to the page as text, never as HTML.
 
-import { drawPanel, short } from "./live_chart.js";
+import { drawPanel, phasesOf, short } from "./live_chart.js";
 import { add } from "./turns.js";
 
 const SECONDS = 3;
@@ -30,7 +30,7 @@ async function refresh() {
   } catch (error) {
     const gone = error instanceof TypeError;
     at("status").textContent = gone
-      ? "The program that serves this page has ended. To see the run again, use python -m keras_gca.watch RUN."
+      ? `The program that serves this page has ended. To see the run again, use ${document.body.dataset.watch}.`
       : error.message;
   }
 }
@@ -47,6 +47,8 @@ function say({ age, has_bot: hasBot }) {
 
 function show(state) {
   rows = state.rows.length;
+  at("phases").textContent = phasesOf(state.rows)
+    .map(({ name, first, last }) => `${name} ${first === last ? first : `${first} to ${last}`}`).join(", ");
   at("curves").replaceChildren();
   for (const panel of state.panels) drawPanel(at("curves"), panel, state.rows);
   if (!edited) {

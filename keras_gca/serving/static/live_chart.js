@@ -86,21 +86,28 @@ export function drawPanel(parent, panel, rows) {
   });
 }
 
+// The successive phases of a training: the name of each, and the numbers of its first and last row.
+export function phasesOf(rows) {
+  const phases = [];
+  rows.forEach((row, i) => {
+    const name = row.phase.replaceAll("_", " ");
+    if (phases.at(-1)?.name !== name) phases.push({ name, first: i + 1 });
+    phases.at(-1).last = i + 1;
+  });
+  return phases;
+}
+
 function drawBands(svg, rows, x) {
   const wide = x(2) - x(1);
-  let start = 0, free = 0; // where the last label ends
-  rows.forEach((row, i) => {
-    if (i + 1 < rows.length && rows[i + 1].phase === row.phase) return;
-    const left = x(start + 1) - wide / 2, width = (i - start + 1) * wide;
-    const number = rows.slice(0, i + 1).filter((other, j) => j && other.phase !== rows[j - 1].phase).length;
-    const name = row.phase.replaceAll("_", " ");
+  let free = 0; // where the last label ends
+  phasesOf(rows).forEach(({ name, first, last }, number) => {
+    const left = x(first) - wide / 2, width = (last - first + 1) * wide;
     const shade = number % 2 ? "band" : "gap";
     const band = draw(svg, "rect", { class: shade, x: left, y: TOP, width, height: HEIGHT - TOP - BOTTOM });
-    draw(band, "title", {}, `${name}: ${start + 1} to ${i + 1}`);
+    draw(band, "title", {}, `${name}: ${first} to ${last}`);
     if (name.length * CHARACTER < width && left >= free) {
       draw(svg, "text", { x: left + width / 2, y: TOP - 6, "text-anchor": "middle" }, name);
       free = left + width;
     }
-    start = i + 1;
   });
 }

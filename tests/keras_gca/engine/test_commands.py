@@ -10,7 +10,7 @@ import pytest
 import gail_tf.__main__
 import keras_gca.__main__
 from docs import house
-from keras_gca import __version__
+from keras_gca import __version__, invocation
 from keras_gca.engine import command_line
 from tests.places import PROJECT
 
@@ -198,9 +198,7 @@ def test_completion_needs_no_tensorflow(package):
 def test_further_commands_are_named_as_the_user_called_the_program(called, names, expected, monkeypatch):
     monkeypatch.setattr(sys, "orig_argv", called)
     hints = []
-    assert (
-        command_line.run(lambda _: hints.append(command_line.hint("keras_gca.chat", "run")) or 0, "x", [], names) == 0
-    )
+    assert command_line.run(lambda _: hints.append(invocation.hint("keras_gca.chat", "run")) or 0, "x", [], names) == 0
     assert hints == [expected]
 
 

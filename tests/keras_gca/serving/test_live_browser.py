@@ -35,6 +35,7 @@ def test_the_page_follows_the_training_and_takes_questions(browser, serve, tmp_p
             "What's new?",
             "<b>Bold?</b>",
         ]
+        assert page.locator("#phases").inner_text() == "teacher forcing 1, discriminator 2"
         newest = page.locator("#asked tbody tr").first.locator("td").all_inner_texts()
         assert newest == ["I am fine 2. D 0.61", "I am fine 2. D 0.61", "A note."]
         boxes = page.locator("#samples .token").all_inner_texts()
@@ -63,7 +64,7 @@ def test_the_page_follows_the_training_and_takes_questions(browser, serve, tmp_p
         page.get_by_text("3 epochs and updates are done, and the bot has been written.").wait_for()
         assert errors == []
         page.context.set_offline(True)
-        page.get_by_text("has ended").wait_for()
+        page.get_by_text(f"python -m keras_gca.watch {run}.").wait_for()
         assert page.locator("figure").count() == 2  # what was shown stays
 
 
