@@ -68,7 +68,7 @@ def main(run: str) -> None:
             executable_path=shutil.which("chromium"),
             args=["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"],
         )
-        page = browser.new_page(viewport={"width": 760, "height": 540})
+        page = browser.new_page(viewport={"width": 760, "height": 540}, device_scale_factor=0.8)
         take_chat(page, chat, LINES, DOCS / "chat_page.png")
         take_chat(page, empathy_chat, EMPATHY_LINES, DOCS / "empathy_chat_page.png")
         page.goto(address_of(form))
