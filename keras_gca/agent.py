@@ -66,7 +66,7 @@ class Agent:
         >>> from keras_gca import Agent, Decoding
         >>> agent = Agent.load("runs/first")
         >>> agent
-        <Agent: teacher forcing and adversarial, 16 words>
+        <Agent: generators: teacher forcing and adversarial; vocabulary: 16 words>
         >>> reply = agent.reply("Hello.")  # to one message, or to a conversation:
         >>> reply = agent.reply(["Hello.", "Hello there, Tom.", "How are you?"], Decoding(temperature=0.8), seed=1)
         >>> best, other = agent.answers("How are you?")  # the discriminator's choice first
@@ -172,7 +172,7 @@ class Agent:
     def description(self) -> str:
         """A short description: the names of the generators and the size of the vocabulary."""
         names = " and ".join(name.replace("_", " ") for name in self.generators)
-        return f"{names}, {len(self.vocabulary):,} words"
+        return f"generators: {names}; vocabulary: {len(self.vocabulary):,} words"
 
     @property
     def longest(self) -> int:

@@ -60,7 +60,7 @@ def main(arguments: list[str] | None = None) -> int:
         for name in agent.generators
     }
     card = Card(
-        title=f"A generative conversational agent, {agent.description}",
+        title=f"A generative conversational agent ({agent.description})",
         library="keras",
         summary=SUMMARY,
         usage=USAGE,

@@ -60,7 +60,7 @@ def talk(
 
     if notice:
         print(f"{notice}\n")
-    print(f"{path}: {agent.description}")
+    print(f"{path} ({agent.description})")
     print("Type a line and press Enter; /help lists the commands, and Ctrl-D ends the chat.\n")
     with _transcript(options, folder) as transcript, warming_up(reply, warm_up) as ready:
         for said in _Chat(agent, ready, options.verbose, folder).run():

@@ -79,7 +79,7 @@ def test_a_text_in_place_of_several_conversations_is_refused(agent):
 
 
 def test_an_agent_says_what_it_is(agent):
-    assert repr(agent) == "<Agent: teacher forcing and adversarial, 16 words>"
+    assert repr(agent) == "<Agent: generators: teacher forcing and adversarial; vocabulary: 16 words>"
 
 
 def test_a_saved_bot_says_the_same(agent, tmp_path):

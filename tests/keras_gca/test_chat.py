@@ -61,7 +61,7 @@ def test_a_run_goes_before_the_shipped_bot_unless_that_is_named(nobody_types, ca
     write_run(nobody_types / "runs" / "mine")
     notice, bot = first_lines(capsys)
     assert notice == [FIRST_USE_NOTICE]
-    assert bot.startswith("runs/mine: teacher forcing and adversarial, ")
+    assert bot.startswith("runs/mine (generators: teacher forcing and adversarial; ")
     assert first_lines(capsys, "--shipped")[0][0].startswith("This is the shipped bot. ")
 
 
