@@ -1,4 +1,5 @@
 import platform
+import re
 
 import numpy as np
 import pytest
@@ -54,3 +55,8 @@ def test_tables_of_a_page_are_generated(tmp_path):
 def test_the_page_of_results_is_up_to_date():
     text = PAGE.read_text(encoding="utf-8")
     assert filled(text, MEASUREMENTS) == text
+
+
+@pytest.mark.parametrize("path", sorted(MEASUREMENTS.glob("*.json")), ids=lambda path: path.stem)
+def test_commands_of_measurements_name_no_place_of_one_machine(path):
+    assert not re.search(r'"command": "[^"]*[ =][/~]', path.read_text(encoding="utf-8"))
