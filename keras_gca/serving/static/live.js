@@ -97,7 +97,10 @@ function showAsked() {
 function showSamples() {
   const view = views.get(Number(at("view").value));
   at("samples").replaceChildren();
-  if (!view) return;
+  if (!view) {
+    add(at("samples"), "p", "quiet", "None yet: replies are recorded after each epoch or update, once this page has been opened.");
+    return;
+  }
   for (const { context, reply, human } of view.samples) {
     const article = add(at("samples"), "article", "");
     add(article, "h3", "", context);
