@@ -88,11 +88,11 @@ EXPERIMENTS = {
         "Table 2: the paper's four models, and TRPO in place of PPO", (MLE, "rl_seq2seq", "textgail", "trpo", "gail")
     ),
     "controls": Experiment(
-        "does imitation learn from D, or from filtered rollouts and additional steps?",
+        "Does imitation learn from D, or from filtered rollouts and additional steps?",
         (MLE, "extra_likelihood", "gail", "gail_filtered", "gail_permuted", "gail_zero"),
     ),
     "imitation": Experiment(
-        "what works best: a KL penalty, a trainable encoder for D, smoothing, noise, or no imitation at all?",
+        "What works best: a KL penalty, a trainable encoder for D, smoothing, noise, or no imitation at all?",
         (
             MLE,
             "gail",
@@ -108,24 +108,24 @@ EXPERIMENTS = {
         ),
     ),
     "discriminator": Experiment(
-        "should D judge single responses, compare two responses, or judge each token?",
+        "Should D judge single responses, compare two responses, or judge each token?",
         (MLE, "gail", "contrastive", "token_rewards"),
     ),
     "objective": Experiment(
-        "should PPO use the clipped objective, the KL penalty, or both?", (MLE, "gail", "clip_alone", "kl_alone")
+        "Should PPO use the clipped objective, the KL penalty, or both?", (MLE, "gail", "clip_alone", "kl_alone")
     ),
     "demonstrations": Experiment(
-        "do human demonstrations help, with an initial share of 0.3?", (MLE, "gail", "no_demonstrations")
+        "Do human demonstrations help, with an initial share of 0.3?", (MLE, "gail", "no_demonstrations")
     ),
-    "sentiment": Experiment("does the sentiment of each turn help?", (MLE, MLE_PLAIN, "gail", "no_sentiment")),
+    "sentiment": Experiment("Does the sentiment of each turn help?", (MLE, MLE_PLAIN, "gail", "no_sentiment")),
     "trainable": Experiment(
-        "should training change all of GPT-2, only adapters, or only a head?", (MLE, "gail", "lora", "head", "trpo")
+        "Should training change all of GPT-2, only adapters, or only a head?", (MLE, "gail", "lora", "head", "trpo")
     ),
     "history": Experiment(
-        "does knowing the history of the user's sentiment help?", (MLE, MLE_HISTORY, "gail", "sentiment_history")
+        "Does knowing the history of the user's sentiment help?", (MLE, MLE_HISTORY, "gail", "sentiment_history")
     ),
     "profiles": Experiment(
-        "do responses follow the user's profile, and what does that cost?",
+        "Do responses follow the user's profile, and what does that cost?",
         (MLE, MLE_PROFILES, "gail", "profiles"),
     ),
 }

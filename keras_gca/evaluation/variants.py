@@ -81,7 +81,7 @@ CELLS: dict[str, dict[str, Any]] = {
     for values in itertools.product(*FACTORS.values())
 }
 ADVERSARIAL = "adversarial"  # the study that compares CELLS
-QUESTION = "is there a setting in which adversarial training beats teacher forcing at equal diversity?"
+QUESTION = "Is there a setting in which adversarial training beats teacher forcing at equal diversity?"
 
 
 class Study(NamedTuple):
@@ -93,43 +93,43 @@ class Study(NamedTuple):
 
 STUDIES = {
     "architecture": Study("GCA or canonical seq2seq: which favours short, safe answers?", ("default", "canonical")),
-    "training": Study("teacher forcing or adversarial training?", ("default",)),
+    "training": Study("Teacher forcing or adversarial training?", ("default",)),
     "reinforce": Study(
-        "backpropagation through the discriminator, or REINFORCE?", ("sampled_human_contexts", "reinforce")
+        "Backpropagation through the discriminator, or REINFORCE?", ("sampled_human_contexts", "reinforce")
     ),
     "pairs": Study(
-        "machine-generated answers to generated contexts, or to human contexts?", ("default", "human_contexts")
+        "Machine-generated answers to generated contexts, or to human contexts?", ("default", "human_contexts")
     ),
-    "selection": Study("choice by Eq. 9, or by Eq. 10?", ("default",)),
+    "selection": Study("Choice by Eq. 9, or by Eq. 10?", ("default",)),
     "context": Study("N_u = 1, 2 or 3 utterances of context?", ("one_utterance", "two_utterances", "three_utterances")),
     "dynamic_context": Study(
-        "when the subject changes: N_u = 1, 2 or 3, or as many utterances as a detector of context changes allows?",
+        "When the subject changes: N_u = 1, 2 or 3, or as many utterances as a detector of context changes allows?",
         ("one_utterance", "two_utterances", "three_utterances", "dynamic_context"),
     ),
-    "persona": Study("do speaker embeddings make a speaker's answers more probable and consistent?", ("persona",)),
+    "persona": Study("Do speaker embeddings make a speaker's answers more probable and consistent?", ("persona",)),
     "encoder": Study(
-        "one LSTM over the words of a context, or a hierarchical encoder, with N_u = 2 or 5 utterances?",
+        "One LSTM over the words of a context, or a hierarchical encoder, with N_u = 2 or 5 utterances?",
         ("two_utterances", "five_utterances", "hierarchical_two", "hierarchical_five"),
     ),
-    "discriminator": Study("discriminator of Eq. 8, or one with a hidden layer?", ("default", "hidden_discriminator")),
+    "discriminator": Study("Discriminator of Eq. 8, or one with a hidden layer?", ("default", "hidden_discriminator")),
     "dialogue_rewards": Study(
-        "do rewards for simulated conversations (Li et al. 2016) make conversations longer and answers more diverse?",
+        "Do rewards for simulated conversations (Li et al. 2016) make conversations longer and answers more diverse?",
         ("backward", "dialogue_rewards"),
     ),
     "topics": Study(
-        "are answers with topics (Xing et al. 2017) more diverse or relevant than plain ones and than those of MMI?",
+        "Are answers with topics (Xing et al. 2017) more diverse or relevant than plain ones and than those of MMI?",
         (PLAIN, LANGUAGE_MODEL, BACKWARD, TOPIC_AWARE),
     ),
     GROWTH: Study(
-        "more training pairs: how does the held-out perplexity change, and that of a Kneser-Ney trigram model?",
+        "More training pairs: how does the held-out perplexity change, and that of a Kneser-Ney trigram model?",
         ("pairs_5000", "pairs_15000", "pairs_50000", "all_pairs"),
     ),
     "seq2bf": Study(
-        "are answers that are built around keywords (seq2BF, Mou et al. 2016) longer, more diverse or more relevant "
+        "Are answers that are built around keywords (seq2BF, Mou et al. 2016) longer, more diverse or more relevant "
         "than plain ones, those with topics, and those of MMI?",
         (PLAIN, LANGUAGE_MODEL, BACKWARD, TOPIC_AWARE, SEQ2BF),
     ),
-    "mmi": Study("does MMI reranking make replies more diverse?", ("default", "language_model", "backward")),
+    "mmi": Study("Does MMI reranking make replies more diverse?", ("default", "language_model", "backward")),
 }
 
 

@@ -216,7 +216,7 @@ def test_all_studies_of_a_command_are_one_experiment(setup, trained, evaluated, 
     assert values["command"] == f"python -m keras_gca.studies {' '.join(arguments)}"
     assert values["seeds"] == {"runs": [3], "evaluation": 0}
     assert values["results"]["training"]["default"]["perplexity"]["a"]["mean"] == 7
-    assert table_with_command(values).startswith("teacher forcing or adversarial training?\n\n| variant")
+    assert table_with_command(values).startswith("Teacher forcing or adversarial training?\n\n| variant")
 
 
 def test_generators_are_compared_over_a_grid(setup, trained, evaluated, monkeypatch):
