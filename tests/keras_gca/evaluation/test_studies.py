@@ -97,7 +97,7 @@ def test_a_variant_after_line_3_starts_from_the_default_one(setup, trained, eval
     assert second == ("start_from", "default", {"self_conversation_turns": 1}, "human_contexts")
     assert evaluated == ["default", "human_contexts"]
     table = (setup.runs / "pairs.md").read_text()
-    assert table.startswith("machine-generated answers to generated contexts, or to human contexts?\n\n| variant ")
+    assert table.startswith("Machine-generated answers to generated contexts, or to human contexts?\n\n| variant ")
     assert json.loads((setup.runs / "pairs.json").read_text())["default"]["perplexity"]["a"]["mean"] == 7
     assert capsys.readouterr().out.endswith(f"wrote {setup.runs}/pairs.md and {setup.runs}/pairs.json\n")
 
