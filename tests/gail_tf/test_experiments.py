@@ -130,7 +130,7 @@ def test_an_ablation_goes_on_from_what_is_there(small_experiments, capsys):
     assert re.search(r"^human ", printed["sentiment"], re.MULTILINE)
     found = json.loads((folder / "sentiment.json").read_text())
     assert list(found) == ["mle", "mle_without_sentiment", "gail", "no_sentiment", "human"]
-    assert (folder / "sentiment.md").read_text().startswith("does the sentiment of each turn help?\n\n| variant ")
+    assert (folder / "sentiment.md").read_text().startswith("Does the sentiment of each turn help?\n\n| variant ")
     for picture in ("sentiment.png", "sentiment_curves.png"):
         assert (folder / picture).read_bytes().startswith(b"\x89PNG")
     status, out, _ = run(capsys, "sentiment", *arguments)
