@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from gail_tf.evaluation import metrics
+from gail_tf.evaluation import metrics, systems
 from gail_tf.evaluation.independent import MAUVE, RELEVANCE
 from gail_tf.evaluation.measure import evaluate
 from gail_tf.evaluation.report import chooser
@@ -77,7 +77,7 @@ def measure(runs: Mapping[str, Sequence[GAILRun]], how: Options, limit: TimeLimi
 
 def histories(runs: Mapping[str, Sequence[GAILRun]]) -> dict[str, list[curves.History]]:
     """Read the logs of each variant's runs, for `learning_curves.compare`."""
-    return {_title(variant): [run.read_log() for run in of_variant] for variant, of_variant in runs.items()}
+    return {systems.name(variant): [run.read_log() for run in of_variant] for variant, of_variant in runs.items()}
 
 
 def table(measurements: Measurements, question: str) -> Table:
@@ -86,7 +86,7 @@ def table(measurements: Measurements, question: str) -> Table:
     lines = []
     for system, runs in measurements.items():
         cells = [f"{summarise([run[title] for run in runs]):.3g}" if title in runs[0] else "" for title in titles]
-        lines.append([_title(system), *cells])
+        lines.append([systems.name(system), *cells])
     return Table(None, question, ["variant", *titles], lines)
 
 
@@ -100,7 +100,7 @@ def paired_tests(measurements: Measurements) -> list[PairedTest]:
         if variant != HUMAN:
             found = {title: [run[title] for run in runs] for title in TESTED if title in runs[0]}
             nats = {NATS: [math.log(value) for value in found.pop(PER_WORD)]} if PER_WORD in found else {}
-            values[_title(variant)] = nats | found
+            values[systems.name(variant)] = nats | found
     return tests_by_seeds(values)
 
 
@@ -128,7 +128,7 @@ def paint(measurements: Measurements) -> Figure:
         axes.set_xlabel(PICTURED[title], fontsize=9)
         axes.xaxis.set_major_locator(MaxNLocator(5, steps=(1, 2, 2.5, 5, 10)))
         axes.grid(alpha=0.3)
-    grid[0].set_yticks(range(len(variants)), map(_title, variants))
+    grid[0].set_yticks(range(len(variants)), map(systems.name, variants))
     grid[0].set_ylim(len(variants) - 0.5, -0.5)  # so that the first variant is at the top
     figure.suptitle(
         "coloured: mean and standard deviation over runs; grey: single runs, with lines connecting runs with the same "
@@ -136,7 +136,3 @@ def paint(measurements: Measurements) -> Figure:
         fontsize=9,
     )
     return figure
-
-
-def _title(variant: str) -> str:
-    return variant.replace("_", " ")

@@ -22,7 +22,7 @@ from keras_gca.evaluation.paired_tests import Comparison, PairedTest, compare_se
 from keras_gca.evaluation.reply_metrics import bleu
 from keras_gca.evaluation.statistics import Summary, summarise
 
-# The names of systems in Table 2.
+# The names of systems in Table 2, and of variants in other tables.
 NAMES = {
     "mle": "maximum likelihood",
     "start_of_imitation": "likelihood, the start of all others",
@@ -38,6 +38,12 @@ NAMES = {
     "gail_filtered": "EmpathyGAIL, filtered rollouts",
     "gail_permuted": "EmpathyGAIL, rewards permuted",
     "gail_zero": "EmpathyGAIL, rewards 0",
+    "mle_without_sentiment": "maximum likelihood, without sentiment",
+    "no_sentiment": "EmpathyGAIL, without sentiment",
+    "mle_with_sentiment_history": "maximum likelihood, with sentiment history",
+    "sentiment_history": "EmpathyGAIL, with sentiment history",
+    "mle_with_profiles": "maximum likelihood, with profiles",
+    "profiles": "EmpathyGAIL, with profiles",
     "extra_likelihood": "extra likelihood",
     "iqlearn": "IQ-Learn",
     "selection_at_random": "selection at random",
@@ -190,7 +196,7 @@ def notes(by_system: Systems) -> list[str]:
 
 
 def name(system: str) -> str:
-    """Return the name of a system in Table 2."""
+    """Return the name of a system or of a variant, for tables and plots."""
     return NAMES.get(system, system.replace("_", " "))
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from gail_tf.agent import GAILAgent
 from gail_tf.data.batches import Batch
 from gail_tf.data.listening import VALUES, Profile, profile_of
-from gail_tf.evaluation import estimate, metrics
+from gail_tf.evaluation import estimate, metrics, systems
 from gail_tf.evaluation.responses import respond_to
 from gail_tf.evaluation.results_file import Options
 from gail_tf.imitation.maximum_likelihood import Perplexity
@@ -82,7 +82,7 @@ def table(measured: Wishes) -> Table:
         for wish in runs[0]:
             values = [[run[wish][kind] for run in runs if kind in run[wish]] for kind in kinds]
             cells = [f"{summarise(of_runs):.3g}" if of_runs else "" for of_runs in values]
-            rows.append([variant.replace("_", " "), wish, *cells])
+            rows.append([systems.name(variant), wish, *cells])
     caption = (
         "Share of responses that fulfil a wish according to the rules of data/listening.py: the policy's responses "
         "without a wish, its responses with only this wish, and human responses. The perplexity of the human responses "
@@ -98,7 +98,7 @@ def paired_tests(measured: Wishes) -> list[PairedTest]:
     """
     rows: list[tuple[tuple[str, str], int | None, str, Comparison]] = []
     for variant, runs in measured.items():
-        title = variant.replace("_", " ")
+        title = systems.name(variant)
         pair = f"{title} {WITHOUT}", f"{title} {WITH}"
         for wish in runs[0] if len(runs) > 1 else ():
             if wish != PERPLEXITY:

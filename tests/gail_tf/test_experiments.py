@@ -91,7 +91,8 @@ def test_the_wishes_of_trainings_with_profiles_are_measured_beside_the_other_met
     assert outcome.results["wishes"] == {"shares": shares, "tests": []}
     assert "ask yes" in capsys.readouterr().out
     written = (tmp_path / "profiles.md").read_text()
-    assert re.search(r"^\| mle with profiles \| ask yes +\| +0.25 \| +0.75 \| +0.5 \|$", written, re.MULTILINE)
+    row = r"^\| maximum likelihood, with profiles \| ask yes +\| +0.25 \| +0.75 \| +0.5 \|$"
+    assert re.search(row, written, re.MULTILINE)
     outcome = experiments._compare("profiles", setup, {}, how, TimeLimit())
     assert set(outcome.results) == {"metrics", "tests"}
     assert experiments._compare("profiles", setup, {}, how, TimeLimit()) is None  # time has run out
@@ -126,7 +127,7 @@ def test_table_2_and_what_it_trains(small_experiments):
 def test_an_ablation_goes_on_from_what_is_there(small_experiments, capsys):
     folder, arguments, printed = small_experiments
     assert trained(printed["sentiment"]) == ["no sentiment"]
-    assert re.search(r"^mle without sentiment +\d", printed["sentiment"], re.MULTILINE)
+    assert re.search(r"^maximum likelihood, without sentiment +\d", printed["sentiment"], re.MULTILINE)
     assert re.search(r"^human ", printed["sentiment"], re.MULTILINE)
     found = json.loads((folder / "sentiment.json").read_text())
     assert list(found) == ["mle", "mle_without_sentiment", "gail", "no_sentiment", "human"]

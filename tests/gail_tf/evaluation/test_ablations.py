@@ -18,8 +18,8 @@ def test_a_line_for_each_variant():
     assert table.caption == "Which is better?"
     assert [list(row) for row in (table.header, *table.rows)] == [
         ["variant", "perplexity", "BLEU", "distinct-2", "words"],
-        ["mle", "10 ± 0", "1 ± 0", "0.2 ± 0", "9 ± 0"],
-        ["no sentiment", "21 ± 1.41", "3 ± 1.41", "0.5 ± 0.141", "8 ± 0"],
+        ["maximum likelihood", "10 ± 0", "1 ± 0", "0.2 ± 0", "9 ± 0"],
+        ["EmpathyGAIL, without sentiment", "21 ± 1.41", "3 ± 1.41", "0.5 ± 0.141", "8 ± 0"],
         ["human", "", "", "0.8", "12"],
     ]
 
@@ -31,7 +31,11 @@ def test_variants_are_compared_by_seeds():
         "human": [{"words": 12.0}] * 6,
     }
     by_nats, by_words = ablations.paired_tests(values)
-    assert (by_nats.systems, by_nats.seed, by_nats.figure) == (("mle", "no sentiment"), None, "nats a word")
+    assert (by_nats.systems, by_nats.seed, by_nats.figure) == (
+        ("maximum likelihood", "EmpathyGAIL, without sentiment"),
+        None,
+        "nats a word",
+    )
     assert by_nats.comparison.difference == pytest.approx(1 - 0.25)
     assert by_nats.comparison.p_value == pytest.approx(2 / 2**6)
     assert by_nats.corrected == pytest.approx(2 * 2 / 2**6)
@@ -43,7 +47,8 @@ def test_a_dot_for_each_variant_and_a_line_for_people():
     figure = ablations.paint(FOUND)
     perplexity, _, distinct, _ = figure.axes
     assert [axes.get_xlabel() for axes in figure.axes] == list(ablations.PICTURED.values())
-    assert [label.get_text() for label in perplexity.get_yticklabels()] == ["mle", "no sentiment"]
+    names = [label.get_text() for label in perplexity.get_yticklabels()]
+    assert names == ["maximum likelihood", "EmpathyGAIL, without sentiment"]
     means = [container[0].get_xydata()[0] for container in perplexity.containers]
     np.testing.assert_allclose(means, [(10, 0), (21, 1)])
     (ends,) = perplexity.containers[1][2][0].get_segments()

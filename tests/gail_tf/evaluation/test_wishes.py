@@ -84,7 +84,7 @@ def test_the_table_and_the_tests():
     perplexities = {WITHOUT: 20.0, WITH: 18.0}
     measured = {"mle_with_profiles": [{"ask yes": of_run, PERPLEXITY: perplexities} for of_run in shares]}
     rows = [list(row) for row in wishes.table(measured).rows]
-    assert rows[0][:2] == ["mle with profiles", "ask yes"]
+    assert rows[0][:2] == ["maximum likelihood, with profiles", "ask yes"]
     assert [cell.split()[0] for cell in rows[0][2:]] == ["0.4", "0.9", "0.6"]
     assert rows[1][1] == PERPLEXITY
     assert rows[1][4] == ""
