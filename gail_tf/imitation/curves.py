@@ -87,7 +87,9 @@ def paint(history: History) -> Figure:
         axes.set_ylabel(better, fontsize=8)
         axes.grid(alpha=0.3)
         if axes.lines:
-            axes.legend(fontsize=8)
+            low, high = axes.get_ylim()
+            axes.set_ylim(low, high + (0.06 + 0.1 * len(axes.lines)) * (high - low))  # room for the legend
+            axes.legend(fontsize=8, loc="upper right")
     for axes in grid[-1]:
         axes.set_xlabel("epoch or update since the start of training")
         axes.set_xlim(0.5, max(len(phases), 1) + 0.5)
