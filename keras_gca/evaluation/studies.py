@@ -25,6 +25,7 @@ from keras_gca.storage import json_files
 from keras_gca.storage.atomic import write_text
 
 REPLIES = ("distinct-2", "tokens", "repeated", "most frequent", "BLEU")
+BY_TURN = ("context", "encoder")  # the studies that vary how many utterances a network reads
 
 
 def run_study(
@@ -104,7 +105,9 @@ def _measure(name: str, variants: Sequence[str], setup: Setup, limit: TimeLimit)
         tables, facts = [_table_of_choices(figures, question)], as_json(figures)
     else:
         tests = _tests(measured)
-        tables = [_table_of_replies(figures, question)] + ([table_of_tests(tests, shown)] if tests else [])
+        tables = [_table_of_replies(figures, question)]
+        tables += [_table_by_turn(figures)] if name in BY_TURN else []
+        tables += [table_of_tests(tests, shown)] if tests else []
         facts = {**as_json(figures), "tests": tests_as_json(tests)}
     if setup.settings_of_grid is None:
         return tables, facts
@@ -177,6 +180,21 @@ def _table_of_replies(figures: dict[str, Any], question: str) -> Table:
             )
     judged = "l, independent D", "best, independent D"
     return Table(None, question, ("variant", "replies of", "perplexity", *REPLIES, *judged), rows, 2)
+
+
+def _table_by_turn(figures: dict[str, Any]) -> Table:
+    """Make a table of the perplexity by turn (`replies.parts_of`), with a row for each generator of each variant."""
+    turns = [turn for turn in replies.TURNS if all(turn in of_variant["parts"] for of_variant in figures.values())]
+    rows = []
+    for variant, of_variant in figures.items():
+        for system in of_variant["replies"]:
+            if system != HUMAN:
+                values = (of_variant["parts"][turn]["perplexity"][system] for turn in turns)
+                rows.append(
+                    (variant.replace("_", " "), system.replace("_", " "), *(f"{value:.2f}" for value in values))
+                )
+    caption = "Perplexity of the human answers by the number of utterances before the answer."
+    return Table(None, caption, ("variant", "replies of", *turns), rows, 2)
 
 
 def _table_of_choices(figures: dict[str, Any], question: str) -> Table:

@@ -102,6 +102,18 @@ def test_a_variant_after_line_3_starts_from_the_default_one(setup, trained, eval
     assert capsys.readouterr().out.endswith(f"wrote {setup.runs}/pairs.md and {setup.runs}/pairs.json\n")
 
 
+def test_studies_of_contexts_show_the_perplexity_by_turn(setup, trained, evaluated, monkeypatch):
+    def evaluate_run(run, vectors=None):
+        perplexity = 8.0 if run.parent.name == "one_utterance" else 9.0
+        turns = {turn: {"pairs": 9, "perplexity": {"a": perplexity}, "BLEU": {"a": 1.0}} for turn in replies.TURNS[:2]}
+        return {**figures(run, vectors), "parts": turns}
+
+    monkeypatch.setattr(replies, "evaluate_run", evaluate_run)
+    _, by_turn, *_ = run_study("context", setup).tables
+    assert by_turn.header == ("variant", "replies of", "1 utterance before", "2 utterances before")
+    assert by_turn.rows[:2] == [("one utterance", "a", "8.00", "8.00"), ("two utterances", "a", "9.00", "9.00")]
+
+
 def test_what_is_there_is_used_again_until_the_bot_is_newer(setup, trained, evaluated, tmp_path):
     run_study("training", setup)
     folder = setup.folder("default", 3)
