@@ -1,14 +1,20 @@
 """Compiles functions that take batches, and distributes batches over replicas."""
 
 import inspect
+import weakref
 from collections.abc import Callable, Collection
 from functools import partial
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
+from tensorflow.python.framework.ops import gradient_registry  # it has no public name
 
 from keras_gca.engine.replicas import total
+
+# TensorFlow keeps the gradient of each operation with `tf.custom_gradient` in a graph under a name of its own, for as
+# long as the process lives, and with it the graph and the variables. See `Compiled._call`.
+_GRADIENTS: dict[str, Any] = gradient_registry._registry
 
 
 class Compiled:
@@ -82,6 +88,14 @@ class Compiled:
         return sum(graph.experimental_get_tracing_count() for graph in {self.graph, self.graph_on_replicas})
 
     def _call(self, graph: Any, arguments: tuple) -> Any:
+        """Call a graph, and let the gradients that are registered while it is built be forgotten with this object."""
+        known = len(_GRADIENTS)
+        results = self._traced(graph, arguments)
+        if len(_GRADIENTS) > known:
+            weakref.finalize(self, _forget, list(_GRADIENTS)[known:]).atexit = False
+        return results
+
+    def _traced(self, graph: Any, arguments: tuple) -> Any:
         if not self._static:  # build one graph for all sizes; the call below uses it
             specs = (
                 tf.nest.map_structure(partial(_of_any_size, per_token=number in self._per_token), argument)
@@ -120,6 +134,12 @@ class Compiled:
         """Run the function on this replica's rows, and combine the results of all replicas."""
         results = self.function(*self._map_rows(_share, arguments))
         return _map_tensors(lambda leaf: _gathered(leaf) if leaf.shape.rank else total(leaf), results)
+
+
+def _forget(names: list[str]) -> None:
+    """Remove gradients from TensorFlow's registry."""
+    for name in names:
+        _GRADIENTS.pop(name, None)
 
 
 def _map_tensors(change: Callable[[tf.Tensor], tf.Tensor], results: Any) -> Any:
