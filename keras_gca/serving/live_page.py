@@ -49,6 +49,7 @@ def create_app(path: Path) -> Flask:
     files = LiveFiles(path)
     app = Flask(__name__)
     protect(app, largest_request=QUESTIONS * LONGEST_QUESTION * 8)
+    watch = hint("keras_gca.watch", path)  # here, because requests are handled in other threads
     reads, changes = Limit("reads", READS_PER_MINUTE), Limit("changes to the questions", CHANGES_PER_MINUTE)
 
     @app.before_request
@@ -61,7 +62,7 @@ def create_app(path: Path) -> Flask:
         return render_template(
             "live.html",
             title=f"Training {path.name}",
-            watch=hint("keras_gca.watch", path),
+            watch=watch,
             count=QUESTIONS,
             longest=LONGEST_QUESTION,
         )
