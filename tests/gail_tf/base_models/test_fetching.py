@@ -163,7 +163,9 @@ def test_python_without_pip(index, cache_path, monkeypatch, tmp_path):
     python.write_text('#!/bin/sh\necho "$0: No module named pip" >&2\nexit 1\n')
     python.chmod(0o755)
     monkeypatch.setattr(fetching.sys, "executable", str(python))
-    with pytest.raises(UserError, match=r"^llm-toy==1\.0: .*/python has no pip; install it with python -m ensurepip$"):
+    with pytest.raises(
+        UserError, match=r"^llm-toy==1\.0: .*/python has no pip; install it with \S*/python -m ensurepip$"
+    ):
         fetch("toy", agreed=True)
 
 
