@@ -39,6 +39,7 @@ class Parser(argparse.ArgumentParser):
     def __init__(self, prog: str, **arguments: Any):
         name, called_as = invocation.names.get()
         prog = called_as if name and prog == name else prog
+        self._given: list[str] = []
         super().__init__(
             prog=prog, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False, **arguments
         )
@@ -46,13 +47,22 @@ class Parser(argparse.ArgumentParser):
 
     def parse_args(self, args: Iterable[str] | None = None, namespace: Any = None) -> Any:
         """Parse the arguments, and set the level of `reporting` according to -q and -v."""
-        options = super().parse_args(args, namespace)
+        self._given = sys.argv[1:] if args is None else list(args)
+        options = super().parse_args(self._given, namespace)
         reporting.set_level(options)
         return options
 
     def error(self, message: str) -> NoReturn:
         """Print a one-line message and exit with status 2."""
+        swallowing = self._options_for_several_values()
+        if swallowing and message.startswith("the following arguments are required"):
+            message += f"; put them before {' and '.join(swallowing)}, which can have several values"
         self.exit(2, f"{self.prog.split()[-1]}: {message} (see --help)\n")
+
+    def _options_for_several_values(self) -> list[str]:
+        """Return the options on the command line that also take the arguments after their first value."""
+        several = [name for action in self._actions if action.nargs in ("+", "*") for name in action.option_strings]
+        return [name for name in several if name in self._given]
 
 
 def add_settings(parser: argparse.ArgumentParser, kind: type[Settings], names: Collection[str] | None = None) -> None:

@@ -95,6 +95,16 @@ def test_errors_and_status_are_those_of_the_command(capsys):
     assert capsys.readouterr().err == "evaluate: the following arguments are required: RUN (see --help)\n"
 
 
+def test_an_argument_that_an_option_has_taken_is_explained(capsys):
+    assert run("keras_gca", "studies", "--data", "a.txt", "--seeds", "0", "1", "--runs", "r", "encoder") == 2
+    assert "STUDY" not in capsys.readouterr().err  # --runs has one value
+    assert run("keras_gca", "studies", "--seeds", "0", "--data", "a.txt", "encoder") == 2
+    assert capsys.readouterr().err == (
+        "studies: the following arguments are required: STUDY; put them before --seeds and --data, which can have "
+        "several values (see --help)\n"
+    )
+
+
 @every_package
 def test_a_process_lists_and_runs_without_tensorflow(package):
     code = (
