@@ -137,17 +137,19 @@ def table(figures: Mapping[str, Mapping[str, Any]]) -> Table:
     Args:
         figures: {title of a row: the metrics from `measure`, or their summary over several runs}.
     """
-    header = "run", "generator", *(f"perplexity, {kind}" for kind in (OWN, NOBODY, OTHER)), "same", "nobody", "others"
+    scored = (f"perplexity, {kind}" for kind in (OWN, NOBODY, OTHER))
+    header = "run", "generator", "answers", *scored, "same", "nobody", "others"
     rows = []
     for what, of_row in figures.items():
         for name, by_kind in of_row["perplexity"].items():
             overlaps = (f"{of_row[key][name]:.3f}" for key in ("same speaker", "nobody", "other speakers"))
             perplexities = (f"{by_kind[kind]:.2f}" for kind in (OWN, NOBODY, OTHER))
-            rows.append((what.replace("_", " "), name.replace("_", " "), *perplexities, *overlaps))
+            names = what.replace("_", " "), name.replace("_", " ")
+            rows.append((*names, f"{of_row['answers']:.0f}", *perplexities, *overlaps))
     caption = (
-        "Perplexity of the held-out answers by named speakers, with the embedding of their own speaker, of an unnamed "
-        "speaker (nobody), and of another speaker. The overlap (Jaccard index) compares two greedy answers: one "
-        "speaker's answers to two wordings of a question (same), an unnamed speaker's answers to two wordings "
-        "(nobody), or two speakers' answers to the same wording (others)."
+        "Perplexity of the held-out answers by named speakers (and the number of these answers), with the embedding of "
+        "their own speaker, of an unnamed speaker (nobody), and of another speaker. The overlap (Jaccard index) "
+        "compares two greedy answers: one speaker's answers to two wordings of a question (same), an unnamed speaker's "
+        "answers to two wordings (nobody), or two speakers' answers to the same wording (others)."
     )
     return Table(None, caption, header, rows, 2)

@@ -151,8 +151,8 @@ def read_experiment(path: Path) -> dict[str, Any]:
     return values
 
 
-def table_with_command(experiment: Mapping[str, Any], number: int = 0) -> str:
-    """Format a table of an experiment as Markdown, followed by the experiment's command and package versions.
+def table_of(experiment: Mapping[str, Any], number: int = 0) -> Table:
+    """Return a table of an experiment.
 
     Args:
         experiment: The content of the file, as returned by `read_experiment`.
@@ -162,8 +162,6 @@ def table_with_command(experiment: Mapping[str, Any], number: int = 0) -> str:
         UserError: The experiment does not have this table, or the table is damaged.
     """
     try:
-        table = Table(**experiment["tables"][number])
+        return Table(**experiment["tables"][number])
     except (LookupError, TypeError):
         raise UserError(f"{experiment['command']}: the results of this command have no table {number}") from None
-    stated = ", ".join(f"{name} {version}" for name, version in experiment["versions"].items())
-    return f"{table.to_markdown()}\n`{experiment['command']}` ({stated or 'the versions were not recorded'})\n"

@@ -27,7 +27,7 @@ from gail_tf.imitation.maximum_likelihood import Perplexity
 from gail_tf.training.run_folder import GAILRun
 from keras_gca.engine import command_line
 from keras_gca.errors import UserError
-from keras_gca.evaluation.provenance import read_experiment, table_with_command
+from keras_gca.evaluation.provenance import read_experiment, table_of
 from tests.factories.encoders import write_encoder
 from tests.places import PROJECT
 
@@ -207,7 +207,7 @@ def test_an_independent_encoder_measures_relevance(runs, tmp_path, capsys):
     experiment = read_experiment(Path("made.json"))
     assert experiment["command"].startswith("python -m gail_tf.evaluate first --max-responses 6 ")
     assert experiment["seeds"] == {"responses": 0, "runs": [0]}
-    assert table_with_command(experiment).splitlines()[0] in out
+    assert table_of(experiment).to_markdown().splitlines()[0] in out
     assert "The features for MAUVE come from encoder, which was not used to train any system." in out
     found = stored(Path("first"))
     policy, options = (
@@ -307,7 +307,7 @@ def test_quality_and_diversity_of_both_policies(runs, capsys):
     assert [test["figure"] for test in results["tests"]] == ["nats a word"]
     experiment = read_experiment(Path("grid.json"))
     assert experiment["command"] == f"python -m gail_tf.quality_diversity {' '.join(arguments)} --experiment grid.json"
-    assert table_with_command(experiment).startswith("Best points on test conversations")
+    assert table_of(experiment).to_markdown().startswith("Best points on test conversations")
     kept = {file: file.stat().st_mtime_ns for file in Path("first/grid").iterdir()}
     assert len(kept) == 2 * 2 + 2  # each point of each policy, and the best ones in the test part
     assert run(quality_diversity, capsys, *arguments)[0] == 0

@@ -15,7 +15,7 @@ from glove.cost import TimeLimit
 from keras_gca.engine import command_line
 from keras_gca.errors import UserError
 from keras_gca.evaluation.decoding_grid import grid
-from keras_gca.evaluation.provenance import Outcome, read_experiment, table_with_command
+from keras_gca.evaluation.provenance import Outcome, read_experiment, table_of
 from keras_gca.evaluation.quality_diversity import Part, Speaker, compare
 from keras_gca.evaluation.tables import Table
 
@@ -51,7 +51,7 @@ def test_the_results_of_all_experiments_are_one_file(tmp_path, monkeypatch, caps
     values = read_experiment(tmp_path / "e.json")
     assert values["command"] == f"python -m gail_tf.experiments {' '.join(arguments)}"
     assert values["results"]["sentiment"] == {"of": "sentiment"}
-    assert table_with_command(values, 1).startswith("About controls.")
+    assert table_of(values, 1).to_markdown().startswith("About controls.")
     monkeypatch.setattr(experiments, "run_experiment", lambda name, setup, limit: None)  # interrupted
     assert run(capsys, "all", "--scale", "tiny")[0] == 130
     assert run(capsys, "all", "--scale", "tiny", "--experiment", str(tmp_path / "none" / "e.json"))[0] == 2

@@ -6,7 +6,7 @@ import pytest
 
 from docs.experiments import MEASUREMENTS, PAGE, filled
 from keras_gca.errors import UserError
-from keras_gca.evaluation.provenance import command_of, read_experiment, table_with_command, versions, write_experiment
+from keras_gca.evaluation.provenance import command_of, read_experiment, table_of, versions, write_experiment
 from keras_gca.evaluation.tables import Table
 
 TABLE = Table(None, "A table.", ("", "x"), [("a", "1")])
@@ -25,9 +25,7 @@ def test_an_experiment_says_where_it_comes_from(tmp_path):
     assert values["versions"]["python"] == platform.python_version()
     assert values["versions"]["numpy"] == np.__version__
     assert values["versions"] == versions()
-    text = table_with_command(values)
-    assert text.startswith("A table.\n\n|")
-    assert f"`{command}` (python {platform.python_version()}, " in text
+    assert table_of(values).to_markdown() == TABLE.to_markdown()
 
 
 def test_other_files_are_refused(tmp_path):
@@ -36,20 +34,39 @@ def test_other_files_are_refused(tmp_path):
         read_experiment(tmp_path / "b.json")
     write_experiment(tmp_path / "a.json", "the command", {}, 1, [TABLE])
     with pytest.raises(UserError, match="the command: the results of this command have no table 1"):
-        table_with_command(read_experiment(tmp_path / "a.json"), 1)
+        table_of(read_experiment(tmp_path / "a.json"), 1)
 
 
 def test_tables_of_a_page_are_generated(tmp_path):
-    write_experiment(tmp_path / "a.json", "the command", {}, 1, [TABLE])
+    write_experiment(tmp_path / "a.json", "the command", {}, 1, [TABLE, TABLE])
     page = "# Page\n\n<!-- experiment: a.json 0 -->\nold\n<!-- /experiment -->\n\nThe end.\n"
     text = filled(page, tmp_path)
     assert text.startswith("# Page\n\n<!-- experiment: a.json 0 -->\n\nA table.\n\n|")
     assert "old" not in text
-    assert text.endswith("\n<!-- /experiment -->\n\nThe end.\n")
-    assert "`the command` (python" in text
+    assert text.endswith("\n\n`the command`\n\n<!-- /experiment -->\n\nThe end.\n")
     assert filled(text, tmp_path) == text
     with pytest.raises(UserError, match=r"b\.json: cannot be read"):
         filled(page.replace("a.json", "b.json"), tmp_path)
+
+
+def test_a_command_and_the_usual_versions_are_stated_once(tmp_path):
+    write_experiment(tmp_path / "a.json", "command a", {}, 1, [TABLE, TABLE])
+    write_experiment(tmp_path / "b.json", "command b", {}, 1, [TABLE])
+    values = (tmp_path / "b.json").read_text(encoding="utf-8")
+    (tmp_path / "c.json").write_text(values.replace("command b", "command c").replace(np.__version__, "1.0"))
+    blocks = [f"<!-- experiment: {name} -->\n<!-- /experiment -->\n" for name in ("a.json 0", "a.json 1", "c.json 0")]
+    page = "<!-- versions -->\n<!-- /versions -->\n" + "".join([*blocks, blocks[0].replace("a.json", "b.json")])
+    text = filled(page, tmp_path)
+    assert filled(text, tmp_path) == text
+    assert re.findall(r"`(command .)`( \(python .*numpy 1\.0, .*\))?\n", text) == [
+        ("command a", ""),
+        (
+            "command c",
+            f" ({', '.join(f'{name} {version}' for name, version in {**versions(), 'numpy': '1.0'}.items())})",
+        ),
+        ("command b", ""),
+    ]
+    assert text.startswith(f"<!-- versions -->\n\npython {platform.python_version()}, ")
 
 
 def test_the_page_of_results_is_up_to_date():

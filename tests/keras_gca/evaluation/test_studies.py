@@ -15,7 +15,7 @@ from keras_gca.errors import UserError
 from keras_gca.evaluation import growth, replies, reply_grid, reranking, study_trainings, system_studies
 from keras_gca.evaluation import studies as of_studies
 from keras_gca.evaluation.decoding_grid import grid
-from keras_gca.evaluation.provenance import read_experiment, table_with_command
+from keras_gca.evaluation.provenance import read_experiment, table_of
 from keras_gca.evaluation.quality_diversity import Part, Speaker
 from keras_gca.evaluation.studies import run_study
 from keras_gca.evaluation.study_trainings import Setup, cost
@@ -228,7 +228,7 @@ def test_all_studies_of_a_command_are_one_experiment(setup, trained, evaluated, 
     assert values["command"] == f"python -m keras_gca.studies {' '.join(arguments)}"
     assert values["seeds"] == {"runs": [3], "evaluation": 0}
     assert values["results"]["training"]["default"]["perplexity"]["a"]["mean"] == 7
-    assert table_with_command(values).startswith("Teacher forcing or adversarial training?\n\n| variant")
+    assert table_of(values).to_markdown().startswith("Teacher forcing or adversarial training?\n\n| variant")
 
 
 def test_generators_are_compared_over_a_grid(setup, trained, evaluated, monkeypatch):
