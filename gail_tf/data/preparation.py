@@ -8,7 +8,6 @@ number of processes. For small corpora, they are the same as those of a training
 """
 
 import shutil
-import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from importlib import resources
@@ -29,11 +28,11 @@ from gail_tf.data.token_folder import PREPARED, TOKENIZER, TokenFolder
 from gail_tf.data.token_shard import GENERAL, TEST, TRAIN, VALIDATION, ShardFacts
 from gail_tf.data.tokenizer import Tokenizer
 from gail_tf.data.trajectories import FRACTIONS, stream_tweets, too_few
+from glove.cost import Estimate
 from glove.text_files import BadLines
 from keras_gca.data.conversations import EMBEDDED, PARTS, Conversation, opened
-from keras_gca.engine import preparing, preparing_cost, reporting
-from keras_gca.engine.preparing import CHUNK_CHARACTERS, CHUNK_UTTERANCES, REPORT_EVERY
-from keras_gca.engine.preparing_cost import MEASURED_FROM
+from keras_gca.engine import preparing, preparing_cost
+from keras_gca.engine.chunking import FirstPass, Steps
 from keras_gca.engine.processes import Processes
 from keras_gca.errors import UserError
 from keras_gca.storage.token_files import WORK, sha256_of
@@ -138,17 +137,10 @@ class _Preparation:
     ):
         self._corpora, self._config, self._out, self._bad = corpora, config, out, bad
         self._model, self._pretrains, self._pool = model, pretrains, pool
-        # How far the corpora were read when their first chunk was complete, and the measurement of this chunk.
-        self._measuring: tuple[preparing_cost.Read, Future[Rates]] | None = None
 
     def run(self) -> TokenFolder:
-        facts = []
-        for chunk_facts in self._pool.in_turn(self._write_chunks()):
-            facts.append(chunk_facts)
-            self._say_cost()
-        reporting.say(*self._bad.notes)
-        if self._bad.counts:
-            reporting.say(self._bad.summary())
+        steps = Steps(lambda read: read.utterances, self._submit_chunk, self._measure, self._estimate)
+        facts = FirstPass(self._out, self._corpora.paths, self._bad, self._pool, steps).run(self._read())
         trajectories = sum(chunk.trajectories for chunk in facts)
         if not trajectories:
             if self._config.data.splits == "official":
@@ -199,26 +191,6 @@ class _Preparation:
     def _path(self, number: int) -> Path:
         return preparing.chunk_path(self._out, number)
 
-    def _write_chunks(self) -> Iterator["Future[ChunkFacts]"]:
-        """Read the corpora, and submit one task per chunk. Chunks that are already written are not computed again."""
-        some: list[Read] = []
-        number, utterances, characters, said = 0, 0, 0, 0
-        began, before = time.perf_counter(), self._bad.bytes_read
-        for read in self._read():
-            some.append(read)
-            utterances += len(read.utterances)
-            characters += sum(map(len, read.utterances))
-            if utterances >= CHUNK_UTTERANCES or characters >= CHUNK_CHARACTERS:
-                if number == 0:
-                    self._begin_measuring(some, time.perf_counter() - began, self._bad.bytes_read - before)
-                yield self._submit_chunk(number, some)
-                said += utterances
-                if said // REPORT_EVERY > (said - utterances) // REPORT_EVERY:
-                    reporting.say(f"read {said:,} utterances")
-                some, number, utterances, characters = [], number + 1, 0, 0
-        if some:
-            yield self._submit_chunk(number, some)
-
     def _read(self) -> Iterator[Read]:
         """Read the general conversations, the experts' conversations and the tweets, in this order."""
         splits, format = self._config.data.splits, self._corpora.format
@@ -240,6 +212,7 @@ class _Preparation:
                 yield Read(each.utterances, _emotions(each), GENERAL_TEXT if is_general else found, part)
 
     def _submit_chunk(self, number: int, conversations: list[Read]) -> "Future[ChunkFacts]":
+        """Submit the task that writes a chunk. A chunk that is already written is not computed again."""
         path, turns = self._path(number), self._config.data.turns
         if path.exists():
             return self._pool.submit(token_chunks.facts_of, path, turns, is_new=False)
@@ -250,26 +223,12 @@ class _Preparation:
             return self._pool.submit(token_chunks.encoded_shard, task, is_new=False)
         return self._pool.submit(encode_shard, task)
 
-    def _begin_measuring(self, conversations: list[Read], seconds: float, lines: int) -> None:
-        """Start measuring the first chunk for the cost estimate, unless the corpora have only a few chunks."""
-        text = sum(len(text.encode()) + 1 for each in conversations for text in each.utterances)
-        files = sum(file.stat().st_size for file in preparing.files_of(self._corpora.paths))
-        read = preparing_cost.Read(seconds, lines, text, files)
-        if read.chunks >= MEASURED_FROM and not reporting.is_quiet():
-            turns, seed = self._config.data.turns, self._config.seed
-            self._measuring = (
-                read,
-                self._pool.submit(measure, self._out / WORK, conversations, turns, seed, is_new=False),
-            )
+    def _measure(self, conversations: list[Read]) -> "Future[Rates]":
+        how = self._config.data.turns, self._config.seed
+        return self._pool.submit(measure, self._out / WORK, conversations, *how, is_new=False)
 
-    def _say_cost(self) -> None:
-        """Print the cost estimate once the first chunk has been measured, if the preparation will take a long time."""
-        if self._measuring is None or not self._measuring[1].done():
-            return
-        read, rates = self._measuring[0], self._measuring[1].result()
-        self._measuring = None
-        chunks, shards = preparing.chunks_of(self._out), len(preparing.records(self._out))
-        reporting.say_cost(estimate(rates, read, self._pool.count, chunks, shards, SHARD_UTTERANCES))
+    def _estimate(self, rates: Rates, read: preparing_cost.Read, processes: int, chunks: int, shards: int) -> Estimate:
+        return estimate(rates, read, processes, chunks, shards, SHARD_UTTERANCES)
 
     def _places(self, chunks: Sequence[Path]) -> Iterator[np.ndarray]:
         """Yield the places of the conversations to divide, one array per chunk."""

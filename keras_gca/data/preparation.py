@@ -8,7 +8,6 @@ same as those of `dataset.prepare`.
 """
 
 import collections
-import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from glove.cost import Estimate
 from glove.text_files import BadLines
 from keras_gca.config import Config
 from keras_gca.data.conversations import PARTS, stream_conversations
@@ -37,9 +37,9 @@ from keras_gca.data.token_folder import PREPARED, ShardFacts, TokenFolder
 from keras_gca.data.vocabulary import SPECIAL_TOKENS, Vocabulary, most_frequent
 from keras_gca.data.vocabulary_choice import chosen_vocabulary
 from keras_gca.data.word_counts import WordCounts
-from keras_gca.engine import preparing, reporting
-from keras_gca.engine.preparing import CHUNK_CHARACTERS, CHUNK_UTTERANCES, REPORT_EVERY
-from keras_gca.engine.preparing_cost import MEASURED_FROM, Read
+from keras_gca.engine import preparing
+from keras_gca.engine.chunking import FirstPass, Steps
+from keras_gca.engine.preparing_cost import Read
 from keras_gca.engine.processes import Processes
 from keras_gca.errors import UserError
 from keras_gca.storage.token_files import WORK
@@ -107,6 +107,13 @@ def prepare_folder(
     return preparing.prepare_in(out, corpora.paths, plan, make, import_tensorflow, processes, minutes)
 
 
+class _Read(NamedTuple):
+    """A conversation that has been read, and its official split as an index into PARTS, or NO_PART."""
+
+    utterances: tuple[str, ...]
+    part: int
+
+
 class _Preparation:
     """A preparation whose tasks run in `pool`; see `prepare_folder`."""
 
@@ -121,17 +128,10 @@ class _Preparation:
     ):
         self._corpora, self._config, self._out, self._bad = corpora, config, out, bad
         self._words, self._pool = words, pool
-        # How far the corpora were read when their first chunk was complete, and the measurement of this chunk.
-        self._measuring: tuple[Read, Future[Rates]] | None = None
 
     def run(self) -> TokenFolder:
-        facts = []
-        for chunk_facts in self._pool.in_turn(self._tokenise()):
-            facts.append(chunk_facts)
-            self._say_cost()
-        reporting.say(*self._bad.notes)
-        if self._bad.counts:
-            reporting.say(self._bad.summary())
+        steps = Steps(lambda read: read.utterances, self._submit, self._measure, self._estimate)
+        facts = FirstPass(self._out, self._corpora.paths, self._bad, self._pool, steps).run(self._read())
         pairs = sum(chunk.pairs for chunk in facts)
         refuse_too_few(pairs)
         held_out, whole = self._hold_out(facts)
@@ -182,60 +182,30 @@ class _Preparation:
     def _path(self, number: int) -> Path:
         return preparing.chunk_path(self._out, number)
 
-    def _tokenise(self) -> Iterator["Future[ChunkFacts]"]:
-        """Read the corpora, and submit one task per chunk. Chunks that are already written are not tokenised again."""
-        conversations: list[tuple[str, ...]] = []
-        parts: list[int] = []
-        number, utterances, characters, said = 0, 0, 0, 0
-        began, before = time.perf_counter(), self._bad.bytes_read
+    def _read(self) -> Iterator[_Read]:
         for path in self._corpora.paths:
             for conversation in stream_conversations(path, self._corpora.format, self._bad, self._config.splits):
-                conversations.append(conversation.utterances)
-                parts.append(PARTS.index(conversation.part) if conversation.part else NO_PART)
-                utterances += len(conversation.utterances)
-                characters += sum(map(len, conversation.utterances))
-                if utterances >= CHUNK_UTTERANCES or characters >= CHUNK_CHARACTERS:
-                    if number == 0:
-                        seconds, lines = time.perf_counter() - began, self._bad.bytes_read - before
-                        self._begin_measuring(conversations, parts, seconds, lines)
-                    yield self._submit(number, conversations, parts)
-                    said += utterances
-                    if said // REPORT_EVERY > (said - utterances) // REPORT_EVERY:
-                        reporting.say(f"read {said:,} utterances")
-                    conversations, parts, number, utterances, characters = [], [], number + 1, 0, 0
-        if conversations:
-            yield self._submit(number, conversations, parts)
+                part = PARTS.index(conversation.part) if conversation.part else NO_PART
+                yield _Read(conversation.utterances, part)
 
-    def _submit(self, number: int, conversations: list[tuple[str, ...]], parts: list[int]) -> "Future[ChunkFacts]":
+    def _submit(self, number: int, some: Sequence[_Read]) -> "Future[ChunkFacts]":
+        """Submit the task that tokenises a chunk. A chunk that is already written is not tokenised again."""
         path = self._path(number)
         if path.exists():
             return self._pool.submit(facts_of, path, is_new=False)
-        return self._pool.submit(tokenise_chunk, path, conversations, parts, self._config.contractions)
+        return self._pool.submit(tokenise_chunk, path, *zip(*some, strict=True), self._config.contractions)
+
+    def _measure(self, some: Sequence[_Read]) -> "Future[Rates]":
+        choices = self._config.contractions, self._config.vocabulary_size
+        return self._pool.submit(measure, self._out / WORK, *zip(*some, strict=True), *choices, is_new=False)
+
+    def _estimate(self, rates: Rates, read: Read, processes: int, chunks: int, shards: int) -> Estimate:
+        return estimate(rates, read, processes, chunks, shards, SHARD_PAIRS)
 
     def _submit_shard(self, task: ShardTask, words: Sequence[str]) -> "Future[tuple[ShardFacts, Spellings]]":
         if task.is_done:
             return self._pool.submit(encoded_shard, task, is_new=False)
         return self._pool.submit(encode_shard, task, words)
-
-    def _begin_measuring(
-        self, conversations: list[tuple[str, ...]], parts: list[int], seconds: float, lines: int
-    ) -> None:
-        """Start measuring the first chunk for the cost estimate, unless the corpora have only a few chunks."""
-        text = sum(len(text.encode()) + 1 for conversation in conversations for text in conversation)
-        read = Read(seconds, lines, text, sum(file.stat().st_size for file in preparing.files_of(self._corpora.paths)))
-        if read.chunks >= MEASURED_FROM and not reporting.is_quiet():
-            style, size = self._config.contractions, self._config.vocabulary_size
-            task = self._pool.submit(measure, self._out / WORK, conversations, parts, style, size, is_new=False)
-            self._measuring = read, task
-
-    def _say_cost(self) -> None:
-        """Print the cost estimate once the first chunk has been measured, if the preparation will take a long time."""
-        if self._measuring is None or not self._measuring[1].done():
-            return
-        read, rates = self._measuring[0], self._measuring[1].result()
-        self._measuring = None
-        chunks, shards = preparing.chunks_of(self._out), len(preparing.records(self._out))
-        reporting.say_cost(estimate(rates, read, self._pool.count, chunks, shards, SHARD_PAIRS))
 
     def _hold_out(self, facts: Sequence[ChunkFacts]) -> tuple[list[np.ndarray | None], bool]:
         """Draw the conversations or pairs to hold out.

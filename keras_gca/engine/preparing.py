@@ -22,9 +22,6 @@ from keras_gca.storage import json_files
 from keras_gca.storage.atomic import write_text
 from keras_gca.storage.token_files import INDEX, WORK
 
-CHUNK_UTTERANCES, CHUNK_CHARACTERS = 2**15, 2**25  # a chunk ends with the conversation that reaches one of these
-REPORT_EVERY = 2**20  # utterances
-
 T = TypeVar("T")
 
 

@@ -22,7 +22,7 @@ from glove import cost
 from glove.cost import TimeLimit
 from keras_gca.corpora.detection import detect
 from keras_gca.data.token_folder import TokenFolder as FirstPapersFolder
-from keras_gca.engine import command_line, processes
+from keras_gca.engine import chunking, command_line, processes
 from keras_gca.engine.preparing_cost import Read
 from keras_gca.errors import UserError
 from tests.factories.prepared import folder_of, write_corpora
@@ -35,14 +35,14 @@ def corpora(tmp_path_factory):
 
 @pytest.fixture
 def small_shards(monkeypatch):
-    monkeypatch.setattr(preparation, "CHUNK_UTTERANCES", 40)
+    monkeypatch.setattr(chunking, "CHUNK_UTTERANCES", 40)
     monkeypatch.setattr(preparation, "SHARD_UTTERANCES", 80)
 
 
 @pytest.fixture(scope="module")
 def many_shards(corpora, tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(preparation, "CHUNK_UTTERANCES", 40)
+        patch.setattr(chunking, "CHUNK_UTTERANCES", 40)
         patch.setattr(preparation, "SHARD_UTTERANCES", 80)
         return folder_of(corpora, tmp_path_factory.mktemp("tokens") / "many")
 
@@ -113,7 +113,7 @@ def encode_shard(task):
 
 @pytest.mark.usefixtures("small_shards")
 def test_a_long_preparation_says_what_it_costs(corpora, many_shards, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(preparation, "MEASURED_FROM", 2)
+    monkeypatch.setattr(chunking, "MEASURED_FROM", 2)
     monkeypatch.setattr(cost, "LONG", 0)
     assert prepare_here(corpora, tmp_path / "out") == 0
     pattern = r"^estimate: about 0 minutes \(reading and .* computes the sentiments of [\d,]+ utterances per second"
@@ -132,7 +132,7 @@ def test_the_estimate_is_what_one_computes_by_hand():
 
 @pytest.mark.thorough
 def test_two_processes_write_the_files_of_one(corpora, many_shards, tmp_path, monkeypatch):
-    monkeypatch.setattr(preparation, "CHUNK_UTTERANCES", 40)
+    monkeypatch.setattr(chunking, "CHUNK_UTTERANCES", 40)
     monkeypatch.setattr(preparation, "SHARD_UTTERANCES", 80)
     assert prepare_here(corpora, tmp_path / "out", "--processes", "2") == 0
     assert contents(tmp_path / "out") == contents(many_shards.path)

@@ -15,6 +15,7 @@ from gail_tf.data.token_shard import TEST, TRAIN, VALIDATION
 from gail_tf.data.tokenizer import Tokenizer
 from gail_tf.data.trajectories import FRACTIONS, place_of, read_trajectories, split
 from keras_gca.data.conversations import read_conversations
+from keras_gca.engine import chunking
 from tests.factories import chat_tokenizers
 from tests.factories.prepared import folder_of, write_corpora
 from tests.factories.trajectories import made_up
@@ -31,7 +32,7 @@ def corpora(tmp_path_factory):
 @pytest.fixture(scope="module")
 def many_shards(corpora, tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(preparation, "CHUNK_UTTERANCES", 20)
+        patch.setattr(chunking, "CHUNK_UTTERANCES", 20)
         patch.setattr(preparation, "SHARD_UTTERANCES", 30)
         return folder_of(corpora, tmp_path_factory.mktemp("tokens") / "many")
 

@@ -27,7 +27,7 @@ from keras_gca.data.text import lowered, tokenise, tokens_in_turn
 from keras_gca.data.token_folder import TRAINING, VALIDATION, TokenFolder
 from keras_gca.data.token_pairs import TokenPairs
 from keras_gca.data.word_counts import WordCounts
-from keras_gca.engine import command_line, processes
+from keras_gca.engine import chunking, command_line, processes
 from keras_gca.engine.shard_order import Lane
 from keras_gca.errors import UserError
 from tests.factories.commands import run, start, train_here
@@ -70,7 +70,7 @@ def one_shard(corpus, tmp_path_factory):
 @pytest.fixture(scope="module")
 def many_shards(corpus, tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(preparation, "CHUNK_UTTERANCES", 20)
+        patch.setattr(chunking, "CHUNK_UTTERANCES", 20)
         patch.setattr(preparation, "SHARD_PAIRS", 40)
         return folder_of(corpus, tmp_path_factory.mktemp("tokens") / "many")
 
@@ -167,7 +167,7 @@ def test_the_held_out_sample_does_not_grow_with_the_corpus(corpus, tmp_path, mon
 
 @pytest.mark.thorough
 def test_an_interrupted_preparation_continues_and_ends_with_the_same_files(corpus, many_shards, tmp_path, monkeypatch):
-    monkeypatch.setattr(preparation, "CHUNK_UTTERANCES", 20)
+    monkeypatch.setattr(chunking, "CHUNK_UTTERANCES", 20)
     monkeypatch.setattr(preparation, "SHARD_PAIRS", 40)
     written = []
 
@@ -211,7 +211,7 @@ def contents(folder):
 @pytest.fixture
 def small_shards(monkeypatch):
     """The sizes of the fixture `many_shards`."""
-    monkeypatch.setattr(preparation, "CHUNK_UTTERANCES", 20)
+    monkeypatch.setattr(chunking, "CHUNK_UTTERANCES", 20)
     monkeypatch.setattr(preparation, "SHARD_PAIRS", 40)
 
 
@@ -290,7 +290,7 @@ def test_shards_of_other_settings_or_without_their_files_are_written_again(
 
 @pytest.mark.usefixtures("small_shards")
 def test_a_long_preparation_says_what_it_costs(corpus, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(preparation, "MEASURED_FROM", 2)
+    monkeypatch.setattr(chunking, "MEASURED_FROM", 2)
     monkeypatch.setattr(cost, "LONG", 0)
     assert prepare_here(corpus, tmp_path / "out") == 0
     out = capsys.readouterr().out

@@ -16,6 +16,7 @@ from keras_gca.data.source import Source
 from keras_gca.data.token_folder import TokenFolder
 from keras_gca.data.token_pairs import TokenPairs
 from keras_gca.data.vocabulary import UNK
+from keras_gca.engine import chunking
 from keras_gca.engine.shard_order import Lane
 from keras_gca.errors import UserError
 from keras_gca.storage.arrays import read_arrays
@@ -57,7 +58,7 @@ def folder_of(corpus, out):
 @pytest.fixture(scope="module")
 def many_shards(corpus, tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(preparation, "CHUNK_UTTERANCES", 15)
+        patch.setattr(chunking, "CHUNK_UTTERANCES", 15)
         patch.setattr(preparation, "SHARD_PAIRS", 12)
         return folder_of(corpus, tmp_path_factory.mktemp("tokens") / "many")
 
