@@ -8,10 +8,10 @@ from pathlib import Path
 from gail_tf.base_models import known_models
 from gail_tf.config import PRETRAINED, GAILConfig
 from gail_tf.data.source import Source
+from gail_tf.data.source_options import add_corpora
 from gail_tf.evaluation.variants import COMPARABLE, EXPERIMENTS, SCALES
 from glove.cost import TimeLimit
 from glove.text_files import counted
-from keras_gca.data.conversations import FORMATS
 from keras_gca.engine import command_line, loading, reporting
 from keras_gca.errors import UserError, refuse_missing
 
@@ -110,33 +110,7 @@ def make_parser() -> argparse.ArgumentParser:
         metavar="DIR",
         help="folder for the training runs [runs/experiments]",
     )
-    parser.add_argument(
-        "--data",
-        type=Path,
-        nargs="+",
-        default=[],
-        metavar="FILE",
-        help="conversations to use instead of the embedded ones; see python -m gail_tf.train --help",
-    )
-    parser.add_argument(
-        "--format", choices=FORMATS, help="the format of --data and --general (default: detected for each file)"
-    )
-    parser.add_argument(
-        "--tweets",
-        type=Path,
-        nargs="+",
-        default=[],
-        metavar="FILE",
-        help="tweets to add to the conversations; see python -m gail_tf.train --help",
-    )
-    parser.add_argument(
-        "--general",
-        type=Path,
-        nargs="+",
-        default=[],
-        metavar="FILE",
-        help="conversations for pretraining; see python -m gail_tf.train --help",
-    )
+    add_corpora(parser)
     parser.add_argument(
         "--model",
         "--gpt2",

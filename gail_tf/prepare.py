@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from gail_tf.config import PRESETS, PRETRAINED, GAILConfig, refuse_settings_from_scratch
 from gail_tf.data.source import refuse_general_text
+from gail_tf.data.source_options import add_corpora
 from gail_tf.data.token_folder import PREPARED
-from keras_gca.data.conversations import FORMATS
 from keras_gca.engine import command_line, preparing_command
 from keras_gca.errors import UserError, refuse_missing
 
@@ -72,21 +72,7 @@ def _model(name: str | None, agreed: bool) -> "Model | None":
 def make_parser() -> command_line.Parser:
     """Make the parser of the command's options."""
     parser = command_line.Parser(prog="python -m gail_tf.prepare", description=DESCRIPTION, epilog=EPILOG)
-    parser.add_argument("data", type=Path, nargs="*", metavar="DATA", help="conversations: files or folders")
-    parser.add_argument(
-        "--format", choices=FORMATS, help="the format of DATA and --general (default: detected for each file)"
-    )
-    parser.add_argument(
-        "--tweets", type=Path, nargs="+", default=[], metavar="FILE", help="tweets to add to the conversations"
-    )
-    parser.add_argument(
-        "--general",
-        type=Path,
-        nargs="+",
-        default=[],
-        metavar="FILE",
-        help="conversations for pretraining a GPT-2 with random weights (default: the first paper's corpus)",
-    )
+    add_corpora(parser, positional=True)
     parser.add_argument(
         "--model",
         metavar="MODEL",

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from gail_tf.config import PRESETS, PRETRAINED, GAILConfig, refuse_settings_from_scratch
 from gail_tf.data.source import Source
+from gail_tf.data.source_options import add_corpora
 from gail_tf.data.token_folder import TokenFolder
-from keras_gca.data.conversations import FORMATS
 from keras_gca.engine import command_line, loading, reporting
 from keras_gca.errors import UserError
 from keras_gca.serving import watch_command
@@ -104,28 +104,7 @@ def make_parser() -> command_line.Parser:
         "scratch, without a download; tiny: a trial run that takes seconds",
     )
     command_line.add_config(parser)
-    parser.add_argument(
-        "--data",
-        type=Path,
-        nargs="+",
-        default=[],
-        metavar="FILE",
-        help="conversations to use instead of the embedded ones, or a single folder of token files (gail_tf.prepare)",
-    )
-    parser.add_argument(
-        "--format", choices=FORMATS, help="the format of --data and --general (default: detected for each file)"
-    )
-    parser.add_argument(
-        "--tweets", type=Path, nargs="+", default=[], metavar="FILE", help="tweets to add to the conversations"
-    )
-    parser.add_argument(
-        "--general",
-        type=Path,
-        nargs="+",
-        default=[],
-        metavar="FILE",
-        help="conversations on which a GPT-2 from scratch is pretrained (default: the first paper's corpus)",
-    )
+    add_corpora(parser)
     parser.add_argument(
         "--model",
         "--gpt2",

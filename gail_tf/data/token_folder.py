@@ -49,9 +49,8 @@ from gail_tf.data.tokenizer import Tokenizer
 from glove.text_files import counted
 from keras_gca.errors import UserError
 from keras_gca.settings import naming
-from keras_gca.storage import json_files
 from keras_gca.storage.atomic import write_text
-from keras_gca.storage.token_files import INDEX, file_of_shard, refuse_size, refuse_sum, sha256_of
+from keras_gca.storage.token_files import INDEX, file_of_shard, read_index, refuse_size, refuse_sum, sha256_of
 
 FORMAT = "gail_tf tokens 1"
 TOKENIZER = "tokenizer"
@@ -102,17 +101,7 @@ class TokenFolder:
             UserError: The folder is incomplete or damaged, or was written by another version of the program.
         """
         folder = Path(path)
-        index = folder / INDEX
-        if not index.exists():
-            raise UserError(
-                f"{path}: preparation of this folder is not finished; run gail_tf.prepare again to continue"
-            )
-        values = json_files.read_object(index)
-        if values.get("format") != FORMAT:
-            raise UserError(
-                f"{index}: the format is {values.get('format')!r}, but {FORMAT!r} is expected; prepare the corpora "
-                "with gail_tf.prepare"
-            )
+        index, values = folder / INDEX, read_index(folder, FORMAT, "gail_tf.prepare")
         try:
             made = cls(folder, values, sha256_of(index))
             tokenizer = {str(name): str(expected) for name, expected in values["tokenizer"].items()}

@@ -29,7 +29,15 @@ from keras_gca.errors import UserError
 from keras_gca.settings import naming
 from keras_gca.storage import json_files
 from keras_gca.storage.atomic import write_text
-from keras_gca.storage.token_files import INDEX, file_of_shard, refuse_size, refuse_sum, sha256_of, write_arrays
+from keras_gca.storage.token_files import (
+    INDEX,
+    file_of_shard,
+    read_index,
+    refuse_size,
+    refuse_sum,
+    sha256_of,
+    write_arrays,
+)
 
 WORDS = "vocabulary.json"
 FORMAT = "keras_gca tokens 1"
@@ -154,16 +162,7 @@ class TokenFolder:
             UserError: The folder is incomplete or damaged, or was written by another version of the program.
         """
         folder = Path(path)
-        index = folder / INDEX
-        if not index.exists():
-            raise UserError(
-                f"{path}: preparation of this folder is not finished; run keras_gca.prepare again to continue"
-            )
-        values = json_files.read_object(index)
-        if values.get("format") != FORMAT:
-            raise UserError(
-                f"{index}: the format is {values.get('format')!r}, but {FORMAT!r} is expected; prepare the corpus again"
-            )
+        index, values = folder / INDEX, read_index(folder, FORMAT, "keras_gca.prepare")
         try:
             made = cls(folder, values, sha256_of(index))
             vocabulary_sha256 = values["vocabulary_sha256"]

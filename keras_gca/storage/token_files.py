@@ -8,11 +8,12 @@ import hashlib
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TypeGuard
+from typing import Any, TypeGuard
 
 import numpy as np
 
 from keras_gca.errors import UserError
+from keras_gca.storage import json_files
 from keras_gca.storage.atomic import replacing
 
 INDEX, WORK = "tokens.json", "work"
@@ -21,6 +22,29 @@ INDEX, WORK = "tokens.json", "work"
 def is_token_folder(path: str | os.PathLike | None) -> TypeGuard[str | os.PathLike]:
     """Return whether a path is a folder of token files, complete or not."""
     return path is not None and ((Path(path) / INDEX).is_file() or (Path(path) / WORK).is_dir())
+
+
+def read_index(folder: Path, format: str, command: str) -> dict[str, Any]:
+    """Read the index of a folder of token files.
+
+    Args:
+        folder: The folder.
+        format: The expected value of "format".
+        command: The command that prepares such folders, for messages.
+
+    Raises:
+        UserError: The folder is incomplete, or its index is damaged or has another format.
+    """
+    index = folder / INDEX
+    if not index.exists():
+        raise UserError(f"{folder}: preparation of this folder is not finished; run {command} again to continue")
+    values = json_files.read_object(index)
+    if values.get("format") != format:
+        raise UserError(
+            f"{index}: the format is {values.get('format')!r}, but {format!r} is expected; prepare the corpora again "
+            f"with {command}"
+        )
+    return values
 
 
 def file_of_shard(folder: Path, number: int, suffix: str) -> Path:
