@@ -18,7 +18,9 @@ Measure the generators of a run on its held-out pairs. For several runs (seeds),
 each metric are reported, and --summary adds a 95 % confidence interval of the mean (Student's t).
 
 perplexity   exp of the total negative log-likelihood divided by the number of tokens, including EOS. A trigram model
-             fitted to the training answers (interpolated Kneser-Ney, from NLTK) is also measured, for comparison
+             fitted to the training answers (interpolated Kneser-Ney, from NLTK) is also measured, for comparison.
+             "contexts shuffled" means that each answer follows the context of another answer: the higher this
+             perplexity, the more a generator uses the contexts
 replies      diversity, length, repeated replies, the share of the most frequent reply, entropy, BLEU and word-vector
              similarities (--glove, or the run's own vectors). Human replies are measured in the same way
 Table 1      how often a discriminator prefers each generator's answer (Eq. 10, without ties). The judges are the run's

@@ -25,7 +25,7 @@ def of_evaluation(agent: Agent, held_out: Pairs, decoding: Decoding, rate: float
     # The discriminators of all other folds are trained on each context, with a human and a machine-generated answer.
     learned = EPOCHS * (FOLDS - 1) * 2 * GRADIENT
     operations = {
-        "perplexity": generators * costs.read(some),
+        "perplexity": 2 * generators * costs.read(some),  # the second time with shuffled contexts
         "replies": generators * costs.decode(some, decoding.beam or 1),
         "judges": (2 * systems + learned) * costs.judge(some),
     }

@@ -15,6 +15,7 @@ import numpy as np
 import glove
 from keras_gca.agent import Agent
 from keras_gca.data.dataset import Dataset
+from keras_gca.data.pairs import Pairs
 from keras_gca.data.text import detokenise
 from keras_gca.data.vocabulary import UNK
 from keras_gca.engine import reporting
@@ -112,6 +113,8 @@ def evaluate(
         A dictionary for JSON:
 
         - "perplexity": the perplexity of each generator and of the trigram models;
+        - "shuffled": the perplexity of each generator if every answer follows the context of another answer. The more a
+            generator uses the contexts, the more this perplexity exceeds the one above;
         - "replies": the metrics of each system's replies (`reply_figures`);
         - "table_1": the results of `judges.judge` for the agent's own discriminator and for independent ones;
         - "parts": the number of pairs, the perplexity, and BLEU for each part of the held-out pairs (`parts_of`);
@@ -119,20 +122,19 @@ def evaluate(
         - "unknown_share": the share of these tokens that are the unknown word.
     """
     held_out = dataset.held_out
-    perplexity = agent.perplexities(held_out, BATCH)
     logs = {name: agent.token_log_probabilities(held_out, name) for name in agent.generators}
     for name, model in trigram.fitted(dataset.training.answers, len(agent.vocabulary)):
         logs[name] = np.full_like(held_out.answers[:, 1:], np.nan, np.float64)
         for row, answer in zip(logs[name], held_out.answers, strict=True):
             of_answer = model.log_probabilities(answer)
             row[: len(of_answer)] = of_answer
-        perplexity[name] = float(np.exp(-np.nanmean(logs[name])))
     answers = {name: answers_to(agent, name, held_out.contexts, decoding, seed) for name in agent.generators}
     judges: dict[str, Judging] = {"own": agent, "independent": CrossFitted(agent, held_out, answers, seed)}
     return {
         "tokens": held_out.tokens,
         "unknown_share": float(np.count_nonzero(held_out.answers == UNK) / held_out.tokens),
-        "perplexity": perplexity,
+        "perplexity": {name: _perplexity(of_model) for name, of_model in logs.items()},
+        "shuffled": agent.perplexities(with_shuffled_contexts(held_out, seed), BATCH),
         "replies": reply_figures(agent, {"human": held_out.answers, **answers}, vectors),
         "parts": {
             part: _part_figures(agent, rows, logs, {"human": held_out.answers, **answers})
@@ -140,6 +142,12 @@ def evaluate(
         },
         "table_1": {name: judge(judging, held_out, answers) for name, judging in judges.items()},
     }
+
+
+def with_shuffled_contexts(pairs: Pairs, seed: int) -> Pairs:
+    """Return pairs with the same answers in the same order, but with the contexts in a random order."""
+    order = np.random.default_rng(seed).permutation(len(pairs))
+    return Pairs(pairs.contexts[order], pairs.answers, pairs.conversation)
 
 
 def parts_of(dataset: Dataset) -> dict[str, np.ndarray]:
@@ -165,6 +173,11 @@ def parts_of(dataset: Dataset) -> dict[str, np.ndarray]:
     return {part: np.flatnonzero(mask) for part, mask in masks.items() if mask.any()}
 
 
+def _perplexity(logs: np.ndarray) -> float:
+    """Compute the perplexity from the log-probabilities of tokens, which are NaN after the end of an answer."""
+    return float(np.exp(-np.nanmean(logs, dtype=np.float64)))
+
+
 def _part_figures(
     agent: Agent, rows: np.ndarray, logs: Mapping[str, np.ndarray], answers: Mapping[str, np.ndarray]
 ) -> dict[str, Any]:
@@ -183,9 +196,7 @@ def _part_figures(
     }
     return {
         "pairs": len(rows),
-        "perplexity": {
-            name: float(np.exp(-np.nanmean(of_model[rows], dtype=np.float64))) for name, of_model in logs.items()
-        },
+        "perplexity": {name: _perplexity(of_model[rows]) for name, of_model in logs.items()},
         "BLEU": {name: reply_metrics.bleu(said, texts["human"])[0] for name, said in texts.items() if name != "human"},
     }
 
@@ -257,7 +268,8 @@ def tables(figures: dict[str, Any]) -> list[Table]:
     perplexity and BLEU of each part of the held-out pairs.
     """
     rows: list[Sequence[Cell]]
-    rows = [(name.replace("_", " "), f"{value:.2f}") for name, value in figures["perplexity"].items()]
+    rows = [(_name(system), f"{value:.2f}") for system, value in figures["perplexity"].items()]
+    rows += [(f"{_name(system)}, contexts shuffled", f"{value:.2f}") for system, value in figures["shuffled"].items()]
     perplexities = Table(None, "", ("perplexity", ""), rows)
 
     systems = figures["replies"]

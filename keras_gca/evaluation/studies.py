@@ -137,7 +137,7 @@ def _evaluated(run: Path, setup: Setup) -> dict[str, Any]:
     done, vectors = run / replies.FILE, setup.source.glove
     if is_newer(done, run):
         figures = json_files.read_object(done)
-        if figures.get("vectors") == str(vectors or replies.OWN_VECTORS) and "parts" in figures:
+        if figures.get("vectors") == str(vectors or replies.OWN_VECTORS) and "shuffled" in figures:
             return figures
     figures = replies.evaluate_run(run, vectors=vectors)
     reporting.say(f"{replies.report([run], replies.summarised([figures]))}\n\nwrote {done}")
@@ -187,14 +187,15 @@ def _table_by_turn(figures: dict[str, Any]) -> Table:
     turns = [turn for turn in replies.TURNS if all(turn in of_variant["parts"] for of_variant in figures.values())]
     rows = []
     for variant, of_variant in figures.items():
-        for system in of_variant["replies"]:
-            if system != HUMAN:
-                values = (of_variant["parts"][turn]["perplexity"][system] for turn in turns)
-                rows.append(
-                    (variant.replace("_", " "), system.replace("_", " "), *(f"{value:.2f}" for value in values))
-                )
-    caption = "Perplexity of the human answers by the number of utterances before the answer."
-    return Table(None, caption, ("variant", "replies of", *turns), rows, 2)
+        for system, shuffled in of_variant["shuffled"].items():
+            values = (of_variant["parts"][turn]["perplexity"][system] for turn in turns)
+            cells = (f"{value:.2f}" for value in (*values, shuffled))
+            rows.append((variant.replace("_", " "), system.replace("_", " "), *cells))
+    caption = (
+        "Perplexity of the human answers by the number of utterances before the answer, and of all human answers if "
+        "the contexts are shuffled. The last value exceeds the others if a generator uses the contexts."
+    )
+    return Table(None, caption, ("variant", "replies of", *turns, "contexts shuffled"), rows, 2)
 
 
 def _table_of_choices(figures: dict[str, Any], question: str) -> Table:

@@ -161,11 +161,12 @@ def test_evaluate_says_what_held_out_conversations_say(trained):
     summary = json.loads((path.parent / "summary.json").read_text())
     experiment = read_experiment(path.parent / "experiment.json")
     assert experiment["results"] == summary
-    assert [len(table["rows"]) for table in experiment["tables"]] == [4, 3, 8, 4, 7]
+    assert [len(table["rows"]) for table in experiment["tables"]] == [6, 3, 8, 4, 7]
     parts = results["parts"].values()
     new, known = (results["parts"].get(part, {"pairs": 0})["pairs"] for part in (NEW, KNOWN))
     assert new + known == len(read_arrays(path / "pairs.h5")[1]["validation/0"])
     assert all(set(of_part["perplexity"]) == set(results["perplexity"]) for of_part in parts)
+    assert set(results["shuffled"]) == {"teacher_forcing", "adversarial"}
     of_both = summary["perplexity"]["adversarial"]
     assert of_both["low"] == of_both["mean"] == of_both["high"] == results["perplexity"]["adversarial"]
     assert "tok:13a" in results["replies"]["human"]["BLEU signature"]

@@ -40,6 +40,15 @@ def test_the_parts_are_those_of_the_test_part_where_the_corpus_has_one():
     assert parts == {"1 utterance before": [0, 1], replies.NEW: [1], replies.KNOWN: [0]}
 
 
+def test_shuffled_contexts_belong_to_other_answers():
+    pairs = dataset(True).held_out
+    shuffled = replies.with_shuffled_contexts(pairs, 0)
+    assert shuffled.answers.tolist() == pairs.answers.tolist()
+    assert sorted(shuffled.contexts.tolist()) == pairs.contexts.tolist()
+    assert shuffled.contexts.tolist() != pairs.contexts.tolist()
+    assert replies.with_shuffled_contexts(pairs, 0).contexts.tolist() == shuffled.contexts.tolist()
+
+
 def test_parts_that_one_run_lacks_are_left_out_of_the_mean():
     def of_run(value, *parts):
         return {"tokens": 1, "parts": {part: {"pairs": value} for part in parts}}

@@ -68,6 +68,7 @@ def figures(run, vectors=None):
         "tokens": 9,
         "unknown_share": 0.1,
         "perplexity": {"a": 7.0},
+        "shuffled": {"a": 12.0},
         "replies": {each: {**of, "BLEU signature": "x"} for each, of in reply_figures("a", "human").items()},
         "table_1": {"independent": judged},
         "parts": {"answers that are not in training": {"pairs": 9, "perplexity": {"a": 7.5}, "BLEU": {"a": 1.0}}},
@@ -110,8 +111,13 @@ def test_studies_of_contexts_show_the_perplexity_by_turn(setup, trained, evaluat
 
     monkeypatch.setattr(replies, "evaluate_run", evaluate_run)
     _, by_turn, *_ = run_study("context", setup).tables
-    assert by_turn.header == ("variant", "replies of", "1 utterance before", "2 utterances before")
-    assert by_turn.rows[:2] == [("one utterance", "a", "8.00", "8.00"), ("two utterances", "a", "9.00", "9.00")]
+    assert by_turn.header == (
+        *("variant", "replies of"), *replies.TURNS[:2], "contexts shuffled"
+    )  # fmt: skip
+    assert by_turn.rows[:2] == [
+        ("one utterance", "a", "8.00", "8.00", "12.00"),
+        ("two utterances", "a", "9.00", "9.00", "12.00"),
+    ]
 
 
 def test_what_is_there_is_used_again_until_the_bot_is_newer(setup, trained, evaluated, tmp_path):
@@ -196,11 +202,11 @@ def test_the_cost_is_that_of_the_trainings_that_are_lacking(setup, tmp_path, mon
         assert [seed for _, seed, _ in asked] == lacking
 
 
-def test_an_evaluation_without_parts_is_made_anew(setup, trained, evaluated):
-    """Evaluations that an earlier version has stored have no results by part."""
+def test_an_evaluation_without_shuffled_contexts_is_made_anew(setup, trained, evaluated):
+    """Evaluations that an earlier version has stored have no perplexity with shuffled contexts."""
     run_study("training", setup)
     file = setup.folder("default", 3) / replies.FILE
-    without = {name: value for name, value in json.loads(file.read_text()).items() if name != "parts"}
+    without = {name: value for name, value in json.loads(file.read_text()).items() if name != "shuffled"}
     file.write_text(json.dumps(without))
     run_study("training", setup)
     assert evaluated == ["default"] * 2
