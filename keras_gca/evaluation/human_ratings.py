@@ -197,8 +197,9 @@ def agreements(
     ]
     lengths_drawn = np.array([_spearman(lengths[rows], human[rows]) for rows in drawn])
     pairs = [pair for rows in members for pair in itertools.combinations(rows.tolist(), 2)]
+    of_pairs = groups[[first for first, _ in pairs]]  # the context of each pair
     people = [_choice(human, *pair) for pair in pairs]
-    weights = statistics.bootstrap(len(pairs), seed, RESAMPLES) if pairs else np.zeros((0, 0))
+    weights = statistics.bootstrap(len(members), seed, RESAMPLES)
     results = {}
     for name, values in measures.items():
         correlations = np.array([_spearman(values[rows], human[rows]) for rows in drawn])
@@ -209,7 +210,8 @@ def agreements(
         both = np.array([p is not None and c is not None for p, c in zip(people, chosen, strict=True)], bool)
         voted = np.array([p is not None or c is not None for p, c in zip(people, chosen, strict=True)], bool)
         agreed = both & np.array([p == c for p, c in zip(people, chosen, strict=True)], bool)
-        ends = statistics.ratio_interval(weights, agreed, voted) if pairs else (np.nan, np.nan)
+        by_context = (np.bincount(of_pairs[mask], minlength=len(members)) for mask in (agreed, voted))
+        ends = statistics.ratio_interval(weights, *by_context)
         results[name] = Agreement(
             _spearman(values, human), low, high,
             jaccard_index(people, chosen), *ends,

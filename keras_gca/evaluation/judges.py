@@ -105,16 +105,19 @@ def independent_judge(agent: Agent, human: Pairs, machine: Pairs, seed: int, epo
         agent: The agent.
         human: Human pairs.
         machine: Answers of the agent's generators, which the discriminator learns to distinguish from the human ones.
-        seed: The seed of the initial weights and of the order of pairs.
+        seed: The seed of the initial weights and of the order of pairs. The seed of the agent's run is also used, so
+            the judges of different runs are different networks, and none begins like the D of its own run.
         epochs: The number of epochs.
     """
+    random = np.random.default_rng([seed, agent.config.seed])
     config = agent.config.changed(algorithm="backpropagation", discriminator_hidden_size=None)
     topics = None if agent.topics is None else TopicModel.of_weights(agent.topics)
     speakers = len(agent.vocabulary.speakers)
-    gca = build(config.changed(seed=seed), len(agent.vocabulary), speakers=speakers, topics=topics)
+    initial = config.changed(seed=int(random.integers(2**31)))
+    gca = build(initial, len(agent.vocabulary), speakers=speakers, topics=topics)
     assign(gca.variables(*WHITE), agent.discriminator[: len(gca.variables(*WHITE))])
     learner = DiscriminatorTraining(gca, max(RATE, agent.config.discriminator_learning_rate))
-    for epoch_seed in np.random.default_rng(seed).integers(2**31, size=epochs):
+    for epoch_seed in random.integers(2**31, size=epochs):
         batches, take = labelled_batches(human, machine, BATCH, int(epoch_seed))
         add_up(learner.train_step(*take(batch)).sums for batch in batches)
     weights = [variable.numpy() for variable in gca.variables(*WHITE, *gca.green)]
@@ -146,10 +149,11 @@ class CrossFitted:
         self._judges = []
         for fold in range(FOLDS):
             human = pairs[self._folds != fold]
-            # The generators take turns, so that there are as many machine-generated answers as human ones.
-            turns = np.arange(len(human)) % len(answers)
+            # Each context has the answer of one generator, so that there are as many machine-generated answers as
+            # human ones. The order is random, because generators that took turns could each answer the same turns.
+            chosen = np.random.default_rng([seed, fold]).permutation(np.arange(len(human)) % len(answers))
             stacked = np.stack([rows[self._folds != fold] for rows in answers.values()])
-            machine = Pairs(human.contexts, stacked[turns, np.arange(len(human))], human.conversation)
+            machine = Pairs(human.contexts, stacked[chosen, np.arange(len(human))], human.conversation)
             self._judges.append(independent_judge(agent, human, machine, seed + fold, epochs))
 
     def judge(self, contexts: np.ndarray, answers: np.ndarray) -> np.ndarray:

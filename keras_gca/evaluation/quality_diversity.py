@@ -309,7 +309,8 @@ def _tests(systems: Mapping[str, Sequence[Speaker]], best: Mapping[str, Sequence
             measured = [[figures(one, tokens) for one in both] for both in zip(*matched, strict=True)]
             for name in measured[0][0]:
                 a_values, b_values = ([_comparable(name, one[name].value) for one in runs] for runs in measured)
-                rows.append((pair, None, NATS if name == PERPLEXITY else name, compare_seeds(a_values, b_values)))
+                title = f"log {name}" if name == PERPLEXITY else name
+                rows.append((pair, None, title, compare_seeds(a_values, b_values)))
     return with_correction(rows)
 
 

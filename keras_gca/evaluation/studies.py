@@ -178,7 +178,7 @@ def _table_of_replies(figures: dict[str, Any], question: str) -> Table:
                     None if share is None else f"{share:.1%}",
                 )
             )
-    judged = "l, independent D", "best, independent D"
+    judged = "mean score (Eq. 10), independent D", "best, independent D"
     return Table(None, question, ("variant", "replies of", "perplexity", *REPLIES, *judged), rows, 2)
 
 
@@ -193,7 +193,7 @@ def _table_by_turn(figures: dict[str, Any]) -> Table:
             rows.append((variant.replace("_", " "), system.replace("_", " "), *cells))
     caption = (
         "Perplexity of the human answers by the number of utterances before the answer, and of all human answers if "
-        "the contexts are shuffled. The last value exceeds the others if a generator uses the contexts."
+        "the contexts are shuffled. If a generator ignored the contexts, shuffling would not change its perplexity."
     )
     return Table(None, caption, ("variant", "replies of", *turns, "contexts shuffled"), rows, 2)
 

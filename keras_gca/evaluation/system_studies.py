@@ -125,14 +125,11 @@ def of_topics(folders: Folders, limit: TimeLimit) -> Measured | None:
             topic_systems.evaluate_topics(of_variants)
         runs.append(json_files.read_object(done))
     names = [name for name in runs[0]["systems"] if name != topic_systems.HUMAN]
-    greedy = [name for name in names if name.endswith(topic_systems.GREEDY_ONLY)]
-    tests = [
-        test
-        for group in (greedy, [name for name in names if name not in greedy])
-        for test in tests_by_seeds(
-            {name: {key: [run["systems"][name][key] for run in runs] for key in topic_systems.TESTED} for name in group}
-        )
-    ]
+    values = {
+        name: {key: [run["systems"][name][key] for run in runs] for key in topic_systems.TESTED} for name in names
+    }
+    greedy = {name: values[name] for name in names if name.endswith(topic_systems.GREEDY_ONLY)}
+    tests = tests_by_seeds(greedy, {name: values[name] for name in names if name not in greedy})
     figures = {SEQ2BF if SEQ2BF in folders else "topics": over_runs(runs)}
     tables = [topic_systems.table(figures)] + ([table_of_tests(tests, shown)] if tests else [])
     return tables, {**as_json(figures), "tests": tests_as_json(tests)}

@@ -79,6 +79,18 @@ def test_correlation_and_choices_by_hand():
     assert (tied.jaccard, tied.chance) == (0.5, 0.25)
 
 
+def test_the_pairs_of_a_context_are_not_independent():
+    # 60 contexts with 6 responses each; the measure orders all pairs of a context rightly or all wrongly. Over
+    # contexts, the share of right ones has the standard error sqrt(0.25 / 60) = 0.0645.
+    some = [of(str(context), f"{i}", i, i) for context in range(60) for i in range(1, 7)]
+    measure = np.array([i if context % 2 else -i for context in range(60) for i in range(1, 7)], np.float64)
+    found = agreements(some, {"m": measure})["m"]
+    assert found.jaccard == 0.5
+    assert (found.jaccard_low, found.jaccard_high) == pytest.approx(
+        (0.5 - 1.96 * 0.0645, 0.5 + 1.96 * 0.0645), abs=0.02
+    )
+
+
 def test_scores_of_the_discriminator_tie_within_five_per_cent():
     some = [of("x", "a", 1, 1), of("x", "b", 2, 2), of("y", "c", 5, 5), of("y", "d", 4, 4)]
     logs = np.log([0.50, 0.52, 0.9, 0.5])

@@ -5,6 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
+from keras_gca.evaluation import paired_tests
 from keras_gca.evaluation.paired_tests import compare_conversations, compare_seeds, detectable, flip_test, holm
 
 
@@ -29,8 +30,10 @@ def test_seeds_by_hand():
     found = compare_seeds([2.0, 3, 4, 5, 6, 7], [1.0] * 6)
     assert found.difference == pytest.approx(3.5)
     assert (found.low, found.high) == pytest.approx((3.5 - 2.570582 * 0.763763, 3.5 + 2.570582 * 0.763763), abs=1e-5)
-    # t with 5 degrees of freedom: 2.570582 for 0.975, and 0.919544 for 0.8.
-    assert found.detectable == pytest.approx((2.570582 + 0.919544) * 0.763763, abs=1e-5)
+    # All six signs are equal with probability 0.8 if the mean is 1.793 deviations: Phi(1.793)^6 = 0.8.
+    assert found.detectable == pytest.approx(1.793 * 3.5**0.5, rel=2e-3)
+    # 11 seeds, as in a t-test: t with 10 degrees of freedom is 2.228139 for 0.975, and 0.879058 for 0.8.
+    assert detectable(1.0, 11) == pytest.approx(2.228139 + 0.879058, abs=1e-5)
     with pytest.raises(ValueError, match="the methods have 2 and 1 values; give one value per seed for each method"):
         compare_seeds([1.0, 2.0], [1.0])
 
@@ -61,11 +64,23 @@ def test_permuted_labels_come_out_as_chance():
 
 
 @pytest.mark.thorough
-def test_an_effect_of_the_detectable_size_is_found_in_four_of_five_cases():
+@pytest.mark.parametrize("units", [6, 7, 8, 9, 10, 11, 12])
+def test_an_effect_of_the_detectable_size_is_found_in_four_of_five_cases(units):
     draw = np.random.default_rng(0)
-    size = detectable(1 / 12**0.5, 12)
-    found = np.mean([flip_test(values) <= 0.05 for values in draw.normal(size, 1, (300, 12))])
-    assert 0.72 < found < 0.88
+    size = detectable(1 / units**0.5, units)
+    found = np.mean([flip_test(values) <= 0.05 for values in draw.normal(size, 1, (600, units))])
+    assert 0.755 < found < 0.845
+
+
+def test_holms_correction_is_over_the_tests_of_all_groups():
+    values = {
+        name: {"x": [shift + 0.1 * i for i in range(6)]} for name, shift in zip("abcd", (0, 1, 0, 2), strict=True)
+    }
+    first, second = ({name: values[name] for name in names} for names in ("ab", "cd"))
+    tests = paired_tests.tests_by_seeds(first, second)
+    assert [test.systems for test in tests] == [("a", "b"), ("c", "d")]
+    assert [test.comparison.p_value for test in tests] == [2 / 64] * 2
+    assert [test.corrected for test in tests] == [4 / 64] * 2
 
 
 def test_holm_by_hand():

@@ -184,7 +184,7 @@ def test_seeds_are_compared_with_each_other():
     systems = {name: [speaker(name, seed, count=40) for seed in range(6)] for name in ("a", "bb")}
     results = compare(systems, SETTINGS[1:2])
     assert [test.seed for test in results.tests] == [*range(6), None, None]
-    assert [test.figure for test in results.tests[-2:]] == [NATS, DISTINCT]
+    assert [test.figure for test in results.tests[-2:]] == ["log perplexity", DISTINCT]
     assert results.tests[-1].comparison.units == 6
     lonely = compare({"a": [speaker("a", 0)], "bb": [speaker("bb", 1)]}, SETTINGS[1:2])
     assert lonely.tests == []
