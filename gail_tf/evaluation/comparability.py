@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from gail_tf.config import GAILConfig
 from gail_tf.evaluation.selection import SELECTIONS
@@ -87,26 +86,6 @@ def _refuse_other_settings(first: GAILRun, of_first: GAILConfig, other: GAILRun,
             f"{other.path}: this run has the same algorithm and seed ({of_first.seed}) as {first.path}; runs of one "
             "algorithm are averaged, so each of them needs a different seed"
         )
-
-
-def refuse_other_condition(path: Path, wanted: Mapping[str, Any]) -> None:
-    """Reject a run whose settings do not fit an experiment, for example because its rollouts were filtered.
-
-    Args:
-        path: The run folder.
-        wanted: The settings that the experiment requires, with their values.
-
-    Raises:
-        UserError: The run has a different value for one of these settings.
-    """
-    there = GAILRun.open(path).config().to_values()
-    for name, value in wanted.items():
-        if there[name] != value:
-            option = name.replace("_", "-")
-            raise UserError(
-                f"{path}: this run has --{option} {there[name]}, but the experiment compares runs with --{option} "
-                f"{value}; choose another folder with --runs"
-            )
 
 
 def phases_of(run: GAILRun) -> list[str]:

@@ -16,7 +16,6 @@ from gail_tf.agent import GAILAgent
 from gail_tf.config import ALGORITHMS, FROM_SCRATCH, GAILConfig
 from gail_tf.data.source import Source
 from gail_tf.evaluation import ablations, learning_curves, wishes
-from gail_tf.evaluation.comparability import refuse_other_condition
 from gail_tf.evaluation.quality_diversity import How, measure_policies
 from gail_tf.evaluation.report import evaluate_run, evaluate_runs
 from gail_tf.evaluation.results_file import Options
@@ -27,7 +26,6 @@ from gail_tf.evaluation.variants import (
     EXPERIMENTS,
     FILTERED,
     PRETRAINED,
-    UNFILTERED,
     VARIANTS,
     settings_of,
     variants_of,
@@ -241,11 +239,10 @@ def _train(name: str, seed: int, setup: Setup, strategy: tf.distribute.Strategy 
         return False
     exists = (path / CHECKPOINT).exists()
     if exists:
-        settings = settings_of(name, setup.scale, setup.settings, setup.source.roberta is not None)
-        drawn = () if settings.get("algorithm") == "mle" else UNFILTERED
-        refuse_other_condition(path, {key: settings[key] for key in (*drawn, *variant.settings)})
-    if exists and GAILRun.open(path).is_finished():
-        return True
+        config, source = _settings(name, seed, setup)
+        GAILRun.open(path).refuse_other(config, source.names())
+        if GAILRun.open(path).is_finished():
+            return True
     if limit.is_over:
         return False
     if exists:

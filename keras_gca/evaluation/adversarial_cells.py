@@ -34,13 +34,12 @@ from keras_gca.evaluation.paired_tests import as_json as tests_as_json
 from keras_gca.evaluation.paired_tests import compare_conversations
 from keras_gca.evaluation.provenance import Outcome
 from keras_gca.evaluation.replies import answers_to
-from keras_gca.evaluation.study_trainings import Setup, train
+from keras_gca.evaluation.study_trainings import Setup, refuse_other, train
 from keras_gca.evaluation.variants import ADVERSARIAL, QUESTION
 from keras_gca.evaluation.word_model import WordModel
 from keras_gca.invocation import hint
 from keras_gca.models import scoring
 from keras_gca.models.decoding_settings import Decoding
-from keras_gca.settings import naming
 from keras_gca.storage import json_files
 from keras_gca.storage.atomic import write_text
 from keras_gca.storage.run_folder import CHECKPOINT
@@ -104,7 +103,10 @@ def run_cells(
         new = range(max(setup.seeds) + 1, max(setup.seeds) + 7)  # six seeds, the fewest that can show a difference
         best = outcome.results["best"]
         command = hint("keras_gca.studies", ADVERSARIAL, "--cells", *best[:BEST], "--seeds", *new)
-        print(f"next: train the {BEST} cells with the highest validation gains again, with other seeds: {command}")
+        print(
+            f"next: train the {BEST} cells with the highest validation gains again, with other seeds and the other "
+            f"options of this command: {command}"
+        )
     return outcome
 
 
@@ -166,15 +168,8 @@ def _stored_for(cell: str, run: Path, setup: Setup, seed: int) -> dict[str, Any]
     """Return the results of a cell if they are stored, and check that its run has the settings of this command."""
     if not (run / CHECKPOINT).exists():
         return None
-    _refuse_other_settings(run, setup.config(cell, seed).to_values(), setup.changes(cell))
+    refuse_other(cell, seed, setup)
     return _stored(run)
-
-
-def _refuse_other_settings(path: Path, expected: Mapping[str, Any], changes: Mapping[str, Any]) -> None:
-    """Raise UserError if a cell's existing run does not have the settings that the command requires."""
-    stored = GCARun.open(path).config().to_values()
-    if other := [name for name in changes if stored[name] != expected[name]]:
-        raise UserError(f"{path}: this run has a different value for {naming(other)}; give another folder with --runs")
 
 
 def _stored(run: Path) -> dict[str, Any] | None:

@@ -1,6 +1,6 @@
 """Measures the generators of a run on held-out conversations: their perplexity, their replies, and Table 1.
 
-evaluate_run(run)           measures one run, and writes the metrics to RUN/evaluation.json
+evaluate_run(run)           measures one run, and writes the metrics to its folder
 evaluate_runs(runs)         returns the mean, standard deviation, and interval of each metric over several runs
 report(runs, figures)       formats the metrics from `evaluate_runs` as tables for a terminal
 """
@@ -27,7 +27,8 @@ from keras_gca.models.decoding_settings import GREEDY, Decoding
 from keras_gca.storage.atomic import write_text
 from keras_gca.training.run_folder import GCARun
 
-FILE = "evaluation.json"
+FILE = "evaluation.json"  # written by `keras_gca.evaluate`
+STUDIED = "studied_evaluation.json"  # written by `keras_gca.studies`
 BATCH = 32
 DECODING_BATCH = 128
 OWN_VECTORS = "the run's own"
@@ -39,15 +40,16 @@ NEW, KNOWN = "answers that are not in training", "answers that are in training"
 
 
 def evaluate_run(
-    run: str | Path, decoding: Decoding = GREEDY, seed: int = 0, vectors: Path | None = None
+    run: str | Path, decoding: Decoding = GREEDY, seed: int = 0, vectors: Path | None = None, file: str = FILE
 ) -> dict[str, Any]:
-    """Measure a run on its held-out pairs, and write the metrics to RUN/evaluation.json.
+    """Measure a run on its held-out pairs, and write the metrics to a JSON file in its folder.
 
     Args:
         run: The run folder.
         decoding: How the generators answer the held-out contexts.
         seed: The seed for the independent discriminator and for sampling.
         vectors: A file of word vectors for the similarity of replies, or None for the word vectors of the run.
+        file: The name of the JSON file.
 
     Returns:
         The metrics, as `evaluate` returns them.
@@ -65,7 +67,7 @@ def evaluate_run(
     reporting.say_cost(estimate.of_evaluation(agent, dataset.held_out, decoding))
     figures = evaluate(agent, dataset, decoding, seed, by_word)
     figures["vectors"] = str(vectors or OWN_VECTORS)
-    write_text(made.path / FILE, json.dumps(figures, indent=2) + "\n")
+    write_text(made.path / file, json.dumps(figures, indent=2) + "\n")
     return figures
 
 

@@ -39,7 +39,8 @@ from keras_gca.models import bidirectional as score
 from keras_gca.storage.atomic import write_text
 from keras_gca.training.run_folder import GCARun
 
-FILE = "mmi.json"
+FILE = "mmi.json"  # written by `keras_gca.mmi`
+STUDIED = "studied_mmi.json"  # written by `keras_gca.studies`
 BATCH = 64
 DEFAULT = Reranking()
 BONUS = "gamma"
@@ -47,9 +48,9 @@ SHOWN = ("distinct-1", "distinct-2", "tokens", "repeated", "most frequent", "ent
 
 
 def rerank(
-    run: str | Path, language_model: str | Path, backward: str | Path, how: Reranking = DEFAULT
+    run: str | Path, language_model: str | Path, backward: str | Path, how: Reranking = DEFAULT, file: str = FILE
 ) -> dict[str, dict[str, Any]]:
-    """Rerank the N-best lists for a run's held-out contexts, and write the metrics to RUN/mmi.json.
+    """Rerank the N-best lists for a run's held-out contexts, and write the metrics to a JSON file in the run's folder.
 
     The metrics are computed on the test set (`judges.parts`). If gamma is not given, it is chosen on the validation
     set.
@@ -59,6 +60,7 @@ def rerank(
         language_model: The run folder of p(y).
         backward: The run folder of p(x|y).
         how: The reranking settings.
+        file: The name of the JSON file.
 
     Returns:
         The metrics, as `measure` returns them.
@@ -85,7 +87,7 @@ def rerank(
     else:
         bonus = how.length_bonus
     figures = measure(agent, lists[-1], test, how.weights, how.words, bonus)
-    write_text(made.path / FILE, json.dumps(figures, indent=2) + "\n")
+    write_text(made.path / file, json.dumps(figures, indent=2) + "\n")
     return figures
 
 

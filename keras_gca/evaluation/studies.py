@@ -134,12 +134,12 @@ def _tests(of_runs: Mapping[str, Sequence[dict[str, Any]]]) -> list[PairedTest]:
 
 def _evaluated(run: Path, setup: Setup) -> dict[str, Any]:
     """Evaluate a run, or read its stored evaluation if that is newer than the run's bot."""
-    done, vectors = run / replies.FILE, setup.source.glove
+    done, vectors = run / replies.STUDIED, setup.source.glove
     if is_newer(done, run):
         figures = json_files.read_object(done)
-        if figures.get("vectors") == str(vectors or replies.OWN_VECTORS) and "shuffled" in figures:
+        if figures.get("vectors") == str(vectors or replies.OWN_VECTORS):
             return figures
-    figures = replies.evaluate_run(run, vectors=vectors)
+    figures = replies.evaluate_run(run, vectors=vectors, file=replies.STUDIED)
     reporting.say(f"{replies.report([run], replies.summarised([figures]))}\n\nwrote {done}")
     return figures
 
@@ -147,11 +147,11 @@ def _evaluated(run: Path, setup: Setup) -> dict[str, Any]:
 def _reranked(seed: int, setup: Setup) -> dict[str, Any]:
     """Compute the reranking metrics for one seed, or read them from their file if it is newer than the bots."""
     runs = [setup.folder(variant, seed) for variant in STUDIES["mmi"].variants]
-    done = runs[0] / reranking.FILE
+    done = runs[0] / reranking.STUDIED
     if is_newer(done, *runs):
         return json_files.read_object(done)
     run, language_model, backward = runs
-    figures = reranking.rerank(run, language_model, backward)
+    figures = reranking.rerank(run, language_model, backward, file=reranking.STUDIED)
     reporting.say(f"{reranking.table(figures).to_text()}\n\nwrote {done}")
     return figures
 

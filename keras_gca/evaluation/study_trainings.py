@@ -144,6 +144,18 @@ def cost(variants: Iterable[str], setup: Setup) -> Estimate:
     return made._replace(seconds=seconds)
 
 
+def refuse_other(variant: str, seed: int, setup: Setup) -> None:
+    """Check that an existing run is the one that a study would train.
+
+    The settings after line 3 do not matter for the run whose teacher-forced generator the cells start from.
+
+    Raises:
+        UserError: The run was trained with other settings or files.
+    """
+    free = AFTER_LINE_3 if variant == TEACHER_FORCED else ()
+    GCARun.open(setup.folder(variant, seed)).refuse_other(setup.config(variant, seed), setup.source.names(), free)
+
+
 def train(variant: str, seed: int, setup: Setup, strategy: tf.distribute.Strategy | None, limit: TimeLimit) -> bool:
     """Train a variant or resume its training, and return whether training is finished.
 
@@ -155,12 +167,14 @@ def train(variant: str, seed: int, setup: Setup, strategy: tf.distribute.Strateg
         limit: The time limit, at which training stops as if Ctrl-C had been pressed.
 
     Raises:
-        UserError: A file is missing or damaged.
+        UserError: A file is missing or damaged, or an existing run has other settings.
     """
     path, first = setup.folder(variant, seed), first_of(variant)
     exists = (path / CHECKPOINT).exists()
-    if exists and GCARun.open(path).is_finished():
-        return True
+    if exists:
+        refuse_other(variant, seed, setup)
+        if GCARun.open(path).is_finished():
+            return True
     if limit.is_over:
         return False
     if exists:

@@ -11,8 +11,8 @@ import io
 import os
 import re
 import sys
-from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from pathlib import Path, PurePath
 from typing import Any, ClassVar, Generic, Self, TypeVar
 
 import filelock
@@ -78,6 +78,12 @@ def refuse_reached(name: str, total: int, done: int) -> None:
             f"{naming([name])}: {total} is too low, because the run has already completed {done}; at "
             f"least {done + 1} is expected"
         )
+
+
+def _last_parts(names: str | Sequence[str] | None) -> str:
+    """Return the last parts of paths, or of one path, as a text."""
+    paths = [names] if isinstance(names, str) else names or ["none"]
+    return " ".join(PurePath(path).name for path in paths)
 
 
 class RunFolder(Generic[SettingsT]):
@@ -167,6 +173,29 @@ class RunFolder(Generic[SettingsT]):
     def config(self) -> SettingsT:
         """Return the settings of the run; see `read_settings`."""
         return read_settings(self.config_file, self.kind)
+
+    def refuse_other(self, config: SettingsT, source: Mapping[str, Any], free: Collection[str] = ()) -> None:
+        """Check that a study which would train this run in the same way can use it instead of training it.
+
+        Args:
+            config: The settings of the training that the study asks for.
+            source: The names of its files; see `source`. Only the last parts of paths are compared, because folders may
+                have been moved.
+            free: The names of settings that may differ.
+
+        Raises:
+            UserError: The run was trained with other settings or files.
+        """
+        stored, wanted = self.config().to_values(), config.to_values()
+        compared = wanted.keys() - {"checkpoint_minutes", *free}
+        pairs = {naming([name]): (stored[name], wanted[name]) for name in wanted if name in compared}
+        pairs |= {naming([name]): (_last_parts(self.source().get(name)), _last_parts(source[name])) for name in source}
+        other = [f"{option} {had}, not {asked}" for option, (had, asked) in pairs.items() if had != asked]
+        if other:
+            raise UserError(
+                f"{self.path}: this run was trained with {', '.join(other)}; give the options with which it was "
+                "trained, or another folder with --runs"
+            )
 
     def config_of(self, facts: dict[str, Any]) -> SettingsT:
         """Return the settings of the run, with the totals taken from a checkpoint.

@@ -7,7 +7,6 @@ import pytest
 
 from gail_tf.config import GAILConfig
 from gail_tf.evaluation import comparability, systems, tables
-from gail_tf.training.run_folder import GAILRun
 from keras_gca.errors import UserError
 
 
@@ -49,12 +48,3 @@ def test_runs_of_one_algorithm_may_differ_if_their_systems_are_named():
     with pytest.raises(UserError, match=r"^b: --reward-control is permuted, but in a it is none; runs of one"):
         comparability.refuse_incomparable(runs)
     comparability.refuse_incomparable(runs, {Path("b"): "gail_permuted"})
-
-
-def test_a_training_under_another_condition_is_refused(monkeypatch):
-    run = a_run("a", temperature=0.9)
-    monkeypatch.setattr(GAILRun, "open", lambda path: run)
-    comparability.refuse_other_condition(Path("a"), {"temperature": 0.9, "top_p": 0.9})
-    message = r"^a: this run has --temperature 0.9, but the experiment compares runs with --temperature 1.0; "
-    with pytest.raises(UserError, match=message):
-        comparability.refuse_other_condition(Path("a"), {"top_p": 0.9, "temperature": 1.0})

@@ -14,7 +14,9 @@ from gail_tf.evaluation.variants import Experiment
 from gail_tf.training import pipeline
 from gail_tf.training.run_folder import GAILRun
 from glove.cost import TimeLimit
+from keras_gca.errors import UserError
 from keras_gca.evaluation.provenance import Outcome
+from keras_gca.storage.config_file import write_settings
 from keras_gca.storage.run_folder import CHECKPOINT
 
 
@@ -46,9 +48,11 @@ def asked(clock, monkeypatch):
     """Replace training runs: each takes 10 minutes, or less if it is limited. The list has their names and limits."""
     calls, finished = [], set()
 
-    def train(path, minutes):
+    def train(path, minutes, config=None, source=None):
         path.mkdir(parents=True, exist_ok=True)
         (path / CHECKPOINT).touch()
+        if config is not None:
+            write_settings(path / "config.json", config, source.names())
         calls.append((f"{path.parent.name} {path.name[-1]}", minutes))
         ends = minutes is None or minutes >= 10
         clock.now += 60 * (10 if ends else minutes)
@@ -56,11 +60,12 @@ def asked(clock, monkeypatch):
             finished.add(path)
         return SimpleNamespace(training=SimpleNamespace(finished=ends))
 
-    monkeypatch.setattr(pipeline, "train_agent", lambda config, source, path, strategy, minutes: train(path, minutes))
+    monkeypatch.setattr(
+        pipeline, "train_agent", lambda config, source, path, strategy, minutes: train(path, minutes, config, source)
+    )
     monkeypatch.setattr(pipeline, "resume", lambda path, strategy, minutes: train(path, minutes))
     monkeypatch.setattr(GAILRun, "is_finished", lambda run: run.path in finished)
     monkeypatch.setattr(experiments, "_exported", lambda *_: "a folder")
-    monkeypatch.setattr(experiments, "refuse_other_condition", lambda *_: None)  # these training runs have no settings
     return calls
 
 
@@ -81,6 +86,22 @@ def test_trainings_get_the_time_that_is_left(setup, asked, clock, monkeypatch, c
     monkeypatch.setattr(ablations, "measure", lambda runs, how, limit: None if limit.is_over else 1 / 0)
     with pytest.raises(ZeroDivisionError):
         run(None)
+
+
+def test_runs_with_other_settings_or_files_are_not_used(setup, asked, clock, tmp_path):
+    def run(of):
+        return experiments.run_experiment("pair", of, limit=TimeLimit(15, clock))
+
+    run(setup)
+    message = r"pretrained/seed_3: this run was trained with .*--pretraining-epochs \d+, not 9.*; give the options with"
+    with pytest.raises(UserError, match=message):
+        run(dataclasses.replace(setup, settings={"pretraining_epochs": 9}))
+    (tmp_path / "talks.txt").touch()
+    with pytest.raises(UserError, match=r"pretrained/seed_3: .* --data none, not talks\.txt; "):
+        run(dataclasses.replace(setup, source=Source(data=[tmp_path / "talks.txt"])))
+    with pytest.raises(UserError, match="pretrained/seed_3: this run was trained with "):
+        run(dataclasses.replace(setup, scale="small"))
+    assert [name for name, _ in asked] == ["pretrained 3", "mle 3"]
 
 
 def test_the_trainings_that_are_not_started(setup, tmp_path):

@@ -1,5 +1,6 @@
 """The study of settings of adversarial training: which cells it trains, and how they are measured and compared."""
 
+import dataclasses
 import json
 import os
 from types import SimpleNamespace
@@ -22,6 +23,7 @@ from keras_gca.evaluation.study_trainings import Setup, first_of
 from keras_gca.evaluation.variants import CELLS, TEACHER_FORCED
 from keras_gca.evaluation.word_model import WordModel
 from keras_gca.storage import json_files
+from keras_gca.storage.config_file import write_settings
 from keras_gca.storage.run_folder import CHECKPOINT
 from keras_gca.training import pipeline
 from keras_gca.training.after_line_3 import AFTER_LINE_3
@@ -74,6 +76,7 @@ def trained(monkeypatch):
         path.mkdir(parents=True)
         for name in (CHECKPOINT, "bot.h5"):
             (path / name).touch()
+        write_settings(path / "config.json", config, Source().names())
         asked.trained.append((path.parent.name, *what))
         asked.configs[path] = config
         return SimpleNamespace(finished=asked.ends)
@@ -94,7 +97,6 @@ def trained(monkeypatch):
     monkeypatch.setattr(pipeline, "start_from", start_from)
     monkeypatch.setattr(adversarial_cells, "_measured", measured)
     monkeypatch.setattr(GCARun, "is_finished", lambda run: asked.ends)
-    monkeypatch.setattr(GCARun, "config", lambda run: asked.configs[run.path])
     return asked
 
 
@@ -146,9 +148,13 @@ def test_other_settings_start_from_the_same_generators(setup, trained, tmp_path)
     config = trained.configs[other.folder(FIRST, 3)]
     assert (config.adversarial_epochs, config.replay) == (3, 0.5)
     same = Setup(setup.runs, (3,), "tiny", {"label_smoothing": 0.2}, Source())
-    message = "seed_3: this run has a different value for --label-smoothing; give another folder with --runs"
-    with pytest.raises(UserError, match=message):
+    with pytest.raises(UserError, match=r"seed_3: this run was trained with --label-smoothing 0\.1, not 0\.2"):
         run_cells([FIRST], same)
+    without = dataclasses.replace(other, settings={"adversarial_epochs": 3})
+    with pytest.raises(UserError, match=r"seed_3: this run was trained with --replay 0\.5, not 0\.0"):
+        run_cells([FIRST], without)
+    with pytest.raises(UserError, match=r"teacher_forced/seed_3: .* --teacher-forcing-epochs 2, not 9"):
+        run_cells([SECOND], dataclasses.replace(other, settings={**settings, "teacher_forcing_epochs": 9}))
 
 
 def test_a_stopped_training_stops_the_study(setup, trained, capsys):

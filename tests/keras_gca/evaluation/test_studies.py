@@ -19,6 +19,7 @@ from keras_gca.evaluation.provenance import read_experiment, table_of
 from keras_gca.evaluation.quality_diversity import Part, Speaker
 from keras_gca.evaluation.studies import run_study
 from keras_gca.evaluation.study_trainings import Setup, cost
+from keras_gca.storage.config_file import write_settings
 from keras_gca.storage.run_folder import CHECKPOINT
 from keras_gca.training import pipeline
 from keras_gca.training.run_folder import GCARun
@@ -34,8 +35,10 @@ def trained(monkeypatch):
     """Replace training: record the runs that a study starts, and write their files. `ends` says whether they finish."""
     asked = SimpleNamespace(calls=[], minutes=[], ends=True)
 
-    def session(path, *what, minutes):
+    def session(path, *what, minutes, config=None, source=None):
         path.mkdir(parents=True, exist_ok=True)
+        if config is not None:
+            write_settings(path / "config.json", config, source)
         (path / CHECKPOINT).touch()
         (path / "bot.h5").touch()
         asked.calls.append((*what, path.parent.name))
@@ -43,10 +46,12 @@ def trained(monkeypatch):
         return SimpleNamespace(finished=asked.ends)
 
     def start_from(first, changes, run, strategy, minutes, **others):
-        return session(run, "start_from", first.parent.name, changes, *others.items(), minutes=minutes)
+        before = GCARun.open(first)
+        what = "start_from", first.parent.name, changes, *others.items()
+        return session(run, *what, minutes=minutes, config=before.config().changed(**changes), source=before.source())
 
     def train_agent(config, source, run, strategy, minutes):
-        return session(run, config, minutes=minutes)
+        return session(run, config, minutes=minutes, config=config, source=source.names())
 
     monkeypatch.setattr(pipeline, "train_agent", train_agent)
     monkeypatch.setattr(pipeline, "start_from", start_from)
@@ -74,7 +79,7 @@ def figures(run, vectors=None):
         "parts": {"answers that are not in training": {"pairs": 9, "perplexity": {"a": 7.5}, "BLEU": {"a": 1.0}}},
         "vectors": str(vectors or replies.OWN_VECTORS),
     }
-    (run / replies.FILE).write_text(json.dumps(found))
+    (run / replies.STUDIED).write_text(json.dumps(found))
     return found
 
 
@@ -83,7 +88,7 @@ def evaluated(monkeypatch):
     """Replace the evaluation, and record the runs that are measured."""
     calls = []
 
-    def evaluate_run(run, vectors=None):
+    def evaluate_run(run, vectors=None, file=None):
         calls.append(run.parent.name)
         return figures(run, vectors)
 
@@ -104,7 +109,7 @@ def test_a_variant_after_line_3_starts_from_the_default_one(setup, trained, eval
 
 
 def test_studies_of_contexts_show_the_perplexity_by_turn(setup, trained, evaluated, monkeypatch):
-    def evaluate_run(run, vectors=None):
+    def evaluate_run(run, vectors=None, file=None):
         perplexity = 8.0 if run.parent.name == "one_utterance" else 9.0
         turns = {turn: {"pairs": 9, "perplexity": {"a": perplexity}, "BLEU": {"a": 1.0}} for turn in replies.TURNS[:2]}
         return {**figures(run, vectors), "parts": turns}
@@ -127,13 +132,35 @@ def test_what_is_there_is_used_again_until_the_bot_is_newer(setup, trained, eval
     run_study("training", setup)
     assert (len(trained.calls), evaluated) == (1, ["default"])
     os.utime(folder / "bot.h5")
-    os.utime(folder / replies.FILE, (1, 1))
+    os.utime(folder / replies.STUDIED, (1, 1))
     run_study("training", setup)
     assert evaluated == ["default"] * 2
-    os.utime(folder / "bot.h5", (1, 1))
+
+
+def test_runs_with_other_settings_or_files_are_not_used(setup, trained, evaluated, tmp_path):
+    run_study("training", setup)
+    settings = {"machine_pairs": 50, "teacher_forcing_epochs": 7}
+    message = (
+        r"default/seed_3: this run was trained with --teacher-forcing-epochs 2, not 7, --machine-pairs 40, not 50; "
+    )
+    with pytest.raises(UserError, match=message + "give the options with which it was trained, or another folder"):
+        run_study("training", dataclasses.replace(setup, settings=settings))
     (tmp_path / "v.txt").touch()
-    run_study("training", dataclasses.replace(setup, source=Source(glove=tmp_path / "v.txt")))
-    assert evaluated == ["default"] * 3  # with other vectors all runs are measured again
+    with pytest.raises(UserError, match=r"--glove fitted to the training text, not v\.txt"):
+        run_study("training", dataclasses.replace(setup, source=Source(glove=tmp_path / "v.txt")))
+    with pytest.raises(UserError, match="--machine-pairs 40, not 50"):  # also of runs that are not finished
+        run_study("training", dataclasses.replace(setup, settings={"machine_pairs": 50}))
+    run_study("training", dataclasses.replace(setup, settings={"machine_pairs": 40, "checkpoint_minutes": 1.0}))
+    assert (len(trained.calls), evaluated) == (1, ["default"])
+
+
+def test_an_evaluation_with_other_replies_is_not_used(setup, trained, evaluated):
+    """`keras_gca.evaluate RUN --temperature 1` writes evaluation.json."""
+    run_study("training", setup)
+    folder = setup.folder("default", 3)
+    (folder / replies.STUDIED).rename(folder / replies.FILE)
+    run_study("training", setup)
+    assert evaluated == ["default"] * 2
 
 
 def test_a_stopped_training_stops_the_study_and_is_gone_on_with(setup, trained, evaluated, monkeypatch, capsys):
@@ -200,16 +227,6 @@ def test_the_cost_is_that_of_the_trainings_that_are_lacking(setup, tmp_path, mon
         asked.clear()
         assert cost(["default"], two).total == sum(60.0 * (i + 1) for i in range(len(lacking)))
         assert [seed for _, seed, _ in asked] == lacking
-
-
-def test_an_evaluation_without_shuffled_contexts_is_made_anew(setup, trained, evaluated):
-    """Evaluations that an earlier version has stored have no perplexity with shuffled contexts."""
-    run_study("training", setup)
-    file = setup.folder("default", 3) / replies.FILE
-    without = {name: value for name, value in json.loads(file.read_text()).items() if name != "shuffled"}
-    file.write_text(json.dumps(without))
-    run_study("training", setup)
-    assert evaluated == ["default"] * 2
 
 
 def test_systems_are_tested_by_seeds(setup, trained, evaluated):
@@ -286,7 +303,7 @@ def test_dialogue_rewards_start_from_two_utterances_of_context_and_read_the_back
 def test_reranking_takes_the_runs_of_its_three_variants(setup, trained, monkeypatch):
     calls = []
 
-    def rerank(*runs):
+    def rerank(*runs, file):
         calls.append([run.parent.name for run in runs])
         return reply_figures("human", "beam search")
 
