@@ -145,15 +145,20 @@ def cost(variants: Iterable[str], setup: Setup) -> Estimate:
 
 
 def refuse_other(variant: str, seed: int, setup: Setup) -> None:
-    """Check that an existing run is the one that a study would train.
+    """Check that an existing run, and the run whose generator it starts from, are those that a study would train.
 
-    The settings after line 3 do not matter for the run whose teacher-forced generator the cells start from.
+    The settings after line 3 do not matter for the run whose teacher-forced generator the cells start from. A cell has
+    the settings of this run, except those that the cell or the user changes.
 
     Raises:
-        UserError: The run was trained with other settings or files.
+        UserError: One of the runs was trained with other settings or files.
     """
+    config, first = setup.config(variant, seed), first_of(variant)
+    if first is not None and (setup.folder(first, seed) / CHECKPOINT).exists():
+        refuse_other(first, seed, setup)
+        config = GCARun.open(setup.folder(first, seed)).config().changed(**setup.changes(variant))
     free = AFTER_LINE_3 if variant == TEACHER_FORCED else ()
-    GCARun.open(setup.folder(variant, seed)).refuse_other(setup.config(variant, seed), setup.source.names(), free)
+    GCARun.open(setup.folder(variant, seed)).refuse_other(config, setup.source.names(), free)
 
 
 def train(variant: str, seed: int, setup: Setup, strategy: tf.distribute.Strategy | None, limit: TimeLimit) -> bool:
