@@ -198,11 +198,15 @@ def _open(options: argparse.Namespace) -> tuple["Chatting", Any]:
     if str(read_facts(bot).get("format")).startswith("gail_tf"):
         from gail_tf.agent import GAILAgent, Replying
 
+        if options.beam is not None:
+            raise UserError("--beam: only bots of the first paper have a beam search; leave out --beam")
         agent = GAILAgent.load(options.bot)
         return agent, Replying() if options.temperature is None else Replying(options.temperature)
     from keras_gca.agent import Agent
     from keras_gca.models.decoding_settings import Decoding
 
+    if options.beam is not None and options.temperature is not None:
+        raise UserError("--beam and --temperature exclude each other; leave out one of the two")
     agent = Agent.load(options.bot)
     by_beam = dataclasses.replace(agent.usual_decoding, beam=options.beam or agent.usual_decoding.beam)
     return agent, by_beam if options.temperature is None else Decoding(options.temperature)

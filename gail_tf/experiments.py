@@ -52,6 +52,7 @@ def main(arguments: list[str] | None = None) -> int:
     settings = command_line.settings(options, GAILConfig)
     if "seed" in settings:
         raise UserError("--seed: an experiment trains with several seeds; use --seeds")
+    command_line.refuse_repeated(options.seeds)
     if options.scale == "pretrained" and options.model is None:
         options.model = PRETRAINED
     if (options.scale in ("paper", "pretrained")) != (options.model is not None):

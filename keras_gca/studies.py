@@ -18,7 +18,7 @@ from keras_gca.data.source import Source
 from keras_gca.engine import command_line, loading, reporting
 from keras_gca.errors import UserError, refuse_missing
 from keras_gca.evaluation.decoding_grid import grid
-from keras_gca.evaluation.variants import ADVERSARIAL, CELLS, FACTORS, QUESTION, STUDIES, TEACHER_FORCED
+from keras_gca.evaluation.variants import ADVERSARIAL, CELLS, FACTORS, QUESTION, STUDIES, TEACHER_FORCED, WITHOUT_GRID
 from keras_gca.presets import PRESETS
 
 if TYPE_CHECKING:
@@ -62,6 +62,7 @@ def main(arguments: list[str] | None = None) -> int:
     settings, preset = command_line.settings(options, Config), options.preset or "default"
     if "seed" in settings:
         raise UserError("--seed: a study takes several seeds; use --seeds")
+    command_line.refuse_repeated(options.seeds)
     Config.preset(preset, **settings)  # raises UserError if a setting is invalid
     if options.experiment is not None:
         refuse_missing(options.experiment.absolute().parent)
@@ -74,6 +75,8 @@ def main(arguments: list[str] | None = None) -> int:
     refuse_missing(*options.ratings)
     if options.study == ADVERSARIAL and options.grid:
         raise UserError(f"--grid: the study {ADVERSARIAL} compares its generators at equal diversity; leave out --grid")
+    if options.grid and options.study in WITHOUT_GRID:
+        raise UserError(f"--grid: the study {options.study} does not compare single replies; leave out --grid")
     source = Source(options.data, options.format, glove=options.glove, skip_bad_lines=options.skip_bad_lines)
     loading.set_up_tensorflow()
     from keras_gca.evaluation import adversarial_cells, provenance
@@ -128,7 +131,8 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--grid",
         action="store_true",
-        help="also compare all generators, each at the best temperature and top-p value from a grid",
+        help="also compare all generators, each at the best temperature and top-p value from a grid. These studies "
+        f"have no grid: {', '.join(WITHOUT_GRID)}",
     )
     parser.add_argument(
         "--cells",

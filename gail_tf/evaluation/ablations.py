@@ -44,7 +44,8 @@ Measurements = dict[str, list[dict[str, float]]]
 def measure(runs: Mapping[str, Sequence[GAILRun]], how: Options, limit: TimeLimit | None = None) -> Measurements | None:
     """Measure each run's last policy and the human responses, without separating the turns.
 
-    For a run of `--algorithm selection`, each method in SELECTIONS is measured under its own name.
+    For a run of `--algorithm selection`, each method in SELECTIONS is measured under its own name. Without an
+    independent encoder, MAUVE is left out: each run would compute it with features of the network that it started from.
 
     Args:
         runs: The runs of each variant. All variants must have the same seeds in the same order.
@@ -68,8 +69,11 @@ def measure(runs: Mapping[str, Sequence[GAILRun]], how: Options, limit: TimeLimi
                 reporting.say(f"measured {run.path}")
             several = len(evaluation.policies) > 1
             measured = {name if several else variant: policy.figures for name, policy in evaluation.policies.items()}
-            for system, of_parts in (measured | {HUMAN: evaluation.human}).items():
-                values = {title: estimate.value for title, estimate in of_parts[metrics.ALL].items()}
+            if variant == next(iter(runs)):  # the runs of a seed have the same test conversations
+                measured[HUMAN] = evaluation.human
+            for system, of_parts in measured.items():
+                found = of_parts[metrics.ALL].items()
+                values = {title: one.value for title, one in found if title != MAUVE or how.encoder is not None}
                 measurements.setdefault(system, []).append(values)
     measurements[HUMAN] = measurements.pop(HUMAN)  # tables show the human responses last
     return measurements

@@ -67,6 +67,7 @@ class IndependentMeasures:
         self._human = encoder([trajectory.response for trajectory in answered])
         self._contexts = encoder([context_of(trajectory) for trajectory in answered])
         self._answered = answered
+        self._tweets = np.array([trajectory.source == "tweets" for trajectory in answered], bool)
 
     def scores(self, vectors: np.ndarray) -> dict[str, np.ndarray]:
         """Compute each response's relevance to its context, and each response's similarity to the human response.
@@ -76,14 +77,20 @@ class IndependentMeasures:
 
         Returns:
             A dictionary that maps the names of the two measures to float64 arrays of shape (n,); see `above_shuffled`.
-            It is empty if all trajectories belong to one conversation.
+            Responses to tweets and to conversations are each compared with partners of their own kind, so that
+            unrelated responses have a mean of about 0 in both parts. If one kind has a single conversation, all
+            responses are compared with all partners. The dictionary is empty if there is only one conversation at all.
         """
         if len(np.unique(self._conversations)) < 2:
             return {}
-        return {
-            RELEVANCE: above_shuffled(vectors, self._contexts, self._conversations),
-            SIMILARITY: above_shuffled(vectors, self._human, self._conversations),
-        }
+        kinds = [kind for kind in (self._tweets, ~self._tweets) if kind.any()]
+        if any(len(np.unique(self._conversations[kind])) < 2 for kind in kinds):
+            kinds = [np.ones(len(vectors), bool)]
+        scores = {RELEVANCE: np.zeros(len(vectors)), SIMILARITY: np.zeros(len(vectors))}
+        for kind in kinds:
+            for title, others in ((RELEVANCE, self._contexts), (SIMILARITY, self._human)):
+                scores[title][kind] = above_shuffled(vectors[kind], others[kind], self._conversations[kind])
+        return scores
 
     def vectors(self, responses: Sequence[str]) -> np.ndarray:
         """Compute the vectors of n responses, with shape (n, E)."""

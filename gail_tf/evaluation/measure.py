@@ -1,5 +1,6 @@
 """Measures a run's policies on the run's test trajectories: perplexity and all response metrics."""
 
+import dataclasses
 import itertools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -171,7 +172,8 @@ class _Measuring:
         self._independent = None
         if encoder is not None:
             answered = set(self._rows.tolist())
-            further = [one for i, one in enumerate(data.test) if i not in answered]
+            left = [one for i, one in enumerate(data.test) if i not in answered]
+            further = [left[i] for i in metrics.spread(len(left), len(self._rows))]
             further += [data.train[i] for i in metrics.spread(len(data.train), len(self._rows))]
             self._independent = IndependentMeasures(encoder, self._answered, further)
 
@@ -289,7 +291,9 @@ class _Measuring:
             return self._reader(texts, self._size, bar.update)
 
     def _vectors(self, words: Iterable[str]) -> Mapping[str, np.ndarray]:
-        """Read the vectors of the given words from the file named in the options, or fit vectors to the run's text.
+        """Read the vectors of the given words from the file named in the options, or fit vectors to the training set.
+
+        Vectors are not fitted to text for pretraining, because only some of the compared runs have such text.
 
         `read_files` has already checked the lines of words that occur in prompts and human responses. The line of a
         word that occurs only in a policy's responses may still be damaged. Damaged lines are skipped, because an error
@@ -301,7 +305,7 @@ class _Measuring:
             if bad.counts:
                 print(bad.summary())
         else:
-            text = self._data.training_text
+            text = dataclasses.replace(self._data, general=()).training_text
             documents = [[word for utterance in utterances for word in metrics.words(utterance)] for utterances in text]
             with progress(total=EPOCHS, desc="fitting word vectors") as bar:
                 vectors = glove.fit(

@@ -77,7 +77,8 @@ def table_of_responses(by_system: Systems) -> Table:
     figures = [title for title in first[0].policy.figures[part] if title not in ("perplexity", "perplexity per word")]
     rows = []
     for figure in figures:
-        runs = {one.run.run.path: one.run for measured in by_system.values() for one in measured}.values()
+        # The runs of a seed have the same test conversations, which are counted once.
+        runs = {one.run.config.seed: one.run for measured in by_system.values() for one in measured}.values()
         human = [run.human[part][figure].value for run in runs if figure in run.human.get(part, {})]
         said = f"{summarise(human):.3g}" if len(human) == len(runs) else ""
         rows.append((figure, *(cell_of(measured, part, figure, ".3g") for measured in by_system.values()), said))

@@ -123,6 +123,13 @@ class TokenPairs:
         count = min(len(self), SAMPLE)
         return self[np.linspace(0, len(self) - 1, count).astype(np.int64)]
 
+    def some_conversations(self) -> Pairs:
+        """Return the pairs of evenly spread whole conversations: all pairs, or about SAMPLE if there are more."""
+        conversation, share = self.conversation, min(1.0, SAMPLE / len(self))
+        _, index = np.unique(conversation, return_inverse=True)
+        chosen = ((index + 1) * share).astype(np.int64) > (index * share).astype(np.int64)
+        return self[chosen]
+
     def drawn(self, random: np.random.Generator, count: int) -> np.ndarray:
         """Draw the indices of at most `count` different pairs. With one shard, the result is that of `Pairs.drawn`."""
         if len(self._numbers) == 1:

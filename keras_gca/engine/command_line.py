@@ -194,6 +194,13 @@ def new_run(options: argparse.Namespace, prefix: str = "") -> Path:
     return options.run or Path("runs") / datetime.datetime.now().strftime(f"{prefix}%Y-%m-%d_%H-%M-%S")
 
 
+def refuse_repeated(seeds: Sequence[int]) -> None:
+    """Raise UserError if a seed is given twice, because its run would count twice in means and tests."""
+    repeated = [seed for i, seed in enumerate(seeds) if seed in seeds[:i]]
+    if repeated:
+        raise UserError(f"--seeds: {repeated[0]} is given twice; give different seeds")
+
+
 def add_bad_lines(parser: argparse.ArgumentParser) -> None:
     """Add the option --skip-bad-lines; see `bad_lines`."""
     parser.add_argument(

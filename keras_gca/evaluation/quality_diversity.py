@@ -219,8 +219,8 @@ def spoken(part: Part, texts: Sequence[str], name: str) -> Said:
 
 
 def _humans(parts: Sequence[Part]) -> list[Said]:
-    """Measure the human replies of each part, skipping duplicate parts."""
-    different = {id(part): part for part in parts}
+    """Measure the human replies of each part, skipping parts with the same replies: runs of a seed have the same."""
+    different = {tuple(part.human): part for part in parts}
     return [spoken(part, part.human, HUMAN) for part in different.values()]
 
 

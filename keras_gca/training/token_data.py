@@ -84,8 +84,9 @@ def _training(folder: TokenFolder, config: Config) -> TokenPairs:
 
 
 def _held_out(folder: TokenFolder, config: Config, role: int) -> Pairs:
-    """Read a fixed selection of held-out pairs into memory."""
-    return _pairs(folder, config, role).some()
+    """Read a fixed selection of held-out pairs into memory: whole conversations, if these were held out."""
+    held_out = _pairs(folder, config, role)
+    return held_out.some_conversations() if folder.whole_conversations else held_out.some()
 
 
 def _pairs(folder: TokenFolder, config: Config, role: int, lane: Lane | None = None) -> TokenPairs:

@@ -212,6 +212,7 @@ def test_the_pretrained_scale():
     ("arguments", "message"),
     [
         (["table2", "--seed", "1"], r"--seed: an experiment trains with several seeds; use --seeds"),
+        (["sentiment", "--seeds", "1", "1"], r"--seeds: 1 is given twice; give different seeds"),
         (
             ["table2", "--scale", "paper"],
             r"--model is required with --scale paper, optional with --scale pretrained",

@@ -1,7 +1,12 @@
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
-from gail_tf.evaluation import ablations
+from gail_tf.evaluation import ablations, metrics
+from gail_tf.evaluation.independent import MAUVE
+from gail_tf.evaluation.results_file import Options
+from keras_gca.evaluation.statistics import Estimate
 
 FOUND = {
     "mle": [{"perplexity": 10.0, "BLEU": 1.0, "distinct-2": 0.2, "words": 9.0, "x": 1.0}] * 2,
@@ -41,6 +46,22 @@ def test_variants_are_compared_by_seeds():
     assert by_nats.corrected == pytest.approx(2 * 2 / 2**6)
     assert (by_words.figure, by_words.corrected) == ("words", 1)
     assert ablations.paired_tests({name: runs[:1] for name, runs in values.items()}) == []
+
+
+@pytest.mark.parametrize("encoder", [None, "all-minilm-l6-v2"])
+def test_people_count_once_for_each_seed_and_mauve_needs_an_independent_encoder(monkeypatch, encoder):
+    def evaluate(run, how, policies):
+        words = {"words": Estimate(float(run.seed)), MAUVE: Estimate(0.5)}
+        policy = SimpleNamespace(figures={metrics.ALL: words})
+        return SimpleNamespace(policies={"last": policy}, human={metrics.ALL: words})
+
+    monkeypatch.setattr(ablations, "evaluate", evaluate)
+    runs = {variant: [SimpleNamespace(seed=seed, path=variant) for seed in (1, 2, 3)] for variant in ("mle", "gail")}
+    found = ablations.measure(runs, Options(encoder=encoder))
+    assert list(found) == ["mle", "gail", "human"]
+    for of_seeds in found.values():
+        assert [one["words"] for one in of_seeds] == [1, 2, 3]
+        assert all((MAUVE in one) == (encoder is not None) for one in of_seeds)
 
 
 def test_a_dot_for_each_variant_and_a_line_for_people():

@@ -1,5 +1,7 @@
 """Relevance, similarity and MAUVE by an encoder: values by hand, and the value of chance for shuffled responses."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -87,6 +89,27 @@ def test_the_measures_of_systems_and_their_ceiling():
     dull = measures.vectors(["other 0"] * 120)  # one response to all contexts
     assert measures.mauve(dull, places) < 0.5 < ceiling[MAUVE] < 1
     assert abs(measures.scores(dull)[RELEVANCE].mean()) < 0.05
+
+
+def test_unrelated_responses_are_not_relevant_where_there_are_tweets():
+    """Tweets are about something else than conversations: all their vectors have a part in common."""
+
+    class OfKinds:
+        def __call__(self, texts):
+            kinds = np.array([[1.0 if "tweet" in text else -1.0] for text in texts])
+            noise = np.array([units(1, seed=hash_of(text))[0] for text in texts])
+            vectors = np.hstack([kinds, 0.5 * noise])
+            return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+
+    tweets = [replace(one, prompt=f"tweet {one.prompt}") for one in trajectories(40, first=300, source="tweets")]
+    answered = [*trajectories(120), *tweets]
+    measures = IndependentMeasures(OfKinds(), answered, [])
+    unrelated = measures.vectors([f"{'tweet' if one in tweets else 'other'} {i}" for i, one in enumerate(answered)])
+    for values in measures.scores(unrelated).values():
+        assert abs(values[:120].mean()) < 0.02
+        assert abs(values[120:].mean()) < 0.05
+    one_tweet = IndependentMeasures(OfKinds(), [*trajectories(20), tweets[0]], [])
+    assert np.isfinite(one_tweet.scores(units(21, 9))[RELEVANCE]).all()
 
 
 def test_without_enough_further_responses_there_is_no_mauve_of_humans():

@@ -166,6 +166,18 @@ def test_the_held_out_sample_does_not_grow_with_the_corpus(corpus, tmp_path, mon
 
 
 @pytest.mark.thorough
+def test_the_held_out_sample_has_whole_conversations(many_shards, monkeypatch):
+    """Otherwise an utterance before an answer would be lacking, and the answer would count for an earlier turn."""
+    pairs = pairs_of(many_shards, VALIDATION)
+    assert len(pairs.some_conversations()) == len(pairs)
+    sizes = dict(zip(*np.unique(pairs.conversation, return_counts=True), strict=True))
+    monkeypatch.setattr(token_pairs, "SAMPLE", len(pairs) // 2)
+    some = pairs.some_conversations()
+    assert 0.6 * len(pairs) // 2 < len(some) < 1.4 * len(pairs) // 2
+    for conversation, count in zip(*np.unique(some.conversation, return_counts=True), strict=True):
+        assert count == sizes[conversation]
+
+
 def test_an_interrupted_preparation_continues_and_ends_with_the_same_files(corpus, many_shards, tmp_path, monkeypatch):
     monkeypatch.setattr(chunking, "CHUNK_UTTERANCES", 20)
     monkeypatch.setattr(preparation, "SHARD_PAIRS", 40)

@@ -180,6 +180,14 @@ def test_a_worse_system_is_found():
     assert test.corrected < 0.01
 
 
+def test_the_human_replies_of_a_seed_count_once():
+    def systems(names):
+        return {name: [speaker(name, seed, count=40) for seed in range(3)] for name in names}
+
+    one, two = (compare(systems(names), SETTINGS[1:2]).human[PERPLEXITY] for names in (["a"], ["a", "bb"]))
+    assert one == two
+
+
 def test_seeds_are_compared_with_each_other():
     systems = {name: [speaker(name, seed, count=40) for seed in range(6)] for name in ("a", "bb")}
     results = compare(systems, SETTINGS[1:2])

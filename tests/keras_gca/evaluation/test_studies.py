@@ -19,6 +19,7 @@ from keras_gca.evaluation.provenance import read_experiment, table_of
 from keras_gca.evaluation.quality_diversity import Part, Speaker
 from keras_gca.evaluation.studies import run_study
 from keras_gca.evaluation.study_trainings import Setup, cost
+from keras_gca.evaluation.variants import WITHOUT_GRID
 from keras_gca.storage.config_file import write_settings
 from keras_gca.storage.run_folder import CHECKPOINT
 from keras_gca.training import pipeline
@@ -254,6 +255,10 @@ def test_all_studies_of_a_command_are_one_experiment(setup, trained, evaluated, 
     assert table_of(values).to_markdown().startswith("Teacher forcing or adversarial training?\n\n| variant")
 
 
+def test_studies_without_a_grid_are_those_with_measurements_of_their_own():
+    assert set(WITHOUT_GRID) == {*system_studies.MEASURED, "mmi"}
+
+
 def test_generators_are_compared_over_a_grid(setup, trained, evaluated, monkeypatch):
     asked = []
 
@@ -359,6 +364,8 @@ def test_the_cost_depends_on_the_number_of_pairs(setup, tmp_path, monkeypatch):
     ("main", "name", "arguments", "message"),
     [
         (studies.main, "studies", ["training", "--seed", "1"], "--seed: a study takes several seeds; use --seeds"),
+        (studies.main, "studies", ["training", "--seeds", "0", "1", "0"], "--seeds: 0 is given twice; give different"),
+        (studies.main, "studies", ["topics", "--grid"], "--grid: the study topics does not compare single replies"),
         (studies.main, "studies", ["training", "--batch-size", "0"], "--batch-size: 0 is out of range"),
         (studies.main, "studies", ["training", "--data", "none.txt"], "none.txt: no such file or folder"),
         (mmi.main, "mmi", ["r", "--language-model", "u", "--backward", "b", "--weights", "1"],
