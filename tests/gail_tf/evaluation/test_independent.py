@@ -109,7 +109,7 @@ def test_unrelated_responses_are_not_relevant_where_there_are_tweets():
         assert abs(values[:120].mean()) < 0.02
         assert abs(values[120:].mean()) < 0.05
     one_tweet = IndependentMeasures(OfKinds(), [*trajectories(20), tweets[0]], [])
-    assert np.isfinite(one_tweet.scores(units(21, 9))[RELEVANCE]).all()
+    assert np.isfinite(one_tweet.scores(one_tweet.vectors([f"other {i}" for i in range(21)]))[RELEVANCE]).all()
 
 
 def test_without_enough_further_responses_there_is_no_mauve_of_humans():
