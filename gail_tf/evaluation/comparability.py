@@ -9,6 +9,7 @@ from gail_tf.imitation.phases import MAXIMUM_LIKELIHOOD
 from gail_tf.training.run_folder import GAILRun
 from keras_gca.errors import UserError
 from keras_gca.invocation import hint
+from keras_gca.settings import naming
 
 
 def system_of(run: GAILRun, config: GAILConfig, policy: str) -> str:
@@ -61,14 +62,14 @@ def _refuse_other_data(first: GAILRun, of_first: GAILConfig, other: GAILRun, of_
             name: ", ".join(sorted(Path(file).name for file in run.source().get(name) or []))
             for name in ("data", "tweets")
         }
-        | {"turns": config.data.turns}
+        | {name: getattr(config.data, name) for name in ("turns", "splits", "max_trajectories")}
         for run, config in ((first, of_first), (other, of_other))
     ]
     for name, there in facts[0].items():
         if facts[1][name] != there:
             raise UserError(
-                f"{other.path}: the --{name} of this run ({facts[1][name] or 'not given'}) differs from the --{name} "
-                f"of {first.path} ({there or 'not given'}); choose runs with the same data"
+                f"{other.path}: the {naming([name])} of this run ({facts[1][name] or 'not given'}) differs from the "
+                f"{naming([name])} of {first.path} ({there or 'not given'}); choose runs with the same data"
             )
 
 

@@ -43,6 +43,15 @@ def test_each_choice_among_responses_is_a_system():
     assert systems.name("reference_kl_weak") == "reference kl weak"
 
 
+def test_runs_with_other_test_conversations_are_not_compared():
+    runs = [a_run("a"), a_run("b", algorithm="textgail", max_trajectories=90)]
+    message = r"^b: the --max-trajectories of this run \(90\) differs from the --max-trajectories of a \(150\)"
+    with pytest.raises(UserError, match=message):
+        comparability.refuse_incomparable(runs)
+    with pytest.raises(UserError, match=r"^b: the --splits of this run \(official\) differs from"):
+        comparability.refuse_incomparable([a_run("a"), a_run("b", algorithm="textgail", splits="official")])
+
+
 def test_runs_of_one_algorithm_may_differ_if_their_systems_are_named():
     runs = [a_run("a"), a_run("b", reward_control="permuted")]
     with pytest.raises(UserError, match=r"^b: --reward-control is permuted, but in a it is none; runs of one"):
