@@ -12,6 +12,7 @@ teacher_forcing.weights.h5  adversarial.weights.h5  discriminator.weights.h5
 bot.h5                          the bot to chat with: weights, config and vocabulary in one file
 transcripts/                    saved chats
 evaluation.json                 the results of `keras_gca.evaluate`
+studied_*.json                  the results of `keras_gca.studies`
 """
 
 import json
