@@ -371,10 +371,12 @@ class Config(Settings):
         """Return the options that a set of changes sets implicitly; see `Settings.implied`.
 
         A generator that predicts something other than answers has no answers to rank, and answers that are built around
-        keywords are not ranked.
+        keywords are not ranked. Contexts are not replaced by similar messages if they are not messages, or name a
+        speaker.
         """
         ranked = changes.get("predict", "answer") == "answer" and not changes.get("keyword_epochs")
-        return {} if ranked else {"ranking_epochs": 0}
+        replaced = changes.get("predict") not in ("context", "unconditional") and changes.get("persona_size") is None
+        return ({} if ranked else {"ranking_epochs": 0}) | ({} if replaced else {"context_paraphrases": 0.0})
 
     @property
     def hierarchical(self) -> bool:
@@ -405,6 +407,11 @@ class Config(Settings):
     def context_columns(self) -> int:
         """The number of columns in an array of contexts. Speaker embeddings add one column for the speaker's token."""
         return self.context_length + self.names_speakers
+
+    @property
+    def may_replace_contexts(self) -> bool:
+        """Whether contexts may be replaced by similar messages (`context_paraphrases`)."""
+        return self.answers_contexts and not self.names_speakers
 
     @property
     def simulates_conversations(self) -> bool:

@@ -172,10 +172,19 @@ def _paraphrases(
 ) -> np.ndarray | None:
     """Return the links between training pairs with similar contexts (`paraphrases.links`), or None if they are unused.
 
-    Only contexts of one utterance are linked. Contexts that name a speaker, or that are changed later
-    (`--context-changes detect`), are not.
+    Only contexts of one utterance are linked; a detector of context changes leaves these as they are.
+
+    Raises:
+        UserError: The user has given --context-paraphrases, but the run's contexts cannot be replaced.
     """
-    if similar is None or not config.context_paraphrases or config.names_speakers or config.detects_changes:
+    if config.context_paraphrases and not config.may_replace_contexts:
+        if "context_paraphrases" in config.given:
+            raise UserError(
+                "--context-paraphrases replaces messages by similar ones, which is not possible with --persona-size, "
+                "--predict context or --predict unconditional; leave out --context-paraphrases"
+            )
+        return None
+    if similar is None or not config.context_paraphrases:
         return None
     contexts = [
         " ".join(tokens) if config.context_utterances == 1 or k == 0 else None

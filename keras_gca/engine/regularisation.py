@@ -56,7 +56,9 @@ def with_proportional_noise(
     rows, number = tf.boolean_mask(features, counted), tf.math.count_nonzero(counted, dtype=tf.float32)
     number = replicas.total(number)
     mean = replicas.total(tf.reduce_sum(rows, 0)) / number
-    deviation = tf.sqrt(replicas.total(tf.reduce_sum(tf.square(rows - mean), 0)) / number)
+    variance = replicas.total(tf.reduce_sum(tf.square(rows - mean), 0)) / number
+    # The gradient of the root at 0, for example for a single sample, would be infinite.
+    deviation = tf.where(variance > 0, tf.sqrt(tf.where(variance > 0, variance, 1.0)), 0.0)
     return features + scale * deviation * drawn
 
 

@@ -122,7 +122,8 @@ class GCARun(RunFolder[Config]):
             detector = unpack("detector", arrays) if config.detects_changes else None
             if detector == []:
                 raise ValueError("the detector of context changes is missing")
-            similar = _links_of(arrays, len(training))
+            # An earlier version also stored links for runs whose contexts cannot be replaced.
+            similar = _links_of(arrays, len(training)) if config.may_replace_contexts else None
             test = pairs.get("test")
             topics = _topics_of(arrays, len(vocabulary)) if config.topics else None
             uses_keywords = config.keyword_epochs or config.predict == "beginning"

@@ -8,6 +8,7 @@ from keras_gca.data.dataset import Dataset, prepare
 from keras_gca.data.pairs import Pairs, frame_answers, pad_contexts
 from keras_gca.data.paraphrases import FILE, fingerprint, links, paraphrased, read_similar
 from keras_gca.errors import UserError
+from keras_gca.storage.config_file import write_settings
 from keras_gca.training.run_folder import GCARun
 from tests.factories.gca import make_agent, random_pairs
 
@@ -61,7 +62,7 @@ def test_contexts_are_replaced_with_the_given_probability_and_answers_never():
         ({"context_utterances": 1}, True),
         ({"context_utterances": 2}, True),
         ({"context_paraphrases": 0.0}, False),
-        ({"context_changes": "detect"}, False),
+        ({"context_utterances": 3, "context_changes": "detect"}, True),
     ],
 )
 def test_only_contexts_of_one_training_utterance_are_linked(settings, expected):
@@ -80,6 +81,26 @@ def test_only_contexts_of_one_training_utterance_are_linked(settings, expected):
     assert any(a.startswith("yes") for a, _ in linked) == (config.context_utterances == 1)
     assert len(linked) > 100
     assert prepare(conversations, config).paraphrases is None
+
+
+@pytest.mark.parametrize(
+    "settings", [{"predict": "context"}, {"predict": "unconditional"}, {"persona_size": 4}], ids=str
+)
+def test_contexts_that_are_not_messages_or_name_a_speaker_are_never_replaced(settings):
+    """Otherwise p(x|y) would read the answer of another pair, and an answer would belong to another speaker."""
+    speakers = ("Anna", "Sam") * 2
+    conversations = [Conversation((f"Hello {i}.", f"Yes {i}.", "No.", "Why?"), speakers=speakers) for i in range(40)]
+    similar = {f"hello {i} .": [f"hello {j} ." for j in range(40) if j != i] for i in range(40)}
+    config = Config.preset("default", minimum_count=1, **settings)
+    assert config.context_paraphrases == 0
+    before = Config.preset("default", minimum_count=1).to_values() | settings  # as in a run of an earlier version
+    assert (
+        prepare(conversations, Config.from_values(before | {"ranking_epochs": 0}), similar=similar).paraphrases is None
+    )
+    with pytest.raises(
+        UserError, match="--context-paraphrases replaces messages by similar ones, which is not possible"
+    ):
+        prepare(conversations, config.changed(context_paraphrases=0.4), similar=similar)
 
 
 def test_similar_vectors_are_found_by_a_plain_search(monkeypatch):
@@ -114,6 +135,9 @@ def test_links_are_stored_with_the_pairs(tmp_path):
     similar = np.array([[0, 2], [2, 0], [2, 3]], np.int32)
     np.testing.assert_array_equal(run_with(tmp_path / "linked", similar).dataset().paraphrases, similar)
     assert run_with(tmp_path / "plain", None).dataset().paraphrases is None
+    backward = run_with(tmp_path / "backward", similar)
+    write_settings(backward.config_file, backward.config().changed(predict="context"), {})
+    assert backward.dataset().paraphrases is None
 
 
 @pytest.mark.parametrize("similar", [[[0, 4]], [[-1, 2]], [[2, 0], [0, 2]], [[0, 1, 2]], [0, 1], [[0.0, 1.0]]], ids=str)

@@ -29,6 +29,15 @@ def test_noise_is_proportional_to_the_deviation_of_what_counts():
     np.testing.assert_allclose(with_proportional_noise(features, 0.5, drawn), everything, rtol=1e-6)
 
 
+def test_noise_of_a_single_sample_has_a_finite_gradient():
+    features, drawn = tf.Variable([[1.0, 2.0]]), tf.ones((1, 2))
+    with tf.GradientTape() as tape:
+        noisy = with_proportional_noise(features, 0.5, drawn)
+        total = tf.reduce_sum(noisy)
+    np.testing.assert_array_equal(noisy, features)
+    np.testing.assert_array_equal(tape.gradient(total, features), [[1.0, 1.0]])
+
+
 @pytest.mark.parametrize("shape", [(5, 9), (30, 12), (7, 1)])
 def test_the_largest_singular_value_becomes_1(shape):
     matrix = np.random.default_rng(3).normal(size=shape).astype(np.float32) * 2
