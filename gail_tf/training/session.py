@@ -110,7 +110,7 @@ class GAILSession(Session):
         training, network = self.training, self._network
         if network is not None:
             data = training.training, training.validation
-            left = training.stages[len(training.history) :]
+            left = training.stages_left
             cost = estimate(training.config, network.config, *data, general=training.general, stages=left)
             reporting.say_cost(cost)
         if shortened := self.training.shortened_warm_ups():

@@ -74,6 +74,11 @@ class StagedTraining:
         return self._position == len(self.stages)
 
     @property
+    def stages_left(self) -> list[Any]:
+        """The current stage and those after it."""
+        return self.stages[self._position :]
+
+    @property
     def phase(self) -> str | None:
         """The current phase, or None after the last stage."""
         return None if self.finished else self.stages[self._position].phase

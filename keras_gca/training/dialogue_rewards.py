@@ -28,7 +28,7 @@ from keras_gca.data.dataset import Dataset
 from keras_gca.data.dull_responses import framed
 from keras_gca.data.pairs import Pairs, pad_contexts
 from keras_gca.data.topics import TopicModel
-from keras_gca.data.vocabulary import PAD
+from keras_gca.data.vocabulary import EOS, PAD
 from keras_gca.engine.compiled import Compiled
 from keras_gca.engine.variables import assign
 from keras_gca.errors import UserError
@@ -191,8 +191,10 @@ class DialogueRewards:
         """
         config, pairs = self._backward.config, simulated.pairs
         before = np.concatenate([simulated.earlier(k) for k in range(config.context_utterances, 0, -1)], axis=1)
-        length = before.shape[1]
-        contexts = pad_contexts([row[row != PAD] for row in before], length)
+        words = before != PAD
+        if not config.hierarchical:  # its contexts have no EOS, and s_s tokens in all
+            words &= before != EOS
+        contexts = pad_contexts([row[kept] for row, kept in zip(before, words, strict=True)], config.context_length)
         return transformations.backward(Pairs(contexts, pairs.answers, pairs.conversation), config.hierarchical)
 
 

@@ -139,6 +139,11 @@ def start_from(
     GCARun.refuse_existing(path)
     weights = Agent.load(other.path).weights["teacher_forcing"]
     config = other.config().changed(**changes)
+    if "context_paraphrases" in changes and config.context_paraphrases and not other.config().context_paraphrases:
+        raise UserError(
+            f"--context-paraphrases: {first} was trained without similar messages, so its data do not list them; leave "
+            "out the option"
+        )
     dataset = with_keywords(other.dataset(), config)
     reverse = backward_agent(config, backward, dataset)
     names = {} if backward is None else {"backward": str(backward)}

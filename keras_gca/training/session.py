@@ -97,7 +97,7 @@ class GCASession(Session):
         """Print the sizes of the networks if -v is given, and a cost estimate if training will take a long time."""
         super()._describe()
         training = self.training
-        reporting.say_cost(self.cost(training.stages[len(training.history) :]))
+        reporting.say_cost(self.cost(training.stages_left))
 
     def cost(self, left: list[Stage]) -> Estimate:
         """Estimate the cost of the remaining stages."""
@@ -136,14 +136,18 @@ class GCASession(Session):
         )
 
     def end_of_stage(self, event: Event) -> bool:
-        """Write replies to held-out contexts if the stage trained the generator; return False to continue."""
-        if event.stage.phase in (TEACHER_FORCING, GENERATOR, INTERLEAVED):
-            contexts = _samples(self.training.validation).contexts
-            answers = self.training.decoder.greedy(contexts, allow_unknown=False).answers
-            exchanges = [(self._context(c), self._text(a)) for c, a in zip(contexts, answers, strict=True)]
-            self.run.write_samples(f"{len(self.training.history):03d}_{event.stage.phase}", exchanges)
-        if event.stage.phase != SELF_CONVERSATION:  # this phase changes neither G nor D
-            record(self.run.path, len(self.training.history), self.title(event.stage), self._answer)
+        """Write replies to held-out contexts if the stage trained the generator; return False to continue.
+
+        The replies are those of the weights whose held-out perplexity is logged.
+        """
+        with self.training.averaged_generator():
+            if event.stage.phase in (TEACHER_FORCING, GENERATOR, INTERLEAVED):
+                contexts = _samples(self.training.validation).contexts
+                answers = self.training.decoder.greedy(contexts, allow_unknown=False).answers
+                exchanges = [(self._context(c), self._text(a)) for c, a in zip(contexts, answers, strict=True)]
+                self.run.write_samples(f"{len(self.training.history):03d}_{event.stage.phase}", exchanges)
+            if event.stage.phase != SELF_CONVERSATION:  # this phase changes neither G nor D
+                record(self.run.path, len(self.training.history), self.title(event.stage), self._answer)
         return False
 
     def _answer(self, questions: list[str]) -> tuple[list[Exchange], list[Exchange]]:

@@ -5,6 +5,7 @@ names the other layers of G. M is the set of machine-generated pairs. Line 3 of 
 and lines 4 to 12 are the adversarial iterations.
 """
 
+import contextlib
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -170,6 +171,11 @@ class AdversarialState(StagedTraining):
                 self.gca.variables(*WHITE, *self.gca.yellow), present(self.teacher_forced, "the generator of line 3")
             )
             del self.learners[TEACHER_FORCING]
+
+    def averaged_generator(self) -> contextlib.AbstractContextManager[None]:
+        """Return a context manager in which the generator has the running averages of line 3, while line 3 lasts."""
+        learner = self.learners.get(TEACHER_FORCING)
+        return contextlib.nullcontext() if learner is None else learner.averaged()
 
     # Storing and restoring
 

@@ -385,6 +385,29 @@ def test_the_running_average_of_the_weights_is_what_line_3_ends_with(epochs):
     assert walk.teacher_forced_perplexity == Evaluator(walk.gca).perplexity(walk.validation, config.batch_size)
 
 
+def test_samples_of_line_3_are_those_of_the_averaged_weights(tmp_path, monkeypatch):
+    agent = make_agent()
+    config = agent.config.changed(average_epochs=1.25, teacher_forcing_epochs=2, adversarial_epochs=0)
+    pairs = random_pairs(24, vocabulary=len(agent.vocabulary), length=agent.longest)
+    data = Dataset(agent.vocabulary, pairs, pairs, [], True)
+    session = GCASession.of(GCARun.create(tmp_path / "run", config, data, {}), config, data)
+    training, sampled = session.training, []
+    variables = training.gca.variables(*WHITE, *YELLOW)
+    monkeypatch.setattr(
+        GCARun, "write_samples", lambda run, name, exchanges: sampled.append([each.numpy() for each in variables])
+    )
+    for event in training:
+        if event.row is not None:
+            before = [variable.numpy() for variable in variables]
+            session.end_of_stage(event)
+            for kept, used in zip(training.teacher_forced, sampled[-1], strict=True):
+                np.testing.assert_array_equal(kept, used)
+            for then, now in zip(before, variables, strict=True):
+                np.testing.assert_array_equal(then, now)
+    assert len(sampled) == 2
+    assert not np.array_equal(sampled[0][-1], sampled[1][-1])
+
+
 def test_weights_that_do_not_move_are_their_own_average():
     """If weights do not move, their average equals them after any number of steps, with any window.
 
@@ -484,6 +507,7 @@ def test_a_training_may_start_where_line_3_of_another_ended():
         pass
     other = training(config)
     other.start_from(whole.teacher_forced)
+    assert other.stages_left == other.stages[config.teacher_forcing_epochs :]
     assert other.phase == SELF_CONVERSATION
     assert other.teacher_forced_perplexity == whole.teacher_forced_perplexity
     for _ in other:

@@ -10,7 +10,7 @@ from keras_gca.config import Config
 from keras_gca.data.dataset import Dataset
 from keras_gca.data.dull_responses import DULL_RESPONSES, framed
 from keras_gca.data.pairs import frame_answers, joined, pad_contexts
-from keras_gca.data.vocabulary import EOS, Vocabulary
+from keras_gca.data.vocabulary import BOS, EOS, Vocabulary
 from keras_gca.errors import UserError
 from keras_gca.models.likelihood import Evaluator
 from keras_gca.models.networks import WHITE
@@ -22,7 +22,7 @@ from keras_gca.training.dialogue_rewards import (
     information_flow,
     semantic_coherence,
 )
-from keras_gca.training.simulation import Openings, simulate
+from keras_gca.training.simulation import Openings, Simulated, simulate
 from tests.factories.gca import LENGTH, VOCABULARY, random_pairs, toy_networks
 from tests.oracles.dialogue_rewards import DialogueEquations
 from tests.oracles.equations import Equations
@@ -103,6 +103,19 @@ def test_the_rewards_are_those_of_the_equations(predicted):
     assert found[0, 0, 1] == 0  # the first agent has not spoken before
     assert found[2, 1, 1] == pytest.approx(0, abs=1e-6)  # the first agent repeats its turn
     assert found[1:, 0, 1].min() > 0
+
+
+def test_a_flat_backward_model_predicts_the_last_words_before_a_turn():
+    """It was trained on contexts of s_s tokens, which lack the first words of long utterances, and have no EOS."""
+    said = np.zeros((1, 3, LENGTH), np.int32)
+    words = np.arange(10, 10 + 2 * (LENGTH - 1)).reshape(2, -1)
+    said[0, :2, 1:] = words
+    said[0, 2, -2:] = 5, 6
+    config = Config.preset("tiny", **SIZES)
+    backward = agent_of(toy_networks(), 2)
+    rewards = DialogueRewards(config, VOCABULARY, 0, backward, frame_answers(DULL, LENGTH))
+    pairs = rewards._backward_pairs(Simulated(random_pairs(1, length=LENGTH), said, 1))
+    assert pairs.answers[0].tolist() == [BOS, *words.ravel()[-LENGTH:]]
 
 
 def test_turns_of_a_hierarchical_encoder_are_utterances_with_their_end():
