@@ -8,7 +8,7 @@ number of processes. For small corpora, they are the same as those of a training
 """
 
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from importlib import resources
 from pathlib import Path
@@ -20,6 +20,7 @@ from gail_tf.config import GAILConfig
 from gail_tf.data import token_chunks
 from gail_tf.data.division import GENERAL_PART, NO_PART, Division, divide
 from gail_tf.data.frames import forms_of
+from gail_tf.data.general_text import without_experts
 from gail_tf.data.layouts import END_OF_TEXT, KNOWN
 from gail_tf.data.preparation_cost import Rates, estimate, measure
 from gail_tf.data.samples import control_tokens
@@ -196,7 +197,7 @@ class _Preparation:
         splits, format = self._config.data.splits, self._corpora.format
         if self._pretrains and not self._corpora.general:
             with resources.as_file(resources.files("keras_gca.data") / "corpus") as folder:
-                yield from self._conversations(folder, "text", "random", is_general=True)
+                yield from self._conversations(folder, "text", "random", is_general=True, keep=without_experts)
         for path in self._corpora.general if self._pretrains else ():
             yield from self._conversations(path, format, "random", is_general=True)
         for path in self._corpora.data:
@@ -205,9 +206,16 @@ class _Preparation:
             for tweet in stream_tweets(path, self._bad):
                 yield Read((tweet, tweet), (None, None), TWEETS, NO_PART)
 
-    def _conversations(self, path: Path, format: str | None, splits: str, is_general: bool = False) -> Iterator[Read]:
+    def _conversations(
+        self,
+        path: Path,
+        format: str | None,
+        splits: str,
+        is_general: bool = False,
+        keep: Callable[[Iterable[Conversation]], Iterable[Conversation]] = iter,
+    ) -> Iterator[Read]:
         with opened(path, format, self._bad, splits) as (found, conversations):
-            for each in conversations:
+            for each in keep(conversations):
                 part = GENERAL_PART if is_general else NO_PART if each.part is None else PARTS.index(each.part)
                 yield Read(each.utterances, _emotions(each), GENERAL_TEXT if is_general else found, part)
 

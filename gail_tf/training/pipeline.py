@@ -22,6 +22,7 @@ from gail_tf.build import adapters_of, make_gpt2, read_base, read_pretrained
 from gail_tf.config import GAILConfig
 from gail_tf.data.batches import check_limit
 from gail_tf.data.dataset import Data
+from gail_tf.data.general_text import exchanges, without_experts
 from gail_tf.data.layouts import END_OF_TEXT, KNOWN
 from gail_tf.data.samples import control_tokens, controls_of_prompt, emotion_token
 from gail_tf.data.source import Source
@@ -191,14 +192,17 @@ def _some(trajectories: Sequence[Trajectory], count: int | None, seed: int) -> l
 def _general(source: Source, config: GAILConfig, bad: BadLines) -> tuple[tuple[str, ...], ...]:
     """Read the conversations to pretrain on: the user's files or, by default, the first paper's embedded corpus.
 
+    The default leaves out conversations that are also expert conversations; see `general_text`.
+
     Nothing is read if the network is already pretrained. `max_trajectories` also limits the number of these
     conversations; the seed determines which ones are used.
     """
     if source.model is not None or not config.likelihood.pretraining_epochs:
         return ()
-    paths: Sequence[Path | None] = source.general or [None]
-    format = source.format if source.general else None
-    conversations = [made.utterances for path in paths for made in read_conversations(path, format, bad)]
+    made = [each for path in source.general for each in read_conversations(path, source.format, bad)]
+    if not source.general:
+        made = list(without_experts(read_conversations(bad=bad)))
+    conversations = [conversation.utterances for conversation in made]
     most = config.data.max_trajectories
     if most is None or len(conversations) <= most:
         return tuple(conversations)
@@ -217,6 +221,13 @@ def _describe(data: Data, splits: str, of_general: list[str]) -> None:
     reporting.say(f"expert trajectories: {sizes}; {division}")
     if data.general:
         reporting.say(*of_general, f"general conversations for pretraining: {len(data.general):,}")
+    if isinstance(data.general, tuple):  # not in token files
+        held_out = {pair for each in (*data.test, *data.validation) for pair in exchanges((each.prompt, each.response))}
+        if common := sum(not held_out.isdisjoint(exchanges(utterances)) for utterances in data.general):
+            reporting.say(
+                f"warning: {counted(common, 'of the general conversations is', 'of the general conversations are')} "
+                "also in the test or validation set, whose perplexities will be too low"
+            )
 
 
 def _emotions(source: Source, config: GAILConfig, data: Data, bad: BadLines) -> EmotionClassifier | None:
