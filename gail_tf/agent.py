@@ -10,6 +10,7 @@ from gail_tf.build import adapters_of, make_judge, make_policy, read_base
 from gail_tf.data.batches import Batch, encode_batch
 from gail_tf.data.listening import Profile
 from gail_tf.data.samples import Samples, context
+from gail_tf.data.spelling import as_written
 from gail_tf.data.trajectories import Trajectory
 from gail_tf.imitation.conversation_judge import ConversationJudge
 from gail_tf.imitation.reference import Reference
@@ -198,7 +199,8 @@ class GAILAgent:
         """Answer several conversations in one batch; see `answers`.
 
         The answers to a conversation do not depend on the other conversations in the batch, except that their
-        probabilities and scores may differ slightly because of float32 rounding.
+        probabilities and scores may differ slightly because of float32 rounding. Utterances are read with the spacing
+        and quotation marks of training text (`as_written`).
 
         Args:
             histories: The conversations, each as in `answers`.
@@ -217,7 +219,7 @@ class GAILAgent:
         if decoding.profile is not None:
             self.refuse_wishes()
         longest = context_utterances or 0  # the slice [-0:] is the whole list
-        read = [history[-longest:] for history in as_histories(histories)]
+        read = [[as_written(utterance) for utterance in history[-longest:]] for history in as_histories(histories)]
         with_sentiment = self.config.data.sentiment == "on"
         prompts = [utterances[-1] for utterances in read]
         emotions = self.emotions.classify(prompts) if self.emotions is not None else [None] * len(read)

@@ -11,6 +11,7 @@ from gail_tf.agent import GAILAgent
 from gail_tf.base_models.locate import locate
 from gail_tf.data.batches import Batch, take
 from gail_tf.data.dataset import Data
+from gail_tf.data.spelling import as_written
 from gail_tf.data.trajectories import Trajectory
 from gail_tf.evaluation import estimate
 from gail_tf.evaluation.independent import RELEVANCE, Encoder, above_shuffled
@@ -68,14 +69,19 @@ def conversations(data: Data) -> list[tuple[str, ...]]:
 def measures(agent: GAILAgent, rated: Sequence[Rated], size: int = 32) -> dict[str, np.ndarray]:
     """Compute the measures of n rated responses. Return a dictionary of float64 arrays of shape (n,).
 
+    Contexts and responses are read with the spacing and quotation marks of training text (`as_written`).
+
     D gives one measure, its logit, if it judges complete responses. A D that judges tokens gives two measures: the
     logarithms of Eq. 9 and Eq. 10 of the first paper. Each policy gives two measures: the log-likelihood of the
     response, and the log-likelihood divided by the number of tokens.
     """
-    trajectories = [Trajectory(one.context[:-1], one.context[-1], one.response) for one in rated]
+    trajectories = [
+        Trajectory(tuple(map(as_written, one.context[:-1])), as_written(one.context[-1]), as_written(one.response))
+        for one in rated
+    ]
     batch = agent.encode(trajectories)
     reporting.say_cost(estimate.of_ratings(agent.config, agent.policies, batch))
-    logits = np.concatenate([_logits(agent, batch, rated, start, size) for start in range(0, len(rated), size)])
+    logits = np.concatenate([_logits(agent, batch, trajectories, start, size) for start in range(0, len(rated), size)])
     if logits.ndim == 2:
         log_l = np.where(batch.response_mask, log_expit(logits.astype(np.float64)), np.nan)
         found = dict(zip(BY_D, (scoring.log_human_probability(log_l), scoring.log_score(log_l)), strict=True))
@@ -89,12 +95,12 @@ def measures(agent: GAILAgent, rated: Sequence[Rated], size: int = 32) -> dict[s
     return found
 
 
-def _logits(agent: GAILAgent, batch: Batch, rated: Sequence[Rated], start: int, size: int) -> np.ndarray:
+def _logits(agent: GAILAgent, batch: Batch, trajectories: Sequence[Trajectory], start: int, size: int) -> np.ndarray:
     """Compute D's logits for at most `size` responses, starting at index `start`."""
-    rows = np.arange(start, min(start + size, len(rated)))
+    rows = np.arange(start, min(start + size, len(trajectories)))
     part = take(batch, rows, response_width=batch.response.shape[1])
-    some = [rated[row] for row in rows.tolist()]
-    read = [one.context for one in some]
+    some = [trajectories[row] for row in rows.tolist()]
+    read = [(*one.history, one.prompt) for one in some]
     return agent.expert_logits(part, part.response, part.response_mask, read, [one.response for one in some])
 
 

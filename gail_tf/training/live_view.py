@@ -10,6 +10,7 @@ from scipy.special import log_expit
 
 from gail_tf.baselines.emotion import EmotionClassifier
 from gail_tf.data.samples import Samples
+from gail_tf.data.spelling import as_written
 from gail_tf.data.trajectories import Trajectory
 from gail_tf.imitation.gail import GAILTraining
 from gail_tf.imitation.judged_responses import JudgedResponses
@@ -42,7 +43,7 @@ def answer(
         user's questions, which no expert has answered.
     """
     config, tokenizer = training.config, training.tokenizer
-    prompts = [*(Trajectory((), question, NO_RESPONSE) for question in questions), *trajectories]
+    prompts = [*(Trajectory((), as_written(question), NO_RESPONSE) for question in questions), *trajectories]
     limits = config.data.condition_tokens, config.data.response_tokens, config.data.sentiment == "on", emotions
     samples = Samples.encode(tokenizer, prompts, *limits, config.data.sentiment_history == "on")
     rows, seed = np.arange(len(prompts)), (config.seed, 1)

@@ -59,6 +59,15 @@ def test_a_conversation_is_answered_in_any_company_as_alone(variant, replying):
 
 
 @pytest.mark.thorough
+def test_messages_are_read_as_training_text_is():
+    """A phone writes ’ for an apostrophe, and VADER does not know "don’t"."""
+    agent = of_lstms(small_runs.config(**VARIANTS["rl_seq2seq"]))
+    typed = ["Hello ,  Sam .", "How are you ?", "I don’t feel happy  ."]
+    written = ["Hello, Sam.", "How are you?", "I don't feel happy."]
+    first, second = (agent.answers(history, None, NUCLEUS, 1) for history in (typed, written))
+    assert_same_answers(first, second)
+
+
 def test_a_bot_of_half_precision_has_rounded_weights_that_are_float32_again(tmp_path):
     agent = of_gpt2(small_runs.config())
     agent.save(tmp_path / "whole.h5")

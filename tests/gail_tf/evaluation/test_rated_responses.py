@@ -48,6 +48,16 @@ def test_measures_of_single_responses_do_not_depend_on_the_others(changes, by_d,
         np.testing.assert_allclose(found["D, Eq. 10"] * tokens, found["D, Eq. 9"], rtol=1e-5)
 
 
+@pytest.mark.thorough
+def test_rated_texts_are_read_as_training_text_is():
+    """DailyDialog has spaces around punctuation marks."""
+    agent = gail_agents.of_gpt2(small_runs.config())
+    spaced = [Rated(("I lost my job .", "Oh  no !"), "I was so sad .", "s", (1.0, 2.0)), *SOME[1:]]
+    found = measures(agent, spaced)
+    for name, values in measures(agent, SOME).items():
+        np.testing.assert_array_equal(found[name], values)
+
+
 def test_all_parts_of_the_corpus_are_known():
     one, two, three = (Trajectory((f"a{i}",), f"b{i}", f"c{i}") for i in range(3))
     data = Data((one,), (two,), (three,), (("x", "y"),))
