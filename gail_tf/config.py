@@ -243,6 +243,14 @@ class GAILConfig(Settings):
                 f"--algorithm {self.algorithm} has no discriminator; set --discriminator-steps and "
                 "--discriminator-passes to 0"
             )
+        smoothed = self.judge.label_smoothing > 0
+        if smoothed and (without_d or self.judge.discriminator == "contrastive"):
+            raise UserError(
+                "--label-smoothing: only a discriminator that tells experts' responses from the policy's has labels; "
+                "use --label-smoothing 0"
+            )
+        if without_d and self.judge.instance_noise:
+            raise UserError(f"--instance-noise: --algorithm {self.algorithm} has no discriminator; use 0")
         if (self.algorithm == "trpo" or self.offline) and self.ppo.value_baseline == "on":
             raise UserError(
                 f"--value-baseline: only PPO has a value baseline; use --value-baseline off with {self.algorithm}"

@@ -128,7 +128,7 @@ class LikelihoodPhases:
     def total_steps(self, phase: str) -> int | None:
         """Return the number of training steps in one of the two phases; see `GAILConfig.total_steps`."""
         config, (_, text, _, epochs) = self.config, self._phases[phase]
-        return config.total_steps(math.ceil(text.rows / config.optimizer.batch_size), epochs)
+        return config.total_steps(len(text.plan(config.optimizer.batch_size, 0)), epochs)
 
     def _learner_of(self, phase: str) -> MaximumLikelihood:
         if self._learner is None:

@@ -1,8 +1,9 @@
 """Training of the policy on the experts' responses alone, for as many steps as PPO takes on the policy's responses.
 
-`--algorithm extra_likelihood` continues maximum likelihood training with the same number of steps on the same prompts.
-It is a control for imitation, because its improvements cannot be due to a discriminator. `--algorithm iqlearn` adds a
-regulariser to maximum likelihood (`iq_learn.py`).
+`--algorithm extra_likelihood` continues maximum likelihood training with the same number of steps and prompts. Its
+prompts are the first ones of the order from which PPO takes those after D's pretraining. It is a control for imitation,
+because its improvements cannot be due to a discriminator. `--algorithm iqlearn` adds a regulariser to maximum
+likelihood (`iq_learn.py`).
 """
 
 from collections.abc import Iterator
@@ -23,7 +24,7 @@ from keras_gca.errors import refuse_nan
 
 
 class OfflineOptimiser(Optimiser):
-    """An optimiser that trains the policy on the experts' responses to the prompts that PPO would use.
+    """An optimiser that trains the policy on the experts' responses to as many prompts as PPO would use.
 
     The numbers of steps and prompts, the minibatch size and the learning rate are the same as for PPO. Dropout is the
     same as for maximum likelihood.

@@ -14,7 +14,7 @@ from keras_gca.engine.learning_rate import learning_rate_factor
 from keras_gca.engine.variables import assign
 from keras_gca.errors import UserError
 
-NOT_DECAYED = ("bias", "beta", "gamma")  # weight decay applies only to matrices, not to biases and scales
+NOT_DECAYED = ("bias", "beta", "gamma", "scale")  # weight decay applies only to matrices, not to biases and scales
 
 
 class StepResult(NamedTuple):

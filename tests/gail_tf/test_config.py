@@ -98,6 +98,15 @@ def test_every_remedy_is_a_setting():
             {"sentiment": "off", "sentiment_history": "on"},
             r"--sentiment-history on has no effect with --sentiment off; use --sentiment on",
         ),
+        (
+            {"discriminator": "contrastive", "label_smoothing": 0.1},
+            r"--label-smoothing: only a discriminator that tells experts' responses from the policy's has labels",
+        ),
+        ({"algorithm": "rl_seq2seq", "label_smoothing": 0.1}, r"--label-smoothing: only a discriminator"),
+        (
+            {"algorithm": "iqlearn", "instance_noise": 0.1},
+            r"--instance-noise: --algorithm iqlearn has no discriminator",
+        ),
         ({"listener_profile": "yes"}, r"--listener-profile: 'yes' is not one of on, off"),
         ({"kl_stop": -0.1}, r"--kl-stop: -0.1 is out of range; at least 0"),
     ],

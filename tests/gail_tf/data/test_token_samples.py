@@ -1,5 +1,7 @@
 """Token files hold the samples that a training in memory encodes, in any layout and in any number of shards."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
@@ -14,6 +16,8 @@ from gail_tf.data.token_data import TokenData
 from gail_tf.data.token_shard import TEST, TRAIN, VALIDATION
 from gail_tf.data.tokenizer import Tokenizer
 from gail_tf.data.trajectories import FRACTIONS, place_of, read_trajectories, split
+from gail_tf.imitation.likelihood_phases import LikelihoodPhases, Phase
+from gail_tf.imitation.phases import MAXIMUM_LIKELIHOOD
 from keras_gca.data.conversations import read_conversations
 from keras_gca.engine import chunking
 from tests.factories import chat_tokenizers
@@ -142,6 +146,15 @@ def test_many_shards_hold_the_samples_of_one(corpora, many_shards, tmp_path):
         assert sorted(np.concatenate(batches).tolist()) == list(range(rows.rows))
         for step in (len(epoch) - 1, 0, len(epoch) // 2):  # each in a new plan, as after an interruption
             np.testing.assert_array_equal(others.plan(8, 3)[step], batches[step])
+
+
+def test_the_learning_rate_falls_over_all_steps_of_an_epoch(many_shards):
+    """The last batch of each shard may be smaller than the others, so that an epoch has more steps than rows / size."""
+    config = GAILConfig.preset("default", batch_size=4, learning_rate_schedule="linear")
+    samples = TokenData.of(many_shards, config, pretrains=False).samples(None, config, None)
+    phases = SimpleNamespace(config=config, _phases={MAXIMUM_LIKELIHOOD: Phase(None, samples, 1e-3, 3)})
+    total = LikelihoodPhases.total_steps(phases, MAXIMUM_LIKELIHOOD)
+    assert total == 3 * len(samples.plan(4, seed=5)) > 3 * -(-samples.rows // 4)
 
 
 def test_text_and_costs_come_from_evenly_spread_samples(many_shards, monkeypatch):

@@ -11,6 +11,7 @@ from gail_tf.models.architectures import config_of
 from gail_tf.models.llama import Llama
 from gail_tf.models.llama_config import LlamaConfig
 from gail_tf.models.projection import Adapters
+from keras_gca.engine.learner import NOT_DECAYED
 from keras_gca.errors import UserError
 from tests.factories.gail import padded
 from tests.factories.llama import LLAMA_3, SIZES, VARIANTS, write_by_pytorch
@@ -191,3 +192,10 @@ def test_old_files_name_theta_at_the_top():
     assert config.rope_theta == 100.0
     old = {"model_type": "llama", **SIZES, "rope_scaling": {"type": "llama3", **LLAMA_3}}
     assert LlamaConfig.from_hugging_face(old).rope_scaling.factor == 8.0
+
+
+def test_only_matrices_decay(folders):
+    network = read(folders("llama"))
+    decays = {name: not any(word in each.name for word in NOT_DECAYED) for name, each in network.weights.items()}
+    assert decays == {name: len(each.shape) == 2 for name, each in network.weights.items()}
+    assert set(decays.values()) == {True, False}
