@@ -7,8 +7,10 @@ written to cell.json in its run folder. The tables are made only from these file
 The replies of a cell's adversarial generator are sampled at temperature 1. The replies of the teacher-forced generator
 are sampled at a temperature, chosen on validation conversations, at which they are about equally diverse. The replies
 are scored by judges (`judges.CrossFitted`) that were trained neither on these replies nor on other replies in the same
-conversations. Each generator gives DRAWS replies to each context. All cells with the same seed are compared with the
-same replies of the teacher-forced generator, so chance in these replies changes the gains of all cells alike.
+conversations. Each generator gives DRAWS replies to each context, and there are as many judges, each trained on one of
+these draws from other initial weights. A gain is the mean over all draws and judges: with a single judge, it depends
+more on the judge's initial weights than on the choice of conversations. All cells with the same seed are compared with
+the same replies of the teacher-forced generator, so chance in these replies changes the gains of all cells alike.
 
 The gain of a cell is the mean log S (Eq. 10) of its replies minus the mean log S of the teacher-forced generator's
 replies, in nats per token. The best cells are chosen by their gain on validation conversations. A study reports the
@@ -173,7 +175,7 @@ def _stored_for(cell: str, run: Path, setup: Setup, seed: int) -> dict[str, Any]
 
 
 def _stored(run: Path) -> dict[str, Any] | None:
-    """Return the results of a cell if they are stored, are newer than the cell's bot, and are from DRAWS replies."""
+    """Return the results of a cell if they are stored, are newer than the cell's bot, and are from DRAWS judges."""
     file = run / FILE
     bot = GCARun(run).bot
     if not (file.exists() and bot.exists()) or file.stat().st_mtime < bot.stat().st_mtime:
@@ -181,7 +183,7 @@ def _stored(run: Path) -> dict[str, Any] | None:
     values = json_files.read_object(file)
     if not {"cell", "seed", "terms", "decoding", "validation", "test"} <= set(values):
         raise UserError(f"{file}: the file does not contain the results of a cell; delete it to measure the cell again")
-    return values if values.get("draws") == DRAWS else None
+    return values if values.get("judges") == DRAWS else None
 
 
 def _measured(cell: str, run: Path, setup: Setup, sampled: Sampled) -> dict[str, Any]:
@@ -252,7 +254,7 @@ def measure(agent: Agent, divided: tuple[Pairs, Pairs], model: WordModel, sample
         results[name] = compared(agent, divided[part], draws, model, seed)
     edge = temperature in (TEMPERATURES[0], TEMPERATURES[-1])
     decoding = {"adversarial": 1.0, "teacher_forcing": temperature, "edge": edge}
-    return {"draws": DRAWS, "decoding": decoding, **results}
+    return {"draws": DRAWS, "judges": DRAWS, "decoding": decoding, **results}
 
 
 def as_diverse_as(replies: Sequence[Sequence[str]], sample: Callable[[float], Sequence[Sequence[str]]]) -> float:
@@ -281,27 +283,31 @@ def compared(
     Args:
         agent: The agent.
         pairs: The validation pairs or the test pairs.
-        draws: For each draw, the replies of each of SYSTEMS, an int32 array of shape (n, s_s + 1). The judges learn
-            from the replies of the first draw.
+        draws: For each draw, the replies of each of SYSTEMS, an int32 array of shape (n, s_s + 1). For each draw, there
+            is a pair of judges that learns from its replies.
         model: The word model that measures the quality of the replies.
         seed: The seed of the judges.
 
     Returns:
         A JSON-serialisable dict:
 
-        - "gain": the `Comparison` of the two generators by conversations, over the mean of the draws' log S;
+        - "gain": the `Comparison` of the two generators by conversations, over the mean of the draws' log S, averaged
+            over the judges;
+        - "gains of judges": the gain according to each pair of judges;
         - "log S": the mean log S (Eq. 10) of each generator's replies and of the human replies;
         - "log S of draws": the same mean for each draw of each generator;
         - "first": the share of contexts for which the adversarial reply scores higher, with a tie counted as one half;
         - "distinct-2": of each generator and of the human replies at equal numbers of tokens, averaged over the draws;
         - "word perplexity": the perplexity of the same replies under `model`.
     """
-    judge = judges.CrossFitted(agent, pairs, draws[0], seed)
+    seeds = np.random.default_rng(seed).integers(2**31, size=len(draws)).tolist()
+    fitted = [judges.CrossFitted(agent, pairs, draw, one) for draw, one in zip(draws, seeds, strict=True)]
 
     def log_s(texts: np.ndarray) -> np.ndarray:
-        return scoring.log_score(judge.judge(pairs.contexts, texts))
+        return np.array([scoring.log_score(judge.judge(pairs.contexts, texts)) for judge in fitted])
 
-    of_draws = {name: np.array([log_s(draw[name]) for draw in draws]) for name in draws[0]}  # (draws, n)
+    of_judges = {name: np.array([log_s(draw[name]) for draw in draws]) for name in draws[0]}  # (draws, judges, n)
+    of_draws = {name: values.mean(axis=1) for name, values in of_judges.items()}
     differences = of_draws["adversarial"] - of_draws["teacher_forcing"]
     numbers, index = np.unique(pairs.conversation, return_inverse=True)
     if len(numbers) < 2:  # a corpus without boundaries between conversations, as in `judges.folds`
@@ -318,6 +324,7 @@ def compared(
     costs = {name: sum(model.costs(each[name]).sum(axis=0) for each in words) for name in words[0]}
     return {
         "gain": gain._asdict(),
+        "gains of judges": (of_judges["adversarial"] - of_judges["teacher_forcing"]).mean(axis=(0, 2)).tolist(),
         "log S": {
             **{name: float(values.mean()) for name, values in of_draws.items()},
             "human": float(log_s(pairs.answers).mean()),

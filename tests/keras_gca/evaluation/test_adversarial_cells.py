@@ -47,6 +47,7 @@ def results_of(cell, seed, on_validation, on_test):
     return {
         "cell": cell,
         "draws": DRAWS,
+        "judges": DRAWS,
         "seed": seed,
         "terms": {"discriminator": terms, "generator": terms | {"token_gap": 0.14}},
         "decoding": {"adversarial": 1.0, "teacher_forcing": 0.9, "edge": False},
@@ -126,7 +127,7 @@ def test_every_cell_starts_from_one_generator_and_is_stored(setup, trained, caps
         .read_text()
         .startswith("Each cell starts from the same teacher-forced generator")
     )
-    # what is stored is used again, unless it was measured with another number of draws
+    # what is stored is used again, unless it was measured with another number of judges
     trained.measured.clear()
     assert run_cells(list(CELLS), setup).results == outcome.results
     assert (len(trained.trained), trained.measured) == (25, [])
@@ -134,7 +135,7 @@ def test_every_cell_starts_from_one_generator_and_is_stored(setup, trained, caps
     run_cells([FIRST], setup)
     assert trained.measured == [FIRST]
     file = setup.folder(SECOND, 3) / FILE
-    file.write_text(json.dumps(json.loads(file.read_text()) | {"draws": DRAWS - 1}))
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"judges": DRAWS - 1}))
     run_cells([FIRST, SECOND], setup)
     assert trained.measured == [FIRST, SECOND]
 
@@ -250,8 +251,11 @@ def test_the_temperature_of_equal_diversity():
     assert as_diverse_as([["a", "a"]] * 60, sample) == TEMPERATURES[0]
 
 
-def test_the_gain_is_that_of_log_s_by_the_judge(agent, monkeypatch):
-    """The judge gives l = 0.5 to every token of the first draw of adversarial replies, 0.25 to those of the others."""
+def test_the_gain_is_that_of_log_s_by_the_judges(agent, monkeypatch):
+    """A judge gives l = 0.5 to every token of the adversarial replies from which it learned, 0.25 to all others.
+
+    The first draw of adversarial replies differs from the others, which are equal.
+    """
     words = [4, 5, 6, 7, 8, 9, 10, 11]
     replies = {"adversarial": [[a, b] for a in words for b in words][:20], "teacher_forcing": [[4, 5]] * 20}
     contexts = pad_contexts([[4], [5]] * 10, 8)
@@ -292,13 +296,18 @@ def test_the_gain_is_that_of_log_s_by_the_judge(agent, monkeypatch):
             *((chosen, draw) for draw in draws),  # on test pairs
         ]
     )
-    assert found["draws"] == DRAWS
+    assert (found["draws"], found["judges"]) == (DRAWS, DRAWS)
+    others = DRAWS - 1
     for part in ("validation", "test"):
-        assert found[part]["gain"]["difference"] == pytest.approx(np.log(2) / DRAWS)
+        assert found[part]["gain"]["difference"] == pytest.approx(np.log(2) * (1 + others**2) / DRAWS**2)
+        assert found[part]["gains of judges"] == pytest.approx(
+            [np.log(2) / DRAWS, *[np.log(2) * others / DRAWS] * others]
+        )
         assert found[part]["gain"]["units"] == 10
-        assert found[part]["first"] == pytest.approx((1 + (DRAWS - 1) / 2) / DRAWS)
+        assert found[part]["first"] == 1
         assert found[part]["log S"]["human"] == pytest.approx(np.log(0.25))
-        expected = np.log([0.5] + [0.25] * (DRAWS - 1))
+        shares = np.array([1, *[others] * others]) / DRAWS  # of the judges that learned from these replies
+        expected = shares * np.log(0.5) + (1 - shares) * np.log(0.25)
         np.testing.assert_allclose(found[part]["log S of draws"]["adversarial"], expected)
         assert found[part]["log S"]["adversarial"] == pytest.approx(expected.mean())
     json_files.plain(found)
