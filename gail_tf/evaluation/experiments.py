@@ -24,7 +24,6 @@ from gail_tf.evaluation.tables import table_of_tests
 from gail_tf.evaluation.variants import (
     ANSWERING,
     EXPERIMENTS,
-    FILTERED,
     PRETRAINED,
     VARIANTS,
     settings_of,
@@ -80,7 +79,7 @@ class Setup:
     @property
     def how(self) -> Options:
         """How responses are sampled and measured in evaluations."""
-        drawn = ANSWERING.get(self.scale, FILTERED)
+        drawn = ANSWERING[self.scale]
         return Options(drawn["temperature"], drawn["top_p"], glove=self.glove, encoder=self.encoder)
 
     def folder(self, variant: str, seed: int) -> Path:

@@ -161,8 +161,9 @@ SCALES: dict[str, dict[str, Any]] = {
     "paper": {"preset": "paper"},
 }
 
-# How an evaluation draws responses at the scales that do not use the paper's way of drawing.
-ANSWERING = {"pretrained": UNFILTERED}
+# How an evaluation draws responses: as the rollouts from which D learned, and at the paper's scale as in the paper. The
+# odds by which D selects responses are those of one distribution, and mean nothing for candidates from another.
+ANSWERING = {scale: FILTERED if scale == "paper" else UNFILTERED for scale in SCALES}
 
 
 def variants_of(experiment: str, scale: str, chosen: Sequence[str] | None = None) -> Sequence[str]:
