@@ -7,10 +7,10 @@ validation or test conversations of the second paper, so that the text does not 
 
 import functools
 import itertools
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from importlib import resources
 
+from gail_tf.data.spelling import plain_words
 from gail_tf.data.trajectories import EMBEDDED
 from keras_gca.data.conversations import Conversation, read_conversations
 
@@ -29,7 +29,7 @@ def without_experts(conversations: Iterable[Conversation]) -> Iterator[Conversat
 
 def exchanges(utterances: Sequence[str]) -> set[tuple[Words, Words]]:
     """Return all pairs of successive utterances, as their words without case and punctuation."""
-    return set(itertools.pairwise(tuple(re.findall(r"\w+", text.casefold())) for text in utterances))
+    return set(itertools.pairwise(map(plain_words, utterances)))
 
 
 @functools.cache

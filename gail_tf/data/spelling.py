@@ -1,4 +1,4 @@
-"""Restores normal spacing in corpora that put spaces around punctuation marks, such as DailyDialog.
+"""Restores normal spacing in corpora with spaces around punctuation marks, such as DailyDialog; compares utterances.
 
 This is necessary because GPT-2 was trained on normally spaced text. Capitalisation is left unchanged.
 (`keras_gca.data.text` does the opposite: it splits text into tokens for a word-based model.)
@@ -37,3 +37,8 @@ def as_written(text: str) -> str:
     for pattern, replacement in _RULES:
         text = pattern.sub(replacement, text)
     return text.strip()
+
+
+def plain_words(text: str) -> tuple[str, ...]:
+    """Return the words of an utterance without case and punctuation, by which equal utterances are recognised."""
+    return tuple(re.findall(r"\w+", text.casefold()))

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
 
-from gail_tf.data.spelling import as_written
+from gail_tf.data.spelling import as_written, plain_words
 from glove.text_files import BadLines, counted
 from keras_gca.corpora import binary, tables
 from keras_gca.corpora.conversation import Reading
@@ -259,5 +259,5 @@ def _place(trajectory: Trajectory, seed: int) -> bytes:
 
 def place_of(opening: Sequence[str], seed: int) -> bytes:
     """Return the hash by which conversations are sorted, computed from the seed and the first two utterances."""
-    words = [" ".join(re.findall(r"\w+", utterance.casefold())) for utterance in opening]
+    words = [" ".join(plain_words(utterance)) for utterance in opening]
     return hashlib.blake2b("\n".join((str(seed), *words)).encode(), digest_size=16).digest()

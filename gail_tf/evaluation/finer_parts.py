@@ -1,10 +1,10 @@
 """Parts of the test set: by corpus and turn, and by whether the human response occurs in the training set."""
 
-import re
 from collections.abc import Sequence
 
 import numpy as np
 
+from gail_tf.data.spelling import plain_words
 from gail_tf.data.trajectories import Trajectory
 from gail_tf.evaluation.metrics import TURNS
 
@@ -41,9 +41,5 @@ def finer_parts(trajectories: Sequence[Trajectory], known: np.ndarray) -> dict[s
 
 def known_responses(trajectories: Sequence[Trajectory], training: Sequence[Trajectory]) -> np.ndarray:
     """Return a bool array that is true where a response occurs in the training set, ignoring case and punctuation."""
-    learned = {_letters(trajectory.response) for trajectory in training}
-    return np.array([_letters(trajectory.response) in learned for trajectory in trajectories], bool)
-
-
-def _letters(text: str) -> tuple[str, ...]:
-    return tuple(re.findall(r"\w+", text.casefold()))
+    learned = {plain_words(trajectory.response) for trajectory in training}
+    return np.array([plain_words(trajectory.response) in learned for trajectory in trajectories], bool)
