@@ -1,4 +1,4 @@
-"""Restores normal spacing in corpora with spaces around punctuation marks, such as DailyDialog; compares utterances.
+"""Restores normal spacing in corpora such as DailyDialog, and compares utterances without case and punctuation.
 
 This is necessary because GPT-2 was trained on normally spaced text. Capitalisation is left unchanged.
 (`keras_gca.data.text` does the opposite: it splits text into tokens for a word-based model.)
