@@ -216,12 +216,14 @@ def test_an_independent_encoder_measures_relevance(runs, tmp_path, capsys):
     )
     answered = [GAILRun.open("first").data().test[row] for row in policy["rows"]]
     vectors = SentenceEncoder.read(encoder)
-    expected = above_shuffled(
-        vectors(policy["responses"]),
-        vectors([" ".join((*one.history, one.prompt)) for one in answered]),
-        np.array([one.conversation for one in answered]),
-    )
-    np.testing.assert_allclose(policy["scores"]["relevance"], expected, atol=1e-5)
+    responses = vectors(policy["responses"])
+    contexts = vectors([" ".join((*one.history, one.prompt)) for one in answered])
+    numbers = np.array([one.conversation for one in answered])
+    tweets = np.array([one.source == "tweets" for one in answered])
+    assert 1 < tweets.sum() < len(answered) - 1
+    for kind in (tweets, ~tweets):  # tweets are compared with tweets, and conversations with conversations
+        expected = above_shuffled(responses[kind], contexts[kind], numbers[kind])
+        np.testing.assert_allclose(np.array(policy["scores"]["relevance"])[kind], expected, atol=1e-5)
     assert "relevance" in found["human"]["all turns"]
     assert results_file.read(GAILRun.open("first"), options) is not None
     assert results_file.read(GAILRun.open("first"), Options(max_responses=6, glove="vectors.txt")) is None
