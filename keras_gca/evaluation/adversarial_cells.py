@@ -8,9 +8,9 @@ The replies of a cell's adversarial generator are sampled at temperature 1. The 
 are sampled at a temperature, chosen on validation conversations, at which they are about equally diverse. The replies
 are scored by judges (`judges.CrossFitted`) that were trained neither on these replies nor on other replies in the same
 conversations. Each generator gives DRAWS replies to each context, and there are as many judges, each trained on one of
-these draws from other initial weights. A gain is the mean over all draws and judges: with a single judge, it depends
-more on the judge's initial weights than on the choice of conversations. All cells with the same seed are compared with
-the same replies of the teacher-forced generator, so chance in these replies changes the gains of all cells alike.
+these draws from other initial weights. A gain is the mean over all draws and judges, because the gain by a single judge
+depends much on its initial weights. All cells with the same seed are compared with the same replies of the
+teacher-forced generator, so chance in these replies changes the gains of all cells alike.
 
 The gain of a cell is the mean log S (Eq. 10) of its replies minus the mean log S of the teacher-forced generator's
 replies, in nats per token. The best cells are chosen by their gain on validation conversations. A study reports the
