@@ -76,7 +76,7 @@ def main(arguments: list[str] | None = None) -> int:
     if options.study == ADVERSARIAL and options.grid:
         raise UserError(f"--grid: the study {ADVERSARIAL} compares its generators at equal diversity; leave out --grid")
     if options.grid and options.study in WITHOUT_GRID:
-        raise UserError(f"--grid: the study {options.study} does not compare single replies; leave out --grid")
+        raise UserError(f"--grid: the study {options.study} has measurements of its own instead; leave out --grid")
     source = Source(options.data, options.format, glove=options.glove, skip_bad_lines=options.skip_bad_lines)
     loading.set_up_tensorflow()
     from keras_gca.evaluation import adversarial_cells, provenance

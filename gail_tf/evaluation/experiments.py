@@ -239,8 +239,9 @@ def _train(name: str, seed: int, setup: Setup, strategy: tf.distribute.Strategy 
     exists = (path / CHECKPOINT).exists()
     if exists:
         config, source = _settings(name, seed, setup)
-        GAILRun.open(path).refuse_other(config, source.names())
-        if GAILRun.open(path).is_finished():
+        run = GAILRun.open(path)
+        run.refuse_other(config, source.names())
+        if run.is_finished():
             return True
     if limit.is_over:
         return False

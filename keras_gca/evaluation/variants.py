@@ -132,7 +132,7 @@ STUDIES = {
     "mmi": Study("Does MMI reranking make replies more diverse?", ("default", "language_model", "backward")),
 }
 
-# The studies whose own measurements are not of sampled replies, so that `--grid` cannot compare them.
+# The studies with measurements of their own, which `--grid` does not extend.
 WITHOUT_GRID = ("dynamic_context", "persona", "dialogue_rewards", "topics", "seq2bf", GROWTH, "mmi")
 
 

@@ -365,7 +365,7 @@ def test_the_cost_depends_on_the_number_of_pairs(setup, tmp_path, monkeypatch):
     [
         (studies.main, "studies", ["training", "--seed", "1"], "--seed: a study takes several seeds; use --seeds"),
         (studies.main, "studies", ["training", "--seeds", "0", "1", "0"], "--seeds: 0 is given twice; give different"),
-        (studies.main, "studies", ["topics", "--grid"], "--grid: the study topics does not compare single replies"),
+        (studies.main, "studies", ["topics", "--grid"], "--grid: the study topics has measurements of its own"),
         (studies.main, "studies", ["training", "--batch-size", "0"], "--batch-size: 0 is out of range"),
         (studies.main, "studies", ["training", "--data", "none.txt"], "none.txt: no such file or folder"),
         (mmi.main, "mmi", ["r", "--language-model", "u", "--backward", "b", "--weights", "1"],
