@@ -33,7 +33,7 @@ from keras_gca.errors import UserError
 from keras_gca.evaluation import judges, rated_cells, reply_metrics
 from keras_gca.evaluation.adversarial_report import TEMPERATURES, TERMS, best_cells, by_cell, tables, tests
 from keras_gca.evaluation.paired_tests import as_json as tests_as_json
-from keras_gca.evaluation.paired_tests import compare_conversations
+from keras_gca.evaluation.paired_tests import compare_conversations, fewest_seeds
 from keras_gca.evaluation.provenance import Outcome
 from keras_gca.evaluation.replies import answers_to
 from keras_gca.evaluation.study_trainings import Setup, refuse_other, train
@@ -102,7 +102,7 @@ def run_cells(
     if left is not None:
         print(f"next: the same command continues with {left}")
     elif outcome is not None and len(cells) > BEST:
-        new = range(max(setup.seeds) + 1, max(setup.seeds) + 7)  # six seeds, the fewest that can show a difference
+        new = range(max(setup.seeds) + 1, max(setup.seeds) + 1 + fewest_seeds(BEST))
         best = outcome.results["best"]
         command = hint("keras_gca.studies", ADVERSARIAL, "--cells", *best[:BEST], "--seeds", *new)
         print(
@@ -254,7 +254,7 @@ def measure(agent: Agent, divided: tuple[Pairs, Pairs], model: WordModel, sample
         results[name] = compared(agent, divided[part], draws, model, seed)
     edge = temperature in (TEMPERATURES[0], TEMPERATURES[-1])
     decoding = {"adversarial": 1.0, "teacher_forcing": temperature, "edge": edge}
-    return {"draws": DRAWS, "judges": DRAWS, "decoding": decoding, **results}
+    return {"judges": DRAWS, "decoding": decoding, **results}
 
 
 def as_diverse_as(replies: Sequence[Sequence[str]], sample: Callable[[float], Sequence[Sequence[str]]]) -> float:

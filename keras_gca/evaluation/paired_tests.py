@@ -155,6 +155,17 @@ def detectable(error: float, units: int) -> float | None:
     return FACTORS.get(units, of_t_test) * error
 
 
+def fewest_seeds(tests: int) -> int:
+    """Compute the fewest seeds with which one of several tests over seeds can be significant after Holm's correction.
+
+    The smallest possible p-value with n seeds, 2 / 2^n, times the number of tests must not exceed LEVEL.
+
+    Args:
+        tests: The number of tests in the table.
+    """
+    return math.ceil(1 + math.log2(tests / LEVEL))
+
+
 def holm(p_values: Sequence[float]) -> list[float]:
     """Correct the p-values of a table for multiple testing with Holm's method (1979).
 

@@ -83,6 +83,14 @@ def test_holms_correction_is_over_the_tests_of_all_groups():
     assert [test.corrected for test in tests] == [4 / 64] * 2
 
 
+@pytest.mark.parametrize(("tests", "seeds"), [(1, 6), (2, 7), (4, 8), (24, 10)])
+def test_the_fewest_seeds_for_a_table_of_tests(tests, seeds):
+    assert paired_tests.fewest_seeds(tests) == seeds
+    for number in (seeds - 1, seeds):
+        p_value = flip_test(np.ones(number))  # the smallest with this number of seeds
+        assert (holm([p_value] + [1.0] * (tests - 1))[0] <= 0.05) == (number == seeds)
+
+
 def test_holm_by_hand():
     assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
     assert holm([0.6, 0.7]) == [1.0, 1.0]
