@@ -166,7 +166,7 @@ def make_policy(
     """
     if network is None:
         return rl_seq2seq.make_policy(config, tokenizer, _classifier(emotions))
-    return Policy(network, config.model.trainable, config.seed, tokenizer.end)
+    return Policy(network, config.model.trainable, config.seed, tokenizer.end, excluded=tokenizer.control_ids)
 
 
 def make_encoder(

@@ -57,6 +57,7 @@ def main(arguments: list[str] | None = None) -> int:
             "model.safetensors": f"the weights of the policy trained by {words}",
             "config.json": "the dimensions of the policy's network",
             "tokenizer.json": "the policy's tokenizer",
+            "generation_config.json": "tokens that end or cannot occur in a response",
             hub.BOT: "the complete agent with its discriminator, for `gail_tf.GAILAgent.load`",
         },
         source=source,

@@ -152,6 +152,11 @@ class Tokenizer:
         return [token for token in self._special if token != self.layout.end]
 
     @property
+    def control_ids(self) -> list[int]:
+        """The ids of `control_tokens`. These tokens cannot occur in a text, because `encode` never produces them."""
+        return [self._special[token] for token in self.control_tokens]
+
+    @property
     def end(self) -> int:
         """The id of the token that ends a response, which is also used for padding."""
         return self.special(self.layout.end)

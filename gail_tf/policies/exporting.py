@@ -1,5 +1,6 @@
 """Exports a policy to a folder in Hugging Face's format, which the transformers library can load."""
 
+import json
 import os
 
 from gail_tf.data.tokenizer import Tokenizer
@@ -7,13 +8,15 @@ from gail_tf.models.hugging_face import write_network
 from gail_tf.policies.base import LanguagePolicy
 from gail_tf.policies.language_model_policy import Policy
 from keras_gca.errors import UserError
+from keras_gca.storage.atomic import replacing
 from keras_gca.storage.export_folder import refuse_non_empty
 
 
 def export_policy(policy: LanguagePolicy, tokenizer: Tokenizer, folder: str | os.PathLike) -> None:
-    """Write config.json, model.safetensors and the tokenizer's files to a folder.
+    """Write config.json, model.safetensors, generation_config.json and the tokenizer's files to a folder.
 
-    Adapters are merged into the weights.
+    Adapters are merged into the weights. generation_config.json makes transformers exclude the control tokens from
+    responses, as `Policy` does.
 
     Args:
         policy: A policy that was trained with `--trainable full` or `--trainable lora`.
@@ -42,3 +45,10 @@ def export_policy(policy: LanguagePolicy, tokenizer: Tokenizer, folder: str | os
     path = refuse_non_empty(folder)
     tokenizer.save(path)
     write_network(path, policy.network)
+    generation = {
+        "eos_token_id": tokenizer.end,
+        "pad_token_id": tokenizer.end,
+        "suppress_tokens": tokenizer.control_ids,
+    }
+    with replacing(path / "generation_config.json") as temporary:
+        temporary.write_text(json.dumps(generation, indent=2), encoding="utf-8")

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from gail_tf.models.language_model import Cache, Kernels, LanguageModel
@@ -17,6 +18,8 @@ from gail_tf.models.tanh_network import TanhNetwork
 from gail_tf.policies.base import DecodingState, LanguagePolicy
 from gail_tf.setting_groups import TRAINABLE
 from keras_gca.errors import UserError
+
+IMPOSSIBLE = -1e9  # added to the logits of excluded tokens; finite, because 0 * -inf would be NaN in an entropy
 
 
 class Policy(LanguagePolicy):
@@ -34,6 +37,7 @@ class Policy(LanguagePolicy):
         seed: The seed of the head's initial weights.
         end: The token that ends a response. Default: the network's eos_token_id.
         jit_compile: See `LanguagePolicy`.
+        excluded: Tokens that responses never contain, such as control tokens. Their probability is 0.
 
     Raises:
         UserError: `trainable` has an unknown value.
@@ -47,6 +51,7 @@ class Policy(LanguagePolicy):
         seed: int = 0,
         end: int | None = None,
         jit_compile: bool = False,
+        excluded: Sequence[int] = (),
     ):
         if trainable not in TRAINABLE:
             raise UserError(f"--trainable: {trainable!r} is not one of {', '.join(TRAINABLE)}")
@@ -56,6 +61,10 @@ class Policy(LanguagePolicy):
         self.network = network
         self.trainable = trainable
         width = network.config.width
+        self._added_to_logits: np.ndarray | None = None
+        if excluded:
+            self._added_to_logits = np.zeros(network.config.vocab_size, np.float32)
+            self._added_to_logits[list(excluded)] = IMPOSSIBLE
         self._correction = TanhNetwork(width, width, seed, "head") if trainable == "head" else None
 
     @property
@@ -120,7 +129,7 @@ class Policy(LanguagePolicy):
     def logits(
         self, features: tf.Tensor, head: Sequence[tf.Tensor] | None = None, kernels: Kernels | None = None
     ) -> tf.Tensor:
-        """Compute the logits of the next token.
+        """Compute the logits of the next token. The logits of excluded tokens are about -1e9.
 
         Args:
             features: An array of shape (..., E).
@@ -133,7 +142,8 @@ class Policy(LanguagePolicy):
         if self._correction is not None:
             correct = self._correction
             features += correct(features) if head is None else correct.stateless_call(head, [], features)[0]
-        return self.network.logits(features, kernels)
+        logits = self.network.logits(features, kernels)
+        return logits if self._added_to_logits is None else logits + self._added_to_logits
 
     def _begin(
         self,

@@ -35,7 +35,7 @@ def policy(request, fitted):
     draw = np.random.default_rng(7)
     for variable in gpt2.adapter_weights:
         variable.assign(draw.normal(0, 0.2, variable.shape))
-    return Policy(gpt2, request.param)
+    return Policy(gpt2, request.param, excluded=fitted.control_ids)
 
 
 @pytest.mark.thorough
@@ -65,14 +65,15 @@ def test_pytorch_gives_the_same_logits_and_tokens(policy, fitted, tmp_path):
         )[:, batch.condition.shape[1] :].numpy()
     ours = policy.sample(*arrays, (0, 0), Sampling(12, temperature=0)).tokens.numpy()
     np.testing.assert_array_equal(ours[:, : theirs.shape[1]], theirs)
+    assert not np.isin(ours, fitted.control_ids).any()
     again = [tokenizer.decode(row, skip_special_tokens=True) for row in ours]
     assert [fitted.decode(row) for row in ours] == again
 
 
 def test_what_was_exported_is_read_again(policy, fitted, tmp_path):
     export(policy, fitted, tmp_path / "out")
-    again = Policy(hugging_face.read_network(tmp_path / "out"))
     tokenizer = Tokenizer.read(tmp_path / "out")
+    again = Policy(hugging_face.read_network(tmp_path / "out"), excluded=tokenizer.control_ids)
     assert tokenizer.control_tokens == list(CONTROLS)
     assert again.network.config == policy.network.config
     arrays = encode_batch(tokenizer, CONTEXTS, ["Good.", "Oh no, I am sorry."])

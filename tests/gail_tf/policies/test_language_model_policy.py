@@ -73,6 +73,28 @@ def test_what_is_drawn_follows_the_distribution(policy):
     assert statistic < freedom + 4 * np.sqrt(2 * freedom)
 
 
+@pytest.mark.parametrize("name", SAMPLINGS)
+def test_excluded_tokens_have_no_probability(policy, name):
+    """The probabilities are those of a softmax in NumPy over the other tokens."""
+    usual = sample(policy, SAMPLINGS[name]).tokens
+    excluded = [i for i in np.unique(usual) if i != CONFIG.eos_token_id][:3]
+    others = np.delete(np.arange(CONFIG.vocab_size), excluded)
+    without = Policy(policy.network, excluded=excluded)
+    drawn = sample(without, SAMPLINGS[name], candidates=5)
+    assert not np.isin(drawn.tokens, excluded).any()
+    features = policy.features(*TAUGHT)
+    allowed = np.isin(TAUGHT[2], others) & TAUGHT[3]
+    assert allowed.any()
+    scores = without.scores(features, TAUGHT[2], TAUGHT[3], Sampling(8))
+    logits = policy.logits(features).numpy().astype(np.float64)[..., others]
+    expected = logits - np.log(np.exp(logits).sum(-1, keepdims=True))
+    entropy = -(np.exp(expected) * expected).sum(-1)
+    np.testing.assert_allclose(scores.entropy, np.where(TAUGHT[3], entropy, 0), atol=1e-5)
+    positions = np.searchsorted(others, np.where(allowed, TAUGHT[2], 0))
+    own = np.take_along_axis(expected, positions[..., None], -1)[..., 0]
+    np.testing.assert_allclose(scores.log_probs.numpy()[allowed], own[allowed], atol=1e-5)
+
+
 def test_candidates_share_the_prefill(policy):
     drawn = sample(policy, SAMPLINGS["plain"], candidates=3)
     repeated = policy.sample(np.repeat(CONDITION, 3, 0), np.repeat(MASK, 3, 0), (1, 2), SAMPLINGS["plain"])
