@@ -6,6 +6,7 @@ recognise most messages that speak of a crisis directly, but not messages that o
 docs/fidelity.md). Chats therefore also show FIRST_USE_NOTICE.
 """
 
+import itertools
 import re
 from collections.abc import Sequence
 from functools import cache
@@ -36,29 +37,33 @@ def note_on(message: str, lines: Sequence[str] = ()) -> str | None:
 
 def speaks_of_crisis(message: str) -> bool:
     """Return whether a message speaks of suicide, self-harm, or danger to someone, ignoring case and apostrophes."""
-    harmless, alarming = _patterns()
+    patterns = _patterns()
     text = _plain(message)
-    for pattern in harmless:
+    if any(pattern.search(text) for pattern in patterns["certain"]):
+        return True
+    for pattern in patterns["harmless"]:
         text = pattern.sub("_", text)
-    return any(pattern.search(text) for pattern in alarming)
+    return any(pattern.search(text) for pattern in patterns["alarming"])
 
 
 def _plain(message: str) -> str:
     """Reduce a text to lower-case words and digits separated by single spaces, with " . " around each sentence."""
     text = re.sub(r"[’'ʼ`´](ll\b)?", lambda match: " will" if match[1] else "", message.casefold())
-    text = re.sub(r"(?<=[a-z])[*@013$](?=[a-z])", lambda match: "_aoies"["*@013$".index(match[0])], text)  # su1cide
+    text = re.sub(r"(?<![a-z])[a-z](?:([ .-])[a-z](?:\1[a-z]){2,})(?![a-z])", lambda m: m[0].replace(m[1], ""), text)
+    text = re.sub(r"(?<=[a-z])[*@013$!](?=[a-z])", lambda match: "_aoiesi"["*@013$!".index(match[0])], text)  # su1cide
     text = re.sub(r"([a-z])\1{2,}", r"\1", text)  # diiie
     words = re.findall(r"[a-z0-9_]+|[.]", re.sub(r"[.!?;:]+", " . ", text))
     return f" . {' '.join(words)} . "
 
 
 @cache
-def _patterns() -> tuple[list[re.Pattern], list[re.Pattern]]:
-    """Compile the harmless and the alarming patterns of crisis_patterns.txt."""
+def _patterns() -> dict[str, list[re.Pattern]]:
+    """Compile the certain, harmless and alarming patterns of crisis_patterns.txt."""
     text = (resources.files("keras_gca.safety") / "crisis_patterns.txt").read_text(encoding="utf-8")
     lines = [line for line in text.splitlines() if line and not line.startswith("#")]
-    harmless, alarming = lines.index("[harmless]"), lines.index("[alarming]")
-    names = dict(line.split(" = ", 1) for line in lines[1:harmless])
+    begins = [i for i, line in enumerate(lines) if re.fullmatch(r"\[\w+\]", line)]
+    sections = {lines[i][1:-1]: lines[i + 1 : end] for i, end in itertools.pairwise([*begins, len(lines)])}
+    names = dict(line.split(" = ", 1) for line in sections.pop("names"))
 
     def expanded(pattern: str) -> str:
         return re.sub(r"<(\w+)>", alternatives, pattern)
@@ -71,4 +76,4 @@ def _patterns() -> tuple[list[re.Pattern], list[re.Pattern]]:
     def compiled(patterns: list[str]) -> list[re.Pattern]:
         return [re.compile(rf"(?<![a-z0-9_])(?:{expanded(pattern)})(?![a-z0-9_])") for pattern in patterns]
 
-    return compiled(lines[harmless + 1 : alarming]), compiled(lines[alarming + 1 :])
+    return {name: compiled(patterns) for name, patterns in sections.items()}
