@@ -153,7 +153,7 @@ class TokenPairs:
         """Return training text from evenly spread shards, for fitting word vectors.
 
         Args:
-            tokens: The number of tokens after which no further shards are read.
+            tokens: The text ends with the conversation that reaches this number of tokens.
 
         Returns:
             For each shard, two arrays of shape (t,): the int64 index of each word, counted from 0, or -1 for an
@@ -175,7 +175,12 @@ class TokenPairs:
             lengths: np.ndarray = np.diff(shard.offsets.astype(np.int64))
             kept = np.repeat(used, lengths)
             words = shard.tokens[kept].astype(np.int64) - len(SPECIAL_TOKENS)
-            made.append((np.maximum(words, -1), np.repeat(conversation, lengths)[kept]))
+            owner = np.repeat(conversation, lengths)[kept]
+            if total + len(words) > tokens:
+                ends = np.flatnonzero(np.diff(owner, append=-1)) + 1
+                end = ends[np.searchsorted(ends, tokens - total)]
+                words, owner = words[:end], owner[:end]
+            made.append((np.maximum(words, -1), owner))
             total += len(words)
         return made
 

@@ -1,6 +1,7 @@
 """The word vectors with which a run starts: read from a file, or fitted to its training text (GloVe)."""
 
 import hashlib
+import itertools
 
 import numpy as np
 
@@ -17,8 +18,8 @@ from keras_gca.errors import UserError
 
 # These values suit corpora of about 100,000 tokens, in which few pairs of words co-occur 100 times (GloVe's own x_max).
 EPOCHS, X_MAX, WINDOW = 50, 10.0, 10
-# Word vectors are fitted to at most this many tokens of token files, because they are only initial values. The tokens
-# are counted in blocks, so that the memory needed does not grow with their number.
+# Word vectors are fitted to about this many tokens of token files at most, because they are only initial values. The
+# tokens are counted in blocks, so that the memory needed does not grow with their number.
 MOST_TOKENS, BLOCK = 2**22, 2**18
 
 # The vectors that were fitted last in this process, by what they were fitted to. The variants of a study have the same
@@ -93,13 +94,20 @@ def _cooccurrences(dataset: Dataset, words: list[str]) -> glove.Entries:
     training = dataset.training
     if isinstance(training, TokenPairs):
         joined = training.documents(MOST_TOKENS)
-        blocks = (
-            (indices[start : start + BLOCK], owner[start : start + BLOCK])
-            for indices, owner in joined
-            for start in range(0, len(indices), BLOCK)
-        )
+        blocks = ((indices[part], owner[part]) for indices, owner in joined for part in _parts(owner))
         parts = (glove.joined_cooccurrences(*block, len(words), WINDOW) for block in blocks)
         return glove.added(parts, len(words))
     index = {word: i for i, word in enumerate(words)}
     documents = ([index.get(word, -1) for word in document] for document in dataset.documents)
     return glove.cooccurrences(documents, len(words), WINDOW)
+
+
+def _parts(owner: np.ndarray) -> list[slice]:
+    """Divide joined documents into parts of about BLOCK tokens without dividing a document.
+
+    Args:
+        owner: The index of the document that contains each token, an integer array of shape (t,).
+    """
+    begins = np.flatnonzero(np.diff(owner, prepend=-1))
+    chosen = begins[np.unique(np.searchsorted(begins, np.arange(0, begins[-1] + 1, BLOCK)))] if len(begins) else begins
+    return [slice(*ends) for ends in itertools.pairwise([*chosen.tolist(), len(owner)])]

@@ -161,6 +161,18 @@ def test_the_fitting_of_word_vectors_says_what_it_costs(corpus, many_shards, mon
             assert ("to read vectors instead\nestimate: about 0 minutes (epochs 0) and " in out) == is_said
 
 
+def test_counting_in_blocks_loses_no_pair_of_words(corpus, tmp_path, monkeypatch):
+    """The counts of token files, in blocks that are shorter than most conversations, are those of one pass."""
+    monkeypatch.setattr(word_vectors, "BLOCK", 7)
+    config = Config.preset("default", vocabulary_size=12, minimum_count=1)
+    stored = prepared(folder_of(corpus, tmp_path / "tokens").path, config)[1]
+    datasets = prepare(read_conversations(corpus), config), stored
+    words = list(datasets[0].vocabulary.counts)
+    one, other = (word_vectors._cooccurrences(dataset, words) for dataset in datasets)
+    for mine, theirs in zip(one, other, strict=True):
+        np.testing.assert_allclose(mine, theirs, rtol=1e-12)
+
+
 def test_word_vectors_are_fitted_once_for_the_same_text_and_seed(corpus, monkeypatch, capsys):
     monkeypatch.setattr(word_vectors, "EPOCHS", 2)
     monkeypatch.setattr(word_vectors, "_last_fitted", {})
