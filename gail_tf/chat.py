@@ -55,6 +55,8 @@ def main(arguments: list[str] | None = None) -> int:
         file.delete()
         print(f"deleted: {file.path}")
         return 0
+    if options.profile is not None and not options.profile.exists() and not (options.calibrate or options.web):
+        raise UserError(f"{options.profile}: no such file; --calibrate asks the questions and writes it")
     listening = chat_command.listen(options, path)
     with loading.quiet_imports(f"TensorFlow, and then {path}"):
         from gail_tf.agent import GAILAgent

@@ -29,9 +29,17 @@ USAGE = """
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 model, tokenizer = (kind.from_pretrained("path/to/this/folder") for kind in (AutoModelForCausalLM, AutoTokenizer))
-prompt = tokenizer("I got the job!<|endoftext|>", return_tensors="pt")  # <|endoftext|> ends each utterance (GPT-2)
-print(tokenizer.decode(model.generate(**prompt, max_new_tokens=40)[0]))
+prompt = tokenizer.apply_chat_template(
+    [{"role": "user", "content": "I got the job!"}], add_generation_prompt=True, return_tensors="pt", return_dict=True
+)
+tokens = model.generate(**prompt, max_new_tokens=40)[0, prompt["input_ids"].shape[1] :]
+print(tokenizer.decode(tokens, skip_special_tokens=True))
 """
+
+SENTIMENT = (
+    "In training, a control token with the sentiment of each utterance, such as `<|positive|>`, preceded the "
+    "utterance. The code above leaves these tokens out; a `gail_tf.GAILAgent` adds them."
+)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -66,7 +74,8 @@ def main(arguments: list[str] | None = None) -> int:
         metrics=measured.get("figures", {}),
         limits=[
             "The exported policy generates one response. A `gail_tf.GAILAgent` generates several responses, and its "
-            "discriminator chooses one of them."
+            "discriminator chooses one of them.",
+            *([SENTIMENT] if agent.config.data.sentiment == "on" else []),
         ],
     )
     card.write(options.folder)

@@ -9,6 +9,7 @@ import hmac
 import ipaddress
 import secrets
 from collections.abc import Collection
+from urllib.parse import urlsplit
 
 from flask import Flask, Response, abort, redirect, request, url_for
 from flask.typing import ResponseReturnValue
@@ -45,18 +46,36 @@ def is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
+def refuse_other_names(app: Flask) -> None:
+    """Answer only requests to names of the loopback address (status 403 for others).
+
+    Another site can make its own name point to this computer. A browser would then let the pages of that site read
+    this server's responses.
+
+    Args:
+        app: The application of a server that only programs on this computer can reach.
+    """
+
+    @app.before_request
+    def refuse_other_name() -> None:
+        if not is_loopback(urlsplit(f"//{request.host}").hostname or ""):
+            abort(403, "This server is for this computer only; open it as http://127.0.0.1.")
+
+
 def require_token(app: Flask, token: str | None, without: Collection[str] = ()) -> None:
     """Refuse requests without the server's token (status 401), and addresses with too many wrong tokens (status 429).
 
+    Without a token, requests to other names than those of the loopback address are refused; see `refuse_other_names`.
     Tokens are compared in constant time. Call this function after `protect`, which defines the error pages.
 
     Args:
         app: The application. Its page `/` sets the cookie.
-        token: The token, or None if no token is required.
+        token: The token, or None if only programs on this computer can reach the server.
         without: The endpoints that do not require the token.
     """
     app.config[NEEDS_TOKEN] = token is not None
     if token is None:
+        refuse_other_names(app)
         return
     expected = token.encode()
     # All ports of a computer share cookies, so each server needs its own cookie name.

@@ -5,10 +5,11 @@ import threading
 from collections.abc import Iterator
 from typing import Any
 
-from flask import Flask, abort, request
+from flask import Flask, abort
 
 from keras_gca.errors import UserError
 from keras_gca.serving.calibration import Answers, Calibration, checked, described, note_on_answers
+from keras_gca.serving.local_server import posted_json
 from keras_gca.serving.protocol import Chatting
 
 
@@ -59,10 +60,7 @@ def kept_answers(calibration: Calibration) -> Answers:
 
 
 def _answers_sent() -> Any:
-    try:
-        content = request.get_json(silent=True)
-    except RecursionError:  # lists nested too deeply
-        return None
+    content = posted_json()
     return content.get("answers") if isinstance(content, dict) else None
 
 

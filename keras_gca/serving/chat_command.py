@@ -12,6 +12,7 @@ from keras_gca.errors import UserError
 from keras_gca.safety.crisis import FIRST_USE_NOTICE
 from keras_gca.serving.calibration import Calibration
 from keras_gca.serving.protocol import MESSAGES_PER_MINUTE, Chatting, Decodings
+from keras_gca.serving.transcripts import open_transcript
 from keras_gca.sharing.hub import BOT
 from keras_gca.storage.ownership import MARKS
 
@@ -82,7 +83,8 @@ def check(options: argparse.Namespace) -> None:
     """Check the options of `add_options` before the model is loaded.
 
     Raises:
-        UserError: Two options cannot be combined, or a message of --say is blank.
+        UserError: Two options cannot be combined, a message of --say is blank, or the file of --transcript cannot be
+            written.
     """
     if options.transcript and options.no_transcript:
         raise UserError("--transcript and --no-transcript cannot be combined")
@@ -92,6 +94,8 @@ def check(options: argparse.Namespace) -> None:
         raise UserError("--say prints replies in the terminal; leave out --web")
     if options.say and not all(text.strip() for text in options.say):
         raise UserError("--say: the message is blank; give a text")
+    if options.transcript:
+        open_transcript(options.transcript).close()  # before the model is loaded, which may take long
 
 
 class ChosenBot(NamedTuple):
@@ -198,8 +202,6 @@ def serve(
         from keras_gca.serving.shared_batches import SharedBatches
         from keras_gca.serving.web import THREADS, ChatPage, create_app
 
-    if options.transcript is not None:
-        options.transcript.parent.mkdir(parents=True, exist_ok=True)
     batches = SharedBatches(agent, decodings.usual, utterances)
     chat_page = ChatPage(options.seed, options.verbose, examples, decodings, options.transcript, calibration)
     token = make_token(options.host)

@@ -5,18 +5,19 @@ response header allows other sites to read a response. A server that other compu
 `access.py`. The agent always uses its own decoding: request settings such as `temperature` are accepted but ignored.
 """
 
+import itertools
 import secrets
 import time
 from collections.abc import Iterator
 from typing import Any
-from urllib.parse import urlsplit
 
 from flask import Blueprint, Flask, Response, abort, jsonify, request
 from werkzeug.exceptions import HTTPException, ServiceUnavailable
 
 from keras_gca.serving import streaming
-from keras_gca.serving.access import NEEDS_TOKEN, is_loopback
-from keras_gca.serving.local_server import MISTAKES, PEOPLE_AT_AN_ADDRESS, Limit
+from keras_gca.serving.access import NEEDS_TOKEN
+from keras_gca.serving.exchange import without_controls
+from keras_gca.serving.local_server import MISTAKES, PEOPLE_AT_AN_ADDRESS, Limit, posted_json
 from keras_gca.serving.protocol import MESSAGES_PER_MINUTE
 from keras_gca.serving.shared_batches import BusyError, SharedBatches
 
@@ -50,9 +51,6 @@ def add_completions(
     def refuse_strangers() -> None:
         if request.headers.get("Sec-Fetch-Site", "none") not in ("none", "same-origin"):
             abort(403, "This server accepts requests only from programs and from its own pages.")
-        # Another site's name can be made to point to this computer. Then a browser would let that site read responses.
-        if not needs_token and not is_loopback(urlsplit(f"//{request.host}").hostname or ""):
-            abort(403, "This server answers requests to localhost only.")
 
     @v1.get("/models")
     def models() -> dict[str, Any]:
@@ -89,10 +87,7 @@ def _asked() -> dict[str, Any]:
     """Check the messages in the request, and return the content of the request."""
     if request.mimetype != "application/json":  # a form on another site cannot send this type
         abort(400, "The body must have the type application/json.")
-    try:
-        asked = request.get_json(silent=True)
-    except RecursionError:  # lists nested too deeply
-        asked = None
+    asked = posted_json()
     messages = asked.get("messages") if isinstance(asked, dict) else None
     if not isinstance(asked, dict) or not isinstance(messages, list) or not 1 <= len(messages) <= MOST_MESSAGES:
         abort(400, f"The body must be an object with 1 to {MOST_MESSAGES:,} messages.")
@@ -110,17 +105,23 @@ def _history(asked: dict[str, Any], batches: SharedBatches) -> list[str]:
     """Return the utterances of the conversation, ending with the one to answer.
 
     The agents do not follow instructions, so messages with the roles `system` and `developer` are left out. A message
-    that speaks of a crisis is left out together with the crisis note that answered it, as in the other chats.
+    that speaks of a crisis is left out together with the crisis note that answered it, as in the other chats. The
+    agents expect two speakers who take turns, so empty messages are left out, and successive messages of one role are
+    joined.
     """
     spoken = [(each["role"], _text(each)) for each in asked["messages"] if each["role"] in ("user", "assistant")]
+    said = [*(turn for turn in spoken[:-1] if turn[1].strip()), spoken[-1]]
+    grouped = itertools.groupby(said, key=lambda turn: turn[0])
+    turns = [(role, " ".join(text for _, text in group)) for role, group in grouped]
     utterances: list[str] = []
     noted = False
-    for role, text in spoken[:-1]:
+    for role, text in turns[:-1]:
         if role == "user":
             noted = batches.agent.crisis_note(text) is not None
         if not noted:
             utterances.append(text)
-    return [*utterances, spoken[-1][1]][-LONGEST_HISTORY:]
+    # The messages since the last reply are answered together, so the note answers each of them that speaks of a crisis.
+    return [*utterances, turns[-1][1]][-LONGEST_HISTORY:]
 
 
 def _text(message: dict[str, Any]) -> str:
@@ -141,7 +142,7 @@ def _reply(batches: SharedBatches, history: list[str]) -> tuple[str, bool]:
     if not batches.agent.tokenise(history[-1:])[0]:
         abort(400, "There are no words to answer.")
     try:
-        return batches.answers(history, seed=len(history))[0].text, False
+        return without_controls(batches.answers(history, seed=len(history))[0].text), False
     except BusyError as error:
         raise ServiceUnavailable(str(error), retry_after=5) from None
 

@@ -4,7 +4,9 @@ Every chat (terminal, browser, `--say`) gets its answers from `respond`, so ever
 crisis before it reaches a model.
 """
 
+import dataclasses
 import math
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +14,7 @@ from typing import Any
 from keras_gca.serving.protocol import Answer, Chatting
 
 NO_WORDS = "There are no words to answer."
+_CONTROLS = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]")
 
 
 @dataclass(frozen=True)
@@ -73,7 +76,16 @@ def respond(agent: Chatting, history: Sequence[str], ask: Callable[[list[str]], 
         if tokens > agent.longest
         else []
     )
-    return Exchange(line, None, tuple(ask(list(history))), tuple(remarks), tuple(agent.unknown_words(line)))
+    answers = [dataclasses.replace(answer, text=without_controls(answer.text)) for answer in ask(list(history))]
+    return Exchange(line, None, tuple(answers), tuple(remarks), tuple(agent.unknown_words(line)))
+
+
+def without_controls(text: str) -> str:
+    """Return a text in which control characters, except line breaks, are replaced by spaces.
+
+    A bot's words may come from somebody else, and control characters can change the settings of a terminal.
+    """
+    return _CONTROLS.sub(" ", text)
 
 
 def cut_mark(answer: Answer) -> str:

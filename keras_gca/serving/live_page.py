@@ -5,6 +5,7 @@ served only on the loopback address.
 """
 
 import contextlib
+import math
 import socket
 import threading
 import time
@@ -17,15 +18,14 @@ from flask import Flask, abort, render_template, request
 from keras_gca.errors import UserError
 from keras_gca.invocation import hint
 from keras_gca.safety.crisis import note_on
+from keras_gca.serving.access import refuse_other_names
 from keras_gca.serving.live_curves import PANELS
-from keras_gca.serving.local_server import Limit, LocalServer, addresses, listen, protect
+from keras_gca.serving.local_server import Limit, LocalServer, addresses, listen, posted_json, protect
 from keras_gca.storage.live_files import LONGEST_QUESTION, QUESTIONS, LiveFiles, checked_questions
 from keras_gca.storage.ownership import MARKS
 from keras_gca.storage.run_folder import RunFolder
 
 HOST = "127.0.0.1"
-# The page answers only requests to these names. Another site could make its own name point to this computer.
-LOOPBACK = ("127.0.0.1", "localhost")
 THREADS = 2
 READS_PER_MINUTE = 600  # an open page reads the state every 3 seconds, and each view once
 CHANGES_PER_MINUTE = 20
@@ -49,13 +49,9 @@ def create_app(path: Path) -> Flask:
     files = LiveFiles(path)
     app = Flask(__name__)
     protect(app, largest_request=QUESTIONS * LONGEST_QUESTION * 8)
+    refuse_other_names(app)
     watch = hint("keras_gca.watch", path)  # here, because requests are handled in other threads
     reads, changes = Limit("reads", READS_PER_MINUTE), Limit("changes to the questions", CHANGES_PER_MINUTE)
-
-    @app.before_request
-    def refuse_other_names() -> None:
-        if request.host.rpartition(":")[0] not in LOOPBACK and request.host not in LOOPBACK:
-            abort(403, "This page is for this computer only; open it as http://127.0.0.1.")
 
     @app.get("/")
     def page() -> str:
@@ -84,7 +80,7 @@ def create_app(path: Path) -> Flask:
     @app.post("/questions")
     def ask() -> dict[str, Any]:
         changes.count(request.remote_addr)
-        content = request.get_json(silent=True)
+        content = posted_json()
         try:
             questions = checked_questions(content.get("questions") if isinstance(content, dict) else None)
         except ValueError as error:
@@ -115,11 +111,16 @@ def _state(run: RunFolder, files: LiveFiles) -> dict[str, Any]:
         "tag": tag,
         "age": age,
         "has_bot": has_bot,
-        "rows": rows,
+        "rows": [{name: value for name, value in row.items() if _is_json(value)} for row in rows],
         "views": [row for row in files.rows() if row <= len(rows)],
         "questions": questions or [],
         "panels": [panel._asdict() for panel in PANELS.get(package or "", ())],
     }
+
+
+def _is_json(value: Any) -> bool:
+    """Return whether JSON has this value. It has no NaN, which the log contains where a value is undefined."""
+    return not isinstance(value, float) or math.isfinite(value)
 
 
 def prepare(path: Path, listening: socket.socket, questions: list[str] | None = None) -> LocalServer:

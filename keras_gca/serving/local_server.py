@@ -90,6 +90,14 @@ def protect(app: Flask, largest_request: int, say: Callable[[str], str] | None =
         app.register_error_handler(code, say_what_is_wrong)
 
 
+def posted_json() -> Any:
+    """Return the content of a request in JSON, or None if it is not JSON or is nested too deeply."""
+    try:
+        return request.get_json(silent=True)
+    except RecursionError:
+        return None
+
+
 class Limit:
     """A limit on how often a client may do something per minute; further requests are refused (status 429).
 

@@ -12,12 +12,14 @@ from typing import TextIO
 
 from keras_gca.engine import loading
 from keras_gca.errors import UserError
-from keras_gca.serving.exchange import Exchange, cut_mark, respond
+from keras_gca.serving.exchange import Exchange, cut_mark, respond, without_controls
 from keras_gca.serving.protocol import Answer, Chatting
+from keras_gca.serving.transcripts import open_transcript
 
 Reply = Callable[[list[str], int], list[Answer]]
 
 PREPARING = "preparing the model for its first reply ..."
+QUIT = "/quit"
 HELP = """\
    /help         show this list
    /reset        start a new conversation
@@ -60,7 +62,7 @@ def talk(
 
     if notice:
         print(f"{notice}\n")
-    print(f"{path} ({agent.description})")
+    print(f"{path} ({without_controls(agent.description)})")
     print("Type a line and press Enter; /help lists the commands, and Ctrl-D ends the chat.\n")
     with _transcript(options, folder) as transcript, warming_up(reply, warm_up) as ready:
         for said in _Chat(agent, ready, options.verbose, folder).run():
@@ -110,7 +112,7 @@ def print_answers(answers: Sequence[Answer], generators: Sequence[str], width: i
     """
     for answer in sorted(answers, key=lambda answer: generators.index(answer.generator)):
         mark = "*" if answer is answers[0] else " "
-        print(f"   {mark} {answer.generator.replace('_', ' '):{width}} {answer.text}")
+        print(without_controls(f"   {mark} {answer.generator.replace('_', ' '):{width}} {answer.text}"))
 
 
 class _Chat:
@@ -164,6 +166,9 @@ class _Chat:
 
     def _command(self, line: str) -> str:
         name, _, rest = line.partition(" ")
+        if name == QUIT:
+            print(f"({QUIT} takes no argument)")
+            return ""
         if name not in self._commands:
             print(f"({name} is not a command; the commands are:)\n{HELP}")
             return ""
@@ -195,15 +200,15 @@ class _Chat:
         if not self._exchanges:
             print("(there is nothing to save yet)")
             return ""
-        path = Path(rest) if rest else _new_transcript(self._folder, "saved_")
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with path.open("x", encoding="utf-8") as stream:
-                stream.writelines(exchange.transcript for exchange in self._exchanges)
-        except FileExistsError:
+        path = Path(rest).expanduser() if rest else _new_transcript(self._folder, "saved_")
+        if path.exists():
             print(f"({path} already exists; choose another file)")
-        except OSError as error:
-            print(f"({path} cannot be written: {error.strerror})")
+            return ""
+        try:
+            with open_transcript(path) as stream:
+                stream.writelines(exchange.transcript for exchange in self._exchanges)
+        except UserError as error:
+            print(f"({error})")
         else:
             print(f"(saved: {path})")
         return ""
@@ -247,7 +252,7 @@ def _user_lines() -> Iterator[str]:
         except (EOFError, KeyboardInterrupt):
             print()
             return
-        if line == "/quit":
+        if line == QUIT:
             return
         if line:
             yield line
@@ -265,7 +270,7 @@ def _details(agent: Chatting, exchange: Exchange) -> str:
         for mark, answer in zip("*" + " " * len(answers), answers, strict=False)
     )
     unknown = ", ".join(exchange.unknown)
-    return text + (f"     words that the bot does not know: {unknown}\n" if unknown else "")
+    return without_controls(text) + (f"     words that the bot does not know: {unknown}\n" if unknown else "")
 
 
 def _new_transcript(folder: Path, prefix: str = "") -> Path:
@@ -277,7 +282,5 @@ def _transcript(options: argparse.Namespace, folder: Path) -> Iterator[TextIO | 
     if options.no_transcript:
         yield None
         return
-    path = options.transcript or _new_transcript(folder)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a", encoding="utf-8") as stream:
+    with open_transcript(options.transcript or _new_transcript(folder)) as stream:
         yield stream

@@ -20,9 +20,10 @@ from keras_gca.serving.access import require_token
 from keras_gca.serving.calibration import Calibration, note_on_answers
 from keras_gca.serving.calibration_page import add_calibration, answers_of, kept_answers
 from keras_gca.serving.exchange import NO_WORDS, Exchange, respond
-from keras_gca.serving.local_server import PEOPLE_AT_AN_ADDRESS, Limit, protect
+from keras_gca.serving.local_server import PEOPLE_AT_AN_ADDRESS, Limit, posted_json, protect
 from keras_gca.serving.protocol import MESSAGES_PER_MINUTE, Answer, Decodings
 from keras_gca.serving.shared_batches import BATCH_SIZES, WAITING, BusyError, SharedBatches
+from keras_gca.serving.transcripts import open_transcript
 
 LONGEST_UTTERANCE = 2_000  # the maximum number of characters
 LONGEST_HISTORY = 20  # the maximum number of utterances that the page sends
@@ -170,7 +171,7 @@ def create_app(
         if exchange.note is None and not exchange.answers:
             abort(400, NO_WORDS)
         if chat_page.transcript is not None:
-            with writing, chat_page.transcript.open("a", encoding="utf-8") as stream:
+            with writing, open_transcript(chat_page.transcript) as stream:
                 stream.write(exchange.transcript)
         whole = exchange.as_json(agent)
         return streaming.stream(_events(exchange, whole)) if asked.stream else whole
@@ -188,10 +189,7 @@ def _events(exchange: Exchange, whole: dict[str, Any]) -> Iterator[str]:
 
 def _asked(generators: Sequence[str], may_choose: bool) -> _Asked:
     """Check the content of the request, and return it with control characters replaced by spaces."""
-    try:
-        content = request.get_json(silent=True)
-    except RecursionError:  # lists nested too deeply
-        content = None
+    content = posted_json()
     content = content if isinstance(content, dict) else {}
     history = content.get("history")
     if not isinstance(history, list) or not 1 <= len(history) <= LONGEST_HISTORY:

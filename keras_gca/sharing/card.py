@@ -1,9 +1,10 @@
 """Writes the model card of an exported agent: the README.md that the Hugging Face Hub shows."""
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath, PureWindowsPath
+from pathlib import Path
 from typing import Any
 
 from keras_gca.sharing.hub import CARD
@@ -26,6 +27,9 @@ OF_METRICS = (
     "The metrics above were measured on held-out conversations from the training corpus. They do not show how "
     "well the model performs in other conversations, and they do not measure harm."
 )
+
+# The beginning of a path outside the working folder (on POSIX or Windows, or as an address), up to the end of the text.
+_OUTSIDE_PATH = re.compile(r"(?<![^\s\"'(=])(?:(?:file:)?/|~\w*[/\\]|\.\.[/\\]|[A-Za-z]:[/\\]|\\\\)\S.*", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -138,15 +142,18 @@ def _number(value: Any) -> str:
 
 
 def _without_folders(value: Any) -> str:
-    """Format a value as text, keeping only the last part of a path that is outside the working folder."""
+    """Format a value as text, keeping only the last part of a path that is outside the working folder.
+
+    The path may follow other words, as in "from /home/ann/tokens". A path may contain spaces, so all text after its
+    beginning belongs to it.
+    """
     if isinstance(value, list):
         return ", ".join(map(_without_folders, value))
+    if isinstance(value, Mapping):
+        return ", ".join(f"{_without_folders(name)}: {_without_folders(part)}" for name, part in value.items())
     if not isinstance(value, str):
         return json.dumps(value)
-    for kind in (PurePosixPath, PureWindowsPath):
-        if kind(value).is_absolute() or value.startswith(("~", "..")):
-            return kind(value).name
-    return value
+    return _OUTSIDE_PATH.sub(lambda found: re.split(r"[/\\]", found[0].rstrip("/\\"))[-1], value)
 
 
 def _table(head: tuple[str, str], rows: Any) -> str:

@@ -182,6 +182,8 @@ def test_what_cannot_be_calibrated_is_said_in_one_line(bot, listener, said, tmp_
     assert "leave out one of them" in said(chat.main, "chat", listener, "--calibrate", "--say", "Hello")
     message = said(chat.main, "chat", listener, "--delete-profile")
     assert message == f"chat: {listener / 'listener_profile.json'}: there is no profile to delete\n"
+    message = said(chat.main, "chat", listener, "--profile", tmp_path / "p.json", "--say", "Hello")
+    assert message == f"chat: {tmp_path / 'p.json'}: no such file; --calibrate asks the questions and writes it\n"
     (tmp_path / "p.json").write_text('{"format": "calibration 1", "answers": {"ask": "maybe"}}')
     message = said(chat.main, "chat", listener, "--profile", tmp_path / "p.json", "--say", "Hello")
     assert message == f"chat: {tmp_path / 'p.json'}: ask: 'maybe' is not one of yes, no\n"

@@ -111,6 +111,7 @@ def bot(fitted, tmp_path):
 @pytest.mark.thorough
 def test_the_command_exports_a_bot_that_pytorch_reads(bot, tmp_path, capsys, monkeypatch):
     path, policy = bot
+    pytest.importorskip("transformers")  # it must be imported before the class is replaced that its annotations name
     arguments = [str(path), str(tmp_path / "out")]
     api = FakeApi()
     monkeypatch.setattr(huggingface_hub, "HfApi", lambda: api)
@@ -131,3 +132,16 @@ def test_the_command_exports_a_bot_that_pytorch_reads(bot, tmp_path, capsys, mon
     for wrong, message in (([], "not an empty folder"), (["--policy", "imitation"], "has maximum_likelihood")):
         assert command_line.run(export_command.main, "export", [*arguments, *wrong]) == 2
         assert message in capsys.readouterr().err
+
+
+@pytest.mark.thorough
+def test_the_code_of_a_model_card_reads_the_message_as_the_policy_does(bot, tmp_path, capsys):
+    path, _ = bot
+    assert command_line.run(export_command.main, "export", [str(path), str(tmp_path / "out")]) == 0
+    card = (tmp_path / "out" / "README.md").read_text(encoding="utf-8")
+    code = card.split("```python\n")[1].split("```")[0].replace("path/to/this/folder", str(tmp_path / "out"))
+    names = {}
+    exec(code.replace("max_new_tokens=40", "max_new_tokens=8"), names)  # the toy has only 40 positions
+    expected = encode_batch(GAILAgent.load(path).tokenizer, [[Utterance("I got the job!")]])
+    assert names["prompt"]["input_ids"].tolist() == [expected.condition[expected.condition_mask].tolist()]
+    assert "`<|positive|>`, preceded the utterance" in " ".join(card.split())

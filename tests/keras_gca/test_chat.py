@@ -115,10 +115,11 @@ def replies(out):
 
 
 def test_help_lists_every_command_and_unknown_ones_are_explained(chatting):
-    out = chatting(["/help", "/what is this", "/quit", "Hello"], "--no-transcript")
+    out = chatting(["/help", "/what is this", "/quit now", "/quit", "Hello"], "--no-transcript")
     for command in ("/help", "/reset", "/undo", "/verbose", "/save", "/quit"):
         assert out.count(f"   {command} ") == 2
     assert "(/what is not a command; the commands are:)" in out
+    assert "(/quit takes no argument)" in out
     assert replies(out) == []
 
 
@@ -144,17 +145,26 @@ def test_verbose_is_a_switch(chatting):
     assert len(replies(out)) == 3
 
 
-def test_save_writes_the_conversation_and_never_over_another_file(chatting, tmp_path):
+def test_save_writes_the_conversation_and_never_over_another_file(chatting, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
     (tmp_path / "mine.txt").write_text("kept")
     lines = ["/save", "Hello", "Fine.", "/undo", "/save mine.txt", "/save new/said.txt", "/save", "/save new"]
-    out = chatting(lines, "--no-transcript")
+    out = chatting([*lines, "/save ~/a.txt", "/save mine.txt/b.txt"], "--no-transcript")
+    assert "(mine.txt/b.txt: the transcript cannot be written (Not a directory))" in out
     assert "(there is nothing to save yet)" in out
     assert "(mine.txt already exists; choose another file)" in out
     assert "(new already exists; choose another file)" in out
     assert (tmp_path / "mine.txt").read_text() == "kept"
     expected = f"you> Hello\n{replies(out)[0]}\n"
-    assert (tmp_path / "new" / "said.txt").read_text() == expected
+    for file in (tmp_path / "new" / "said.txt", tmp_path / "home" / "a.txt"):
+        assert file.read_text() == expected
+        assert file.stat().st_mode & 0o777 == 0o600
     assert next((tmp_path / "transcripts").iterdir()).read_text() == expected
+
+
+def test_a_transcript_that_cannot_be_written_is_said_before_the_bot_is_loaded(tmp_path, capsys):
+    assert command_line.run(chat.main, "chat", ["no_bot.h5", "--web", "--transcript", str(tmp_path)]) == 2
+    assert capsys.readouterr().err == f"chat: {tmp_path}: the transcript cannot be written (Is a directory)\n"
 
 
 def test_say_prints_the_reply_alone(chatting, tmp_path):
@@ -192,6 +202,15 @@ def test_options_of_say_that_do_not_fit_are_refused(arguments, message, tmp_path
     printed = capsys.readouterr().err.splitlines()
     assert printed[-1] == f"chat: {message}"
     assert printed[:-1] in ([], [FIRST_USE_NOTICE])  # the notice, if the bot has been read before
+
+
+def test_the_names_of_a_bots_generators_cannot_change_the_settings_of_the_terminal(chatting, tmp_path):
+    agent = make_agent()
+    agent.weights = {f"\x1b[31m{name}": weights for name, weights in agent.weights.items()}
+    agent.save(tmp_path / "bot.h5")
+    out = chatting(["Hello"], "--verbose", "--no-transcript")
+    assert "generators:  [31mteacher forcing and  [31madversarial" in out
+    assert "\x1b" not in out
 
 
 # The page

@@ -143,7 +143,7 @@ async function ask(turn, attempt = turn.attempt) {
   delete turn.problem;
   delete turn.partial;
   Object.assign(turn, { isPending: true, asked: attempt });
-  if (text.value.trim() === turn.line) text.value = "";
+  if (text.value.trim() === turn.line) endEdit(); // the message in the box is the one that is being answered
   draw(turn);
   update();
   showEnd();

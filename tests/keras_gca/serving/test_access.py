@@ -257,3 +257,17 @@ def test_two_servers_of_one_computer_have_cookies_of_different_names():
         app.add_url_rule("/", "page", lambda: "a page")
         names.add(app.test_client().get("/?token=secret").headers["Set-Cookie"].partition("=")[0])
     assert len(names) == 2
+
+
+def test_without_a_token_only_names_of_this_computer_are_answered():
+    app = Flask(__name__)
+    protect(app, 1000)
+    require_token(app, None)
+    app.add_url_rule("/", "page", lambda: "a page", methods=["GET", "POST"])
+    client = app.test_client()
+    for host in ("localhost", "127.0.0.1:8000", "127.5.0.1", "[::1]:8000"):
+        assert client.get("/", headers={"Host": host}).text == "a page"
+    for host in ("evil.example:8000", "127.0.0.1.evil.example", "192.0.2.1", "localhost.evil.example"):
+        for send in (client.get, client.post):
+            response = send("/", headers={"Host": host})
+            assert (response.status_code, "this computer only" in response.text) == (403, True)

@@ -267,6 +267,20 @@ def test_a_message_can_be_edited_and_sent_again(agent, browser, serve):
         assert page.input_value("#text") == "Who are you?"
 
 
+def test_another_answer_to_the_message_that_is_edited_ends_the_edit(agent, browser, serve):
+    gated = Gated(agent)
+    gated.gate.set()
+    with visiting(browser, serve(page_of(gated))) as page:
+        converse(page, "Hello", "How are you?")
+        page.get_by_role("button", name="Edit").nth(1).click()
+        page.get_by_role("button", name="Another answer").click()
+        until(lambda: len(gated.batches) == 3)
+        page.get_by_role("button", name="Another answer").wait_for()
+        send(page, "Tom?")
+        until(lambda: len(gated.batches) == 4)
+        assert texts(page, ".you") == ["Hello", "How are you?", "Tom?"]
+
+
 @pytest.mark.parametrize("key", [None, "Escape"])
 def test_a_reply_can_be_stopped(key, agent, browser, serve):
     gated = Gated(agent)

@@ -156,6 +156,21 @@ def test_a_body_that_is_no_json_is_refused(client):
         assert "The body must" in response.json["error"]["message"]
 
 
+@pytest.mark.parametrize(
+    ("spoken", "read"),
+    [
+        ("user: My dog died. / user: I miss him.", ["My dog died. I miss him."]),
+        ("user: Hi. / assistant:  / user: Are you there?", ["Hi. Are you there?"]),
+        ("assistant: Hello. / assistant: I am Tom. / user: Hi.", ["Hello. I am Tom.", "Hi."]),
+        ("user: Hi. / assistant: Hello. / system: x / user: Bye.", ["Hi.", "Hello.", "Bye."]),
+    ],
+)
+def test_the_agent_reads_two_speakers_who_take_turns(spoken, read, parrot, client):
+    said = [dict(zip(("role", "content"), each.split(": ", 1), strict=True)) for each in spoken.split(" / ")]
+    assert client.post("/v1/chat/completions", json={"messages": said}).status_code == 200
+    assert parrot.read == [read]
+
+
 def test_only_the_last_utterances_are_read(parrot, client):
     assert ask(client, *["Hello."] * 41).status_code == 200
     assert [len(history) for history in parrot.read] == [LONGEST_HISTORY]
@@ -233,3 +248,11 @@ def test_the_chat_serves_it_and_prints_a_token_once_beyond_loopback(parrot, host
     assert client.get("/v1/models").status_code == (401 if printed else 200)
     headers = {"Authorization": f"Bearer {words[0]}"} if printed else {}
     assert client.get("/v1/models", headers=headers).json["data"][0]["id"] == "first"
+
+
+@pytest.mark.parametrize("spoken", [[CRISIS, "Are you there?"], ["I want to", "kill myself."]])
+def test_a_crisis_in_any_message_since_the_last_reply_gets_the_note(spoken, parrot, client):
+    conversation = [*messages("Hello.", "Hi.", spoken[0]), {"role": "user", "content": spoken[1]}]
+    response = client.post("/v1/chat/completions", json={"messages": conversation})
+    assert said(response) == NOTE
+    assert parrot.read == []

@@ -1,5 +1,6 @@
 """The live view's server: the state that it gives, and the requests that it refuses."""
 
+import json
 import os
 import socket
 import urllib.request
@@ -11,6 +12,7 @@ from keras_gca.safety.crisis import NOTE
 from keras_gca.serving import live_page, live_view
 from keras_gca.serving.live_curves import PANELS
 from keras_gca.storage.live_files import Exchange, Judged, LiveFiles
+from keras_gca.storage.run_folder import RunFolder
 from tests.factories.watched import QUESTIONS, write_log, write_run, write_view
 
 
@@ -59,6 +61,18 @@ def test_a_bot_that_is_older_than_the_log_does_not_count(client, run):
 def test_replies_to_rows_that_are_trained_anew_are_not_shown(client, run):
     write_log(run, 4)
     assert client.get("/state").json["views"] == [1, 2, 3, 4]
+
+
+def test_values_that_json_does_not_have_are_left_out(client, run):
+    RunFolder(run).write_log([{"phase": "imitation", "epoch": 1, "reward": float("nan"), "kl": 0.5}])
+    assert json.loads(client.get("/state").text, parse_constant=pytest.fail)["rows"] == [
+        {"phase": "imitation", "epoch": 1, "kl": 0.5}
+    ]
+
+
+def test_questions_that_are_nested_too_deeply_are_refused(client):
+    response = client.post("/questions", data="[" * 3000, content_type="application/json")
+    assert (response.status_code, "cannot be asked" in response.text) == (400, True)
 
 
 def test_a_run_that_has_not_begun(tmp_path):

@@ -9,6 +9,8 @@ from types import SimpleNamespace
 import pytest
 
 from keras_gca.engine import loading
+from keras_gca.serving.exchange import respond
+from keras_gca.serving.protocol import Answer
 from keras_gca.serving.terminal import warming_up
 
 
@@ -66,3 +68,16 @@ def test_nothing_is_prepared_if_nobody_types(monkeypatch):
 
     with warming_up(reply, lambda: pytest.fail("prepared")) as ready:
         assert ready is reply
+
+
+def test_a_bot_cannot_change_the_settings_of_the_terminal():
+    text = "\x1b[31mHello\x1b]0;owned\x07\n\x9b31m caf\u00e9 \U0001f600"
+    agent = SimpleNamespace(
+        crisis_note=lambda line: None,
+        tokenise=lambda lines: [["hello"]],
+        longest=10,
+        unknown_words=lambda line: [],
+    )
+    answer = Answer("bot", text, 1.0, 1.0, 1.0, 1.0, (), ())
+    [shown] = respond(agent, ["Hello"], lambda history: [answer]).answers
+    assert shown.text == " [31mHello ]0;owned \n 31m caf\u00e9 \U0001f600"

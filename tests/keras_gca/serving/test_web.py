@@ -334,6 +334,7 @@ def test_other_sites_large_requests_and_other_ways_are_refused(client):
     good = {"history": ["Hello"]}
     assert client.post("/answers", json=good, headers={"Origin": "http://elsewhere.example"}).status_code == 403
     assert client.post("/answers", json=good, headers={"Sec-Fetch-Site": "cross-site"}).status_code == 403
+    assert client.get("/", headers={"Host": "evil.example:8000"}).status_code == 403
     assert client.post("/answers", json={"history": ["x" * 10**6]}).status_code in (400, 413)
     assert client.get("/answers").status_code == 405
     assert client.get("/nowhere").status_code == 404
@@ -399,6 +400,7 @@ def test_a_transcript_is_kept_only_if_it_is_named_and_the_page_says_so(agent, tm
     reply = hello(client).json["answers"][0]
     client.post("/answers", json={"history": [CRISIS]})
     end = "" if reply["ended"] else " [cut off at the length limit]"
+    assert path.stat().st_mode & 0o777 == 0o600
     assert path.read_text() == f"you> Hello\nbot> {reply['text']}{end}\nyou> {CRISIS}\nnote> {NOTE}\n"
 
 

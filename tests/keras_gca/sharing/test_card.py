@@ -2,6 +2,7 @@
 
 import json
 
+import pytest
 from huggingface_hub import ModelCard
 
 from keras_gca.sharing.card import Card, facts_of
@@ -61,3 +62,24 @@ def test_the_facts_of_a_run(tmp_path):
     assert facts_of(tmp_path) == ({"data": "x"}, {})
     (tmp_path / "evaluation.json").write_text('{"tokens": 5}')
     assert facts_of(tmp_path) == ({"data": "x"}, {"tokens": 5})
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        ("from /home/ann/my diary/tokens", "from tokens"),
+        ("from ~/diary/tokens/", "from tokens"),
+        ("from ../ann/tokens", "from tokens"),
+        (r"from C:\Users\ann\tokens", "from tokens"),
+        (r"\\server\ann\tokens", "tokens"),
+        ("file:///home/ann/tokens", "tokens"),
+        (["/home/ann/one.txt", "ann.txt"], "one.txt, ann.txt"),
+        ({"/home/ann/one.txt": 3}, "one.txt: 3"),
+        ("runs/first/tokens", "runs/first/tokens"),
+        ("https://example.org/a/b", "https://example.org/a/b"),
+        ("yes/no", "yes/no"),
+    ],
+)
+def test_only_the_last_part_of_a_path_outside_the_working_folder_is_shown(value, shown):
+    assert f"| vocabulary | {shown} |" in card(source={"data": "a", "vocabulary": value}).text()
+    assert f"| layout | {shown} |" in card(settings={"seed": 7, "layout": value}).text()
