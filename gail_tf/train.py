@@ -32,8 +32,9 @@ GPT-2 learns by PPO to deceive the discriminator.
 
 EPILOG = """\
 Corpora can be in the format of EmpatheticDialogues (CSV) or DailyDialog, or in another format described in
-docs/formats.md. python -m keras_gca.inspect FILE shows how a file is read. Tweets are read from a CSV file with a
-column `text` or from a text file with one tweet per line. docs/metrics.md explains the logged metrics.
+docs/formats.md. python -m keras_gca.inspect FILE shows how a file is read. Tweets are read from a table
+with a column `text`, from JSON lines or from a text file with one tweet per line. docs/metrics.md explains the logged
+metrics.
 Ctrl-C stops the run after the current step or update. You can resume it later, and chat with its bot in the meantime.
 """
 

@@ -3,6 +3,7 @@
 import argparse
 import collections
 import math
+import re
 import sys
 from pathlib import Path
 from typing import NoReturn
@@ -18,6 +19,7 @@ from glove.vectors import read_vectors, refuse_unreadable_name, write_vectors
 VECTORS = (
     "word vectors: a GloVe, word2vec or fastText text file or a word2vec .bin file, which may be a .gz or in a .zip"
 )
+COMPRESSED = re.compile(rb"\x1f\x8b|PK\x03\x04|BZh\d1AY&SY|\xfd7zXZ\x00|\x28\xb5\x2f\xfd")  # the first bytes of a file
 CORPUS = "a UTF-8 text file with one document per line and spaces between the words"
 
 
@@ -44,6 +46,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _fit(options: argparse.Namespace) -> int:
     refuse_unreadable_name(options.output)
+    _refuse_unwritable(options.output)
     documents = _read_tokens(options.corpus, options.bad_lines)
     counts = collections.Counter(word for document in documents for word in document)
     words = [word for word, count in counts.most_common() if count >= options.minimum_count]
@@ -111,7 +114,22 @@ def _coverage(options: argparse.Namespace) -> int:
     return 0
 
 
+def _refuse_unwritable(output: Path) -> None:
+    """Raise VectorFileError before a long computation if its result could not be written to this file."""
+    if output.is_dir():
+        raise VectorFileError(f"{output}: this is a folder; the name of a file is expected")
+    if not output.parent.is_dir():
+        raise VectorFileError(f"{output}: the folder {output.parent} does not exist; an existing folder is expected")
+
+
 def _read_tokens(path: Path, bad: BadLines) -> list[list[str]]:
+    try:
+        with path.open("rb") as stream:
+            beginning = stream.read(16)
+    except OSError as error:
+        raise VectorFileError(f"{path}: cannot be read ({error.strerror})") from None
+    if COMPRESSED.match(beginning):
+        raise VectorFileError(f"{path}: the file is compressed; uncompressed text is expected, so unpack it first")
     return [line.split() for _, line in text_lines(path, bad) if line.strip()]
 
 

@@ -171,7 +171,8 @@ def fit(
 
     The authors' C program takes one step per entry. Here, each step uses the summed gradients of a batch of entries.
     AdaGrad's accumulators start at 1, as in the C program. The square of the summed gradient is added to the
-    accumulators before the step, so no parameter can change by more than the learning rate in one step.
+    accumulators before the step, so no parameter can change by more than the learning rate in one step. (The C program
+    adds the square of the gradient times the learning rate, after the step.)
 
     Args:
         documents: Tokenised texts. Windows do not cross document boundaries.

@@ -3,6 +3,7 @@
 This module also reads word2vec and fastText text files, whose first line gives the number of words and the dimension.
 """
 
+import codecs
 import gzip
 import itertools
 import os
@@ -208,9 +209,10 @@ def _without_header(
 ) -> Iterator[tuple[int, bytes]]:
     """Yield all lines except the header, if there is one.
 
-    The first line is a header if it gives a dimension and one of the next lines has this dimension.
+    The first line is a header if it gives a dimension and one of the next lines has this dimension. A byte order mark
+    before the first line is removed.
     """
-    first = list(itertools.islice(lines, 1))
+    first = [(number, line.removeprefix(codecs.BOM_UTF8)) for number, line in itertools.islice(lines, 1)]
     header = _HEADER.fullmatch(first[0][1]) if first and first[0][0] == 1 else None
     if header is not None:
         size = int(header[1])

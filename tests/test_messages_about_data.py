@@ -83,7 +83,11 @@ def test_messages_about_corpora(tmp_path, name):
         ("t.csv", b"id,tweet\n1,Hi\n", "t.csv:1: the first line has no column `text`; its columns are id, tweet"),
         ("t.csv", b"id,text\n1\n", "t.csv:2: 1 field; 2 are expected, as on the first line"),
         ("t.csv", b'text\nHi\n"Yes\n', "t.csv:3: not CSV (a field begins with a quotation mark that is never closed)"),
-        ("t.txt", bytes(range(32)) * 9, "t.txt: the file looks like a binary file, which cannot be read; a CSV file"),
+        (
+            "t.txt",
+            bytes(range(32)) * 9,
+            "t.txt: the file looks like a binary file, which cannot be read; a table (.csv",
+        ),
     ],
 )
 def test_messages_about_tweets(tmp_path, name, content, message):

@@ -29,7 +29,7 @@ class Source:
     Args:
         data: Files with conversations, or a single folder of token files (`python -m gail_tf.prepare`). If empty, the
             embedded conversations are used.
-        tweets: Files with tweets: CSV files with a column `text`, or files with one tweet per line.
+        tweets: Files with tweets; see `read_tweets`.
         general: Files with conversations for pretraining a GPT-2 with random weights. If empty, the embedded corpus of
             the first paper is used.
         model: The pretrained language model: a folder, a file, the name of a known model

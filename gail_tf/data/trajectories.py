@@ -14,11 +14,18 @@ from gail_tf.data.spelling import as_written, plain_words
 from glove.text_files import BadLines, counted
 from keras_gca.corpora import binary, tables
 from keras_gca.corpora.conversation import Reading
+from keras_gca.corpora.json_text import report_json
 from keras_gca.data.conversations import PARTS, WRONG_FIELDS, Conversation, read_corpus
 from keras_gca.errors import UserError
+from keras_gca.storage import json_files
 
 TURNS = ("disjoint", "staggered")
 EMBEDDED = ("conversations.csv", "listening.csv")  # the conversations in the package
+SEPARATORS = {".csv": ",", ".tsv": "\t"}  # of the columns of tables of tweets
+WANTED = (
+    "a table (.csv or .tsv) with a column `text`, JSON lines (.jsonl) with a `text`, or a text file with one tweet per "
+    "line is expected"
+)
 FRACTIONS = (0.7, 0.2, 0.1)  # Section 4.2: train, test, validation
 
 
@@ -144,11 +151,13 @@ def read_tweets(path: str | os.PathLike, bad: BadLines | None = None) -> list[st
     Links are removed, HTML entities such as `&amp;` are resolved, and tweets that contain only links are skipped.
 
     Args:
-        path: A CSV file (.csv) with a column `text`, or any other file with one tweet per line.
+        path: A table (.csv or .tsv) with a column `text`, JSON lines (.jsonl or .ndjson) of objects with a `text`, or
+            any other file with one tweet per line.
         bad: The handler of bad lines. If None, the first bad line raises an error.
 
     Raises:
-        UserError: The file is missing, contains no tweets, lacks the column `text`, or has a bad line.
+        UserError: The file is missing, is one JSON value, contains no tweets, lacks the column `text`, or has a bad
+            line.
     """
     return list(stream_tweets(path, bad or BadLines(error=UserError)))
 
@@ -157,25 +166,45 @@ def stream_tweets(path: str | os.PathLike, bad: BadLines) -> Iterator[str]:
     """Yield the texts of tweets one by one; see `read_tweets`."""
     path = Path(path)
     if kind := binary.kind_of(path):
-        raise UserError(
-            f"{path}: the file looks like {kind}, which cannot be read; a CSV file, or a text file with one tweet per "
-            "line, is expected"
-        )
-    texts = _csv_texts(path, bad) if path.suffix.lower() == ".csv" else (line for _, line in Reading(bad).lines(path))
+        raise UserError(f"{path}: the file looks like {kind}, which cannot be read; {WANTED}")
+    suffix = path.suffix.lower()
+    if suffix == ".json":
+        raise UserError(f"{path}: a file of one JSON value cannot be read as tweets; {WANTED}")
+    if suffix in SEPARATORS:
+        texts = _column(path, bad, SEPARATORS[suffix])
+    elif suffix in (".jsonl", ".ndjson"):
+        texts = _json_texts(path, bad)
+    else:
+        texts = (line for _, line in Reading(bad).lines(path))
     empty = True
     for text in texts:
         if tweet := as_written(re.sub(r"https?://\S+", " ", html.unescape(text))):
             empty = False
             yield tweet
     if empty:
-        raise UserError(
-            f"{path}: the file contains no tweets; a CSV file with a column `text`, or a text file with one tweet per "
-            "line, is expected"
-        )
+        raise UserError(f"{path}: the file contains no tweets; {WANTED}")
 
 
-def _csv_texts(path: Path, bad: BadLines) -> Iterator[str]:
-    rows = tables.rows(path, Reading(bad), ",")
+def _json_texts(path: Path, bad: BadLines) -> Iterator[str]:
+    wanted = 'an object such as {"text": "..."} is expected'
+    reading = Reading(bad)
+    for number, line in reading.lines(path):
+        if not line.strip():
+            continue
+        where = f"{path}:{number}"
+        try:
+            value = json_files.loads(line)
+        except ValueError as error:
+            report_json(where, error, wanted, reading)
+            continue
+        if isinstance(value, dict) and isinstance(value.get("text"), str):
+            yield value["text"]
+        else:
+            bad.report(where, "with other JSON", f"the line has no text; {wanted}")
+
+
+def _column(path: Path, bad: BadLines, separator: str) -> Iterator[str]:
+    rows = tables.rows(path, Reading(bad), separator)
     _, header = next(rows, (1, []))
     if "text" not in header:
         there = f"; its columns are {', '.join(header[:12])}" if header else ""

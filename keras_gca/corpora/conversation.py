@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from glove.text_files import BadLines
+from glove.text_files import LONGEST, BadLines
 from keras_gca.corpora.encoding import Encoding, decoded_lines, detect_encoding
 
 PARTS = ("train", "validation", "test")  # the official parts, into which the authors of some corpora divided them
@@ -56,16 +56,17 @@ class Reading:
     left_out: collections.Counter[str] = field(default_factory=collections.Counter)
     part: str | None = None
 
-    def lines(self, path: Path, fallback: str | None = None) -> Iterator[tuple[int, str]]:
+    def lines(self, path: Path, fallback: str | None = None, longest: int = LONGEST) -> Iterator[tuple[int, str]]:
         """Yield the number and the text of each line in a file, whatever the encoding and the line endings.
 
         Args:
             path: The file.
             fallback: The encoding to assume for a file that is not UTF-8, or None to detect it.
+            longest: The maximum number of bytes in a line, in UTF-8.
         """
         if path not in self.encodings:
             self.encodings[path] = detect_encoding(path, fallback)
-        return decoded_lines(path, self.bad, self.encodings[path])
+        return decoded_lines(path, self.bad, self.encodings[path], longest)
 
     def without_speaker(self, text: str) -> str:
         """Remove the speaker tag from an utterance, and count the utterance for this speaker."""

@@ -1,7 +1,8 @@
 """Reads the Cornell Movie-Dialogs Corpus, a folder with a file of lines and a file of conversations.
 
 The files are `movie_lines.txt` and `movie_conversations.txt`. Their fields are separated by ` +++$+++ `. The published
-files are encoded in ISO-8859-1, but files that were saved as UTF-8 can also be read.
+files are encoded in Windows-1252, with a few bytes that this encoding does not define; these are read as ISO-8859-1.
+Files that were saved as UTF-8 can also be read.
 """
 
 import re
@@ -25,7 +26,7 @@ def read_cornell(path: Path, reading: Reading) -> Iterator[Conversation]:
         if not file.exists():
             raise UserError(f"{file}: the file is missing; the Cornell layout needs {LINES} and {CONVERSATIONS}")
     texts, names = {}, {}
-    for number, line in reading.lines(lines_file, "latin-1"):
+    for number, line in reading.lines(lines_file, "cp1252"):
         fields = line.split(SEPARATOR)
         if len(fields) < 4:
             message = f"{counted(len(fields), 'field')}; 5 are expected, separated by +++$+++"
@@ -33,7 +34,7 @@ def read_cornell(path: Path, reading: Reading) -> Iterator[Conversation]:
             continue
         texts[fields[0].strip()] = fields[4].strip() if len(fields) > 4 else ""
         names[fields[0].strip()] = f"{fields[3].strip()} ({fields[2].strip()})"  # the same name occurs in many films
-    for number, line in reading.lines(conversations_file, "latin-1"):
+    for number, line in reading.lines(conversations_file, "cp1252"):
         where = f"{conversations_file}:{number}"
         identifiers = re.findall(r"'([^']+)'", line.split(SEPARATOR)[-1])
         missing = [identifier for identifier in identifiers if identifier not in texts]

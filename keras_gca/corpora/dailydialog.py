@@ -5,6 +5,7 @@ Utterances get emotion labels if the emotion file is in the same folder (`dialog
 ignored.
 """
 
+import itertools
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,7 +16,7 @@ from keras_gca.corpora.published import files_of, part_of
 MARK = "__eou__"
 EMOTIONS = (None, "anger", "disgust", "fear", "happiness", "sadness", "surprise")  # numbered from 0 to 6
 LABELS = re.compile(r"[#|]+[\s#|,;\d]*")  # after the last `__eou__`: "# 1 2 # 0 0"
-NUMBERS = re.compile(r"\d(?:\s+\d)*")  # after the last `__eou__`, one for each utterance: "0 4"
+NUMBER = re.compile(r"\d{1,2}")  # after the last `__eou__`, one for each utterance ("0 4") or for the conversation
 
 
 def read_dailydialog(path: Path, reading: Reading) -> Iterator[Conversation]:
@@ -44,7 +45,7 @@ def _read(path: Path, reading: Reading) -> Iterator[Conversation]:
         # The published files have spaces around apostrophes: "don ’ t", "Let ' s".
         line = re.sub(r"(\w) ?[’'] ?(s|t|m|re|ve|ll|d)\b", r"\1'\2", line)
         *parts, tail = line.split(MARK)
-        if _is_labels(tail.strip(), len(parts)):
+        if _is_labels(tail, len(parts)):
             reading.left_out["label list"] += 1
         else:
             parts.append(tail)
@@ -64,7 +65,13 @@ def _read(path: Path, reading: Reading) -> Iterator[Conversation]:
 
 
 def _is_labels(tail: str, utterances: int) -> bool:
-    """Return whether the text after the last `__eou__` has only labels, in one or more tab-separated columns."""
-    columns = [column.strip() for column in tail.split("\t")]
-    numbers = all(NUMBERS.fullmatch(column) and len(column.split()) == utterances for column in columns)
-    return bool(numbers or LABELS.fullmatch(tail))
+    """Return whether the text after the last `__eou__` has only labels.
+
+    Labels in tab-separated columns may also be those of the whole conversation, such as its topic.
+    """
+    if LABELS.fullmatch(tail.strip()):
+        return True
+    columns = [column.split() for column in tail.split("\t") if column.strip()]
+    lengths = (1, utterances) if "\t" in tail else (utterances,)
+    numbers = all(map(NUMBER.fullmatch, itertools.chain.from_iterable(columns)))
+    return bool(columns) and numbers and all(len(column) in lengths for column in columns)

@@ -6,9 +6,8 @@ A file in which `shapes.py` recognises no other format is read as plain text.
 import os
 from pathlib import Path
 
-from glove.text_files import BadLines
-from keras_gca.corpora import binary, cornell, data_sets, published, shapes
-from keras_gca.corpora.encoding import decoded_lines, detect_encoding
+from keras_gca.corpora import binary, cornell, data_sets, empathetic, published, shapes
+from keras_gca.corpora.encoding import beginning, detect_encoding
 from keras_gca.errors import UserError
 from keras_gca.storage.token_files import INDEX, file_of_shard
 
@@ -56,12 +55,14 @@ def sample(path: Path) -> tuple[str, bool]:
     """
     parts: list[str] = []
     size = 0
-    for _, line in decoded_lines(path, BadLines(skip=True), detect_encoding(path)):
+    lines, is_whole = beginning(path, detect_encoding(path), 4 * SAMPLE)  # a character has at most four bytes
+    for line in lines:
         if size + len(line) > SAMPLE or len(parts) == MOST_LINES:
-            return "".join(parts) or line[:SAMPLE], False
+            text = "".join(parts)
+            return text if text.strip() else line[:SAMPLE], False
         parts.append(line)
         size += len(line)
-    return "".join(parts), True
+    return "".join(parts), is_whole
 
 
 def _detect_folder(path: Path) -> str:
@@ -71,10 +72,23 @@ def _detect_folder(path: Path) -> str:
         return "cornell"
     if (path / published.UTTERANCES).exists():
         return "convokit"
-    if files := published.files_of(path):
+    files = published.files_of(path)
+    others = [file for file in files if file.suffix == ".csv" and not _is_empathetic(file)]
+    if files and not others:
         return "empathetic" if files[0].suffix == ".csv" else "dailydialog"
     if data_sets.is_data_set(path):
         return "datasets"
     if any(path.glob("*.txt")):
         return "text"
+    if others:
+        raise UserError(
+            f"{others[0]}: the first line does not name the columns of EmpatheticDialogues ({empathetic.HEADER}); to "
+            "read another table, give the file instead of its folder"
+        )
     raise UserError(f"{path}: the folder contains no corpus; {FOLDERS}")
+
+
+def _is_empathetic(file: Path) -> bool:
+    """Return whether the first line of a file names the columns of EmpatheticDialogues."""
+    first = next((line for line in sample(file)[0].splitlines() if line.strip()), "")
+    return empathetic.header_of(first) is not None

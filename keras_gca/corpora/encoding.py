@@ -7,6 +7,7 @@ read as UTF-8, and lines that are not valid UTF-8 are treated as bad lines.
 
 import codecs
 import io
+import itertools
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import IO, NamedTuple
 
 import charset_normalizer
 
-from glove.text_files import BadLines, read_lines, text_lines
+from glove.text_files import LONGEST, BadLines, read_lines, text_lines
 from keras_gca.errors import UserError
 
 BLOCK = 1 << 16  # bytes
@@ -35,6 +36,7 @@ WESTERN = {"cp1252", "latin_1", "iso8859_15"}
 # The accented letters of French, German, Spanish, Portuguese, Italian and the Scandinavian languages.
 ALPHABETS = ("éèàçêâîôûùëïœ", "äöüßéà", "áéíóúñü", "ãõçáéíóúâêôà", "àèéìòù", "åäöæøé")
 PUNCTUATION = set("‘’“”–—…«»°€¿¡·\xa0\xad")  # characters that may occur together with these letters
+FROM_LATIN_1 = "keras_gca.latin_1"  # the name of an error handler that decodes invalid bytes as ISO-8859-1
 EAST_ASIAN = re.compile(r"cp932|cp949|shift_|euc_|big5|gb|johab|hz|iso2022")
 
 
@@ -46,11 +48,13 @@ class Encoding(NamedTuple):
         line_end: The character that ends a line: a line feed (with or without a carriage return before it), a carriage
             return, or NEL.
         detected: Whether the encoding was guessed from the bytes, and may therefore be wrong.
+        errors: The error handler for bytes that cannot be decoded. With "replace", their lines are bad lines.
     """
 
     name: str = "utf-8"
     line_end: str = "\n"
     detected: bool = False
+    errors: str = "replace"
 
     @property
     def is_usual(self) -> bool:
@@ -58,12 +62,23 @@ class Encoding(NamedTuple):
         return self.name == "utf-8" and self.line_end == "\n"
 
 
+def _from_latin_1(error: UnicodeError) -> tuple[str, int]:
+    """Decode the invalid bytes of a codec error as ISO-8859-1, as an error handler of Python's codecs."""
+    if not isinstance(error, UnicodeDecodeError):
+        raise error
+    return error.object[error.start : error.end].decode("latin-1"), error.end
+
+
+codecs.register_error(FROM_LATIN_1, _from_latin_1)
+
+
 def detect_encoding(path: Path, fallback: str | None = None) -> Encoding:
     """Find the encoding and line endings of a file.
 
     Args:
         path: The file.
-        fallback: The encoding to assume for a file that is not UTF-8, or None to detect it.
+        fallback: The encoding to assume for a file that is not UTF-8, or None to detect it. Bytes that it does not
+            define are read as ISO-8859-1.
 
     Raises:
         UserError: The file cannot be read.
@@ -84,25 +99,27 @@ def detect_encoding(path: Path, fallback: str | None = None) -> Encoding:
                 found = _from_bytes(evidence)
                 name, detected = found or "utf-8", found is not None
             stream.seek(0)
-            return Encoding(name, _line_end(stream, name), detected)
+            errors = "replace" if evidence is None or fallback is None else FROM_LATIN_1
+            return Encoding(name, _line_end(stream, name), detected, errors)
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror})") from None
 
 
-def decoded_lines(path: Path, bad: BadLines, encoding: Encoding) -> Iterator[tuple[int, str]]:
+def decoded_lines(path: Path, bad: BadLines, encoding: Encoding, longest: int = LONGEST) -> Iterator[tuple[int, str]]:
     """Yield the number and the text of each line in a file. Each text ends with a newline.
 
     Args:
         path: The file.
         bad: The `BadLines` object, which skips bad lines or raises an error.
         encoding: The encoding returned by `detect_encoding`.
+        longest: The maximum number of bytes in a line, in UTF-8.
     """
     if encoding.is_usual:
-        yield from text_lines(path, bad)
+        yield from text_lines(path, bad, longest=longest)
         return
     try:
         with path.open("rb") as stream, io.BufferedReader(_Recoded(stream, encoding)) as recoded:
-            for number, line in read_lines(recoded, str(path), bad):
+            for number, line in read_lines(recoded, str(path), bad, longest):
                 try:
                     text = line.decode("utf-8")
                 except UnicodeDecodeError:
@@ -114,6 +131,31 @@ def decoded_lines(path: Path, bad: BadLines, encoding: Encoding) -> Iterator[tup
         raise bad.error(f"{path}: cannot be read ({error.strerror})") from None
 
 
+def beginning(path: Path, encoding: Encoding, size: int) -> tuple[list[str], bool]:
+    """Return the lines at the beginning of a file, and whether they are the whole file.
+
+    Only complete lines are returned, unless no complete line has text; then the last line is cut off. Lines that cannot
+    be decoded are left out.
+
+    Args:
+        path: The file.
+        encoding: The encoding returned by `detect_encoding`.
+        size: The number of bytes to read, in UTF-8.
+    """
+    with path.open("rb") as stream:
+        content = (stream if encoding.is_usual else io.BufferedReader(_Recoded(stream, encoding))).read(size + 1)
+    is_whole = len(content) <= size
+    *lines, last = io.BytesIO(content[:size].removeprefix(codecs.BOM_UTF8)).readlines() or [b""]
+    texts = [line.decode("utf-8", "replace") for line in lines]
+    if is_whole:
+        lines.append(last)
+        texts.append(last.decode("utf-8", "replace"))
+    elif not any(map(str.strip, texts)):
+        return [*texts, last.decode("utf-8", "ignore")], False
+    is_text = [b"\0" not in line and text.encode() == line for line, text in zip(lines, texts, strict=True)]
+    return list(itertools.compress(texts, is_text)), is_whole
+
+
 class _Recoded(io.RawIOBase):
     """A stream that converts other encodings and line endings to UTF-8 with line feeds.
 
@@ -123,7 +165,7 @@ class _Recoded(io.RawIOBase):
 
     def __init__(self, stream: IO[bytes], encoding: Encoding):
         self._stream, self._line_end = stream, encoding.line_end
-        self._decoder = codecs.getincrementaldecoder(encoding.name)(errors="replace")
+        self._decoder = codecs.getincrementaldecoder(encoding.name)(errors=encoding.errors)
         self._left = b""
 
     def readable(self) -> bool:

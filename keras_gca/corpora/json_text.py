@@ -2,11 +2,11 @@
 
 A conversation is a list of utterances, an object with such a list (`utterances`, `messages`, `dialog` ...), or an
 object with a question and its answer. An utterance is a string, or an object that contains its text (`text`, `content`
-...). In JSON lines, each line may also be one utterance that names its conversation (`dialog_id`, `conversation_id`
-...).
+...). Each line or item of the list may also be one utterance that names its conversation (`dialog_id`,
+`conversation_id` ...).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -25,16 +25,31 @@ PARTS = ("train", "valid", "validation", "test")
 
 def read_jsonl(path: Path, reading: Reading) -> Iterator[Conversation]:
     """Read JSON lines: one conversation on each line, or one utterance with the identifier of its conversation."""
+
+    def values() -> Iterator[tuple[str, Any]]:
+        for number, line in reading.lines(path):
+            where = f"{path}:{number}"
+            if not line.strip():
+                continue
+            try:
+                value = json_files.loads(line)
+            except ValueError as error:
+                report_json(where, error, f"{WANTED} (--format text reads plain text)", reading)
+            else:
+                yield where, value
+
+    return _conversations(values(), reading)
+
+
+def _conversations(values: Iterable[tuple[str, Any]], reading: Reading) -> Iterator[Conversation]:
+    """Yield the conversations in JSON values, then those whose utterances are values of their own.
+
+    Args:
+        values: The position of each value, to be given in messages, and the value.
+        reading: The reader's settings, and its record of what it has read.
+    """
     rows: list[tuple[str, list[str]]] = []
-    for number, line in reading.lines(path):
-        where = f"{path}:{number}"
-        if not line.strip():
-            continue
-        try:
-            value = json_files.loads(line)
-        except ValueError as error:
-            report_json(where, error, f"{WANTED} (--format text reads plain text)", reading)
-            continue
+    for where, value in values:
         if (row := _row(value)) is not None:
             rows.append((where, row))
         else:
@@ -59,17 +74,15 @@ def read_json(path: Path, reading: Reading) -> Iterator[Conversation]:
     Raises:
         UserError: The file is too large, is not JSON, or does not contain a list of conversations.
     """
-    parts, size = [], 0
-    for _, line in reading.lines(path):
-        size += len(line)
-        if size > json_files.LARGEST:
-            raise UserError(
-                f"{path}: the file is larger than {json_files.LARGEST:,} characters; use JSON lines (one conversation "
-                "on each line) for larger files"
-            )
-        parts.append(line)
+    if path.stat().st_size > json_files.LARGEST:
+        raise UserError(
+            f"{path}: the file is larger than {json_files.LARGEST:,} bytes; use JSON lines (one conversation on each "
+            "line) for larger files"
+        )
+    longest = 4 * json_files.LARGEST  # the whole file may be one line, and a byte may become four bytes in UTF-8
+    text = "".join(line for _, line in reading.lines(path, longest=longest))
     try:
-        value = json_files.loads("".join(parts))
+        value = json_files.loads(text)
     except json_files.NotJSONError as error:
         raise UserError(f"{path}: the file is not JSON ({error}); a list of conversations is expected") from None
     except ValueError as error:
@@ -78,8 +91,9 @@ def read_json(path: Path, reading: Reading) -> Iterator[Conversation]:
     if items is None:
         wanted = "a list of lists of strings is expected"
         raise UserError(f"{path}: the file is valid JSON, but not a list of conversations; {wanted}{_keys(value)}")
-    for number, item in enumerate(items, start=1):
-        yield from conversations(item, f"{path}: conversation {number}", reading)
+    kind = "utterance" if items and all(_row(item) is not None for item in items) else "conversation"
+    values = ((f"{path}: {kind} {number}", item) for number, item in enumerate(items, start=1))
+    yield from _conversations(values, reading)
 
 
 def report_json(where: str, error: ValueError, wanted: str, reading: Reading) -> None:
@@ -105,7 +119,8 @@ def contained(value: Any) -> list[Any] | None:
         return parts
     for key in CONTAINERS:
         if isinstance(value.get(key), list) and all(isinstance(item, (list, dict)) for item in value[key]):
-            return None if _is_turns(value[key]) else value[key]
+            is_one = _is_turns(value[key]) and any(_row(item) is None for item in value[key])
+            return None if is_one else value[key]
     if value and all((isinstance(item, dict) and _turns(item)) or _is_list(item) for item in value.values()):
         return list(value.values())
     return None

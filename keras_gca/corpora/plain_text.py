@@ -56,7 +56,7 @@ def _persons(folder: Path) -> dict[str, str]:
     table = folder / "speakers.csv"
     if not table.exists():
         return {}
-    with table.open(encoding="utf-8", errors="replace", newline="") as stream:
+    with table.open(encoding="utf-8-sig", errors="replace", newline="") as stream:
         try:
             rows = [row for row in csv.DictReader(stream) if row.get("name") and row.get("file")]
         except csv.Error as error:
@@ -104,7 +104,7 @@ def read_speakers(path: Path, reading: Reading) -> Iterator[Conversation]:
     Empty lines usually separate conversations. But if most paragraphs are single utterances, empty lines separate
     utterances, and conversations are separated by more empty lines or by lines such as `---`.
 
-    ChatML messages may contain empty lines. ChatML system messages are left out.
+    ChatML messages may contain empty lines. A ChatML system message begins a new conversation, and is left out.
     """
     paragraphs = list(_paragraphs(path, reading))
     tags = [sum(map(_is_tagged, paragraph.lines)) for paragraph in paragraphs]
@@ -116,7 +116,7 @@ def read_speakers(path: Path, reading: Reading) -> Iterator[Conversation]:
     for paragraph in paragraphs:
         divides = not spaced or paragraph.gap < 0 or paragraph.gap > least
         for number, line in enumerate(paragraph.lines):
-            if utterances and ((divides and number == 0) or _asks(line)):
+            if utterances and ((divides and number == 0) or _asks(line) or _is_instruction(line)):
                 yield from _conversation(utterances, speakers)
                 utterances, speakers, tagged = [], [], False
             if _is_instruction(line):

@@ -5,10 +5,13 @@ has two columns, separated by a tab or in quotation marks; they are read as ques
 """
 
 import csv
+import itertools
+import math
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from glove.text_files import counted
 from keras_gca.corpora.conversation import WRONG_FIELDS, Conversation, Reading, one_line
@@ -16,7 +19,8 @@ from keras_gca.corpora.names import SPEAKERS, TURNS, find, pair_columns, turn_co
 from keras_gca.errors import UserError
 
 SEPARATORS = "\t,;|"
-QUOTED_PAIRS = {mark: re.compile(rf'\s*"(?:[^"]|"")*"{mark}"(?:[^"]|"")*"\s*$') for mark in ",;"}
+QUOTED_PAIRS = {mark: re.compile(rf'\s*"(?:[^"]|"")*"{mark} *"(?:[^"]|"")*"\s*$') for mark in ",;"}
+NUMBER = re.compile(r"[-+]?\d{1,300}(?:\.\d{0,300})?(?:[eE][-+]?\d{1,9})?", re.ASCII)
 
 
 def split_line(line: str, separator: str) -> list[str] | None:
@@ -28,7 +32,7 @@ def split_line(line: str, separator: str) -> list[str] | None:
     if separator == "\t":
         return [_unquoted(part) for part in line.split("\t")]
     try:
-        return next(csv.reader([line], delimiter=separator, strict=True), [])
+        return next(csv.reader([line], delimiter=separator, skipinitialspace=True, strict=True), [])
     except csv.Error:
         return None
 
@@ -67,7 +71,7 @@ def rows(path: Path, reading: Reading, separator: str) -> Iterator[tuple[int, li
             if line.strip():
                 yield number, split_line(line, separator) or []
         return
-    reader = csv.reader(lines(), delimiter=separator, strict=True)
+    reader = csv.reader(lines(), delimiter=separator, skipinitialspace=True, strict=True)
     while True:
         before = number
         try:
@@ -158,22 +162,61 @@ def _turns(
     conversation, text = map(names.index, columns)
     others = [name if name not in columns else "" for name in names]
     turn, speaker = find(others, TURNS), find(others, SPEAKERS)
-    turns: defaultdict[str, list[tuple[float, str]]] = defaultdict(list)
-    for _, row in rows:
+    said: defaultdict[str, list[Turn]] = defaultdict(list)
+    for where, row in rows:
         utterance = one_line(row[text])
         if not utterance:
             continue
         if speaker is not None and (name := row[names.index(speaker)].strip()):
             reading.speakers[name] += 1
-        said = turns[row[conversation].strip()]
-        said.append((_number(row[names.index(turn)], len(said)) if turn is not None else len(said), utterance))
-    for said in turns.values():
-        yield Conversation(tuple(utterance for _, utterance in sorted(said, key=lambda each: each[0])))
+        number = row[names.index(turn)].strip() if turn is not None else ""
+        said[row[conversation].strip()].append(Turn(where, number, utterance))
+    every = list(itertools.chain.from_iterable(said.values()))
+    numbered = any(each.place is not None for each in every)
+    if not numbered and (other := next((each for each in every if each.number), None)) is not None:
+        reading.bad.notes.append(
+            f"{other.where}: the turn {other.number[:40]!r} is not a number, nor is any other turn; the utterances "
+            "keep the order of the file"
+        )
+    for turns in said.values():
+        if numbered:
+            turns = _sorted(turns, reading)
+        if turns:
+            yield Conversation(tuple(each.utterance for each in turns))
 
 
-def _number(text: str, otherwise: int) -> float:
-    text = text.strip()
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 16 else otherwise
+class Turn(NamedTuple):
+    """An utterance in a table of turns.
+
+    Attributes:
+        where: The position of the row, for messages.
+        number: The text in the column of turn numbers, or "" if there is no such column.
+        utterance: The utterance.
+    """
+
+    where: str
+    number: str
+    utterance: str
+
+    @property
+    def place(self) -> float | None:
+        """The number of the turn, or None if it is not a finite number."""
+        if not NUMBER.fullmatch(self.number):
+            return None
+        value = int(self.number) if self.number.isdecimal() else float(self.number)
+        return value if math.isfinite(value) else None
+
+
+def _sorted(turns: list[Turn], reading: Reading) -> list[Turn]:
+    """Sort the turns of a conversation by their numbers. Report turns without a number as bad lines."""
+    placed: list[tuple[float, Turn]] = []
+    for turn in turns:
+        if (place := turn.place) is None:
+            message = f"the turn {turn.number[:40]!r} is not a number; a number is expected, as in other rows"
+            reading.bad.report(turn.where, "without the number of a turn", message)
+        else:
+            placed.append((place, turn))
+    return [turn for _, turn in sorted(placed, key=lambda each: each[0])]
 
 
 def _unquoted(field: str) -> str:

@@ -172,23 +172,30 @@ def opened(
         The format of the corpus, and an iterator over its conversations.
 
     Raises:
-        UserError: The corpus is missing or damaged, or has an unknown format; see `read_corpus`.
+        UserError: The corpus is missing or damaged, has an unknown format, or lacks the official splits that were
+            requested; see `read_corpus`. If a split is missing, the iterator raises the error at its end.
     """
     path = Path(path)
     refuse_missing(path)
     with _readable(path, bad) as place:
         format = format or detect(place)
+        if splits == "official":
+            _refuse_undivided(str(path), format)
         yield format, _streamed(place, format, bad, splits == "official", str(path))
 
 
 def _streamed(place: Path, format: str, bad: BadLines, official: bool, name: str) -> Iterator[Conversation]:
-    reading, conversations, utterances = Reading(bad), 0, 0
+    reading, utterances = Reading(bad), 0
+    parts: Counter[str | None] = Counter()
     for conversation in _conversations(place, format, reading, official):
-        conversations, utterances = conversations + 1, utterances + len(conversation.utterances)
+        parts[conversation.part] += 1
+        utterances += len(conversation.utterances)
         if not official or conversation.part is not None:
             yield conversation
-    sizes = conversations, utterances
+    sizes = parts.total(), utterances
     bad.notes.append(_described(name, format, sizes, _named(reading), reading.left_out))
+    if official:
+        bad.notes.append(_official_parts(name, format, parts))
 
 
 def stream_conversations(
@@ -243,7 +250,8 @@ def _read(path: Path, format: str, bad: BadLines, name: str, official: bool) -> 
     corpus = Corpus(name, format, conversations, _named(reading), reading.speakers, reading.left_out)
     bad.notes.append(str(corpus))
     if official:
-        bad.notes.append(_official_parts(corpus))
+        sizes = Counter(conversation.part for conversation in conversations)
+        bad.notes.append(_official_parts(name, format, sizes) + _repeated(conversations))
         return replace(corpus, conversations=[each for each in conversations if each.part is not None])
     return corpus
 
@@ -269,37 +277,48 @@ def _described(
     return f"{name}: read as {TITLES[format]}{encoding}: {size}{without}"
 
 
-def _official_parts(corpus: Corpus) -> str:
+def _refuse_undivided(name: str, format: str) -> None:
+    """Raise UserError if no corpus of this format has official splits."""
+    if format in TITLES and format not in DIVIDED:
+        raise UserError(
+            f"{name}: --splits official: {TITLES[format]} has no official splits; use --splits random to divide the "
+            "corpus at random"
+        )
+
+
+def _official_parts(name: str, format: str, sizes: Counter[str | None]) -> str:
     """Describe the official splits of a corpus in one line.
+
+    Args:
+        name: The name of the corpus, for messages.
+        format: The format of the corpus.
+        sizes: The number of conversations in each split, and under None the number of those without a split.
 
     Raises:
         UserError: The corpus has no official splits, or one of them is missing.
     """
-    what = f"{corpus.name}: --splits official"
-    sizes = Counter(conversation.part for conversation in corpus.conversations)
-    if not any(part in sizes for part in PARTS):
-        if corpus.format in DIVIDED:
-            raise UserError(
-                f"{what}: no official splits were found; give the folder or archive that contains train, "
-                "validation and test"
-            )
+    _refuse_undivided(name, format)
+    what = f"{name}: --splits official"
+    if not any(sizes[part] for part in PARTS):
         raise UserError(
-            f"{what}: {TITLES[corpus.format]} has no official splits; use --splits random to divide the corpus at "
-            "random"
+            f"{what}: no official splits were found; give the folder or archive that contains train, validation and "
+            "test"
         )
     if missing := [part for part in PARTS if not sizes[part]]:
         there = " and ".join(part for part in PARTS if sizes[part])
         raise UserError(
             f"{what}: the corpus has {there}, but not {' or '.join(missing)}; all three splits are expected"
         )
-    parts: dict[str, set[tuple[str, ...]]] = {part: set() for part in PARTS}
-    for conversation in corpus.conversations:
-        if conversation.part is not None:
-            parts[conversation.part].add(conversation.utterances)
-    repeated = len(parts["test"] & parts["train"])
     line = f"official splits: {', '.join(f'{sizes[part]:,} {part}' for part in PARTS)}"
     if sizes[None]:
         line += f"; left out: {counted(sizes[None], 'conversation')} without a split"
-    if repeated:
-        line += f"; {counted(repeated, 'test conversation is', 'test conversations are')} also in train"
     return line
+
+
+def _repeated(conversations: list[Conversation]) -> str:
+    """Say how many conversations of the test split are also in the training split, or nothing if there are none."""
+    parts: dict[str | None, set[tuple[str, ...]]] = {part: set() for part in (*PARTS, None)}
+    for conversation in conversations:
+        parts[conversation.part].add(conversation.utterances)
+    repeated = len(parts["test"] & parts["train"])
+    return f"; {counted(repeated, 'test conversation is', 'test conversations are')} also in train" if repeated else ""

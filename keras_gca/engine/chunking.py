@@ -103,7 +103,7 @@ class FirstPass(Generic[Conversation, Facts, Rates]):
     def _begin_measuring(self, first: list[Conversation], seconds: float, lines: int) -> None:
         """Start measuring the first chunk for the cost estimate, unless the corpora have only a few chunks."""
         text = sum(len(each.encode()) + 1 for conversation in first for each in self._steps.utterances(conversation))
-        files = sum(file.stat().st_size for file in preparing.files_of(self._corpora))
+        files = sum(file.stat().st_size for file in preparing.files_of(self._corpora, self._out))
         read = Read(seconds, lines, text, files)
         if read.chunks >= MEASURED_FROM and not reporting.is_quiet():
             self._measuring = read, self._steps.measure(first)

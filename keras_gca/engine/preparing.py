@@ -64,7 +64,7 @@ def prepare_in(
     work.mkdir(parents=True, exist_ok=True)
     try:
         with filelock.FileLock(work / ".lock", blocking=False):
-            _refuse_other_plan(work, {"files": _states(corpora), **plan})
+            _refuse_other_plan(work, {"files": _states(corpora, out), **plan})
             with Processes(processes, ready, minutes) as pool:
                 made = make(pool)
     except TimeOverError:
@@ -92,14 +92,21 @@ def _refuse_other_plan(work: Path, plan: dict[str, Any]) -> None:
         )
 
 
-def files_of(corpora: Sequence[Path]) -> list[Path]:
-    """Return all files of corpora, which are files or folders."""
-    return [file for path in corpora for file in ([path] if path.is_file() else sorted(path.rglob("*")))]
+def files_of(corpora: Sequence[Path], out: Path) -> list[Path]:
+    """Return all files of corpora, which are files or folders, leaving out the files of the preparation itself.
+
+    Args:
+        corpora: The files or folders.
+        out: The folder to create, which may be inside one of the corpora.
+    """
+    every = (file for path in corpora for file in ([path] if path.is_file() else sorted(path.rglob("*"))))
+    own = out.resolve()
+    return [file for file in every if file.is_file() and not file.resolve().is_relative_to(own)]
 
 
-def _states(corpora: Sequence[Path]) -> list[list[Any]]:
-    """Return the path, the size and the modification time of each file."""
-    states = ((file, file.stat()) for file in files_of(corpora))
+def _states(corpora: Sequence[Path], out: Path) -> list[list[Any]]:
+    """Return the path, the size and the modification time of each file; see `files_of`."""
+    states = ((file, file.stat()) for file in files_of(corpora, out))
     return [[str(file.resolve()), state.st_size, state.st_mtime_ns] for file, state in states]
 
 

@@ -1,3 +1,7 @@
+import bz2
+import gzip
+import lzma
+
 import pytest
 
 from glove.__main__ import main
@@ -35,6 +39,31 @@ def test_errors_are_one_line_and_status_2(corpus, capsys, arguments, message):
     error = capsys.readouterr().err
     assert message in error
     assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("output", "message"),
+    [
+        ("none/v.txt", "the folder {folder}/none does not exist; an existing folder is expected"),
+        ("", "this is a folder"),
+    ],
+)
+def test_an_output_that_cannot_be_written_is_refused_before_the_corpus_is_read(tmp_path, capsys, output, message):
+    assert main(["fit", str(tmp_path / "none.txt"), "--output", str(tmp_path / output)]) == 2
+    error = capsys.readouterr().err
+    assert f"{tmp_path / output}: {message.format(folder=tmp_path)}" in error
+    assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize("command", ["fit", "coverage"])
+@pytest.mark.parametrize("compress", [gzip.compress, bz2.compress, lzma.compress])
+def test_a_compressed_corpus_is_one_line(corpus, tmp_path, capsys, command, compress):
+    packed = tmp_path / "corpus.txt.gz"
+    packed.write_bytes(compress(corpus.read_bytes()))
+    arguments = [packed, "--output", tmp_path / "v.txt"] if command == "fit" else [tmp_path / "v.txt", packed]
+    assert main([command, *map(str, arguments)]) == 2
+    expected = f"glove: {packed}: the file is compressed; uncompressed text is expected, so unpack it first\n"
+    assert capsys.readouterr().err == expected
 
 
 @pytest.mark.parametrize("options", [["--x-max", "-5"], ["--seed", "-1"], ["--epochs", "none"], ["--nonsense"]])

@@ -24,6 +24,14 @@ def test_reads_all_words_in_the_order_of_the_file(file):
     np.testing.assert_allclose(vectors.matrix, [[0.1, -0.2, 0.3], [1, 2, 3], [-1.5, 0, 0.25]], rtol=1e-6)
 
 
+@pytest.mark.parametrize("header", ["", "3 3\n"])
+def test_a_byte_order_mark_is_not_part_of_the_first_word(tmp_path, header):
+    path = tmp_path / "marked.txt"
+    path.write_text(header + TEXT, encoding="utf-8-sig")
+    assert read_vectors(path).words == ["the", "of", "café"]
+    assert read_vectors(path, {"the"}).words == ["the"]
+
+
 def test_keeps_only_the_words_asked_for(file):
     vectors = read_vectors(file, {"café", "unheard"})
     assert vectors.words == ["café"]

@@ -166,7 +166,7 @@ def test_the_command_describes_the_folder_and_refuses_what_does_not_fit(corpora,
     [
         (["Alone."], {}, "the corpora have no conversation of two or more utterances"),
         (["Hi.", "Hello.", "", "Hi.", "Hello."], {}, "2 conversations are too few to be divided"),
-        (["Hi.", "Hello."], {"splits": "official"}, "no trajectories are left for train and test and validation"),
+        (["Hi.", "Hello."], {"splits": "official"}, r"corpus\.txt: --splits official: plain text has no official"),
     ],
 )
 def test_corpora_that_cannot_be_divided_are_refused(tmp_path, lines, options, message):

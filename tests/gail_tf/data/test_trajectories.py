@@ -84,8 +84,38 @@ def test_tweets_from_csv_lose_links_and_entities_and_are_passed_over_when_nothin
 
 
 @pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        (
+            "t.tsv",
+            'id\ttext\tlikes\n1\tJoy &amp; "peace", all. http://t.co/x1\t3\n2\thttps://t.co/y\t0\n3\tSmile.\t1\n',
+        ),
+        ("t.TSV", 'text\n"Joy &amp; ""peace"", all."\nSmile.\n'),
+        (
+            "t.jsonl",
+            '{"id": 1, "text": "Joy &amp; \\"peace\\", all.\\n"}\n\n{"text": "https://t.co/y"}\n{"text": "Smile."}\n',
+        ),
+        ("t.ndjson", '{"text": "Joy & \\"peace\\", all."}\n{"text": "Smile."}\n'),
+    ],
+)
+def test_tweets_from_other_tables_and_json_lines(tmp_path, name, content):
+    (tmp_path / name).write_text(content)
+    assert read_tweets(tmp_path / name) == ['Joy & "peace", all.', "Smile."]
+
+
+@pytest.mark.parametrize(
     ("name", "content", "message"),
     [
+        (
+            "t.tsv",
+            b"id\ttweet\n1\tHello\n",
+            r"t\.tsv:1: the first line has no column `text`; its columns are id, tweet",
+        ),
+        ("t.tsv", b"id\ttext\n1\tHello\n2\n", r"t\.tsv:3: 1 field; 2 are expected, as on the first line"),
+        ("t.jsonl", b'{"text": "Hi."}\nHello\n', r"t\.jsonl:2: the line is not JSON \(.*an object such as .* expected"),
+        ("t.jsonl", b'{"tweet": "Hi."}\n', r"t\.jsonl:1: the line has no text; an object such as .* is expected"),
+        ("t.jsonl", b'["Hi."]\n', r"t\.jsonl:1: the line has no text; an object such as .* is expected"),
+        ("t.json", b'[{"text": "Hi."}]', r"t\.json: a file of one JSON value cannot be read as tweets; a table"),
         ("t.csv", b"id,tweet\n1,Hello\n", r"t\.csv:1: the first line has no column `text`"),
         ("t.csv", b"id,text\n1,Hello\n2\n", r"t\.csv:3: 1 field; 2 are expected, as on the first line"),
         (

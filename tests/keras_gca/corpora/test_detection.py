@@ -11,10 +11,12 @@ import pytest
 
 from gail_tf.data.spelling import as_written
 from gail_tf.data.trajectories import read_trajectories
-from keras_gca.corpora.detection import detect
+from glove.text_files import BadLines
+from keras_gca.corpora.detection import detect, sample
 from keras_gca.corpora.shapes import recognise
 from keras_gca.data.conversations import FORMATS, read_corpus
 from keras_gca.errors import UserError
+from keras_gca.storage import json_files
 from tests.places import PROJECT
 
 TWO = [("Hi there.", "Hello, Tom."), ("Is it late?", "Yes, it is nine.")]
@@ -72,6 +74,9 @@ READ: dict[str, tuple[str, str, str, list[tuple[str, ...]]]] = {
     "pairs in a text file": ("a.txt", 'prompt,completion\n"Hi there.","Hello, Tom."\n"Is it late?","Yes, it is nine."\n', "table", TWO),
     "pairs in quotation marks": ("a.csv", '"Hi there.","Hello, Tom."\n"Is it late?","Yes, it is nine."\n', "table", TWO),
     "lines in a field": ("a.csv", 'question,answer\n"Hi\nthere.","Hello,\r\nTom."\nIs it late?,"Yes, it is nine."\n', "table", TWO),
+    "pairs with spaces after commas": ("a.csv", 'question, answer\n"Hi there.", "Hello, Tom."\n"Is it late?", "Yes, it is nine."\n', "table", TWO),
+    "pairs in quotation marks with spaces": ("a.csv", '"Hi there.", "Hello, Tom."\n"Is it late?", "Yes, it is nine."\n', "table", TWO),
+    "pairs with bars and spaces": ("a.csv", 'question | answer\nHi there. | "Hello, Tom."\n"Is it late?"| Yes, it is nine.\n', "table", TWO),
     "turns": ("a.csv", 'dialogueId,speaker,text\n1,A,Hi there.\n1,B,"Hello, Tom."\n2,A,Is it late?\n2,B,"Yes, it is nine."\n', "table", TWO),
     "turns out of order": ("a.tsv", "conversation_id\tturn\ttext\n1\t2\tHello, Tom.\n1\t1\tHi there.\n2\t10\tYes, it is nine.\n2\t9\tIs it late?\n", "table", TWO),
     "turns of a series": ("a.csv", 'Sr No.,Utterance,Speaker,Emotion,Dialogue_ID,Utterance_ID\n1,Hi there.,Al,joy,0,0\n2,"Hello, Tom.",Jo,joy,0,1\n3,Is it late?,Al,joy,1,0\n4,"Yes, it is nine.",Jo,joy,1,1\n', "table", TWO),
@@ -103,6 +108,9 @@ READ: dict[str, tuple[str, str, str, list[tuple[str, ...]]]] = {
     "an object of conversations": ("a.json", json.dumps({"version": 1, "data": [{"turns": each} for each in SAID]}), "json", TWO),
     "an object with names of conversations": ("a.json", json.dumps({"a": {"log": SAID[0]}, "b": {"log": SAID[1]}}, indent=1), "json", TWO),
     "a list of pairs": ("a.json", json.dumps([{"instruction": "", "question": a, "answer": b} for a, b in TWO]), "json", TWO),
+    "a list of utterances": ("a.json", json.dumps([{"conversation_id": n, "text": TWO[n][i], "turn": i} for n, i in ((0, 1), (0, 0), (1, 0), (1, 1))]), "json", TWO),
+    "an object of utterances": ("a.json", json.dumps({"data": [{"dialog_id": f"d{n}", "text": TWO[n][i], "turn": i} for n, i in ((0, 1), (0, 0), (1, 0), (1, 1))]}), "json", TWO),
+    "a printed list of utterances": ("a.json", json.dumps([{"conversation_id": n, "text": text} for n, pair in enumerate(TWO) for text in pair], indent=1), "json", TWO),
     "a list of chats": ("a.json", json.dumps([{"id": "x", "conversations": [{"from": "human", "value": a}, {"from": "gpt", "value": b}]} for a, b in TWO]), "json", TWO),
     "PersonaChat in JSON": ("a.json", json.dumps({"train": [{"personality": ["i ski."], "utterances": [{"candidates": ["No.", b], "history": [a]}]} for a, b in TWO]}), "json", TWO),
     "ConvoKit": ("utterances.jsonl", json_lines(*CONVOKIT), "convokit", TWO),
@@ -251,6 +259,33 @@ def test_folders(tmp_path):
     assert [each.utterances for each in read_corpus(tmp_path).conversations] == TWO
 
 
+@pytest.mark.parametrize("name", ["train.csv", "test.csv", "train/train.csv"])
+def test_a_folder_with_another_table_is_not_empathetic_dialogues(tmp_path, name):
+    folder = tmp_path / "folder"
+    (folder / name).parent.mkdir(parents=True)
+    (folder / name).write_text(READ["pairs"][1])
+    (folder / "valid.csv").write_text(READ["EmpatheticDialogues"][1])
+    message = (
+        rf"{name}: the first line does not name the columns of EmpatheticDialogues \(conv_id,.*give the file instead"
+    )
+    with pytest.raises(UserError, match=message):
+        read_corpus(folder)
+    assert [each.utterances for each in read_corpus(folder / name).conversations] == TWO
+    (folder / name).write_text(READ["EmpatheticDialogues"][1])
+    assert detect(folder) == "empathetic"
+
+
+@pytest.mark.parametrize("between", ["\n", "\n\n", ""])
+def test_a_system_message_of_chatml_begins_a_conversation(tmp_path, between):
+    messages = (
+        "<|im_start|>system\nBe kind.<|im_end|>\n<|im_start|>user\n{}<|im_end|>\n<|im_start|>assistant\n{}<|im_end|>"
+    )
+    chats = [messages.format(*pair) for pair in TWO]
+    (tmp_path / "a.txt").write_text(f"{between}\n".join(chats) + "\n")
+    corpus = read_corpus(tmp_path / "a.txt")
+    assert (corpus.format, [each.utterances for each in corpus.conversations]) == ("speakers", TWO)
+
+
 def test_what_is_left_out_is_said(tmp_path):
     for name, said in (
         ("personas", "left out: 3 persona lines, 2 candidate lists"),
@@ -285,3 +320,70 @@ def test_a_mark_of_byte_order_hides_no_header(tmp_path):
         (tmp_path / file).write_bytes(codecs.BOM_UTF8 + content.encode())
         corpus = read_corpus(tmp_path / file)
         assert (corpus.format, [each.utterances for each in corpus.conversations]) == (format, expected), name
+
+
+LONG = [[f"Is it {number} o'clock?", f"No, it is {number + 1}."] for number in range(30_000)]
+
+
+@pytest.mark.parametrize("value", [LONG, {"conversations": LONG}], ids=["list", "object"])
+@pytest.mark.parametrize(("before", "encoding"), [("", "utf-8"), ("", "utf-16"), ("\n", "utf-8"), ("", "utf-8-sig")])
+def test_a_json_file_of_one_long_line(tmp_path, value, before, encoding):
+    path = tmp_path / "a.json"
+    path.write_text(before + json.dumps(value), encoding=encoding)
+    assert path.stat().st_size > 1_000_000  # the limit of a line in other files
+    corpus = read_corpus(path)
+    assert corpus.format == "json"
+    assert [list(each.utterances) for each in corpus.conversations] == LONG
+
+
+def test_a_json_file_over_the_limit(tmp_path, monkeypatch):
+    monkeypatch.setattr(json_files, "LARGEST", 40)
+    (tmp_path / "a.json").write_text('[["Hi.", "Yes."], ["No.", "Oh."], ["Ah."]]')
+    with pytest.raises(
+        UserError, match=r"a\.json: the file is larger than 40 bytes; use JSON lines \(one conversation"
+    ):
+        read_corpus(tmp_path / "a.json")
+
+
+@pytest.mark.parametrize("count", [3, 80_000])  # the second file is longer than the sample
+def test_a_sample_has_the_lines_that_can_be_decoded(tmp_path, count):
+    lines = [f"Line {number}.\n" for number in range(count)]
+    path = tmp_path / "a.txt"
+    path.write_bytes(b"\xff\n" + b"a\0\n" + "".join(lines).encode())
+    text, is_whole = sample(path)
+    assert text == "".join(lines[:1000])
+    assert is_whole == (count == 3)
+
+
+@pytest.mark.parametrize(
+    ("numbers", "expected"),
+    [
+        (("2.0", "1.0", "10.0"), ["b", "a", "c"]),
+        (("2", "1.5", "-1"), ["c", "b", "a"]),
+        (("20000000000000000000002", "20000000000000000000001", "2e22"), ["c", "b", "a"]),
+        (("1_2", "1_1", "1_3"), ["a", "b", "c"]),
+        (("", "", ""), ["a", "b", "c"]),
+    ],
+)
+def test_turns_are_sorted_by_any_numbers(tmp_path, numbers, expected):
+    table = "".join(f"x,{number},{text}\n" for number, text in zip(numbers, "abc", strict=True))
+    (tmp_path / "a.csv").write_text(f"conversation_id,turn,text\n{table}")
+    (tmp_path / "a.jsonl").write_text(
+        json_lines(*({"dialog_id": 1, "turn": n, "text": t} for n, t in zip(numbers, "abc", strict=True)))
+    )
+    for file in ("a.csv", "a.jsonl"):
+        bad = BadLines(error=UserError)
+        assert [list(each.utterances) for each in read_corpus(tmp_path / file, bad=bad).conversations] == [expected]
+        said = [note for note in bad.notes if "'1_2' is not a number, nor is any other turn" in note]
+        assert len(said) == (numbers[0] == "1_2")
+
+
+@pytest.mark.parametrize("number", ["two", "", "nan", "inf", "1e999", "None"])
+def test_a_turn_that_is_not_a_number_among_numbers_is_a_bad_line(tmp_path, number):
+    path = tmp_path / "a.csv"
+    path.write_text(f"conversation_id,turn,text\nx,3,c\nx,{number},b\nx,1.0,a\n")
+    with pytest.raises(UserError, match=rf"a\.csv:3: the turn '{number}' is not a number; a number is expected"):
+        read_corpus(path)
+    bad = BadLines(skip=True, error=UserError)
+    assert [each.utterances for each in read_corpus(path, bad=bad).conversations] == [("a", "c")]
+    assert bad.counts == {"without the number of a turn": 1}

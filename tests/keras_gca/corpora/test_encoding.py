@@ -111,3 +111,11 @@ def test_cornell_as_published_and_saved_again(tmp_path, encoding):
     conversation = separator.join(("u0", "u1", "m0", "['L1', 'L2']\n"))
     (tmp_path / "movie_conversations.txt").write_text(conversation, encoding)
     assert utterances(tmp_path) == ["They do!", "Ils déjà!"]
+
+
+def test_bytes_of_windows_in_cornell(tmp_path):
+    lines = b"L1 +++$+++ u0 +++$+++ m0 +++$+++ A +++$+++ Don\x92t \x81\x8d\x8f\x90\x9d\x85\n"
+    lines += b"L2 +++$+++ u1 +++$+++ m0 +++$+++ B +++$+++ D\xe9j\xe0 \x93vu\x94\n"
+    (tmp_path / "movie_lines.txt").write_bytes(lines)
+    (tmp_path / "movie_conversations.txt").write_text("u0 +++$+++ u1 +++$+++ m0 +++$+++ ['L1', 'L2']\n")
+    assert utterances(tmp_path) == ["Don’t \x81\x8d\x8f\x90\x9d…", "Déjà “vu”"]

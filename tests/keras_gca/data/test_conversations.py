@@ -31,11 +31,30 @@ def test_a_folder_of_text_files_is_one_corpus(tmp_path):
     assert utterances(read_conversations(tmp_path)) == [("1", "2"), ("3", "4")]
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
+def test_a_folder_of_text_files_with_the_names_of_speakers(tmp_path, encoding):
+    write(tmp_path / "a.txt", "Hi.\nHello.\nBye.\n")
+    write(tmp_path / "speakers.csv", "file,name\na.txt,Zoë\n", encoding)
+    assert [each.speakers for each in read_conversations(tmp_path)] == [(None, "Zoë", None)]
+
+
 def test_dailydialog(tmp_path):
     file = write(tmp_path / "d.txt", "Hi . __eou__ I don ’ t , Let ' s ! __eou__\n\nA __eou__ B __eou__ C __eou__\n")
     assert utterances(read_conversations(file)) == [("Hi .", "I don't , Let's !"), ("A", "B", "C")]
     with pytest.raises(UserError, match=r"d\.txt: the file has the format dailydialog, not plain text"):
         read_conversations(tmp_path)
+
+
+@pytest.mark.parametrize("tail", ["\t3\t0 4", "\t10", " \t3\t1 2\t0 4 ", "\t\t0 4", " 0 4", " # 0 4", "\t"])
+def test_labels_after_the_last_mark_of_dailydialog_are_left_out(tmp_path, tail):
+    file = write(tmp_path / "d.txt", f"A __eou__ B __eou__{tail}\n")
+    assert utterances(read_conversations(file)) == [("A", "B")]
+
+
+@pytest.mark.parametrize("tail", ["3", "0 4 4", "C 3", "It is 3\t4"])
+def test_other_text_after_the_last_mark_of_dailydialog_is_an_utterance(tmp_path, tail):
+    file = write(tmp_path / "d.txt", f"A __eou__ B __eou__ {tail}\n")
+    assert utterances(read_conversations(file)) == [("A", "B", tail)]
 
 
 @pytest.mark.parametrize(

@@ -6,11 +6,13 @@ from collections import Counter
 import numpy as np
 import pytest
 
+from gail_tf import prepare as gail_prepare
 from gail_tf import train as gail_train
 from gail_tf.data.trajectories import Trajectory, read_trajectories, split
 from gail_tf.training.run_folder import GAILRun
 from glove.text_files import BadLines
 from keras_gca import evaluate
+from keras_gca import prepare as gca_prepare
 from keras_gca import train as gca_train
 from keras_gca.config import Config
 from keras_gca.corpora.conversation import PARTS, Conversation
@@ -118,6 +120,43 @@ def test_a_corpus_without_official_parts_is_one_line_of_both_trainings(said, tmp
         line = said(main, "train", "--preset", "tiny", "--splits", "official", "--data", f"corpus/{name}")
         assert f"corpus{'/' if name else ''}{name}: --splits official: {message}" in line
     assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize("main", [gca_prepare.main, gail_prepare.main])
+@pytest.mark.parametrize(
+    ("files", "name", "message"),
+    [
+        (
+            {"pers": "Hi.\nYes.\n\nOh.\nNo.\n"},
+            "pers",
+            "pers: --splits official: plain text has no official splits; use",
+        ),
+        (
+            {"one/train.csv": empathetic("train", 2), "one/test.csv": empathetic("test", 2)},
+            "one",
+            "one: --splits official: the corpus has train and test, but not validation; all three splits are expected",
+        ),
+        (
+            {"one/dialogues_text.txt": "A __eou__ B __eou__\n"},
+            "one",
+            "one: --splits official: no official splits were found; give the folder or archive that contains train",
+        ),
+    ],
+)
+def test_each_corpus_of_a_preparation_must_have_official_parts(said, archive, tmp_path, main, files, name, message):
+    for file, content in files.items():
+        (tmp_path / file).parent.mkdir(exist_ok=True)
+        (tmp_path / file).write_text(content)
+    arguments = [str(archive), name, "--out", "out", "--preset", "tiny", "--processes", "1", "--splits", "official"]
+    assert message in said(main, "prepare", *arguments)
+    assert not (tmp_path / "out" / "tokens.json").exists()
+
+
+@pytest.mark.parametrize("main", [gca_prepare.main, gail_prepare.main])
+def test_a_preparation_says_how_many_conversations_each_part_has(archive, tmp_path, capsys, main):
+    arguments = [str(archive), "--out", str(tmp_path / "out"), "--preset", "tiny", "--processes", "1"]
+    assert command_line.run(main, "prepare", [*arguments, "--splits", "official"]) == 0
+    assert "\nofficial splits: 24 train, 6 validation, 4 test\n" in capsys.readouterr().out
 
 
 def test_the_embedded_corpora_and_tweets_alone_have_no_official_parts(said, tmp_path):

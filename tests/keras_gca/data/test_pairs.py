@@ -135,6 +135,19 @@ def test_given_words_are_the_vocabulary_and_all_others_are_unknown():
         prepare(corpus(50), config, ["elsewhere"])
 
 
+def test_given_words_that_never_occur_are_said(capsys):
+    words = ["and", ".", "And", "don't", "it's", "I", "London", "Tom"]
+    prepare(corpus(50), Config.preset("paper"), words)
+    assert capsys.readouterr().out == (
+        "--vocabulary: 6 of 8 words never occur in the training text, such as And, don't, it's, I, London; the words "
+        "of the text are in lower case, and contractions are divided (do n't)\n"
+    )
+    prepare(corpus(50), Config.preset("paper", contractions="expanded"), ["and", "Tom"])
+    assert "1 of 2 words never occurs in the training text, such as Tom; the" in capsys.readouterr().out
+    prepare(corpus(50), Config.preset("paper"), ["and", "."])
+    assert capsys.readouterr().out == ""
+
+
 def test_one_large_conversation_among_small_ones_is_not_held_out_whole():
     owner = np.concatenate([np.arange(10), np.full(500, 10)])
     for seed in range(20):

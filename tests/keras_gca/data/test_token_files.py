@@ -277,6 +277,28 @@ def test_ctrl_c_ends_with_a_line_that_says_how_to_continue(corpus, many_shards, 
 
 
 @pytest.mark.usefixtures("small_shards")
+@pytest.mark.parametrize("place", ["out", "deep/er/out"])
+def test_an_interrupted_preparation_inside_the_folder_of_the_corpus_continues(
+    corpus, many_shards, tmp_path, monkeypatch, capsys, place
+):
+    folder, out = tmp_path / "corpus", tmp_path / "corpus" / place
+    folder.mkdir()
+    (folder / "a.txt").write_bytes(corpus.read_bytes())
+    stopped_after(2, monkeypatch)
+    assert prepare_here(folder, out) == 130
+    monkeypatch.setattr(preparation, "encode_shard", token_chunks.encode_shard)
+    assert prepare_here(folder, out) == 0
+    assert capsys.readouterr().err == ""
+    for name in ("00000.bin", "00001.idx", "vocabulary.json"):
+        assert (out / name).read_bytes() == (many_shards.path / name).read_bytes()
+    stopped_after(1, monkeypatch)
+    assert prepare_here(folder, tmp_path / "other") == 130
+    (folder / "b.txt").write_text("Hi.\nYes.\n")  # the corpus itself has changed
+    assert prepare_here(folder, tmp_path / "other") == 2
+    assert "used other files or options" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("small_shards")
 def test_shards_of_other_settings_or_without_their_files_are_written_again(
     corpus, many_shards, tmp_path, monkeypatch, capsys
 ):
