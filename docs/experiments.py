@@ -1,4 +1,4 @@
-"""Writes the tables of experiments into docs/results.md: `python -m docs.experiments`.
+"""Writes the tables of experiments into the pages with results: `python -m docs.experiments`.
 
 A table stands between two markers, for example `<!-- experiment: ratings.json 0 -->` and `<!-- /experiment -->`. The
 first marker names a file in docs/measurements, which an evaluation has written with `--experiment`, and the position of
@@ -15,7 +15,7 @@ from typing import Any
 
 from keras_gca.evaluation.provenance import read_experiment, table_of
 
-PAGE = Path(__file__).parent / "results.md"
+PAGES = [Path(__file__).parent / name for name in ("results.md", "systems_results.md")]
 MEASUREMENTS = Path(__file__).parent / "measurements"
 _TABLE = re.compile(r"(<!-- experiment: ([\w.-]+) (\d+) -->\n).*?(<!-- /experiment -->)", re.DOTALL)
 _VERSIONS = re.compile(r"(<!-- versions -->\n).*?(<!-- /versions -->)", re.DOTALL)
@@ -55,5 +55,6 @@ def _versions(experiment: Mapping[str, Any]) -> str:
 
 
 if __name__ == "__main__":
-    PAGE.write_text(filled(PAGE.read_text(encoding="utf-8"), MEASUREMENTS), encoding="utf-8")
-    print(f"wrote the tables in {PAGE}")
+    for page in PAGES:
+        page.write_text(filled(page.read_text(encoding="utf-8"), MEASUREMENTS), encoding="utf-8")
+        print(f"wrote the tables in {page}")

@@ -4,7 +4,7 @@ import re
 import numpy as np
 import pytest
 
-from docs.experiments import MEASUREMENTS, PAGE, filled
+from docs.experiments import MEASUREMENTS, PAGES, filled
 from keras_gca.errors import UserError
 from keras_gca.evaluation.provenance import command_of, read_experiment, table_of, versions, write_experiment
 from keras_gca.evaluation.tables import Table
@@ -69,8 +69,9 @@ def test_a_command_and_the_usual_versions_are_stated_once(tmp_path):
     assert text.startswith(f"<!-- versions -->\n\npython {platform.python_version()}, ")
 
 
-def test_the_page_of_results_is_up_to_date():
-    text = PAGE.read_text(encoding="utf-8")
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_the_pages_with_results_are_up_to_date(page):
+    text = page.read_text(encoding="utf-8")
     assert filled(text, MEASUREMENTS) == text
 
 
