@@ -1,6 +1,7 @@
 """Opens the files to which chats write conversations."""
 
 import os
+from functools import partial
 from pathlib import Path
 from typing import TextIO
 
@@ -19,6 +20,6 @@ def open_transcript(path: Path) -> TextIO:
     try:
         if not path.parent.exists():  # if it is a file, open says so more clearly than mkdir
             path.parent.mkdir(parents=True, exist_ok=True)
-        return open(os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600), "a", encoding="utf-8")
+        return open(path, "a", encoding="utf-8", opener=partial(os.open, mode=0o600))
     except OSError as error:
         raise UserError(f"{path}: the transcript cannot be written ({error.strerror})") from None

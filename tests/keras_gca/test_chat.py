@@ -162,6 +162,14 @@ def test_save_writes_the_conversation_and_never_over_another_file(chatting, tmp_
     assert next((tmp_path / "transcripts").iterdir()).read_text() == expected
 
 
+def test_the_end_of_a_chat_names_its_transcript(chatting, tmp_path):
+    out = chatting(["Hello"])
+    [path] = (tmp_path / "transcripts").iterdir()
+    assert out.endswith(f"\ntranscript: {path.relative_to(tmp_path)}\n")
+    assert path.read_text() == f"you> Hello\n{replies(out)[0]}\n"
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
 def test_a_transcript_that_cannot_be_written_is_said_before_the_bot_is_loaded(tmp_path, capsys):
     assert command_line.run(chat.main, "chat", ["no_bot.h5", "--web", "--transcript", str(tmp_path)]) == 2
     assert capsys.readouterr().err == f"chat: {tmp_path}: the transcript cannot be written (Is a directory)\n"
