@@ -14,10 +14,9 @@ from gail_tf.data.spelling import as_written, plain_words
 from glove.text_files import BadLines, counted
 from keras_gca.corpora import binary, tables
 from keras_gca.corpora.conversation import Reading
-from keras_gca.corpora.json_text import report_json
+from keras_gca.corpora.json_text import json_lines
 from keras_gca.data.conversations import PARTS, WRONG_FIELDS, Conversation, read_corpus
 from keras_gca.errors import UserError
-from keras_gca.storage import json_files
 
 TURNS = ("disjoint", "staggered")
 EMBEDDED = ("conversations.csv", "listening.csv")  # the conversations in the package
@@ -187,20 +186,11 @@ def stream_tweets(path: str | os.PathLike, bad: BadLines) -> Iterator[str]:
 
 def _json_texts(path: Path, bad: BadLines) -> Iterator[str]:
     wanted = 'an object such as {"text": "..."} is expected'
-    reading = Reading(bad)
-    for number, line in reading.lines(path):
-        if not line.strip():
-            continue
-        where = f"{path}:{number}"
-        try:
-            value = json_files.loads(line)
-        except ValueError as error:
-            report_json(where, error, wanted, reading)
-            continue
+    for number, value in json_lines(path, wanted, Reading(bad)):
         if isinstance(value, dict) and isinstance(value.get("text"), str):
             yield value["text"]
         else:
-            bad.report(where, "with other JSON", f"the line has no text; {wanted}")
+            bad.report(f"{path}:{number}", "with other JSON", f"the line has no text; {wanted}")
 
 
 def _column(path: Path, bad: BadLines, separator: str) -> Iterator[str]:

@@ -6,9 +6,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from keras_gca.corpora.conversation import Conversation, Reading, one_line
-from keras_gca.corpora.json_text import report_json
+from keras_gca.corpora.json_text import json_lines
 from keras_gca.corpora.published import UTTERANCES
-from keras_gca.storage import json_files
 
 WANTED = "an object with id, conversation_id, text and reply-to is expected"
 
@@ -34,15 +33,8 @@ def read_convokit(path: Path, reading: Reading) -> Iterator[Conversation]:
     """Read a corpus from its folder or file. If the replies form a tree, only the longest thread is read."""
     file = path / UTTERANCES if path.is_dir() else path
     found: defaultdict[str, list[Utterance]] = defaultdict(list)
-    for number, line in reading.lines(file):
+    for number, value in json_lines(file, WANTED, reading):
         where = f"{file}:{number}"
-        if not line.strip():
-            continue
-        try:
-            value = json_files.loads(line)
-        except ValueError as error:
-            report_json(where, error, WANTED, reading)
-            continue
         conversation = _conversation(value) if is_utterance(value) else None
         if conversation is None:
             reading.bad.report(where, "with other JSON", f"not an utterance; {WANTED}")

@@ -25,20 +25,27 @@ PARTS = ("train", "valid", "validation", "test")
 
 def read_jsonl(path: Path, reading: Reading) -> Iterator[Conversation]:
     """Read JSON lines: one conversation on each line, or one utterance with the identifier of its conversation."""
+    values = json_lines(path, f"{WANTED} (--format text reads plain text)", reading)
+    return _conversations(((f"{path}:{number}", value) for number, value in values), reading)
 
-    def values() -> Iterator[tuple[str, Any]]:
-        for number, line in reading.lines(path):
-            where = f"{path}:{number}"
-            if not line.strip():
-                continue
-            try:
-                value = json_files.loads(line)
-            except ValueError as error:
-                report_json(where, error, f"{WANTED} (--format text reads plain text)", reading)
-            else:
-                yield where, value
 
-    return _conversations(values(), reading)
+def json_lines(path: Path, wanted: str, reading: Reading) -> Iterator[tuple[int, Any]]:
+    """Yield the number and the value of each line of a file that is JSON, and report all others as bad lines.
+
+    Args:
+        path: The file. Its empty lines are left out.
+        wanted: What is expected, for messages.
+        reading: The reader's settings, and its record of what it has read.
+    """
+    for number, line in reading.lines(path):
+        if not line.strip():
+            continue
+        try:
+            value = json_files.loads(line)
+        except ValueError as error:
+            report_json(f"{path}:{number}", error, wanted, reading)
+        else:
+            yield number, value
 
 
 def _conversations(values: Iterable[tuple[str, Any]], reading: Reading) -> Iterator[Conversation]:
